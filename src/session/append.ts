@@ -1,13 +1,14 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Fault, Outcome } from "../contracts/errors.ts";
+import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import { MAX_BRANCHES, MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
 import { noteBranch } from "./feed-changes.ts";
-import type { EarlierRow, MessageRow, SessionRow } from "./rows.ts";
+import type { EarlierRow, MessageRow } from "./rows.ts";
 import { readSaidAt } from "./said-at.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
 const SERVER_ID = /^seq-([1-9][0-9]{0,8})$/;
@@ -205,12 +206,11 @@ function branchesFault(branches: number): Fault | null {
 
 /** Appends what is new of a batch and answers for all of it. Runs inside the caller's transaction: all or nothing. */
 export function appendMessages(
-  store: SessionStore,
-  session: SessionRow,
+  unit: Unit,
   messages: readonly NewMessage[],
   expectedHeadSeq: Seq | undefined,
-  now: number,
-): Outcome<Appended> {
+): Appended {
+  const { store } = unit;
   const newest = store.messages.head();
   const lastSeq = newest?.seq ?? 0;
   const active = store.branches.active(lastSeq);
@@ -229,24 +229,24 @@ export function appendMessages(
           ? store.messages.hashedBySeq(reservedSeq)
           : null;
     if (row === undefined || row === null) return null;
-    const saysSame = isSame(row, message, session.hashKey);
+    const saysSame = isSame(row, message, unit.session.hashKey);
     return { row, saysSame, followsSame: isPlacedAlike(store, row, message) };
   });
-  if (!sorted.ok) return sorted;
+  if (!sorted.ok) throw new ThreadkeepError(sorted.fault);
   const { answers, inserts } = sorted.value;
   if (inserts.length === 0) {
-    return { ok: true, value: { messages: answers, headSeq: active.headSeq, createdCount: 0, isBranched: false } };
+    return { messages: answers, headSeq: active.headSeq, createdCount: 0, isBranched: false };
   }
   const begun = inserts.filter(({ seq, afterSeq }) => afterSeq < seq - 1).length;
   const tooMany = begun === 0 ? null : branchesFault(store.branches.count + begun);
-  if (tooMany !== null) return { ok: false, fault: tooMany };
+  if (tooMany !== null) throw new ThreadkeepError(tooMany);
   store.branches.follow(null);
   let branch = active;
   let isBranched = false;
   let headSeq = lastSeq;
   for (const { message, seq, afterSeq } of inserts) {
     if (afterSeq !== branch.headSeq) {
-      noteBranch(store, branch, store.branches.through(afterSeq));
+      noteBranch(unit, branch, store.branches.through(afterSeq));
       isBranched = true;
     }
     const contentJson = JSON.stringify(message.content);
@@ -265,12 +265,12 @@ export function appendMessages(
         afterSeq,
         clientId: isClientId ? (message.id ?? null) : null,
         ...readSaidAt(message.occurredAt),
-        createdAt: now,
+        createdAt: unit.now,
         editedAt: null,
         erasedAt: null,
         isPinned: message.pinned === true,
         // A message whose id the server makes is never sent twice under one id, unless it is imported.
-        hash: message.id === undefined ? null : hashOf(said(message), session.hashKey),
+        hash: message.id === undefined ? null : hashOf(said(message), unit.session.hashKey),
         tokens,
         totalCost: appendedCost,
         totalBytes: appendedBytes,
@@ -281,6 +281,6 @@ export function appendMessages(
     branch = store.branches.active(seq);
   }
   const fault = fullFault(headSeq, appendedBytes + (newest === null ? 0 : newest.totalBytes - newest.appendedBytes));
-  if (fault !== null) return { ok: false, fault };
-  return { ok: true, value: { messages: answers, headSeq, createdCount: inserts.length, isBranched } };
+  if (fault !== null) throw new ThreadkeepError(fault);
+  return { messages: answers, headSeq, createdCount: inserts.length, isBranched };
 }

@@ -4,9 +4,8 @@ import { jsonBytes } from "../contracts/text.ts";
 import { mayBeListed, NEVER_FAILED } from "./failed-jobs.ts";
 import { type MessageDelta, isMoreOwed, readMessageDelta, withHeld, withNoneHeld } from "./message-archive.ts";
 import { oweArchive } from "./owed-work.ts";
-import type { SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
 import { isMoreSummaryOwed, planVersions, readSummaryDelta, type SummaryDelta } from "./summary-archive.ts";
+import type { Unit } from "./unit.ts";
 
 /** What the archive lacks of one session. */
 export interface ArchiveDelta extends SummaryDelta {
@@ -35,29 +34,30 @@ export interface ArchiveDelta extends SummaryDelta {
 }
 
 /** What the archive lacks; null if the job is no longer owed. */
-export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId: string): ArchiveDelta | null {
+export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return null;
-  const held = store.summaries.byVersion(session.archiveVersion);
-  const summary = readSummaryDelta(store, session);
-  const messages = readMessageDelta(store, session);
-  const { tenant, owner, session: id } = session;
+  const held = store.summaries.byVersion(unit.session.archiveVersion);
+  const summary = readSummaryDelta(unit);
+  const messages = readMessageDelta(unit);
+  const { tenant, owner, session: id } = unit.session;
   return {
     ref: { tenant, owner, session: id },
-    incarnation: session.incarnation,
+    incarnation: unit.session.incarnation,
     // An archive that was set back would lack messages that are not sent again, or still hold some that were taken out of it.
-    baseRev: session.archiveReplace && messages?.afterSeq === 0 ? 0 : session.archivedRev,
-    isReplaced: session.archiveReplace,
-    rev: session.archiveRev,
-    version: session.archiveVersion,
+    baseRev: unit.session.archiveReplace && messages?.afterSeq === 0 ? 0 : unit.session.archivedRev,
+    isReplaced: unit.session.archiveReplace,
+    rev: unit.session.archiveRev,
+    version: unit.session.archiveVersion,
     // Of two lives of one id the archive takes the one that began later for the last.
-    createdAt: session.beganAt,
+    createdAt: unit.session.beganAt,
     headSeq: store.messages.head()?.seq ?? 0,
     throughSeq: held?.throughSeq ?? 0,
-    metadata: session.metadata,
+    metadata: unit.session.metadata,
     ...summary,
     messages,
-    messageSeq: session.messageArchive?.throughSeq ?? 0,
+    messageSeq: unit.session.messageArchive?.throughSeq ?? 0,
     bytes: jsonBytes([summary, messages]),
     hasFailed: mayBeListed(job),
   };
@@ -76,29 +76,23 @@ export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
  * else it is due at once.
  * @returns whether the archive is up to date
  */
-export function confirmArchived(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  delta: Confirmed,
-  newId: () => string,
-  now: number,
-): boolean {
+export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): boolean {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   // A confirmation that comes late may tell of an archive that was set back since.
   if (job === null) return true;
   const { setAside = 0 } = delta;
-  if (setAside !== session.archiveAside) store.setArchiveAside(setAside);
-  const before = session.messageArchive;
-  const messages = delta.rev > session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
-  if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
+  if (setAside !== unit.session.archiveAside) store.setArchiveAside(setAside);
+  const before = unit.session.messageArchive;
+  const messages = delta.rev > unit.session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
+  if (delta.rev > unit.session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (messages !== before) store.setMessageArchive(messages);
-  store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: now });
-  if (delta.rev < session.archiveRev) return false;
-  store.setArchiveRev(session.archiveRev, false);
+  store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: unit.now });
+  if (delta.rev < unit.session.archiveRev) return false;
+  store.setArchiveRev(unit.session.archiveRev, false);
   const isMore = messages !== null && isMoreOwed(messages, delta.rev);
-  if (isMore || isMoreSummaryOwed(store, delta.version)) {
-    oweArchive(store, session, newId, now);
+  if (isMore || isMoreSummaryOwed(unit, delta.version)) {
+    oweArchive(unit);
     return false;
   }
   store.jobs.delete(jobId);
@@ -109,21 +103,16 @@ export function confirmArchived(
  * The archive lost what it had confirmed, as after a restore: everything is owed again, in the place of what it still has.
  * @param outrankedBy it holds another life that began then: this one, being the last, began after it, whatever the clocks said
  */
-export function forgetArchived(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  now: number,
-  outrankedBy?: number,
-): void {
+export function forgetArchived(unit: Unit, jobId: string, outrankedBy?: number): void {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.setArchived(0, 0);
   // What was on its way when it was lost was another page, and must not be taken for this one.
-  const rev = session.archiveRev + 1;
+  const rev = unit.session.archiveRev + 1;
   store.setArchiveRev(rev, true);
-  store.setArchiveVersion(planVersions(store, session, true));
-  store.setMessageArchive(withNoneHeld(store, session.messageArchive, rev));
-  if (outrankedBy !== undefined && outrankedBy >= session.beganAt) store.setBeganAt(outrankedBy + 1);
-  store.jobs.put({ ...job, nextSendAt: now });
+  store.setArchiveVersion(planVersions(unit, true));
+  store.setMessageArchive(withNoneHeld(unit, unit.session.messageArchive, rev));
+  if (outrankedBy !== undefined && outrankedBy >= unit.session.beganAt) store.setBeganAt(outrankedBy + 1);
+  store.jobs.put({ ...job, nextSendAt: unit.now });
 }

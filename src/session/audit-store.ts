@@ -1,5 +1,6 @@
 import type { AuditActor, RawAuditEvent } from "../contracts/audit.ts";
 import type { Seq } from "../contracts/message.ts";
+import type { Changes } from "./changes.ts";
 import { number, numberOrNull, stored, text } from "./rows.ts";
 
 /** Appends that the audit has yet to be told of, as one range. */
@@ -23,9 +24,23 @@ const MAX_DUE_AT_ONCE = 50;
 /** Every SQL statement about the audit. No decision is taken here. */
 export class AuditStore {
   readonly #sql: SqlStorage;
+  readonly #changes: Changes;
+  /** Undefined until read: each commit asks. */
+  #nextSendAt: number | null | undefined;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, changes: Changes) {
     this.#sql = sql;
+    this.#changes = changes;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#nextSendAt = undefined;
+  }
+
+  #noteWrite(): void {
+    this.forget();
+    this.#changes.isRescheduled = true;
   }
 
   appending(): AppendingRow | null {
@@ -48,10 +63,12 @@ export class AuditStore {
   }
 
   clearAppending(): void {
+    this.#noteWrite();
     this.#sql.exec("DELETE FROM appending");
   }
 
   owe(id: string, events: readonly RawAuditEvent[], nextSendAt: number): void {
+    this.#noteWrite();
     this.#sql.exec(
       "INSERT OR IGNORE INTO owed_audits (id, events, sends, next_send_at) VALUES (?, ?, 0, ?)",
       id,
@@ -76,16 +93,21 @@ export class AuditStore {
   }
 
   noteSend(id: string, sends: number, nextSendAt: number): void {
+    this.#noteWrite();
     this.#sql.exec("UPDATE owed_audits SET sends = ?, next_send_at = ? WHERE id = ?", sends, nextSendAt, id);
   }
 
   settle(id: string): void {
+    this.#noteWrite();
     this.#sql.exec("DELETE FROM owed_audits WHERE id = ?", id);
   }
 
   /** When something is to be sent; null if nothing is owed. */
   nextSendAt(): number | null {
-    const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM owed_audits").toArray()[0];
-    return numberOrNull(row?.["at"]);
+    if (this.#nextSendAt === undefined) {
+      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM owed_audits").toArray()[0];
+      this.#nextSendAt = numberOrNull(row?.["at"]);
+    }
+    return this.#nextSendAt;
   }
 }

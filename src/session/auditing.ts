@@ -2,8 +2,7 @@ import type { AuditActor, RawAuditEvent } from "../contracts/audit.ts";
 import type { Seq } from "../contracts/message.ts";
 import { resendDelayMs, retryDelayMs } from "../memory/work.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
-import type { SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * Appends are told to the audit as ranges, when a summary lands, in silence, and before they are gone. A range costs a row when it
@@ -15,10 +14,11 @@ const MAX_ACTORS = 8;
 const MANY: AuditActor = { kind: "many", id: "many" };
 
 /** Notes who appended. Called with each append, inside its transaction. */
-export function noteAppend(store: SessionStore, by: AuditActor, fromSeq: Seq, now: number): void {
+export function noteAppend(unit: Unit, by: AuditActor, fromSeq: Seq): void {
+  const { store } = unit;
   const open = store.audit.appending();
   if (open === null) {
-    store.audit.putAppending({ fromSeq, startedAt: now, actors: [by] });
+    store.audit.putAppending({ fromSeq, startedAt: unit.now, actors: [by] });
     return;
   }
   const actor = open.actors.length < MAX_ACTORS || includes(open.actors, by) ? by : MANY;
@@ -30,11 +30,12 @@ function includes(actors: readonly AuditActor[], { kind, id }: AuditActor): bool
 }
 
 /** Owes the audit what was appended since the last range: an event for each principal. Ids are the same each time they are sent. */
-export function oweRange(store: SessionStore, session: SessionRow, now: number): void {
+export function oweRange(unit: Unit): void {
+  const { store } = unit;
   const open = store.audit.appending();
   const newest = store.messages.head();
   if (open === null || newest === null) return;
-  const { tenant, owner, session: id, incarnation } = session;
+  const { tenant, owner, session: id, incarnation } = unit.session;
   const details = {
     fromSeq: open.fromSeq,
     throughSeq: newest.seq,
@@ -54,18 +55,19 @@ export function oweRange(store: SessionStore, session: SessionRow, now: number):
     from: null,
     details,
   }));
-  store.audit.owe(`${incarnation}/${newest.seq}`, events, now);
+  store.audit.owe(`${incarnation}/${newest.seq}`, events, unit.now);
   store.audit.clearAppending();
 }
 
 /** Marks what is due as sent, and says when to look again if the queue does not take it. */
-export function takeDueAudits(store: SessionStore, random: () => number, now: number): OwedAuditRow[] {
+export function takeDueAudits(unit: Unit, random: () => number): OwedAuditRow[] {
+  const { store, now } = unit;
   const due = store.audit.due(now);
   for (const { id, sends } of due) store.audit.noteSend(id, sends + 1, now + resendDelayMs(sends + 1, random()));
   return due;
 }
 
 /** The queue did not take it: try again soon. */
-export function noteAuditNotSent(store: SessionStore, { id, sends }: OwedAuditRow, random: number, now: number): void {
-  store.audit.noteSend(id, sends + 1, now + retryDelayMs(sends + 1, random));
+export function noteAuditNotSent(unit: Unit, { id, sends }: OwedAuditRow, random: number): void {
+  unit.store.audit.noteSend(id, sends + 1, unit.now + retryDelayMs(sends + 1, random));
 }

@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import { type Branch, type BranchPoint, branchThrough, offBefore, type SeqRange, Siblings } from "../memory/branch.ts";
+import type { Changes } from "./changes.ts";
 import { number } from "./rows.ts";
 
 /** Every SQL statement about the branches of the log. No decision is taken here. A session that never branches has no row. */
@@ -25,11 +26,13 @@ interface Read {
 
 export class BranchStore {
   readonly #sql: SqlStorage;
+  readonly #changes: Changes;
   /** Undefined until it is read. */
   #read: Read | undefined;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, changes: Changes) {
     this.#sql = sql;
+    this.#changes = changes;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -123,6 +126,7 @@ export class BranchStore {
     this.#sql.exec("INSERT OR REPLACE INTO branches (seq, after_seq) VALUES (?, ?)", NEXT, seq ?? NEWEST);
     known.isSole = false;
     known.followed = seq;
+    this.#changes.isRescheduled = true;
     known.off = null;
   }
 

@@ -1,16 +1,14 @@
-import type { Fault, Outcome } from "../contracts/errors.ts";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { BranchRequest } from "../contracts/session.ts";
-import type { UsersMay } from "../contracts/users-may.ts";
 import { type Branch, isOn, sharedThrough } from "../memory/branch.ts";
 import { noteBranch } from "./feed-changes.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { settleSummaryWork } from "./rebasing.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
 import { bringBack } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /** Another branch becomes the active one: what leads to one of the messages is from now on what prompts, search and summaries see. */
 
@@ -22,51 +20,47 @@ export interface Switched {
 }
 
 /** Makes a message the head of the active branch. Repeated it changes nothing. */
-export function switchBranch(
-  store: SessionStore,
-  session: SessionRow,
-  { headSeq, expectedHeadSeq }: BranchRequest,
-  newId: () => string,
-  now: number,
-): Outcome<Switched> {
+export function switchBranch(unit: Unit, { headSeq, expectedHeadSeq }: BranchRequest): Switched {
+  const { store } = unit;
   const lastSeq = store.messages.head()?.seq ?? 0;
   const active = store.branches.active(lastSeq);
-  if (headSeq > lastSeq) return { ok: false, fault: pastTheLog(headSeq, lastSeq) };
-  if (active.headSeq === headSeq) return { ok: true, value: { isChanged: false, tokens: 0 } };
+  if (headSeq > lastSeq) throw new ThreadkeepError(pastTheLog(headSeq, lastSeq));
+  if (active.headSeq === headSeq) return { isChanged: false, tokens: 0 };
   if (expectedHeadSeq !== undefined && expectedHeadSeq !== active.headSeq) {
-    return { ok: false, fault: movedOn(expectedHeadSeq, active.headSeq) };
+    throw new ThreadkeepError(movedOn(expectedHeadSeq, active.headSeq));
   }
-  noteBranch(store, active, store.branches.through(headSeq));
+  noteBranch(unit, active, store.branches.through(headSeq));
   store.branches.follow(headSeq === lastSeq ? null : headSeq);
-  const tokens = settleBranch(store, session, newId, now);
-  oweSummaryIfDue(store, session, newId, now);
-  return { ok: true, value: { isChanged: true, tokens } };
+  const tokens = settleBranch(unit);
+  oweSummaryIfDue(unit);
+  return { isChanged: true, tokens };
+}
+
+/** The branch that the session is on. */
+export function activeBranch({ store }: Unit): Branch {
+  return store.branches.active(store.messages.head()?.seq ?? 0);
 }
 
 /**
- * Why a user may not leave a branch: what was instructed on it would not be on the one that is active now. Null if nothing was.
- * @param opened roles that the tenant opened to its users
+ * Throws if a user may not leave a branch: what was instructed on it would not be on the one that is active now. The tenant may have opened
+ * roles to its users.
+ * @param path of what leaves it, in the request
  */
-export function leftInstructionFault(
-  store: SessionStore,
-  left: Branch,
-  opened: UsersMay["write"],
-  path: string,
-): Fault | null {
-  const tip = store.messages.tip();
-  if (tip === null || opened === "all") return null;
+export function refuseLeavingInstruction(unit: Unit, left: Branch, path: string): void {
+  const opened = unit.session.tenantSettings.usersMay?.write;
+  const tip = unit.store.messages.tip();
+  if (tip === null || opened === "all") return;
   const shared = sharedThrough(left, tip.branch);
-  for (const { seq, role } of store.messages.instructions(left, left.headSeq)) {
-    if (seq <= shared) return null;
+  for (const { seq, role } of unit.store.messages.instructions(left, left.headSeq)) {
+    if (seq <= shared) return;
     if (opened?.includes(role) === true) continue;
-    return {
+    throw new ThreadkeepError({
       code: "role_not_allowed",
       detail: `Message ${seq} has the role ${role}, and would not be on the branch any more: a user leaves no instruction behind. Begin the branch after it, let your back end do it with its key, or ask the operator to open the role (usersMay.write of the tenant). Nothing was changed.`,
       errors: [{ path, detail: `leaves message ${seq} behind, of the role ${role}` }],
       facts: { seq },
-    };
+    });
   }
-  return null;
 }
 
 /**
@@ -74,22 +68,23 @@ export function leftInstructionFault(
  * brought back where the newest is of the branch that was left. What is under way for that branch comes to nothing.
  * @returns the tokens of the summary that was brought back; 0 where it stays
  */
-export function settleBranch(store: SessionStore, session: SessionRow, newId: () => string, now: number): TokenCount {
+export function settleBranch(unit: Unit): TokenCount {
+  const { store } = unit;
   const tip = store.messages.tip();
   const newest = store.summaries.newest();
   if (tip === null) return 0;
   let tokens = 0;
   let isRebased = false;
   if (newest !== null) {
-    const best = soundSummaryAt(store, tip.branch);
+    const best = soundSummaryAt(unit, tip.branch);
     const isHolding = isOn(tip.branch, newest.throughSeq) && (best?.throughSeq ?? 0) <= newest.throughSeq;
     if (!isHolding) {
-      tokens = bringBack(store, newest, best, now);
+      tokens = bringBack(unit, newest, best);
       isRebased = true;
-      oweArchive(store, session, newId, now);
+      oweArchive(unit);
     }
   }
-  settleSummaryWork(store, session, isRebased, newId, now);
+  settleSummaryWork(unit, isRebased);
   return tokens;
 }
 

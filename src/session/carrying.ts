@@ -8,10 +8,10 @@ import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { countAnew, redoFromStart, soundSummaryAt } from "./redo.ts";
-import type { OriginRow, SessionRow } from "./rows.ts";
+import type { OriginRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
 import { toKeptItem } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
 
@@ -40,48 +40,39 @@ export interface Luggage {
  * What another session may carry over from this one. The summary is first brought up to date with all but the last messages.
  * @param mayWait whether a summary may still be waited for; else the one that there is has to do
  */
-export function readCarried(
-  store: SessionStore,
-  session: SessionRow,
-  mayWait: boolean,
-  newId: () => string,
-  now: number,
-): Carried {
-  const origins = furtherOrigins(store);
-  if (session.expiredAt !== null) return { next: "archive", origins };
+export function readCarried(unit: Unit, mayWait: boolean): Carried {
+  const { store } = unit;
+  const origins = furtherOrigins(unit);
+  if (unit.session.expiredAt !== null) return { next: "archive", origins };
   // What was carried here is asked for anew, and all that was made of it is to be made again.
-  const isStale = pendingOrigin(store)?.state === "stale";
+  const isStale = pendingOrigin(unit)?.state === "stale";
   if (isStale && mayWait) return { next: "wait" };
   if (isStale) return { next: "items", throughSeq: 0, items: [], origins };
   if (mayWait) {
-    const open = summarizeJob(store);
-    const owed = open ?? oweSummaryByHand(store, session, { keepRecentTokens: 0 }, newId, now);
+    const open = summarizeJob(unit);
+    const owed = open ?? oweSummaryByHand(unit, { keepRecentTokens: 0 });
     if (owed?.state === "owed") return { next: "wait" };
   }
   const tip = store.messages.tip();
-  const summary = soundSummaryAt(store, tip?.branch ?? store.branches.active(0));
+  const summary = soundSummaryAt(unit, tip?.branch ?? store.branches.active(0));
   const items = summary === null ? [] : store.summaries.items(summary.version);
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toKeptItem)), origins };
 }
 
 /** Owes the carrying over. Called as the continuation is created. */
-export function oweCarrying(
-  store: SessionStore,
-  incarnation: string,
-  source: OriginRow,
-  newId: () => string,
-  now: number,
-): void {
+export function oweCarrying(unit: Unit, source: OriginRow): void {
+  const { store, now } = unit;
   store.lineage.putOrigin(source);
-  store.jobs.put(newJob("restore", incarnation, newId(), 0, now, now));
+  store.jobs.put(newJob("restore", unit.session.incarnation, unit.newId(), 0, now, now));
 }
 
 /** Owes it again, since something was erased there: what is on its way is worth nothing any more. */
-export function oweCarryingAnew(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+export function oweCarryingAnew(unit: Unit): void {
+  const { store, now } = unit;
   const open = store.jobs.first("restore");
   store.jobs.put(
     open === null
-      ? newJob("restore", session.incarnation, newId(), 0, now, now)
+      ? newJob("restore", unit.session.incarnation, unit.newId(), 0, now, now)
       : { ...open, lease: null, sends: 0, nextSendAt: now },
   );
 }
@@ -98,18 +89,19 @@ export interface CarryingStep {
 }
 
 /** Null if nothing is owed any more. */
-export function nextCarrying(store: SessionStore, jobId: string, newLease: () => string): CarryingStep | null {
+export function nextCarrying(unit: Unit, jobId: string): CarryingStep | null {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
-  const source = pendingOrigin(store);
+  const source = pendingOrigin(unit);
   if (job === null || source === undefined) return null;
-  const lease = job.lease ?? newLease();
+  const lease = job.lease ?? unit.newId();
   if (job.lease === null) store.jobs.put({ ...job, lease });
   return { source, lease, sends: job.sends, hasFailed: mayBeListed(job) };
 }
 
 /** What is to be carried over, for the first time or anew. */
-export function pendingOrigin(store: SessionStore): OriginRow | undefined {
-  return store.lineage
+export function pendingOrigin(unit: Unit): OriginRow | undefined {
+  return unit.store.lineage
     .origins()
     .find(({ kind, state }) => kind === "continuation" && (state === "pending" || state === "stale"));
 }
@@ -120,20 +112,13 @@ export function pendingOrigin(store: SessionStore): OriginRow | undefined {
  * @param given null if the other session is gone
  * @returns false if a summary is just being made, or something was erased there meanwhile: the call comes again
  */
-export function carryOver(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  lease: string,
-  given: Luggage | null,
-  newId: () => string,
-  now: number,
-): boolean {
+export function carryOver(unit: Unit, jobId: string, lease: string, given: Luggage | null): boolean {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
-  const origin = pendingOrigin(store);
+  const origin = pendingOrigin(unit);
   if (job === null || origin === undefined) return true;
   if (job.lease !== lease) return false;
-  const summarizing = summarizeJob(store);
+  const summarizing = summarizeJob(unit);
   // A version that came between would make an answer that is on its way worthless, and it is paid for. One that waits may do so for days.
   const isBegun = summarizing?.draft !== null && summarizing?.isUpgrade === false;
   const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || isBegun);
@@ -142,12 +127,12 @@ export function carryOver(
   store.jobs.delete(jobId);
   const items = given === null ? [] : given.items.map((item) => ofOrigin(item, origin, given.origins));
   if (isAnew) {
-    deleteAllBut(store, items);
+    deleteAllBut(unit, items);
     store.countChange();
-    redoFromStart(store, session, newId, now);
+    redoFromStart(unit);
   }
   const newest = store.summaries.newest();
-  if (isAnew && newest !== null) oweArchive(store, session, newId, now, true);
+  if (isAnew && newest !== null) oweArchive(unit, true);
   // Of what was carried over before, what was heard stays: it is told again.
   const forgetHeard = (): void => {
     if (!isAnew) store.lineage.forgetHeard();
@@ -161,7 +146,7 @@ export function carryOver(
   if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin);
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
   const current = newest === null ? [] : store.summaries.items(newest.version);
-  const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
+  const room = settingsOf(unit.session).summaryMaxTokens - itemsTokens(current);
   const isErased = ({ sourceIncarnation = "", sourceSeqs }: KeptItem): boolean =>
     store.lineage.isHeard({ incarnation: sourceIncarnation }, sourceSeqs);
   const candidates = items.filter((item) => item.status === "current" && !isErased(item));
@@ -182,20 +167,20 @@ export function carryOver(
     degraded,
     droppedItems: fitting.left.length + fitting.kept.length - kept.length,
     usage: null,
-    createdAt: now,
+    createdAt: unit.now,
   });
-  oweArchive(store, session, newId, now);
-  noteChange(store, "summarized", { version, throughSeq, degraded });
-  addToDraft(store, version, kept);
+  oweArchive(unit);
+  noteChange(unit, "summarized", { version, throughSeq, degraded });
+  addToDraft(unit, version, kept);
   return true;
 }
 
 /** What waits to go on from an earlier version goes on from this one. */
-function addToDraft(store: SessionStore, version: number, kept: readonly KeptItem[]): void {
-  const job = summarizeJob(store);
+function addToDraft(unit: Unit, version: number, kept: readonly KeptItem[]): void {
+  const job = summarizeJob(unit);
   if (job?.draft?.baseVersion !== version - 1) return;
   const items = [...job.draft.items, ...numbered(kept, version)];
-  store.jobs.put({ ...job, draft: { ...job.draft, baseVersion: version, items } });
+  unit.store.jobs.put({ ...job, draft: { ...job.draft, baseVersion: version, items } });
 }
 
 /** With ids of a version. */
@@ -214,7 +199,8 @@ function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow
 }
 
 /** What was carried over and is held no longer goes, from every version. */
-function deleteAllBut(store: SessionStore, held: readonly KeptItem[]): void {
+function deleteAllBut(unit: Unit, held: readonly KeptItem[]): void {
+  const { store } = unit;
   const left = new Set(held.map(statementOf));
   for (let page = store.summaries.carriedItems(0); page.length > 0;) {
     const gone = page.filter(({ item }) => !left.has(statementOf(item)));

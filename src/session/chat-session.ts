@@ -1,16 +1,16 @@
-import { refuseForeignWords } from "../access/users-words.ts";
+import { DurableObject } from "cloudflare:workers";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Appender } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import type { QueryMeaning, QueryVector } from "../contracts/embedding.ts";
-import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
+import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
+import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../contracts/finding.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
-import { MAX_CONTEXT_BYTES, MIN_USER_SUMMARY_TOKENS } from "../contracts/limits.ts";
-import type { Erasure, Message, MessagePatch, Seq, TokenCount } from "../contracts/message.ts";
+import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
+import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type {
   ExpandedSummary,
   Loss,
@@ -20,80 +20,152 @@ import type {
   SummaryVersion,
 } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
-import { byteLength, jsonBytes } from "../contracts/text.ts";
-import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
+import type { MessageLine } from "../contracts/transfer.ts";
+import type { UserTaken } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
-import type { Branch } from "../memory/branch.ts";
-import { renderContext } from "../memory/formats.ts";
-import type { WriteJson } from "../memory/formats/prefix.ts";
+import type { JobStanding } from "../memory/work.ts";
+import type { Living } from "../registry/listing-client.ts";
+import type { TakenNamespace } from "../registry/taken-client.ts";
+import { createUserDayClient } from "../registry/user-day-client.ts";
 import { createLog } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/redact.ts";
-import { appendMessages, messageId } from "./append.ts";
-import { noteAppend } from "./auditing.ts";
-import { beginningFault } from "./beginning.ts";
-import { leftInstructionFault, settleBranch, switchBranch } from "./branching.ts";
-import { oweCarrying } from "./carrying.ts";
-import { digestOf } from "./digest.ts";
-import type { EmbeddingStep } from "./embedding.ts";
-import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
-import { JsonTexts } from "./json-texts.ts";
-import type { Life } from "./lineage.ts";
-import { type Listing, listingOf, oweListing } from "./listing.ts";
-import { LiveSession } from "./live-session.ts";
-import { type ItemScores, scoreItems } from "./meaning.ts";
-import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
-import { oweSummaryByHand, oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
-import { oweArchive, toJob } from "./owed-work.ts";
-import { createDayMeasure, type Measured, startOfDay, summaryQuotaFault } from "./quota.ts";
+import { type OutboxQueues, ringAlarm } from "./alarm.ts";
+import { archiveAgain } from "./archiving-again.ts";
+import { type ArchiveDelta, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import { type Carried, type CarryingStep, type Luggage, nextCarrying, oweCarrying } from "./carrying.ts";
+import { appendForClient, contextAfterAppend } from "./client-append.ts";
+import { editForClient, eraseForClient } from "./client-edit.ts";
+import { switchForClient, type UpdatedSession, updateForClient } from "./client-settings.ts";
 import {
-  expandSummary,
-  findMessage,
-  type MessageQuery,
-  noteTokenizer,
-  readContext,
-  readMessage,
-  readMessages,
-  readState,
-  readSummaries,
-  type Retrieval,
-  toMessage,
-  toSummary,
-  toVersion,
-} from "./reading.ts";
-import { goodThrough } from "./redo.ts";
-import { restoreSummary } from "./restoring.ts";
-import { questionOf, retrieveForContext, searchMessages } from "./retrieving.ts";
-import type { SessionRow } from "./rows.ts";
-import { type Birth, newId, Refusal } from "./session-shell.ts";
-import type { SavedVectors } from "./session-work.ts";
-import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
-import type { SummaryStep } from "./summarizing.ts";
+  knownSummary,
+  readSummarized,
+  readSummaryVersion,
+  restoreForClient,
+  summarizeForClient,
+} from "./client-summary.ts";
+import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage } from "./copying.ts";
+import { type EmbeddingStep, NOTHING_TO_EMBED } from "./embedding.ts";
+import { applyTenantSettings, type Birth, createSession, recordGrant } from "./epoch.ts";
+import { eraseSession, UNKNOWN_MESSAGE } from "./erasing.ts";
+import { dropJob, endJob, mayBeKnown, noteUndelivered, retryJob, standingOf } from "./failed-jobs.ts";
+import {
+  beginContinuation,
+  beginFork,
+  type BegunFork,
+  createFork,
+  type ForkSettings,
+  forkSize,
+  type ForkSource,
+} from "./forking.ts";
+import {
+  abandonImport,
+  beginImport,
+  type BegunImport,
+  checkImport,
+  finishedImport,
+  finishImportedSession,
+  type ImportStanding,
+  LastPage,
+  readImport,
+  recordImportGrant,
+  saveImportPage,
+  vouchFor,
+} from "./import-steps.ts";
+import type { Claim, NumberedLine } from "./importing.ts";
+import {
+  answerForCopied,
+  type CopyErasuresStep,
+  type Ended,
+  eraseWhatWasCopied,
+  type ErasureStep,
+  failJob,
+  findExpiry,
+  type FoundExpiry,
+  landAnswer,
+  landCarried,
+  landCopyPage,
+  landVectors,
+  loseCopy,
+  readCarriedOf,
+  readCopyErasures,
+  readErasure,
+  type SavedVectors,
+  settleArchived,
+  settleExpiry,
+  settleListed,
+  stepEmbedding,
+  stepSummary,
+} from "./job-steps.ts";
+import {
+  confirmCopyErasures,
+  type CopyAnswer,
+  type CopyErasures,
+  type Erased,
+  FIRST_PLACE,
+  type Life,
+  type PassedOnPlace,
+  waitForCopies,
+} from "./lineage.ts";
+import { type Listing, listingOf } from "./listing.ts";
+import { type LiveEnv, LiveFeed } from "./live-feed.ts";
+import { maintain, reindex, type MaintenanceResult, type MaintenanceTask } from "./maintaining.ts";
+import { type ItemScores, scoreItems } from "./meaning.ts";
+import { type Failed, type FailureReport, postponeJob, type PutOff, putOff } from "./owed-work.ts";
+import { proveLog, proveSession, proveSources, proveSummary } from "./proof.ts";
+import { type MessageQuery, readMessage, readMessages, readState, readSummaries } from "./reading.ts";
+import { questionOf, searchMessages } from "./retrieving.ts";
+import type { FinishedImport, ImportProgress } from "./rows.ts";
+import { renderSessionContext, writeSessionContext } from "./session-context.ts";
+import { tokensOf } from "./spending.ts";
+import { NOTHING_OWED, type SummaryStep } from "./summarizing.ts";
 import { compareSummaries, readLosses } from "./summary-report.ts";
+import { TenantQuota } from "./tenant-quota.ts";
+import { Transactions } from "./transactions.ts";
+import {
+  type ExportCursor,
+  type ExportEnd,
+  type ExportHead,
+  readExportEnd,
+  readExportHead,
+  readExportPage,
+  requireExported,
+} from "./transfer.ts";
+import type { Unit } from "./unit.ts";
+import { UserQuota } from "./user-quota.ts";
 
-/** A change of metadata or settings writes as much as a message does, and counts like one. */
-const ONE_CHANGE = { messages: 1 };
+export type { Birth } from "./epoch.ts";
 
-/** What a log holds, each message as it was appended. */
-type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
-
-export type { Birth } from "./session-shell.ts";
-
-const log = createLog();
+/** The part of the environment that a session uses. */
+export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
+  readonly TENANT: TakenNamespace & LiveEnv["TENANT"];
+  readonly AUDIT_QUEUE: Queue;
+  /** Where the user's day is counted. */
+  readonly DIRECTORY: DurableObjectNamespace;
+}
 
 /**
- * One chat session, as clients call it. A shell: it loads, lets the modules beside it decide, stores, and arms its one alarm, all in
- * one transaction. An object that was never written to has no schema, and reading it leaves it so.
+ * One chat session, as clients, consumers and operators call it. Each method runs one function of a slice in a unit of work; the functions
+ * decide, and `Transactions` commits. An object that was never written to has no schema, and reading it leaves it so.
+ *
+ * Of every method: `tenant` are the tenant's settings as the caller has them, `trace` the `traceparent` of the request that it belongs to,
+ * `isByUser` whether the session's user asks and not the tenant's back end. A call for a job that is over changes nothing.
  */
-export class ChatSession extends LiveSession {
-  readonly #measureDay = createDayMeasure(this.shell.store.messages, {
-    earlierOn: (day) => {
-      const { messages, messageTokens } = this.shell.store.spent.on(day);
-      return { messages, tokens: messageTokens };
-    },
-    editedTokensOn: (day) => this.shell.store.editedTokensOn(day),
-  });
+export class ChatSession extends DurableObject<ChatSessionEnv> {
+  readonly #calls: Transactions;
+  readonly #live: LiveFeed;
+  readonly #lastPage = new LastPage();
 
-  // Clients
+  constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
+    super(ctx, env);
+    const keepAlive = (work: Promise<void>): void => ctx.waitUntil(work);
+    const tellUserDay = createUserDayClient(() => env.DIRECTORY, ctx.id.jurisdiction, createLog());
+    this.#calls = new Transactions(ctx, {
+      tenant: new TenantQuota(() => env.TENANT, keepAlive),
+      user: new UserQuota(tellUserDay, keepAlive),
+    });
+    this.#live = new LiveFeed(ctx, env, this.#calls, this);
+  }
+
+  // What clients do
 
   /**
    * Creates the session if it is not there.
@@ -105,26 +177,20 @@ export class ChatSession extends LiveSession {
     continued?: Life,
     trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
-    this.shell.traces.heed(trace);
-    this.shell.heed(birth);
-    return this.shell.answer(() => {
-      const existing = this.shell.usable();
-      const session = existing ?? this.shell.create(birth, null, tenant);
-      if (existing === null && continued !== undefined) {
-        const source = { ...continued, kind: "continuation", throughSeq: 0, state: "pending" } as const;
-        oweCarrying(this.shell.store, session.incarnation, source, newId, Date.now());
-      }
-      if (existing === null) this.shell.arm();
-      return { session: readState(this.shell.store, this.shell.hear(session, tenant)), created: existing === null };
-    });
+    this.#recordGrant(birth, trace);
+    return this.#calls.answer((unit) => {
+      const isNew = unit.findSession() === null;
+      if (isNew) createSession(unit, birth);
+      else applyTenantSettings(unit);
+      if (isNew && continued !== undefined) oweCarrying(unit, { ...continued, ...NOT_YET_CARRIED });
+      return { session: readState(unit), created: isNew };
+    }, tenant);
   }
 
   /**
    * Appends a batch. Without `birth` an unknown session stays unknown.
    * @param by who appends, for the audit
-   * @param trace which request it belongs to, as a `traceparent`; here and below
-   * @param wouldBe an unknown session that the directory has not been asked for: what it cannot begin with is refused as that, and
-   *   stays unknown else. Last, since an object of an earlier version takes no notice of it
+   * @param wouldBe an unknown session that the directory has not been asked for: see `ClientAppend`
    */
   async append(
     request: AppendRequest,
@@ -134,194 +200,54 @@ export class ChatSession extends LiveSession {
     trace?: string,
     wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
-    this.shell.traces.heed(trace);
-    const begun = birth?.ref ?? wouldBe ?? null;
-    const now = Date.now();
-    const outcome = this.shell.answer(() => {
-      if (birth === null && begun !== null && this.shell.usable() === null) {
-        const tenantFault = (limits: SessionLimits, taken: Taken): Fault | null =>
-          this.tenantQuota.faultOf(begun.tenant, limits, taken, tenant, now);
-        const fault = beginningFault(request, tenant?.limits, tenantFault, now);
-        if (fault !== null) throw new Refusal(fault);
-      }
-      if (birth !== null) this.shell.heed(birth);
-      const existing = birth === null ? this.shell.known() : this.shell.usable();
-      const session =
-        existing === null && birth !== null
-          ? this.shell.create(birth, null, tenant)
-          : this.shell.hear(existing ?? this.shell.known(), tenant);
-      const isByUser = by?.isUser === true;
-      const day = this.#beginDay(session, tenant, now, isByUser);
-      const before = isByUser ? this.#size() : null;
-      const left = isByUser ? this.#activeBranch() : null;
-      const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
-      if (!appended.ok) throw new Refusal(appended.fault);
-      const taken = day?.measure() ?? null;
-      let byUser = before === null ? null : this.#growthSince(before);
-      const { messages, headSeq, createdCount, isBranched } = appended.value;
-      if (isBranched) {
-        this.#refuseLeaving(left, session, "/messages");
-        // What it says was paid for; to write it anew counts like what is said.
-        const written = settleBranch(this.shell.store, session, newId, now);
-        if (byUser !== null) byUser = { ...byUser, tokens: byUser.tokens + written };
-        this.shell.forgetRow();
-        this.shell.changed();
-      }
-      if (byUser !== null) this.#refuseOverQuota(session, byUser, now);
-      if (isArchivedInVain(session)) {
-        oweArchive(this.shell.store, session, newId, now);
-        this.shell.changed();
-      }
-      if (createdCount > 0) {
-        if (by !== undefined) noteAppend(this.shell.store, by, headSeq - createdCount + 1, now);
-        if (request.context !== undefined) noteTokenizer(this.shell.store, request.context);
-        if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
-        else this.shell.armForSilence(session, now);
-      }
-      const quotas = taken === null || taken.quotas.length === 0 ? {} : { quotas: [...taken.quotas] };
-      return { session, day, byUser, result: { messages, headSeq, ...quotas } };
-    });
-    if (!outcome.ok) return outcome;
-    const { session, day, byUser, result } = outcome.value;
-    day?.count();
-    if (byUser !== null) this.userQuota.count(session, byUser, now);
+    this.#noteTrace(trace);
+    const appended = this.#calls.answer((unit) => appendForClient(unit, { request, birth, by, wouldBe }), tenant);
+    if (!appended.ok || request.context === undefined) return appended;
     // Only now: what fails while a context is made must not take the messages with it.
-    const context = request.context === undefined ? {} : this.#contextAfterwards(session, request.context);
-    return { ok: true, value: { ...result, ...context } };
-  }
-
-  #size(): Size {
-    const head = this.shell.store.messages.head();
-    return { messages: head?.seq ?? 0, tokens: head?.appendedCost ?? 0, bytes: head?.appendedBytes ?? 0 };
-  }
-
-  #growthSince(before: Size): Size {
-    const { messages, tokens, bytes } = this.#size();
-    return {
-      messages: messages - before.messages,
-      tokens: tokens - before.tokens,
-      bytes: bytes - before.bytes,
-    };
-  }
-
-  #refuseOverQuota(session: SessionRow, asked: Partial<UserTaken>, now: number): void {
-    const fault = this.userQuota.faultOf(session, asked, now);
-    if (fault !== null) throw new Refusal(fault);
-  }
-
-  /** Notes where the day of the session and of its tenant stand before an append or an edit; null where nothing is bounded. */
-  #beginDay(session: SessionRow, told: TenantSettings | undefined, now: number, isByUser = false) {
-    const set = session.tenantSettings.limits;
-    const limits = isByUser ? limitsByUser(session.owner, set) : set;
-    if (limits === undefined) return null;
-    const measure = this.#measureDay(limits, session.incarnation, now);
-    let taken: Taken = NOTHING_TAKEN;
-    return {
-      /** What was taken since. Throws the refusal of what goes past a bound. */
-      measure: (): Measured => {
-        const measured = measure();
-        const fault = measured.fault ?? this.tenantQuota.faultOf(session.tenant, limits, measured, told, now);
-        if (fault !== null) throw new Refusal(fault);
-        taken = measured;
-        return measured;
-      },
-      /** Called once it has committed. */
-      count: (): void => this.tenantQuota.count(session.tenant, limits, taken, now),
-    };
+    return { ok: true, value: { ...appended.value, ...contextAfterAppend(this.#calls.unit(), request.context) } };
   }
 
   /** Answers for a copy that is not whole yet as well: it tells when it is. */
   async state(tenant?: TenantSettings): Promise<Outcome<SessionState>> {
-    return this.shell.read(() => {
-      const session = this.shell.existing();
-      const readable = session === null || session.copying === null ? this.shell.known() : session;
-      return readState(this.shell.store, withTenant(readable, tenant));
-    });
+    return this.#calls.read((unit) => {
+      if (unit.findUnerased()?.copying == null) unit.requireSession();
+      return readState(unit);
+    }, tenant);
   }
 
-  /**
-   * @param isByUser its settings stand beside those of the back end, and may only be tighter
-   * @returns also what the list of sessions is to say of it: the object owes it to the directory until that is confirmed
-   */
   async update(
     patch: SessionPatch,
     tenant?: TenantSettings,
     trace?: string,
     isByUser = false,
-  ): Promise<Outcome<{ state: SessionState; incarnation: string; listing: Listing }>> {
-    this.shell.traces.heed(trace);
-    return this.shell.answer(() => {
-      const session = this.shell.hear(this.shell.known(), tenant);
-      const now = Date.now();
-      if (isByUser) this.#refuseOverQuota(session, ONE_CHANGE, now);
-      const settings =
-        patch.settings === undefined || !isByUser
-          ? (patch.settings ?? session.settings)
-          : settingsByUser(session.settings, patch.settings, session.tenantSettings);
-      this.shell.store.updateSession(patch.metadata ?? session.metadata, settings);
-      this.shell.forgetRow();
-      const updated = this.shell.known();
-      if (patch.metadata !== undefined) oweListing(this.shell.store, updated, newId, now);
-      const isArchived = session.archiveRev > 0;
-      const isNews = isArchived && patch.metadata !== undefined;
-      const isFollowed = settingsOf(session).archiveMessages === settingsOf(updated).archiveMessages;
-      const isLacking = !isFollowed && hasUnowedMessages(this.shell.store, updated);
-      if (isNews || isLacking || isArchivedInVain(updated)) oweArchive(this.shell.store, updated, newId, now);
-      oweSummaryIfDue(this.shell.store, updated, newId, now);
-      this.shell.changed();
-      if (isByUser) this.userQuota.count(session, ONE_CHANGE, now);
-      const { incarnation } = updated;
-      return { state: readState(this.shell.store, this.shell.known()), incarnation, listing: listingOf(updated) };
-    });
+  ): Promise<Outcome<UpdatedSession>> {
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => updateForClient(unit, patch, isByUser), tenant);
   }
 
   async messages(query: MessageQuery): Promise<Outcome<Page<Message>>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return readMessages(this.shell.store, query);
-    });
+    return this.#calls.readSession((unit) => readMessages(unit, query));
   }
 
   async message(id: string): Promise<Outcome<Message>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      const message = readMessage(this.shell.store, id);
-      if (message === null) throw new Refusal(UNKNOWN_MESSAGE);
+    return this.#calls.readSession((unit) => {
+      const message = readMessage(unit, id);
+      if (message === null) throw new ThreadkeepError(UNKNOWN_MESSAGE);
       return message;
     });
   }
 
-  /** Makes another branch the active one. @param isByUser it counts like a message, and what is written of the summary like its tokens */
   async switchBranch(
     request: BranchRequest,
     tenant?: TenantSettings,
     trace?: string,
     isByUser = false,
   ): Promise<Outcome<SessionState>> {
-    this.shell.traces.heed(trace);
-    const now = Date.now();
-    const switched = this.shell.answer(() => {
-      const session = this.shell.hear(this.shell.known(), tenant);
-      const left = isByUser ? this.#activeBranch() : null;
-      const outcome = switchBranch(this.shell.store, session, request, newId, now);
-      if (!outcome.ok) throw new Refusal(outcome.fault);
-      const { isChanged, tokens } = outcome.value;
-      if (isChanged) this.#refuseLeaving(left, session, "/headSeq");
-      const taken = { messages: isChanged ? 1 : 0, tokens };
-      if (isByUser) this.#refuseOverQuota(session, taken, now);
-      this.shell.changed();
-      return { session, taken, state: readState(this.shell.store, this.shell.known()) };
-    });
-    if (!switched.ok) return switched;
-    const { session, taken, state } = switched.value;
-    if (isByUser) this.userQuota.count(session, taken, now);
-    return { ok: true, value: state };
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => switchForClient(unit, request, isByUser), tenant);
   }
 
-  /**
-   * What it brings counts like an append: for the day, for the size of the session, and for the summary that may be due by it.
-   * @param byUser what users may do here, if it is one who edits
-   */
+  /** @param byUser what users may do here, if it is one who edits */
   async editMessage(
     id: string,
     patch: MessagePatch,
@@ -329,159 +255,85 @@ export class ChatSession extends LiveSession {
     byUser?: UsersMay,
     tenant?: TenantSettings,
   ): Promise<Outcome<Message>> {
-    this.shell.traces.heed(trace);
-    const edited = this.shell.answer(() => {
-      if (byUser !== undefined) this.#refuseForeignEdit(id, patch, byUser);
-      const now = Date.now();
-      const session = this.shell.hear(this.shell.known(), tenant);
-      const day = this.#beginDay(session, tenant, now);
-      const goodBefore = goodThrough(this.shell.store);
-      const outcome = editMessage(this.shell.store, session, id, patch, newId, now);
-      if (!outcome.ok) throw new Refusal(outcome.fault);
-      day?.measure();
-      const { tokens, content } = outcome.value;
-      const said = { messages: 1, tokens, bytes: byteLength(JSON.stringify(content)) };
-      const taken = byUser === undefined ? null : { ...said, summarizerTokens: this.#tokensReadAgain(goodBefore) };
-      if (taken !== null) this.#refuseOverQuota(session, taken, now);
-      this.shell.search.update(outcome.value.seq);
-      oweSummaryIfDue(this.shell.store, session, newId, now);
-      this.shell.changed();
-      return { session, day, taken, now, message: toMessage(outcome.value) };
-    });
-    if (!edited.ok) return edited;
-    const { session, day, taken, now } = edited.value;
-    day?.count();
-    if (taken !== null) this.userQuota.count(session, taken, now);
-    return { ok: true, value: edited.value.message };
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => editForClient(unit, id, patch, byUser), tenant);
   }
 
-  /** @param isByUser what it makes models read again counts for the user's day, which refuses no erasure */
   async eraseMessage(id: string, trace?: string, isByUser = false): Promise<Outcome<Erasure>> {
-    this.shell.traces.heed(trace);
-    const now = Date.now();
-    const erased = this.shell.answer(() => {
-      const session = this.shell.known();
-      const goodBefore = goodThrough(this.shell.store);
-      const outcome = eraseMessage(this.shell.store, session, id, newId, now);
-      if (!outcome.ok) throw new Refusal(outcome.fault);
-      const summarizerTokens = isByUser ? this.#tokensReadAgain(goodBefore) : 0;
-      const { seq } = outcome.value;
-      this.shell.search.remove([seq]);
-      this.shell.changed();
-      const isOwed = isErasureOwed(this.shell.store, this.shell.known(), seq);
-      const erasure: Erasure = { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };
-      return { session, summarizerTokens, erasure };
-    });
-    if (!erased.ok) return erased;
-    const { session, summarizerTokens, erasure } = erased.value;
-    this.userQuota.count(session, { summarizerTokens }, now);
-    return { ok: true, value: erasure };
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => eraseForClient(unit, id, isByUser));
   }
 
   /**
    * Erases the session. From here on it does not exist; what the archive holds of it goes in the background.
-   * @returns also up to which word of the directory the entry there is of what was erased
+   * @returns also the newest grant of the directory that belongs to what was erased
    */
   async erase(trace?: string): Promise<Outcome<Erasure & { grantedAt: number }>> {
-    this.shell.traces.heed(trace);
-    return this.shell.answer(() => {
-      const session = this.shell.existing() ?? this.shell.known();
-      this.shell.search.drop();
-      eraseSession(this.shell.store, session, newId, Date.now());
-      this.shell.wakeAll();
-      this.shell.changed();
-      return { id: session.session, state: "erasing", grantedAt: session.grantedAt };
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => {
+      const { session, grantedAt } = unit.findUnerased() ?? unit.requireSession();
+      eraseSession(unit);
+      return { id: session, state: "erasing", grantedAt };
     });
   }
 
+  /** @param meaning the vector of the query, or why it has none; here and below */
   async context(
     request: ContextRequest,
     tenant?: TenantSettings,
     meaning?: QueryMeaning,
   ): Promise<Outcome<RenderedContext>> {
-    return this.shell.read(() => this.#context(withTenant(this.shell.known(), tenant), request, meaning));
+    return this.#calls.readSession((unit) => renderSessionContext(unit, request, meaning), tenant);
   }
 
-  /** The same as JSON text. @param meaning the vector of the query, or why it has none; here and below */
+  /** The same as JSON text. */
   async contextJson(
     request: ContextRequest,
     tenant?: TenantSettings,
     meaning?: QueryMeaning,
   ): Promise<Outcome<string>> {
-    return this.shell.read(() => {
-      const texts = new JsonTexts();
-      return texts.answer(this.#context(withTenant(this.shell.known(), tenant), request, meaning, texts.write));
-    });
+    return this.#calls.readSession((unit) => writeSessionContext(unit, request, meaning), tenant);
   }
 
   async search(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<SearchResult>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return searchMessages(this.shell.store, this.shell.search, request, meaning);
-    });
+    return this.#calls.readSession((unit) => searchMessages(unit, request, meaning));
   }
 
   /** The same as JSON text. */
   async searchJson(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<string>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return JSON.stringify(searchMessages(this.shell.store, this.shell.search, request, meaning));
-    });
+    return this.#calls.readSession((unit) => JSON.stringify(searchMessages(unit, request, meaning)));
   }
 
   /** The newest message of a user on the active branch, cut: what a context's query `auto` asks. Null if there is none near its end. */
   async newestQuestion(): Promise<Outcome<string | null>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return questionOf(this.shell.store);
-    });
+    return this.#calls.readSession(questionOf);
   }
 
   /** How near items of the newest version are to a query, by their ids; without those that have no vector yet. */
   async itemScores(query: QueryVector, itemIds: readonly string[]): Promise<Outcome<ItemScores>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return scoreItems(this.shell.store, query, itemIds);
-    });
+    return this.#calls.readSession((unit) => scoreItems(unit, query, itemIds));
   }
 
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<SummaryVersion>>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return readSummaries(this.shell.store, before, limit);
-    });
+    return this.#calls.readSession((unit) => readSummaries(unit, before, limit));
   }
 
   /** One version, with the messages that its items cite if asked. */
   async summary(version: number, expandSources: boolean): Promise<Outcome<ExpandedSummary>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      const row = knownSummary(this.shell.store.summaries.byVersion(version));
-      const summary = toVersion(row, this.shell.store.summaries.items(version));
-      return expandSources ? expandSummary(this.shell.store, summary) : summary;
-    });
+    return this.#calls.readSession((unit) => readSummaryVersion(unit, version, expandSources));
   }
 
   /** What a version has that another has not. */
   async compareSummaries(version: number, from: number | undefined): Promise<Outcome<SummaryChanges>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return knownSummary(compareSummaries(this.shell.store, version, from));
-    });
+    return this.#calls.readSession((unit) => knownSummary(compareSummaries(unit, version, from)));
   }
 
   /** A page of what users said that a version covers and does not say. */
   async losses(version: number, afterSeq: Seq, limit: number): Promise<Outcome<Page<Loss>>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      return knownSummary(readLosses(this.shell.store, version, afterSeq, limit));
-    });
+    return this.#calls.readSession((unit) => knownSummary(readLosses(unit, version, afterSeq, limit)));
   }
 
-  /**
-   * Makes an earlier version of the summary the one that holds, and that the next goes on from.
-   * @param isByUser it counts like a message, what is written of the summary like its tokens, and what models are to read again for it
-   */
+  /** Makes an earlier version of the summary the one that holds, and that the next goes on from. */
   async restoreSummary(
     version: number,
     request: RestoreRequest,
@@ -489,228 +341,480 @@ export class ChatSession extends LiveSession {
     trace?: string,
     isByUser = false,
   ): Promise<Outcome<Summary>> {
-    this.shell.traces.heed(trace);
-    const now = Date.now();
-    const restored = this.shell.answer(() => {
-      const { store } = this.shell;
-      const session = this.shell.hear(this.shell.known(), tenant);
-      const asked = knownSummary(store.summaries.byVersion(version));
-      const goodBefore = goodThrough(store);
-      const jobId = summarizeJob(store)?.id;
-      const outcome = restoreSummary(store, session, asked, request, newId, now);
-      if (!outcome.ok) throw new Refusal(outcome.fault);
-      const { isChanged, tokens } = outcome.value;
-      const summarizerTokens = isByUser && isChanged ? this.#tokensReadAgain(goodBefore) : 0;
-      const taken = { messages: isChanged ? 1 : 0, tokens, summarizerTokens };
-      if (isByUser) this.#refuseOverQuota(session, taken, now);
-      this.shell.changed();
-      const row = store.summaries.newest() ?? asked;
-      const ended = jobId !== undefined && store.jobs.byId(jobId) === null ? jobId : null;
-      return { session, taken, ended, summary: toSummary(row, store.summaries.items(row.version)) };
-    });
-    if (!restored.ok) return restored;
-    const { session, taken, ended, summary } = restored.value;
-    if (isByUser) this.userQuota.count(session, taken, now);
-    if (ended !== null) this.shell.wake(ended);
-    return { ok: true, value: summary };
+    this.#noteTrace(trace);
+    return this.#calls.answer((unit) => restoreForClient(unit, version, request, isByUser), tenant);
   }
 
-  /**
-   * Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize.
-   * @param isByUser what models are to read for it counts for the user's day
-   */
+  /** Asks for a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
   async summarize(
     request: SummarizeRequest,
     trace?: string,
     isByUser = false,
     tenant?: TenantSettings,
   ): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
-    this.shell.traces.heed(trace);
-    const now = Date.now();
-    const owed = this.shell.answer(() => {
-      const session = this.shell.hear(this.shell.known(), tenant);
-      const summarizerTokens = isByUser ? this.#tokensByHand(request) : 0;
-      const row = oweSummaryByHand(this.shell.store, session, request, newId, now);
-      const { limits } = session.tenantSettings;
-      const fault =
-        row === null || limits === undefined
-          ? null
-          : summaryQuotaFault(limits, this.shell.store.spent.on(startOfDay(now)).summaries, now);
-      if (fault !== null) throw new Refusal(fault);
-      const taken = { summarizerTokens: row === null ? 0 : summarizerTokens };
-      this.#refuseOverQuota(session, taken, now);
-      if (row !== null) this.shell.arm();
-      return { session, taken, row };
-    });
-    if (!owed.ok) return owed;
-    const { session, taken, row: job } = owed.value;
-    this.userQuota.count(session, taken, now);
-    if (job !== null && (request.waitMs ?? 0) > 0) await this.shell.settled(job.id, request.waitMs ?? 0);
-    return this.shell.answer(() => {
-      const row = this.shell.store.summaries.newest();
-      const left = job === null ? null : this.shell.store.jobs.byId(job.id);
-      return {
-        job: job === null ? null : left === null ? { ...toJob(job), state: "done" } : toJob(left),
-        summary: row === null ? null : toSummary(row, this.shell.store.summaries.items(row.version)),
-      };
-    });
+    this.#noteTrace(trace);
+    const asked = this.#calls.answer((unit) => summarizeForClient(unit, request, isByUser), tenant);
+    if (!asked.ok) return asked;
+    const { waitMs = 0 } = request;
+    if (asked.value !== null && waitMs > 0) await this.#calls.waiters.ended(asked.value.id, waitMs);
+    return this.#calls.read((unit) => readSummarized(unit, asked.value));
   }
 
-  #activeBranch(): Branch {
-    const { branches, messages } = this.shell.store;
-    return branches.active(messages.head()?.seq ?? 0);
+  // Forks and continuations
+
+  /**
+   * Notes that a fork is made of this session, and gives what it begins with.
+   * @param counted by whose limits it may be refused; absent of one that is there already
+   * @param byUser what a user sets for the fork, over what holds for this session
+   */
+  async beginFork(
+    copy: string,
+    throughSeq: Seq | undefined,
+    counted?: TenantSettings,
+    byUser?: ForkSettings,
+  ): Promise<Outcome<BegunFork>> {
+    return this.#calls.answer((unit) => beginFork(unit, copy, { throughSeq, byUser, counted }));
   }
 
-  /** @param left the branch that a user leaves; null if it is no user */
-  #refuseLeaving(left: Branch | null, { tenantSettings }: SessionRow, path: string): void {
-    const fault =
-      left === null ? null : leftInstructionFault(this.shell.store, left, tenantSettings.usersMay?.write, path);
-    if (fault !== null) throw new Refusal(fault);
+  /** What a fork would copy, as it is now: whoever pays by size pays before it is begun. */
+  async forkSize(throughSeq: Seq | undefined): Promise<Outcome<Pick<UserTaken, "messages" | "tokens" | "bytes">>> {
+    return this.#calls.readSession((unit) => forkSize(unit, throughSeq));
   }
 
-  /** What models are to be given again because of a change. Changes that share one new summary are counted as one. */
-  #tokensReadAgain(goodBefore: Seq): TokenCount {
-    const { messages } = this.shell.store;
-    const good = goodThrough(this.shell.store);
-    if (good >= goodBefore) return 0;
-    const branch = this.#activeBranch();
-    const again = messages.totalCostOn(branch, goodBefore) - messages.totalCostOn(branch, good);
-    return Math.max(MIN_USER_SUMMARY_TOKENS, again);
+  /**
+   * Creates this session as a fork and waits up to `waitMs` for it to be whole. A repeated request finds it there.
+   * @param source what `beginFork` gave
+   */
+  async createFork(
+    birth: Birth,
+    source: ForkSource,
+    waitMs: number,
+    tenant?: TenantSettings,
+    trace?: string,
+  ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.#recordGrant(birth, trace);
+    const begun = this.#calls.answer((unit) => createFork(unit, birth, source), tenant);
+    if (!begun.ok) return begun;
+    const { jobId, created } = begun.value;
+    if (jobId !== null) await this.#calls.waiters.ended(jobId, waitMs);
+    const state = await this.state(tenant);
+    return state.ok ? { ok: true, value: { session: state.value, created } } : state;
   }
 
-  /** What models are to be given for a summary by hand. */
-  #tokensByHand({ fromScratch }: SummarizeRequest): TokenCount {
-    const { messages, summaries } = this.shell.store;
-    const open = summarizeJob(this.shell.store);
-    const isAnew = fromScratch === true && open?.fromScratch !== true;
-    // What is under way already is asked for once more where it failed, and whoever waits for it keeps the object awake.
-    if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;
-    const from = isAnew ? 0 : (summaries.newest()?.throughSeq ?? 0);
-    const tip = messages.tip();
-    const read = tip === null ? 0 : tip.totalCost - messages.totalCostOn(tip.branch, from);
-    return Math.max(MIN_USER_SUMMARY_TOKENS, read);
+  /** Notes that another session continues from this one, which may have expired. */
+  async beginContinuation(copy: string): Promise<Outcome<Life>> {
+    return this.#calls.answer((unit) => beginContinuation(unit, copy));
   }
 
-  /** Past what models may read again for a user, summaries of the user's sessions are extractive. */
-  override async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
-    const step = await super.beginSummary(jobId, incarnation);
-    const session = this.shell.row();
-    if (step.next !== "call" || session === null) return step;
-    return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
+  // Export and import
+
+  async beginExport(): Promise<Outcome<ExportHead>> {
+    return this.#calls.readSession(readExportHead);
   }
 
-  /** Past that nothing is embedded for them either. */
-  override async beginEmbedding(jobId: string, incarnation: string, model: string | null): Promise<EmbeddingStep> {
-    return this.#withUsersBudget(await super.beginEmbedding(jobId, incarnation, model));
+  async exportPage(head: ExportHead, afterSeq: Seq): Promise<Outcome<MessageLine[]>> {
+    return this.#calls.read((unit) => readExportPage(requireExported(unit, head), afterSeq, head.headSeq));
   }
 
-  override async saveVectors(
+  /** @param from where the page before this one ended; absent for the first */
+  async endExport(head: ExportHead, from: ExportCursor | null = null): Promise<Outcome<ExportEnd>> {
+    return this.#calls.read((unit) => readExportEnd(requireExported(unit, head), head, from));
+  }
+
+  /** Begins to fill a new session from a file. Nobody sees it until it is whole. Repeated it changes nothing. */
+  async beginImport(
+    birth: Birth,
+    begun: BegunImport,
+    tenant?: TenantSettings,
+    trace?: string,
+  ): Promise<Outcome<ImportStanding>> {
+    this.#recordGrant(birth, trace);
+    return this.#calls.answer((unit) => beginImport(unit, birth, begun), tenant);
+  }
+
+  /** Where an import stands. */
+  async readImport(id: string): Promise<Outcome<ImportStanding>> {
+    return this.#calls.read((unit) => readImport(unit, id));
+  }
+
+  /** Saves lines of a file: see `import-steps`. */
+  async saveImportPage(
+    incarnation: string,
+    lines: readonly NumberedLine[],
+    throughLine: number,
+  ): Promise<Outcome<ImportProgress>> {
+    return this.#calls.answer((unit) => saveImportPage(unit, this.#lastPage, { incarnation, lines, throughLine }));
+  }
+
+  /** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
+  async checkImport(incarnation: string): Promise<Outcome<null>> {
+    return this.#calls.answer((unit) => checkImport(unit, incarnation));
+  }
+
+  /**
+   * Makes the session of an import that is whole. Repeated it tells the same.
+   * @param grant of the directory, which lists it from now on
+   */
+  async finishImport(
+    incarnation: string,
+    { grantedAt = 0, isKnown = false }: Pick<Birth, "grantedAt" | "isKnown"> = {},
+  ): Promise<Outcome<FinishedImport>> {
+    const finished = finishedImport(this.#calls.unit(), incarnation);
+    if (finished !== null) return { ok: true, value: finished };
+    // By itself, so that it stands where the rest is refused.
+    const recorded = this.#calls.answer((unit) => recordImportGrant(unit, incarnation, grantedAt));
+    if (!recorded.ok) return recorded;
+    return this.#calls.answer((unit) => finishImportedSession(unit, incarnation, isKnown));
+  }
+
+  /** Which of the claims of an import its messages bear out: see `import-steps`. */
+  async vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<Life & { readonly answers: boolean[] }>> {
+    return this.#calls.answer((unit) => vouchFor(unit, copy, claims));
+  }
+
+  /**
+   * Leaves nothing of an import that failed.
+   * @param grantedAt the newest grant of the directory that its caller was given, and that nothing else comes of
+   * @returns the newest grant that this epoch knew of, for the list; null if somebody else sees to the list
+   */
+  async abandonImport(incarnation: string, grantedAt = 0): Promise<number | null> {
+    const known = this.#calls.change((unit) => abandonImport(unit, incarnation));
+    if (known === null) return null;
+    await this.#calls.vanishIfDone();
+    return Math.max(known, grantedAt);
+  }
+
+  // What consumers of the queues do
+
+  async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
+    return this.#calls.forJob(jobId, incarnation, NOTHING_OWED, (unit) => stepSummary(unit, jobId));
+  }
+
+  /** See `SavedAnswer`. */
+  async saveAnswer(
     jobId: string,
     incarnation: string,
     lease: string,
-    saved: SavedVectors,
-  ): Promise<EmbeddingStep> {
-    return this.#withUsersBudget(await super.saveVectors(jobId, incarnation, lease, saved));
+    answer: SummarizerAnswer,
+    shortfall: Failed | null = null,
+    isEmbedded = false,
+  ): Promise<SummaryStep> {
+    return this.#calls.forPaidJob(jobId, incarnation, tokensOf(answer.usage), NOTHING_OWED, (unit) =>
+      landAnswer(unit, jobId, { lease, answer, shortfall, isEmbedded }),
+    );
   }
 
-  #withUsersBudget(step: EmbeddingStep): EmbeddingStep {
-    const session = this.shell.row();
-    if (step.next !== "call" || session === null) return step;
-    return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
+  /** @param model that is to make the vectors; null: none does any more, and the job is over */
+  async beginEmbedding(jobId: string, incarnation: string, model: string | null): Promise<EmbeddingStep> {
+    return this.#calls.forJob(jobId, incarnation, NOTHING_TO_EMBED, (unit) => stepEmbedding(unit, jobId, model));
   }
 
-  #refuseForeignEdit(id: string, { content, pinned }: MessagePatch, { write }: UsersMay): void {
-    this.shell.known();
-    const row = findMessage(this.shell.store, id, "told");
-    if (row !== null) {
-      refuseForeignWords(
-        [{ path: "", roleAt: "messageId", message: { role: row.role, content, pinned: pinned !== undefined } }],
-        write,
-      );
-    }
+  async saveVectors(jobId: string, incarnation: string, lease: string, saved: SavedVectors): Promise<EmbeddingStep> {
+    return this.#calls.forPaidJob(jobId, incarnation, saved.usage.inputTokens, NOTHING_TO_EMBED, (unit) =>
+      landVectors(unit, jobId, lease, saved),
+    );
   }
 
-  #context(
-    session: SessionRow,
-    request: ContextRequest,
-    meaning?: QueryMeaning,
-    writeJson?: WriteJson,
-  ): RenderedContext {
-    const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles, cacheControl } = request;
-    const isQueried = typeof query === "string";
-    let retrieval: Retrieval | null = null;
-    const retrieve =
-      query === undefined || query === null
-        ? null
-        : (branch: Branch): Retrieval => (retrieval ??= this.#retrieve(query, branch, meaning));
-    // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
-    for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
-      const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
-      const rendered = renderContext(context, {
-        format,
-        summaryRole,
-        roles,
-        provider,
-        toolFiles,
-        cacheControl,
-        isQueried,
-        digest: digestOf,
-        ...(writeJson === undefined ? {} : { writeJson }),
-      });
-      if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
-      if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;
-    }
+  async noteFailure(jobId: string, incarnation: string, failure: Failed): Promise<FailureReport | null> {
+    const isOver = this.#calls.unit().findJob(jobId, incarnation) === null;
+    if (isOver && tokensOf(failure.usage) === 0) return null;
+    return this.#calls.change((unit) => failJob(unit, jobId, incarnation, failure));
   }
 
-  /** A context without what its query would have brought back is better than none. */
-  #retrieve(query: string, branch: Branch, meaning: QueryMeaning | undefined): Retrieval {
-    try {
-      return { ...retrieveForContext(this.shell.store, this.shell.search, query, branch, meaning), error: null };
-    } catch (error) {
-      log.error("retrieval_failed", errorFields(error));
-      return { found: [], error: FAILED_RETRIEVAL };
-    }
+  /** Gives a job back that is not done. The object sends it again after the pause. */
+  async putOff(jobId: string, incarnation: string, how: PutOff): Promise<void> {
+    this.#forAnyJob(jobId, incarnation, undefined, (unit) => putOff(unit, jobId, how));
   }
 
-  /** The context of an append that is committed. */
-  #contextAfterwards(session: SessionRow, request: ContextRequest): Pick<AppendResult, "context" | "contextError"> {
-    try {
-      const outcome = this.shell.read(() => this.#context(session, request));
-      if (outcome.ok) return { context: outcome.value };
-      const { code, detail } = outcome.fault;
-      return { contextError: { code, detail } };
-    } catch (error) {
-      log.error("context_failed", errorFields(error));
-      return { contextError: FAILED_CONTEXT };
-    }
+  async jobStanding(jobId: string, incarnation: string): Promise<JobStanding> {
+    const unit = this.#calls.unit();
+    return standingOf(unit.findJob(jobId, incarnation), unit.now);
+  }
+
+  /** Notes that operators were told of a job. @returns false if it is over, and they need not know */
+  async noteUndelivered(
+    jobId: string,
+    incarnation: string,
+    reason: string,
+    failedAt: number = Date.now(),
+  ): Promise<boolean> {
+    return this.#forAnyJob(jobId, incarnation, false, (unit) =>
+      noteUndelivered(unit, unit.store.jobs.byId(jobId), reason, failedAt),
+    );
+  }
+
+  /** What the archive lacks; null if the job is over. */
+  async readArchiveDelta(jobId: string, incarnation: string): Promise<ArchiveDelta | null> {
+    return this.#calls.forJob(jobId, incarnation, null, (unit) => readArchiveDelta(unit, jobId));
+  }
+
+  /** @returns whether operators may have the job on their lists */
+  async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<boolean> {
+    return this.#calls.forJob(jobId, incarnation, false, (unit) => settleArchived(unit, jobId, delta));
+  }
+
+  async forgetArchived(jobId: string, incarnation: string, outrankedBy?: number): Promise<void> {
+    this.#calls.forJob(jobId, incarnation, undefined, (unit) => forgetArchived(unit, jobId, outrankedBy));
+  }
+
+  /** What the list is to say of the session; null if there is none. */
+  async listing(): Promise<Living | null> {
+    const session = this.#calls.unit().findUnerased();
+    if (session === null) return null;
+    const { metadata, copying, begunBy } = session;
+    return { metadata, isListed: copying?.kind !== "import", begunBy };
+  }
+
+  /** What the directory has yet to be told; null if nothing is left of that. */
+  async readListing(jobId: string, incarnation: string): Promise<Listing | null> {
+    return this.#calls.forJob(jobId, incarnation, null, (unit) => listingOf(unit.session));
+  }
+
+  /** The directory was told of the metadata: see `settleListed`. @returns whether nothing is pending of that any more */
+  async confirmListed(incarnation: string, metadataRev: number, isConsumer = false): Promise<Ended> {
+    const { row, store } = this.#calls.unit();
+    const job = row === null ? null : store.jobs.first("list");
+    if (job === null) return false;
+    return this.#calls.forJob(job.id, incarnation, false, (unit) =>
+      settleListed(unit, job.id, { metadataRev, isConsumer }),
+    );
+  }
+
+  async readErasure(jobId: string, incarnation: string): Promise<ErasureStep | null> {
+    return readErasure(this.#calls.unit(), jobId, incarnation);
+  }
+
+  /** The list may still have to change: the erasure is not confirmed before `at`. */
+  async postponeErasure(jobId: string, incarnation: string, at: number): Promise<void> {
+    this.#forAnyJob(jobId, incarnation, undefined, (unit) => postponeJob(unit, jobId, at));
+  }
+
+  /**
+   * The archive erased this epoch of the session. If nothing else is pending, the object is left as if it had never been.
+   * @returns whether operators may have the job on their lists
+   */
+  async confirmErased(jobId: string, incarnation: string): Promise<boolean> {
+    const isKnown = this.#forAnyJob(jobId, incarnation, false, (unit) => endJob(unit, jobId));
+    await this.#calls.vanishIfDone();
+    return isKnown;
+  }
+
+  /** What the copies of this session have yet to erase, or to confirm: see `readCopyErasures`. */
+  async readOwedErasures(jobId: string, incarnation: string, afterRow?: number): Promise<CopyErasuresStep | null> {
+    return readCopyErasures(this.#calls.unit(), { jobId, incarnation, afterRow });
+  }
+
+  /**
+   * @param rows of what copies confirmed
+   * @param further what copies of theirs have to be told
+   * @param throughRow the last of what was told
+   * @returns whether operators may have the job on their lists
+   */
+  async confirmCopyErasures(
+    jobId: string,
+    incarnation: string,
+    rows: readonly number[],
+    further: readonly CopyErasures[],
+    throughRow = 0,
+  ): Promise<boolean> {
+    const isKnown = this.#forAnyJob(jobId, incarnation, false, (unit) => {
+      const isListed = mayBeKnown(unit, jobId);
+      confirmCopyErasures(unit, jobId, rows, further, throughRow);
+      return isListed;
+    });
+    await this.#calls.vanishIfDone();
+    return isKnown;
+  }
+
+  /** All of that was told once, and some of it not confirmed yet. */
+  async waitForCopies(jobId: string, incarnation: string): Promise<void> {
+    this.#forAnyJob(jobId, incarnation, undefined, (unit) => waitForCopies(unit, jobId, Math.random()));
+  }
+
+  /**
+   * Erases what this session took from others that was erased there, and answers whether that is done. Called until it is.
+   * @param place where what copies of this one have to be told is to go on from
+   */
+  async eraseCopied(erased: readonly Erased[], place: PassedOnPlace = FIRST_PLACE): Promise<CopyAnswer> {
+    const done = this.#calls.change((unit) => eraseWhatWasCopied(unit, erased));
+    return { ...done, ...answerForCopied(this.#calls.unit(), erased, place) };
+  }
+
+  /** What is left in the object: a session, no more than what the archive and copies have yet to confirm, or nothing. */
+  async remains(): Promise<"session" | "owed" | "nothing"> {
+    await this.#calls.vanishIfDone();
+    const unit = this.#calls.unit();
+    if (unit.row === null) return "nothing";
+    return unit.findUnerased() === null ? "owed" : "session";
+  }
+
+  async stepExpiry(jobId: string, incarnation: string): Promise<FoundExpiry> {
+    const nothing: FoundExpiry = { step: "done", at: Date.now(), grantedAt: 0, hasFailed: false };
+    return this.#calls.forJob(jobId, incarnation, nothing, (unit) => findExpiry(unit, jobId));
+  }
+
+  /** Expires, or calls it off: see `settleExpiry`. */
+  async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<Ended> {
+    return this.#calls.forJob(jobId, incarnation, false, (unit) => settleExpiry(unit, jobId, step));
+  }
+
+  /** The next page to copy; null if nothing is to be copied any more. */
+  async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
+    return this.#calls.forJob(jobId, incarnation, null, (unit) => nextCopyStep(unit, jobId));
+  }
+
+  /** A page for a copy of this session; null if it is gone. */
+  async readCopyPage(incarnation: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
+    const unit = this.#calls.unit();
+    return unit.findForJob(incarnation) === null ? null : readCopyPage(unit, afterSeq, throughSeq);
+  }
+
+  /** @returns the next step; null if there is none, "known" if operators may have the job on their lists by then */
+  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | "known" | null> {
+    return this.#calls.forJob(jobId, incarnation, null, (unit) => landCopyPage(unit, jobId, page));
+  }
+
+  /** What was to be copied is gone, and so is the copy. @returns the newest grant of the directory that it knows of */
+  async loseCopy(jobId: string, incarnation: string): Promise<number> {
+    return this.#calls.forJob(jobId, incarnation, 0, loseCopy);
+  }
+
+  /** Where to carry over from; null if nothing is to be carried over any more. */
+  async nextCarrying(jobId: string, incarnation: string): Promise<CarryingStep | null> {
+    return this.#calls.forJob(jobId, incarnation, null, (unit) => nextCarrying(unit, jobId));
+  }
+
+  /** What another session may carry over from this one; null if it is gone. */
+  async readCarried(incarnation: string, mayWait: boolean): Promise<Carried | null> {
+    return this.#calls.change((unit) => readCarriedOf(unit, incarnation, mayWait));
+  }
+
+  /** @returns false if it has to come again */
+  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<Ended> {
+    return this.#calls.forJob(jobId, incarnation, true, (unit) => landCarried(unit, jobId, lease, luggage));
+  }
+
+  // What operators do
+
+  /** What the object holds, and what is wrong with it by itself. Changes nothing. */
+  async proof(): Promise<SessionProof> {
+    const alarmAt = await this.ctx.storage.getAlarm();
+    // Nothing else runs in the object while its storage is read, so that the rest is of the same moment.
+    return proveSession(this.#calls.unit(), alarmAt);
+  }
+
+  /** A page of the summary's history in an epoch; null if that is over. */
+  async proofOfSummary(incarnation: string, afterVersion: number): Promise<SummaryProof | null> {
+    return this.#ofEpoch(incarnation, (unit) => proveSummary(unit, afterVersion));
+  }
+
+  /** A page of the items of an epoch, held against what they cite; null if that is over. */
+  async proofOfSources(incarnation: string, afterRow: number): Promise<SourcesProof | null> {
+    return this.#ofEpoch(incarnation, (unit) => proveSources(unit, afterRow));
+  }
+
+  /** A page of the log of an epoch; null if that is over. */
+  async proofOfLog(incarnation: string, afterSeq: Seq): Promise<LogProof | null> {
+    return this.#ofEpoch(incarnation, (unit) => proveLog(unit, afterSeq));
+  }
+
+  /**
+   * Sends the archive everything anew. Idempotent.
+   * @param aboveRev the revision that the archive holds of this epoch; 0 if none
+   * @returns `nothing` if there is nothing that the archive is to hold, `absent` if there is nothing to send it from
+   */
+  async archiveAgain(aboveRev: number): Promise<"owed" | "nothing" | "absent"> {
+    return this.#calls.change((unit) => archiveAgain(unit, aboveRev));
+  }
+
+  /** Has a job tried again now. Idempotent. @returns false if it is over */
+  async retryJob(jobId: string): Promise<boolean> {
+    return this.#calls.change((unit) => retryJob(unit, jobId));
+  }
+
+  /** Gives a job up, if no promise rests on it. Idempotent. @returns false if it is over */
+  async dropJob(jobId: string): Promise<Outcome<boolean>> {
+    return this.#calls.answer((unit) => dropJob(unit, jobId));
+  }
+
+  /** Does what an operator asks of one session. A dry run does the same and takes it back, so that it tells what would be. */
+  async maintain(
+    task: MaintenanceTask,
+    isDryRun: boolean,
+    tenant?: TenantSettings,
+  ): Promise<Outcome<MaintenanceResult>> {
+    let result: MaintenanceResult = "nothing";
+    const outcome = this.#calls.answer((unit) => {
+      unit.requireSession();
+      applyTenantSettings(unit);
+      result = maintain(unit, task);
+      if (isDryRun) throw new ThreadkeepError(TAKEN_BACK);
+      return result;
+    }, tenant);
+    return !outcome.ok && outcome.fault === TAKEN_BACK ? { ok: true, value: result } : outcome;
+  }
+
+  /**
+   * Makes the index of a session anew, a slice at a call. One that was never searched has none, and needs none.
+   * @param isFirst drops what there is
+   * @returns whether there is more to do; null: there is no index
+   */
+  async reindex(isFirst: boolean, isDryRun: boolean): Promise<Outcome<{ done: boolean } | null>> {
+    return this.#calls.readSession((unit) => reindex(unit, { isFirst, isDryRun }));
+  }
+
+  // Sockets
+
+  /** The epoch that a ticket for this session is bound to. */
+  async ticketLife(): Promise<Outcome<string>> {
+    return this.#calls.readSession((unit) => unit.session.incarnation);
+  }
+
+  /** Opens a socket. Only the service can call it. */
+  override async fetch(request: Request): Promise<Response> {
+    return this.#live.open(request);
+  }
+
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    await this.#live.message(socket, data);
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    this.#live.close(socket, code);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#live.fail(socket);
+  }
+
+  override async alarm(): Promise<void> {
+    await ringAlarm(this.#calls, this.env);
+  }
+
+  // Shared by the methods above
+
+  #noteTrace(trace: string | undefined): void {
+    this.#calls.unit().traces.heed(trace);
+  }
+
+  /** By itself, so that it stands also where what follows is refused: the directory's entry then belongs to the epoch that is there. */
+  #recordGrant(birth: Birth, trace: string | undefined): void {
+    this.#noteTrace(trace);
+    this.#calls.change((unit) => recordGrant(unit, birth));
+  }
+
+  /** A consumer's call for a job that outlives its session. @param gone the answer where the job is over */
+  #forAnyJob<T>(jobId: string, incarnation: string, gone: T, body: (unit: Unit) => T): T {
+    return this.#calls.unit().findJob(jobId, incarnation) === null ? gone : this.#calls.change(body);
+  }
+
+  #ofEpoch<T>(incarnation: string, body: (unit: Unit) => T): T | null {
+    const unit = this.#calls.unit();
+    return unit.findForJob(incarnation) === null ? null : body(unit);
   }
 }
 
-/** No format makes eight times as much of it: a context of no more messages need not be measured. */
-const MEASURED_CONTEXT_BYTES = MAX_CONTEXT_BYTES / 8;
+const NOT_YET_CARRIED = { kind: "continuation", throughSeq: 0, state: "pending" } as const;
 
-const FAILED_RETRIEVAL: PartFault = {
-  code: "internal",
-  detail:
-    "The search index could not be read, and the fault has been logged. Ask for the context again to have what it lacks.",
-};
-const FAILED_CONTEXT: PartFault = {
-  code: "internal",
-  detail:
-    "The messages are stored, and the fault has been logged. Ask for the context by itself: POST /v1/sessions/{sessionId}/context.",
-};
-const UNKNOWN_SUMMARY: Fault = {
-  code: "summary_not_found",
-  detail: "The session has no summary of this version. List its summaries to see which it has.",
-};
-
-/** @param found null if there is no such version */
-function knownSummary<T>(found: T | null): T {
-  if (found === null) throw new Refusal(UNKNOWN_SUMMARY);
-  return found;
-}
-
-const UNKNOWN_MESSAGE: Fault = {
-  code: "message_not_found",
-  detail: "The session has no message with this id.",
-};
+/** Never told: it rolls a dry run back. */
+const TAKEN_BACK: Fault = { code: "internal", detail: "A dry run changes nothing." };

@@ -3,7 +3,7 @@ import type { ChatSession } from "./chat-session.ts";
 
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
-export type { BegunImport, ImportStanding } from "./copied-session.ts";
+export type { BegunImport, ImportStanding } from "./import-steps.ts";
 export type { CopyStep } from "./copying.ts";
 export type { NumberedLine } from "./importing.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";

@@ -11,12 +11,12 @@ import {
   type Copying,
   costOf,
   type HashedMessageRow,
+  type JobRow,
   type OriginRow,
-  type SessionRow,
   type SummaryRow,
   type VersionedItem,
 } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * A fork: a new session with the messages of another, up to one of them. It is copied page by page in the background; until it is
@@ -47,7 +47,8 @@ export interface CopyPage {
 }
 
 /** The messages after `afterSeq` through `throughSeq`; the end comes on a page of its own, after the last of them. */
-export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq: Seq, throughSeq: Seq): CopyPage {
+export function readCopyPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): CopyPage {
+  const { store } = unit;
   const rows: HashedMessageRow[] = [];
   let bytes = 0;
   for (const row of store.messages.hashedForward(afterSeq + 1, throughSeq)) {
@@ -55,9 +56,9 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
     bytes += JSON.stringify(row.content).length;
     if (rows.length >= MAX_PAGE_ROWS || bytes >= MAX_PAGE_BYTES) break;
   }
-  const { changes, hashKey } = session;
+  const { changes, hashKey } = unit.session;
   if (rows.length > 0) return { changes, rows, end: null };
-  const summary = soundSummaryAt(store, store.branches.through(throughSeq));
+  const summary = soundSummaryAt(unit, store.branches.through(throughSeq));
   return {
     changes,
     rows,
@@ -65,7 +66,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
       hashKey,
       summary,
       items: summary === null ? [] : store.summaries.items(summary.version),
-      origins: furtherOrigins(store),
+      origins: furtherOrigins(unit),
       hasVectors: store.vectors.state() !== null,
     },
   };
@@ -81,10 +82,11 @@ export interface CopyStep {
 }
 
 /** Null if nothing is owed any more. */
-export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: string): CopyStep | null {
+export function nextCopyStep(unit: Unit, jobId: string): CopyStep | null {
+  const { store } = unit;
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
   const job = store.jobs.byId(jobId);
-  if (job === null || session.copying === null || origin === undefined) return null;
+  if (job === null || unit.session.copying === null || origin === undefined) return null;
   const afterSeq = store.messages.head()?.seq ?? 0;
   return { source: origin, afterSeq, throughSeq: origin.throughSeq, hasFailed: mayBeListed(job) };
 }
@@ -93,16 +95,18 @@ export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: st
 const NO_MOMENT = -1;
 
 /** Throws away what was copied so far, and the page that is on its way as well. */
-export function beginAgain(store: SessionStore, copying: Copying): void {
+export function beginAgain(unit: Unit, copying: Copying): void {
+  const { store } = unit;
   if (copying.kind !== "fork") return;
   store.deleteLog();
   store.setCopying({ ...copying, sourceChanges: NO_MOMENT });
 }
 
 /** Owes the copy. Called as the fork is created. */
-export function oweCopy(store: SessionStore, incarnation: string, source: OriginRow, newId: () => string, now: number) {
+export function oweCopy(unit: Unit, source: OriginRow): JobRow {
+  const { store, now } = unit;
   store.lineage.putOrigin(source);
-  const job = newJob("fork", incarnation, newId(), source.throughSeq, now, now);
+  const job = newJob("fork", unit.session.incarnation, unit.newId(), source.throughSeq, now, now);
   store.jobs.put(job);
   return job;
 }
@@ -111,16 +115,10 @@ export function oweCopy(store: SessionStore, incarnation: string, source: Origin
  * Saves a page. Idempotent: rows that are there are skipped.
  * @returns the next step; null if the copy is whole, or its page is of no use any more
  */
-export function saveCopyPage(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  page: CopyPage,
-  newId: () => string,
-  now: number,
-): CopyStep | null {
-  const step = nextCopyStep(store, session, jobId);
-  const { copying } = session;
+export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopyStep | null {
+  const { store } = unit;
+  const step = nextCopyStep(unit, jobId);
+  const { copying } = unit.session;
   if (step === null || copying?.kind !== "fork") return null;
   if (copying.sourceChanges !== null && copying.sourceChanges !== page.changes) {
     // What was copied and what comes now are not of one moment.
@@ -145,12 +143,13 @@ export function saveCopyPage(
     store.setCopying({ ...copying, sourceChanges: page.changes });
     return { ...step, afterSeq };
   }
-  finish(store, session, page.end, newId, now);
+  finish(unit, page.end);
   store.jobs.delete(jobId);
   return null;
 }
 
-function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: () => string, now: number): void {
+function finish(unit: Unit, end: CopyEnd): void {
+  const { store } = unit;
   const { summary } = end;
   store.setHashKey(end.hashKey);
   if (summary !== null) {
@@ -160,7 +159,7 @@ function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: (
   for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
   for (const origin of end.origins) store.lineage.putOrigin(origin);
   store.setCopying(null);
-  if (summary !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
-  oweSummaryIfDue(store, session, newId, now);
-  if (end.hasVectors) oweEmbedding(store, session, newId, now, false);
+  if (summary !== null || hasUnowedMessages(unit)) oweArchive(unit);
+  oweSummaryIfDue(unit);
+  if (end.hasVectors) oweEmbedding(unit, false);
 }

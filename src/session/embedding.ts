@@ -4,9 +4,10 @@ import { isTold, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { isHeld, newJob } from "./owed-work.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
+import type { JobRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 import { isOverBudget } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 import type { OwnedVector, VectorOwner } from "./vector-store.ts";
 
 /**
@@ -59,20 +60,15 @@ export interface KeyedVector {
  * Owes the vectors that are lacking. One that was given up is owed again: the session went on.
  * @param isBegun whoever landed the summary goes on with it
  */
-export function oweEmbedding(
-  store: SessionStore,
-  session: SessionRow,
-  newId: () => string,
-  now: number,
-  isBegun: boolean,
-): JobRow {
+export function oweEmbedding(unit: Unit, isBegun: boolean): JobRow {
+  const { store, now } = unit;
   const open = store.jobs.first("embed");
   const nextSendAt = isBegun ? now + HEAD_START_MS : now;
   // It is never 0 while there is something to do: see `callOffEmbedding`.
   const throughSeq = Math.max(1, store.summaries.newest()?.throughSeq ?? 0);
   const job: JobRow =
     open === null
-      ? { ...newJob("embed", session.incarnation, newId(), throughSeq, nextSendAt, now), isUpgrade: true }
+      ? { ...newJob("embed", unit.session.incarnation, unit.newId(), throughSeq, nextSendAt, now), isUpgrade: true }
       : {
           ...open,
           state: "owed",
@@ -86,54 +82,47 @@ export function oweEmbedding(
 }
 
 /** Ends a job that was given up, before the session expires. One that operators may know of goes to a consumer once more, who takes it off their lists. */
-export function callOffEmbedding(store: SessionStore, now: number): void {
+export function callOffEmbedding(unit: Unit): void {
+  const { store } = unit;
   const job = store.jobs.first("embed");
   if (job === null || job.state !== "failed") return;
-  if (mayBeListed(job)) store.jobs.put({ ...job, state: "owed", throughSeq: 0, nextSendAt: now });
+  if (mayBeListed(job)) store.jobs.put({ ...job, state: "owed", throughSeq: 0, nextSendAt: unit.now });
   else store.jobs.delete(job.id);
 }
 
 /** The first step of a delivery. @param model of the vectors; null: there are to be none any more */
-export function beginEmbedding(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  model: string | null,
-  newLease: () => string,
-  now: number,
-): EmbeddingStep {
+export function beginEmbedding(unit: Unit, jobId: string, model: string | null): EmbeddingStep {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "embed" || job.state !== "owed") return NOTHING_TO_EMBED;
-  if (isHeld(job, now)) return HELD;
+  if (isHeld(job, unit.now)) return HELD;
   if (model === null || job.throughSeq === 0) {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job) };
   }
-  return handOutTexts(store, session, job, model, newLease, now);
+  return handOutTexts(unit, job, model);
 }
 
 /** Saves vectors under the lease that their texts were handed out with, and hands out the next texts. */
 export function saveVectors(
-  store: SessionStore,
-  session: SessionRow,
+  unit: Unit,
   jobId: string,
   lease: string,
   model: string,
   vectors: readonly KeyedVector[],
-  newLease: () => string,
-  now: number,
 ): EmbeddingStep {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null || job.state !== "owed") return NOTHING_TO_EMBED;
   if (job.lease !== lease) return HELD;
-  const textNow = textReader(store);
+  const textNow = textReader(unit);
   const current = vectors.flatMap(({ key, vector }): OwnedVector[] => {
     const owner = ownerOf(key);
     const text = owner === null ? null : textNow(owner);
     return owner === null || text === null || keyOf(owner, text) !== key ? [] : [{ owner, vector }];
   });
   store.vectors.put(model, current);
-  return handOutTexts(store, session, withoutFailures(job), model, newLease, now);
+  return handOutTexts(unit, withoutFailures(job), model);
 }
 
 /** What failed before is over: the model answers. */
@@ -141,28 +130,23 @@ function withoutFailures(job: JobRow): JobRow {
   return { ...job, failures: 0, sends: 0 };
 }
 
-function handOutTexts(
-  store: SessionStore,
-  session: SessionRow,
-  job: JobRow,
-  model: string,
-  newLease: () => string,
-  now: number,
-): EmbeddingStep {
-  const texts = textsToEmbed(store, model);
+function handOutTexts(unit: Unit, job: JobRow, model: string): EmbeddingStep {
+  const { store } = unit;
+  const texts = textsToEmbed(unit, model);
   if (texts.length === 0) {
-    forgetOldItems(store);
+    forgetOldItems(unit);
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job) };
   }
-  const lease = newLease();
-  const leaseUntil = now + LEASE_MS;
+  const lease = unit.newId();
+  const leaseUntil = unit.now + LEASE_MS;
   store.jobs.put({ ...job, lease, leaseUntil, nextSendAt: leaseUntil });
-  return { next: "call", lease, texts, isOverBudget: isOverBudget(store, session, now) };
+  return { next: "call", lease, texts, isOverBudget: isOverBudget(unit) };
 }
 
 /** The next texts that have no vector of a model: turns first, oldest first, then items. */
-function textsToEmbed(store: SessionStore, model: string): TextToEmbed[] {
+function textsToEmbed(unit: Unit, model: string): TextToEmbed[] {
+  const { store } = unit;
   const state = store.vectors.state();
   const isSame = state?.model === model;
   const owners = isSame ? store.vectors.owners() : new Set<number>();
@@ -180,7 +164,7 @@ function textsToEmbed(store: SessionStore, model: string): TextToEmbed[] {
   for (let after = doneSeq; !isFull;) {
     const seqs = store.messages.userSeqs(after, PAGE_SEQS);
     for (const seq of seqs) {
-      const text = owners.has(seq) ? null : turnText(store, seq);
+      const text = owners.has(seq) ? null : turnText(unit, seq);
       if (text !== null && !add({ of: "message", seq }, text)) {
         isFull = true;
         break;
@@ -204,24 +188,25 @@ function newestItems({ summaries }: SessionStore) {
 }
 
 /** An item that is not of the newest version is found by its words, where an earlier version is shown: its place is another's. */
-function forgetOldItems(store: SessionStore): void {
+function forgetOldItems(unit: Unit): void {
+  const { store } = unit;
   const rows = new Set(newestItems(store).map(({ row }) => row));
   const old = [...store.vectors.owners()].filter((owner) => owner < 0 && !rows.has(-owner));
   store.vectors.forgetItems(old.map((owner) => -owner));
 }
 
 /** Tells what a model is given of something as it is now; null if there is nothing to give. */
-function textReader(store: SessionStore): (owner: VectorOwner) => string | null {
+function textReader(unit: Unit): (owner: VectorOwner) => string | null {
   let items: Map<number, string> | null = null;
   return (owner) => {
-    if (owner.of === "message") return turnText(store, owner.seq);
-    items ??= new Map(newestItems(store).map(({ row, item }) => [row, cut(item.text)]));
+    if (owner.of === "message") return turnText(unit, owner.seq);
+    items ??= new Map(newestItems(unit.store).map(({ row, item }) => [row, cut(item.text)]));
     return items.get(owner.row) ?? null;
   };
 }
 
-function turnText(store: SessionStore, seq: Seq): string | null {
-  const row = store.messages.bySeq(seq, "told");
+function turnText(unit: Unit, seq: Seq): string | null {
+  const row = unit.store.messages.bySeq(seq, "told");
   if (row === null || row.role !== "user" || row.content === null || !isTold(row.content)) return null;
   const text = cut(messageText(row.content));
   return text.trim() === "" ? null : text;

@@ -1,4 +1,4 @@
-import type { Outcome } from "../contracts/errors.ts";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import { setAsideIdOf } from "../contracts/job.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
@@ -53,33 +53,28 @@ import {
 } from "./rows.ts";
 import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * Changes what a message says, in the caller's transaction: a fault has to roll it back. Its place, its id and the hash of what was first appended stay, so that a retry of the first
  * append is no conflict. What the summary made of the old text goes as if it had been erased.
  */
-export function editMessage(
-  store: SessionStore,
-  session: SessionRow,
-  id: string,
-  patch: MessagePatch,
-  newId: () => string,
-  now: number,
-): Outcome<MessageRow> {
-  const row = findMessage(store, id);
-  if (row === null) return UNKNOWN_MESSAGE;
+export function editMessage(unit: Unit, id: string, patch: MessagePatch): MessageRow {
+  const { store, now } = unit;
+  const row = findMessage(unit, id);
+  if (row === null) throw new ThreadkeepError(UNKNOWN_MESSAGE);
   if (row.content === null) {
-    return {
-      ok: false,
-      fault: { code: "message_erased", detail: "The message was erased. Append a new one instead." },
-    };
+    throw new ThreadkeepError({
+      code: "message_erased",
+      detail: "The message was erased. Append a new one instead.",
+    });
   }
   if (patch.pinned !== undefined && patch.pinned !== row.isPinned) store.messages.pin(row.seq, patch.pinned);
   if (patch.content === undefined && patch.metadata === undefined) {
     // What was said is as it was: summaries hold, and an export that goes on tells of the change all the same.
     store.countChange(NO_CHANGE, null);
-    noteChange(store, "edited", { seq: row.seq });
-    return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
+    noteChange(unit, "edited", { seq: row.seq });
+    return store.messages.bySeq(row.seq) ?? row;
   }
   const content = patch.content ?? row.content;
   const metadata = patch.metadata ?? row.metadata;
@@ -97,78 +92,70 @@ export function editMessage(
   );
   const head = store.messages.head();
   const fault = head === null || change.bytes <= 0 ? null : fullFault(head.seq, head.totalBytes);
-  if (fault !== null) return { ok: false, fault };
-  noteChange(store, "edited", { seq: row.seq });
+  if (fault !== null) throw new ThreadkeepError(fault);
+  noteChange(unit, "edited", { seq: row.seq });
   const told = messageText(content) === messageText(row.content) ? [] : [row.seq];
-  const isCovered = isSaidAnew && invalidate(store, session, [row.seq], told, newId, now);
+  const isCovered = isSaidAnew && invalidate(unit, [row.seq], told);
   // Whether an item cited it or not: no summarizer was told yet what it says now.
-  if (told.length > 0 && isGiven(store, row.seq)) store.summaries.hide(told);
-  oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
-  return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
+  if (told.length > 0 && isGiven(unit, row.seq)) store.summaries.hide(told);
+  oweArchivedChange(unit, [row.seq], isCovered);
+  return store.messages.bySeq(row.seq) ?? row;
 }
 
 /** Erases what a message said, everywhere in the object, at once. Its seq and its id stay taken. Idempotent. */
-export function eraseMessage(
-  store: SessionStore,
-  session: SessionRow,
-  id: string,
-  newId: () => string,
-  now: number,
-): Outcome<MessageRow> {
-  const row = findMessage(store, id, "told");
-  if (row === null) return UNKNOWN_MESSAGE;
-  if (row.erasedAt !== null) return { ok: true, value: row };
-  eraseSeqs(store, session, [row.seq], newId, now);
-  tellErased(store, session, [row.seq], newId, now);
-  return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
+export function eraseMessage(unit: Unit, id: string): MessageRow {
+  const row = findMessage(unit, id, "told");
+  if (row === null) throw new ThreadkeepError(UNKNOWN_MESSAGE);
+  if (row.erasedAt !== null) return row;
+  eraseSeqs(unit, [row.seq]);
+  tellErased(unit, [row.seq]);
+  return unit.store.messages.bySeq(row.seq) ?? row;
 }
 
 /** Whether what an erased message said may still be anywhere: in the archive, in copies, or in a summary that is yet to be made anew. */
-export function isErasureOwed(store: SessionStore, session: SessionRow, seq: Seq): boolean {
-  return isHeldHere(store, session, seq) || store.lineage.owesErasures();
+export function isErasureOwed(unit: Unit, seq: Seq): boolean {
+  return isHeldHere(unit, seq) || unit.store.lineage.owesErasures();
 }
 
 /** The same of this session alone, of messages from one on. */
-function isHeldHere(store: SessionStore, session: SessionRow, fromSeq: Seq): boolean {
+function isHeldHere(unit: Unit, fromSeq: Seq): boolean {
   return (
-    store.messages.isErasing() || session.archiveReplace || isChangeUnheld(session) || mayBeFoldedIn(store, fromSeq)
+    unit.store.messages.isErasing() ||
+    unit.session.archiveReplace ||
+    isChangeUnheld(unit.session) ||
+    mayBeFoldedIn(unit, fromSeq)
   );
 }
 
 const NO_CHANGE: TotalsChange = { cost: 0, bytes: 0 };
 
-const UNKNOWN_MESSAGE: Outcome<never> = {
-  ok: false,
-  fault: { code: "message_not_found", detail: "The session has no message with this id." },
+export const UNKNOWN_MESSAGE: Fault = {
+  code: "message_not_found",
+  detail: "The session has no message with this id.",
 };
 
-function eraseSeqs(store: SessionStore, session: SessionRow, seqs: SeqSet, newId: () => string, now: number): void {
-  const told = toldAmong(store, seqs);
+function eraseSeqs(unit: Unit, seqs: SeqSet): void {
+  const { store, now } = unit;
+  const told = toldAmong(unit, seqs);
   store.countChange(
     "throughSeq" in seqs ? store.messages.eraseThrough(seqs.throughSeq, now) : store.messages.erase(seqs, now),
   );
-  noteErasures(store, seqs);
-  const isCovered = invalidate(store, session, seqs, told, newId, now);
-  oweArchivedChange(store, session, seqs, isCovered, newId, now);
+  noteErasures(unit, seqs);
+  const isCovered = invalidate(unit, seqs, told);
+  oweArchivedChange(unit, seqs, isCovered);
 }
 
-function tellErased(
-  store: SessionStore,
-  session: SessionRow,
-  seqs: SeqSet | null,
-  newId: () => string,
-  now: number,
-): void {
-  tellCopies(store, session, erasedOf(lifeOf(session), seqs), newId, now);
+function tellErased(unit: Unit, seqs: SeqSet | null): void {
+  tellCopies(unit, erasedOf(lifeOf(unit.session), seqs));
 }
 
 /** So many messages are looked at before they are erased; of more one will have said something. */
 const MAX_LOOKED_AT = 16;
 
 /** Those that a summarizer is told of: of one without text, such as a form for a page, it is told nothing. */
-function toldAmong(store: SessionStore, seqs: SeqSet): SeqSet {
+function toldAmong(unit: Unit, seqs: SeqSet): SeqSet {
   if ("throughSeq" in seqs || seqs.length > MAX_LOOKED_AT) return seqs;
-  return seqs.filter((seq) => isTold(store.messages.bySeq(seq, "told")?.content ?? null));
+  return seqs.filter((seq) => isTold(unit.store.messages.bySeq(seq, "told")?.content ?? null));
 }
 
 /**
@@ -178,16 +165,10 @@ function toldAmong(store: SessionStore, seqs: SeqSet): SeqSet {
  * paid for the same again
  * @returns whether the newest version covers any of them
  */
-function invalidate(
-  store: SessionStore,
-  session: SessionRow,
-  seqs: SeqSet,
-  told: SeqSet,
-  newId: () => string,
-  now: number,
-): boolean {
+function invalidate(unit: Unit, seqs: SeqSet, told: SeqSet): boolean {
+  const { store, now } = unit;
   const newest = store.summaries.newest();
-  const job = summarizeJob(store);
+  const job = summarizeJob(unit);
   const coveredSeq = coveredAnywhere(store);
   const among = upTo(seqs, coveredSeq);
   let changed = told;
@@ -199,11 +180,11 @@ function invalidate(
       countAnew(store);
     }
   }
-  const covered = coveredAmong(store, changed);
-  if (job !== undefined) taint(store, job, changed, now);
+  const covered = coveredAmong(unit, changed);
+  if (job !== undefined) taint(unit, job, changed);
   else if (newest !== null && covered !== null) {
     store.jobs.put({
-      ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
+      ...newJob("summarize", unit.session.incarnation, unit.newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
       redoBase: store.summaries.versionBefore(lowestOf(covered)),
     });
   }
@@ -211,24 +192,17 @@ function invalidate(
 }
 
 /** Owes the archive a change of messages, if it holds any of them, or a summary that covers them. */
-function oweArchivedChange(
-  store: SessionStore,
-  session: SessionRow,
-  seqs: SeqSet,
-  isCovered: boolean,
-  newId: () => string,
-  now: number,
-): void {
-  const archivedSeq = store.session()?.messageArchive?.throughSeq ?? 0;
+function oweArchivedChange(unit: Unit, seqs: SeqSet, isCovered: boolean): void {
+  const archivedSeq = unit.store.session()?.messageArchive?.throughSeq ?? 0;
   if (!isCovered && upTo(seqs, archivedSeq) === null) return;
-  oweArchive(store, session, newId, now, isCovered, seqs);
+  oweArchive(unit, isCovered, seqs);
 }
 
 /** Whether a summary covers a message, or the one that is being made has been given it. */
-function isGiven(store: SessionStore, seq: Seq): boolean {
-  if (coveredAmong(store, [seq]) !== null) return true;
-  const job = summarizeJob(store);
-  return job !== undefined && seq <= begunThrough(job) && isOn(store.branches.through(job.throughSeq), seq);
+function isGiven(unit: Unit, seq: Seq): boolean {
+  if (coveredAmong(unit, [seq]) !== null) return true;
+  const job = summarizeJob(unit);
+  return job !== undefined && seq <= begunThrough(job) && isOn(unit.store.branches.through(job.throughSeq), seq);
 }
 
 function lowestOf(seqs: SeqSet): Seq {
@@ -249,10 +223,11 @@ function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null
 }
 
 /** Without those of another branch that no version covers: no summarizer of this job has seen them, or will. */
-function concerning(store: SessionStore, job: JobRow, seqs: SeqSet): SeqSet {
+function concerning(unit: Unit, job: JobRow, seqs: SeqSet): SeqSet {
+  const { store } = unit;
   if (store.branches.isSole || "throughSeq" in seqs) return seqs;
   const branch = store.branches.through(job.throughSeq);
-  const covered = holds(coveredAmong(store, seqs) ?? []);
+  const covered = holds(coveredAmong(unit, seqs) ?? []);
   return seqs.filter((seq) => isOn(branch, seq) || covered(seq));
 }
 
@@ -264,8 +239,9 @@ function partByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): {
 }
 
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
-function taint(store: SessionStore, open: JobRow, given: SeqSet, now: number): void {
-  const seqs = concerning(store, open, given);
+function taint(unit: Unit, open: JobRow, given: SeqSet): void {
+  const { store, now } = unit;
+  const seqs = concerning(unit, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   // Of another branch the summarizer of this job was given nothing: versions that are to be replaced may have been.
   const { on, off } = partByBranch(store, open.throughSeq, seqs);
@@ -308,33 +284,31 @@ function taint(store: SessionStore, open: JobRow, given: SeqSet, now: number): v
 }
 
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
-export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
-  oweRange(store, session, now);
-  keepDay(store, session, now);
+export function eraseSession(unit: Unit): JobRow {
+  const { store, now } = unit;
+  oweRange(unit);
+  keepDay(unit);
   // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
   const settles = store.jobs.ending().filter(mayBeListed);
   store.wipe(now);
-  tellErased(store, session, null, newId, now);
+  tellErased(unit, null);
   // What copies carry on from there goes too: through this session they would have heard of later erasures.
-  for (const origin of furtherOrigins(store)) {
+  for (const origin of furtherOrigins(unit)) {
     tellCopies(
-      store,
-      session,
-      erasedOf({ session: origin.session, incarnation: origin.incarnation }, null, lifeOf(session)),
-      newId,
-      now,
+      unit,
+      erasedOf({ session: origin.session, incarnation: origin.incarnation }, null, lifeOf(unit.session)),
     );
   }
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
   const job = {
-    ...newJob("erase", session.incarnation, newId(), 0, now, now),
+    ...newJob("erase", unit.session.incarnation, unit.newId(), 0, now, now),
     settles: [
       ...settles.map((ended) => ended.id),
-      ...(session.archiveAside === 0 ? [] : [setAsideIdOf(session.incarnation)]),
+      ...(unit.session.archiveAside === 0 ? [] : [setAsideIdOf(unit.session.incarnation)]),
     ],
-    grantedAt: session.grantedAt,
-    beganAt: session.beganAt,
+    grantedAt: unit.session.grantedAt,
+    beganAt: unit.session.beganAt,
   };
   store.jobs.put(job);
   return job;
@@ -361,13 +335,13 @@ type Touch =
 
 const NOTHING: Touch = { of: "nothing" };
 
-function touchOf(store: SessionStore, session: SessionRow, told: Erased): Touch {
+function touchOf(unit: Unit, told: Erased): Touch {
   const { source, through } = told;
-  const origin = store.lineage.origins().find(({ incarnation }) => incarnation === source.incarnation);
+  const origin = unit.store.lineage.origins().find(({ incarnation }) => incarnation === source.incarnation);
   // Where something was taken from tells it itself: another that is erased takes none of that along.
   if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NOTHING;
   if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
-    return pendingOrigin(store) !== undefined || session.copying !== null ? { of: "arrivals" } : NOTHING;
+    return pendingOrigin(unit) !== undefined || unit.session.copying !== null ? { of: "arrivals" } : NOTHING;
   }
   if (origin.state === "lost") return NOTHING;
   const seqs = seqsOf(told);
@@ -384,60 +358,51 @@ function touchOf(store: SessionStore, session: SessionRow, told: Erased): Touch 
  * @returns whether the session is gone, and what its search index must forget
  */
 export function eraseCopied(
-  store: SessionStore,
-  session: SessionRow,
+  unit: Unit,
   erased: readonly Erased[],
-  newId: () => string,
-  now: number,
 ): { readonly isGone: boolean; readonly forgotten: readonly SeqSet[] } {
   const forgotten: SeqSet[] = [];
   // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
-  if (session.copying !== null && erased.length > 0) beginAgain(store, session.copying);
+  if (unit.session.copying !== null && erased.length > 0) beginAgain(unit, unit.session.copying);
   for (const told of erased) {
-    const touch = touchOf(store, session, told);
+    const touch = touchOf(unit, told);
     if (touch.of === "nothing") continue;
     if (touch.of === "arrivals") {
-      hearOfArrivals(store, session, told, newId, now);
+      hearOfArrivals(unit, told);
       continue;
     }
     // What is in of a file may say in other words what was erased there: it has to come anew, and is checked anew.
-    const isFile = session.copying?.kind === "import";
-    if (isFile || session.expiredAt !== null || (session.copying !== null && isAll(told))) {
-      eraseSession(store, session, newId, now);
+    const isFile = unit.session.copying?.kind === "import";
+    if (isFile || unit.session.expiredAt !== null || (unit.session.copying !== null && isAll(told))) {
+      eraseSession(unit);
       return { isGone: true, forgotten: [] };
     }
     if (touch.of === "items") {
-      eraseCarried(store, session, touch.origin, told, newId, now);
+      eraseCarried(unit, touch.origin, told);
       continue;
     }
-    const held = store.messages.unerased(touch.seqs);
+    const held = unit.store.messages.unerased(touch.seqs);
     if (held === null) continue;
-    eraseSeqs(store, session, held, newId, now);
+    eraseSeqs(unit, held);
     forgotten.push(held);
   }
   return { isGone: false, forgotten };
 }
 
 /** What is on its way here is worth nothing any more, or is held against this when it is here. */
-function hearOfArrivals(
-  store: SessionStore,
-  session: SessionRow,
-  told: Erased,
-  newId: () => string,
-  now: number,
-): void {
-  const isPending = pendingOrigin(store) !== undefined;
+function hearOfArrivals(unit: Unit, told: Erased): void {
+  const isPending = pendingOrigin(unit) !== undefined;
   // A fork is copied anew, and what it comes from has erased it.
-  if (!isPending && session.copying?.kind !== "import") return;
-  hear(store, told);
-  if (isPending) oweCarryingAnew(store, session, newId, now);
+  if (!isPending && unit.session.copying?.kind !== "import") return;
+  hear(unit, told);
+  if (isPending) oweCarryingAnew(unit);
 }
 
 /** @returns whether any of it is news */
-function hear(store: SessionStore, { source, seqs, throughSeq, through }: Erased): boolean {
+function hear(unit: Unit, { source, seqs, throughSeq, through }: Erased): boolean {
   const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
   let isNews = false;
-  for (const what of whats) isNews = store.lineage.hear(source, what, through ?? null) || isNews;
+  for (const what of whats) isNews = unit.store.lineage.hear(source, what, through ?? null) || isNews;
   return isNews;
 }
 
@@ -447,36 +412,37 @@ function hear(store: SessionStore, { source, seqs, throughSeq, through }: Erased
  * @param session null if no life goes on
  */
 export function answerFor(
-  store: SessionStore,
-  session: SessionRow | null,
+  unit: Unit,
   erased: readonly Erased[],
   place: PassedOnPlace,
 ): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
+  const session = unit.findUnerased();
   // An earlier life may have been the copy: the archive may still hold it.
-  let isConfirmed = !store.jobs.isOwed("erase");
+  let isConfirmed = !unit.store.jobs.isOwed("erase");
   const passing: Erased[] = [];
   for (const told of erased) {
     if (session === null) break;
-    const touch = touchOf(store, session, told);
-    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(store, told));
+    const touch = touchOf(unit, told);
+    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(unit, told));
     if (touch.of === "messages") {
-      isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));
+      isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));
       passing.push(erasedOf(lifeOf(session), touch.seqs));
     }
     if (isItems) {
       // Where it came from may say it in other words, and so may whatever was made here with it in sight.
-      isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);
+      isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);
       passing.push({ ...told, through: lifeOf(session) });
     }
   }
-  return { isConfirmed, ...passedOn(store, session, passing, place) };
+  return { isConfirmed, ...passedOn(unit, passing, place) };
 }
 
 /**
  * Whether items went from here for an erasure that touches nothing any more: what was carried over anew since ends before it, or nobody could be
  * asked. The archive may still hold them.
  */
-function wereItemsErased(store: SessionStore, told: Erased): boolean {
+function wereItemsErased(unit: Unit, told: Erased): boolean {
+  const { store } = unit;
   const origin = store.lineage.origins().find(({ incarnation }) => incarnation === told.source.incarnation);
   if (origin === undefined || origin.kind === "fork") return false;
   const { source, seqs, throughSeq } = told;
@@ -491,34 +457,29 @@ function lifeOf({ session, incarnation }: SessionRow): Life {
  * Erases items that were carried over. A model may have folded what was erased into others of them, and those into items of this
  * session: the session that they came from is asked anew what it holds; where it can't be, all of them go.
  */
-function eraseCarried(
-  store: SessionStore,
-  session: SessionRow,
-  origin: OriginRow,
-  told: Erased,
-  newId: () => string,
-  now: number,
-): void {
+function eraseCarried(unit: Unit, origin: OriginRow, told: Erased): void {
+  const { store } = unit;
   const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
   // Sessions may continue from each other in a circle, by lives that are long over; and a copy is asked until it has confirmed. By which
   // session it has what it took is news only where nobody is asked anew.
-  if (!hear(store, direct === undefined ? told : { ...told, through: undefined })) return;
+  if (!hear(unit, direct === undefined ? told : { ...told, through: undefined })) return;
   store.countChange();
-  deleteCarried(store, origin, seqsOf(told));
+  deleteCarried(unit, origin, seqsOf(told));
   if (direct !== undefined && !(isAll(told) && direct.incarnation === origin.incarnation)) {
     store.lineage.putOrigin({ ...direct, state: "stale" });
-    oweCarryingAnew(store, session, newId, now);
+    oweCarryingAnew(unit);
   } else {
-    deleteCarried(store, origin, null);
-    if (told.through !== undefined) deleteCarried(store, told.through, null);
-    redoFromStart(store, session, newId, now);
+    deleteCarried(unit, origin, null);
+    if (told.through !== undefined) deleteCarried(unit, told.through, null);
+    redoFromStart(unit);
   }
-  if (store.summaries.newest() !== null) oweArchive(store, session, newId, now, true);
+  if (store.summaries.newest() !== null) oweArchive(unit, true);
 }
 
-function deleteCarried(store: SessionStore, source: Life, seqs: SeqSet | null): void {
+function deleteCarried(unit: Unit, source: Life, seqs: SeqSet | null): void {
+  const { store } = unit;
   if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
-  const job = summarizeJob(store);
+  const job = summarizeJob(unit);
   if (job === undefined || job.draft === null) return;
   const isErased = seqs === null ? () => true : holds(seqs);
   const isGone = (item: KeptItem): boolean =>

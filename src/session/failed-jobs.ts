@@ -1,10 +1,10 @@
-import type { Fault } from "../contracts/errors.ts";
+import { ThreadkeepError } from "../contracts/errors.ts";
 import type { JobKind } from "../contracts/job.ts";
 import { type JobStanding, LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
 import { isHeld } from "./owed-work.ts";
 import type { JobRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** What operators hear of work that fails, and may do about it: have it tried again now, or have it given up. */
 
@@ -21,8 +21,8 @@ export function mayBeListed({ state, failures, sends, firstFailedAt }: JobRow): 
 }
 
 /** The same of a job as it is now. Asked by whoever ends it: another delivery may have failed since this one began. */
-export function mayBeKnown(store: SessionStore, jobId: string): boolean {
-  const job = store.jobs.byId(jobId);
+export function mayBeKnown(unit: Unit, jobId: string): boolean {
+  const job = unit.store.jobs.byId(jobId);
   return job !== null && mayBeListed(job);
 }
 
@@ -42,10 +42,10 @@ export const NEVER_FAILED = {
  * @param failedAt ms since 1970; a failure that the job knows of and that came later stays its last
  * @returns false if the job is over, and they need not know
  */
-export function noteUndelivered(store: SessionStore, job: JobRow | null, reason: string, failedAt: number): boolean {
+export function noteUndelivered(unit: Unit, job: JobRow | null, reason: string, failedAt: number): boolean {
   if (job === null) return false;
   const { firstError, firstFailedAt } = job;
-  store.jobs.put({
+  unit.store.jobs.put({
     ...job,
     firstError: firstError ?? reason,
     lastError: reason,
@@ -56,27 +56,35 @@ export function noteUndelivered(store: SessionStore, job: JobRow | null, reason:
 }
 
 /** Makes a job due now; one that was given up is owed again. Idempotent. @returns false if it is no longer owed */
-export function retryJob(store: SessionStore, jobId: string, now: number): boolean {
-  const job = store.jobs.byId(jobId);
+export function retryJob(unit: Unit, jobId: string): boolean {
+  const { store } = unit;
+  const job = unit.row === null ? null : store.jobs.byId(jobId);
   if (job === null) return false;
   // A summary is given up by its failures, and so are vectors. Of the rest none is ever given up, and operators hear at once when it fails anew.
   const isGivenUp = job.kind === "summarize" || job.kind === "embed";
   const failures = isGivenUp ? 0 : Math.min(job.failures, REPORT_AFTER_FAILURES - 1);
-  store.jobs.put({ ...job, state: "owed", failures, nextSendAt: now });
+  store.jobs.put({ ...job, state: "owed", failures, nextSendAt: unit.now });
   return true;
 }
 
 /**
  * Gives a job up, if no promise rests on it: a summary that goes on from the last one, without which the messages stay word for word, or
  * vectors, without which they are found by their words. It is owed again when the session goes on after a rest, or somebody asks.
- * @returns the fault of one that has to be done, null if it is given up or was before
+ * Throws of one that has to be done. @returns false if there is none any more
  */
-export function dropJob(store: SessionStore, job: JobRow, now: number): Fault | null {
+export function dropJob(unit: Unit, jobId: string): boolean {
+  const job = unit.row === null ? null : unit.store.jobs.byId(jobId);
+  if (job === null) return false;
   const advice = adviceOf(job);
-  if (advice !== null)
-    return { code: "job_needed", detail: `${advice} Nothing was changed.`, facts: { kind: job.kind } };
-  if (job.state === "failed") return null;
-  store.jobs.put({
+  if (advice !== null) {
+    throw new ThreadkeepError({
+      code: "job_needed",
+      detail: `${advice} Nothing was changed.`,
+      facts: { kind: job.kind },
+    });
+  }
+  if (job.state === "failed") return true;
+  unit.store.jobs.put({
     ...job,
     state: "failed",
     lease: null,
@@ -84,10 +92,17 @@ export function dropJob(store: SessionStore, job: JobRow, now: number): Fault | 
     baseVersion: null,
     chunkThroughSeq: null,
     lastError: "dropped by an operator",
-    lastFailedAt: now,
+    lastFailedAt: unit.now,
   });
-  if (job.kind === "summarize") noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
-  return null;
+  if (job.kind === "summarize") noteChange(unit, "summaryFailed", { throughSeq: job.throughSeq });
+  return true;
+}
+
+/** Takes a job off that is done. @returns whether operators may have it on their lists */
+export function endJob(unit: Unit, jobId: string): boolean {
+  const isKnown = mayBeKnown(unit, jobId);
+  unit.store.jobs.delete(jobId);
+  return isKnown;
 }
 
 /** Why a job cannot be given up, and what to do instead; null if it can. */

@@ -3,7 +3,7 @@ import type { Seq } from "../contracts/message.ts";
 import { type Branch, sharedThrough } from "../memory/branch.ts";
 import { type Change, countThrough } from "./feed.ts";
 import type { SeqSet } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** What the feed is told of. An append tells it nothing: its message is the event. */
 
@@ -12,10 +12,11 @@ const FORGET_STEP = 1_000;
 
 /** Notes a change for the feed. Runs inside the caller's transaction. */
 export function noteChange(
-  store: SessionStore,
+  unit: Unit,
   kind: Change["kind"],
   about: Partial<Pick<Change, "seq" | "throughSeq" | "version" | "degraded">>,
 ): void {
+  const { store } = unit;
   const headSeq = store.messages.head()?.seq ?? 0;
   const count = countThrough(store.feed.lastThrough()) + 1;
   store.feed.insert({
@@ -34,15 +35,15 @@ export function noteChange(
 }
 
 /** Notes that another branch is the active one. */
-export function noteBranch(store: SessionStore, left: Branch, taken: Branch): void {
-  store.countChange();
-  noteChange(store, "branched", { seq: sharedThrough(left, taken), throughSeq: taken.headSeq });
+export function noteBranch(unit: Unit, left: Branch, taken: Branch): void {
+  unit.store.countChange();
+  noteChange(unit, "branched", { seq: sharedThrough(left, taken), throughSeq: taken.headSeq });
 }
 
 /** Notes erasures, those of neighbours as one: a whole log that goes is one row. */
-export function noteErasures(store: SessionStore, seqs: SeqSet): void {
+export function noteErasures(unit: Unit, seqs: SeqSet): void {
   if ("throughSeq" in seqs) {
-    noteChange(store, "erased", { seq: 1, throughSeq: seqs.throughSeq });
+    noteChange(unit, "erased", { seq: 1, throughSeq: seqs.throughSeq });
     return;
   }
   const sorted = seqs.toSorted((a, b) => a - b);
@@ -50,7 +51,7 @@ export function noteErasures(store: SessionStore, seqs: SeqSet): void {
   for (const [place, seq] of sorted.entries()) {
     first ??= seq;
     if (sorted[place + 1] === seq + 1) continue;
-    noteChange(store, "erased", { seq: first, throughSeq: seq });
+    noteChange(unit, "erased", { seq: first, throughSeq: seq });
     first = undefined;
   }
 }

@@ -3,8 +3,8 @@ import { byteLength } from "../contracts/text.ts";
 import { messageId } from "./append.ts";
 import { type Change, countThrough, entriesAfter, type SentEvent } from "./feed.ts";
 import { toMessage } from "./reading.ts";
-import type { SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** The feed as it is read from the log. Revs are as clients see them. */
 
@@ -12,20 +12,21 @@ import type { SessionStore } from "./store.ts";
 const MAX_PAGE_CHANGES = 128;
 
 /** The rev of the last event. */
-export function headRev(store: SessionStore, session: SessionRow): Rev {
-  return session.revBase + (store.messages.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
+export function headRev(unit: Unit): Rev {
+  const { store } = unit;
+  return unit.session.revBase + (store.messages.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
 }
 
 /**
  * Where a feed goes on that was followed through `since`: 0 stands for the beginning.
  * @returns null if what came after it is not remembered any more, or if it is of another life
  */
-export function resumeAt(store: SessionStore, session: SessionRow, since: Rev): Rev | null {
-  const rev = since === 0 ? 0 : since - session.revBase;
-  if (rev < 0 || since > headRev(store, session)) return null;
-  const oldest = store.feed.first();
+export function resumeAt(unit: Unit, since: Rev): Rev | null {
+  const rev = since === 0 ? 0 : since - unit.session.revBase;
+  if (rev < 0 || since > headRev(unit)) return null;
+  const oldest = unit.store.feed.first();
   const isForgotten = oldest !== null && countThrough(oldest) > 1 && rev < oldest.rev - 1;
-  return isForgotten ? null : session.revBase + rev;
+  return isForgotten ? null : unit.session.revBase + rev;
 }
 
 /**
@@ -33,14 +34,9 @@ export function resumeAt(store: SessionStore, session: SessionRow, since: Rev): 
  * now, so that nothing comes back that was erased.
  * @param after a rev from which the feed is remembered
  */
-export function readEvents(
-  store: SessionStore,
-  session: SessionRow,
-  after: Rev,
-  maxEvents: number,
-  maxBytes: number,
-): SentEvent[] {
-  const { revBase } = session;
+export function readEvents(unit: Unit, after: Rev, maxEvents: number, maxBytes: number): SentEvent[] {
+  const { store } = unit;
+  const { revBase } = unit.session;
   const afterRev = after - revBase;
   const before = store.feed.lastThrough(afterRev);
   const next = store.feed.after(afterRev, Math.min(maxEvents, MAX_PAGE_CHANGES));
@@ -54,7 +50,7 @@ export function readEvents(
   for (const entry of entriesAfter(afterRev, count, next, headSeq)) {
     if (events.length >= maxEvents || bytes >= maxBytes) break;
     const rev = revBase + entry.rev;
-    const event = entry.seq === null ? changeEvent(store, rev, entry.change) : appendedEvent(rev, rows);
+    const event = entry.seq === null ? changeEvent(unit, rev, entry.change) : appendedEvent(rev, rows);
     const json = JSON.stringify(event);
     const length = byteLength(json);
     events.push({ rev, json, bytes: length });
@@ -69,7 +65,8 @@ function appendedEvent(rev: Rev, rows: ReturnType<SessionStore["messages"]["forw
   return { type: "appended", rev, message: toMessage(row) };
 }
 
-function changeEvent(store: SessionStore, rev: Rev, change: Change): LiveEvent {
+function changeEvent(unit: Unit, rev: Rev, change: Change): LiveEvent {
+  const { store } = unit;
   const { seq, throughSeq, version, degraded } = change;
   switch (change.kind) {
     case "edited": {

@@ -1,4 +1,4 @@
-import type { Fault, Outcome } from "../contracts/errors.ts";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import {
   MAX_BRANCHES,
   MAX_BYTES_PER_SESSION,
@@ -31,10 +31,11 @@ import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { redoFromStart } from "./redo.ts";
-import { costOf, type FinishedImport, type ImportProgress, type SessionRow, type SummaryRow } from "./rows.ts";
+import { costOf, type FinishedImport, type ImportProgress, type SummaryRow } from "./rows.ts";
 import { readSaidAt } from "./said-at.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 import { MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weighing.ts";
 
 /**
@@ -61,22 +62,22 @@ export function beginProgress(id: string, throughLine: number, patienceMs: numbe
  * @returns how far it is: where items call for much to be read, not to the last of them
  */
 export function saveLines(
-  store: SessionStore,
+  unit: Unit,
   progress: ImportProgress,
   items: ImportedItems,
   lines: readonly NumberedLine[],
   throughLine: number,
-): Outcome<ImportProgress> {
-  const saving = new Saving(store, progress, items);
+): ImportProgress {
+  const saving = new Saving(unit, progress, items);
   for (const { number, line, vouchedBy } of lines) {
     if (number <= progress.throughLine) continue;
-    if (saving.isTired) return { ok: true, value: saving.progress };
+    if (saving.isTired) return saving.progress;
     const fault = saving.save(line, vouchedBy);
-    if (fault !== null) return { ok: false, fault: lineFault(number, fault) };
+    if (fault !== null) throw new ThreadkeepError(lineFault(number, fault));
     saving.pass(number);
   }
   saving.pass(throughLine);
-  return { ok: true, value: saving.progress };
+  return saving.progress;
 }
 
 export function lineFault(number: number, detail: string): Fault {
@@ -90,7 +91,7 @@ export function lineFault(number: number, detail: string): Fault {
 
 /** Lines as they are saved, one after the other. What is wrong with one is told in words that follow "Line 7 ". */
 class Saving {
-  readonly #store: SessionStore;
+  readonly #unit: Unit;
   readonly #items: ImportedItems;
   readonly #evidenceBefore: number;
   #progress: ImportProgress;
@@ -99,8 +100,8 @@ class Saving {
   /** What the messages hold; null until it is asked for, or if it changed since. */
   #bytes: number | null = null;
 
-  constructor(store: SessionStore, progress: ImportProgress, items: ImportedItems) {
-    this.#store = store;
+  constructor(unit: Unit, progress: ImportProgress, items: ImportedItems) {
+    this.#unit = unit;
     this.#progress = progress;
     this.#items = items;
     this.#evidenceBefore = progress.evidence;
@@ -142,14 +143,14 @@ class Saving {
   }
 
   #saveMessage(line: MessageLine): string | null {
-    const { messages } = this.#store;
+    const { messages } = this.#unit.store;
     this.#bytes = null;
     const newest = messages.head();
     const seq = (newest?.seq ?? 0) + 1;
     if (line.seq !== seq) return `has the seq ${line.seq}, and ${seq} is next`;
     const { afterSeq = seq - 1 } = line;
     if (afterSeq >= seq) return `follows message ${afterSeq}, and must follow one before it`;
-    if (afterSeq < seq - 1 && this.#store.branches.count >= MAX_BRANCHES) {
+    if (afterSeq < seq - 1 && this.#unit.store.branches.count >= MAX_BRANCHES) {
       return `begins a branch, and a session holds at most ${MAX_BRANCHES}`;
     }
     const isServerId = seqOfServerId(line.id) !== null;
@@ -186,12 +187,12 @@ class Saving {
   }
 
   #saveSummary(line: SummaryLine): string | null {
-    const { summaries, messages } = this.#store;
+    const { summaries, messages } = this.#unit.store;
     const newest = summaries.newest();
     if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
     // Of two branches the version of one may cover less than that of the other.
     const isLess = line.throughSeq < (newest?.throughSeq ?? 0);
-    if (isLess && this.#store.branches.isSole) return "covers less than the version before";
+    if (isLess && this.#unit.store.branches.isSole) return "covers less than the version before";
     if (line.throughSeq > (messages.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
     if (this.#progress.summaries >= MAX_IMPORT_SUMMARIES) {
       return `is more than a file may have: ${MAX_IMPORT_SUMMARIES} versions of the summary`;
@@ -233,7 +234,7 @@ class Saving {
     if (!isBelieved) {
       this.#note({ dropped: this.#progress.dropped + 1 });
       // What it told of may be told by nothing else.
-      if (isOwn && this.#holdsInNewest(line)) this.#store.summaries.hide(sourceSeqs);
+      if (isOwn && this.#holdsInNewest(line)) this.#unit.store.summaries.hide(sourceSeqs);
       return null;
     }
     const bytes = this.#progress.itemBytes + byteLength(text) + JSON.stringify(sourceSeqs).length;
@@ -241,37 +242,37 @@ class Saving {
     const { id, kind, sourceSession, status, fromVersion, toVersion } = line;
     const from = sourceSession === undefined ? {} : { sourceSession, sourceIncarnation: vouchedBy?.incarnation };
     const item = { id, kind, text, sourceSeqs, ...from, status };
-    this.#store.summaries.insertItem(item, fromVersion);
-    if (toVersion !== undefined) this.#store.summaries.endItem(id, fromVersion, toVersion);
+    this.#unit.store.summaries.insertItem(item, fromVersion);
+    if (toVersion !== undefined) this.#unit.store.summaries.endItem(id, fromVersion, toVersion);
     this.#note({ itemBytes: bytes });
     return null;
   }
 
   #holdsInNewest({ toVersion }: ItemLine): boolean {
-    return toVersion === undefined || toVersion > (this.#store.summaries.newest()?.version ?? 0);
+    return toVersion === undefined || toVersion > (this.#unit.store.summaries.newest()?.version ?? 0);
   }
 
   #versionOf(version: number): SummaryRow | null {
-    if (this.#begun?.version !== version) this.#begun = this.#store.summaries.byVersion(version);
+    if (this.#begun?.version !== version) this.#begun = this.#unit.store.summaries.byVersion(version);
     return this.#begun;
   }
 
   #messageBytes(): number {
-    return (this.#bytes ??= this.#store.messages.head()?.totalBytes ?? 0);
+    return (this.#bytes ??= this.#unit.store.messages.head()?.totalBytes ?? 0);
   }
 
   /** No export has an item that cites what its version does not cover, or what is not there. */
   #ownFault({ sourceSeqs }: ItemLine, throughSeq: Seq): string | null {
     const past = sourceSeqs.find((seq) => seq > throughSeq);
     if (past !== undefined) return `cites ${past}, and its version ends at ${throughSeq}`;
-    const isWhole = this.#store.messages.countUnerased(sourceSeqs) === sourceSeqs.length;
+    const isWhole = this.#unit.store.messages.countUnerased(sourceSeqs) === sourceSeqs.length;
     return isWhole ? null : "cites a message that was erased";
   }
 
   #isBorneOut({ text, sourceSeqs }: ItemLine): boolean {
     const most = Math.max(MIN_IMPORT_EVIDENCE_CHARACTERS, MAX_IMPORT_EVIDENCE_SHARE * this.#messageBytes());
     if (this.#progress.evidence >= most) return false;
-    const { isBorneOut, read } = weigh(this.#store, text, sourceSeqs);
+    const { isBorneOut, read } = weigh(this.#unit, text, sourceSeqs);
     this.#note({ evidence: this.#progress.evidence + read });
     return isBorneOut;
   }
@@ -279,7 +280,7 @@ class Saving {
   /** Nothing of it was erased there since it was asked, and this session is on the list of those that hear of later erasures. */
   #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: Life | undefined): boolean {
     if (vouchedBy === undefined || vouchedBy.session !== sourceSession) return false;
-    const { lineage } = this.#store;
+    const { lineage } = this.#unit.store;
     const { incarnation } = vouchedBy;
     if (lineage.isHeard(vouchedBy, sourceSeqs)) return false;
     const origins = lineage.origins();
@@ -306,13 +307,13 @@ export interface Claim {
  * Which of the claims the messages of this session bear out, in their order. Where much has to be read it answers for the first of them
  * alone: the rest is asked anew.
  */
-export function vouch(store: SessionStore, claims: readonly Claim[]): boolean[] {
+export function vouch(unit: Unit, claims: readonly Claim[]): boolean[] {
   const answers: boolean[] = [];
   let total = 0;
   for (const { text, sourceSeqs } of claims) {
     if (total >= MAX_CALL_EVIDENCE_CHARACTERS) break;
-    const isWhole = store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
-    const { isBorneOut, read } = isWhole ? weigh(store, oneLine(text), sourceSeqs) : { isBorneOut: false, read: 0 };
+    const isWhole = unit.store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
+    const { isBorneOut, read } = isWhole ? weigh(unit, oneLine(text), sourceSeqs) : { isBorneOut: false, read: 0 };
     total += read;
     answers.push(isBorneOut);
   }
@@ -390,10 +391,10 @@ export class ImportedItems {
 }
 
 /** Why a file that ended is not taken; null if it ended as it should. */
-export function importFault(store: SessionStore, { end, summaries, items, throughLine }: ImportProgress): Fault | null {
+export function importFault(unit: Unit, { end, summaries, items, throughLine }: ImportProgress): Fault | null {
   if (end === null)
     return lineFault(throughLine + 1, "is missing: the file ends before its end line. It was cut off on its way");
-  const headSeq = store.messages.head()?.seq ?? 0;
+  const headSeq = unit.store.messages.head()?.seq ?? 0;
   const { branchHeadSeq = headSeq } = end;
   if (branchHeadSeq > headSeq) {
     return lineFault(throughLine, `ends the active branch with message ${branchHeadSeq}, and the last is ${headSeq}`);
@@ -407,16 +408,11 @@ export function importFault(store: SessionStore, { end, summaries, items, throug
 }
 
 /** From here on the session is there. */
-export function finishImport(
-  store: SessionStore,
-  session: SessionRow,
-  progress: ImportProgress,
-  newId: () => string,
-  now: number,
-): FinishedImport {
+export function finishImport(unit: Unit, progress: ImportProgress): FinishedImport {
+  const { store } = unit;
   const { branchHeadSeq = null } = progress.end ?? {};
   if (branchHeadSeq !== null && branchHeadSeq < (store.messages.head()?.seq ?? 0)) store.branches.follow(branchHeadSeq);
-  const standing = withoutHollowSummary(store, progress);
+  const standing = withoutHollowSummary(unit, progress);
   const newest = store.summaries.newest();
   store.lineage.forgetHeard();
   store.setCopying(null);
@@ -428,11 +424,11 @@ export function finishImport(
     // The count in the file was of all items, and some may have been left out.
     store.summaries.setTokens(newest.version, itemsTokens(items));
     store.summaries.reveal(items.flatMap(ownSources));
-    if (store.summaries.isAnyHidden()) redoFromStart(store, session, newId, now);
+    if (store.summaries.isAnyHidden()) redoFromStart(unit);
   }
-  if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
-  if (!store.branches.isSole) settleBranch(store, session, newId, now);
-  oweSummaryIfDue(store, session, newId, now);
+  if (newest !== null || hasUnowedMessages(unit)) oweArchive(unit);
+  if (!store.branches.isSole) settleBranch(unit);
+  oweSummaryIfDue(unit);
   return finished;
 }
 
@@ -441,9 +437,10 @@ export function finishImport(
  * @returns what stands
  */
 function withoutHollowSummary(
-  store: SessionStore,
+  unit: Unit,
   { summaries, items, dropped }: ImportProgress,
 ): Omit<FinishedImport, "id" | "messages"> {
+  const { store } = unit;
   const newest = store.summaries.newest();
   const isHollow = newest !== null && dropped > 0 && store.summaries.items(newest.version).length === 0;
   if (!isHollow) return { summaries, items: items - dropped, droppedItems: dropped };

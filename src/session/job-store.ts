@@ -1,6 +1,7 @@
 import type { JobKind } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
 import { blanksOf } from "./blanks.ts";
+import type { Changes } from "./changes.ts";
 import { type JobRow, number, numberOrNull, text, toJob } from "./rows.ts";
 
 /** Every SQL statement about owed work. No decision is taken here. */
@@ -16,13 +17,24 @@ export class JobStore {
   /** Up to where jobs of a kind go, as it was read: each context asks. */
   readonly #owedThrough = new Map<JobKind, Seq | null>();
 
-  constructor(sql: SqlStorage) {
+  readonly #changes: Changes;
+  /** Undefined until read: each commit asks. */
+  #nextSendAt: number | null | undefined;
+
+  constructor(sql: SqlStorage, changes: Changes) {
     this.#sql = sql;
+    this.#changes = changes;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
     this.#owedThrough.clear();
+    this.#nextSendAt = undefined;
+  }
+
+  #noteWrite(): void {
+    this.forget();
+    this.#changes.isRescheduled = true;
   }
 
   /** The oldest of a kind; null if there is none. Of erasures there is one a life, of every other kind one. */
@@ -97,8 +109,11 @@ export class JobStore {
 
   /** When the next owed job has to be sent; null if none is owed. */
   nextSendAt(): number | null {
-    const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'owed'").toArray()[0];
-    return numberOrNull(row?.["at"]);
+    if (this.#nextSendAt === undefined) {
+      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'owed'").toArray()[0];
+      this.#nextSendAt = numberOrNull(row?.["at"]);
+    }
+    return this.#nextSendAt;
   }
 
   byId(id: string): JobRow | null {
@@ -107,7 +122,8 @@ export class JobStore {
   }
 
   put(job: JobRow): void {
-    this.forget();
+    this.#noteWrite();
+    if (job.state === "failed") this.#changes.endedJobs.add(job.id);
     this.#blankDraft(job.id);
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
@@ -148,14 +164,16 @@ export class JobStore {
   }
 
   delete(id: string): void {
-    this.forget();
+    this.#noteWrite();
+    this.#changes.endedJobs.add(id);
     this.#blankDraft(id);
     this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
   }
 
   /** Forgets all that was owed but erasures. */
   deleteAllButErasures(): void {
-    this.forget();
+    this.#noteWrite();
+    this.#changes.isWiped = true;
     this.#sql.exec(`DELETE FROM jobs WHERE kind NOT IN (${ERASURES})`);
   }
 }

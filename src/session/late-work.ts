@@ -1,12 +1,12 @@
 import { LATE_AFTER_MS, LATE_AFTER_SENDS } from "../memory/work.ts";
 import type { LateWork } from "../registry/late-work-client.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * The oldest of what a session has sent again and again; null if nothing is late. A better summary in the place of a makeshift is
  * never late: it waits for a summarizer that may be away for days, and the list of failures has it.
  */
-export function oldestLate(store: SessionStore, now: number): LateWork | null {
-  const oldest = store.jobs.oldestSent(LATE_AFTER_SENDS, now - LATE_AFTER_MS);
+export function oldestLate(unit: Unit): LateWork | null {
+  const oldest = unit.store.jobs.oldestSent(LATE_AFTER_SENDS, unit.now - LATE_AFTER_MS);
   return oldest === null ? null : { jobId: oldest.id, kind: oldest.kind, owedAt: oldest.createdAt };
 }

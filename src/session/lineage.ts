@@ -3,7 +3,7 @@ import { askAgainDelayMs } from "../memory/work.ts";
 import type { Copy } from "./lineage-store.ts";
 import { newJob } from "./owed-work.ts";
 import type { Life, OriginRow, OwedErasure, SeqSet, SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 export type { Life } from "./rows.ts";
 
@@ -77,8 +77,8 @@ export function upTo(seqs: SeqSet | null, throughSeq: Seq): SeqSet | null {
 }
 
 /** The sessions that items here were carried over from, as they are passed on with these. */
-export function furtherOrigins(store: SessionStore): OriginRow[] {
-  return store.lineage
+export function furtherOrigins(unit: Unit): OriginRow[] {
+  return unit.store.lineage
     .origins()
     .filter(({ kind, state }) => kind !== "fork" && (state === "done" || state === "stale"))
     .map((origin) => ({ ...origin, kind: "further", state: "done" }));
@@ -109,11 +109,12 @@ function toldTo(copy: Copy, session: SessionRow, erased: readonly Erased[]): Cop
  * @param session null if no life goes on
  */
 export function passedOn(
-  store: SessionStore,
-  session: SessionRow | null,
+  unit: Unit,
   erased: readonly Erased[],
   { copy, row }: PassedOnPlace,
 ): Pick<CopyAnswer, "further" | "more"> {
+  const { store } = unit;
+  const session = unit.findUnerased();
   const messages = erased.reduce((sum, { seqs }) => sum + (seqs?.length ?? 1), 0);
   const limit = Math.max(1, Math.floor(MAX_PASSED_ON / Math.max(1, messages)));
   const copies = session === null || copy === null || messages === 0 ? [] : store.lineage.copies(copy, limit);
@@ -137,29 +138,24 @@ export function erasedOf(source: Life, seqs: SeqSet | null, through?: Life): Era
 }
 
 /** Owes it to every copy to be told, until each confirms. */
-export function tellCopies(
-  store: SessionStore,
-  session: SessionRow,
-  erased: Erased,
-  newId: () => string,
-  now: number,
-): void {
+export function tellCopies(unit: Unit, erased: Erased): void {
+  const { store, now } = unit;
   const { source, seqs, throughSeq, through } = erased;
-  const isOfOwn = source.incarnation === session.incarnation;
+  const isOfOwn = source.incarnation === unit.session.incarnation;
   for (const what of seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }]) {
-    store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.incarnation);
+    store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, unit.session.incarnation);
   }
   if (!store.lineage.owesErasures()) return;
   const open = store.jobs.first("erase-copies");
-  if (open === null) store.jobs.put(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
+  if (open === null) store.jobs.put(newJob("erase-copies", unit.session.incarnation, unit.newId(), 0, now, now));
   else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
-function oweTelling(store: SessionStore, told: readonly CopyErasures[], root: string): void {
+function oweTelling(unit: Unit, told: readonly CopyErasures[], root: string): void {
   for (const { copy, erased } of told) {
     for (const { source, seqs, throughSeq, through } of erased) {
       const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
-      for (const what of whats) store.lineage.oweErasure({ copy, source, what, via: through ?? null }, root);
+      for (const what of whats) unit.store.lineage.oweErasure({ copy, source, what, via: through ?? null }, root);
     }
   }
 }
@@ -169,10 +165,10 @@ function oweTelling(store: SessionStore, told: readonly CopyErasures[], root: st
  * @param afterRow where the round before ended: each row is told once a delivery
  */
 export function readOwedErasures(
-  store: SessionStore,
+  unit: Unit,
   afterRow: number,
 ): { readonly owed: OwedCopyErasures[]; readonly lastRow: number } {
-  const rows = store.lineage.owedErasures(afterRow, MAX_ERASURES_PER_ROUND);
+  const rows = unit.store.lineage.owedErasures(afterRow, MAX_ERASURES_PER_ROUND);
   const byCopy = Map.groupBy(rows, ({ copy }) => copy);
   const owed = [...byCopy].map(([copy, ofCopy]) => ({
     copy,
@@ -204,21 +200,21 @@ function toldOf(rows: readonly OwedErasure[]): Erased[] {
  * @param throughRow the last of what was told
  */
 export function confirmCopyErasures(
-  store: SessionStore,
+  unit: Unit,
   jobId: string,
   rows: readonly number[],
   further: readonly CopyErasures[],
   throughRow: number,
-  now: number,
 ): void {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.lineage.confirmErasures(rows);
-  oweTelling(store, further, job.incarnation);
+  oweTelling(unit, further, job.incarnation);
   if (store.lineage.owesErasures()) {
     // The next delivery goes on from there: those who do not confirm hold up none of the others.
     const told = { ...job, throughSeq: throughRow };
-    store.jobs.put(rows.length > 0 ? { ...told, failures: 0, sends: 1, nextSendAt: now } : told);
+    store.jobs.put(rows.length > 0 ? { ...told, failures: 0, sends: 1, nextSendAt: unit.now } : told);
     return;
   }
   store.lineage.clearOwedErasures();
@@ -226,8 +222,9 @@ export function confirmCopyErasures(
 }
 
 /** Every copy was told, and some have yet to hear from the archive, or to make a summary anew: they are asked again after a while. */
-export function waitForCopies(store: SessionStore, jobId: string, random: number, now: number): void {
+export function waitForCopies(unit: Unit, jobId: string, random: number): void {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job !== null)
-    store.jobs.put({ ...job, throughSeq: 0, failures: 0, nextSendAt: now + askAgainDelayMs(job.sends, random) });
+    store.jobs.put({ ...job, throughSeq: 0, failures: 0, nextSendAt: unit.now + askAgainDelayMs(job.sends, random) });
 }

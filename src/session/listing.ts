@@ -1,7 +1,7 @@
 import type { Metadata } from "../contracts/session.ts";
 import { newJob } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** What the list of sessions says of one. Whoever changes it tells the directory; the object owes it, should the caller not get that far. */
 export interface Listing {
@@ -18,9 +18,10 @@ export interface Listing {
 const CALLER_MS = 5_000;
 
 /** Owes the directory the session's metadata as it is now. */
-export function oweListing(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+export function oweListing(unit: Unit): void {
+  const { store, now } = unit;
   const open = store.jobs.first("list");
-  if (open === null) store.jobs.put(newJob("list", session.incarnation, newId(), 0, now + CALLER_MS, now));
+  if (open === null) store.jobs.put(newJob("list", unit.session.incarnation, unit.newId(), 0, now + CALLER_MS, now));
   // While the directory is away the backoff stands.
   else if (open.failures === 0) store.jobs.put({ ...open, nextSendAt: now + CALLER_MS });
 }

@@ -1,4 +1,4 @@
-import type { Fault } from "../contracts/errors.ts";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import {
   MAX_FAULTY_FRAMES,
   MAX_FORBIDDEN_FRAMES,
@@ -21,7 +21,7 @@ import { type Attachment, parseAttachment } from "./live-attachment.ts";
 import { checkKeys, isCheckDue, keyOf } from "./live-credentials.ts";
 import type { LiveOpening } from "./live-opening.ts";
 import type { SessionRow } from "./rows.ts";
-import { Refusal, type SessionShell } from "./session-shell.ts";
+import type { Transactions } from "./transactions.ts";
 
 /**
  * The sockets of a session's object. Each is told what the log says after the last event that it was sent, so that nothing is missed or
@@ -67,7 +67,7 @@ const log = createLog();
 
 export class LiveSockets {
   readonly #ctx: DurableObjectState;
-  readonly #shell: SessionShell;
+  readonly #calls: Transactions;
   readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
   /** Of the frames that are not served yet, on all sockets. */
@@ -75,11 +75,11 @@ export class LiveSockets {
   /** A check of keys that is under way. */
   #checking: Promise<void> | null = null;
 
-  constructor(ctx: DurableObjectState, shell: SessionShell, check: CheckKeys) {
+  constructor(ctx: DurableObjectState, calls: Transactions, check: CheckKeys) {
     this.#ctx = ctx;
-    this.#shell = shell;
+    this.#calls = calls;
     this.#checkKeys = check;
-    const session = shell.row();
+    const session = calls.unit().row;
     // Before anything can be written: who had been sent all is where the log ends now.
     for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
   }
@@ -90,13 +90,13 @@ export class LiveSockets {
       socket.close(CLOSE.broken, "Reconnect with since");
       return;
     }
-    const sent = attachment.sent ?? (session === null ? 0 : headRev(this.#shell.store, session));
+    const sent = attachment.sent ?? (session === null ? 0 : headRev(this.#calls.unit()));
     this.#readers.set(socket, newReader(attachment, sent, null));
   }
 
   /** Refuses one socket more than there may be. */
   requireRoom(): void {
-    if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new Refusal(TOO_MANY_SOCKETS);
+    if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new ThreadkeepError(TOO_MANY_SOCKETS);
   }
 
   /**
@@ -108,11 +108,11 @@ export class LiveSockets {
     keyCheckedAt: number,
   ): Response {
     this.requireRoom();
-    const session = this.#shell.known();
-    const { store } = this.#shell;
+    const unit = this.#calls.unit();
+    const session = unit.requireSession();
     const now = Date.now();
-    const rev = headRev(store, session);
-    const from = since === null ? rev : resumeAt(store, session, since);
+    const rev = headRev(unit);
+    const from = since === null ? rev : resumeAt(unit, since);
     const sent = from ?? rev;
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { incarnation } = session;
@@ -126,16 +126,17 @@ export class LiveSockets {
     socket.serializeAttachment(attachment);
     const reader = newReader(attachment, sent, new Window());
     this.#readers.set(socket, reader);
-    this.#greet(socket, session, sent, from === null);
-    this.#feed(socket, reader, session, rev, new Page());
+    this.#greet(socket, sent, from === null);
+    this.#feed(socket, reader, rev, new Page());
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  #greet(socket: WebSocket, session: SessionRow, since: Rev, isReset: boolean): void {
-    const { store } = this.#shell;
+  #greet(socket: WebSocket, since: Rev, isReset: boolean): void {
+    const unit = this.#calls.unit();
+    const { store } = unit;
     const { headSeq } = store.branches.active(store.messages.head()?.seq ?? 0);
     const reset = isReset ? { reset: true as const } : {};
-    send(socket, { type: "hello", headSeq, rev: headRev(store, session), since, ...reset });
+    send(socket, { type: "hello", headSeq, rev: headRev(unit), since, ...reset });
   }
 
   // Events
@@ -144,13 +145,13 @@ export class LiveSockets {
   deliver(): void {
     if (this.#readers.size === 0) return;
     this.#orBreakOff(() => {
-      const session = this.#shell.row();
+      const session = this.#calls.unit().row;
       if (session === null) {
         for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
         return;
       }
       // Once for all sockets, like each page.
-      const rev = headRev(this.#shell.store, session);
+      const rev = headRev(this.#calls.unit());
       const page = new Page();
       const now = Date.now();
       let isCheckNeeded = false;
@@ -161,7 +162,7 @@ export class LiveSockets {
           isCheckNeeded = true;
           // It waits, and hibernation must not take it for one that was sent all.
           if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
-        } else this.#feed(socket, reader, session, rev, page);
+        } else this.#feed(socket, reader, rev, page);
       }
       if (isCheckNeeded) this.#ctx.waitUntil(this.#check(session));
     });
@@ -178,18 +179,18 @@ export class LiveSockets {
   }
 
   /** @param rev that of the last event */
-  #feed(socket: WebSocket, reader: Reader, session: SessionRow, rev: Rev, page: Page): void {
-    const { store } = this.#shell;
-    if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(store, session, reader.sent) === null) {
+  #feed(socket: WebSocket, reader: Reader, rev: Rev, page: Page): void {
+    const unit = this.#calls.unit();
+    if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(unit, reader.sent) === null) {
       // It was paused for so long that what it waits for is forgotten.
-      this.#greet(socket, session, rev, true);
+      this.#greet(socket, rev, true);
       reader.sent = rev;
       reader.window = new Window();
       reader.attachment = { ...reader.attachment, acked: rev };
     }
-    const window = (reader.window ??= this.#countAnew(reader, session));
+    const window = (reader.window ??= this.#countAnew(reader));
     while (reader.sent < rev && window.hasRoom) {
-      const events = page.after(reader.sent, () => readEvents(store, session, reader.sent, PAGE_EVENTS, PAGE_BYTES));
+      const events = page.after(reader.sent, () => readEvents(unit, reader.sent, PAGE_EVENTS, PAGE_BYTES));
       for (const event of events) {
         if (!window.hasRoom) break;
         if (!sendText(socket, event.json)) {
@@ -205,12 +206,12 @@ export class LiveSockets {
   }
 
   /** What is under way to a socket, after hibernation. */
-  #countAnew({ attachment, sent }: Reader, session: SessionRow): Window {
+  #countAnew({ attachment, sent }: Reader): Window {
     const window = new Window();
-    const { store } = this.#shell;
-    if (resumeAt(store, session, attachment.acked) === null) return window;
+    const unit = this.#calls.unit();
+    if (resumeAt(unit, attachment.acked) === null) return window;
     for (let after = attachment.acked; after < sent;) {
-      const events = readEvents(store, session, after, MAX_UNACKNOWLEDGED_EVENTS, MAX_UNACKNOWLEDGED_BYTES);
+      const events = readEvents(unit, after, MAX_UNACKNOWLEDGED_EVENTS, MAX_UNACKNOWLEDGED_BYTES);
       if (events.length === 0) break;
       for (const event of events) {
         if (event.rev <= sent) window.add(event);
@@ -230,7 +231,7 @@ export class LiveSockets {
   /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
   sender(socket: WebSocket): Sender | null {
     const reader = this.#readers.get(socket);
-    if (reader === undefined || this.#isOver(socket, reader, this.#shell.row())) return null;
+    if (reader === undefined || this.#isOver(socket, reader, this.#calls.unit().row)) return null;
     const now = Date.now();
     const gained = ((now - reader.allowanceAt) / 1_000) * MAX_FRAMES_PER_SECOND;
     reader.allowance = Math.min(MAX_FRAME_BURST, reader.allowance + gained) - 1;
@@ -267,7 +268,7 @@ export class LiveSockets {
   /** Whether the key of whoever sends a frame is still good; null where that need not be asked. Resolves to false once it is closed. */
   assured(socket: WebSocket): Promise<boolean> | null {
     const reader = this.#readers.get(socket);
-    const session = this.#shell.row();
+    const session = this.#calls.unit().row;
     if (reader === undefined || session === null || !isCheckDue(reader.attachment, Date.now())) return null;
     return this.#check(session).then(() => this.#readers.has(socket));
   }
@@ -301,7 +302,7 @@ export class LiveSockets {
    */
   acknowledge(socket: WebSocket, rev: Rev): boolean {
     const reader = this.#readers.get(socket);
-    const session = this.#shell.row();
+    const session = this.#calls.unit().row;
     if (reader === undefined || session === null) return true;
     if (rev > reader.sent) {
       this.refuse(socket, notSent(reader.sent));
@@ -312,10 +313,10 @@ export class LiveSockets {
     // There can be no more of these than events: they need no other bound.
     reader.allowance += 1;
     this.#orBreakOff(() => {
-      reader.window ??= this.#countAnew(reader, session);
+      reader.window ??= this.#countAnew(reader);
       reader.window.acknowledge(rev);
       this.#remember(socket, reader, { acked: rev });
-      this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
+      this.#feed(socket, reader, headRev(this.#calls.unit()), new Page());
     });
     return true;
   }

@@ -4,8 +4,7 @@ import { expiryAt } from "./idling.ts";
 import { isDue, oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
 import { oweRebuild } from "./rebuilding.ts";
-import type { SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * - `summarize`: whatever there is to summarize; - `catch-up`: the same where a summary is due by the session's settings, or one failed;
@@ -16,40 +15,52 @@ export type MaintenanceTask = "summarize" | "catch-up" | "rebuild" | "expire";
 /** `owed`: it is done in the background; `nothing`: there is nothing to do. */
 export type MaintenanceResult = "owed" | "nothing";
 
-export function maintain(
-  store: SessionStore,
-  session: SessionRow,
-  task: MaintenanceTask,
-  newJobId: () => string,
-  now: number,
-): MaintenanceResult {
+export function maintain(unit: Unit, task: MaintenanceTask): MaintenanceResult {
   switch (task) {
     case "summarize":
-      return resultOf(oweSummaryByHand(store, session, {}, newJobId, now) !== null);
+      return resultOf(oweSummaryByHand(unit, {}) !== null);
     case "catch-up":
-      if (!lags(store, session)) return "nothing";
-      return resultOf(oweSummaryByHand(store, session, {}, newJobId, now) !== null);
+      if (!lags(unit)) return "nothing";
+      return resultOf(oweSummaryByHand(unit, {}) !== null);
     case "rebuild":
-      return resultOf(oweRebuild(store, session, newJobId, now) !== null);
+      return resultOf(oweRebuild(unit) !== null);
     case "expire":
-      return resultOf(oweExpiryIfDue(store, session, newJobId, now));
+      return resultOf(oweExpiryIfDue(unit));
   }
 }
 
 /** More was said since the last summary than the settings allow, or the summary that was owed failed. */
-function lags(store: SessionStore, session: SessionRow): boolean {
-  const open = summarizeJob(store);
+function lags(unit: Unit): boolean {
+  const open = summarizeJob(unit);
   if (open !== undefined && (open.failures > 0 || open.isUpgrade)) return true;
-  return isDue(store, session);
+  return isDue(unit);
 }
 
-function oweExpiryIfDue(store: SessionStore, session: SessionRow, newJobId: () => string, now: number): boolean {
-  const at = expiryAt(store, session);
+function oweExpiryIfDue(unit: Unit): boolean {
+  const { store, now } = unit;
+  const at = expiryAt(unit);
   if (at === null || at > now) return false;
-  if (!store.jobs.isOwed("expire")) store.jobs.put(newJob("expire", session.incarnation, newJobId(), 0, now, now));
+  if (!store.jobs.isOwed("expire"))
+    store.jobs.put(newJob("expire", unit.session.incarnation, unit.newId(), 0, now, now));
   return true;
 }
 
 function resultOf(isOwed: boolean): MaintenanceResult {
   return isOwed ? "owed" : "nothing";
+}
+
+/**
+ * Makes the index of a session anew, a slice at a call.
+ * @param isFirst drops what there is
+ * @returns whether there is more to do; null: there is no index
+ */
+export function reindex(
+  { search, store }: Unit,
+  { isFirst, isDryRun }: { readonly isFirst: boolean; readonly isDryRun: boolean },
+): { done: boolean } | null {
+  if (isFirst && search.indexedThroughSeq === 0) return null;
+  if (isDryRun) return { done: true };
+  if (isFirst) search.drop();
+  if (store.messages.isErasing()) return { done: false };
+  return { done: search.catchUp().done };
 }

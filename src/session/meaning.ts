@@ -6,6 +6,7 @@ import type { NearTurn } from "../memory/meaning/closeness.ts";
 import { CodeScan } from "../memory/meaning/codes.ts";
 import { nearness, soughtVector } from "../memory/meaning/vector.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** Turns that are near to a query in meaning. */
 
@@ -25,7 +26,8 @@ const scan = new CodeScan();
  * What a session has that is near to a query's vector: turns of users on a branch, and turns that are cited by items of the summary which
  * holds for it. Reads alone.
  */
-export function nearTurns(store: SessionStore, asked: QueryMeaning, branch: Branch): FoundNear {
+export function nearTurns(unit: Unit, asked: QueryMeaning, branch: Branch): FoundNear {
+  const { store } = unit;
   if ("without" in asked) return { use: asked.without, near: [] };
   const state = store.vectors.state();
   if (state === null) return { use: "none-yet", near: [] };
@@ -76,11 +78,8 @@ export interface ItemScores {
 }
 
 /** How near items of the newest version are to a query's vector, whichever session they came from; without those that have none. */
-export function scoreItems(
-  store: SessionStore,
-  { model, vector }: QueryVector,
-  itemIds: readonly string[],
-): ItemScores {
+export function scoreItems(unit: Unit, { model, vector }: QueryVector, itemIds: readonly string[]): ItemScores {
+  const { store } = unit;
   const state = store.vectors.state();
   if (state === null) return { use: "none-yet", scores: [] };
   if (!store.vectors.isOf(model, vector.length)) return { use: "other-model", scores: [] };

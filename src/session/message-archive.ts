@@ -3,7 +3,7 @@ import { byteLength } from "../contracts/text.ts";
 import { messageId } from "./append.ts";
 import type { MessageArchive, MessageRow, SeqSet, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * Which messages the archive holds, where the session's settings send them there. They follow page by page, a revision each: what
@@ -27,21 +27,16 @@ export interface MessageDelta {
 }
 
 /** What the archive is to hold at the next revision. Reads the session's settings as of now. */
-export function planMessages(
-  store: SessionStore,
-  session: SessionRow,
-  rev: number,
-  changed: SeqSet,
-): MessageArchive | null {
-  const before = session.messageArchive;
-  if (!settingsOf(session).archiveMessages) {
+export function planMessages(unit: Unit, rev: number, changed: SeqSet): MessageArchive | null {
+  const before = unit.session.messageArchive;
+  if (!settingsOf(unit.session).archiveMessages) {
     if (before === null || before.owedSeq === 0) return before;
     return { throughSeq: 0, owedSeq: 0, heldSeq: 0, sinceRev: rev, changed: [] };
   }
-  const owedSeq = store.messages.head()?.seq ?? 0;
+  const owedSeq = unit.store.messages.head()?.seq ?? 0;
   if (before === null && owedSeq === 0) return null;
   const begun = before ?? { throughSeq: 0, heldSeq: 0, sinceRev: rev, changed: [] };
-  return withNextPage(store, noteChanged(store, { ...begun, owedSeq }, rev, changed));
+  return withNextPage(unit, noteChanged(unit, { ...begun, owedSeq }, rev, changed));
 }
 
 /** Everything is sent anew from a message on. */
@@ -50,14 +45,14 @@ function sentAnewFrom(archive: MessageArchive, seq: Seq, rev: number): MessageAr
   return { ...archive, heldSeq, throughSeq: heldSeq, sinceRev: rev, changed: [] };
 }
 
-function noteChanged(store: SessionStore, archive: MessageArchive, rev: number, changed: SeqSet): MessageArchive {
+function noteChanged(unit: Unit, archive: MessageArchive, rev: number, changed: SeqSet): MessageArchive {
   if ("throughSeq" in changed) return archive.throughSeq === 0 ? archive : sentAnewFrom(archive, 1, rev);
   const sent = changed.filter((seq) => seq <= archive.throughSeq);
   if (sent.length === 0) return archive;
   const revs = new Map(archive.changed.map((change) => [change.seq, change.rev]));
   for (const seq of sent) revs.set(seq, rev);
   const seqs = [...revs.keys()];
-  if (seqs.length > MAX_CHANGED || (seqs.length > 1 && store.messages.bytesOf(seqs) > MAX_PAGE_BYTES)) {
+  if (seqs.length > MAX_CHANGED || (seqs.length > 1 && unit.store.messages.bytesOf(seqs) > MAX_PAGE_BYTES)) {
     return sentAnewFrom(
       archive,
       seqs.reduce((a, b) => Math.min(a, b)),
@@ -68,11 +63,11 @@ function noteChanged(store: SessionStore, archive: MessageArchive, rev: number, 
 }
 
 /** A page that is on its way is waited for: what is owed for longer must not grow without bound. */
-function withNextPage(store: SessionStore, archive: MessageArchive): MessageArchive {
+function withNextPage(unit: Unit, archive: MessageArchive): MessageArchive {
   if (archive.heldSeq < archive.throughSeq) return archive;
   let { throughSeq } = archive;
   let bytes = 0;
-  for (const row of store.messages.forward(archive.heldSeq + 1, archive.owedSeq)) {
+  for (const row of unit.store.messages.forward(archive.heldSeq + 1, archive.owedSeq)) {
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
     // A message that is larger than a page makes one of its own.
     if (bytes > MAX_PAGE_BYTES && throughSeq > archive.heldSeq) break;
@@ -95,10 +90,11 @@ export function isChangeUnheld({ messageArchive: archive, archivedRev }: Session
 }
 
 /** Null if the archive has what it is to have. */
-export function readMessageDelta(store: SessionStore, session: SessionRow): MessageDelta | null {
-  const archive = session.messageArchive;
+export function readMessageDelta(unit: Unit): MessageDelta | null {
+  const { store } = unit;
+  const archive = unit.session.messageArchive;
   // An archive that was set back may hold messages that nobody here knows of.
-  if (!isUnheld(session) && session.archivedRev > 0) return null;
+  if (!isUnheld(unit.session) && unit.session.archivedRev > 0) return null;
   if (archive === null) return { afterSeq: 0, rows: [] };
   const { heldSeq, throughSeq } = archive;
   const changed = archive.changed.flatMap(({ seq }) => (seq <= heldSeq ? [seq] : []));
@@ -151,14 +147,14 @@ export function isMoreOwed(archive: MessageArchive, rev: number): boolean {
 }
 
 /** Everything is to be sent anew, from the first message on. */
-export function withNoneHeld(store: SessionStore, archive: MessageArchive | null, rev: number): MessageArchive | null {
-  return archive === null ? null : withNextPage(store, sentAnewFrom(archive, 1, rev));
+export function withNoneHeld(unit: Unit, archive: MessageArchive | null, rev: number): MessageArchive | null {
+  return archive === null ? null : withNextPage(unit, sentAnewFrom(archive, 1, rev));
 }
 
 /** Whether messages are there that the settings send to the archive, and nobody has owed it yet. */
-export function hasUnowedMessages(store: SessionStore, session: SessionRow): boolean {
-  if (!settingsOf(session).archiveMessages) return false;
-  return (store.messages.head()?.seq ?? 0) > (session.messageArchive?.owedSeq ?? 0);
+export function hasUnowedMessages(unit: Unit): boolean {
+  if (!settingsOf(unit.session).archiveMessages) return false;
+  return (unit.store.messages.head()?.seq ?? 0) > (unit.session.messageArchive?.owedSeq ?? 0);
 }
 
 /** Whether the archive holds messages that the settings keep out of it. */

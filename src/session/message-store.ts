@@ -5,6 +5,7 @@ import { type Branch, isOn, piecesOf, type SeqRange } from "../memory/branch.ts"
 import { MESSAGE_OVERHEAD_TOKENS } from "../memory/message-text.ts";
 import { blanksOf } from "./blanks.ts";
 import type { BranchStore } from "./branch-store.ts";
+import type { Changes } from "./changes.ts";
 import type { FileStore } from "./file-store.ts";
 import { renewTable } from "./renew-table.ts";
 import {
@@ -174,14 +175,16 @@ export class MessageStore {
   readonly #branches: BranchStore;
   readonly #files: FileStore;
   readonly #vectors: VectorStore;
+  readonly #changes: Changes;
   /** What ranges off a branch take, as it was read last. */
   readonly #offCosts = new Map<string, TokenCount>();
 
-  constructor(sql: SqlStorage, branches: BranchStore, files: FileStore, vectors: VectorStore) {
+  constructor(sql: SqlStorage, branches: BranchStore, files: FileStore, vectors: VectorStore, changes: Changes) {
     this.#sql = sql;
     this.#branches = branches;
     this.#files = files;
     this.#vectors = vectors;
+    this.#changes = changes;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -226,6 +229,7 @@ export class MessageStore {
       packed?.heldBytes ?? 0,
     );
     if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
+    this.#changes.isAppended = true;
     const isInstruction = message.isPinned || message.role === "system" || message.role === "developer";
     if (!isInstruction && seq === this.#uninstructedThrough + 1) this.#uninstructedThrough = seq;
   }
@@ -512,6 +516,7 @@ export class MessageStore {
       seq,
     );
     this.#files.cite(seq, packed.files);
+    this.#changes.edited.add(seq);
     return this.#noteChanges(
       before.map((block) => ({ ...block, cost: cost - block.cost, bytes: byteLength(contentJson) - block.bytes })),
     );
@@ -569,6 +574,11 @@ export class MessageStore {
    * @returns what that adds to the totals, for the session's row
    */
   erase(seqs: readonly Seq[], erasedAt: number): TotalsChange {
+    for (const seq of seqs) this.#changes.erased.add(seq);
+    return this.#erase(seqs, erasedAt);
+  }
+
+  #erase(seqs: readonly Seq[], erasedAt: number): TotalsChange {
     const before = this.#sizesOf(seqs);
     this.#blank(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
@@ -625,6 +635,8 @@ export class MessageStore {
       erasedAt,
     );
     this.#erasing = undefined;
+    this.#changes.isLogCleared = true;
+    this.#changes.isRescheduled = true;
     // At once, also of what is written over in later slices. Those of what stays are made anew.
     this.#vectors.clear();
     this.eraseSlice();
@@ -650,8 +662,9 @@ export class MessageStore {
       bytes += number(row["bytes"]);
       return isWithin;
     });
-    // What that adds to the totals was counted as the messages were erased.
-    this.erase(
+    this.#changes.isRescheduled = true;
+    // What that adds to the totals was counted as the messages were erased, and the search index went with them.
+    this.#erase(
       slice.map((row) => number(row["seq"])),
       erasing.erasedAt,
     );
@@ -814,6 +827,7 @@ export class MessageStore {
 
   /** Takes out every message. */
   clear(): void {
+    this.#changes.isLogCleared = true;
     this.#forgetTotals();
     this.#erasing = undefined;
     this.#uninstructedThrough = 0;

@@ -7,9 +7,9 @@ import { plainBudget } from "../memory/tokenizers.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { isHeld, newJob } from "./owed-work.ts";
-import { costOf, type JobRow, type MessageRow, type SessionRow, type SummaryRow } from "./rows.ts";
+import { costOf, type JobRow, type MessageRow, type SummaryRow } from "./rows.ts";
 import { settingsOf, summarizedBudgetOf } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** When a summary is owed, and through which message. There is one at a time. */
 
@@ -20,12 +20,13 @@ export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> 
 }
 
 /** The one summary that is owed or was given up. */
-export function summarizeJob(store: SessionStore): JobRow | undefined {
-  return store.jobs.first("summarize") ?? undefined;
+export function summarizeJob(unit: Unit): JobRow | undefined {
+  return unit.store.jobs.first("summarize") ?? undefined;
 }
 
 /** What was said since the last summary, in tokens of a context. */
-export function unsummarizedTokens(store: SessionStore): TokenCount {
+export function unsummarizedTokens(unit: Unit): TokenCount {
+  const { store } = unit;
   const tip = store.messages.tip();
   if (tip === null) return 0;
   return tip.totalCost - store.messages.totalCostOn(tip.branch, store.summaries.newest()?.throughSeq ?? 0);
@@ -41,58 +42,51 @@ interface Bounds extends Thresholds {
  * By the items so far, and by the instructions that stay word for word though the summary covers them. Takes what its caller has read of
  * the newest summary and of what was said since: each append comes by here.
  */
-function boundsOf(
-  store: SessionStore,
-  session: SessionRow,
-  summary: SummaryRow | null,
-  unsummarized: TokenCount,
-): Bounds {
-  const maxTokens = summarizedBudgetOf(session);
+function boundsOf(unit: Unit, summary: SummaryRow | null, unsummarized: TokenCount): Bounds {
+  const { store } = unit;
+  const maxTokens = summarizedBudgetOf(unit.session);
   const widest = roomForMessages(summary?.tokens ?? 0, { maxTokens, tokenizer: store.readIn });
   // Instructions are looked up only where their share may make the difference.
   const isFarOff = unsummarized <= widest - mostForInstructions(maxTokens);
   const budget = plainBudget(maxTokens, store.readIn);
-  const room = isFarOff ? widest : widest - instructionsTokens(store, summary?.throughSeq ?? 0, budget);
-  return { ...thresholdsWithin(settingsOf(session), room), room };
+  const room = isFarOff ? widest : widest - instructionsTokens(unit, summary?.throughSeq ?? 0, budget);
+  return { ...thresholdsWithin(settingsOf(unit.session), room), room };
 }
 
-function instructionsTokens(store: SessionStore, throughSeq: Seq, budget: TokenCount): TokenCount {
+function instructionsTokens(unit: Unit, throughSeq: Seq, budget: TokenCount): TokenCount {
+  const { store } = unit;
   const branch = store.branches.through(throughSeq);
   return chooseInstructions(store.messages.instructions(branch, throughSeq), costOf, { budget, hereSeqs: [] }).tokens;
 }
 
 /** Whether enough was said since the last summary, or more than a context would hold of it. */
-export function isDue(store: SessionStore, session: SessionRow): boolean {
-  const tokens = unsummarizedTokens(store);
-  return isSummaryDue(tokens, boundsOf(store, session, store.summaries.newest(), tokens));
+export function isDue(unit: Unit): boolean {
+  const tokens = unsummarizedTokens(unit);
+  return isSummaryDue(tokens, boundsOf(unit, unit.store.summaries.newest(), tokens));
 }
 
 /**
  * Owes a summary if enough was said since the last one, or more than a context has room for. Called with each append, edit and summary, inside its transaction.
  * @returns whether work is newly owed
  */
-export function oweSummaryIfDue(
-  store: SessionStore,
-  session: SessionRow,
-  newJobId: () => string,
-  now: number,
-): boolean {
+export function oweSummaryIfDue(unit: Unit): boolean {
+  const { store } = unit;
   const tip = store.messages.tip();
   if (tip === null) return false;
   const summary = store.summaries.newest();
   const throughSeq = summary?.throughSeq ?? 0;
   const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, throughSeq);
-  const bounds = boundsOf(store, session, summary, tokens);
+  const bounds = boundsOf(unit, summary, tokens);
   if (!isSummaryDue(tokens, bounds)) return false;
-  const open = summarizeJob(store);
-  if (open !== undefined && !isRemake(store, open)) {
-    const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
+  const open = summarizeJob(unit);
+  if (open !== undefined && !isRemake(unit, open)) {
+    const rested = unit.now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
   const unsummarized = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, throughSeq + 1, "told"));
   const target = chooseCut(unsummarized, bounds.keepRecentTokens, bounds.room);
   if (target <= throughSeq) return false;
-  return oweSummaryThrough(store, session, target, newJobId, now);
+  return oweSummaryThrough(unit, target);
 }
 
 /**
@@ -100,19 +94,14 @@ export function oweSummaryIfDue(
  * is on its way stays as it is.
  * @returns whether work is newly owed
  */
-export function oweSummaryThrough(
-  store: SessionStore,
-  session: SessionRow,
-  target: Seq,
-  newJobId: () => string,
-  now: number,
-): boolean {
-  const open = summarizeJob(store);
+export function oweSummaryThrough(unit: Unit, target: Seq): boolean {
+  const { store, now } = unit;
+  const open = summarizeJob(unit);
   if (open === undefined) {
-    store.jobs.put(newJob("summarize", session.incarnation, newJobId(), target, now, now));
+    store.jobs.put(newJob("summarize", unit.session.incarnation, unit.newId(), target, now, now));
     return true;
   }
-  if (open.state === "owed" && (isHeld(open, now) || !isRemake(store, open))) return false;
+  if (open.state === "owed" && (isHeld(open, now) || !isRemake(unit, open))) return false;
   // What was given up keeps what it has done so far, which is paid for; and it may have been to take the place of versions that cover something
   // changed. Under the same name, by which operators know it: they hear of it when it is done.
   store.jobs.put({
@@ -132,12 +121,13 @@ export function oweSummaryThrough(
 /**
  * Ends a job that has nothing to cover any more. One that operators may know of goes to a consumer once more, who takes it off their lists.
  */
-export function endSummary(store: SessionStore, job: JobRow, now: number): void {
+export function endSummary(unit: Unit, job: JobRow): void {
+  const { store } = unit;
   if (!mayBeListed(job)) {
     store.jobs.delete(job.id);
     return;
   }
-  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "owed", throughSeq: 0, nextSendAt: now });
+  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "owed", throughSeq: 0, nextSendAt: unit.now });
 }
 
 /** Nobody is at it any more, and nothing of it is done. */
@@ -154,9 +144,9 @@ export function isMadeAnew({ isUpgrade, fromScratch, redoBase, taintedFromSeq }:
 }
 
 /** Whether a job only makes anew what is summarized already: it takes along whatever is newly due. */
-export function isRemake(store: SessionStore, { isUpgrade, fromScratch, redoBase, throughSeq }: JobRow): boolean {
+export function isRemake(unit: Unit, { isUpgrade, fromScratch, redoBase, throughSeq }: JobRow): boolean {
   if (isUpgrade) return true;
-  return fromScratch && redoBase === null && throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
+  return fromScratch && redoBase === null && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /** Whoever asks by hand does not wait for a backoff. What a consumer is at is not sent again, unless it is to begin anew. */
@@ -167,20 +157,15 @@ function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number
 }
 
 /** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
-export function oweSummaryByHand(
-  store: SessionStore,
-  session: SessionRow,
-  request: SummarizeRequest,
-  newJobId: () => string,
-  now: number,
-): JobRow | null {
+export function oweSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow | null {
+  const { store, now } = unit;
   const tip = store.messages.tip();
   if (tip === null) return null;
   const summary = store.summaries.newest();
   const fromScratch = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
   const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, covered);
-  const bounds = boundsOf(store, session, summary, tokens);
+  const bounds = boundsOf(unit, summary, tokens);
   const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1, "told"));
   const target = Math.max(
     request.keepRecentTokens === undefined
@@ -188,10 +173,10 @@ export function oweSummaryByHand(
       : chooseCut(newestFirst, request.keepRecentTokens),
     fromScratch ? covered : 0,
   );
-  const open = summarizeJob(store);
+  const open = summarizeJob(unit);
   if (open === undefined) {
     if (target === 0 || (target <= covered && !fromScratch)) return null;
-    const job = { ...newJob("summarize", session.incarnation, newJobId(), target, now, now), fromScratch };
+    const job = { ...newJob("summarize", unit.session.incarnation, unit.newId(), target, now, now), fromScratch };
     store.jobs.put(job);
     return job;
   }

@@ -12,11 +12,10 @@ import {
   upgradeDelayMs,
 } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
-import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
-import type { JobRow, SeqSet, SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { JobRow, SeqSet } from "./rows.ts";
 import { planVersions } from "./summary-archive.ts";
+import type { Unit } from "./unit.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
 
@@ -76,24 +75,19 @@ export function isHeld(job: JobRow, now: number): boolean {
 }
 
 /** Marks what is due as sent, as much as an alarm sends, and says when to look again if nobody confirms. */
-export function takeDueJobs(
-  store: SessionStore,
-  session: SessionRow,
-  traces: Pick<JobTraces, "of">,
-  random: () => number,
-  now: number,
-): JobMessage[] {
+export function takeDueJobs(unit: Unit, random: () => number): JobMessage[] {
+  const { store, now } = unit;
   const due: JobMessage[] = [];
   for (const job of store.jobs.due(now)) {
     const sends = job.sends + 1;
     store.jobs.put({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
-    const trace = traces.of(job.id);
+    const trace = unit.traces.of(job.id);
     due.push({
       v: 1,
       kind: job.kind,
-      tenant: session.tenant,
-      owner: session.owner,
-      session: session.session,
+      tenant: unit.session.tenant,
+      owner: unit.session.owner,
+      session: unit.session.session,
       incarnation: job.incarnation,
       throughSeq: job.throughSeq,
       jobId: job.id,
@@ -105,9 +99,10 @@ export function takeDueJobs(
 }
 
 /** The queue did not take it: try again soon. */
-export function noteNotSent(store: SessionStore, jobId: string, random: number, now: number): void {
+export function noteNotSent(unit: Unit, jobId: string, random: number): void {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job !== null) store.jobs.put({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
+  if (job !== null) store.jobs.put({ ...job, nextSendAt: unit.now + retryDelayMs(job.sends, random) });
 }
 
 /**
@@ -116,12 +111,12 @@ export function noteNotSent(store: SessionStore, jobId: string, random: number, 
  * @param waitedMs for how long the oldest message of the queue has waited
  */
 export function noteBacklog(
-  store: SessionStore,
+  unit: Pick<Unit, "store" | "now">,
   { jobId, sends }: Pick<JobMessage, "jobId" | "sends">,
   waitedMs: number,
   random: number,
-  now: number,
 ): boolean {
+  const { store, now } = unit;
   const job = store.jobs.byId(jobId);
   const nextSendAt = now + backlogDelayMs(waitedMs, random);
   // One that somebody wants at once, or that failed, or that a consumer has already, is not in that queue's hands any more.
@@ -142,12 +137,19 @@ export interface PutOff {
 }
 
 /** Gives a job back. The object sends it again: the queue's own retries are for deliveries that do not reach their object. */
-export function putOff(store: SessionStore, jobId: string, { afterMs, lease, hasProgressed }: PutOff, now: number) {
+export function putOff(unit: Unit, jobId: string, { afterMs, lease, hasProgressed }: PutOff) {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null || (lease !== undefined && job.lease !== lease)) return;
   const released =
     lease === undefined ? {} : { lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
-  store.jobs.put({ ...job, ...released, sends: hasProgressed ? 0 : job.sends, nextSendAt: now + afterMs });
+  store.jobs.put({ ...job, ...released, sends: hasProgressed ? 0 : job.sends, nextSendAt: unit.now + afterMs });
+}
+
+/** Sends a job again at a moment, and not before. */
+export function postponeJob({ store }: Unit, jobId: string, at: number): void {
+  const job = store.jobs.byId(jobId);
+  if (job !== null) store.jobs.put({ ...job, nextSendAt: at });
 }
 
 /**
@@ -155,26 +157,19 @@ export function putOff(store: SessionStore, jobId: string, { afterMs, lease, has
  * @param isReplaced what it holds of the summary has to go first: something in it was changed or erased
  * @param changed messages that were edited or erased
  */
-export function oweArchive(
-  store: SessionStore,
-  session: SessionRow,
-  newJobId: () => string,
-  now: number,
-  isReplaced = false,
-  changed: SeqSet = [],
-): void {
-  // Several changes of one transaction may owe it, one after the other.
-  const row = store.session() ?? session;
+export function oweArchive(unit: Unit, isReplaced = false, changed: SeqSet = []): void {
+  const { store, now } = unit;
+  const row = unit.session;
   const rev = row.archiveRev + 1;
   const replaces = row.archiveReplace || isReplaced;
   store.setArchiveRev(rev, replaces);
-  store.setArchiveVersion(planVersions(store, row, replaces));
-  const messages = planMessages(store, row, rev, changed);
+  store.setArchiveVersion(planVersions(unit, replaces));
+  const messages = planMessages(unit, rev, changed);
   if (messages !== null || row.messageArchive !== null) store.setMessageArchive(messages);
   const open = store.jobs.first("archive");
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (open === null) {
-    store.jobs.put(newJob("archive", session.incarnation, newJobId(), throughSeq, now, now));
+    store.jobs.put(newJob("archive", unit.session.incarnation, unit.newId(), throughSeq, now, now));
     return;
   }
   // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
@@ -210,13 +205,8 @@ function mostFailures({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): nu
 }
 
 /** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
-export function noteFailure(
-  store: SessionStore,
-  jobId: string,
-  failure: Failed,
-  random: number,
-  now: number,
-): FailureReport | null {
+export function noteFailure(unit: Unit, jobId: string, failure: Failed, random: number): FailureReport | null {
+  const { store, now } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
@@ -241,7 +231,7 @@ export function noteFailure(
     firstFailedAt,
     lastFailedAt: now,
   });
-  if (gaveUp && job.kind === "summarize") noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
+  if (gaveUp && job.kind === "summarize") noteChange(unit, "summaryFailed", { throughSeq: job.throughSeq });
   return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
 }
 

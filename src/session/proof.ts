@@ -7,8 +7,8 @@ import { ownSources } from "../memory/items.ts";
 import { messageCost } from "../memory/message-text.ts";
 import { toArchived } from "./message-archive.ts";
 import type { JobRow, LedgerRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
 import { pageEnd } from "./summary-archive.ts";
+import type { Unit } from "./unit.ts";
 import { isWeighedWhole, MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weighing.ts";
 
 /** What the object can tell of its own promises, without a write. Nothing of what was said is in a flaw. */
@@ -44,12 +44,13 @@ const NOTHING: SessionProof = {
  * What a session is, and what of it can be told without reading what it holds.
  * @param alarmAt when the alarm rings; null if none is set
  */
-export function proveSession(store: SessionStore, session: SessionRow | null, alarmAt: number | null): SessionProof {
+export function proveSession(unit: Unit, alarmAt: number | null): SessionProof {
+  const { store, row: session } = unit;
   if (session === null) return NOTHING;
   const newest = store.summaries.newest();
   const headSeq = store.messages.head()?.seq ?? 0;
   const state = stateOf(session);
-  const flaws = state === "active" ? [...seqFlaws(store, headSeq), ...owedFlaws(store, session)] : [];
+  const flaws = state === "active" ? [...seqFlaws(unit, headSeq), ...owedFlaws(unit)] : [];
   return {
     state,
     incarnation: session.incarnation,
@@ -61,13 +62,14 @@ export function proveSession(store: SessionStore, session: SessionRow | null, al
     metadata: session.metadata,
     newest: newest === null ? null : { version: newest.version, throughSeq: newest.throughSeq },
     messageSeq: session.messageArchive?.throughSeq ?? 0,
-    flaws: [...flaws, ...alarmFlaws(store, alarmAt)],
+    flaws: [...flaws, ...alarmFlaws(unit, alarmAt)],
   };
 }
 
 /** A page of the summary's versions, and of the items that began with them. */
-export function proveSummary(store: SessionStore, afterVersion: number): SummaryProof {
-  const { throughVersion, isLast } = pageEnd(store, afterVersion);
+export function proveSummary(unit: Unit, afterVersion: number): SummaryProof {
+  const { store } = unit;
+  const { throughVersion, isLast } = pageEnd(unit, afterVersion);
   const versions = store.summaries.between(afterVersion, throughVersion, MAX_PAGE_ROWS);
   const items = store.summaries.itemsBegunBetween(afterVersion, throughVersion);
   const [before] = store.summaries.backward(afterVersion + 1, 1);
@@ -77,7 +79,7 @@ export function proveSummary(store: SessionStore, afterVersion: number): Summary
   return {
     versions,
     items,
-    flaws: [...wrong, ...rangeFlaws(store, items, versions)],
+    flaws: [...wrong, ...rangeFlaws(unit, items, versions)],
     throughVersion: isLast ? Number.MAX_SAFE_INTEGER : throughVersion,
     isLast,
   };
@@ -87,21 +89,21 @@ export function proveSummary(store: SessionStore, afterVersion: number): Summary
  * A page of the items, held against the messages that they cite. One that cites more than is read for one is not judged: it was, when it
  * was made. What was carried over can't be checked from here.
  */
-export function proveSources(store: SessionStore, afterRow: number): SourcesProof {
+export function proveSources(unit: Unit, afterRow: number): SourcesProof {
   const gone: string[] = [];
   const unsaid: string[] = [];
-  const page = store.summaries.itemPage(Number.MAX_SAFE_INTEGER, afterRow, MAX_WEIGHED_ROWS);
+  const page = unit.store.summaries.itemPage(Number.MAX_SAFE_INTEGER, afterRow, MAX_WEIGHED_ROWS);
   let throughRow = afterRow;
   let read = 0;
   for (const { row, item } of page) {
     if (read >= MAX_CALL_EVIDENCE_CHARACTERS) break;
     throughRow = row;
     if (item.sourceSession !== undefined) continue;
-    if (!isWhole(store, item)) {
+    if (!isWhole(unit, item)) {
       gone.push(item.id);
       continue;
     }
-    const weighed = weigh(store, item.text, item.sourceSeqs);
+    const weighed = weigh(unit, item.text, item.sourceSeqs);
     read += weighed.read;
     if (!weighed.isBorneOut && isWeighedWhole(weighed)) unsaid.push(item.id);
   }
@@ -117,8 +119,8 @@ export function proveSources(store: SessionStore, afterRow: number): SourcesProo
   };
 }
 
-function isWhole(store: SessionStore, { sourceSeqs }: VersionedItem): boolean {
-  return sourceSeqs.length > 0 && store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
+function isWhole(unit: Unit, { sourceSeqs }: VersionedItem): boolean {
+  return sourceSeqs.length > 0 && unit.store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
 }
 
 function stateOf({ erasedAt, expiredAt, copying }: SessionRow): SessionProof["state"] {
@@ -128,8 +130,8 @@ function stateOf({ erasedAt, expiredAt, copying }: SessionRow): SessionProof["st
 }
 
 /** Promise 1. */
-function seqFlaws(store: SessionStore, headSeq: Seq): Flaw[] {
-  const missing = headSeq - store.messages.count();
+function seqFlaws(unit: Unit, headSeq: Seq): Flaw[] {
+  const missing = headSeq - unit.store.messages.count();
   if (missing === 0) return [];
   return [
     {
@@ -163,9 +165,9 @@ function versionFlaws(
 }
 
 /** Promises 7 and 8: an item begins and ends with versions that are there, and cites nothing past the one it began with. */
-function rangeFlaws(store: SessionStore, items: readonly VersionedItem[], versions: readonly SummaryRow[]): Flaw[] {
+function rangeFlaws(unit: Unit, items: readonly VersionedItem[], versions: readonly SummaryRow[]): Flaw[] {
   const known = new Map(versions.map(({ version, throughSeq }) => [version, throughSeq]));
-  const isKnown = (version: number): boolean => known.has(version) || store.summaries.byVersion(version) !== null;
+  const isKnown = (version: number): boolean => known.has(version) || unit.store.summaries.byVersion(version) !== null;
   const unknown = new Set<number>();
   const past = new Set<string>();
   for (const item of items) {
@@ -186,13 +188,14 @@ function rangeFlaws(store: SessionStore, items: readonly VersionedItem[], versio
 }
 
 /** Promise 10: whatever has to be done is owed. */
-function owedFlaws(store: SessionStore, session: SessionRow): Flaw[] {
+function owedFlaws(unit: Unit): Flaw[] {
+  const { store } = unit;
   const isOwed = (kind: JobRow["kind"]): boolean => store.jobs.first(kind) !== null;
   const flaws: Flaw[] = [];
   const unowed = (detail: string, mend: Flaw["mend"]): void => void flaws.push({ kind: "unowed-work", detail, mend });
-  if (session.archiveRev > session.archivedRev && !isOwed("archive")) {
+  if (unit.session.archiveRev > unit.session.archivedRev && !isOwed("archive")) {
     unowed(
-      `the archive confirmed revision ${session.archivedRev} of ${session.archiveRev}, and is owed none`,
+      `the archive confirmed revision ${unit.session.archivedRev} of ${unit.session.archiveRev}, and is owed none`,
       "archive",
     );
   }
@@ -212,16 +215,17 @@ function owedFlaws(store: SessionStore, session: SessionRow): Flaw[] {
 }
 
 /** A job that nothing brings on its way. The archive's own operation arms the alarm, whatever it was for. */
-function alarmFlaws(store: SessionStore, alarmAt: number | null): Flaw[] {
-  const dueAt = store.jobs.nextSendAt();
+function alarmFlaws(unit: Unit, alarmAt: number | null): Flaw[] {
+  const dueAt = unit.store.jobs.nextSendAt();
   if (dueAt === null || (alarmAt !== null && alarmAt <= dueAt + MAX_LATENESS_MS)) return [];
   return [{ kind: "unowed-work", detail: "a job is owed, and no alarm is set to send it in time", mend: "archive" }];
 }
 
 /** A page of the log: seqs without gaps, and totals that add up, through edits and erasures. The last one tells of the totals as a whole. */
-export function proveLog(store: SessionStore, session: SessionRow, afterSeq: Seq): LogProof {
-  const toldSeq = session.messageArchive?.throughSeq ?? 0;
-  const messages = afterSeq < toldSeq ? tellMessages(store, afterSeq, toldSeq) : [];
+export function proveLog(unit: Unit, afterSeq: Seq): LogProof {
+  const { store } = unit;
+  const toldSeq = unit.session.messageArchive?.throughSeq ?? 0;
+  const messages = afterSeq < toldSeq ? tellMessages(unit, afterSeq, toldSeq) : [];
   const limit = afterSeq < toldSeq ? messages.length : MAX_PAGE_ROWS;
   const rows = store.messages.ledger(afterSeq, limit);
   const before = afterSeq === 0 ? null : (store.messages.ledger(afterSeq - 1, 1)[0] ?? null);
@@ -233,10 +237,10 @@ export function proveLog(store: SessionStore, session: SessionRow, afterSeq: Seq
   return { flaws, messages, throughSeq, isLast };
 }
 
-function tellMessages(store: SessionStore, afterSeq: Seq, throughSeq: Seq): StoredMessage[] {
+function tellMessages(unit: Unit, afterSeq: Seq, throughSeq: Seq): StoredMessage[] {
   const messages: StoredMessage[] = [];
   let bytes = 0;
-  for (const row of store.messages.forward(afterSeq + 1, throughSeq)) {
+  for (const row of unit.store.messages.forward(afterSeq + 1, throughSeq)) {
     messages.push(toArchived(row));
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
     if (messages.length >= MAX_TOLD_ROWS || bytes >= MAX_TOLD_BYTES) break;

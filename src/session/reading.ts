@@ -19,18 +19,12 @@ import { expiryAt } from "./idling.ts";
 import { isoTime } from "./iso-time.ts";
 import type { FileView, Room } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
-import {
-  costOf,
-  type MessageRow,
-  type SessionRow,
-  type SizedMessageRow,
-  type SummaryRow,
-  type VersionedItem,
-} from "./rows.ts";
+import { costOf, type MessageRow, type SizedMessageRow, type SummaryRow, type VersionedItem } from "./rows.ts";
 import { saidTime } from "./said-at.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 function described(row: MessageRow): Omit<Message, "content"> {
   if (isPlain(row)) {
@@ -148,16 +142,17 @@ function isEmptyVersion({ throughSeq }: SummaryRow, items: readonly VersionedIte
   return throughSeq === 0 && items.length === 0;
 }
 
-export function readState(store: SessionStore, session: SessionRow): SessionState {
+export function readState(unit: Unit): SessionState {
+  const { store } = unit;
   const newest = store.messages.head();
   const lastSeq = newest?.seq ?? 0;
-  const expiresAt = expiryAt(store, session);
+  const expiresAt = expiryAt(unit);
   const newestVersion = store.summaries.newest();
   const items = newestVersion === null ? [] : store.summaries.items(newestVersion.version);
   const summary = newestVersion === null || isEmptyVersion(newestVersion, items) ? null : newestVersion;
   return {
-    id: session.session,
-    createdAt: isoTime(session.createdAt),
+    id: unit.session.session,
+    createdAt: isoTime(unit.session.createdAt),
     headSeq: store.branches.active(lastSeq).headSeq,
     lastSeq,
     messageTokens: newest?.totalCost ?? 0,
@@ -172,29 +167,29 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
             items: items.length,
             createdAt: isoTime(summary.createdAt),
           },
-    summaryPending: isSummaryPending(store),
+    summaryPending: isSummaryPending(unit),
     ...(store.jobs.isOwed("embed") ? { vectorsPending: true as const } : {}),
-    archived: session.archivedRev === session.archiveRev,
-    ...(session.archiveAside === 0 ? {} : { archiveSetAside: session.archiveAside }),
-    status: session.copying === null ? "active" : "copying",
-    origin: originOf(store),
+    archived: unit.session.archivedRev === unit.session.archiveRev,
+    ...(unit.session.archiveAside === 0 ? {} : { archiveSetAside: unit.session.archiveAside }),
+    status: unit.session.copying === null ? "active" : "copying",
+    origin: originOf(unit),
     expiresAt: expiresAt === null ? null : isoTime(expiresAt),
-    metadata: session.metadata,
-    settings: settingsOf(session),
+    metadata: unit.session.metadata,
+    settings: settingsOf(unit.session),
   };
 }
 
 /** The session that it was made from; what came with that one from others is that one's affair. */
-function originOf(store: SessionStore): Origin | null {
-  for (const { session, kind, throughSeq, state } of store.lineage.origins()) {
+function originOf(unit: Unit): Origin | null {
+  for (const { session, kind, throughSeq, state } of unit.store.lineage.origins()) {
     if (kind === "further" || session === ALL_SESSIONS) continue;
     return { session, kind, throughSeq, state: state === "stale" ? "done" : state };
   }
   return null;
 }
 
-export function isSummaryPending(store: SessionStore): boolean {
-  return store.jobs.isOwed("summarize");
+export function isSummaryPending(unit: Unit): boolean {
+  return unit.store.jobs.isOwed("summarize");
 }
 
 /** Older messages that were looked for, and what went wrong with it. */
@@ -217,8 +212,8 @@ function itemsBytes(items: readonly Item[]): number {
 }
 
 /** Notes whose tokens a context by the session's own budget is in: see `SessionStore.readIn`. */
-export function noteTokenizer(store: SessionStore, request: ContextRequest): void {
-  if (request.maxTokens === undefined && request.atSeq === undefined) store.readIn = tokenizerFor(request);
+export function noteTokenizer(unit: Unit, request: ContextRequest): void {
+  if (request.maxTokens === undefined && request.atSeq === undefined) unit.store.readIn = tokenizerFor(request);
 }
 
 function tokenizerFor({ tokenizer, format = "threadkeep" }: ContextRequest): Tokenizer {
@@ -231,12 +226,12 @@ function tokenizerFor({ tokenizer, format = "threadkeep" }: ContextRequest): Tok
  * @param maxBytes of its messages
  */
 export function readContext(
-  store: SessionStore,
-  session: SessionRow,
+  unit: Unit,
   request: ContextRequest,
   retrieve: ((branch: Branch) => Retrieval) | null,
   maxBytes: number,
 ): ContextReading {
+  const { store } = unit;
   const tip = store.messages.tip();
   const { seq: headSeq, lastSeq } = tip ?? { seq: 0, lastSeq: 0 };
   const asked = request.atSeq ?? headSeq;
@@ -249,27 +244,30 @@ export function readContext(
   const summary = row === null || isEmptyVersion(row, items) ? null : toSummary(row, items);
   const retrieval = retrieve?.(branch) ?? null;
   const pendingThroughSeq = store.jobs.owedThrough("summarize");
-  noteTokenizer(store, request);
-  const budget = { maxTokens: request.maxTokens ?? settingsOf(session).maxTokens, tokenizer: tokenizerFor(request) };
+  noteTokenizer(unit, request);
+  const budget = {
+    maxTokens: request.maxTokens ?? settingsOf(unit.session).maxTokens,
+    tokenizer: tokenizerFor(request),
+  };
   const room = { tokens: roomForMessages(summary?.tokens ?? 0, budget), average: totalCost / Math.max(1, atSeq) };
   let bytes = itemsBytes(summary?.items ?? []);
   const sized = function* (): Generator<LogMessage> {
     const throughSeq = (row?.throughSeq ?? 0) + 1;
-    const messages = newestFirst(store, branch, totalCost, throughSeq, request.format === "ui", room);
+    const messages = newestFirst(unit, branch, totalCost, throughSeq, request.format === "ui", room);
     for (const message of messages) {
       bytes += message.bytes;
       yield message;
     }
   };
   const context = assembleContext({
-    sessionId: session.session,
+    sessionId: unit.session.session,
     headSeq,
     atSeq,
     summary,
     newestFirst: sized(),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
     offBranch: request.atSeq === undefined ? offBranch(branch, lastSeq) : branch.off,
-    earlier: earlierMessages(store, branch, row?.throughSeq ?? 0),
+    earlier: earlierMessages(unit, branch, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
     ...budget,
     maxBytes,
@@ -280,13 +278,13 @@ export function readContext(
     unsummarizedTokens: () => totalCost - store.messages.totalCostOn(branch, row?.throughSeq ?? 0),
   });
   const error = retrieval?.error ?? null;
-  const sent = withSentFiles(store, context, request);
+  const sent = withSentFiles(unit, context, request);
   const told = { ...tellRetrieval(retrieval?.meaning), ...(error === null ? {} : { retrievalError: error }) };
   return { context: { ...sent, ...told }, bytes };
 }
 
 /** The context with the bytes of the files that its format sends: what is only named is not read. */
-function withSentFiles(store: SessionStore, context: Context, request: ContextRequest): Context {
+function withSentFiles(unit: Unit, context: Context, request: ContextRequest): Context {
   const { format = "threadkeep", toolFiles } = request;
   // A prompt of one text names every file.
   if (format === "text") return context;
@@ -295,7 +293,7 @@ function withSentFiles(store: SessionStore, context: Context, request: ContextRe
   const isSent = (part: Part): boolean =>
     isAllSent || part.type !== "tool-result" || part.providerExecuted === true || own.has(part.toolCallId);
   const whole = <M extends { readonly content: Content }>(message: M): M => {
-    const content = store.files.whole(message.content, isSent);
+    const content = unit.store.files.whole(message.content, isSent);
     return content === message.content ? message : { ...message, content };
   };
   return {
@@ -325,7 +323,8 @@ function offBranch({ headSeq, off }: Branch, lastSeq: Seq): readonly SeqRange[] 
   return headSeq < lastSeq ? [...off, { fromSeq: headSeq + 1, throughSeq: lastSeq }] : off;
 }
 
-function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): EarlierMessages {
+function earlierMessages(unit: Unit, branch: Branch, throughSeq: Seq): EarlierMessages {
+  const { store } = unit;
   const { headSeq } = branch;
   const earlier = (row: MessageRow): LogMessage => ({
     ...described(row),
@@ -340,7 +339,7 @@ function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): 
     },
     *covered() {
       const totalCost = store.messages.totalCostOn(branch, throughSeq);
-      yield* newestFirst(store, { ...branch, headSeq: throughSeq }, totalCost, 1, false);
+      yield* newestFirst(unit, { ...branch, headSeq: throughSeq }, totalCost, 1, false);
     },
     *instructions() {
       for (const row of store.messages.instructions(branch, headSeq)) yield earlier(row);
@@ -354,13 +353,14 @@ function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): 
  * @param room what they go into
  */
 function* newestFirst(
-  store: SessionStore,
+  unit: Unit,
   branch: Branch,
   totalCost: TokenCount,
   throughSeq: Seq,
   isShown: boolean,
   room?: Room,
 ): Generator<LogMessage> {
+  const { store } = unit;
   const siblings = isShown ? (placesOf(store)?.siblings ?? null) : null;
   let tokensBefore = totalCost;
   for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq, "told", room)) {
@@ -383,9 +383,9 @@ export interface MessageQuery {
  * A page of messages, oldest first: those after `afterSeq`, or else the last ones before `beforeSeq`. `nextCursor` is the next
  * `afterSeq`, or the next `beforeSeq`.
  */
-export function readMessages(store: SessionStore, query: MessageQuery): Page<Message> {
+export function readMessages(unit: Unit, query: MessageQuery): Page<Message> {
   const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
-  const { messages } = store;
+  const { messages } = unit.store;
   const branch = query.branch === "active" ? messages.tip()?.branch : undefined;
   const [from, through] = backward
     ? [1, (query.beforeSeq ?? 1) - 1]
@@ -395,24 +395,25 @@ export function readMessages(store: SessionStore, query: MessageQuery): Page<Mes
   const rowsOfAll = (): Iterable<MessageRow> =>
     backward ? messages.backward(through, from) : messages.forward(from, through);
   const rows = branch === undefined ? rowsOfAll() : rowsOn(branch);
-  const { data, hasMore } = pageOf(messagesOf(store, rows), query.limit);
+  const { data, hasMore } = pageOf(messagesOf(unit, rows), query.limit);
   const last = data.at(-1);
   const nextCursor = hasMore && last !== undefined ? String(last.seq) : null;
   return { data: backward ? data.toReversed() : data, hasMore, nextCursor };
 }
 
-function* messagesOf(store: SessionStore, rows: Iterable<MessageRow>): Generator<Message> {
-  const places = placesOf(store);
+function* messagesOf(unit: Unit, rows: Iterable<MessageRow>): Generator<Message> {
+  const places = placesOf(unit.store);
   for (const row of rows) yield toPlacedMessage(row, places);
 }
 
 /** Null if there is none of this id. */
-export function readMessage(store: SessionStore, id: string): Message | null {
-  const row = findMessage(store, id);
-  return row === null ? null : toPlacedMessage(row, placesOf(store));
+export function readMessage(unit: Unit, id: string): Message | null {
+  const row = findMessage(unit, id);
+  return row === null ? null : toPlacedMessage(row, placesOf(unit.store));
 }
 
-export function findMessage(store: SessionStore, id: string, view: FileView = "whole"): MessageRow | null {
+export function findMessage(unit: Unit, id: string, view: FileView = "whole"): MessageRow | null {
+  const { store } = unit;
   const seq = seqOfServerId(id);
   if (seq === null) return store.messages.byClientId(id, view);
   const row = store.messages.bySeq(seq, view);
@@ -420,21 +421,21 @@ export function findMessage(store: SessionStore, id: string, view: FileView = "w
 }
 
 /** A page of summaries, newest first. `before` is the version that the last page ended with. */
-export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<SummaryVersion> {
-  const rows = store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
-  const { data, hasMore } = pageOf(summariesOf(store, rows), limit);
+export function readSummaries(unit: Unit, before: number | undefined, limit: number): Page<SummaryVersion> {
+  const rows = unit.store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
+  const { data, hasMore } = pageOf(summariesOf(unit, rows), limit);
   return { data, hasMore, nextCursor: hasMore ? String(data.at(-1)?.version) : null };
 }
 
-function* summariesOf(store: SessionStore, rows: Iterable<SummaryRow>): Generator<SummaryVersion> {
-  for (const row of rows) yield toVersion(row, store.summaries.items(row.version));
+function* summariesOf(unit: Unit, rows: Iterable<SummaryRow>): Generator<SummaryVersion> {
+  for (const row of rows) yield toVersion(row, unit.store.summaries.items(row.version));
 }
 
 /** A version, and the messages that its items cite, oldest first: as many as an answer takes. */
-export function expandSummary(store: SessionStore, summary: SummaryVersion): ExpandedSummary {
+export function expandSummary(unit: Unit, summary: SummaryVersion): ExpandedSummary {
   const seqs = [...new Set(summary.items.flatMap(ownSources))].toSorted((a, b) => a - b);
   // One more than there may be tells that there are more.
-  const rows = store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));
-  const { data, hasMore } = pageOf(messagesOf(store, rows), MAX_EXPANDED_SOURCES);
+  const rows = unit.store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));
+  const { data, hasMore } = pageOf(messagesOf(unit, rows), MAX_EXPANDED_SOURCES);
   return { ...summary, sources: data, hasMoreSources: hasMore };
 }

@@ -2,8 +2,8 @@ import { isOn } from "../memory/branch.ts";
 import { endSummary, isMadeAnew, summarizeJob, withoutWork } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
 import { begunThrough } from "./redo.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { JobRow } from "./rows.ts";
+import type { Unit } from "./unit.ts";
 import { oweUpgrade } from "./upgrading.ts";
 
 /**
@@ -11,27 +11,23 @@ import { oweUpgrade } from "./upgrading.ts";
  * another one comes to nothing.
  * @param isRebased the version that the work went on from is not the newest any more
  */
-export function settleSummaryWork(
-  store: SessionStore,
-  session: SessionRow,
-  isRebased: boolean,
-  newId: () => string,
-  now: number,
-): void {
-  settleWork(store, isRebased, now);
-  const brought = isRebased ? store.summaries.newest() : null;
-  if (brought?.degraded === true && summarizeJob(store) === undefined) {
-    oweUpgrade(store, session, newJob("summarize", session.incarnation, newId(), 0, now, now), null, newId, now);
+export function settleSummaryWork(unit: Unit, isRebased: boolean): void {
+  const { now } = unit;
+  settleWork(unit, isRebased);
+  const brought = isRebased ? unit.store.summaries.newest() : null;
+  if (brought?.degraded === true && summarizeJob(unit) === undefined) {
+    oweUpgrade(unit, newJob("summarize", unit.session.incarnation, unit.newId(), 0, now, now), null);
   }
 }
 
-function settleWork(store: SessionStore, isRebased: boolean, now: number): void {
-  const open = summarizeJob(store);
+function settleWork(unit: Unit, isRebased: boolean): void {
+  const { store } = unit;
+  const open = summarizeJob(unit);
   const tip = store.messages.tip();
   if (open === undefined || tip === null) return;
   const { branch } = tip;
   const isStill = !isRebased && isOn(branch, begunThrough(open)) && isOn(branch, open.draft?.throughSeq ?? 0);
-  const job = isStill ? open : { ...withoutWork(open), nextSendAt: now };
+  const job = isStill ? open : { ...withoutWork(open), nextSendAt: unit.now };
   const newest = store.summaries.newest();
   const covered = newest?.throughSeq ?? 0;
   const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunThrough(job), covered);
@@ -48,6 +44,6 @@ function settleWork(store: SessionStore, isRebased: boolean, now: number): void 
     store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
     return;
   }
-  if (isOver) endSummary(store, left, now);
+  if (isOver) endSummary(unit, left);
   else store.jobs.put({ ...left, throughSeq });
 }

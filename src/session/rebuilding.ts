@@ -3,18 +3,18 @@ import { chooseCut } from "../memory/cut.ts";
 import { ownSources } from "../memory/items.ts";
 import { cutMessages, endSummary, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
-import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
 import { forgetVersions } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * Owes a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
  * all that followed. Until it lands they stay. Repeated while it is owed, nothing is added to that.
  * @returns the id of the job; null if there is nothing to summarize: what then rests on no version goes at once
  */
-export function oweRebuild(store: SessionStore, session: SessionRow, newId: () => string, now: number): string | null {
-  const open = summarizeJob(store);
+export function oweRebuild(unit: Unit): string | null {
+  const { store, now } = unit;
+  const open = summarizeJob(unit);
   if (open?.state === "owed" && open.fromScratch && open.redoBase === 0) {
     store.jobs.put({ ...open, nextSendAt: Math.min(open.nextSendAt, now) });
     return open.id;
@@ -30,16 +30,16 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
   const isSummarized =
     newest !== null && store.summaries.items(newest.version).some((item) => ownSources(item).length > 0);
   const throughSeq =
-    Math.max(cutAt(settingsOf(session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
+    Math.max(cutAt(settingsOf(unit.session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
   if (throughSeq === 0) {
-    if (open !== undefined) endSummary(store, open, now);
+    if (open !== undefined) endSummary(unit, open);
     if (newest === null || store.branches.isSole) store.summaries.deleteVersionsAfter(newest?.version ?? 0);
-    else forgetVersions(store, newest, now);
+    else forgetVersions(unit, newest);
     store.summaries.clearHidden();
-    if (session.archiveRev > 0) oweArchive(store, session, newId, now, true);
+    if (unit.session.archiveRev > 0) oweArchive(unit, true);
     return null;
   }
-  const fresh = newJob("summarize", session.incarnation, open?.id ?? newId(), throughSeq, now, now);
+  const fresh = newJob("summarize", unit.session.incarnation, open?.id ?? unit.newId(), throughSeq, now, now);
   // What was spent in vain on the one before counts still; and where it failed operators know this one by its name, and hear when it is done.
   const { usage = null, firstError = null, lastError = null, firstFailedAt = null, lastFailedAt = null } = open ?? {};
   const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };

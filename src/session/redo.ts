@@ -1,12 +1,14 @@
-import type { Seq } from "../contracts/message.ts";
+import { MIN_USER_SUMMARY_TOKENS } from "../contracts/limits.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { type Branch, isOn } from "../memory/branch.ts";
 import { itemsTokens, ownSources } from "../memory/items.ts";
 import { upTo } from "./lineage.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
-import type { Draft, JobRow, SeqSet, SessionRow, SummaryRow } from "./rows.ts";
+import type { Draft, JobRow, SeqSet, SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** Summarizing again, because something that a summary was made from has changed. */
 
@@ -24,17 +26,12 @@ export function uncovered(
 }
 
 /** Owes a new summary for what was changed while the last one was made. */
-export function oweRedo(
-  store: SessionStore,
-  session: SessionRow,
-  taintedFromSeq: Seq,
-  newId: () => string,
-  now: number,
-): void {
+export function oweRedo(unit: Unit, taintedFromSeq: Seq): void {
+  const { store, now } = unit;
   if (taintedFromSeq > coveredAnywhere(store)) return;
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   store.jobs.put({
-    ...newJob("summarize", session.incarnation, newId(), throughSeq, now + REDO_DELAY_MS, now),
+    ...newJob("summarize", unit.session.incarnation, unit.newId(), throughSeq, now + REDO_DELAY_MS, now),
     redoBase: store.summaries.versionBefore(taintedFromSeq),
   });
 }
@@ -48,7 +45,8 @@ export function coveredAnywhere({ branches, summaries }: SessionStore): Seq {
  * Of some messages those that any version covers; null if none does. A message of a branch that was left before it was summarized is in
  * no version, though one of another branch may end with a later message.
  */
-export function coveredAmong(store: SessionStore, seqs: SeqSet): SeqSet | null {
+export function coveredAmong(unit: Unit, seqs: SeqSet): SeqSet | null {
+  const { store } = unit;
   const { branches, summaries } = store;
   const within = upTo(seqs, coveredAnywhere(store));
   if (within === null || branches.isSole || "throughSeq" in within) return within;
@@ -61,24 +59,25 @@ export function coveredAmong(store: SessionStore, seqs: SeqSet): SeqSet | null {
  * The version that covers the most of a branch, and rests on nothing that was edited or erased since: what a new summary is owed for
  * may still be folded into the versions that it is to take the place of.
  */
-export function soundSummaryAt(store: SessionStore, branch: Branch): SummaryRow | null {
-  return store.summaries.at(branch, lastSoundVersion(store));
+export function soundSummaryAt(unit: Unit, branch: Branch): SummaryRow | null {
+  return unit.store.summaries.at(branch, lastSoundVersion(unit));
 }
 
 /**
  * Whether a version of the summary, or what is being made of one, may still say what an erased message said: a model may have folded
  * it into items that cite others.
  */
-export function mayBeFoldedIn(store: SessionStore, seq: Seq): boolean {
-  return store.summaries.versionBefore(seq) >= lastSoundVersion(store);
+export function mayBeFoldedIn(unit: Unit, seq: Seq): boolean {
+  return unit.store.summaries.versionBefore(seq) >= lastSoundVersion(unit);
 }
 
 /** The version that a new summary is owed from; larger than any where all are sound. */
-export function lastSoundVersion(store: SessionStore): number {
-  const owed = summarizeJob(store);
+export function lastSoundVersion(unit: Unit): number {
+  const owed = summarizeJob(unit);
   const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
   const taintedFromSeq = owed?.taintedFromSeq ?? null;
-  const untainted = taintedFromSeq === null ? Number.MAX_SAFE_INTEGER : store.summaries.versionBefore(taintedFromSeq);
+  const untainted =
+    taintedFromSeq === null ? Number.MAX_SAFE_INTEGER : unit.store.summaries.versionBefore(taintedFromSeq);
   return Math.min(redoBase, untainted);
 }
 
@@ -86,11 +85,12 @@ export function lastSoundVersion(store: SessionStore): number {
  * Owes a summary from the first message on: every version was made with what was carried here in sight, and a model may have folded
  * it into items that cite messages of this session.
  */
-export function redoFromStart(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+export function redoFromStart(unit: Unit): void {
+  const { store, now } = unit;
   const covered = store.summaries.newest()?.throughSeq ?? 0;
-  const open = summarizeJob(store);
+  const open = summarizeJob(unit);
   if (open === undefined && coveredAnywhere(store) === 0) return;
-  const owed = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
+  const owed = open ?? newJob("summarize", unit.session.incarnation, unit.newId(), covered, now + REDO_DELAY_MS, now);
   const job = owed.lease === null ? { ...owed, draft: null } : owed;
   store.jobs.put({
     ...job,
@@ -109,11 +109,12 @@ export function withoutItems(draft: Draft, isGone: (item: KeptItem) => boolean):
 }
 
 /** Through which message what models made of the log stays good: a change before it makes them read again from there. */
-export function goodThrough(store: SessionStore): Seq {
+export function goodThrough(unit: Unit): Seq {
+  const { store } = unit;
   const newest = store.summaries.newest()?.throughSeq ?? 0;
-  const job = summarizeJob(store);
+  const job = summarizeJob(unit);
   if (job === undefined) return newest;
-  const sound = lastSoundVersion(store);
+  const sound = lastSoundVersion(unit);
   const tip = store.messages.tip();
   const isUntouched = sound === Number.MAX_SAFE_INTEGER || tip === null;
   const settled = isUntouched ? newest : (store.summaries.at(tip.branch, sound)?.throughSeq ?? 0);
@@ -134,4 +135,14 @@ export function begunThrough(job: JobRow): Seq {
 /** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
 export function revived(job: JobRow, now: number): Partial<JobRow> {
   return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
+}
+
+/** What models are to be given again because of a change. Changes that share one new summary are counted as one. */
+export function tokensReadAgain(unit: Unit, goodBefore: Seq): TokenCount {
+  const { messages } = unit.store;
+  const good = goodThrough(unit);
+  if (good >= goodBefore) return 0;
+  const branch = unit.store.branches.active(messages.head()?.seq ?? 0);
+  const again = messages.totalCostOn(branch, goodBefore) - messages.totalCostOn(branch, good);
+  return Math.max(MIN_USER_SUMMARY_TOKENS, again);
 }

@@ -1,4 +1,4 @@
-import type { Fault, Outcome } from "../contracts/errors.ts";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import type { TokenCount } from "../contracts/message.ts";
 import type { RestoreRequest } from "../contracts/summary.ts";
 import { isOn } from "../memory/branch.ts";
@@ -6,9 +6,10 @@ import { oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { settleSummaryWork } from "./rebasing.ts";
 import { lastSoundVersion } from "./redo.ts";
-import type { SessionRow, SummaryRow } from "./rows.ts";
+import type { SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 import { restoreVersion } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /** An earlier version of the summary becomes the one that holds, and that the next summary goes on from. */
 
@@ -22,31 +23,25 @@ export interface Restored {
  * The versions after it go, in the object and in the archive: they were made of each other, and one that stayed would be taken for the
  * summary of what it covers. What they covered and this one does not is as if it was never summarized. Repeated it changes nothing.
  */
-export function restoreSummary(
-  store: SessionStore,
-  session: SessionRow,
-  asked: SummaryRow,
-  { expectedVersion }: RestoreRequest,
-  newId: () => string,
-  now: number,
-): Outcome<Restored> {
+export function restoreSummary(unit: Unit, asked: SummaryRow, { expectedVersion }: RestoreRequest): Restored {
+  const { store } = unit;
   const newest = store.summaries.newest() ?? asked;
   // Before all that may be refused, so that a request whose answer was lost can be sent again.
-  if (holdsAlready(store, newest, asked)) return { ok: true, value: { isChanged: false, tokens: 0 } };
+  if (holdsAlready(store, newest, asked)) return { isChanged: false, tokens: 0 };
   const fault =
     expectedVersion === undefined || expectedVersion === newest.version
-      ? whyNot(store, asked)
+      ? whyNot(unit, asked)
       : movedOn(expectedVersion, newest.version);
-  if (fault !== null) return { ok: false, fault };
-  const tokens = restoreVersion(store, newest, asked, now);
+  if (fault !== null) throw new ThreadkeepError(fault);
+  const tokens = restoreVersion(unit, newest, asked);
   store.summaries.clearHidden();
-  const open = summarizeJob(store);
+  const open = summarizeJob(unit);
   // What was to take the place of versions that are gone has nothing left to replace. It goes on from this one.
   if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, redoBase: null, taintedFromSeq: null });
-  settleSummaryWork(store, session, true, newId, now);
-  oweArchive(store, session, newId, now, true);
-  oweSummaryIfDue(store, session, newId, now);
-  return { ok: true, value: { isChanged: true, tokens } };
+  settleSummaryWork(unit, true);
+  oweArchive(unit, true);
+  oweSummaryIfDue(unit);
+  return { isChanged: true, tokens };
 }
 
 /** Whether the newest version is the one that is asked for, or was made by the same request before. */
@@ -60,9 +55,9 @@ function holdsAlready({ summaries }: SessionStore, newest: SummaryRow, asked: Su
   );
 }
 
-function whyNot(store: SessionStore, { version, throughSeq }: SummaryRow): Fault | null {
-  if (version > lastSoundVersion(store)) return UNSOUND;
-  const tip = store.messages.tip();
+function whyNot(unit: Unit, { version, throughSeq }: SummaryRow): Fault | null {
+  if (version > lastSoundVersion(unit)) return UNSOUND;
+  const tip = unit.store.messages.tip();
   if (tip !== null && throughSeq > 0 && !isOn(tip.branch, throughSeq)) return offBranch(throughSeq);
   return null;
 }

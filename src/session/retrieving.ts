@@ -13,8 +13,8 @@ import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
 import { prompted, toMessage } from "./reading.ts";
 import type { MessageRow } from "./rows.ts";
-import type { SearchIndex } from "./search-index.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** Slices that one request indexes at most: about a tenth of a second of work. The next request goes on from there. */
 const MAX_SLICES_PER_REQUEST = 3;
@@ -26,8 +26,9 @@ const MAX_SNIPPET_LENGTH = 240;
  * Indexes what was said since the last search, in slices, at least as far as a message if that is within reach. Not while text of
  * erased messages is still to be written over: the index reads the log by itself.
  */
-function catchUp(store: SessionStore, index: SearchIndex, throughSeq: Seq): Seq {
-  if (store.messages.isErasing()) return index.indexedThroughSeq;
+function catchUp(unit: Unit, throughSeq: Seq): Seq {
+  const { search: index } = unit;
+  if (unit.store.messages.isErasing()) return index.indexedThroughSeq;
   let reached = { indexedThroughSeq: index.indexedThroughSeq, done: false };
   for (let slice = 0; slice < MAX_SLICES_PER_REQUEST; slice += 1) {
     if (reached.done || reached.indexedThroughSeq >= throughSeq) break;
@@ -56,34 +57,34 @@ export interface Retrieved {
  * it, of the query, of the vectors that there are by then and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
  * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
  */
-export function retrieveForContext(
-  store: SessionStore,
-  index: SearchIndex,
-  query: string,
-  branch: Branch,
-  asked?: QueryMeaning,
-): Retrieved {
-  const question = query === AUTO ? newestQuestion(store, branch) : query;
+export function retrieveForContext(unit: Unit, query: string, branch: Branch, asked?: QueryMeaning): Retrieved {
+  const question = query === AUTO ? newestQuestion(unit, branch) : query;
   if (question === null) return { found: [] };
-  catchUp(store, index, branch.headSeq);
-  const { near, ...use } = meaningOf(store, branch, asked);
-  const hits = index.search(question, { limit: MAX_CANDIDATES, branch, items: turnItemsOf(store, branch), near });
-  return { found: pageOf(found(store, hits, promptedMessage, "told"), MAX_CANDIDATES).data, ...use };
+  catchUp(unit, branch.headSeq);
+  const { near, ...use } = meaningOf(unit, branch, asked);
+  const hits = unit.search.search(question, {
+    limit: MAX_CANDIDATES,
+    branch,
+    items: turnItemsOf(unit.store, branch),
+    near,
+  });
+  return { found: pageOf(found(unit, hits, promptedMessage, "told"), MAX_CANDIDATES).data, ...use };
 }
 
 function meaningOf(
-  store: SessionStore,
+  unit: Unit,
   branch: Branch,
   asked: QueryMeaning | undefined,
 ): Pick<FoundNear, "near"> & Pick<Retrieved, "meaning"> {
   if (asked === undefined) return { near: [] };
-  const { near, use } = nearTurns(store, asked, branch);
+  const { near, use } = nearTurns(unit, asked, branch);
   return { near, meaning: use };
 }
 
 /** What the query `auto` asks now; null if no user spoke of late. */
-export function questionOf(store: SessionStore): string | null {
-  return newestQuestion(store, store.messages.tip()?.branch ?? store.branches.active(0));
+export function questionOf(unit: Unit): string | null {
+  const { store } = unit;
+  return newestQuestion(unit, store.messages.tip()?.branch ?? store.branches.active(0));
 }
 
 function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: Content): RetrievedMessage {
@@ -92,13 +93,13 @@ function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: C
 
 /** What was found, best first, each read as it is asked for. */
 function* found<T>(
-  store: SessionStore,
+  unit: Unit,
   hits: readonly RankedTurn[],
   tell: (hit: RankedTurn, row: MessageRow, content: Content) => T,
   view: FileView,
 ): Generator<T> {
   const hitOf = new Map(hits.map((hit) => [hit.seq, hit]));
-  for (const row of store.messages.bySeqs([...hitOf.keys()], view)) {
+  for (const row of unit.store.messages.bySeqs([...hitOf.keys()], view)) {
     const hit = hitOf.get(row.seq);
     if (hit !== undefined && row.content !== null) yield tell(hit, row, row.content);
   }
@@ -117,26 +118,22 @@ function turnItemsOf({ summaries }: SessionStore, branch: Branch): TurnItems | u
   return known;
 }
 
-function newestQuestion(store: SessionStore, branch: Branch): string | null {
+function newestQuestion(unit: Unit, branch: Branch): string | null {
   const { headSeq } = branch;
-  const row = store.messages.newestOf("user", branch, headSeq, Math.max(1, headSeq - MAX_AUTO_REACH));
+  const row = unit.store.messages.newestOf("user", branch, headSeq, Math.max(1, headSeq - MAX_AUTO_REACH));
   return row === null || row.content === null ? null : messageText(row.content).slice(0, MAX_AUTO_LENGTH);
 }
 
 /** The messages that matter to a query, best first. */
-export function searchMessages(
-  store: SessionStore,
-  index: SearchIndex,
-  request: SearchRequest,
-  asked?: QueryMeaning,
-): SearchResult {
+export function searchMessages(unit: Unit, request: SearchRequest, asked?: QueryMeaning): SearchResult {
+  const { store } = unit;
   const branch = store.messages.tip()?.branch ?? store.branches.active(0);
   const { headSeq } = branch;
-  const indexedThroughSeq = Math.min(headSeq, catchUp(store, index, headSeq));
-  const query = index.readQuery(request.query);
+  const indexedThroughSeq = Math.min(headSeq, catchUp(unit, headSeq));
+  const query = unit.search.readQuery(request.query);
   const limit = request.limit ?? DEFAULT_HITS;
-  const { near, ...use } = meaningOf(store, branch, asked);
-  const hits = index.search(query, { limit, branch, items: turnItemsOf(store, branch), near });
+  const { near, ...use } = meaningOf(unit, branch, asked);
+  const hits = unit.search.search(query, { limit, branch, items: turnItemsOf(store, branch), near });
   const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({
     message: toMessage(row),
     score,
@@ -144,7 +141,7 @@ export function searchMessages(
     why,
   });
   return {
-    ...pageOf(found(store, hits, tell, "whole"), hits.length),
+    ...pageOf(found(unit, hits, tell, "whole"), hits.length),
     indexedThroughSeq,
     headSeq,
     ...tellRetrieval(use.meaning),

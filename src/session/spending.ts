@@ -3,7 +3,8 @@ import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { startOfDay, usedToday } from "./quota.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
+import { NOTHING_SPENT } from "./spent-store.ts";
+import type { Unit } from "./unit.ts";
 
 /** What was spent stays spent, whatever becomes of what it was spent on. */
 
@@ -23,15 +24,29 @@ function isBounded(session: SessionRow): boolean {
  * Called before a life of the session ends: a new one under the same id would else begin with the whole day before it. What was taken of
  * the day is kept where it is bounded; elsewhere nothing of the session is left.
  */
-export function keepDay(store: SessionStore, session: SessionRow, now: number): void {
+export function keepDay(unit: Unit): void {
+  const { store, now } = unit;
   // One that expired was seen to then, and forgot its settings.
-  if (session.expiredAt !== null) return;
-  if (!isBounded(session)) {
+  if (unit.session.expiredAt !== null) return;
+  if (!isBounded(unit.session)) {
     store.spent.clear();
     return;
   }
   // Nobody said anything in a copy that is not whole.
-  if (session.copying !== null) return;
+  if (unit.session.copying !== null) return;
   const { messages, tokens } = usedToday(store.messages, store, now);
   store.spent.add(startOfDay(now), { messages, messageTokens: tokens });
+}
+
+/**
+ * Counts what models took of the day for this session, whatever became of the job: it is paid. An epoch that is over counts as long as its
+ * day is kept.
+ */
+export function countModelTokens(unit: Unit, summarizerTokens: TokenCount): void {
+  const { store, row } = unit;
+  if (summarizerTokens === 0 || !store.isCreated) return;
+  const day = startOfDay(unit.now);
+  const isOver = row === null || row.erasedAt !== null || row.expiredAt !== null;
+  if (isOver && store.spent.on(day) === NOTHING_SPENT) return;
+  store.spent.add(day, { summarizerTokens });
 }

@@ -3,6 +3,7 @@ import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
 import { BranchStore } from "./branch-store.ts";
+import { Changes } from "./changes.ts";
 import { FeedStore } from "./feed-store.ts";
 import { FileStore } from "./file-store.ts";
 import { JobStore } from "./job-store.ts";
@@ -17,6 +18,7 @@ import {
   toSession,
   type TotalsChange,
 } from "./rows.ts";
+import { migrate, schemaVersion } from "./schema.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 import { SpentStore } from "./spent-store.ts";
 import { SummaryStore } from "./summary-store.ts";
@@ -41,28 +43,55 @@ export class SessionStore {
    * summary come somewhat sooner.
    */
   readIn: Tokenizer = "o200k";
+  /** What the transaction at hand changed, for its commit. */
+  readonly changes = new Changes();
+  /** The session's row as it stands; undefined until read. Every write of it forgets it here, so that no read is stale. */
+  #row: SessionRow | null | undefined;
+  /** Whether the tables are there: an object that was never written to has none. */
+  #isCreated: boolean | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.branches = new BranchStore(sql);
+    this.branches = new BranchStore(sql, this.changes);
     this.files = new FileStore(sql);
     this.vectors = new VectorStore(sql);
-    this.messages = new MessageStore(sql, this.branches, this.files, this.vectors);
+    this.messages = new MessageStore(sql, this.branches, this.files, this.vectors, this.changes);
     this.summaries = new SummaryStore(sql, this.vectors);
-    this.jobs = new JobStore(sql);
+    this.jobs = new JobStore(sql, this.changes);
     this.lineage = new LineageStore(sql);
     this.feed = new FeedStore(sql);
-    this.audit = new AuditStore(sql);
+    this.audit = new AuditStore(sql, this.changes);
     this.spent = new SpentStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
+    this.#row = undefined;
+    this.#isCreated = undefined;
     this.branches.forget();
     this.messages.forget();
     this.summaries.forget();
     this.jobs.forget();
+    this.audit.forget();
     this.vectors.forget();
+  }
+
+  get isCreated(): boolean {
+    return (this.#isCreated ??= schemaVersion(this.#sql) > 0);
+  }
+
+  /** Writes the session's row. */
+  #write(statement: string, ...values: readonly unknown[]): void {
+    this.#row = undefined;
+    this.changes.isRescheduled = true;
+    this.#sql.exec(statement, ...values);
+  }
+
+  /** Makes the tables, if they are not there. */
+  createSchema(): void {
+    migrate(this.#sql);
+    this.#isCreated = undefined;
+    this.#row = undefined;
   }
 
   insertSession(
@@ -83,7 +112,7 @@ export class SessionStore {
       | "revBase"
     >,
   ): void {
-    this.#sql.exec(
+    this.#write(
       `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
          granted_at, begun_by, tenant_rev, tenant_settings, copying, rev_base)
        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -105,14 +134,19 @@ export class SessionStore {
     );
   }
 
+  /** Null if there is none, or nothing was ever written. */
   session(): SessionRow | null {
+    if (this.#row === undefined) this.#row = this.isCreated ? this.#readSession() : null;
+    return this.#row;
+  }
+
+  #readSession(): SessionRow | null {
     const row = this.#sql.exec("SELECT * FROM session WHERE one = 1").toArray()[0];
-    if (row === undefined) return null;
-    return toSession(row);
+    return row === undefined ? null : toSession(row);
   }
 
   updateSession(metadata: Metadata, settings: OwnSettings): void {
-    this.#sql.exec(
+    this.#write(
       "UPDATE session SET metadata_rev = metadata_rev + 1, metadata = ?, settings = ? WHERE one = 1",
       JSON.stringify(metadata),
       JSON.stringify(settings),
@@ -120,16 +154,16 @@ export class SessionStore {
   }
 
   setArchiveRev(rev: number, isReplaced: boolean): void {
-    this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
+    this.#write("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
   /** The last version of the summary that the archive holds at the newest revision. */
   setArchiveVersion(version: number): void {
-    this.#sql.exec("UPDATE session SET archive_version = ? WHERE one = 1", version);
+    this.#write("UPDATE session SET archive_version = ? WHERE one = 1", version);
   }
 
   setMessageArchive(archive: MessageArchive | null): void {
-    this.#sql.exec(
+    this.#write(
       "UPDATE session SET message_archive = ? WHERE one = 1",
       archive === null ? null : JSON.stringify(archive),
     );
@@ -137,23 +171,19 @@ export class SessionStore {
 
   /** How many rows of the session PostgreSQL refuses. */
   setArchiveAside(rows: number): void {
-    this.#sql.exec("UPDATE session SET archive_aside = ? WHERE one = 1", rows);
+    this.#write("UPDATE session SET archive_aside = ? WHERE one = 1", rows);
   }
 
   setBeganAt(beganAt: number): void {
-    this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
+    this.#write("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
   }
 
   setGrantedAt(grantedAt: number): void {
-    this.#sql.exec("UPDATE session SET granted_at = ? WHERE one = 1", grantedAt);
+    this.#write("UPDATE session SET granted_at = ? WHERE one = 1", grantedAt);
   }
 
   setTenantSettings(rev: number, settings: TenantTerms): void {
-    this.#sql.exec(
-      "UPDATE session SET tenant_rev = ?, tenant_settings = ? WHERE one = 1",
-      rev,
-      JSON.stringify(settings),
-    );
+    this.#write("UPDATE session SET tenant_rev = ?, tenant_settings = ? WHERE one = 1", rev, JSON.stringify(settings));
   }
 
   /**
@@ -164,7 +194,7 @@ export class SessionStore {
     { cost, bytes }: TotalsChange = { cost: 0, bytes: 0 },
     said: { readonly at: number; readonly day: number; readonly tokens: TokenCount } | null = null,
   ): void {
-    this.#sql.exec(
+    this.#write(
       `UPDATE session SET changes = changes + 1, cost_change = cost_change + ?1, bytes_change = bytes_change + ?2,
          edited_at = coalesce(?3, edited_at),
          edited_tokens = CASE WHEN ?4 IS NULL THEN edited_tokens WHEN edited_day = ?4 THEN edited_tokens + ?5 ELSE ?5 END,
@@ -185,20 +215,20 @@ export class SessionStore {
   }
 
   setCopying(copying: Copying | null): void {
-    this.#sql.exec("UPDATE session SET copying = ? WHERE one = 1", copying === null ? null : JSON.stringify(copying));
+    this.#write("UPDATE session SET copying = ? WHERE one = 1", copying === null ? null : JSON.stringify(copying));
   }
 
   setImported(imported: FinishedImport): void {
-    this.#sql.exec("UPDATE session SET imported = ? WHERE one = 1", JSON.stringify(imported));
+    this.#write("UPDATE session SET imported = ? WHERE one = 1", JSON.stringify(imported));
   }
 
   /** A copy retries and edits as its source does: it takes over what appended messages are told apart by. */
   setHashKey(hashKey: Uint8Array): void {
-    this.#sql.exec("UPDATE session SET hash_key = ? WHERE one = 1", hashKey);
+    this.#write("UPDATE session SET hash_key = ? WHERE one = 1", hashKey);
   }
 
   setArchived(rev: number, version: number): void {
-    this.#sql.exec("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
+    this.#write("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
   }
 
   /**
@@ -208,24 +238,23 @@ export class SessionStore {
   wipe(erasedAt: number): void {
     this.#forgetContent();
     this.jobs.deleteAllButErasures();
-    this.#sql.exec("UPDATE session SET erased_at = ?, copying = NULL, imported = NULL WHERE one = 1", erasedAt);
+    this.#write("UPDATE session SET erased_at = ?, copying = NULL, imported = NULL WHERE one = 1", erasedAt);
   }
 
   /** Forgets all that was said, and keeps what says that the session was, and who took something from it. */
   expire(expiredAt: number): void {
     this.#forgetContent();
-    this.#sql.exec("UPDATE session SET expired_at = ? WHERE one = 1", expiredAt);
+    this.#write("UPDATE session SET expired_at = ? WHERE one = 1", expiredAt);
   }
 
   #forgetContent(): void {
     this.deleteLog();
-    this.#sql.exec(
-      "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', file_key = NULL WHERE one = 1",
-    );
+    this.#write("UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', file_key = NULL WHERE one = 1");
   }
 
   /** Takes out every message and every summary. */
   deleteLog(): void {
+    this.#row = undefined;
     this.messages.clear();
     this.summaries.clear();
     this.feed.clear();

@@ -13,10 +13,11 @@ import { isMadeAnew, isRemake } from "./owed-summaries.ts";
 import { addUsage, type Failed, heldMs, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { coveredAnywhere, oweRedo, uncovered } from "./redo.ts";
-import type { Draft, GoodPart, JobRow, MessageRow, SessionRow, SummaryRow } from "./rows.ts";
+import type { Draft, GoodPart, JobRow, MessageRow, SummaryRow } from "./rows.ts";
 import { localTime, saidTime } from "./said-at.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 import { oweUpgrade, type Upgrade } from "./upgrading.ts";
 
 /** What a consumer does next for a summary. */
@@ -54,21 +55,16 @@ const HELD: SummaryStep = { next: "wait" };
 const MAX_GIVEN_TOKENS = MAX_SUMMARIZER_INPUT_TOKENS / 2;
 
 /** The first step of a delivery: takes the lease, and hands out the next chunk. */
-export function beginSummary(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-  newLease: () => string,
-  now: number,
-): SummaryStep {
+export function beginSummary(unit: Unit, jobId: string): SummaryStep {
+  const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
-  if (isHeld(job, now)) return HELD;
-  if (isOver(store, job)) {
+  if (isHeld(job, unit.now)) return HELD;
+  if (isOver(unit, job)) {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
-  return handOutChunk(store, session, withoutTaint(job), newLease, now);
+  return handOutChunk(unit, withoutTaint(job));
 }
 
 /** What was changed since would have to be taken out of a draft by another job, which then pays again for all that goes on from it. */
@@ -79,23 +75,18 @@ function withoutTaint(job: JobRow): JobRow {
 }
 
 /** Whether there is nothing to cover any more: see `endSummary`; or another branch has in its summary what there is. */
-function isOver(store: SessionStore, job: JobRow): boolean {
-  return !isMadeAnew(job) && job.throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
+function isOver(unit: Unit, job: JobRow): boolean {
+  return !isMadeAnew(job) && job.throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
-function handOutChunk(
-  store: SessionStore,
-  session: SessionRow,
-  given: JobRow,
-  newLease: () => string,
-  now: number,
-): SummaryStep {
+function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
+  const { store } = unit;
   const baseVersion = store.summaries.newest()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
-  const job = coveringNoLess(store, readAnew(store, given, saved?.throughSeq ?? 0));
-  const draft = saved ?? emptyDraft(store, baseVersion, job);
-  const maxTokens = settingsOf(session).summaryMaxTokens;
+  const job = coveringNoLess(unit, readAnew(unit, given, saved?.throughSeq ?? 0));
+  const draft = saved ?? emptyDraft(unit, baseVersion, job);
+  const maxTokens = settingsOf(unit.session).summaryMaxTokens;
   const { given: previous } = partItems(draft.items, MAX_GIVEN_TOKENS);
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(previous);
   const messages: TranscriptMessage[] = [];
@@ -117,8 +108,8 @@ function handOutChunk(
       text: cutText(text, room),
     });
   }
-  const lease = newLease();
-  const leaseUntil = now + LEASE_MS;
+  const lease = unit.newId();
+  const leaseUntil = unit.now + LEASE_MS;
   store.jobs.put({
     ...job,
     draft: saved,
@@ -134,40 +125,43 @@ function handOutChunk(
     lease,
     request: { previous: previous.map(toPlainItem), messages, maxTokens },
     failures: job.failures,
-    isUpgrade: isRemake(store, job),
-    isOverBudget: isOverBudget(store, session, now),
+    isUpgrade: isRemake(unit, job),
+    isOverBudget: isOverBudget(unit),
   };
 }
 
-export function isOverBudget(store: SessionStore, session: SessionRow, now: number): boolean {
-  const budget = settingsOf(session).summarizerTokensPerDay;
-  return budget !== null && store.spent.on(startOfDay(now)).summarizerTokens >= budget;
+export function isOverBudget(unit: Unit): boolean {
+  const budget = settingsOf(unit.session).summarizerTokensPerDay;
+  return budget !== null && unit.store.spent.on(startOfDay(unit.now)).summarizerTokens >= budget;
 }
 
 /**
  * What was changed after it had been given, and before its answer was saved, is given anew: that makes nothing to be done again of it.
  * Versions that cover it still have to go, and the job begins before them.
  */
-function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRow {
+function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
+  const { store } = unit;
   const { taintedFromSeq } = job;
   if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
   if (taintedFromSeq > coveredAnywhere(store)) return { ...job, taintedFromSeq: null };
   const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(taintedFromSeq));
-  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, coveredSeq(store)) };
+  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
 /** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
-function coveringNoLess(store: SessionStore, job: JobRow): JobRow {
-  return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(store)) };
+function coveringNoLess(unit: Unit, job: JobRow): JobRow {
+  return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
 /** The last message that the newest version covers. A version that is wrong may say that it covers more than there is. */
-function coveredSeq(store: SessionStore): Seq {
+function coveredSeq(unit: Unit): Seq {
+  const { store } = unit;
   return Math.min(store.summaries.newest()?.throughSeq ?? 0, store.messages.head()?.seq ?? 0);
 }
 
-function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
-  const base = job.fromScratch ? null : baseOf(store, job.redoBase ?? baseVersion, job);
+function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
+  const { store } = unit;
+  const base = job.fromScratch ? null : baseOf(unit, job.redoBase ?? baseVersion, job);
   const own =
     base === null ? [] : store.summaries.items(base.version).filter((item) => item.sourceSession === undefined);
   // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
@@ -187,7 +181,8 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
  * The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. What is to be
  * better than a makeshift goes on from none, also once it takes newer messages along: its result would be made again, and paid for again.
  */
-function baseOf(store: SessionStore, version: number, { throughSeq, redoBase, isUpgrade }: JobRow): SummaryRow | null {
+function baseOf(unit: Unit, version: number, { throughSeq, redoBase, isUpgrade }: JobRow): SummaryRow | null {
+  const { store } = unit;
   const asked = store.summaries.byVersion(version);
   if (store.branches.isSole || redoBase === null) return asked;
   const isGood = isUpgrade || asked?.degraded === false;
@@ -217,15 +212,13 @@ export interface Saved {
  * @param shortfall why it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is owed
  */
 export function saveAnswer(
-  store: SessionStore,
-  session: SessionRow,
+  unit: Unit,
   jobId: string,
   lease: string,
   answer: SummarizerAnswer,
   shortfall: Failed | null,
-  newId: () => string,
-  now: number,
 ): Saved {
+  const { store, now } = unit;
   const given = store.jobs.byId(jobId);
   if (given === null || given.state !== "owed") return notLanded(NOTHING_OWED);
   if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
@@ -234,7 +227,7 @@ export function saveAnswer(
   const { chunkThroughSeq, baseVersion } = given;
   const job = given;
   const isMakeshift = shortfall !== null;
-  const draft = job.draft ?? emptyDraft(store, baseVersion, job);
+  const draft = job.draft ?? emptyDraft(unit, baseVersion, job);
   const version = draft.baseVersion + 1;
   const { heldBack } = partItems(draft.items, MAX_GIVEN_TOKENS);
   const branch = store.branches.through(chunkThroughSeq);
@@ -246,7 +239,7 @@ export function saveAnswer(
       const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;
       return row === null || !isTold(row.content) ? null : evidenceOf(row);
     },
-    settingsOf(session).summaryMaxTokens,
+    settingsOf(unit.session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
     dayOfMessage(store),
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
@@ -275,23 +268,23 @@ export function saveAnswer(
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return notLanded(handOutChunk(store, session, withoutTaint(saved), newId, now));
+    return notLanded(handOutChunk(unit, withoutTaint(saved)));
   }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
-    return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));
+    return notLanded(handOutChunk(unit, { ...saved, draft: null }));
   }
   const summary = saved.draft ?? draft;
-  commitSummary(store, summary, version, saved, now);
+  commitSummary(unit, summary, version, saved);
   // A better one takes the place of a makeshift that was counted.
   if (!job.isUpgrade) store.spent.add(startOfDay(now), { summaries: 1 });
   store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
-  if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
+  if (job.taintedFromSeq !== null) oweRedo(unit, job.taintedFromSeq);
   else {
     // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
     store.summaries.clearHidden();
-    if (summary.degraded) upgrade = oweUpgrade(store, session, saved, shortfall, newId, now);
+    if (summary.degraded) upgrade = oweUpgrade(unit, saved, shortfall);
   }
   return {
     step: { next: "done", hasFailed: given.firstFailedAt !== null, upgrade },
@@ -353,7 +346,8 @@ function notLanded(step: SummaryStep): Saved {
 }
 
 /** Makes some items those of a new version, which comes after another: what is in both is not written again. */
-function replaceItems(store: SessionStore, beforeVersion: number, items: readonly KeptItem[], version: number): void {
+function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptItem[], version: number): void {
+  const { store } = unit;
   const before = new Map(store.summaries.items(beforeVersion).map((item) => [item.id, item]));
   for (const item of items) {
     const old = before.get(item.id);
@@ -372,15 +366,10 @@ function replaceItems(store: SessionStore, beforeVersion: number, items: readonl
  * @param earlier null: no version is of that branch
  * @returns the tokens of it
  */
-export function bringBack(
-  store: SessionStore,
-  newest: SummaryRow,
-  earlier: SummaryRow | null,
-  now: number,
-): TokenCount {
-  const items = broughtBack(store, newest, earlier);
-  replaceItems(store, newest.version, items, newest.version + 1);
-  return landAgain(store, newest, earlier, items, now);
+export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): TokenCount {
+  const items = broughtBack(unit, newest, earlier);
+  replaceItems(unit, newest.version, items, newest.version + 1);
+  return landAgain(unit, newest, earlier, items);
 }
 
 /**
@@ -388,57 +377,52 @@ export function bringBack(
  * for what was carried over since.
  * @returns the tokens of it
  */
-export function restoreVersion(store: SessionStore, newest: SummaryRow, earlier: SummaryRow, now: number): TokenCount {
-  const items = broughtBack(store, newest, earlier);
-  store.summaries.deleteVersionsAfter(earlier.version);
-  replaceItems(store, earlier.version, items, newest.version + 1);
-  return landAgain(store, newest, earlier, items, now);
+export function restoreVersion(unit: Unit, newest: SummaryRow, earlier: SummaryRow): TokenCount {
+  const items = broughtBack(unit, newest, earlier);
+  unit.store.summaries.deleteVersionsAfter(earlier.version);
+  replaceItems(unit, earlier.version, items, newest.version + 1);
+  return landAgain(unit, newest, earlier, items);
 }
 
 /** What an earlier version says of this session, and what the newest one has from others. */
-function broughtBack(store: SessionStore, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
+function broughtBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
+  const { store } = unit;
   const own = earlier === null ? [] : store.summaries.items(earlier.version);
   const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
   return [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
 }
 
-function landAgain(
-  store: SessionStore,
-  newest: SummaryRow,
-  earlier: SummaryRow | null,
-  items: readonly KeptItem[],
-  now: number,
-): TokenCount {
+function landAgain(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null, items: readonly KeptItem[]): TokenCount {
   const version = newest.version + 1;
-  const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: now };
+  const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: unit.now };
   const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];
   // What was paid for it stands with the version that it was.
   const row = { version, throughSeq, tokens, summarizer, degraded, droppedItems, usage: null, createdAt };
-  store.summaries.insert(row);
-  noteChange(store, "summarized", { version, throughSeq, degraded });
+  unit.store.summaries.insert(row);
+  noteChange(unit, "summarized", { version, throughSeq, degraded });
   return tokens;
 }
 
 /** Takes out every version, of whichever branch, and leaves one of nothing but what was carried here: its number goes on. */
-export function forgetVersions(store: SessionStore, newest: SummaryRow, now: number): void {
-  const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
+export function forgetVersions(unit: Unit, newest: SummaryRow): void {
+  const carried = unit.store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
   const nothing = { baseVersion: newest.version, throughSeq: 0, ...EMPTY_VERSION, dropped: 0, good: null };
   const draft = { ...nothing, items: carried.map(toKeptItem) };
-  commitSummary(store, draft, newest.version + 1, { redoBase: 0, usage: null }, now);
+  commitSummary(unit, draft, newest.version + 1, { redoBase: 0, usage: null });
 }
 
 const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
 
 /** Writes the version. One that was made again takes the place of all that covered what was changed. */
 function commitSummary(
-  store: SessionStore,
+  unit: Unit,
   draft: Draft,
   version: number,
   { redoBase, usage }: Pick<JobRow, "redoBase" | "usage">,
-  now: number,
 ): void {
+  const { store } = unit;
   if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);
-  replaceItems(store, redoBase ?? draft.baseVersion, draft.items, version);
+  replaceItems(unit, redoBase ?? draft.baseVersion, draft.items, version);
   store.summaries.insert({
     version,
     throughSeq: draft.throughSeq,
@@ -447,8 +431,8 @@ function commitSummary(
     degraded: draft.degraded,
     droppedItems: draft.dropped,
     usage,
-    createdAt: now,
+    createdAt: unit.now,
   });
   const { throughSeq, degraded } = draft;
-  noteChange(store, "summarized", { version, throughSeq, degraded });
+  noteChange(unit, "summarized", { version, throughSeq, degraded });
 }

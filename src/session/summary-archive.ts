@@ -1,5 +1,5 @@
-import type { SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { SummaryRow, VersionedItem } from "./rows.ts";
+import type { Unit } from "./unit.ts";
 
 /**
  * Which versions of the summary go to the archive at a revision. There are as many as a session is old, each with the items that began or
@@ -21,11 +21,11 @@ export interface PageEnd {
 }
 
 /** The page after a version. */
-export function pageEnd(store: SessionStore, afterVersion: number): PageEnd {
+export function pageEnd(unit: Unit, afterVersion: number): PageEnd {
   let throughVersion = afterVersion;
   let rows = 0;
   let bytes = 0;
-  const sizes = store.summaries.sizesAfter(afterVersion, MAX_PAGE_ROWS);
+  const sizes = unit.store.summaries.sizesAfter(afterVersion, MAX_PAGE_ROWS);
   for (const size of sizes) {
     rows += size.rows;
     bytes += size.bytes;
@@ -38,8 +38,9 @@ export function pageEnd(store: SessionStore, afterVersion: number): PageEnd {
 }
 
 /** The last version of the summary that the archive holds at the next revision. */
-export function planVersions(store: SessionStore, { archivedVersion }: SessionRow, isReplaced: boolean): number {
-  return pageEnd(store, isReplaced ? 0 : archivedVersion).throughVersion;
+export function planVersions(unit: Unit, isReplaced: boolean): number {
+  const { archivedVersion } = unit.session;
+  return pageEnd(unit, isReplaced ? 0 : archivedVersion).throughVersion;
 }
 
 /** A page of the summary's history. */
@@ -49,8 +50,9 @@ export interface SummaryDelta {
 }
 
 /** What the archive lacks of the versions at the newest revision. */
-export function readSummaryDelta(store: SessionStore, session: SessionRow): SummaryDelta {
-  const { archiveReplace, archivedVersion, archiveVersion } = session;
+export function readSummaryDelta(unit: Unit): SummaryDelta {
+  const { store } = unit;
+  const { archiveReplace, archivedVersion, archiveVersion } = unit.session;
   const afterVersion = archiveReplace ? 0 : archivedVersion;
   return {
     summaries: store.summaries.between(afterVersion, archiveVersion, MAX_PAGE_ROWS),
@@ -59,6 +61,6 @@ export function readSummaryDelta(store: SessionStore, session: SessionRow): Summ
 }
 
 /** Whether there are versions after the last that the archive confirmed. */
-export function isMoreSummaryOwed(store: SessionStore, version: number): boolean {
-  return (store.summaries.newest()?.version ?? 0) > version;
+export function isMoreSummaryOwed(unit: Unit, version: number): boolean {
+  return (unit.store.summaries.newest()?.version ?? 0) > version;
 }

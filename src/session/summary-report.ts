@@ -6,8 +6,8 @@ import { KeptWords } from "../memory/lost-words.ts";
 import { isTold, messageText } from "../memory/message-text.ts";
 import { compareItems } from "../memory/summary-changes.ts";
 import { messageId } from "./append.ts";
-import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /** What a version of the summary changed and lost. Worked out when it is asked for: nothing of it is stored that an erasure would have to find. */
 
@@ -15,12 +15,8 @@ import { toPlainItem } from "./summarizing.ts";
  * @param from the version to hold it against; without it the one before
  * @returns null if there is no such version
  */
-export function compareSummaries(
-  store: SessionStore,
-  version: number,
-  from: number | undefined,
-): SummaryChanges | null {
-  const { summaries } = store;
+export function compareSummaries(unit: Unit, version: number, from: number | undefined): SummaryChanges | null {
+  const { summaries } = unit.store;
   const earlier = from === undefined ? (summaries.backward(version, 1)[0] ?? null) : summaries.byVersion(from);
   if (summaries.byVersion(version) === null || (from !== undefined && earlier === null)) {
     return null;
@@ -35,7 +31,8 @@ export function compareSummaries(
  * it, though it has few entries, or none.
  * @returns null if there is no such version
  */
-export function readLosses(store: SessionStore, version: number, afterSeq: Seq, limit: number): Page<Loss> | null {
+export function readLosses(unit: Unit, version: number, afterSeq: Seq, limit: number): Page<Loss> | null {
+  const { store } = unit;
   const row = store.summaries.byVersion(version);
   if (row === null) return null;
   const kept = new KeptWords(store.summaries.items(version));

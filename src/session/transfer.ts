@@ -1,3 +1,4 @@
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import type { Seq } from "../contracts/message.ts";
 import {
   type EndLine,
@@ -11,10 +12,10 @@ import {
 } from "../contracts/transfer.ts";
 import { messageId } from "./append.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { MessageRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { MessageRow, SummaryRow, VersionedItem } from "./rows.ts";
 import { saidTime } from "./said-at.ts";
 import { plainSettings } from "./settings.ts";
-import type { SessionStore } from "./store.ts";
+import type { Unit } from "./unit.ts";
 
 /** A session as lines. How it comes in again stands in importing.ts. */
 
@@ -37,18 +38,19 @@ export interface ExportHead {
   readonly changes: number;
 }
 
-export function readExportHead(store: SessionStore, session: SessionRow): ExportHead {
-  const { metadata, createdAt, changes, incarnation } = session;
+export function readExportHead(unit: Unit): ExportHead {
+  const { store } = unit;
+  const { metadata, createdAt, changes, incarnation } = unit.session;
   const headSeq = store.messages.head()?.seq ?? 0;
   return {
     line: {
       type: "session",
       format: TRANSFER_FORMAT,
       formatVersion: TRANSFER_VERSION,
-      id: session.session,
+      id: unit.session.session,
       createdAt: iso(createdAt),
       metadata,
-      settings: plainSettings(session),
+      settings: plainSettings(unit.session),
     },
     incarnation,
     headSeq,
@@ -57,11 +59,22 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
   };
 }
 
+/** One file is of one epoch of the session. Throws if that is over. */
+export function requireExported(unit: Unit, head: ExportHead): Unit {
+  if (unit.requireSession().incarnation !== head.incarnation) throw new ThreadkeepError(LOST_EXPORT);
+  return unit;
+}
+
+const LOST_EXPORT: Fault = {
+  code: "session_not_found",
+  detail: "The session was erased while it was exported. Export the one that has its id now.",
+};
+
 /** The messages after `afterSeq`, as many as a page takes. */
-export function readExportPage(store: SessionStore, afterSeq: Seq, throughSeq: Seq): MessageLine[] {
+export function readExportPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): MessageLine[] {
   const lines: MessageLine[] = [];
   let bytes = 0;
-  for (const row of store.messages.forward(afterSeq + 1, throughSeq)) {
+  for (const row of unit.store.messages.forward(afterSeq + 1, throughSeq)) {
     const line = messageLine(row);
     lines.push(line);
     bytes += JSON.stringify(line).length;
@@ -106,14 +119,10 @@ export interface ExportEnd {
 }
 
 /** The versions of the summary that are sound, then their items, page by page. */
-export function readExportEnd(
-  store: SessionStore,
-  session: SessionRow,
-  head: ExportHead,
-  from: ExportCursor | null,
-): ExportEnd {
+export function readExportEnd(unit: Unit, head: ExportHead, from: ExportCursor | null): ExportEnd {
+  const { store } = unit;
   const branch = store.branches.through(head.branchHeadSeq);
-  const cursor = from ?? beginningOf(soundSummaryAt(store, branch)?.version ?? 0);
+  const cursor = from ?? beginningOf(soundSummaryAt(unit, branch)?.version ?? 0);
   const { version } = cursor;
   const summaries = store.summaries.between(cursor.afterVersion, version, MAX_PAGE_ROWS);
   const room = MAX_PAGE_ROWS - summaries.length;
@@ -138,7 +147,7 @@ export function readExportEnd(
       summaries: read.summaries,
       items: read.items,
       ...(head.branchHeadSeq === head.headSeq ? {} : { branchHeadSeq: head.branchHeadSeq }),
-      complete: isSame && session.changes === head.changes,
+      complete: isSame && unit.session.changes === head.changes,
     },
   };
 }

@@ -1,7 +1,7 @@
 import { upgradeDelayMs } from "../memory/work.ts";
 import { type Failed, type FailureReport, newJob } from "./owed-work.ts";
-import type { Draft, JobRow, SessionRow } from "./rows.ts";
-import type { SessionStore } from "./store.ts";
+import type { Draft, JobRow } from "./rows.ts";
+import type { Unit } from "./unit.ts";
 
 /** A better summary that is owed, and what it did not come from. */
 export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
@@ -14,22 +14,16 @@ export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
  * @param failed the job whose makeshift it is
  * @param shortfall of its last chunk; null if only an earlier one is a makeshift
  */
-export function oweUpgrade(
-  store: SessionStore,
-  session: SessionRow,
-  failed: JobRow,
-  shortfall: Failed | null,
-  newId: () => string,
-  now: number,
-): Upgrade | null {
+export function oweUpgrade(unit: Unit, failed: JobRow, shortfall: Failed | null): Upgrade | null {
+  const { store, now } = unit;
   const newest = store.summaries.newest();
   if (newest === null) return null;
   const { failures, firstError, lastError, firstFailedAt, lastFailedAt, fromScratch } = failed;
-  const jobId = newId();
+  const jobId = unit.newId();
   const delayMs = Math.max(upgradeDelayMs(0, 0.5), (shortfall?.retryAfterSeconds ?? 0) * 1000);
   const redoBase = store.summaries.lastGoodVersion(newest.version);
   store.jobs.put({
-    ...newJob("summarize", session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
+    ...newJob("summarize", unit.session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
     fromScratch,
     redoBase,
     draft: goodDraft(failed, redoBase, newest.version),

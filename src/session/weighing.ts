@@ -1,8 +1,8 @@
 import { MAX_ITEM_EVIDENCE_CHARACTERS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import { Evidence } from "../memory/support.ts";
-import type { SessionStore } from "./store.ts";
 import { evidenceOf } from "./summarizing.ts";
+import type { Unit } from "./unit.ts";
 
 /** Statements held against the messages of this session, one message after the other: they are never held all at once. */
 
@@ -21,12 +21,12 @@ export function isWeighedWhole({ read }: Weighed): boolean {
 }
 
 /** Whether messages bear a statement out, and how much of them was read to tell. More of them can only speak for it. */
-export function weigh(store: SessionStore, text: string, seqs: readonly Seq[]): Weighed {
+export function weigh(unit: Unit, text: string, seqs: readonly Seq[]): Weighed {
   const evidence = new Evidence();
   let read = 0;
   for (const seq of seqs) {
     if (read >= MAX_ITEM_EVIDENCE_CHARACTERS) break;
-    const row = store.messages.bySeq(seq, "told");
+    const row = unit.store.messages.bySeq(seq, "told");
     if (row === null || row.content === null) continue;
     const said = evidenceOf(row).slice(0, MAX_ITEM_EVIDENCE_CHARACTERS - read);
     read += said.length;

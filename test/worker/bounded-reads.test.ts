@@ -11,6 +11,7 @@ import { FailedJobs, FAILURES_SCHEMA } from "../../src/registry/failed-jobs.ts";
 import { OperationRuns } from "../../src/registry/operation-runs.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { AuditStore } from "../../src/session/audit-store.ts";
+import { Changes } from "../../src/session/changes.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
@@ -131,8 +132,9 @@ describe("events that a session owes the audit", () => {
       await storage.deleteAlarm();
       const [columns] = storage.sql.exec("SELECT count(*) AS owed FROM owed_audits").toArray();
       expect(columns).toEqual({ owed: 0 });
-      for (let at = 1; at <= 120; at += 1) new AuditStore(storage.sql).owe(`range-${at}`, [eventOf(ref)], at);
-      const { result, read } = counting(storage.sql, (sql) => new AuditStore(sql).due(Date.now()));
+      for (let at = 1; at <= 120; at += 1)
+        new AuditStore(storage.sql, new Changes()).owe(`range-${at}`, [eventOf(ref)], at);
+      const { result, read } = counting(storage.sql, (sql) => new AuditStore(sql, new Changes()).due(Date.now()));
       expect(result.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, index) => `range-${index + 1}`));
       expect(read.widest).toBe(50);
       const left: unknown[] = [];

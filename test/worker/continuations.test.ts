@@ -5,7 +5,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import type { Item } from "../../src/contracts/summary.ts";
 import type { ChatSession } from "../../src/session/chat-session.ts";
 import type { Luggage } from "../../src/session/client.ts";
-import type { Ended } from "../../src/session/session-work.ts";
+import type { Ended } from "../../src/session/job-steps.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, lifeOf, request, ring } from "../support/worker-lifetime.ts";

@@ -201,7 +201,7 @@ describe("promise 10: healthy work, however long it takes", () => {
       const store = new SessionStore(storage.sql);
       const now = Date.now();
       const noted = (sends: number, minutes: number): boolean =>
-        noteBacklog(store, { jobId, sends }, minutes * 60_000, 0.5, now);
+        noteBacklog({ store, now }, { jobId, sends }, minutes * 60_000, 0.5);
       const pause = (): number => Math.round((Number(store.jobs.nextSendAt()) - now) / 60_000);
       // Soon enough; another message's; late.
       const before = [noted(1, 0.1), noted(2, 30), pause()];

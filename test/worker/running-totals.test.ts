@@ -7,11 +7,8 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { byteLength } from "../../src/contracts/text.ts";
 import { contentTokens } from "../../src/memory/message-text.ts";
-import { BranchStore } from "../../src/session/branch-store.ts";
-import { FileStore } from "../../src/session/file-store.ts";
-import { MessageStore } from "../../src/session/message-store.ts";
 import { costOf } from "../../src/session/rows.ts";
-import { VectorStore } from "../../src/session/vector-store.ts";
+import { SessionStore } from "../../src/session/store.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
@@ -33,12 +30,7 @@ function edit(ref: SessionRef, id: string, content: string) {
 /** What the totals ought to be, summed anew from what the messages say, and what the store tells. */
 function totalsOf(ref: SessionRef) {
   return runInDurableObject(stubAt(ref), (_, { storage }) => {
-    const store = new MessageStore(
-      storage.sql,
-      new BranchStore(storage.sql),
-      new FileStore(storage.sql),
-      new VectorStore(storage.sql),
-    );
+    const { messages: store } = new SessionStore(storage.sql);
     const rows = [...store.forward(1, Number.MAX_SAFE_INTEGER)];
     let [cost, bytes] = [0, 0];
     const summed = rows.map((row) => {

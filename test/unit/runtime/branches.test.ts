@@ -49,49 +49,50 @@ class Pair {
     const follows = afterSeq === undefined ? message : { ...message, afterSeq };
     const appended = this.session.append([follows]);
     if (!appended.ok) throw new Error(appended.fault.detail);
-    if (appended.value.isBranched) settleBranch(this.session.store, this.session.row, this.session.newId, NOON);
+    if (appended.value.isBranched) settleBranch(this.session.unit());
     this.chat.say(content, afterSeq);
     if (appended.value.headSeq !== this.chat.head) throw new Error(`the head is ${appended.value.headSeq}`);
   }
 
   switchTo(headSeq: Seq): void {
-    const { store, row, newId } = this.session;
-    if (!switchBranch(store, row, { headSeq }, newId, NOON).ok) throw new Error(`no branch ${headSeq}`);
+    switchBranch(this.session.unit(), { headSeq });
     this.chat.head = headSeq;
   }
 
   erase(seq: Seq): void {
-    eraseMessage(this.session.store, this.session.row, `seq-${seq}`, this.session.newId, NOON);
+    eraseMessage(this.session.unit(), `seq-${seq}`);
     this.session.search.remove([seq]);
     this.chat.content[seq] = null;
   }
 
   edit(seq: Seq, content: string): void {
     if (this.chat.content[seq] === null) return;
-    editMessage(this.session.store, this.session.row, `seq-${seq}`, { content }, this.session.newId, NOON);
+    editMessage(this.session.unit(), `seq-${seq}`, { content });
     this.session.search.update(seq);
     this.chat.content[seq] = content;
   }
 
   owe(keepRecentTokens: number): void {
-    oweSummaryByHand(this.session.store, this.session.row, { keepRecentTokens }, this.session.newId, NOON);
+    oweSummaryByHand(this.session.unit(), { keepRecentTokens });
   }
 
   /** A consumer takes what is owed. */
   begin(): SummaryStep | null {
     const job = this.session.job("summarize");
     if (job === undefined) return null;
-    return beginSummary(this.session.store, this.session.row, job.id, () => `lease-${(this.#leases += 1)}`, NOON);
+    return beginSummary(
+      this.session.unit(NOON, () => `lease-${(this.#leases += 1)}`),
+      job.id,
+    );
   }
 
   /** And answers with an item for each message that it was told. */
   answer(step: SummaryStep | null, jobId: string | undefined): void {
     if (step?.next !== "call" || jobId === undefined) return;
-    const { store, row, newId } = this.session;
     const said = step.request.messages.map(({ seq, text }) => ({ kind: "fact" as const, text, sourceSeqs: [seq] }));
     const before = step.request.previous.map(({ id, kind, text, sourceSeqs }) => ({ id, kind, text, sourceSeqs }));
     const items = [...before, ...said].map((item) => ({ ...item, status: "current" as const }));
-    saveAnswer(store, row, jobId, step.lease, { items, model: "model" }, null, newId, NOON);
+    saveAnswer(this.session.unit(), jobId, step.lease, { items, model: "model" }, null);
   }
 
   summarize(): void {
@@ -104,7 +105,7 @@ class Pair {
 
   context(maxTokens: number, atSeq?: Seq) {
     const request = { maxTokens, ...(atSeq === undefined ? {} : { atSeq }) };
-    return readContext(this.session.store, this.session.row, request, null, MAX_CONTEXT_BYTES).context;
+    return readContext(this.session.unit(), request, null, MAX_CONTEXT_BYTES).context;
   }
 }
 
@@ -208,15 +209,14 @@ describe("a session with branches", () => {
             check(pair, 300);
           }
           check(pair, 100_000, pick(at, 1));
-          expect(proveSession(session.store, session.row, NOON).flaws).toEqual([]);
-          expect(proveSummary(session.store, 0).flaws).toEqual([]);
+          expect(proveSession(session.unit(), NOON).flaws).toEqual([]);
+          expect(proveSummary(session.unit(), 0).flaws).toEqual([]);
           const on = new Set(chat.path());
-          for (const { message } of searchMessages(session.store, session.search, { query: "harbour", limit: 50 })
-            .data) {
+          for (const { message } of searchMessages(session.unit(), { query: "harbour", limit: 50 }).data) {
             expect(on.has(message.seq)).toBe(true);
           }
           const branch = session.store.branches.through(chat.head);
-          for (const { message } of retrieveForContext(session.store, session.search, "harbour", branch).found) {
+          for (const { message } of retrieveForContext(session.unit(), "harbour", branch).found) {
             expect(on.has(message.seq)).toBe(true);
           }
           expect(session.store.messages.areTotalsTrue()).toBe(true);
@@ -244,9 +244,9 @@ describe("a session with branches", () => {
           }
           if (back !== null) pair.switchTo(1 + Math.floor(back * (pair.chat.last - 0.001)));
           const other = alike(pair.chat);
-          expect(unsummarizedTokens(pair.session.store)).toBe(unsummarizedTokens(other.store));
+          expect(unsummarizedTokens(pair.session.unit())).toBe(unsummarizedTokens(other.unit()));
           const path = pair.chat.path();
-          const plain = readContext(other.store, other.row, { maxTokens }, null, MAX_CONTEXT_BYTES).context;
+          const plain = readContext(other.unit(), { maxTokens }, null, MAX_CONTEXT_BYTES).context;
           const context = pair.context(maxTokens);
           const branched = { ...context, omitted: context.omitted.filter(({ reason }) => reason !== "branch") };
           expect(branched.messages.map(({ seq, content, role }) => [path.indexOf(seq) + 1, content, role])).toEqual(
@@ -329,13 +329,13 @@ describe("an answer that is made anew", () => {
       fault: { code: "head_seq_mismatch", facts: { headSeq: 10 } },
     });
     session.append(["Good."], NOON, 10);
-    const path = readMessages(session.store, { branch: "active", limit: 10 }).data;
+    const path = readMessages(session.unit(), { branch: "active", limit: 10 }).data;
     expect(path.map(({ seq, afterSeq, siblings }) => [seq, afterSeq, siblings?.map((one) => one.headSeq)])).toEqual([
       [1, undefined, undefined],
       [10, 1, [9, 11]],
       [11, undefined, undefined],
     ]);
-    const all = readMessages(session.store, { limit: 20 }).data;
+    const all = readMessages(session.unit(), { limit: 20 }).data;
     expect(all.filter(({ offBranch }) => offBranch === true).map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -382,7 +382,7 @@ describe("a branch that is gone back to", () => {
       summary: null,
       omitted: [{ fromSeq: 2, throughSeq: 9, reason: "branch" }],
     });
-    expect(readState(session.store, session.row)).toMatchObject({ headSeq: 10, lastSeq: 10, summary: null });
+    expect(readState(session.unit())).toMatchObject({ headSeq: 10, lastSeq: 10, summary: null });
     expect(session.job("summarize")).toBeUndefined();
     pair.switchTo(9);
     const after = pair.context(4_000);
@@ -393,7 +393,6 @@ describe("a branch that is gone back to", () => {
 
   it("has a tool's call with its results, where a summary of another branch ends between them", () => {
     const session = new NodeSession();
-    const { store, newId } = session;
     const call = (id: string) => ({ type: "tool-call" as const, toolCallId: id, toolName: "find", input: {} });
     const result = (id: string): NewMessage => ({
       role: "tool",
@@ -402,16 +401,19 @@ describe("a branch that is gone back to", () => {
     session.append(["Where is it?", { role: "assistant", content: [call("a"), call("b")] }, result("a"), result("b")]);
     // The question is asked anew after the calls: on that branch nothing answers them.
     session.append([{ role: "user", content: "Leave that. What is the time?", afterSeq: 2 }]);
-    settleBranch(store, session.row, newId, NOON);
+    settleBranch(session.unit());
     session.append(["Noon.", "Thanks.", "Goodbye."]);
-    oweSummaryByHand(store, session.row, { keepRecentTokens: 0 }, newId, NOON);
+    oweSummaryByHand(session.unit(), { keepRecentTokens: 0 });
     const id = session.job("summarize")?.id ?? "";
-    const begun = beginSummary(store, session.row, id, () => "lease", NOON);
+    const begun = beginSummary(
+      session.unit(NOON, () => "lease"),
+      id,
+    );
     if (begun?.next !== "call") throw new Error("nothing is owed");
     expect(begun.request.messages.at(-1)?.seq).toBe(2);
-    saveAnswer(store, session.row, id, begun.lease, { items: [], model: "model" }, null, newId, NOON);
-    switchBranch(store, session.row, { headSeq: 4 }, newId, NOON);
-    const { context } = readContext(store, session.row, { maxTokens: 4_000 }, null, MAX_CONTEXT_BYTES);
+    saveAnswer(session.unit(), id, begun.lease, { items: [], model: "model" }, null);
+    switchBranch(session.unit(), { headSeq: 4 });
+    const { context } = readContext(session.unit(), { maxTokens: 4_000 }, null, MAX_CONTEXT_BYTES);
     expect(context.summary?.throughSeq).toBe(2);
     expect(context.messages.map(({ seq, cut }) => [seq, cut])).toEqual([
       [1, undefined],
@@ -444,14 +446,14 @@ describe("a branch that is gone back to", () => {
     const begun = pair.begin();
     if (begun?.next !== "call") throw new Error("nothing is owed");
     const items = [{ kind: "fact" as const, text: "North gate.", sourceSeqs: [2], status: "current" as const }];
-    saveAnswer(session.store, session.row, id, begun.lease, { items, model: "model" }, null, session.newId, NOON);
+    saveAnswer(session.unit(), id, begun.lease, { items, model: "model" }, null);
     expect(pair.context(4_000).summary).toMatchObject({ items: [], droppedItems: 1 });
   });
 
   it("is told on the feed, with what both branches share", () => {
     const { session } = regenerated();
     expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 1, headSeq: 9 });
-    switchBranch(session.store, session.row, { headSeq: 4 }, session.newId, NOON);
+    switchBranch(session.unit(), { headSeq: 4 });
     expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 4, headSeq: 10 });
   });
 
@@ -536,7 +538,7 @@ describe("a branch that is gone back to", () => {
     session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
     pair.switchTo(1);
     pair.switchTo(5);
-    oweSummaryThrough(session.store, session.row, 4, session.newId, NOON);
+    oweSummaryThrough(session.unit(), 4);
     expect(session.job("summarize")).toMatchObject({ throughSeq: 4, isUpgrade: false });
     const begun = pair.begin();
     if (begun?.next !== "call") throw new Error("nothing is owed");
@@ -553,7 +555,7 @@ describe("a branch that is gone back to", () => {
     session.summarize(1, 4, [{ text: "When? At the North gate.", sourceSeqs: [3] }]);
     pair.switchTo(1);
     pair.erase(2);
-    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(oweRebuild(session.unit())).toBeNull();
     const texts = session.sql.exec<{ text: string }>("SELECT text FROM items").toArray();
     expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
     expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 0 });

@@ -6,20 +6,20 @@ import { resolveSettings, type SessionSettings } from "../../../src/contracts/se
 import { itemsTokens } from "../../../src/memory/items.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
 import { noteTokenizer, readContext } from "../../../src/session/reading.ts";
-import { NodeSession, NOON } from "./node-session.ts";
+import { NodeSession } from "./node-session.ts";
 
 /** A message of about so many tokens. */
 const words = (tokens: number): string => "the ".repeat(tokens).trim();
 
 const contextOf = (session: NodeSession, request: ContextRequest = {}) =>
-  readContext(session.store, session.row, request, null, MAX_CONTEXT_BYTES).context;
+  readContext(session.unit(), request, null, MAX_CONTEXT_BYTES).context;
 
 /** Negative tokens are those of an instruction. */
 function say(session: NodeSession, tokens: number): void {
   const seq = (session.store.messages.head()?.seq ?? 0) + 1;
   const role = tokens < 0 ? "system" : seq % 2 === 1 ? "user" : "assistant";
   session.append([{ role, content: `${seq} ${words(Math.abs(tokens))}` }]);
-  oweSummaryIfDue(session.store, session.row, session.newId, NOON);
+  oweSummaryIfDue(session.unit());
 }
 
 /** What has no room in a budget, and is not in a summary under way. */
@@ -77,7 +77,7 @@ describe("a budget", () => {
         fc.constantFrom(20, 400, 3_000),
         (settings, sizes, request, summaryTokens) => {
           const session = new NodeSession({ settings });
-          noteTokenizer(session.store, request);
+          noteTokenizer(session.unit(), request);
           for (const tokens of sizes) {
             say(session, tokens);
             for (let landed = 0; landed < 3; landed += 1) {
@@ -89,7 +89,7 @@ describe("a budget", () => {
               if (!summaryPending) expect(messages.length === 0 ? [] : forgotten).toEqual([]);
               expect(leftOut !== undefined).toBe(omitted.some(({ reason }) => reason === "budget"));
               if (!land(session, summaryTokens)) break;
-              oweSummaryIfDue(session.store, session.row, session.newId, NOON);
+              oweSummaryIfDue(session.unit());
             }
           }
         },
@@ -148,6 +148,6 @@ describe("what a summary under way covers", () => {
     const session = new NodeSession({ settings: { maxTokens: 1_000 } });
     for (const tokens of [900, 900]) say(session, tokens);
     session.store.jobs.delete(session.job("summarize")?.id ?? "");
-    expect(oweSummaryByHand(session.store, session.row, {}, session.newId, NOON)?.throughSeq).toBe(1);
+    expect(oweSummaryByHand(session.unit(), {})?.throughSeq).toBe(1);
   });
 });

@@ -5,7 +5,7 @@ import { NodeSession } from "./node-session.ts";
 
 /** What each statement of a reading gives back. */
 function readingOf(session: NodeSession, maxTokens?: number) {
-  const { sql, row, store } = session;
+  const { sql } = session;
   const exec = sql.exec.bind(sql);
   const rows: number[] = [];
   sql.exec = (query, ...bindings) => {
@@ -15,7 +15,7 @@ function readingOf(session: NodeSession, maxTokens?: number) {
   };
   try {
     const request = maxTokens === undefined ? {} : { maxTokens };
-    const { context } = readContext(store, row, request, null, MAX_CONTEXT_BYTES);
+    const { context } = readContext(session.unit(), request, null, MAX_CONTEXT_BYTES);
     return { context, statements: rows.length, rows: rows.reduce((sum, count) => sum + count, 0) };
   } finally {
     sql.exec = exec;

@@ -58,7 +58,7 @@ function contentOf(session: NodeSession, seq: number): Content | null | undefine
 function contextsOf(session: NodeSession, format: ContextFormat, maxTokens: number) {
   const request = { format, maxTokens } as const;
   const render = (): unknown =>
-    renderContext(readContext(session.store, session.row, request, null, 50_000).context, {
+    renderContext(readContext(session.unit(), request, null, 50_000).context, {
       format,
       summaryRole: "user",
     });
@@ -139,7 +139,7 @@ describe("a message with files", () => {
           expect(byteLength(row.content) + row.held).toBe(jsonBytes(one));
         }
         expect(session.store.messages.areTotalsTrue()).toBe(true);
-        expect(proveLog(session.store, session.row, 0).flaws).toEqual([]);
+        expect(proveLog(session.unit(), 0).flaws).toEqual([]);
         session.disk.close();
       }),
       RUNS,
@@ -189,14 +189,12 @@ describe("a message with files", () => {
     session.append(words);
     expect(words.map((_, at) => contentOf(session, at + 1) === words[at])).toEqual([true, true]);
     expect(rowOf(session, 1).content.length).toBeLessThan(60);
-    expect(
-      searchMessages(session.store, session.search, { query: "word" }).data.map(({ message }) => message.seq),
-    ).toEqual([1]);
-    expect(readMessages(session.store, { limit: 10 })).toMatchObject({ hasMore: true, nextCursor: "1" });
-    editMessage(session.store, session.row, "seq-1", { content: "few words" }, session.newId, NOON);
+    expect(searchMessages(session.unit(), { query: "word" }).data.map(({ message }) => message.seq)).toEqual([1]);
+    expect(readMessages(session.unit(), { limit: 10 })).toMatchObject({ hasMore: true, nextCursor: "1" });
+    editMessage(session.unit(), "seq-1", { content: "few words" });
     expect(contentOf(session, 1)).toBe("few words");
     expect(session.disk.read("SELECT count(*) AS files FROM files")).toEqual([{ files: 1 }]);
-    expect(proveLog(session.store, session.row, 0).flaws).toEqual([]);
+    expect(proveLog(session.unit(), 0).flaws).toEqual([]);
   });
 });
 
@@ -207,7 +205,7 @@ describe("a file that several messages have", () => {
     for (let at = 0; at < 10; at += 1)
       session.append([said(file(at % 2 === 0 ? data : `data:image/jpeg;base64,${data}`))]);
     expect(heldIn(session)).toBe(600_000);
-    expect(readState(session.store, session.row).messageBytes).toBeGreaterThan(6_000_000);
+    expect(readState(session.unit()).messageBytes).toBeGreaterThan(6_000_000);
     expect(session.disk.size()).toBeLessThan(1_500_000);
   });
 
@@ -216,24 +214,24 @@ describe("a file that several messages have", () => {
     const [shared, alone] = [photo("shared", 2_500_000), photo("alone", 30_000)];
     for (let at = 0; at < 4; at += 1) session.append([said(file(shared), file(photo(`own ${at}`)))]);
     session.append([said(file(alone)), said(file(photo("kept"))), "word ".repeat(150_000)]);
-    const { store, newId } = session;
-    eraseMessage(store, session.row, "seq-1", newId, NOON);
-    editMessage(store, session.row, "seq-2", { content: "nothing to see" }, newId, NOON);
-    editMessage(store, session.row, "seq-3", { content: [file(shared)] }, newId, NOON);
+    const { store } = session;
+    eraseMessage(session.unit(), "seq-1");
+    editMessage(session.unit(), "seq-2", { content: "nothing to see" });
+    editMessage(session.unit(), "seq-3", { content: [file(shared)] });
     expect(await tracesIn(session, [shared])).toEqual([true]);
     expect(contentOf(session, 4)).toEqual([file(shared), file(photo("own 3"))]);
-    eraseMessage(store, session.row, "seq-3", newId, NOON);
+    eraseMessage(session.unit(), "seq-3");
     store.countChange(store.messages.eraseThrough(4, NOON));
-    editMessage(store, session.row, "seq-5", { metadata: { seen: true } }, newId, NOON);
+    editMessage(session.unit(), "seq-5", { metadata: { seen: true } });
     expect(contentOf(session, 5)).toEqual([file(alone)]);
-    eraseMessage(store, session.row, "seq-5", newId, NOON);
-    eraseMessage(store, session.row, "seq-7", newId, NOON);
+    eraseMessage(session.unit(), "seq-5");
+    eraseMessage(session.unit(), "seq-7");
     const own = NAMES.map((_, at) => photo(`own ${at}`));
     const traces = await tracesIn(session, [photo("kept"), shared, alone, ...own, "word word word"]);
     expect(traces).toEqual([true, false, false, false, false, false, false]);
     expect(contentOf(session, 6)).toEqual([file(photo("kept"))]);
-    expect(proveLog(store, session.row, 0).flaws).toEqual([]);
-    eraseSession(store, session.row, newId, NOON);
+    expect(proveLog(session.unit(), 0).flaws).toEqual([]);
+    eraseSession(session.unit());
     expect(heldIn(session)).toBe(0);
   });
 
@@ -245,9 +243,9 @@ describe("a file that several messages have", () => {
     fork.store.lineage.putOrigin({ session: "s", incarnation: "i", kind: "fork", throughSeq: 3, state: "pending" });
     const job = fork.owe("fork", { throughSeq: 3 });
     for (let afterSeq = 0; fork.row.copying !== null; afterSeq = fork.store.messages.head()?.seq ?? 0) {
-      saveCopyPage(fork.store, fork.row, job.id, readCopyPage(source.store, source.row, afterSeq, 3), fork.newId, NOON);
+      saveCopyPage(fork.unit(), job.id, readCopyPage(source.unit(), afterSeq, 3));
     }
-    expect(readExportPage(fork.store, 0, 3).map(({ content }) => content)).toEqual(
+    expect(readExportPage(fork.unit(), 0, 3).map(({ content }) => content)).toEqual(
       Array.from({ length: 3 }, () => [file(shared)]),
     );
     expect(heldIn(fork)).toBe(500_000);
@@ -285,12 +283,12 @@ describe("a long session of photos", () => {
       if (/SELECT data FROM file_pages/.test(query)) reads.push(query);
       return exec(query, ...bindings);
     };
-    const { context } = readContext(session.store, session.row, { maxTokens: 100_000 }, null, 650_000);
+    const { context } = readContext(session.unit(), { maxTokens: 100_000 }, null, 650_000);
     const shown = context.messages.filter(({ content }) => JSON.stringify(content).length > 100_000).length;
     expect(context.messages).toHaveLength(40);
     expect([shown, reads.length]).toEqual([3, 3]);
-    readContext(session.store, session.row, { maxTokens: 100_000, format: "text" }, null, 650_000);
-    searchMessages(session.store, session.search, { query: "nobody" });
+    readContext(session.unit(), { maxTokens: 100_000, format: "text" }, null, 650_000);
+    searchMessages(session.unit(), { query: "nobody" });
     expect(reads).toHaveLength(3);
   });
 
@@ -304,7 +302,7 @@ describe("a long session of photos", () => {
       expect(query).not.toMatch(/\bfile(?:s|_pages|_citations)\b/);
       return exec(query, ...bindings);
     };
-    readMessages(session.store, { limit: 50 });
+    readMessages(session.unit(), { limit: 50 });
     expect(statements).toBeLessThan(6);
     session.append([{ id: "mine", role: "user", content: "hello" }]);
   });

@@ -3,10 +3,10 @@ import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
 import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
 import { summarizeJob } from "../../../src/session/owed-summaries.ts";
 import { readContext } from "../../../src/session/reading.ts";
-import { NodeSession, NOON } from "./node-session.ts";
+import { NodeSession } from "./node-session.ts";
 
 const contextOf = (session: NodeSession, maxTokens: number) =>
-  readContext(session.store, session.row, { maxTokens }, null, MAX_CONTEXT_BYTES).context;
+  readContext(session.unit(), { maxTokens }, null, MAX_CONTEXT_BYTES).context;
 
 /** A chat of a hundred turns, with what was instructed at some of them. */
 function chatWith(instructions: Readonly<Record<number, string>>): NodeSession {
@@ -27,7 +27,7 @@ function chatWith(instructions: Readonly<Record<number, string>>): NodeSession {
 describe("an instruction", () => {
   it("stays in its words and its place wherever it was given, equal ones once, an erased one not", () => {
     const session = chatWith({ 1: "Be brief.", 40: "Never use my last name.", 60: "Be brief.", 70: "Forget this." });
-    eraseMessage(session.store, session.row, "seq-70", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-70");
     const { messages, omitted } = contextOf(session, 4_000);
     const system = messages.filter(({ role }) => role === "system");
     expect(system.map(({ seq, content }) => [seq, content])).toEqual([
@@ -85,15 +85,14 @@ describe("a pinned message", () => {
 
   it("goes once it is unpinned, comes once it is pinned, and its summary stands through both", () => {
     const session = chatWithPin(WORDS);
-    const patch = (id: string, pinned: boolean) =>
-      editMessage(session.store, session.row, id, { pinned }, session.newId, NOON);
-    expect(patch("seq-1", false)).toMatchObject({ ok: true, value: { isPinned: false, editedAt: null } });
-    expect(patch("seq-3", true)).toMatchObject({ ok: true, value: { isPinned: true, editedAt: null } });
+    const patch = (id: string, pinned: boolean) => editMessage(session.unit(), id, { pinned });
+    expect(patch("seq-1", false)).toMatchObject({ isPinned: false, editedAt: null });
+    expect(patch("seq-3", true)).toMatchObject({ isPinned: true, editedAt: null });
     const context = contextOf(session, 2_000);
     expect(pinnedAt(context).map(([seq]) => seq)).toEqual([3]);
     expect(context.summary?.items).toHaveLength(1);
-    expect(summarizeJob(session.store)).toBeUndefined();
-    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    expect(summarizeJob(session.unit())).toBeUndefined();
+    eraseMessage(session.unit(), "seq-3");
     expect(pinnedAt(contextOf(session, 2_000))).toEqual([]);
   });
 

@@ -1,15 +1,35 @@
+import { type Outcome, ThreadkeepError } from "../../../src/contracts/errors.ts";
 import type { NewMessage } from "../../../src/contracts/message.ts";
 import type { KeptItem } from "../../../src/contracts/summary.ts";
-import { appendMessages } from "../../../src/session/append.ts";
+import { type Appended, appendMessages } from "../../../src/session/append.ts";
+import { JobTraces } from "../../../src/session/job-traces.ts";
 import { newJob } from "../../../src/session/owed-work.ts";
 import type { JobRow, SessionRow, SummaryRow } from "../../../src/session/rows.ts";
 import { migrate } from "../../../src/session/schema.ts";
 import { SearchIndex } from "../../../src/session/search-index.ts";
 import { SessionStore } from "../../../src/session/store.ts";
+import { TenantQuota } from "../../../src/session/tenant-quota.ts";
+import { Unit } from "../../../src/session/unit.ts";
+import { UserQuota } from "../../../src/session/user-quota.ts";
 import { Disk, ObjectStorage } from "../../support/simulation/object-storage.ts";
 
 export const NOON = Date.UTC(2026, 10, 22, 12);
 export const INCARNATION = "40000000-0000-4000-8000-000000000000";
+
+/** Nobody is bounded, and nobody is told. */
+const NO_QUOTAS = {
+  tenant: new TenantQuota(
+    () => {
+      throw new Error("the tenant is not told of what a unit test takes");
+    },
+    () => undefined,
+  ),
+  user: new UserQuota(
+    () => Promise.reject(new Error("the directory is not told of what a unit test takes")),
+    () => undefined,
+  ),
+  measureDay: () => () => ({ messages: 0, tokens: 0, fault: null, quotas: [] }),
+};
 
 /** It has of an object's storage what the tables of a session use. */
 function isSqlStorage(sql: object): sql is SqlStorage {
@@ -55,11 +75,17 @@ export class NodeSession {
     });
   }
 
-  /** As it is now. */
+  /** As it is now, whoever wrote it: an object on the same storage has a store of its own. */
   get row(): SessionRow {
-    const row = this.store.session();
+    const row = new SessionStore(this.sql).session();
     if (row === null) throw new Error("the session has no row");
     return row;
+  }
+
+  /** A unit of work in it. Nothing commits: what a commit does besides is left to whoever tries that. */
+  unit(now = NOON, newId: () => string = this.newId): Unit {
+    const { store, search } = this;
+    return new Unit({ store, search, traces: new JobTraces(), quotas: NO_QUOTAS, newId }, now);
   }
 
   get jobs(): JobRow[] {
@@ -67,11 +93,11 @@ export class NodeSession {
     return ids.flatMap(({ id }) => this.store.jobs.byId(id) ?? []);
   }
 
-  append(messages: readonly (string | NewMessage)[], now = NOON, expectedHeadSeq?: number) {
+  append(messages: readonly (string | NewMessage)[], now = NOON, expectedHeadSeq?: number): Outcome<Appended> {
     const whole = messages.map((message): NewMessage =>
       typeof message === "string" ? { role: "user", content: message } : message,
     );
-    return appendMessages(this.store, this.row, whole, expectedHeadSeq, now);
+    return outcomeOf(() => appendMessages(this.unit(now), whole, expectedHeadSeq));
   }
 
   /** So many short messages, a minute apart. */
@@ -108,6 +134,16 @@ export class NodeSession {
 
   job(kind: JobRow["kind"]): JobRow | undefined {
     return this.jobs.find((job) => job.kind === kind);
+  }
+}
+
+/** What a function answers, or why it refuses. */
+export function outcomeOf<T>(body: () => T): Outcome<T> {
+  try {
+    return { ok: true, value: body() };
+  } catch (error) {
+    if (error instanceof ThreadkeepError) return { ok: false, fault: error.fault };
+    throw error;
   }
 }
 

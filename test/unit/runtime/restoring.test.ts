@@ -3,7 +3,7 @@ import { switchBranch } from "../../../src/session/branching.ts";
 import { eraseMessage } from "../../../src/session/erasing.ts";
 import { restoreSummary } from "../../../src/session/restoring.ts";
 import { beginSummary, saveAnswer } from "../../../src/session/summarizing.ts";
-import { NodeSession, NOON } from "./node-session.ts";
+import { NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 /** Three versions: the second drops an item of the first, the third one of the second. */
 function withVersions(): NodeSession {
@@ -21,7 +21,7 @@ function restore(session: NodeSession, version: number, expectedVersion?: number
   const asked = session.store.summaries.byVersion(version);
   if (asked === null) throw new Error(`there is no version ${version}`);
   const request = expectedVersion === undefined ? {} : { expectedVersion };
-  return restoreSummary(session.store, session.row, asked, request, session.newId, NOON);
+  return outcomeOf(() => restoreSummary(session.unit(), asked, request));
 }
 
 function versionsOf({ store }: NodeSession): number[][] {
@@ -75,7 +75,7 @@ describe("an earlier version of the summary that is restored", () => {
 
   it("is refused where it rests on what was erased since; one from before that leaves nothing of it to be made again", () => {
     const session = withVersions();
-    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-3");
     expect(session.job("summarize")?.redoBase).toBe(1);
     expect(restore(session, 2)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
     expect(restore(session, 1)).toMatchObject({ ok: true, value: { isChanged: true } });
@@ -94,21 +94,26 @@ describe("an earlier version of the summary that is restored", () => {
       ok: false,
       fault: { code: "summary_not_restorable", detail: expect.stringContaining("another branch") },
     });
-    switchBranch(session.store, session.row, { headSeq: 9 }, session.newId, NOON);
+    switchBranch(session.unit(), { headSeq: 9 });
     expect(restore(session, 2)).toMatchObject({ ok: true, value: { isChanged: true } });
   });
 
   it("is what the next summary goes on from: an answer that was on its way lands nowhere", () => {
     const session = withVersions();
     const { id } = session.owe("summarize", { throughSeq: 8 });
-    const late = beginSummary(session.store, session.row, id, () => "early", NOON);
+    const late = beginSummary(
+      session.unit(NOON, () => "early"),
+      id,
+    );
     expect(late).toMatchObject({ request: { previous: [{ text: "message number 5" }] } });
     restore(session, 1);
     const answer = { model: "model", items: [] };
-    const save = (lease: string) =>
-      saveAnswer(session.store, session.row, id, lease, answer, null, session.newId, NOON);
+    const save = (lease: string) => saveAnswer(session.unit(), id, lease, answer, null);
     expect(save("early")).toMatchObject({ committedVersion: null });
-    const begun = beginSummary(session.store, session.row, id, () => "anew", NOON);
+    const begun = beginSummary(
+      session.unit(NOON, () => "anew"),
+      id,
+    );
     expect(begun).toMatchObject({ request: { previous: [{ text: "message number 0" }] } });
     expect(begun.next === "call" ? begun.request.messages.map(({ seq }) => seq) : []).toEqual([3, 4, 5, 6, 7, 8]);
     expect(save("anew")).toMatchObject({ committedVersion: 5 });

@@ -76,7 +76,7 @@ describe("an append", () => {
   it("of an erased message, by its id or the server's, says that it is erased", () => {
     const session = new NodeSession();
     session.append([said("a"), "b"]);
-    for (const id of ["a", "seq-2"]) eraseMessage(session.store, session.row, id, session.newId, NOON);
+    for (const id of ["a", "seq-2"]) eraseMessage(session.unit(), id);
     expect(session.append([said("a"), said("seq-2", "b")])).toMatchObject({
       ok: true,
       value: {

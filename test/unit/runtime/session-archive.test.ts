@@ -11,26 +11,19 @@ import { NodeSession, NOON } from "./node-session.ts";
 function archived(messages: number): NodeSession {
   const session = new NodeSession({ settings: { archiveMessages: true } });
   session.say(messages);
-  oweArchive(session.store, session.row, session.newId, NOON);
+  oweArchive(session.unit());
   return session;
 }
 
 const jobOf = (session: NodeSession): string => session.job("archive")?.id ?? "";
 const confirm = (session: NodeSession, messageSeq: number): boolean =>
-  confirmArchived(
-    session.store,
-    session.row,
-    jobOf(session),
-    { rev: session.row.archiveRev, version: 0, messageSeq },
-    session.newId,
-    NOON,
-  );
+  confirmArchived(session.unit(), jobOf(session), { rev: session.row.archiveRev, version: 0, messageSeq });
 
 describe("the messages of a session in the archive", () => {
   it("go there in pages of 500, and each page that is confirmed clears what failed before", () => {
     const session = archived(501);
     expect(session.row.messageArchive).toMatchObject({ throughSeq: 500, owedSeq: 501, heldSeq: 0 });
-    const delta = readArchiveDelta(session.store, session.row, jobOf(session));
+    const delta = readArchiveDelta(session.unit(), jobOf(session));
     expect(delta).toMatchObject({ messageSeq: 500, headSeq: 501, messages: { afterSeq: 0 } });
     expect(delta?.messages?.rows).toHaveLength(500);
     for (const job of session.jobs) {
@@ -46,10 +39,10 @@ describe("the messages of a session in the archive", () => {
   it("follow an edit once: what was confirmed is sent no more", () => {
     const session = archived(3);
     confirm(session, 3);
-    editMessage(session.store, session.row, "seq-2", { content: "mended" }, session.newId, NOON);
+    editMessage(session.unit(), "seq-2", { content: "mended" });
     const changed = session.row.messageArchive?.changed;
     expect(changed).toEqual([{ seq: 2, rev: session.row.archiveRev }]);
-    const delta = readArchiveDelta(session.store, session.row, jobOf(session));
+    const delta = readArchiveDelta(session.unit(), jobOf(session));
     expect(delta?.messages?.rows.map(({ seq, content }) => [seq, content])).toEqual([[2, "mended"]]);
     expect(confirm(session, 3)).toBe(true);
     expect(session.row.messageArchive?.changed).toEqual([]);
@@ -58,13 +51,11 @@ describe("the messages of a session in the archive", () => {
   it("that changed while a page was on its way are sent with the next", () => {
     const session = archived(3);
     const { archiveRev } = session.row;
-    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-3");
     const delta = { rev: archiveRev, version: 0, messageSeq: 3 };
-    expect(confirmArchived(session.store, session.row, jobOf(session), delta, session.newId, NOON)).toBe(false);
+    expect(confirmArchived(session.unit(), jobOf(session), delta)).toBe(false);
     expect(session.row.messageArchive?.changed).toMatchObject([{ seq: 3 }]);
-    expect(readArchiveDelta(session.store, session.row, jobOf(session))?.messages?.rows).toMatchObject([
-      { seq: 3, content: null },
-    ]);
+    expect(readArchiveDelta(session.unit(), jobOf(session))?.messages?.rows).toMatchObject([{ seq: 3, content: null }]);
   });
 });
 
@@ -84,7 +75,7 @@ describe("a long history of summaries", () => {
         if (version > 1) session.store.summaries.endItem(`${version - 1}.${at}`, version - 1, version);
       }
     }
-    oweArchive(session.store, session.row, session.newId, NOON);
+    oweArchive(session.unit());
     return session;
   }
 
@@ -92,7 +83,7 @@ describe("a long history of summaries", () => {
   function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Map<string, number | null> } {
     const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
     for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {
-      const delta = readArchiveDelta(session.store, session.row, job.id);
+      const delta = readArchiveDelta(session.unit(), job.id);
       if (delta === null) throw new Error("nothing is owed");
       expect(delta.bytes).toBeLessThan(512 * 1024);
       if (delta.isReplaced) held.versions.clear();
@@ -101,7 +92,7 @@ describe("a long history of summaries", () => {
       for (const item of delta.items) held.items.set(item.id, item.toVersion);
       held.pages += 1;
       expect(held.pages).toBeLessThan(100);
-      confirmArchived(session.store, session.row, job.id, delta, session.newId, NOON);
+      confirmArchived(session.unit(), job.id, delta);
     }
     return held;
   }
@@ -120,24 +111,24 @@ describe("a long history of summaries", () => {
   it("begins anew where something in it was erased while a page was on its way", () => {
     const session = withHistory(60, 8);
     const job = session.job("archive")?.id ?? "";
-    const first = readArchiveDelta(session.store, session.row, job);
+    const first = readArchiveDelta(session.unit(), job);
     if (first === null) throw new Error("nothing is owed");
-    oweArchive(session.store, session.row, session.newId, NOON, true);
+    oweArchive(session.unit(), true);
     // The page of the revision before comes back late, and says that the archive is further than the next one knows.
-    expect(confirmArchived(session.store, session.row, job, first, session.newId, NOON)).toBe(false);
-    const second = readArchiveDelta(session.store, session.row, job);
+    expect(confirmArchived(session.unit(), job, first)).toBe(false);
+    const second = readArchiveDelta(session.unit(), job);
     expect(second).toMatchObject({ isReplaced: true, summaries: [{ version: 1 }, ...first.summaries.slice(1)] });
     expect(drain(session).versions.size).toBe(60);
-    oweArchive(session.store, session.row, session.newId, NOON, true);
+    oweArchive(session.unit(), true);
     expect(drain(session).versions.size).toBe(60);
   });
 
   it("that the archive lost is sent from its beginning, at a revision that no page under way has", () => {
     const session = withHistory(60, 8);
     const job = session.job("archive")?.id ?? "";
-    const lost = readArchiveDelta(session.store, session.row, job);
-    forgetArchived(session.store, session.row, job, NOON);
-    const anew = readArchiveDelta(session.store, session.row, job);
+    const lost = readArchiveDelta(session.unit(), job);
+    forgetArchived(session.unit(), job);
+    const anew = readArchiveDelta(session.unit(), job);
     expect(anew?.rev).toBeGreaterThan(lost?.rev ?? 0);
     expect(anew).toMatchObject({
       isReplaced: true,
@@ -150,12 +141,12 @@ describe("a long history of summaries", () => {
   it("takes a version along that came while a page was on its way", () => {
     const session = withHistory(2);
     const job = session.job("archive")?.id ?? "";
-    const first = readArchiveDelta(session.store, session.row, job);
+    const first = readArchiveDelta(session.unit(), job);
     session.summarize(3, 1, [{ text: TEXT }]);
-    oweArchive(session.store, session.row, session.newId, NOON);
-    expect(readArchiveDelta(session.store, session.row, job)?.summaries).toHaveLength(3);
-    if (first !== null) confirmArchived(session.store, session.row, job, first, session.newId, NOON);
-    expect(readArchiveDelta(session.store, session.row, job)?.summaries).toMatchObject([{ version: 3 }]);
+    oweArchive(session.unit());
+    expect(readArchiveDelta(session.unit(), job)?.summaries).toHaveLength(3);
+    if (first !== null) confirmArchived(session.unit(), job, first);
+    expect(readArchiveDelta(session.unit(), job)?.summaries).toMatchObject([{ version: 3 }]);
   });
 });
 
@@ -167,18 +158,18 @@ describe("the archive of a session", () => {
     [undefined, NOON],
   ])("that is outranked by a life of %s begins after it: %i", (outrankedBy, beganAt) => {
     const session = archived(1);
-    forgetArchived(session.store, session.row, jobOf(session), NOON, outrankedBy);
+    forgetArchived(session.unit(), jobOf(session), outrankedBy);
     expect(session.row).toMatchObject({ beganAt, archivedRev: 0, archiveReplace: true });
   });
 
   it("is sent anew above the revision that the archive holds", () => {
     const session = archived(2);
     confirm(session, 2);
-    expect(archiveAgain(session.store, session.row, 40, session.newId, NOON)).toBe(true);
+    expect(archiveAgain(session.unit(), 40)).toBe("owed");
     expect(session.row.archiveRev).toBeGreaterThan(40);
     expect(session.row).toMatchObject({ archivedRev: 0, archiveReplace: true, messageArchive: { heldSeq: 0 } });
     const { archiveRev } = session.row;
-    expect(archiveAgain(session.store, session.row, 40, session.newId, NOON + 5)).toBe(true);
+    expect(archiveAgain(session.unit(NOON + 5), 40)).toBe("owed");
     expect(session.row.archiveRev).toBe(archiveRev);
     expect(session.job("archive")?.nextSendAt).toBe(NOON + 5);
   });
@@ -186,7 +177,7 @@ describe("the archive of a session", () => {
   it("is not owed where there is nothing to send", () => {
     const session = new NodeSession();
     session.say(1);
-    expect(archiveAgain(session.store, session.row, 0, session.newId, NOON)).toBe(false);
+    expect(archiveAgain(session.unit(), 0)).toBe("nothing");
     expect(session.jobs).toEqual([]);
   });
 });
@@ -205,7 +196,7 @@ describe("a silent session", () => {
     session.append(["one", "two"]);
     session.summarize(1, 2, [], more);
     const { id } = session.owe("expire");
-    expect(stepExpiry(session.store, session.row, id, session.newId, LATER)).toBe(step);
+    expect(stepExpiry(session.unit(LATER), id)).toBe(step);
   });
 
   it("does not expire while something else is owed, or rows of it are here alone", () => {
@@ -213,7 +204,7 @@ describe("a silent session", () => {
     session.append(["one"]);
     session.summarize(1, 1);
     const { id } = session.owe("expire");
-    const step = (): string => stepExpiry(session.store, session.row, id, session.newId, LATER);
+    const step = (): string => stepExpiry(session.unit(LATER), id);
     session.store.setArchiveAside(1);
     expect(step()).toBe("wait");
     session.store.setArchiveAside(0);
@@ -229,23 +220,23 @@ describe("a silent session", () => {
 
   it("was last active when somebody said or edited something, or when it began", () => {
     const session = new NodeSession({ settings: EXPIRING });
-    const expiry = (): number => expiryAt(session.store, session.row) ?? 0;
+    const expiry = (): number => expiryAt(session.unit()) ?? 0;
     const fromBeginning = expiry();
     expect(fromBeginning).toBeGreaterThanOrEqual(NOON + 100_000);
     expect(fromBeginning).toBeLessThanOrEqual(NOON + 120_000);
     session.append(["one"], NOON + 1_000);
     expect(expiry() - fromBeginning).toBe(1_000);
-    editMessage(session.store, session.row, "seq-1", { content: "two" }, session.newId, NOON + 5_000);
+    editMessage(session.unit(NOON + 5_000), "seq-1", { content: "two" });
     expect(expiry() - fromBeginning).toBe(5_000);
-    editMessage(session.store, session.row, "seq-1", { metadata: { seen: true } }, session.newId, NOON + 9_000);
+    editMessage(session.unit(NOON + 9_000), "seq-1", { metadata: { seen: true } });
     expect(expiry() - fromBeginning).toBe(5_000);
   });
 
   it("wakes by the first of what it waits for, and for nothing where it waits for none", () => {
     const waiting = new NodeSession({ settings: { expireAfterIdleSeconds: 100, archiveMessages: true } });
-    expect(soonestIdleAt(waiting.store, waiting.row, NOON)).toBeLessThanOrEqual(NOON + 120_000);
+    expect(soonestIdleAt(waiting.unit())).toBeLessThanOrEqual(NOON + 120_000);
     const none = new NodeSession({ settings: { summarizeAfterIdleSeconds: null } });
-    expect(soonestIdleAt(none.store, none.row, NOON)).toBeNull();
+    expect(soonestIdleAt(none.unit())).toBeNull();
   });
 });
 
@@ -259,7 +250,7 @@ describe("the day of a session that is erased", () => {
   ])("is kept where it has a bound of %s", (_, limits, messages) => {
     const session = new NodeSession({ tenantSettings: { limits } });
     session.append(["one", "two"]);
-    keepDay(session.store, session.row, NOON);
+    keepDay(session.unit());
     expect(session.store.spent.on(startOfDay(NOON)).messages).toBe(messages);
   });
 

@@ -21,7 +21,7 @@ import {
   takeDueJobs,
 } from "../../../src/session/owed-work.ts";
 import { oweUpgrade } from "../../../src/session/upgrading.ts";
-import { INCARNATION, NodeSession, NOON } from "./node-session.ts";
+import { INCARNATION, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 const DUE = { summarizeAfterTokens: 100, keepRecentTokens: 0 };
 
@@ -32,7 +32,7 @@ describe("a job that fails", () => {
   ])("is after %i failures %s", (failures, state) => {
     const session = new NodeSession();
     const { id } = session.owe("summarize", { failures: failures - 1 });
-    const report = noteFailure(session.store, id, { reason: "away" }, 0.5, NOON);
+    const report = noteFailure(session.unit(), id, { reason: "away" }, 0.5);
     expect(report).toMatchObject({ failures, gaveUp: state === "failed", firstError: "away" });
     expect(session.store.jobs.byId(id)?.state).toBe(state);
   });
@@ -45,34 +45,34 @@ describe("a job that fails", () => {
   ] as const)("and %s is never given up", (_, kind, change) => {
     const session = new NodeSession();
     const { id } = session.owe(kind, { ...change, failures: 100 });
-    expect(noteFailure(session.store, id, { reason: "away" }, 0.5, NOON)?.gaveUp).toBe(false);
+    expect(noteFailure(session.unit(), id, { reason: "away" }, 0.5)?.gaveUp).toBe(false);
   });
 
   it("waits as many seconds as it was asked to, and no shorter than its own pause", () => {
     const session = new NodeSession();
     const { id } = session.owe("summarize");
-    noteFailure(session.store, id, { reason: "busy", retryAfterSeconds: 7_200 }, 0.5, NOON);
+    noteFailure(session.unit(), id, { reason: "busy", retryAfterSeconds: 7_200 }, 0.5);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBe(NOON + 7_200_000);
-    noteFailure(session.store, id, { reason: "busy", retryAfterSeconds: 0 }, 0.5, NOON);
+    noteFailure(session.unit(), id, { reason: "busy", retryAfterSeconds: 0 }, 0.5);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
   });
 
   it("is told by its lease: who lost it changes nothing", () => {
     const session = new NodeSession();
     const { id } = session.owe("summarize", { lease: "mine", leaseUntil: NOON + 1 });
-    expect(noteFailure(session.store, id, { reason: "late", lease: "theirs" }, 0.5, NOON)).toBeNull();
-    putOff(session.store, id, { afterMs: 9, lease: "theirs", hasProgressed: true }, NOON);
+    expect(noteFailure(session.unit(), id, { reason: "late", lease: "theirs" }, 0.5)).toBeNull();
+    putOff(session.unit(), id, { afterMs: 9, lease: "theirs", hasProgressed: true });
     expect(session.store.jobs.byId(id)).toMatchObject({ failures: 0, lease: "mine", nextSendAt: NOON });
-    putOff(session.store, id, { afterMs: 9, lease: "mine", hasProgressed: false }, NOON);
+    putOff(session.unit(), id, { afterMs: 9, lease: "mine", hasProgressed: false });
     expect(session.store.jobs.byId(id)).toMatchObject({ lease: null, nextSendAt: NOON + 9 });
   });
 
   it("keeps what went wrong first, whoever tells of what comes after", () => {
     const session = new NodeSession();
     const { id } = session.owe("archive");
-    noteFailure(session.store, id, { reason: "first" }, 0.5, NOON);
-    noteUndelivered(session.store, session.store.jobs.byId(id), "second", NOON + 1);
-    noteFailure(session.store, id, { reason: "third" }, 0.5, NOON + 2);
+    noteFailure(session.unit(), id, { reason: "first" }, 0.5);
+    noteUndelivered(session.unit(), session.store.jobs.byId(id), "second", NOON + 1);
+    noteFailure(session.unit(NOON + 2), id, { reason: "third" }, 0.5);
     expect(session.store.jobs.byId(id)).toMatchObject({
       firstError: "first",
       lastError: "third",
@@ -85,9 +85,9 @@ describe("a job that fails", () => {
   it("that only the queue gave up has that as its first error", () => {
     const session = new NodeSession();
     const job = session.owe("archive");
-    expect(noteUndelivered(session.store, job, "lost", NOON)).toBe(true);
+    expect(noteUndelivered(session.unit(), job, "lost", NOON)).toBe(true);
     expect(session.store.jobs.byId(job.id)).toMatchObject({ firstError: "lost", firstFailedAt: NOON });
-    expect(noteUndelivered(session.store, null, "lost", NOON)).toBe(false);
+    expect(noteUndelivered(session.unit(), null, "lost", NOON)).toBe(false);
   });
 
   it.each([
@@ -98,7 +98,8 @@ describe("a job that fails", () => {
   ])("and %s may be dropped, or not", (_, change, code) => {
     const session = new NodeSession();
     const job = session.owe("summarize", change);
-    expect(dropJob(session.store, job, NOON)?.code).toBe(code);
+    const dropped = outcomeOf(() => dropJob(session.unit(), job.id));
+    expect(dropped.ok ? undefined : dropped.fault.code).toBe(code);
     expect(session.store.jobs.byId(job.id)?.state).toBe(code === undefined ? "failed" : "owed");
   });
 
@@ -106,7 +107,8 @@ describe("a job that fails", () => {
     "of the kind %s stays owed",
     (kind) => {
       const session = new NodeSession();
-      expect(dropJob(session.store, session.owe(kind), NOON)?.code).toBe("job_needed");
+      const { id } = session.owe(kind);
+      expect(outcomeOf(() => dropJob(session.unit(), id))).toMatchObject({ fault: { code: "job_needed" } });
     },
   );
 
@@ -114,7 +116,7 @@ describe("a job that fails", () => {
     const session = new NodeSession();
     const given = session.owe("summarize", { state: "failed", failures: 9, nextSendAt: NOON + 1 });
     const archive = session.owe("archive", { failures: 9, nextSendAt: NOON + 9_000 });
-    for (const { id } of [given, archive]) expect(retryJob(session.store, id, NOON)).toBe(true);
+    for (const { id } of [given, archive]) expect(retryJob(session.unit(), id)).toBe(true);
     expect(session.store.jobs.byId(given.id)).toMatchObject({ state: "owed", failures: 0, nextSendAt: NOON });
     expect(session.store.jobs.byId(archive.id)).toMatchObject({ state: "owed", failures: 2, nextSendAt: NOON });
   });
@@ -159,17 +161,16 @@ describe("a job that is sent", () => {
     const { id } = session.owe("archive");
     session.owe("expire", { nextSendAt: NOON + 1 });
     session.owe("summarize", { state: "failed" });
-    const due = takeDueJobs(session.store, session.row, { of: () => undefined }, () => 0.5, NOON);
+    const due = takeDueJobs(session.unit(), () => 0.5);
     expect(due).toMatchObject([{ jobId: id, sends: 1, incarnation: INCARNATION, tenant: "acme", owner: "ada" }]);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
-    expect(takeDueJobs(session.store, session.row, { of: () => undefined }, () => 0.5, NOON)).toEqual([]);
+    expect(takeDueJobs(session.unit(), () => 0.5)).toEqual([]);
   });
 
   it("waits longer while the queue is full, unless somebody has it or it was sent since", () => {
     const session = new NodeSession();
     const job = session.owe("archive", { sends: 2, nextSendAt: NOON + 1 });
-    const noted = (sends: number): boolean =>
-      noteBacklog(session.store, { jobId: job.id, sends }, 3_600_000, 0.5, NOON);
+    const noted = (sends: number): boolean => noteBacklog(session.unit(), { jobId: job.id, sends }, 3_600_000, 0.5);
     expect(noted(1)).toBe(false);
     expect(noted(2)).toBe(true);
     expect(noted(2)).toBe(false);
@@ -180,7 +181,7 @@ describe("a job that is sent", () => {
   it("that no queue took is tried again after a pause", () => {
     const session = new NodeSession();
     const { id } = session.owe("archive", { sends: 1 });
-    noteNotSent(session.store, id, 0.5, NOON);
+    noteNotSent(session.unit(), id, 0.5);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
   });
 
@@ -195,14 +196,14 @@ describe("a job that is sent", () => {
   ] as const)("is late, or not, when it is %s", (_, change, isLate) => {
     const session = new NodeSession();
     session.owe("summarize", change);
-    expect(oldestLate(session.store, NOON) !== null).toBe(isLate);
+    expect(oldestLate(session.unit()) !== null).toBe(isLate);
   });
 
   it("and is late is told of by the one that is owed longest", () => {
     const session = new NodeSession();
     const ages = [LATE_AFTER_MS + 5, LATE_AFTER_MS + 9, LATE_AFTER_MS + 1];
     for (const age of ages) session.owe("archive", { ...late, createdAt: NOON - age });
-    expect(oldestLate(session.store, NOON)).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
+    expect(oldestLate(session.unit())).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
   });
 });
 
@@ -211,7 +212,7 @@ describe("a summary", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
     session.owe("summarize", { state: "failed", failures: 9, lastFailedAt: NOON });
-    const owed = (now: number): boolean => oweSummaryIfDue(session.store, session.row, session.newId, now);
+    const owed = (now: number): boolean => oweSummaryIfDue(session.unit(now));
     expect(owed(NOON + 60_000)).toBe(false);
     expect(owed(NOON + GIVEN_UP_REST_MS - 1)).toBe(false);
     expect(owed(NOON + GIVEN_UP_REST_MS)).toBe(true);
@@ -221,8 +222,8 @@ describe("a summary", () => {
   it("is owed once, and not while one is under way", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
-    expect(oweSummaryIfDue(session.store, session.row, session.newId, NOON)).toBe(true);
-    expect(oweSummaryIfDue(session.store, session.row, session.newId, NOON)).toBe(false);
+    expect(oweSummaryIfDue(session.unit())).toBe(true);
+    expect(oweSummaryIfDue(session.unit())).toBe(false);
     expect(session.jobs).toHaveLength(1);
   });
 
@@ -236,9 +237,7 @@ describe("a summary", () => {
     const session = new NodeSession();
     session.say(5);
     session.owe("summarize", change);
-    expect(oweSummaryByHand(session.store, session.row, { keepRecentTokens: 0 }, session.newId, NOON)?.nextSendAt).toBe(
-      at,
-    );
+    expect(oweSummaryByHand(session.unit(), { keepRecentTokens: 0 })?.nextSendAt).toBe(at);
   });
 
   it("that is to be better comes no earlier than the summarizer asked for", () => {
@@ -247,14 +246,7 @@ describe("a summary", () => {
     session.summarize(1, 5, [], { degraded: true });
     const failed = session.owe("summarize");
     const nextAfter = (retryAfterSeconds: number): number => {
-      const upgrade = oweUpgrade(
-        session.store,
-        session.row,
-        failed,
-        { reason: "busy", retryAfterSeconds },
-        session.newId,
-        NOON,
-      );
+      const upgrade = oweUpgrade(session.unit(), failed, { reason: "busy", retryAfterSeconds });
       return session.store.jobs.byId(upgrade?.jobId ?? "")?.nextSendAt ?? 0;
     };
     expect(nextAfter(86_400)).toBe(NOON + 86_400_000);
@@ -266,12 +258,12 @@ describe("an operator's expire", () => {
   it("takes a session that was silent for as long as it may be, and no earlier", () => {
     const session = new NodeSession({ settings: { expireAfterIdleSeconds: 100 } });
     session.say(1);
-    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 99_000)).toBe("nothing");
+    expect(maintain(session.unit(NOON + 99_000), "expire")).toBe("nothing");
     expect(session.jobs).toEqual([]);
-    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 120_000)).toBe("owed");
-    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 120_000)).toBe("owed");
+    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("owed");
+    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("owed");
     expect(session.jobs).toMatchObject([{ kind: "expire" }]);
-    expect(maintain(new NodeSession().store, new NodeSession().row, "expire", session.newId, NOON)).toBe("nothing");
+    expect(maintain(new NodeSession().unit(), "expire")).toBe("nothing");
   });
 });
 
@@ -279,8 +271,8 @@ describe("the audit of appends", () => {
   it("names eight principals, and all others together", () => {
     const session = new NodeSession();
     session.say(12);
-    for (let at = 1; at <= 10; at += 1) noteAppend(session.store, { kind: "user", id: `u${at}` }, at, NOON + at);
-    noteAppend(session.store, { kind: "user", id: "u8" }, 11, NOON + 11);
+    for (let at = 1; at <= 10; at += 1) noteAppend(session.unit(NOON + at), { kind: "user", id: `u${at}` }, at);
+    noteAppend(session.unit(NOON + 11), { kind: "user", id: "u8" }, 11);
     const open = session.store.audit.appending();
     expect(open).toMatchObject({ fromSeq: 1, startedAt: NOON + 1 });
     expect(open?.actors.map(({ id }) => id)).toEqual(["u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "many"]);
@@ -289,13 +281,13 @@ describe("the audit of appends", () => {
   it("that no queue takes is sent again after longer and longer pauses", () => {
     const session = new NodeSession();
     session.say(1);
-    noteAppend(session.store, { kind: "user", id: "ada" }, 1, NOON);
-    oweRange(session.store, session.row, NOON);
+    noteAppend(session.unit(), { kind: "user", id: "ada" }, 1);
+    oweRange(session.unit());
     let at = NOON;
     const pauses: number[] = [];
     for (let sends = 0; sends < 4; sends += 1) {
-      expect(takeDueAudits(session.store, () => 0.5, at - 1)).toEqual([]);
-      expect(takeDueAudits(session.store, () => 0.5, at)).toMatchObject([
+      expect(takeDueAudits(session.unit(at - 1), () => 0.5)).toEqual([]);
+      expect(takeDueAudits(session.unit(at), () => 0.5)).toMatchObject([
         { sends, events: [{ session: "chat", owner: "ada", details: { fromSeq: 1, throughSeq: 1, principals: 1 } }] },
       ]);
       const next = session.store.audit.nextSendAt() ?? 0;

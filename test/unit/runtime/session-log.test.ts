@@ -37,13 +37,13 @@ describe("a page of messages", () => {
     [{ afterSeq: 2, beforeSeq: 5, limit: 3 }, [3, 4], null],
     [{ limit: 7 }, [1, 2, 3, 4, 5, 6, 7], null],
   ])("of seven, asked for by %j", (query, seqs, nextCursor) => {
-    const page = readMessages(withMessages(7).store, query);
+    const page = readMessages(withMessages(7).unit(), query);
     expect(page.data.map(({ seq }) => seq)).toEqual(seqs);
     expect(page).toMatchObject({ nextCursor, hasMore: nextCursor !== null });
   });
 
   it("goes on through more rows than are read at once", () => {
-    const { data } = readMessages(withMessages(300).store, { limit: 300 });
+    const { data } = readMessages(withMessages(300).unit(), { limit: 300 });
     expect(data.map(({ seq }) => seq)).toEqual(Array.from({ length: 300 }, (_, at) => at + 1));
   });
 });
@@ -98,21 +98,14 @@ describe("the totals of a log", () => {
       );
     // What each message costs beside its content is the same for all that are there.
     const beside = store.messages.totalCostAt(1) - costAt(1);
-    editMessage(
-      store,
-      session.row,
-      "seq-5",
-      { content: "a much longer text than it was before ".repeat(9) },
-      session.newId,
-      NOON,
-    );
-    editMessage(store, session.row, "seq-128", { content: "x" }, session.newId, NOON);
-    eraseMessage(store, session.row, "seq-129", session.newId, NOON);
+    editMessage(session.unit(), "seq-5", { content: "a much longer text than it was before ".repeat(9) });
+    editMessage(session.unit(), "seq-128", { content: "x" });
+    eraseMessage(session.unit(), "seq-129");
     expect(store.messages.areTotalsTrue()).toBe(true);
     expect(store.messages.totalCostAt(300)).toBe(store.messages.head()?.totalCost);
     for (const seq of [1, 4, 5, 127, 128]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + seq * beside);
     for (const seq of [129, 130, 300]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + (seq - 1) * beside);
-    expect(proveLog(store, session.row, 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
+    expect(proveLog(session.unit(), 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
   });
 
   it("that do not add up are found, wherever they are", () => {
@@ -125,7 +118,7 @@ describe("the totals of a log", () => {
       const session = withMessages(3);
       session.sql.exec(harm);
       session.store.forget();
-      expect(proveLog(session.store, session.row, 0).flaws, harm).toMatchObject([{ kind: "broken-log" }]);
+      expect(proveLog(session.unit(), 0).flaws, harm).toMatchObject([{ kind: "broken-log" }]);
     }
   });
 
@@ -133,12 +126,12 @@ describe("the totals of a log", () => {
     const session = withMessages(2);
     const day = startOfDay(NOON);
     const long = (words: number): string => "word ".repeat(words);
-    editMessage(session.store, session.row, "seq-1", { content: long(50) }, session.newId, NOON);
+    editMessage(session.unit(), "seq-1", { content: long(50) });
     const first = session.store.editedTokensOn(day);
     expect(first).toBeGreaterThan(30);
-    editMessage(session.store, session.row, "seq-2", { content: long(50) }, session.newId, NOON + 1);
+    editMessage(session.unit(NOON + 1), "seq-2", { content: long(50) });
     expect(session.store.editedTokensOn(day)).toBeGreaterThan(1.5 * first);
-    editMessage(session.store, session.row, "seq-2", { content: long(200) }, session.newId, NOON + 86_400_000);
+    editMessage(session.unit(NOON + 86_400_000), "seq-2", { content: long(200) });
     expect(session.store.editedTokensOn(day)).toBe(0);
     expect(session.store.editedTokensOn(day + 86_400_000)).toBeGreaterThan(first);
   });
@@ -146,8 +139,8 @@ describe("the totals of a log", () => {
 
 describe("a look at a session", () => {
   const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] => {
-    const pages = [proveSession(session.store, session.row, alarmAt), proveSources(session.store, 0)];
-    return [...pages, proveSummary(session.store, 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
+    const pages = [proveSession(session.unit(), alarmAt), proveSources(session.unit(), 0)];
+    return [...pages, proveSummary(session.unit(), 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
   };
 
   it("finds nothing where all is well", () => {
@@ -218,7 +211,7 @@ describe("a look at a long history", () => {
     const items: string[] = [];
     let pages = 0;
     for (let afterVersion = 0, isLast = false; !isLast; pages += 1) {
-      const page = proveSummary(session.store, afterVersion);
+      const page = proveSummary(session.unit(), afterVersion);
       expect(page.items.reduce((sum, item) => sum + item.text.length, 0)).toBeLessThanOrEqual(256 * 1024);
       versions.push(...page.versions.map(({ version }) => version));
       items.push(...page.items.map(({ id }) => id));
@@ -233,9 +226,9 @@ describe("a look at a long history", () => {
 
   it("compares the first version of a page with the last one before it", () => {
     const session = withVersions(20, 20);
-    const { throughVersion } = proveSummary(session.store, 0);
+    const { throughVersion } = proveSummary(session.unit(), 0);
     session.sql.exec("UPDATE summaries SET through_seq = 1 WHERE version > ?", throughVersion);
-    const { flaws } = proveSummary(session.store, throughVersion);
+    const { flaws } = proveSummary(session.unit(), throughVersion);
     expect(flaws.map(({ detail }) => detail)).toContainEqual(
       `version ${throughVersion + 1} covers 1 messages, ${throughVersion} before it 2`,
     );
@@ -245,11 +238,11 @@ describe("a look at a long history", () => {
     const session = new NodeSession();
     session.append([`nobody said so ${"word ".repeat(40_000)}`, "message"]);
     for (let at = 1; at <= 30; at += 1) session.summarize(at, 2, [{ text: "Paris in 1789", sourceSeqs: [1] }]);
-    const first = proveSources(session.store, 0);
+    const first = proveSources(session.unit(), 0);
     expect(first).toMatchObject({ isLast: false, flaws: [{ kind: "stale-source" }] });
     expect(first.throughRow).toBeLessThan(15);
     let last = first;
-    while (!last.isLast) last = proveSources(session.store, last.throughRow);
+    while (!last.isLast) last = proveSources(session.unit(), last.throughRow);
     expect(last.throughRow).toBe(30);
   });
 });
@@ -281,7 +274,7 @@ describe("a summary that is read", () => {
     const row = session.store.summaries.byVersion(1);
     if (row === null) throw new Error("the summary is not there");
     const summary = toSummary(row, session.store.summaries.items(1));
-    const { sources, hasMoreSources } = expandSummary(session.store, summary);
+    const { sources, hasMoreSources } = expandSummary(session.unit(), summary);
     expect(sources).toHaveLength(MAX_EXPANDED_SOURCES);
     expect(hasMoreSources).toBe(hasMore);
   });
@@ -291,7 +284,7 @@ describe("a summary that is read", () => {
     for (const version of [1, 2, 3, 4, 5]) session.summarize(version, version);
     const pages: (readonly number[])[] = [];
     for (let before: number | undefined, more = true; more;) {
-      const { data, hasMore, nextCursor } = readSummaries(session.store, before, 2);
+      const { data, hasMore, nextCursor } = readSummaries(session.unit(), before, 2);
       pages.push(data.map(({ version }) => version));
       before = Number(nextCursor);
       more = hasMore;
@@ -305,7 +298,7 @@ describe("a summary that is read", () => {
     session.summarize(2, 4);
     session.store.summaries.hide([2, 4]);
     const context = (atSeq: number) =>
-      readContext(session.store, session.row, { atSeq, maxTokens: 4_000 }, null, 1_000_000).context;
+      readContext(session.unit(), { atSeq, maxTokens: 4_000 }, null, 1_000_000).context;
     expect(context(2).summary?.version).toBe(1);
     expect(context(3).summary?.version).toBe(1);
     expect(context(4).summary?.version).toBe(2);
@@ -318,14 +311,14 @@ describe("a summary that is read", () => {
 
 describe("the search in a session", () => {
   const found = (session: NodeSession, query: string): number[] =>
-    searchMessages(session.store, session.search, { query }).data.map(({ message }) => message.seq);
+    searchMessages(session.unit(), { query }).data.map(({ message }) => message.seq);
 
   it("forgets the newest message it has indexed as well as any other", () => {
     for (const seq of [1, 2]) {
       const session = new NodeSession();
       session.append(["the red balloon", "the red kite"]);
       expect(found(session, "red").toSorted()).toEqual([1, 2]);
-      eraseMessage(session.store, session.row, `seq-${seq}`, session.newId, NOON);
+      eraseMessage(session.unit(), `seq-${seq}`);
       session.search.remove([seq]);
       expect(session.search.search("red", { limit: 9 }).map((hit) => hit.seq)).toEqual([3 - seq]);
       expect(found(session, "red")).toEqual([3 - seq]);
@@ -336,7 +329,7 @@ describe("the search in a session", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "the red kite"]);
     found(session, "red");
-    editMessage(session.store, session.row, "seq-2", { content: "the blue kite" }, session.newId, NOON);
+    editMessage(session.unit(), "seq-2", { content: "the blue kite" });
     session.search.update(2);
     expect(found(session, "blue")[0]).toBe(2);
     expect(found(session, "red")[0]).toBe(1);
@@ -346,7 +339,7 @@ describe("the search in a session", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "something else", "the red kite"]);
     const seqs = (throughSeq: number): number[] =>
-      retrieveForContext(session.store, session.search, "red", session.store.branches.through(throughSeq)).found.map(
+      retrieveForContext(session.unit(), "red", session.store.branches.through(throughSeq)).found.map(
         ({ message }) => message.seq,
       );
     expect(seqs(2)[0]).toBe(1);
@@ -373,8 +366,8 @@ describe("the search in a session", () => {
 describe("the feed of a session", () => {
   it("tells erasures in a row as one, in the order of their seqs", () => {
     const session = withMessages(12);
-    noteErasures(session.store, [11, 2, 10, 9]);
-    const events = readEvents(session.store, session.row, 12, 100, 1_000_000).map(({ json }) => JSON.parse(json));
+    noteErasures(session.unit(), [11, 2, 10, 9]);
+    const events = readEvents(session.unit(), 12, 100, 1_000_000).map(({ json }) => JSON.parse(json));
     expect(events).toMatchObject([
       { type: "erased", seq: 2, throughSeq: 2, rev: 13 },
       { type: "erased", seq: 9, throughSeq: 11, rev: 14 },
@@ -383,13 +376,13 @@ describe("the feed of a session", () => {
 
   it("goes on for whoever knows the last change that was forgotten, and for nobody further back", () => {
     const session = withMessages(1);
-    for (let count = 0; count < 5; count += 1) noteErasures(session.store, [1]);
+    for (let count = 0; count < 5; count += 1) noteErasures(session.unit(), [1]);
     session.store.feed.forgetFirst(2);
     const oldest = session.store.feed.first()?.rev ?? 0;
-    expect(resumeAt(session.store, session.row, oldest)).toBe(oldest);
-    expect(resumeAt(session.store, session.row, oldest - 1)).toBe(oldest - 1);
-    expect(resumeAt(session.store, session.row, oldest - 2)).toBeNull();
-    expect(resumeAt(session.store, session.row, 100)).toBeNull();
+    expect(resumeAt(session.unit(), oldest)).toBe(oldest);
+    expect(resumeAt(session.unit(), oldest - 1)).toBe(oldest - 1);
+    expect(resumeAt(session.unit(), oldest - 2)).toBeNull();
+    expect(resumeAt(session.unit(), 100)).toBeNull();
   });
 });
 
@@ -399,7 +392,7 @@ describe("what is erased", () => {
     session.say(2);
     session.store.setArchiveAside(3);
     const failing = session.owe("archive", { failures: 9, firstFailedAt: NOON });
-    const { settles } = eraseSession(session.store, session.row, session.newId, NOON + 1);
+    const { settles } = eraseSession(session.unit(NOON + 1));
     expect(session.row).toMatchObject({ metadata: {}, settings: {}, erasedAt: NOON + 1 });
     expect(session.row.hashKey).toHaveLength(0);
     expect(settles).toEqual([failing.id, expect.stringMatching(/^set-aside-/)]);
@@ -409,7 +402,7 @@ describe("what is erased", () => {
 
   it("settles no rows set aside where there are none", () => {
     const session = withMessages(1);
-    expect(eraseSession(session.store, session.row, session.newId, NOON).settles).toEqual([]);
+    expect(eraseSession(session.unit()).settles).toEqual([]);
   });
 
   it("is covered byte for byte, however many bytes a character takes", () => {
@@ -439,8 +432,8 @@ describe("the state of a session", () => {
     const session = withMessages(1);
     session.store.setArchiveRev(2, false);
     session.store.setArchived(1, 0);
-    expect(readState(session.store, session.row)).toMatchObject({ archived: false, headSeq: 1 });
+    expect(readState(session.unit())).toMatchObject({ archived: false, headSeq: 1 });
     session.store.setArchived(2, 0);
-    expect(readState(session.store, session.row).archived).toBe(true);
+    expect(readState(session.unit()).archived).toBe(true);
   });
 });

@@ -21,7 +21,7 @@ import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/red
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
 import { compareSummaries, readLosses } from "../../../src/session/summary-report.ts";
 import { readExportEnd, readExportHead } from "../../../src/session/transfer.ts";
-import { INCARNATION, itemOf, NodeSession, NOON } from "./node-session.ts";
+import { INCARNATION, itemOf, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
 const SAID = { kind: "fact", status: "current" } as const;
@@ -42,7 +42,12 @@ describe("what a summarizer is given", () => {
     ]);
     session.summarize(1, 1, [{ id: "1.1" }]);
     const { id } = session.owe("summarize", { throughSeq: 3 });
-    expect(beginSummary(session.store, session.row, id, () => "lease", NOON)).toMatchObject({
+    expect(
+      beginSummary(
+        session.unit(NOON, () => "lease"),
+        id,
+      ),
+    ).toMatchObject({
       next: "call",
       lease: "lease",
       request: {
@@ -53,7 +58,12 @@ describe("what a summarizer is given", () => {
         ],
       },
     });
-    expect(beginSummary(session.store, session.row, id, () => "other", NOON)).toEqual({ next: "wait" });
+    expect(
+      beginSummary(
+        session.unit(NOON, () => "other"),
+        id,
+      ),
+    ).toEqual({ next: "wait" });
   });
 
   it("is held against what they cost, the message's date among it", () => {
@@ -69,13 +79,16 @@ describe("what a summarizer is given", () => {
     const occurredAt = "2026-07-01T23:30:00.000-07:00";
     session.append([{ role: "user", content: "The ferry leaves tomorrow at nine", occurredAt }]);
     const { id } = session.owe("summarize", { throughSeq: 1 });
-    const begun = beginSummary(session.store, session.row, id, () => "lease", NOON);
+    const begun = beginSummary(
+      session.unit(NOON, () => "lease"),
+      id,
+    );
     expect(begun).toMatchObject({ request: { messages: [{ at: occurredAt }] } });
     const answer = {
       model: "model",
       items: [{ ...SAID, text: "The ferry leaves tomorrow at nine", sourceSeqs: [1] }],
     };
-    saveAnswer(session.store, session.row, id, "lease", answer, null, session.newId, NOON);
+    saveAnswer(session.unit(), id, "lease", answer, null);
     expect(session.store.summaries.items(1).map(({ text }) => text)).toEqual([
       "The ferry leaves tomorrow at nine (said 2026-07-01)",
     ]);
@@ -89,7 +102,12 @@ describe("what a summarizer is given", () => {
     const session = withMessages(2, { settings: { summarizerTokensPerDay: 100 } });
     session.store.spent.add(startOfDay(NOON), { summarizerTokens });
     const { id } = session.owe("summarize", { throughSeq: 2 });
-    expect(beginSummary(session.store, session.row, id, () => "lease", NOON)).toMatchObject({ isOverBudget });
+    expect(
+      beginSummary(
+        session.unit(NOON, () => "lease"),
+        id,
+      ),
+    ).toMatchObject({ isOverBudget });
   });
 });
 
@@ -102,11 +120,14 @@ describe("an answer of a summarizer", () => {
   function begun(count = 2) {
     const session = withMessages(count);
     const { id } = session.owe("summarize", { throughSeq: count });
-    beginSummary(session.store, session.row, id, () => "lease", NOON);
+    beginSummary(
+      session.unit(NOON, () => "lease"),
+      id,
+    );
     return { session, id };
   }
   const save = (session: NodeSession, id: string, lease: string, shortfall: { reason: string } | null = null) =>
-    saveAnswer(session.store, session.row, id, lease, answerOf(), shortfall, session.newId, NOON);
+    saveAnswer(session.unit(), id, lease, answerOf(), shortfall);
 
   it("becomes the next version, and counts once for the day", () => {
     const { session, id } = begun();
@@ -141,9 +162,12 @@ describe("an answer of a summarizer", () => {
       throughSeq: 12,
       draft: { baseVersion: 0, throughSeq: 11, items, dropped: 0, summarizer: "model", degraded: false, good: null },
     });
-    beginSummary(session.store, session.row, id, () => "lease", NOON);
+    beginSummary(
+      session.unit(NOON, () => "lease"),
+      id,
+    );
     const answer = answerOf("message number 11", 12);
-    saveAnswer(session.store, session.row, id, "lease", answer, null, session.newId, NOON);
+    saveAnswer(session.unit(), id, "lease", answer, null);
     expect(session.store.summaries.items(1).map((item) => item.id)).toContain("1.12");
   });
 });
@@ -164,12 +188,12 @@ describe("a range of several calls", () => {
     const told: number[][] = [];
     let leases = 0;
     const newLease = (): string => `lease-${(leases += 1)}`;
-    let step = beginSummary(session.store, session.row, id, newLease, NOON);
+    let step = beginSummary(session.unit(NOON, newLease), id);
     for (let call = 1; step.next === "call"; call += 1) {
       told.push(step.request.messages.map(({ seq }) => seq));
-      if (call === 1) eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+      if (call === 1) eraseMessage(session.unit(), "seq-1");
       const answer = { model: "model", items: [] };
-      step = saveAnswer(session.store, session.row, id, step.lease, answer, null, newLease, NOON).step;
+      step = saveAnswer(session.unit(NOON, newLease), id, step.lease, answer, null).step;
     }
     expect(told).toEqual([[1], [2], [3]]);
     expect(session.store.summaries.newest()).toMatchObject({ version: 1, throughSeq: 3 });
@@ -182,7 +206,7 @@ describe("a change of what the summary covers", () => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4, [{ sourceSeqs: [3, 4] }, { sourceSeqs: [2] }, { sourceSeqs: [4] }]);
-    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-3");
     expect(session.store.summaries.items(2).map(({ sourceSeqs }) => sourceSeqs)).toEqual([[2], [4]]);
     expect(hiddenOf(session)).toEqual([3]);
     expect(session.job("summarize")).toMatchObject({ redoBase: 1, throughSeq: 4, nextSendAt: NOON + REDO_DELAY_MS });
@@ -198,7 +222,7 @@ describe("a change of what the summary covers", () => {
     session.summarize(1, 2);
     session.summarize(2, 4);
     expect(session.store.summaries.versionBefore(seq)).toBe(redoBase);
-    editMessage(session.store, session.row, `seq-${seq}`, { content: "something else" }, session.newId, NOON);
+    editMessage(session.unit(), `seq-${seq}`, { content: "something else" });
     expect(session.job("summarize")?.redoBase).toBe(redoBase);
   });
 
@@ -208,13 +232,16 @@ describe("a change of what the summary covers", () => {
   ])("by an edit of a message %s hides what it says now, until that is summarized", (_, content, hidden) => {
     const session = withMessages(4);
     session.summarize(1, 3, [{ sourceSeqs: [1] }]);
-    editMessage(session.store, session.row, "seq-2", { content }, session.newId, NOON);
+    editMessage(session.unit(), "seq-2", { content });
     expect(hiddenOf(session)).toEqual(hidden);
     const job = session.job("summarize");
     if (job === undefined) return;
-    beginSummary(session.store, session.row, job.id, () => "lease", NOON);
+    beginSummary(
+      session.unit(NOON, () => "lease"),
+      job.id,
+    );
     const answer = { model: "model", items: [] };
-    saveAnswer(session.store, session.row, job.id, "lease", answer, null, session.newId, NOON);
+    saveAnswer(session.unit(), job.id, "lease", answer, null);
     expect(hiddenOf(session)).toEqual([]);
   });
 
@@ -222,18 +249,23 @@ describe("a change of what the summary covers", () => {
     const session = new NodeSession();
     session.append(["message number 0", { role: "user", content: "" }, "message number 2", "message number 3"]);
     const first = session.owe("summarize", { throughSeq: 3 });
-    const begun = beginSummary(session.store, session.row, first.id, () => "lease", NOON);
+    const begun = beginSummary(
+      session.unit(NOON, () => "lease"),
+      first.id,
+    );
     expect(begun).toMatchObject({ next: "call", request: { messages: [{ seq: 1 }, { seq: 3 }] } });
-    editMessage(session.store, session.row, "seq-2", { content: "message number 1" }, session.newId, NOON);
-    editMessage(session.store, session.row, "seq-4", { content: "message number 4" }, session.newId, NOON);
+    editMessage(session.unit(), "seq-2", { content: "message number 1" });
+    editMessage(session.unit(), "seq-4", { content: "message number 4" });
     const answer = { model: "model", items: [{ ...SAID, text: "message number 0", sourceSeqs: [1] }] };
-    const save = (id: string, lease: string) =>
-      saveAnswer(session.store, session.row, id, lease, answer, null, session.newId, NOON);
+    const save = (id: string, lease: string) => saveAnswer(session.unit(), id, lease, answer, null);
     expect(save(first.id, "lease")).toMatchObject({ committedVersion: 1 });
     expect(hiddenOf(session)).toEqual([2]);
     const again = session.job("summarize");
     if (again === undefined) throw new Error("no summary is owed");
-    const anew = beginSummary(session.store, session.row, again.id, () => "later", NOON);
+    const anew = beginSummary(
+      session.unit(NOON, () => "later"),
+      again.id,
+    );
     expect(anew).toMatchObject({
       request: { messages: [{ seq: 1 }, { seq: 2, text: "message number 1" }, { seq: 3 }] },
     });
@@ -244,7 +276,7 @@ describe("a change of what the summary covers", () => {
   it("past what it covers calls for none", () => {
     const session = withMessages(6);
     session.summarize(1, 4, [{ sourceSeqs: [4] }]);
-    eraseMessage(session.store, session.row, "seq-5", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-5");
     expect(session.job("summarize")).toBeUndefined();
     expect(session.store.summaries.items(1)).toHaveLength(1);
   });
@@ -271,9 +303,9 @@ describe("a change of what the summary covers", () => {
   it("of which nothing is left takes the old summary out of the archive", () => {
     const session = new NodeSession();
     session.append(["one"]);
-    eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-1");
     session.store.setArchiveRev(3, false);
-    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(oweRebuild(session.unit())).toBeNull();
     expect(session.job("archive")).toBeDefined();
     expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
   });
@@ -281,14 +313,18 @@ describe("a change of what the summary covers", () => {
   it("of which nothing is left ends its job with the consumer who takes that off the operators' list, if it may be there", () => {
     const session = new NodeSession();
     session.append(["one"]);
-    eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
-    const begin = (id: string) => beginSummary(session.store, session.row, id, () => "lease", NOON);
+    eraseMessage(session.unit(), "seq-1");
+    const begin = (id: string) =>
+      beginSummary(
+        session.unit(NOON, () => "lease"),
+        id,
+      );
     session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1 });
-    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(oweRebuild(session.unit())).toBeNull();
     expect(session.job("summarize")).toBeUndefined();
     const known = { state: "failed", failures: 9, firstFailedAt: NOON, lastFailedAt: NOON } as const;
     const { id } = session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1, ...known });
-    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(oweRebuild(session.unit())).toBeNull();
     expect(session.job("summarize")).toMatchObject({ id, state: "owed", nextSendAt: NOON });
     expect(begin(id)).toMatchObject({ next: "done", hasFailed: true });
     expect(session.job("summarize")).toBeUndefined();
@@ -302,23 +338,35 @@ describe("the report of a version", () => {
     const session = withMessages(6);
     session.summarize(1, 2, [{ text: "Ada lives in Lisbon" }, { sourceSession: "old", sourceIncarnation: "a-life" }]);
     session.summarize(2, 4, [{ text: "Ada moved to Porto", sourceSeqs: [4] }]);
-    const { store } = session;
-    expect(compareSummaries(store, 1, undefined)).toMatchObject({ version: 1, from: null, kept: [], dropped: [] });
-    expect(JSON.stringify(compareSummaries(store, 1, undefined))).not.toContain("a-life");
-    expect(compareSummaries(store, 2, undefined)).toMatchObject({ from: 1, added: [{ text: "Ada moved to Porto" }] });
-    expect(compareSummaries(store, 1, 2)).toMatchObject({ from: 2, dropped: [{ text: "Ada moved to Porto" }] });
-    expect([compareSummaries(store, 3, undefined), compareSummaries(store, 2, 3)]).toEqual([null, null]);
+    expect(compareSummaries(session.unit(), 1, undefined)).toMatchObject({
+      version: 1,
+      from: null,
+      kept: [],
+      dropped: [],
+    });
+    expect(JSON.stringify(compareSummaries(session.unit(), 1, undefined))).not.toContain("a-life");
+    expect(compareSummaries(session.unit(), 2, undefined)).toMatchObject({
+      from: 1,
+      added: [{ text: "Ada moved to Porto" }],
+    });
+    expect(compareSummaries(session.unit(), 1, 2)).toMatchObject({
+      from: 2,
+      dropped: [{ text: "Ada moved to Porto" }],
+    });
+    expect([compareSummaries(session.unit(), 3, undefined), compareSummaries(session.unit(), 2, 3)]).toEqual([
+      null,
+      null,
+    ]);
   });
 
   it("names what users said of its branch that no item says, page by page, and nothing that was erased", () => {
     const session = new NodeSession();
-    const { store, newId } = session;
     session.append([user("The code is 4711."), { role: "assistant", content: "Noted: 4711 and 9999." }]);
     session.append([user("And the gate is 5522."), user("My locker is 6633."), user("The bus is 7744.")]);
     session.append([{ ...user("The train is 8855."), afterSeq: 4 }, user("The room is 9966.")]);
     session.summarize(1, 7, [{ text: "The locker is 6633", sourceSeqs: [4] }]);
-    eraseMessage(store, session.row, "seq-3", newId, NOON);
-    const [seven, all] = [readLosses(store, 1, 0, 2), readLosses(store, 1, 0, 50)];
+    eraseMessage(session.unit(), "seq-3");
+    const [seven, all] = [readLosses(session.unit(), 1, 0, 2), readLosses(session.unit(), 1, 0, 50)];
     expect(all).toEqual({
       data: [
         { seq: 1, id: "seq-1", words: [{ kind: "number", text: "4711" }] },
@@ -329,8 +377,8 @@ describe("the report of a version", () => {
       nextCursor: null,
     });
     expect(seven).toMatchObject({ data: all?.data.slice(0, 2), hasMore: true, nextCursor: "6" });
-    expect(readLosses(store, 1, 6, 2)?.data).toEqual(all?.data.slice(2));
-    expect(readLosses(store, 2, 0, 2)).toBeNull();
+    expect(readLosses(session.unit(), 1, 6, 2)?.data).toEqual(all?.data.slice(2));
+    expect(readLosses(session.unit(), 2, 0, 2)).toBeNull();
   });
 
   it("reads no more for a page than it may, however little it finds", () => {
@@ -339,9 +387,9 @@ describe("the report of a version", () => {
     for (let said = 0; said < MAX_LOSSES_READ; said += talk.length) session.append(talk);
     session.append([user("The code is 4711.")]);
     session.summarize(1, MAX_LOSSES_READ + 1, []);
-    const page = readLosses(session.store, 1, 0, 10);
+    const page = readLosses(session.unit(), 1, 0, 10);
     expect(page).toEqual({ data: [], hasMore: true, nextCursor: `${MAX_LOSSES_READ}` });
-    expect(readLosses(session.store, 1, Number(page?.nextCursor), 10)?.data).toMatchObject([
+    expect(readLosses(session.unit(), 1, Number(page?.nextCursor), 10)?.data).toMatchObject([
       { seq: MAX_LOSSES_READ + 1 },
     ]);
   });
@@ -381,21 +429,13 @@ describe("an exported session", () => {
   it.each([
     ["untouched", () => undefined, true],
     ["that goes on", (session: NodeSession) => session.say(1), true],
-    [
-      "that is edited",
-      (session: NodeSession) => editMessage(session.store, session.row, "seq-1", { content: "x" }, session.newId, NOON),
-      false,
-    ],
-    [
-      "of which something is erased",
-      (session: NodeSession) => eraseMessage(session.store, session.row, "seq-1", session.newId, NOON),
-      false,
-    ],
+    ["that is edited", (session: NodeSession) => editMessage(session.unit(), "seq-1", { content: "x" }), false],
+    ["of which something is erased", (session: NodeSession) => eraseMessage(session.unit(), "seq-1"), false],
   ])("%s is told to be complete, or not", (_, change, complete) => {
     const session = withMessages(3);
-    const head = readExportHead(session.store, session.row);
+    const head = readExportHead(session.unit());
     change(session);
-    expect(readExportEnd(session.store, session.row, head, null).end).toMatchObject({ messages: 3, complete });
+    expect(readExportEnd(session.unit(), head, null).end).toMatchObject({ messages: 3, complete });
   });
 });
 
@@ -428,12 +468,8 @@ describe("an imported line", () => {
   const importing = (lines: readonly NumberedLine[]) => {
     const session = new NodeSession({ copying });
     const numbered = lines.map(({ line }, at) => ({ line, number: at + 2 }));
-    const saved = saveLines(
-      session.store,
-      beginProgress("import", 1, 1_000),
-      new ImportedItems(),
-      numbered,
-      lines.length + 1,
+    const saved = outcomeOf(() =>
+      saveLines(session.unit(), beginProgress("import", 1, 1_000), new ImportedItems(), numbered, lines.length + 1),
     );
     return { session, saved };
   };
@@ -497,9 +533,9 @@ describe("an imported line", () => {
     const items = [item(), item({ id: "1.2", text: "Paris, 1789" })];
     const { session, saved } = importing([...three, summary(1, 2), ...items, end(more)]);
     if (!saved.ok) throw new Error(saved.fault.detail);
-    expect(importFault(session.store, saved.value)?.code).toBe(code);
+    expect(importFault(session.unit(), saved.value)?.code).toBe(code);
     if (code !== undefined) return;
-    finishImport(session.store, session.row, saved.value, session.newId, NOON);
+    finishImport(session.unit(), saved.value);
     expect(session.row.copying).toBeNull();
     expect(session.job("archive")).toBeDefined();
   });
@@ -507,7 +543,7 @@ describe("an imported line", () => {
   it("is missed where the file ends before its end", () => {
     const { session, saved } = importing(three);
     if (!saved.ok) throw new Error(saved.fault.detail);
-    expect(importFault(session.store, saved.value)?.facts).toEqual({ line: 5 });
+    expect(importFault(session.unit(), saved.value)?.facts).toEqual({ line: 5 });
   });
 });
 
@@ -522,7 +558,7 @@ describe("a fork", () => {
 
   function copying() {
     const session = new NodeSession({ copying: { kind: "fork", until: NOON, sourceChanges: null } });
-    const { id } = oweCopy(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    const { id } = oweCopy(session.unit(), SOURCE);
     const source = withMessages(4);
     const rows = [...source.store.messages.hashedForward(1, 4)];
     const end = { hashKey: source.row.hashKey, summary: null, items: [], origins: [], hasVectors: false };
@@ -531,8 +567,7 @@ describe("a fork", () => {
 
   it("takes messages in order, up to the one it is made through, whichever come twice", () => {
     const { session, id, rows, end } = copying();
-    const save = (page: Parameters<typeof saveCopyPage>[3]) =>
-      saveCopyPage(session.store, session.row, id, page, session.newId, NOON);
+    const save = (page: Parameters<typeof saveCopyPage>[2]) => saveCopyPage(session.unit(), id, page);
     expect(save({ changes: 0, rows: rows.slice(0, 2), end: null })).toMatchObject({ afterSeq: 2, throughSeq: 3 });
     expect(save({ changes: 0, rows: rows.slice(0, 2), end: null })).toMatchObject({ afterSeq: 2 });
     expect(save({ changes: 0, rows: rows.slice(2), end: null })).toMatchObject({ afterSeq: 3 });
@@ -545,16 +580,9 @@ describe("a fork", () => {
 
   it("begins again when its source changed between two pages", () => {
     const { session, id, rows } = copying();
-    saveCopyPage(
-      session.store,
-      session.row,
-      id,
-      { changes: 0, rows: rows.slice(0, 2), end: null },
-      session.newId,
-      NOON,
-    );
+    saveCopyPage(session.unit(), id, { changes: 0, rows: rows.slice(0, 2), end: null });
     const page = { changes: 1, rows: rows.slice(2), end: null };
-    expect(saveCopyPage(session.store, session.row, id, page, session.newId, NOON)).toMatchObject({ afterSeq: 0 });
+    expect(saveCopyPage(session.unit(), id, page)).toMatchObject({ afterSeq: 0 });
     expect(session.store.messages.head()).toBeNull();
     expect(session.row.copying).toMatchObject({ sourceChanges: null });
   });
@@ -564,7 +592,7 @@ describe("a fork", () => {
     session.store.lineage.putCopy("copy", 6);
     session.store.lineage.putCopy("copy", 2);
     const own = { session: "chat", incarnation: INCARNATION };
-    tellCopies(session.store, session.row, { source: own, seqs: [6, 7] }, session.newId, NOON);
+    tellCopies(session.unit(), { source: own, seqs: [6, 7] });
     expect(session.store.lineage.owedErasures(0, 10).map(({ what }) => what)).toEqual([6]);
     expect(session.job("erase-copies")).toBeDefined();
   });
@@ -593,7 +621,7 @@ describe("a fork", () => {
     expect(owed).toHaveLength(
       1_000 + Array.from({ length: 3_000 }, (_, at) => at).filter((at) => at % 3 !== 0 && at % 9 >= 4).length,
     );
-    tellCopies(session.store, session.row, { source: own, seqs: null, throughSeq: 5 }, session.newId, NOON);
+    tellCopies(session.unit(), { source: own, seqs: null, throughSeq: 5 });
     const ranges = session.store.lineage.owedErasures(0, 10_000).filter(({ what }) => typeof what === "object");
     expect(new Set(ranges.map(({ what }) => JSON.stringify(what)))).toEqual(
       new Set([1, 2, 4, 5].map((throughSeq) => JSON.stringify({ throughSeq }))),
@@ -604,13 +632,13 @@ describe("a fork", () => {
     const session = withMessages(3);
     const own = { session: "chat", incarnation: INCARNATION };
     for (const copy of ["a", "b", "c"]) session.store.lineage.putCopy(copy, null);
-    tellCopies(session.store, session.row, { source: own, seqs: [2] }, session.newId, NOON);
+    tellCopies(session.unit(), { source: own, seqs: [2] });
     const id = session.job("erase-copies")?.id ?? "";
-    confirmCopyErasures(session.store, id, [], [], 2, NOON);
+    confirmCopyErasures(session.unit(), id, [], [], 2);
     expect(session.job("erase-copies")?.throughSeq).toBe(2);
-    waitForCopies(session.store, id, 0.5, NOON);
+    waitForCopies(session.unit(), id, 0.5);
     expect(session.job("erase-copies")?.throughSeq).toBe(0);
-    confirmCopyErasures(session.store, id, [1, 2, 3], [], 3, NOON);
+    confirmCopyErasures(session.unit(), id, [1, 2, 3], [], 3);
     expect(session.job("erase-copies")).toBeUndefined();
   });
 
@@ -645,13 +673,17 @@ describe("a session that continues another", () => {
 
   function carried(hear: (session: NodeSession) => void = () => undefined): string[] {
     const session = new NodeSession();
-    oweCarrying(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    oweCarrying(session.unit(), SOURCE);
     const { id } = session.owe("restore");
     hear(session);
-    const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
+    const lease =
+      nextCarrying(
+        session.unit(NOON, () => "lease"),
+        id,
+      )?.lease ?? "";
     const given = { throughSeq: 6, items, origins: [] };
-    expect(carryOver(session.store, session.row, id, "another", given, session.newId, NOON)).toBe(false);
-    expect(carryOver(session.store, session.row, id, lease, given, session.newId, NOON)).toBe(true);
+    expect(carryOver(session.unit(), id, "another", given)).toBe(false);
+    expect(carryOver(session.unit(), id, lease, given)).toBe(true);
     const version = session.store.summaries.newest()?.version ?? 0;
     return session.store.summaries.items(version).map(({ text }) => text);
   }
@@ -667,36 +699,42 @@ describe("a session that continues another", () => {
     );
     session.store.lineage.putOrigin({ ...SOURCE, state: "stale" });
     const { id } = session.owe("restore");
-    const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
+    const lease =
+      nextCarrying(
+        session.unit(NOON, () => "lease"),
+        id,
+      )?.lease ?? "";
     const held = [1, 600, 1_200].map((at) => itemOf(`1.${at}`, { text: `carried ${at}` }));
     const given = { throughSeq: 1, items: held, origins: [] };
-    expect(carryOver(session.store, session.row, id, lease, given, session.newId, NOON)).toBe(true);
+    expect(carryOver(session.unit(), id, lease, given)).toBe(true);
     const newest = session.store.summaries.newest()?.version ?? 0;
     expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
   });
 
   it("confirms no erasure before the archive has, though what it was given since ends before that", () => {
     const session = new NodeSession();
-    oweCarrying(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    oweCarrying(session.unit(), SOURCE);
     session.owe("restore");
     const give = (given: { throughSeq: number; items: typeof items }): void => {
       const id = session.job("restore")?.id ?? "";
-      const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
-      expect(carryOver(session.store, session.row, id, lease, { ...given, origins: [] }, session.newId, NOON)).toBe(
-        true,
-      );
+      const lease =
+        nextCarrying(
+          session.unit(NOON, () => "lease"),
+          id,
+        )?.lease ?? "";
+      expect(carryOver(session.unit(), id, lease, { ...given, origins: [] })).toBe(true);
     };
     const archive = (): void => {
       const job = session.job("archive")?.id ?? "";
       const { archiveRev: rev } = session.row;
       const version = session.store.summaries.newest()?.version ?? 0;
-      confirmArchived(session.store, session.row, job, { rev, version, messageSeq: 0 }, session.newId, NOON);
+      confirmArchived(session.unit(), job, { rev, version, messageSeq: 0 });
     };
     const told = [{ source: { session: SOURCE.session, incarnation: SOURCE.incarnation }, seqs: [5] }];
-    const isConfirmed = (): boolean => answerFor(session.store, session.row, told, FIRST_PLACE).isConfirmed;
+    const isConfirmed = (): boolean => answerFor(session.unit(), told, FIRST_PLACE).isConfirmed;
     give({ throughSeq: 6, items });
     archive();
-    eraseCopied(session.store, session.row, told, session.newId, NOON);
+    eraseCopied(session.unit(), told);
     expect(isConfirmed()).toBe(false);
     give({ throughSeq: 0, items: [] });
     expect(isConfirmed()).toBe(false);

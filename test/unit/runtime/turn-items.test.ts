@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TurnItems } from "../../../src/memory/retrieval/turn-items.ts";
 import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
-import { itemOf, NodeSession, NOON } from "./node-session.ts";
+import { itemOf, NodeSession } from "./node-session.ts";
 
 const WORK = "I start at nine at Northwind, down by the harbour.";
 const ON_WORK = { text: "Employer: Northwind", sourceSeqs: [3] };
@@ -17,18 +17,18 @@ function withWork(): NodeSession {
 }
 
 function find(session: NodeSession, query: string): number[] {
-  return searchMessages(session.store, session.search, { query }).data.map(({ message }) => message.seq);
+  return searchMessages(session.unit(), { query }).data.map(({ message }) => message.seq);
 }
 
 describe("what an item of the summary says counts as words of the turns that it cites", () => {
   it("from the version on that says it, in a search and in a context, and no longer than that", () => {
     const session = withWork();
-    const { store, search } = session;
+    const { store } = session;
     expect(find(session, "employer")).toEqual([]);
     session.summarize(1, 8, [ON_WORK]);
     expect(find(session, "employer")[0]).toBe(3);
     const inContext = (throughSeq: number): number[] =>
-      retrieveForContext(store, search, "employer", store.branches.through(throughSeq)).found.map(
+      retrieveForContext(session.unit(), "employer", store.branches.through(throughSeq)).found.map(
         ({ message }) => message.seq,
       );
     expect(inContext(12)[0]).toBe(3);
@@ -43,12 +43,12 @@ describe("what an item of the summary says counts as words of the turns that it 
     const edited = withWork();
     edited.summarize(1, 8, [ON_WORK]);
     expect(find(edited, "employer")[0]).toBe(3);
-    editMessage(edited.store, edited.row, "seq-3", { content: "Never mind." }, edited.newId, NOON);
+    editMessage(edited.unit(), "seq-3", { content: "Never mind." });
     edited.search.update(3);
     expect(find(edited, "employer")).toEqual([]);
     const erased = withWork();
     erased.summarize(1, 8, [{ ...ON_WORK, sourceSeqs: [3, 4] }]);
-    eraseMessage(erased.store, erased.row, "seq-3", erased.newId, NOON);
+    eraseMessage(erased.unit(), "seq-3");
     erased.search.remove([3]);
     expect(find(erased, "employer")).toEqual([]);
   });

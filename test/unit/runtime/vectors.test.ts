@@ -41,8 +41,8 @@ function embed(text: string): Float32Array {
 type Call = Extract<EmbeddingStep, { next: "call" }>;
 
 function begin(session: NodeSession, model: string | null = MODEL, now = NOON): EmbeddingStep {
-  const job = session.job("embed") ?? oweEmbedding(session.store, session.row, session.newId, now, false);
-  return beginEmbedding(session.store, session.row, job.id, model, session.newId, now);
+  const job = session.job("embed") ?? oweEmbedding(session.unit(now), false);
+  return beginEmbedding(session.unit(now), job.id, model);
 }
 
 function expectCall(step: EmbeddingStep): Call {
@@ -53,7 +53,7 @@ function expectCall(step: EmbeddingStep): Call {
 function save(session: NodeSession, { lease, texts }: Call, model = MODEL): EmbeddingStep {
   const vectors = texts.map(({ key, text }) => ({ key, vector: embed(text) }));
   const jobId = session.job("embed")?.id ?? "";
-  return saveVectors(session.store, session.row, jobId, lease, model, vectors, session.newId, NOON);
+  return saveVectors(session.unit(), jobId, lease, model, vectors);
 }
 
 /** Does all that is owed, as a consumer would. @returns the texts of each call */
@@ -72,7 +72,7 @@ function asking(text: string, model = MODEL): QueryMeaning {
 function near(session: NodeSession, text: string, model = MODEL) {
   const { store } = session;
   const branch = store.messages.tip()?.branch ?? store.branches.active(0);
-  const { use, near: turns } = nearTurns(store, asking(text, model), branch);
+  const { use, near: turns } = nearTurns(session.unit(), asking(text, model), branch);
   return { use, seqs: turns.toSorted((a, b) => b.nearness - a.nearness).map(({ seq }) => seq) };
 }
 
@@ -148,7 +148,7 @@ describe("texts that are given to a model", () => {
       { key: "m2.0000", vector: embed("an answer") },
       { key: "nonsense", vector: embed("nonsense") },
     ];
-    const next = saveVectors(session.store, session.row, jobId, step.lease, MODEL, saved, session.newId, NOON);
+    const next = saveVectors(session.unit(), jobId, step.lease, MODEL, saved);
     expect(expectCall(next).texts[0]?.text).toBe("we sailed over the sea");
     expect(expectCall(next).texts).toHaveLength(4);
     expect([...session.store.vectors.owners()]).toEqual([3]);
@@ -157,9 +157,8 @@ describe("texts that are given to a model", () => {
 
 describe("what was embedded for a text that changed meanwhile", () => {
   const changes: Record<string, (session: NodeSession) => void> = {
-    "was edited": (session) =>
-      void editMessage(session.store, session.row, "seq-1", { content: "we flew" }, session.newId, NOON),
-    "was erased": (session) => void eraseMessage(session.store, session.row, "seq-1", session.newId, NOON),
+    "was edited": (session) => void editMessage(session.unit(), "seq-1", { content: "we flew" }),
+    "was erased": (session) => void eraseMessage(session.unit(), "seq-1"),
   };
 
   it.each(Object.entries(changes))("is dropped: it %s", (_what, change) => {
@@ -181,7 +180,7 @@ describe("what was embedded for a text that changed meanwhile", () => {
     const step = expectCall(begin(session));
     expect(save(session, { ...step, lease: "another" })).toEqual({ next: "wait" });
     expect(tablesOf(session)).toBe(0);
-    eraseSession(session.store, session.row, session.newId, NOON);
+    eraseSession(session.unit());
     expect(save(session, step)).toEqual({ next: "done", hasFailed: false });
     expect(tablesOf(session)).toBe(0);
   });
@@ -191,9 +190,9 @@ describe("a vector goes with what it is of", () => {
   it("when a message is edited, and is made anew with the next summary", () => {
     const session = chat();
     embedAll(session);
-    editMessage(session.store, session.row, "seq-3", { metadata: { rated: 1 } }, session.newId, NOON);
+    editMessage(session.unit(), "seq-3", { metadata: { rated: 1 } });
     expect(session.store.vectors.owners().has(3)).toBe(true);
-    editMessage(session.store, session.row, "seq-3", { content: "my dog sleeps" }, session.newId, NOON);
+    editMessage(session.unit(), "seq-3", { content: "my dog sleeps" });
     expect(session.store.vectors.owners().has(3)).toBe(false);
     expect(near(session, "cat").seqs).not.toContain(3);
     expect(embedAll(session)).toEqual([["my dog sleeps"]]);
@@ -202,7 +201,7 @@ describe("a vector goes with what it is of", () => {
   it("when a message is erased, with those of the items that cite it", () => {
     const session = chat();
     embedAll(session);
-    eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+    eraseMessage(session.unit(), "seq-1");
     expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([-2, 3, 5]);
   });
 
@@ -216,7 +215,7 @@ describe("a vector goes with what it is of", () => {
 
   it("when the session is erased or expires", () => {
     for (const end of [
-      (session: NodeSession) => void eraseSession(session.store, session.row, session.newId, NOON),
+      (session: NodeSession) => void eraseSession(session.unit()),
       (session: NodeSession) => session.store.expire(NOON),
     ]) {
       const session = chat();
@@ -296,7 +295,7 @@ describe("a place that is free again", () => {
       );
     expect(rows()).toEqual([1, 2]);
     for (let seq = 1; seq <= 20; seq += 1) {
-      eraseMessage(session.store, session.row, `seq-${seq}`, session.newId, NOON);
+      eraseMessage(session.unit(), `seq-${seq}`);
     }
     session.append(Array.from({ length: 20 }, (_, at) => `another ${at}`));
     embedAll(session);
@@ -308,14 +307,13 @@ describe("a place that is free again", () => {
 describe("what is near to a query", () => {
   it("is found by its meaning where no word is shared", () => {
     const session = chat();
-    const { store, search } = session;
     const find = (query: string, asked?: QueryMeaning) =>
-      searchMessages(store, search, { query }, asked).data.map(({ message }) => message.seq);
+      searchMessages(session.unit(), { query }, asked).data.map(({ message }) => message.seq);
     expect(find("ocean")).toEqual([]);
     expect(near(session, "ocean")).toEqual({ use: "none-yet", seqs: [] });
     embedAll(session);
     expect(near(session, "ocean").seqs[0]).toBe(1);
-    const { data, retrieval } = searchMessages(store, search, { query: "ocean" }, asking("ocean"));
+    const { data, retrieval } = searchMessages(session.unit(), { query: "ocean" }, asking("ocean"));
     expect(retrieval).toEqual({ by: "words-and-meaning" });
     expect(data[0]?.message.seq).toBe(1);
     expect(data[0]?.why).toBe("near in meaning");
@@ -329,7 +327,7 @@ describe("what is near to a query", () => {
     embedAll(session);
     expect(near(session, "employer").seqs[0]).toBe(1);
     const itemId = "1.1";
-    const { use, scores } = scoreItems(session.store, { model: MODEL, vector: embed("employer") }, [itemId, "7.7"]);
+    const { use, scores } = scoreItems(session.unit(), { model: MODEL, vector: embed("employer") }, [itemId, "7.7"]);
     expect(use).toBe("used");
     expect(scores.map(({ id }) => id)).toEqual([itemId]);
     expect(scores[0]?.score).toBeGreaterThan(0.2);
@@ -337,9 +335,9 @@ describe("what is near to a query", () => {
 
   it("says why meaning was not used", () => {
     const session = chat();
-    const { store, search } = session;
+    const { store } = session;
     const use = (asked?: QueryMeaning) =>
-      retrieveForContext(store, search, "sea", store.branches.through(5), asked).meaning;
+      retrieveForContext(session.unit(), "sea", store.branches.through(5), asked).meaning;
     expect([use(), use({ without: "off" }), use({ without: "unavailable" }), use(asking("sea"))]).toEqual([
       undefined,
       "off",
@@ -359,7 +357,7 @@ describe("what is near to a query", () => {
     expect(near(session, "ocean").seqs.toSorted()).toEqual([1, 3]);
     const { store } = session;
     const at = (seq: number) =>
-      nearTurns(store, asking("sea"), store.branches.through(seq)).near.map((turn) => turn.seq);
+      nearTurns(session.unit(), asking("sea"), store.branches.through(seq)).near.map((turn) => turn.seq);
     expect(at(2).toSorted()).toEqual([1, 2]);
     expect(at(1)).toEqual([1]);
   });
@@ -368,7 +366,7 @@ describe("what is near to a query", () => {
     const session = chat();
     embedAll(session);
     const [newest] = session.store.summaries.backward(10, 1);
-    bringBack(session.store, newest!, null, NOON);
+    bringBack(session.unit(), newest!, null);
     expect(session.store.summaries.placedItems(2)).toEqual([]);
     expect(near(session, "sailed").seqs).toContain(1);
     embedAll(session);
@@ -399,7 +397,7 @@ describe("another model", () => {
       calls.push(step.texts.length);
       const vectors = step.texts.map(({ key, text }) => ({ key, vector: embed(text).slice(0, 32) }));
       const jobId = session.job("embed")?.id ?? "";
-      step = saveVectors(session.store, session.row, jobId, step.lease, MODEL, vectors, session.newId, NOON);
+      step = saveVectors(session.unit(), jobId, step.lease, MODEL, vectors);
     }
     expect(calls).toEqual([1, 64, 6]);
     expect(session.store.vectors.state()).toMatchObject({ dimensions: 32 });
@@ -428,8 +426,8 @@ describe("the job of vectors", () => {
 
   it("is sent a minute after the summary, if whoever landed that did not go on with it", () => {
     const session = chat();
-    const job = oweEmbedding(session.store, session.row, session.newId, NOON, true);
-    const due = (now: number) => takeDueJobs(session.store, session.row, { of: () => undefined }, () => 0.5, now);
+    const job = oweEmbedding(session.unit(), true);
+    const due = (now: number) => takeDueJobs(session.unit(now), () => 0.5);
     expect(due(NOON + 59_000)).toEqual([]);
     expect(due(NOON + 60_000)).toMatchObject([{ kind: "embed", jobId: job.id }]);
   });
@@ -437,24 +435,24 @@ describe("the job of vectors", () => {
   it("is given up after eight failures, and owed again with the next summary", () => {
     const session = chat();
     const reports = Array.from({ length: 8 }, () => {
-      const job = oweEmbedding(session.store, session.row, session.newId, NOON, false);
+      const job = oweEmbedding(session.unit(), false);
       session.store.jobs.put({ ...job, nextSendAt: NOON });
       const { lease } = expectCall(begin(session));
-      return noteFailure(session.store, job.id, { reason: "embedder unreachable", lease }, 0.5, NOON);
+      return noteFailure(session.unit(), job.id, { reason: "embedder unreachable", lease }, 0.5);
     });
     expect(reports.map((report) => report?.gaveUp)).toEqual([...Array.from({ length: 7 }, () => false), true]);
     expect(session.job("embed")).toMatchObject({ state: "failed", failures: 8, lastError: "embedder unreachable" });
-    const job = oweEmbedding(session.store, session.row, session.newId, NOON, false);
+    const job = oweEmbedding(session.unit(), false);
     expect(job).toMatchObject({ state: "owed", failures: 0 });
     expect(embedAll(session)).toHaveLength(1);
   });
 
   it("keeps its pause while the provider is away, also when a summary lands", () => {
     const session = chat();
-    const job = oweEmbedding(session.store, session.row, session.newId, NOON, false);
+    const job = oweEmbedding(session.unit(), false);
     const { lease } = expectCall(begin(session));
-    noteFailure(session.store, job.id, { reason: "embedder timeout", lease, retryAfterSeconds: 900 }, 0.5, NOON);
-    const again = oweEmbedding(session.store, session.row, session.newId, NOON, true);
+    noteFailure(session.unit(), job.id, { reason: "embedder timeout", lease, retryAfterSeconds: 900 }, 0.5);
+    const again = oweEmbedding(session.unit(), true);
     expect(again.nextSendAt).toBe(NOON + 900_000);
     expect(again.failures).toBe(1);
   });
@@ -462,19 +460,19 @@ describe("the job of vectors", () => {
   it("may be dropped and tried again by an operator", () => {
     const session = chat();
     const job = session.owe("embed", { throughSeq: 4, failures: 5 });
-    expect(dropJob(session.store, job, NOON)).toBeNull();
+    expect(dropJob(session.unit(), job.id)).toBe(true);
     expect(session.job("embed")).toMatchObject({ state: "failed" });
-    expect(retryJob(session.store, job.id, NOON)).toBe(true);
+    expect(retryJob(session.unit(), job.id)).toBe(true);
     expect(session.job("embed")).toMatchObject({ state: "owed", failures: 0 });
   });
 
   it("does not hold up the end of a session: one that was given up is called off", () => {
     const session = chat();
     session.owe("embed", { throughSeq: 4, state: "failed", failures: 8 });
-    callOffEmbedding(session.store, NOON);
+    callOffEmbedding(session.unit());
     expect(begin(session)).toEqual({ next: "done", hasFailed: true });
     session.owe("embed", { throughSeq: 4, state: "owed" });
-    callOffEmbedding(session.store, NOON);
+    callOffEmbedding(session.unit());
     expect(begin(session).next).toBe("call");
   });
 });
@@ -493,10 +491,10 @@ describe("a fork", () => {
         throughSeq: 5,
         state: "pending",
       } as const;
-      const job = oweCopy(fork.store, INCARNATION, origin, fork.newId, NOON);
+      const job = oweCopy(fork.unit(), origin);
       for (const after of [0, 5]) {
-        const page = structuredClone(readCopyPage(source.store, source.row, after, 5));
-        saveCopyPage(fork.store, fork.row, job.id, page, fork.newId, NOON);
+        const page = structuredClone(readCopyPage(source.unit(), after, 5));
+        saveCopyPage(fork.unit(), job.id, page);
       }
       expect(tablesOf(fork)).toBe(0);
       expect(fork.job("embed") === undefined).toBe(!isEmbedded);

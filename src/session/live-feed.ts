@@ -1,11 +1,17 @@
 import { Pace } from "../access/pace.ts";
-import { createAdmission, createCountedLimit, createOwnCount, limitersOf } from "../access/rate-limit.ts";
+import {
+  createAdmission,
+  createCountedLimit,
+  createOwnCount,
+  type LimiterEnv,
+  limitersOf,
+} from "../access/rate-limit.ts";
 import { requireScope } from "../access/scopes.ts";
 import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Appender, AuditAction } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
-import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
+import { type Fault, type Outcome, ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { tellMended } from "../contracts/faults.ts";
 import { MAX_WAITING_FRAME_BYTES } from "../contracts/limits.ts";
 import type { ClientFrame } from "../contracts/live.ts";
@@ -15,20 +21,19 @@ import type { TicketClaim } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
 import type { BranchRequest, SessionState } from "../contracts/session.ts";
 import { contentsOf, takeIn } from "../memory/incoming.ts";
-import { createKeyChecks } from "../registry/key-check-client.ts";
+import { createKeyChecks, type KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { CERTAIN_MS } from "../registry/key-client.ts";
 import { createAuditTrail } from "../telemetry/audit.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { CopiedSession } from "./copied-session.ts";
+import { applyTenantSettings } from "./epoch.ts";
 import { FrameLimit } from "./frame-limit.ts";
 import { checkKeys, keyOf } from "./live-credentials.ts";
 import { type FrameName, MAX_ACKNOWLEDGEMENT_LENGTH, nameOfFrame, readFrame, type Received } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
 import { CLOSE, LiveSockets, type Sender } from "./live-sockets.ts";
-import type { SessionRow } from "./rows.ts";
-import { Refusal } from "./session-shell.ts";
-import type { ChatSessionEnv } from "./session-work.ts";
+import type { Transactions } from "./transactions.ts";
+import type { Unit } from "./unit.ts";
 
 const log = createLog();
 
@@ -38,63 +43,78 @@ const ACTIONS = { append: "appendMessages", branch: "switchBranch", context: "re
 /** A key that came with the request was known to be good so long ago at most. */
 const KEY_SHOWN_AGO_MS = CERTAIN_MS;
 
+/** The part of the environment that sockets use. */
+export interface LiveEnv extends LimiterEnv {
+  readonly TENANT: KeyCheckNamespace;
+  readonly AUDIT_QUEUE: Queue;
+  /** "off": nothing is limited. */
+  readonly THREADKEEP_RATE_LIMITS?: string;
+}
+
+/** What frames ask of the session. */
+export interface LiveCalls {
+  append(
+    request: AppendRequest,
+    birth: null,
+    tenant: undefined,
+    by: Appender | undefined,
+    trace: string | undefined,
+  ): Promise<Outcome<AppendResult>>;
+  context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
+  switchBranch(
+    request: BranchRequest,
+    tenant: undefined,
+    trace: string | undefined,
+    isByUser: boolean,
+  ): Promise<Outcome<SessionState>>;
+}
+
 /**
- * The live side of a session's object: sockets that hibernate with it, told of each change after it has committed, and the frames that
- * come on them, which pass the same checks as requests over HTTP.
+ * The sockets of a session's object, which hibernate with it and are told of each change after it has committed, and the frames that come on
+ * them, which pass the same checks as requests over HTTP.
  */
-export abstract class LiveSession extends CopiedSession {
+export class LiveFeed {
+  readonly #ctx: DurableObjectState;
+  readonly #env: LiveEnv;
+  readonly #calls: Transactions;
+  readonly #session: LiveCalls;
   readonly #sockets: LiveSockets;
-  readonly #checkKeys = createKeyChecks(() => this.env.TENANT);
+  readonly #checkKeys = createKeyChecks(() => this.#env.TENANT);
   /** What is refused on sockets never reaches the Worker, which audits all else. */
   readonly #audit = createAuditTrail({
-    send: (events) => this.env.AUDIT_QUEUE.send({ v: 1, events }),
-    keepAlive: (work) => this.ctx.waitUntil(work),
+    send: (events) => this.#env.AUDIT_QUEUE.send({ v: 1, events }),
+    keepAlive: (work) => this.#ctx.waitUntil(work),
     log,
   });
   #limit: FrameLimit | null = null;
 
-  constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
-    super(ctx, env);
-    this.#sockets = new LiveSockets(ctx, this.shell, this.#checkKeys);
-    this.shell.onCommit(() => this.#sockets.deliver());
-  }
-
-  abstract append(
-    request: AppendRequest,
-    birth: null,
-    tenant?: undefined,
-    by?: Appender,
-    trace?: string,
-  ): Promise<Outcome<AppendResult>>;
-  abstract context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
-  abstract switchBranch(
-    request: BranchRequest,
-    tenant?: undefined,
-    trace?: string,
-    isByUser?: boolean,
-  ): Promise<Outcome<SessionState>>;
-
-  /** The life that a ticket for this session is bound to. */
-  async ticketLife(): Promise<Outcome<string>> {
-    return this.shell.read(() => this.shell.known().incarnation);
+  constructor(ctx: DurableObjectState, env: LiveEnv, calls: Transactions, session: LiveCalls) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#calls = calls;
+    this.#session = session;
+    this.#sockets = new LiveSockets(ctx, calls, this.#checkKeys);
+    calls.onCommit(() => this.#sockets.deliver());
   }
 
   /** Opens a socket. Only the service can call it. */
-  override async fetch(request: Request): Promise<Response> {
+  async open(request: Request): Promise<Response> {
     const opening = readOpening(request);
     if (opening === null) return new Response(null, { status: 404 });
-    const admitted = this.shell.read(() => {
-      const session = this.shell.known();
+    const tenant = opening.tenant ?? undefined;
+    const admitted = this.#calls.read((unit) => {
+      const { row } = unit;
+      unit.requireSession();
       this.#sockets.requireRoom();
-      const { ticket, tenant } = opening;
-      const isNews = tenant !== null && tenant.rev > session.tenantRev;
+      const { ticket } = opening;
+      const isNews = tenant !== undefined && row !== null && tenant.rev > row.tenantRev;
       if (ticket !== null || isNews) {
-        this.shell.transact(() => {
-          if (ticket !== null) this.#takeTicket(session, ticket);
-          this.shell.hear(session, tenant ?? undefined);
-        });
+        this.#calls.change((changing) => {
+          if (ticket !== null) takeTicket(changing, ticket);
+          applyTenantSettings(changing);
+        }, tenant);
       }
-      return session.tenant;
+      return unit.session.tenant;
     });
     if (!admitted.ok) return writeRefusal(admitted.fault);
     const key = keyOf(opening);
@@ -105,18 +125,11 @@ export abstract class LiveSession extends CopiedSession {
         ? { isGood: () => true, checkedAt: now - KEY_SHOWN_AGO_MS }
         : await checkKeys(this.#checkKeys, admitted.value, [key], log);
     if (key !== null && !isGood(key)) return writeRefusal(SPENT_TICKET);
-    const opened = this.shell.read(() => this.#sockets.open(opening, checkedAt));
+    const opened = this.#calls.read(() => this.#sockets.open(opening, checkedAt));
     return opened.ok ? opened.value : writeRefusal(opened.fault);
   }
 
-  #takeTicket({ incarnation }: SessionRow, { id, life, expiresAt }: TicketClaim): void {
-    const now = Date.now();
-    const { feed } = this.shell.store;
-    if (expiresAt <= now || life !== incarnation || feed.isTicketUsed(id)) throw new Refusal(SPENT_TICKET);
-    feed.useTicket(id, expiresAt, now);
-  }
-
-  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+  async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const sender = this.#sockets.sender(socket);
     if (sender === null) return;
     const assurance = this.#sockets.assured(socket);
@@ -144,10 +157,10 @@ export abstract class LiveSession extends CopiedSession {
 
   /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
   #admit({ counted }: Sender, length: number): Promise<Fault | null> | null {
-    const session = this.shell.row();
-    if (session === null || this.env.THREADKEEP_RATE_LIMITS === "off") return null;
+    const session = this.#calls.unit().row;
+    if (session === null || this.#env.THREADKEEP_RATE_LIMITS === "off") return null;
     this.#limit ??= new FrameLimit(
-      createCountedLimit(createAdmission(limitersOf(this.env), log, createOwnCount())),
+      createCountedLimit(createAdmission(limitersOf(this.#env), log, createOwnCount())),
       new Pace(),
     );
     return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high", length);
@@ -170,7 +183,7 @@ export abstract class LiveSession extends CopiedSession {
 
   /** Tells the audit of a frame that was refused, as the Worker does of a request. */
   #noteRefusal({ by, requestId, from }: Sender, action: AuditAction, { code }: Fault): void {
-    const session = this.shell.row();
+    const session = this.#calls.unit().row;
     if (by === undefined || session === null) return;
     const { tenant, owner, session: id } = session;
     this.#audit.refuse({ tenant, owner, actor: by, session: id, action, result: code, requestId, from });
@@ -178,7 +191,7 @@ export abstract class LiveSession extends CopiedSession {
 
   /** Tells the audit what was done, as the Worker does of a request. */
   #noteSwitch({ by, requestId, from }: Sender, headSeq: Seq): void {
-    const session = this.shell.row();
+    const session = this.#calls.unit().row;
     if (by === undefined || session === null) return;
     const { tenant, owner, session: id } = session;
     const done = {
@@ -194,11 +207,11 @@ export abstract class LiveSession extends CopiedSession {
     this.#audit.record(done, { headSeq });
   }
 
-  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+  close(socket: WebSocket, code: number): void {
     this.#sockets.takeLeave(socket, code);
   }
 
-  override async webSocketError(socket: WebSocket): Promise<void> {
+  fail(socket: WebSocket): void {
     this.#sockets.forget(socket);
   }
 
@@ -234,24 +247,34 @@ export abstract class LiveSession extends CopiedSession {
     if (frame.type === "context") {
       const { type: _type, id: _id, ...request } = frame;
       requireScope(sender, "memory:read");
-      return unwrap(await this.context(request));
+      return unwrap(await this.#session.context(request));
     }
     requireScope(sender, "memory:write");
     if (frame.type === "branch") return this.#switchBranch(frame, sender);
     const { type: _type, id: _id, ...incoming } = frame;
     if (incoming.context !== undefined) requireScope(sender, "memory:read");
     const { request: append, placed } = takeIn(incoming);
-    if (sender.isUser) refuseForeignWords(placed, this.shell.row()?.tenantSettings.usersMay?.write);
+    if (sender.isUser) refuseForeignWords(placed, this.#calls.unit().row?.tenantSettings.usersMay?.write);
     refuseOversize(contentsOf(placed));
     const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
-    return unwrap(await this.append(append, null, undefined, by, sender.trace));
+    return unwrap(await this.#session.append(append, null, undefined, by, sender.trace));
   }
 
   async #switchBranch({ headSeq, expectedHeadSeq }: BranchRequest, sender: Sender): Promise<SessionState> {
-    const state = unwrap(await this.switchBranch({ headSeq, expectedHeadSeq }, undefined, sender.trace, sender.isUser));
+    const state = unwrap(
+      await this.#session.switchBranch({ headSeq, expectedHeadSeq }, undefined, sender.trace, sender.isUser),
+    );
     this.#noteSwitch(sender, headSeq);
     return state;
   }
+}
+
+/** Spends a ticket of this epoch. Throws if it was used, or is too old. */
+function takeTicket({ store, session, now }: Unit, { id, life, expiresAt }: TicketClaim): void {
+  const { feed } = store;
+  if (expiresAt <= now || life !== session.incarnation || feed.isTicketUsed(id))
+    throw new ThreadkeepError(SPENT_TICKET);
+  feed.useTicket(id, expiresAt, now);
 }
 
 const TOO_MUCH_AT_ONCE: Fault = {
