@@ -58,7 +58,7 @@ const ROOMS: Record<string, Room> = {
 
 /** Files with one reader: everybody else may use their types only, from the same room. */
 const PRIVATE_FILES: Record<string, string> = {
-  "session/store": "session/session-shell",
+  "session/store": "session/transactions",
   "session/message-store": "session/store",
   "session/summary-store": "session/store",
   "session/job-store": "session/store",

@@ -210,7 +210,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   /** Answers for a copy that is not whole yet as well: it tells when it is. */
   async state(tenant?: TenantSettings): Promise<Outcome<SessionState>> {
     return this.#calls.read((unit) => {
-      if (unit.findUnerased()?.copying == null) unit.requireSession();
+      const isCopying = (unit.findUnerased()?.copying ?? null) !== null;
+      if (!isCopying) unit.requireSession();
       return readState(unit);
     }, tenant);
   }

@@ -31,9 +31,9 @@ describe("the import rules", () => {
     [
       "src/pipeline/consume.ts",
       'import { SessionStore } from "../session/store.ts";',
-      /nobody but session\/session-shell/,
+      /nobody but session\/transactions/,
     ],
-    ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/session-shell/],
+    ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/transactions/],
     ["src/session/append.ts", 'import { JobStore } from "./job-store.ts";', /nobody but session\/store imports/],
     [
       "src/session/append.ts",
@@ -43,7 +43,7 @@ describe("the import rules", () => {
     [
       "src/service/search.ts",
       'import type { SessionStore } from "../session/store.ts";',
-      /nobody but session\/session-shell/,
+      /nobody but session\/transactions/,
     ],
     ["src/service/search.ts", 'import worker from "../worker.ts";', /nothing imports worker.ts/],
     ["src/http/app.ts", 'import { assemble } from "../assembly.ts";', /nothing but worker.ts imports assembly.ts/],
@@ -81,7 +81,7 @@ describe("the import rules", () => {
 
   const allowed: [file: string, text: string][] = [
     ["src/worker.ts", 'import { ChatSession } from "./session/chat-session.ts";'],
-    ["src/session/session-shell.ts", 'import { SessionStore } from "./store.ts";'],
+    ["src/session/transactions.ts", 'import { SessionStore } from "./store.ts";'],
     ["src/session/append.ts", 'import type { SessionStore } from "./store.ts";'],
     ["src/contracts/page.ts", 'import { z } from "zod";\nimport { limits } from "./limits.ts";'],
     ["inspector/api.ts", 'import type { Message } from "../src/contracts/message.ts";'],
