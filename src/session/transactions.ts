@@ -192,15 +192,18 @@ export class Transactions {
   /** An alarm that rings in time is left alone: setting it is billed as a write. One that rings too early looks, and is set again. */
   #armFor(unit: Unit): void {
     const { isRescheduled, isAppended } = unit.store.changes;
-    // Which one stands is not known: it may be an earlier one, for a job that is pending.
-    if (this.#alarmAt === undefined) this.#setAlarm(nextWakeAt(unit, this.#sliceRestsUntil));
-    else if (isRescheduled) this.#setAlarmBy(nextWakeAt(unit, this.#sliceRestsUntil));
-    else if (isAppended) this.#setAlarmBy(soonestIdleAt(unit));
-  }
-
-  #setAlarmBy(at: number | null): void {
-    if (typeof this.#alarmAt === "number" && at !== null && this.#alarmAt <= at) return;
-    this.#setAlarm(at);
+    const set = this.#alarmAt;
+    if (set === undefined) {
+      // Which one stands is not known: it may be an earlier one, for a job that is pending.
+      this.#setAlarm(nextWakeAt(unit, this.#sliceRestsUntil));
+    } else if (isRescheduled) {
+      const at = nextWakeAt(unit, this.#sliceRestsUntil);
+      // One that ought to have rung is set anew: it may be lost.
+      if (set === null || set <= unit.now || (at !== null && at < set)) this.#setAlarm(at);
+    } else if (isAppended) {
+      const at = soonestIdleAt(unit);
+      if (set === null || (at !== null && at < set)) this.#setAlarm(at);
+    }
   }
 
   #setAlarm(at: number | null): void {

@@ -198,16 +198,17 @@ describe("promise 10: healthy work, however long it takes", () => {
     const seen = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       await session.alarm();
       await storage.deleteAlarm();
-      const store = new SessionStore(storage.sql);
+      // One for each look: the object writes beside it.
+      const storeNow = (): SessionStore => new SessionStore(storage.sql);
       const now = Date.now();
       const noted = (sends: number, minutes: number): boolean =>
-        noteBacklog({ store, now }, { jobId, sends }, minutes * 60_000, 0.5);
-      const pause = (): number => Math.round((Number(store.jobs.nextSendAt()) - now) / 60_000);
+        noteBacklog({ store: storeNow(), now }, { jobId, sends }, minutes * 60_000, 0.5);
+      const pause = (): number => Math.round((Number(storeNow().jobs.nextSendAt()) - now) / 60_000);
       // Soon enough; another message's; late.
       const before = [noted(1, 0.1), noted(2, 30), pause()];
       const after = [noted(1, 30), pause(), noted(1, 10), pause()];
-      const job = store.jobs.byId(jobId);
-      if (job !== null) store.jobs.put({ ...job, nextSendAt: now });
+      const job = storeNow().jobs.byId(jobId);
+      if (job !== null) storeNow().jobs.put({ ...job, nextSendAt: now });
       const wanted = [noted(1, 30), pause()];
       await session.beginSummary(jobId, incarnation);
       const held = [noted(1, 30), pause()];

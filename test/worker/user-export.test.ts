@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
@@ -88,11 +88,12 @@ describe("the export of a user", () => {
     const user = freshUser();
     for (const session of ["first", "erased", "expired", "halfway", "last"]) await talk(user, session, 6);
     const ref = { tenant: "test", owner: user, session: "" };
-    const sql = (session: string, statement: string): Promise<void> =>
-      runInDurableObject(stubAt({ ...ref, session }), (object, state) => {
-        state.storage.sql.exec(statement);
-        Reflect.get(object, "shell").forgetRow();
-      });
+    // The object wakes up anew: it remembers its row, of which it is the only writer.
+    const sql = async (session: string, statement: string): Promise<void> => {
+      const stub = stubAt({ ...ref, session });
+      await runInDurableObject(stub, (_, { storage }) => void storage.sql.exec(statement));
+      await evictDurableObject(stub);
+    };
     const expired = { ...ref, session: "expired" };
     await summarizeBy(expired, quoting);
     await ring(expired);
