@@ -1,16 +1,16 @@
 import path from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { LongestFirst } from "./scripts/check/longest-first.ts";
 import { ensureInspector } from "./scripts/inspector/ensure.ts";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
+import { LongestFirst } from "./tools/check/longest-first.ts";
 
 /** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for twice as many. */
 const WAITING_WORKERS = 4;
 
 /**
  * Groups, one after the other: what shares the one workerd, what waits for services, and what computes in Node. `npm test` runs some side by
- * side (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end what hangs, and judge no machine.
+ * side (tools/check/vitest-run.ts). Times to fail after are many times what a test takes: they end what hangs, and judge no machine.
  */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this

@@ -1,7 +1,7 @@
 /** The service's HTTP API, asked with what the page holds in memory alone: nothing is stored, and no address has a key. */
 
 import { signal } from "@preact/signals";
-import type { Problem } from "../src/contracts/errors.ts";
+import type { Problem } from "../src/api/errors.ts";
 
 export interface Credentials {
   /** A key, a user's token, or a token of this page. */

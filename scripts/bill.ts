@@ -1,5 +1,5 @@
 // npm run bill -- user: what one user can cost in a day, computed. `--help` tells the rest.
-import { sessionLimitsSchema } from "../src/contracts/quota.ts";
+import { sessionLimitsSchema } from "../src/api/quota.ts";
 import { EXAMPLE_MODEL, renderUserDay } from "./bill/user-day.ts";
 import { createProgram, decimal, json } from "./program/command-line.ts";
 import { runProgram } from "./program/run-program.ts";

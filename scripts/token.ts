@@ -1,6 +1,6 @@
 // npm run token: prints a token of a user for the service on this machine. `--help` tells the rest.
 import { InvalidArgumentError } from "@commander-js/extra-typings";
-import { userIdSchema } from "../src/contracts/session.ts";
+import { userIdSchema } from "../src/api/session.ts";
 import { signUserToken } from "./dev/issuer.ts";
 import { stateFolder, statePaths } from "./dev/paths.ts";
 import { createProgram, stateOption, wholeNumber } from "./program/command-line.ts";

@@ -1,6 +1,6 @@
 import { env as deployed } from "cloudflare:workers";
 import { type Assembly, assemble } from "./assembly.ts";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config.ts";
 import { readLogSettings } from "./config/logging.ts";
 import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createOperationsWorkflow } from "./maintenance/operations-workflow.ts";
@@ -11,11 +11,11 @@ import { configureLogs, createLog } from "./telemetry/log.ts";
 import { spanOfDelivery } from "./telemetry/span-text.ts";
 import { describeInvocation } from "./telemetry/span.ts";
 
-export { Directory } from "./registry/directory.ts";
-export { Operations } from "./registry/operations.ts";
-export { Owners } from "./registry/owners.ts";
-export { Tenant } from "./registry/tenant.ts";
-export { ChatSession } from "./session/chat-session.ts";
+export { Directory } from "./directory/directory.ts";
+export { Operations } from "./control/operations.ts";
+export { Owners } from "./directory/owners.ts";
+export { Tenant } from "./tenant/tenant.ts";
+export { ChatSession } from "./session/object.ts";
 
 configureLogs(readLogSettings(deployed));
 const log = createLog();

@@ -2,13 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { makeBundle, makeRunDirectory, removeRunDirectory } from "../scripts/bench/host.ts";
-import { describeMachine } from "../scripts/bench/machine.ts";
 import { type Measured, MEASURED_FILE } from "../scripts/bill/measured.ts";
 import { createScreen } from "../scripts/demo/screen.ts";
 import { projectRoot } from "../scripts/dev/paths.ts";
 import { createProgram } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
+import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
+import { describeMachine } from "./bench/machine.ts";
 import { measure } from "./capacity/measure.ts";
 
 const program = createProgram(

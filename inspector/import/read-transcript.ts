@@ -1,6 +1,6 @@
 /** Makes messages of what people paste: lines with names, JSON of messages, or an export of Threadkeep. */
 
-import type { NewMessage } from "../../src/contracts/message.ts";
+import type { NewMessage } from "../../src/api/message.ts";
 
 export type Transcript =
   | { readonly kind: "messages"; readonly messages: readonly NewMessage[] }

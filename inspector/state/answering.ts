@@ -1,7 +1,7 @@
 /** A model's answer as it is written. */
 
 import { signal } from "@preact/signals";
-import type { AnswerLine } from "../../src/contracts/answer.ts";
+import type { AnswerLine } from "../../src/api/answer.ts";
 import { ApiError, send } from "../api.ts";
 
 export class Answering {

@@ -1,9 +1,9 @@
 /** What is known across sessions: the newest summary of each, with where it comes from. */
 
 import { signal } from "@preact/signals";
-import type { Page } from "../../src/contracts/page.ts";
-import type { ListedSession } from "../../src/contracts/session.ts";
-import type { Item, Summary } from "../../src/contracts/summary.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { ListedSession } from "../../src/api/session.ts";
+import type { Item, Summary } from "../../src/api/summary.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 
 const PAGE = 100;

@@ -1,6 +1,6 @@
 /** The live feed of one session: each event once and in order, also over connections that break. */
 
-import type { LiveEvent, ServerFrame, Ticket } from "../../src/contracts/live.ts";
+import type { LiveEvent, ServerFrame, Ticket } from "../../src/api/live.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 
 export interface FeedHandlers {

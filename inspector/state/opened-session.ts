@@ -1,12 +1,12 @@
 /** One session as it is shown: its state, the messages that were looked at, what the model gets of it, and its live feed. */
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import type { Context, ContextFormat } from "../../src/contracts/context.ts";
-import type { LiveEvent } from "../../src/contracts/live.ts";
-import type { Message } from "../../src/contracts/message.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type { SessionState } from "../../src/contracts/session.ts";
-import type { Item, Summary, SummaryVersion } from "../../src/contracts/summary.ts";
+import type { Context, ContextFormat } from "../../src/api/context.ts";
+import type { LiveEvent } from "../../src/api/live.ts";
+import type { Message } from "../../src/api/message.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import type { Item, Summary, SummaryVersion } from "../../src/api/summary.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 import { count } from "../text.ts";
 import { Answering } from "./answering.ts";

@@ -1,6 +1,6 @@
 /** Where each message is for the model: in its words, brought back, in the summary, or nowhere, and why. */
 
-import type { Context } from "../../src/contracts/context.ts";
+import type { Context } from "../../src/api/context.ts";
 
 export type Place = "recent" | "retrieved" | "pinned" | "summarized" | "omitted" | "branch" | "later";
 

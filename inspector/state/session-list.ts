@@ -1,9 +1,9 @@
 /** The sessions of whoever is shown: listed by page, and looked at one by one as they come into view. */
 
 import { signal } from "@preact/signals";
-import type { Message } from "../../src/contracts/message.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type { ListedSession, SessionState } from "../../src/contracts/session.ts";
+import type { Message } from "../../src/api/message.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { ListedSession, SessionState } from "../../src/api/session.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 import { titleIn } from "../views/title.ts";
 

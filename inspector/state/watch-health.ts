@@ -1,7 +1,7 @@
 /** How the parts of the service do, looked at again and again while somebody watches, with what was found so far. */
 
 import { signal } from "@preact/signals";
-import type { Readiness } from "../../src/contracts/health.ts";
+import type { Readiness } from "../../src/api/health.ts";
 import { credentials } from "../api.ts";
 import { showProblem } from "./problem.ts";
 

@@ -1,6 +1,6 @@
 /** "2 of 3": where several messages follow the same one, goes from one to the next. */
 
-import type { Message } from "../../src/contracts/message.ts";
+import type { Message } from "../../src/api/message.ts";
 import { ask, sessionPath } from "../api.ts";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { attempt } from "../state/problem.ts";

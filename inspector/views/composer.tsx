@@ -1,8 +1,8 @@
 /** Trying it: type a turn, paste or drop a transcript, have it summarized. */
 
 import { useSignal } from "@preact/signals";
-import type { Role } from "../../src/contracts/message.ts";
-import type { Summary } from "../../src/contracts/summary.ts";
+import type { Role } from "../../src/api/message.ts";
+import type { Summary } from "../../src/api/summary.ts";
 import { ask, sessionPath } from "../api.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";

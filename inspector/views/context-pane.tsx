@@ -1,7 +1,7 @@
 /** What the model gets: how much of the budget each part takes, and each part with the reason why it is there. */
 
 import { useSignal } from "@preact/signals";
-import type { Context, ContextFormat } from "../../src/contracts/context.ts";
+import type { Context, ContextFormat } from "../../src/api/context.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import { type OpenedSession, rangeText } from "../state/opened-session.ts";
 import { OMITTED_BECAUSE } from "../state/places.ts";

@@ -1,7 +1,7 @@
 /** What can be done to a message: pin, edit, answer anew, erase. */
 
 import { useState } from "preact/hooks";
-import type { Message } from "../../src/contracts/message.ts";
+import type { Message } from "../../src/api/message.ts";
 import { ask, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";

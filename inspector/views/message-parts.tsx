@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { Content, Part } from "../../src/contracts/message.ts";
+import type { Content, Part } from "../../src/api/message.ts";
 import { Markdown, PlainText } from "../parts/markdown.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import { beginning, bytes, number } from "../text.ts";

@@ -1,7 +1,7 @@
 /** One message of the transcript: who said what, where it is for the model, and what rests on it. */
 
 import type { ComponentChildren } from "preact";
-import type { Message } from "../../src/contracts/message.ts";
+import type { Message } from "../../src/api/message.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { PLACES, type Standing } from "../state/places.ts";

@@ -3,10 +3,10 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { AlertList } from "../../src/contracts/alert.ts";
-import type { Failure } from "../../src/contracts/job.ts";
-import type { OperationRun } from "../../src/contracts/operation-run.ts";
-import type { Page } from "../../src/contracts/page.ts";
+import type { AlertList } from "../../src/api/alert.ts";
+import type { Failure } from "../../src/api/job.ts";
+import type { OperationRun } from "../../src/api/operation-run.ts";
+import type { Page } from "../../src/api/page.ts";
 import { ask } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";

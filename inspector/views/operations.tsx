@@ -1,7 +1,7 @@
 /** How the service does, and what an operator can do about it. */
 
 import { useEffect, useMemo } from "preact/hooks";
-import type { ComponentHealth } from "../../src/contracts/health.ts";
+import type { ComponentHealth } from "../../src/api/health.ts";
 import { LineChart } from "../parts/line-chart.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import { isOperator } from "../state/sign-in.ts";

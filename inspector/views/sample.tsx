@@ -1,8 +1,8 @@
 /** The sample chat: one click appends it, has it summarized, and opens it. */
 
 import { useSignal } from "@preact/signals";
-import type { Job } from "../../src/contracts/job.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
+import type { Job } from "../../src/api/job.ts";
+import type { NewMessage } from "../../src/api/message.ts";
 import { ask, sessionPath } from "../api.ts";
 import { attempt } from "../state/problem.ts";
 import { go, sessionAddress } from "../state/route.ts";

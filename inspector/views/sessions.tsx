@@ -2,8 +2,8 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo } from "preact/hooks";
-import type { MemorySearchResult } from "../../src/contracts/memory-search.ts";
-import type { ListedSession } from "../../src/contracts/session.ts";
+import type { MemorySearchResult } from "../../src/api/memory-search.ts";
+import type { ListedSession } from "../../src/api/session.ts";
 import { ask, user } from "../api.ts";
 import { VirtualList } from "../parts/virtual-list.tsx";
 import { visibleText } from "../parts/visible-text.tsx";

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Spending as SpendingOfTenant, Spent } from "../../src/contracts/tenant.ts";
+import type { Spending as SpendingOfTenant, Spent } from "../../src/api/tenant.ts";
 import { ask } from "../api.ts";
 import { LineChart } from "../parts/line-chart.tsx";
 import { showProblem } from "../state/problem.ts";

@@ -1,7 +1,7 @@
 /** The summary, item by item: each says what is known, and shows the messages that it rests on. */
 
 import { useSignal } from "@preact/signals";
-import type { Item, ItemKind, Summary } from "../../src/contracts/summary.ts";
+import type { Item, ItemKind, Summary } from "../../src/api/summary.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { sessionAddress } from "../state/route.ts";

@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Page } from "../../src/contracts/page.ts";
-import type { Item, Loss, SummaryChanges } from "../../src/contracts/summary.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { Item, Loss, SummaryChanges } from "../../src/api/summary.ts";
 import { ask, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";

@@ -2,9 +2,9 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { CreatedKey, KeyState } from "../../src/contracts/api-key.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type { ListedTenant, TenantState } from "../../src/contracts/tenant.ts";
+import type { CreatedKey, KeyState } from "../../src/api/api-key.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { ListedTenant, TenantState } from "../../src/api/tenant.ts";
 import { ask } from "../api.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import { attempt, showProblem } from "../state/problem.ts";

@@ -1,4 +1,4 @@
-import type { Content } from "../../src/contracts/message.ts";
+import type { Content } from "../../src/api/message.ts";
 import { beginning } from "../text.ts";
 import { wordsOf } from "./message-parts.tsx";
 

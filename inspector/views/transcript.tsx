@@ -2,7 +2,7 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useCallback, useRef } from "preact/hooks";
-import type { SearchResult } from "../../src/contracts/search.ts";
+import type { SearchResult } from "../../src/api/search.ts";
 import { ask, sessionPath } from "../api.ts";
 import { VirtualList } from "../parts/virtual-list.tsx";
 import { visibleText } from "../parts/visible-text.tsx";

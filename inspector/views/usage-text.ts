@@ -1,6 +1,6 @@
 /** What making a summary took, in words: a number that is not known is said to be so, and never shown as 0. */
 
-import type { SummaryVersion } from "../../src/contracts/summary.ts";
+import type { SummaryVersion } from "../../src/api/summary.ts";
 import { count, dollars, duration, number } from "../text.ts";
 
 type Made = Pick<SummaryVersion, "usage" | "summarizer">;

@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { SessionState } from "../../src/contracts/session.ts";
-import type { UserErasure } from "../../src/contracts/user.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import type { UserErasure } from "../../src/api/user.ts";
 import { ask, send, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";

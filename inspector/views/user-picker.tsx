@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Page } from "../../src/contracts/page.ts";
-import type { ListedUser } from "../../src/contracts/tenant.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { ListedUser } from "../../src/api/tenant.ts";
 import { ask, user } from "../api.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import { showProblem } from "../state/problem.ts";

@@ -1,6 +1,6 @@
 // The bill of a month, line by line: what is measured of each operation, as often as so many users do it, at the platform's prices.
-import { IDLE_SUMMARY_MIN_TOKENS } from "../../src/contracts/limits.ts";
-import { resolveSettings } from "../../src/contracts/session.ts";
+import { IDLE_SUMMARY_MIN_TOKENS } from "../../src/api/limits.ts";
+import { resolveSettings } from "../../src/api/session.ts";
 import type { Counts, Measured, Operation, OperationName } from "./measured.ts";
 import { beyond, COMPUTE, LOG_PRICES, PLANS, PLATFORM } from "./prices.ts";
 

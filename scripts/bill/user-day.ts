@@ -1,8 +1,8 @@
 // What one user can cost in a day: each thing that a user's token can do, as often as the limits let it, at the platform's prices.
-import { IDLE_SUMMARY_MIN_TOKENS, MAX_PAGE_BYTES, MIN_USER_SUMMARY_TOKENS } from "../../src/contracts/limits.ts";
-import { DAY_SECONDS, type SessionLimits } from "../../src/contracts/quota.ts";
-import { resolveSettings } from "../../src/contracts/session.ts";
-import { userBoundsOf } from "../../src/contracts/user-quota.ts";
+import { IDLE_SUMMARY_MIN_TOKENS, MAX_PAGE_BYTES, MIN_USER_SUMMARY_TOKENS } from "../../src/api/limits.ts";
+import { DAY_SECONDS, type SessionLimits } from "../../src/api/quota.ts";
+import { resolveSettings } from "../../src/api/session.ts";
+import { userBoundsOf } from "../../src/api/user-quota.ts";
 import { dollarsFor, type ModelPrices, type Usage } from "./prices.ts";
 
 /** Of a user, in the period of the limiters: as `wrangler.toml` has it. */

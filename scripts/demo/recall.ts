@@ -1,6 +1,6 @@
 // Finds in a context what was said long ago.
-import type { Context } from "../../src/contracts/context.ts";
-import type { Item } from "../../src/contracts/summary.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { Item } from "../../src/api/summary.ts";
 import { EARLY_SEQ, type EarlyFact } from "./sample.ts";
 
 /** The item of the summary that knows the fact from an early turn. Items that merely mention it later do not count. */

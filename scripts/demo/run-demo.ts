@@ -1,7 +1,7 @@
 // The story that the demo tells, and the checks behind every line of it.
 import { setTimeout } from "node:timers/promises";
-import type { Context } from "../../src/contracts/context.ts";
-import type { SessionSettings } from "../../src/contracts/session.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import { type Api, createApi } from "../api.ts";
 import { checkContext } from "../import/check-context.ts";
 import { timing } from "../import/report.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { type NewMessage, newMessageSchema } from "../../src/contracts/message.ts";
+import { type NewMessage, newMessageSchema } from "../../src/api/message.ts";
 
 const SAMPLE = fileURLToPath(new URL("../../examples/sample-conversation.jsonl", import.meta.url));
 

@@ -1,5 +1,5 @@
 // What the Worker will say of an environment's variables when it starts there.
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { variableRows } from "../../src/config/variables.ts";
 
 /** A stand-in for what no file holds: long enough for a key, another for each as keys have to be, and an address for what is one. */

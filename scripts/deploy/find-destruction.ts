@@ -1,7 +1,7 @@
 // Migrations only add: while a deploy or a rollback is under way two versions of the Worker use one schema.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { MIGRATIONS } from "../../src/session/schema.ts";
+import { MIGRATIONS } from "../../src/session/sqlite/schema.ts";
 import { projectRoot } from "../dev/paths.ts";
 
 /** What an older version may still ask for would be gone, or refuse what it writes. */

@@ -1,5 +1,5 @@
 // How much of what waits goes into one append.
-import { MAX_BODY_BYTES, MAX_MESSAGES_PER_APPEND } from "../../src/contracts/limits.ts";
+import { MAX_BODY_BYTES, MAX_MESSAGES_PER_APPEND } from "../../src/api/limits.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** What stands around the messages of a body, with room to spare. */

@@ -1,5 +1,5 @@
 // Checks the proof that a context carries: nothing silently missing, nothing over the budget.
-import type { Context } from "../../src/contracts/context.ts";
+import type { Context } from "../../src/api/context.ts";
 
 export interface ContextCheck {
   readonly isWithinBudget: boolean;

@@ -1,5 +1,5 @@
 // Tells the format of a source from what is in it: endings say little, and both .json and .jsonl carry all of them.
-import { TRANSFER_FORMAT } from "../../src/contracts/transfer.ts";
+import { TRANSFER_FORMAT } from "../../src/api/transfer.ts";
 import { readElements } from "./elements.ts";
 import { isRecord } from "./entry.ts";
 import { isLangchainMessage } from "./readers/langchain-messages.ts";

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { createClient, type ImportResult, ThreadkeepError } from "../../client/src/index.ts";
-import { MAX_BYTES_PER_SESSION, MAX_IMPORT_LINE_BYTES, MAX_MESSAGES_PER_SESSION } from "../../src/contracts/limits.ts";
-import { type EndLine, transferLineSchema } from "../../src/contracts/transfer.ts";
+import { MAX_BYTES_PER_SESSION, MAX_IMPORT_LINE_BYTES, MAX_MESSAGES_PER_SESSION } from "../../src/api/limits.ts";
+import { type EndLine, transferLineSchema } from "../../src/api/transfer.ts";
 import { ServiceOutOfReach } from "../api.ts";
 import { isRecord, type Place } from "./entry.ts";
 import { parseJson, readLines } from "./lines.ts";

@@ -1,6 +1,6 @@
 // Ends a session: a summary by hand, then waits until it can be read and the archive has it, and checks the context.
 import { setTimeout } from "node:timers/promises";
-import type { SessionState } from "../../src/contracts/session.ts";
+import type { SessionState } from "../../src/api/session.ts";
 import { ApiProblem } from "../api.ts";
 import type { Api } from "../api.ts";
 import { checkContext } from "./check-context.ts";

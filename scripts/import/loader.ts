@@ -1,6 +1,6 @@
 // Sends messages in batches: many sessions at once, each session in its own order, with a bound on what waits in memory.
-import type { NewMessage, Seq } from "../../src/contracts/message.ts";
-import type { NewSession } from "../../src/contracts/session.ts";
+import type { NewMessage, Seq } from "../../src/api/message.ts";
+import type { NewSession } from "../../src/api/session.ts";
 import { ApiProblem } from "../api.ts";
 import type { Api } from "../api.ts";
 import { batchLength, isFullBatch } from "./batch.ts";

@@ -1,6 +1,6 @@
 // Ids: from the source where it has them, else from the content, so that a second run meets the same ids again.
 import { createHash } from "node:crypto";
-import { MAX_ID_LENGTH } from "../../src/contracts/limits.ts";
+import { MAX_ID_LENGTH } from "../../src/api/limits.ts";
 
 const NOT_ALLOWED = /[^A-Za-z0-9._:-]+/g;
 const SUFFIX_LENGTH = 8;

@@ -1,8 +1,8 @@
 // From what a reader found to what the service takes: ids, names and the checks of the contract, before anything is sent.
-import { MAX_AUTHOR_LENGTH, MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
-import { newMessageSchema } from "../../src/contracts/message.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import { findMended, mendName } from "../../src/contracts/text.ts";
+import { MAX_AUTHOR_LENGTH, MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
+import { newMessageSchema } from "../../src/api/message.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import { findMended, mendName } from "../../src/api/text.ts";
 import { isRecord } from "./entry.ts";
 import type { Place, Turn } from "./entry.ts";
 import { OccurrenceIds, sanitizeId } from "./names.ts";

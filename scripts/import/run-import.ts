@@ -1,7 +1,7 @@
 // The import from its options to its exit code.
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/contracts/session.ts";
+import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/api/session.ts";
 import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
 import { EXIT } from "../program/run-program.ts";

@@ -1,11 +1,11 @@
 // The failed jobs from their options to their exit code.
 import { z } from "zod";
-import { type JobRetries, jobDropSchema, jobRetriesSchema, jobRetrySchema } from "../../src/contracts/failed-job.ts";
-import { type Failure, failureSchema } from "../../src/contracts/job.ts";
-import { showTable } from "../bench/table.ts";
+import { type JobRetries, jobDropSchema, jobRetriesSchema, jobRetrySchema } from "../../src/api/failed-job.ts";
+import { type Failure, failureSchema } from "../../src/api/job.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "../keys/admin-api.ts";
 import { adminTargetOf, type TargetEnvironment } from "../keys/admin-target.ts";
 import { EXIT } from "../program/run-program.ts";
+import { showTable } from "../program/table.ts";
 import type { Command, Filter, JobsOptions } from "./options.ts";
 
 const PAGE_SIZE = 100;

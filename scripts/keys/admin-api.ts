@@ -1,5 +1,5 @@
 // Requests of an operator. Each is sent once: whoever repeats the making of a key has two.
-import { problemSchema } from "../../src/contracts/errors.ts";
+import { problemSchema } from "../../src/api/errors.ts";
 
 /** Longer than any answer of these routes takes. */
 const REQUEST_TIMEOUT_MS = 30_000;

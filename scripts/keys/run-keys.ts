@@ -1,9 +1,9 @@
 // The keys from their options to their exit code.
 import { z } from "zod";
-import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/contracts/api-key.ts";
-import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
-import { showTable } from "../bench/table.ts";
+import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/api/api-key.ts";
+import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/api/tenant.ts";
 import { EXIT } from "../program/run-program.ts";
+import { showTable } from "../program/table.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "./admin-api.ts";
 import { adminTargetOf } from "./admin-target.ts";
 import type { Command, KeysOptions } from "./options.ts";

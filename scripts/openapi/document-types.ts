@@ -1,6 +1,6 @@
 /** The shape of the OpenAPI document, for whoever writes or reads it. */
 
-import type { Problem } from "../../src/contracts/errors.ts";
+import type { Problem } from "../../src/api/errors.ts";
 
 /** The parts of the JSON Schema dialect that the reference page reads; the rest passes through. */
 export interface JsonSchema {

@@ -1,10 +1,10 @@
 /** The OpenAPI 3.1 document, made from the routes, the contracts and the examples. Its schema dialect is the one zod itself speaks. */
 
 import { z } from "zod";
-import { PROBLEMS, type ProblemCode, problemSchema } from "../../src/contracts/errors.ts";
-import { readinessSchema } from "../../src/contracts/health.ts";
-import { userIdSchema } from "../../src/contracts/session.ts";
-import { TRANSFER_MEDIA_TYPE } from "../../src/contracts/transfer.ts";
+import { PROBLEMS, type ProblemCode, problemSchema } from "../../src/api/errors.ts";
+import { readinessSchema } from "../../src/api/health.ts";
+import { userIdSchema } from "../../src/api/session.ts";
+import { TRANSFER_MEDIA_TYPE } from "../../src/api/transfer.ts";
 import { livenessSchema } from "../../src/http/health.ts";
 import type { Route } from "../../src/http/route.ts";
 import type { DocumentedAnswer, OpenApiDocument, Operation, Parameter } from "./document-types.ts";

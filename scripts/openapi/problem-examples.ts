@@ -1,5 +1,5 @@
-import { type Fault, PROBLEMS, type ProblemCode, problemSchema } from "../../src/contracts/errors.ts";
-import { problemOf } from "../../src/contracts/problem.ts";
+import { type Fault, PROBLEMS, type ProblemCode, problemSchema } from "../../src/api/errors.ts";
+import { problemOf } from "../../src/api/problem.ts";
 import type { ProblemExample } from "./document-types.ts";
 
 /** What each code says to do next; the words of a real answer are closer to the case. */

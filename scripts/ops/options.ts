@@ -1,5 +1,5 @@
 // The command line of the operations.
-import { OPERATION_NAMES, type OperationName } from "../../src/contracts/operation-run.ts";
+import { OPERATION_NAMES, type OperationName } from "../../src/api/operation-run.ts";
 import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "../keys/admin-target.ts";
 import { createProgram, serviceUrl, wholeNumber } from "../program/command-line.ts";
 

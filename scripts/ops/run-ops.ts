@@ -1,7 +1,7 @@
 // The operations from their options to their exit code.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
+import { type OperationRun, operationRunSchema } from "../../src/api/operation-run.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "../keys/admin-api.ts";
 import { adminTargetOf, type TargetEnvironment } from "../keys/admin-target.ts";
 import { EXIT } from "../program/run-program.ts";

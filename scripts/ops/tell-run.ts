@@ -1,6 +1,6 @@
 // Runs in words.
-import type { OperationRun } from "../../src/contracts/operation-run.ts";
-import { showTable } from "../bench/table.ts";
+import type { OperationRun } from "../../src/api/operation-run.ts";
+import { showTable } from "../program/table.ts";
 
 /** Whether all was done that was asked for. */
 export function isWell({ status, progress }: OperationRun): boolean {

@@ -1,6 +1,6 @@
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal, Scope } from "../contracts/principal.ts";
-import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal, Scope } from "../api/principal.ts";
+import { TENANT_OWNER, userIdSchema } from "../api/session.ts";
 import { createDeploymentKeys, type KeyRing } from "./deployment-keys.ts";
 import { decodeHeaderText, HEADER_TEXT } from "./header-text.ts";
 import { type KeyParts, parseKey } from "./key-format.ts";

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Scope } from "../contracts/principal.ts";
+import type { Scope } from "../api/principal.ts";
 
 export const MEMORY_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
 const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "summarizer", "admin"];

@@ -1,7 +1,7 @@
 /** The public keys of one issuer of tokens, fetched when they are wanted and remembered by the isolate. */
 
 import { createLocalJWKSet, type CryptoKey, errors, type JWSHeaderParameters, type LocalJWKSet } from "jose";
-import { ThreadkeepError } from "../contracts/errors.ts";
+import { ThreadkeepError } from "../api/errors.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";

@@ -3,8 +3,8 @@
  * checksum tells a key that was cut off or mistyped from one that is not known; and both let scanners find keys where none belong.
  */
 
-import { KEY_ID_LENGTH } from "../contracts/api-key.ts";
-import { TENANT_ID } from "../contracts/tenant.ts";
+import { KEY_ID_LENGTH } from "../api/api-key.ts";
+import { TENANT_ID } from "../api/tenant.ts";
 
 const PREFIX = "tk";
 const SECRET_LENGTH = 43;

@@ -9,8 +9,8 @@ import {
   MAX_PACED_WAIT_MS,
   PACED_BURST_UNITS,
   PACED_UNITS_PER_SECOND,
-} from "../contracts/limits.ts";
-import type { Principal } from "../contracts/principal.ts";
+} from "../api/limits.ts";
+import type { Principal } from "../api/principal.ts";
 import { countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
 
 /** Buckets that are kept at once. Past that, those that are full again go first. */

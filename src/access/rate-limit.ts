@@ -1,8 +1,8 @@
 /** How many requests pass at the edge: by principal, by tenant, and by address for those who show nothing that is good. */
 
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal } from "../contracts/principal.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal } from "../api/principal.ts";
+import { TENANT_OWNER } from "../api/session.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";

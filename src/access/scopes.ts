@@ -1,5 +1,5 @@
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal, Scope } from "../contracts/principal.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal, Scope } from "../api/principal.ts";
 
 /** Refuses a principal that lacks a scope. */
 export function requireScope(principal: Pick<Principal, "scopes">, scope: Scope): void {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal, Scope } from "../contracts/principal.ts";
-import type { OperationsClient } from "../registry/operations-client.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal, Scope } from "../api/principal.ts";
+import type { OperationsClient } from "../control/client.ts";
 import { ownerNamed } from "./authenticate.ts";
 
 /**

@@ -10,9 +10,9 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from "jose";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal, Scope } from "../contracts/principal.ts";
-import { userIdSchema } from "../contracts/session.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal, Scope } from "../api/principal.ts";
+import { userIdSchema } from "../api/session.ts";
 import { setNewest } from "../lib/lru.ts";
 import { USER_HEADER } from "./authenticate.ts";
 import { MEMORY_SCOPES } from "./deployment-keys.ts";

@@ -1,9 +1,9 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { TICKET_SECONDS } from "../contracts/limits.ts";
-import type { Ticket } from "../contracts/live.ts";
-import type { Principal, Scope } from "../contracts/principal.ts";
-import type { SessionRef } from "../contracts/session.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { TICKET_SECONDS } from "../api/limits.ts";
+import type { Ticket } from "../api/live.ts";
+import type { Principal, Scope } from "../api/principal.ts";
+import type { SessionRef } from "../api/session.ts";
 
 /**
  * Tickets let a browser into a live feed: its WebSocket can send no header, and a key in a URL would stay in histories and logs. A

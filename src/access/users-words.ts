@@ -3,10 +3,10 @@
  * tool) is for the back end, which holds a key. One rule for every surface.
  */
 
-import { type FieldFault, ThreadkeepError } from "../contracts/errors.ts";
-import type { Content, Part, Role } from "../contracts/message.ts";
-import type { Principal } from "../contracts/principal.ts";
-import type { UsersMay } from "../contracts/users-may.ts";
+import { type FieldFault, ThreadkeepError } from "../api/errors.ts";
+import type { Content, Part, Role } from "../api/message.ts";
+import type { Principal } from "../api/principal.ts";
+import type { UsersMay } from "../api/users-may.ts";
 
 /** Whether somebody has a user's rights alone: by a token of their own, or by a ticket, whoever asked for that. */
 export function isUser({ kind, ticket }: Pick<Principal, "kind" | "ticket">): boolean {

@@ -1,6 +1,6 @@
 import { and, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { AuditEvent } from "../contracts/audit.ts";
+import type { AuditEvent } from "../api/audit.ts";
 import type { Database } from "./database.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";
 import { auditEvents } from "./tables.ts";

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, lte, type SQL, sql } from "drizzle-orm";
-import type { SessionRef } from "../contracts/session.ts";
+import type { SessionRef } from "../api/session.ts";
 import type { Database } from "./database.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";

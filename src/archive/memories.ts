@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { z } from "zod";
-import { type Item, type ItemKind, itemSchema, type ItemStatus, type KeptItem } from "../contracts/summary.ts";
+import { type Item, type ItemKind, itemSchema, type ItemStatus, type KeptItem } from "../api/summary.ts";
 import type { Database } from "./database.ts";
 import { withinTenant } from "./reach.ts";
 import { sessions, summaryItems } from "./tables.ts";

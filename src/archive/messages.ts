@@ -1,5 +1,5 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import type { StoredMessage } from "../contracts/message.ts";
+import type { StoredMessage } from "../api/message.ts";
 import type { Database } from "./database.ts";
 import { nearestMoment, writeAround } from "./set-aside.ts";
 import { messages } from "./tables.ts";

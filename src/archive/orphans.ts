@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import { TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "./database.ts";
 import type { HeldRow } from "./held.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";

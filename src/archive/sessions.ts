@@ -1,6 +1,6 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import { type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import type { KeptItem, Summary } from "../contracts/summary.ts";
+import { type Metadata, type SessionRef, TENANT_OWNER } from "../api/session.ts";
+import type { KeptItem, Summary } from "../api/summary.ts";
 import type { Database } from "./database.ts";
 import { toKeptItem } from "./memories.ts";
 import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";

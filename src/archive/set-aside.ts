@@ -1,5 +1,5 @@
 import { and, count, eq, isNotNull } from "drizzle-orm";
-import { MAX_TIME_MS, MIN_TIME_MS } from "../contracts/limits.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../api/limits.ts";
 import type { Database } from "./database.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 

@@ -1,5 +1,5 @@
 import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
-import type { UserRef } from "../contracts/user.ts";
+import type { UserRef } from "../api/user.ts";
 import type { Database } from "./database.ts";
 import { withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";

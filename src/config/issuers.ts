@@ -1,7 +1,7 @@
 /** The variable THREADKEEP_JWT_ISSUERS: whose tokens are believed, and for which tenant. */
 
 import { z } from "zod";
-import { tenantIdSchema } from "../contracts/tenant.ts";
+import { tenantIdSchema } from "../api/tenant.ts";
 import { isSafeUrl } from "./variable-kinds.ts";
 
 const NAME = "THREADKEEP_JWT_ISSUERS";

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { TENANT_ID } from "../contracts/tenant.ts";
+import { TENANT_ID } from "../api/tenant.ts";
 import { alertDigestVariable, alertSecretVariable, alertWebhookVariable } from "./alerts.ts";
 import { hostsVariable } from "./hosts.ts";
 import { issuersVariable } from "./issuers.ts";

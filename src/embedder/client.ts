@@ -1,5 +1,5 @@
 /** What the pipeline and the service ask for vectors with. */
-import type { EmbeddingUsage } from "../contracts/embedding.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
 
 export { EmbedderError, type EmbedderErrorKind } from "./embedder-error.ts";
 export type { QueryEmbedder } from "./query-embedder.ts";

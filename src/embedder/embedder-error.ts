@@ -1,4 +1,4 @@
-import type { EmbeddingUsage } from "../contracts/embedding.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
 
 export type EmbedderErrorKind =
   /** No answer came: network, HTTP status of a fault on the other side, something that is no JSON. May pass by itself. */

@@ -1,6 +1,6 @@
-import type { EmbeddingUsage } from "../contracts/embedding.ts";
-import { estimateTokens } from "../memory/tokens.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
 import { CIRCUIT_BREAKER_LIMITS, createBreaker } from "../summarizer/circuit-breaker.ts";
+import { estimateTokens } from "../tokens/estimate.ts";
 import type { Embedded, Embedder } from "./client.ts";
 import { EmbedderError } from "./embedder-error.ts";
 import type { EmbeddingProvider } from "./embedding-models.ts";

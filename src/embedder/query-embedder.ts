@@ -1,5 +1,5 @@
 /** The meaning of a query, for a read that does not wait for it. */
-import type { EmbeddingUsage, QueryMeaning } from "../contracts/embedding.ts";
+import type { EmbeddingUsage, QueryMeaning } from "../api/embedding.ts";
 import { setNewest } from "../lib/lru.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
 import { type Embedder, EmbedderError } from "./client.ts";

@@ -1,4 +1,4 @@
-import { MAX_DIMENSIONS } from "../contracts/embedding.ts";
+import { MAX_DIMENSIONS } from "../api/embedding.ts";
 import { EmbedderError } from "./embedder-error.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
-import type { Fault } from "../contracts/errors.ts";
-import { faultOf } from "../contracts/problem.ts";
+import type { Fault } from "../api/errors.ts";
+import { faultOf } from "../api/problem.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";

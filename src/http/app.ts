@@ -1,20 +1,20 @@
 /** The HTTP surface, assembled. */
 
 import { type Context, Hono } from "hono";
-import { type Fault, PROBLEMS } from "../contracts/errors.ts";
-import type { Readiness } from "../contracts/health.ts";
-import type { Principal } from "../contracts/principal.ts";
-import { askAgent } from "../service/agent.ts";
-import type { Call } from "../service/call.ts";
+import { type Fault, PROBLEMS } from "../api/errors.ts";
+import type { Readiness } from "../api/health.ts";
+import type { Principal } from "../api/principal.ts";
 import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { SpanText } from "../telemetry/span-text.ts";
+import { askAgent } from "../usecases/agent.ts";
+import type { Call } from "../usecases/request-context.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { answerLiveness, answerReadiness } from "./health.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
-import { challengeStrangers } from "./middleware/challenge-strangers.ts";
+import { challengeStrangers } from "./middleware/challenge-unauthenticated.ts";
 import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
 import { checkOrigin } from "./middleware/check-origin.ts";

@@ -1,5 +1,5 @@
-import type { ProblemCode } from "../contracts/errors.ts";
-import type { Principal } from "../contracts/principal.ts";
+import type { ProblemCode } from "../api/errors.ts";
+import type { Principal } from "../api/principal.ts";
 
 /** What the middleware leaves for those after it. */
 export interface HttpEnv {

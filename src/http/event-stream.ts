@@ -1,6 +1,6 @@
 /** Server-sent events of a socket: the same events in the same order, each acknowledged once the client has taken it. */
 
-import { MAX_UNACKNOWLEDGED_EVENTS } from "../contracts/limits.ts";
+import { MAX_UNACKNOWLEDGED_EVENTS } from "../api/limits.ts";
 
 /** Proxies close a connection that says nothing for a minute or so, and that a client has gone is noticed by a write alone. */
 const HEARTBEAT_MS = 10_000;

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { z } from "zod";
-import type { Readiness } from "../contracts/health.ts";
+import type { Readiness } from "../api/health.ts";
 import type { HttpEnv } from "./env.ts";
 
 export const livenessSchema = z.object({ status: z.literal("ok") }).meta({ id: "Liveness" });

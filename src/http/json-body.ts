@@ -1,7 +1,7 @@
 /** Reading a JSON body within its limit, however it was sent. */
 
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_BODY_BYTES } from "../contracts/limits.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { MAX_BODY_BYTES } from "../api/limits.ts";
 
 /**
  * How much of a body that is too large is read and dropped. A client that is still sending when the connection closes sees a

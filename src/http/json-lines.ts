@@ -1,6 +1,6 @@
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
-import { decodeLines, encodeLines } from "../service/json-lines.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { TRANSFER_MEDIA_TYPE } from "../api/transfer.ts";
+import { decodeLines, encodeLines } from "../usecases/json-lines.ts";
 
 const LINES_TYPE = /^application\/(?:x-ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 

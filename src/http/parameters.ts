@@ -1,12 +1,12 @@
 /** Parameters as they arrive in a URL or a header: text, to be read as what it stands for. */
 
 import { z } from "zod";
-import { keyIdSchema } from "../contracts/api-key.ts";
-import { jobIdSchema } from "../contracts/failed-job.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
-import { sessionIdSchema, userIdSchema } from "../contracts/session.ts";
-import { tenantIdSchema } from "../contracts/tenant.ts";
-import { idText, safeText } from "../contracts/text.ts";
+import { keyIdSchema } from "../api/api-key.ts";
+import { jobIdSchema } from "../api/failed-job.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../api/limits.ts";
+import { sessionIdSchema, userIdSchema } from "../api/session.ts";
+import { tenantIdSchema } from "../api/tenant.ts";
+import { idText, safeText } from "../api/text.ts";
 
 /** More digits than any number here has, and few enough to stay exact. */
 const MAX_INTEGER_DIGITS = 15;

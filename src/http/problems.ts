@@ -1,7 +1,7 @@
 /** Problem documents as answers of the HTTP surface. */
 
-import { type Fault, PROBLEMS } from "../contracts/errors.ts";
-import { problemOf } from "../contracts/problem.ts";
+import { type Fault, PROBLEMS } from "../api/errors.ts";
+import { problemOf } from "../api/problem.ts";
 import { rateLimitFields } from "./rate-limit-fields.ts";
 
 /** The answer for a fault, with the headers that its code calls for. */

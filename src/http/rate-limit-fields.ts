@@ -1,4 +1,4 @@
-import { DAY_SECONDS, type Quota } from "../contracts/quota.ts";
+import { DAY_SECONDS, type Quota } from "../api/quota.ts";
 
 /** What the fields are for, as the OpenAPI document says it. */
 export const RATE_LIMIT_FIELDS = {

@@ -1,11 +1,11 @@
 /** A route said once: what it takes, what it answers, what it does. Routing, parsing and the OpenAPI document (scripts/openapi) all come from it. */
 
 import { z } from "zod";
-import type { ProblemCode } from "../contracts/errors.ts";
-import { parameterFault, parseRequest } from "../contracts/faults.ts";
-import { MAX_BODY_BYTES } from "../contracts/limits.ts";
-import type { Scope } from "../contracts/principal.ts";
-import { type Call, checkOfJson } from "../service/call.ts";
+import type { ProblemCode } from "../api/errors.ts";
+import { parameterFault, parseRequest } from "../api/faults.ts";
+import { MAX_BODY_BYTES } from "../api/limits.ts";
+import type { Scope } from "../api/principal.ts";
+import { type Call, checkOfJson } from "../usecases/request-context.ts";
 import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";

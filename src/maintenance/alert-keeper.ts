@@ -1,4 +1,4 @@
-import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
+import type { AlertBook, AlertNotice, OwedNotice } from "../api/alert.ts";
 
 /** Where alerts are kept between two checks. */
 export interface AlertKeeper {

@@ -7,8 +7,8 @@ import {
   type AlertKind,
   type AlertNotice,
   type AlertState,
-} from "../contracts/alert.ts";
-import type { ComponentHealth, HealthStatus, Readiness } from "../contracts/health.ts";
+} from "../api/alert.ts";
+import type { ComponentHealth, HealthStatus, Readiness } from "../api/health.ts";
 
 /** So many looks in a row have to find a trouble before it is told: one may be a restart. */
 export const STARTS_AFTER_LOOKS = 2;

@@ -1,5 +1,5 @@
-import type { AuditAction } from "../contracts/audit.ts";
-import type { UserRef } from "../contracts/user.ts";
+import type { AuditAction } from "../api/audit.ts";
+import type { UserRef } from "../api/user.ts";
 import type { MaintenanceParts } from "./operation.ts";
 
 /** Tells the audit what a run did as if it had been asked for by a request: whoever starts a Workflow is an operator. */

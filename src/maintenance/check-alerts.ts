@@ -1,8 +1,8 @@
-import type { Readiness } from "../contracts/health.ts";
+import type { Readiness } from "../api/health.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
-import { BACKLOG_AGE_MS, BACKLOG_MESSAGES, OWED_AGE_MS } from "../service/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { BACKLOG_AGE_MS, BACKLOG_MESSAGES, OWED_AGE_MS } from "../usecases/health.ts";
 import type { AlertKeeper } from "./alert-keeper.ts";
 import { decideAlerts, findingsOf, type Thresholds } from "./alerts.ts";
 import { logNotices, sendOwed } from "./send-notices.ts";

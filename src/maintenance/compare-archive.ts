@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Flaw, SessionProof, StoredItem, StoredVersion, SummaryProof } from "../api/finding.ts";
+import type { StoredMessage } from "../api/message.ts";
 import type { HeldItem, HeldMessage, HeldRow, HeldSession, HeldSummary, HeldVersion } from "../archive/held.ts";
-import type { Flaw, SessionProof, StoredItem, StoredVersion, SummaryProof } from "../contracts/finding.ts";
-import type { StoredMessage } from "../contracts/message.ts";
 
 /** What the archive holds of a session against what its object says that it has to hold. Pure. */
 

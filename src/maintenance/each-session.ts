@@ -1,8 +1,8 @@
 /** An operation that comes to each session by itself. */
 
-import { MAX_NAMED_SESSIONS, type NamedSession } from "../contracts/operation-run.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import { MAX_NAMED_SESSIONS, type NamedSession } from "../api/operation-run.ts";
+import { faultOf } from "../api/problem.ts";
+import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
 import type { Operation, Visit, Visited } from "./operation.ts";

@@ -1,7 +1,7 @@
-import type { OperationRun } from "../contracts/operation-run.ts";
-import { endIfLost, type LookUpParts } from "../service/lost-runs.ts";
+import type { OperationRun } from "../api/operation-run.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { endIfLost, type LookUpParts } from "../usecases/lost-runs.ts";
 
 const RUNS_AT_ONCE = 100;
 

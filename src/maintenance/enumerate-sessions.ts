@@ -1,8 +1,8 @@
 /** All sessions of a session, a user, a tenant or the deployment, page by page. The directories know them; PostgreSQL is not asked. */
 
 import { z } from "zod";
-import type { OperationRequest } from "../contracts/operation-run.ts";
-import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import type { OperationRequest } from "../api/operation-run.ts";
+import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { MaintenanceParts } from "./operation.ts";
 
 /** Lists that one page looks into at most, so that many owners without a session make no endless step. */

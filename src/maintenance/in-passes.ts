@@ -1,7 +1,7 @@
 /** An operation that goes over several things, one after the other: each pass has a cursor of its own. */
 
 import { z } from "zod";
-import type { OperationRequest } from "../contracts/operation-run.ts";
+import type { OperationRequest } from "../api/operation-run.ts";
 import type { Operation } from "./operation.ts";
 
 const placeSchema = z.strictObject({ pass: z.int().min(0), at: z.string().nullable() });

@@ -1,9 +1,9 @@
 /** What an operation is: adding one is a file in operations/ and a line in operations.ts. */
 
-import type { NamedSession, OperationRequest } from "../contracts/operation-run.ts";
-import type { SessionRef } from "../contracts/session.ts";
-import type { Parts } from "../service/call.ts";
+import type { NamedSession, OperationRequest } from "../api/operation-run.ts";
+import type { SessionRef } from "../api/session.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Parts } from "../usecases/request-context.ts";
 
 interface OwnerEntry {
   readonly row: number;

@@ -1,9 +1,9 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
 import { z } from "zod";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { parseRequest } from "../contracts/faults.ts";
-import { runIdSchema, type WorkflowPayload, workflowPayloadSchema } from "../contracts/operation-run.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { parseRequest } from "../api/faults.ts";
+import { runIdSchema, type WorkflowPayload, workflowPayloadSchema } from "../api/operation-run.ts";
 import type { MaintenanceParts } from "./operation.ts";
 import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
 

@@ -1,4 +1,4 @@
-import type { OperationName } from "../contracts/operation-run.ts";
+import type { OperationName } from "../api/operation-run.ts";
 import { inPasses } from "./in-passes.ts";
 import type { Operation } from "./operation.ts";
 import { archive } from "./operations/archive.ts";

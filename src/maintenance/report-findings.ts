@@ -1,6 +1,6 @@
-import type { Finding } from "../contracts/finding.ts";
-import { MAX_NAMED_SESSIONS, type NamedSession } from "../contracts/operation-run.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import type { Finding } from "../api/finding.ts";
+import { MAX_NAMED_SESSIONS, type NamedSession } from "../api/operation-run.ts";
+import { TENANT_OWNER } from "../api/session.ts";
 import type { Slice } from "./operation.ts";
 
 /** Findings as a report tells them: counted by kind, and some of them named. */

@@ -9,9 +9,9 @@ import {
   type OperationState,
   partIdOf,
   type WorkflowPayload,
-} from "../contracts/operation-run.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+} from "../api/operation-run.ts";
+import { faultOf } from "../api/problem.ts";
+import { TENANT_OWNER } from "../api/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { auditRun } from "./audit-run.ts";
 import type { MaintenanceParts, Slice } from "./operation.ts";

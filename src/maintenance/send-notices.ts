@@ -1,4 +1,4 @@
-import type { AlertNotice } from "../contracts/alert.ts";
+import type { AlertNotice } from "../api/alert.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { AlertKeeper } from "./alert-keeper.ts";
 import { postNotice, type Webhook } from "./webhook.ts";

@@ -1,4 +1,4 @@
-import type { WorkflowPayload } from "../contracts/operation-run.ts";
+import type { WorkflowPayload } from "../api/operation-run.ts";
 
 /** Begins instances of a Workflow. Idempotent by their id: one that is there is left alone. */
 export function createRunStarter(workflow: Workflow): (id: string, payload: WorkflowPayload) => Promise<void> {

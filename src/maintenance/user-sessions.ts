@@ -1,5 +1,5 @@
-import { MAX_SLICE_SIZE, type OperationRequest } from "../contracts/operation-run.ts";
-import type { UserRef } from "../contracts/user.ts";
+import { MAX_SLICE_SIZE, type OperationRequest } from "../api/operation-run.ts";
+import type { UserRef } from "../api/user.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
 import type { MaintenanceParts } from "./operation.ts";
 

@@ -1,8 +1,8 @@
+import type { Finding } from "../api/finding.ts";
+import { ownerName, type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
 import { type HeldFilter, type HeldRow, listHeldSessions } from "../archive/held.ts";
 import { listLooseLives } from "../archive/orphans.ts";
-import type { Finding } from "../contracts/finding.ts";
-import { ownerName, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import { isOrphan } from "./compare-archive.ts";
 import { type VerifyParts, verifySession } from "./verify-session.ts";
 import { verifyUser } from "./verify-user.ts";

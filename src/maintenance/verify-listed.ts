@@ -1,10 +1,10 @@
 /** The sessions that the lists name, verified one by one, and what is to be done about each. */
 
+import type { Finding } from "../api/finding.ts";
+import type { NamedSession } from "../api/operation-run.ts";
+import { faultOf } from "../api/problem.ts";
+import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
-import type { Finding } from "../contracts/finding.ts";
-import type { NamedSession } from "../contracts/operation-run.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
 import type { MaintenanceParts, Operation } from "./operation.ts";

@@ -1,8 +1,8 @@
+import { type Finding, findingOf, type Flaw, type SessionProof } from "../api/finding.ts";
+import type { SessionRef } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
 import { type HeldSession, readHeldMessages, readHeldSession, readHeldSummary } from "../archive/held.ts";
-import { type Finding, findingOf, type Flaw, type SessionProof } from "../contracts/finding.ts";
-import type { SessionRef } from "../contracts/session.ts";
-import type { Parts } from "../service/call.ts";
+import type { Parts } from "../usecases/request-context.ts";
 import { compareArchive, compareMessages, compareSummary, isComparable, isSettled } from "./compare-archive.ts";
 
 export type VerifyParts = Pick<Parts, "directory" | "operations" | "sessions" | "users" | "withDatabase">;

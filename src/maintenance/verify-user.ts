@@ -1,8 +1,8 @@
+import type { Finding, Flaw } from "../api/finding.ts";
+import type { UserRef } from "../api/user.ts";
 import type { Database } from "../archive/database.ts";
 import { listHeldSessions } from "../archive/held.ts";
 import { countUserRows } from "../archive/users.ts";
-import type { Finding, Flaw } from "../contracts/finding.ts";
-import type { UserRef } from "../contracts/user.ts";
 import type { VerifyParts } from "./verify-session.ts";
 
 /** Sessions of a user that are asked whether anything of them is left. */

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { AlertNotice } from "../contracts/alert.ts";
+import type { AlertNotice } from "../api/alert.ts";
 
 export interface Webhook {
   readonly url: string;

@@ -1,5 +1,5 @@
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_MCP_BATCH } from "../contracts/limits.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { MAX_MCP_BATCH } from "../api/limits.ts";
 
 /** Requests that one body holds. Those of 2025-03-26 may send several at once; each counts. */
 export function requestsIn(body: unknown): number {

@@ -1,10 +1,10 @@
 /** How much a tool tells: within what it was asked for, and always within what clients take. */
 
-import { MAX_MCP_RESULT_TOKENS } from "../contracts/limits.ts";
-import type { TokenCount } from "../contracts/message.ts";
-import { prefixWithin } from "../memory/cut-text.ts";
-import { countOf, plainBudget } from "../memory/tokenizers.ts";
-import { estimateTokens, isWithinTokens } from "../memory/tokens.ts";
+import { MAX_MCP_RESULT_TOKENS } from "../api/limits.ts";
+import type { TokenCount } from "../api/message.ts";
+import { prefixWithin } from "../prompt/cut-text.ts";
+import { estimateTokens, isWithinTokens } from "../tokens/estimate.ts";
+import { countOf, plainBudget } from "../tokens/tokenizers.ts";
 
 /** Whoever reads it may be Claude, who counts most: what fits its count fits that of others. */
 const TOKENIZER = "claude";

@@ -1,10 +1,10 @@
 /** What is offered to people who fill in a resource or a prompt. */
 
-import { MAX_PAGE_SIZE } from "../contracts/limits.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { sessionIdSchema } from "../contracts/session.ts";
-import type { Call } from "../service/call.ts";
-import { listSessions, readSession } from "../service/sessions.ts";
+import { MAX_PAGE_SIZE } from "../api/limits.ts";
+import { faultOf } from "../api/problem.ts";
+import { sessionIdSchema } from "../api/session.ts";
+import type { Call } from "../usecases/request-context.ts";
+import { listSessions, readSession } from "../usecases/sessions.ts";
 import { protocolError } from "./faults.ts";
 import type { OnFault } from "./tool-server.ts";
 

@@ -1,9 +1,9 @@
 /** The context of a session, as a model reads it over MCP. */
 
-import type { ContextMeta, ContextRequest, TextContext } from "../contracts/context.ts";
-import { MIN_CONTEXT_TOKENS } from "../contracts/limits.ts";
-import type { Call } from "../service/call.ts";
-import { readContextJson } from "../service/context.ts";
+import type { ContextMeta, ContextRequest, TextContext } from "../api/context.ts";
+import { MIN_CONTEXT_TOKENS } from "../api/limits.ts";
+import { readContextJson } from "../usecases/context.ts";
+import type { Call } from "../usecases/request-context.ts";
 import { withinResult } from "./budget.ts";
 import { fence } from "./fenced-text.ts";
 

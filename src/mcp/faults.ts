@@ -6,8 +6,8 @@ import {
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from "@modelcontextprotocol/server";
-import { type Fault, type ProblemCode, PROBLEMS } from "../contracts/errors.ts";
-import { problemOf } from "../contracts/problem.ts";
+import { type Fault, type ProblemCode, PROBLEMS } from "../api/errors.ts";
+import { problemOf } from "../api/problem.ts";
 
 /** Where a tool's error has the problem as HTTP answers it. Its structured content is for results alone. */
 export const PROBLEM_META_KEY = "threadkeep/problem";

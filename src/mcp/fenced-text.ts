@@ -3,10 +3,10 @@
  * close them or read like a heading of ours. Whoever wrote into a chat cannot speak to the model that reads it as its user would.
  */
 
-import type { Message } from "../contracts/message.ts";
-import type { Item } from "../contracts/summary.ts";
-import { guardLine, guardName, guardText, MEMORY_TAG } from "../memory/guarded-text.ts";
-import { guardedMessageText } from "../memory/message-text.ts";
+import type { Message } from "../api/message.ts";
+import type { Item } from "../api/summary.ts";
+import { guardLine, guardName, guardText, MEMORY_TAG } from "../prompt/guarded-text.ts";
+import { guardedMessageText } from "../prompt/message-text.ts";
 
 /** What a model is told of all that stands between the tags. */
 const DATA_NOTE =

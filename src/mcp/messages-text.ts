@@ -1,7 +1,7 @@
 /** Messages of a session word for word, as many as have room. */
 
-import { MIN_CONTEXT_TOKENS } from "../contracts/limits.ts";
-import type { Message, Seq, TokenCount } from "../contracts/message.ts";
+import { MIN_CONTEXT_TOKENS } from "../api/limits.ts";
+import type { Message, Seq, TokenCount } from "../api/message.ts";
 import { beginningWithin, isWithin, tokensOf } from "./budget.ts";
 import { messageBody, messageHeading } from "./fenced-text.ts";
 

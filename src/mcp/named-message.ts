@@ -1,10 +1,10 @@
 /** A message that a model names by its place or by its id: other tools tell it both. */
 
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { seqSchema } from "../contracts/message.ts";
-import { idText } from "../contracts/text.ts";
-import type { Call } from "../service/call.ts";
-import { listMessages } from "../service/messages.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { seqSchema } from "../api/message.ts";
+import { idText } from "../api/text.ts";
+import { listMessages } from "../usecases/messages.ts";
+import type { Call } from "../usecases/request-context.ts";
 
 export const nameOfMessage = {
   seq: seqSchema.optional().describe("Place of the message; needs the right to read as well"),

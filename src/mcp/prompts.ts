@@ -2,11 +2,11 @@
 
 import { completable, type GetPromptResult, type McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { parseBody } from "../contracts/faults.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { sessionIdSchema } from "../contracts/session.ts";
-import type { Call } from "../service/call.ts";
-import { readContextJson } from "../service/context.ts";
+import { parseBody } from "../api/faults.ts";
+import { faultOf } from "../api/problem.ts";
+import { sessionIdSchema } from "../api/session.ts";
+import { readContextJson } from "../usecases/context.ts";
+import type { Call } from "../usecases/request-context.ts";
 import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";

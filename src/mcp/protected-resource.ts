@@ -1,6 +1,6 @@
 /** `/mcp` as a protected resource of OAuth (RFC 9728): what it is called, and who gives tokens for it. */
 
-import type { Scope } from "../contracts/principal.ts";
+import type { Scope } from "../api/principal.ts";
 
 export const MCP_ROUTE = "/mcp";
 

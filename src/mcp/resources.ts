@@ -1,14 +1,14 @@
 /** Sessions as resources, for people who pick what goes into a prompt. */
 
 import { type McpServer, type ReadResourceResult, ResourceTemplate } from "@modelcontextprotocol/server";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { DEFAULT_PAGE_SIZE, MAX_MCP_TOKENS } from "../contracts/limits.ts";
-import { faultOf } from "../contracts/problem.ts";
-import type { Call } from "../service/call.ts";
-import { readContextJson } from "../service/context.ts";
-import { listMessages } from "../service/messages.ts";
-import { listSessions } from "../service/sessions.ts";
-import { listSummaries } from "../service/summaries.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { DEFAULT_PAGE_SIZE, MAX_MCP_TOKENS } from "../api/limits.ts";
+import { faultOf } from "../api/problem.ts";
+import { readContextJson } from "../usecases/context.ts";
+import { listMessages } from "../usecases/messages.ts";
+import type { Call } from "../usecases/request-context.ts";
+import { listSessions } from "../usecases/sessions.ts";
+import { listSummaries } from "../usecases/summaries.ts";
 import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";

@@ -1,6 +1,6 @@
 import type { ScopeChallengeHandler } from "@modelcontextprotocol/server";
-import type { Call } from "../service/call.ts";
-import { refuseAhead } from "../service/operation.ts";
+import type { Call } from "../usecases/request-context.ts";
+import { refuseAhead } from "../usecases/use-case.ts";
 import type { OnFault } from "./tool-server.ts";
 import { scopesOf } from "./tool.ts";
 

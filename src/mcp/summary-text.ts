@@ -1,8 +1,8 @@
 /** A summary, as a model reads it over MCP. */
 
-import type { TokenCount } from "../contracts/message.ts";
-import type { Item, Summary } from "../contracts/summary.ts";
-import { newestFirst } from "../memory/items.ts";
+import type { TokenCount } from "../api/message.ts";
+import type { Item, Summary } from "../api/summary.ts";
+import { newestFirst } from "../prompt/items.ts";
 import { linesWithin } from "./budget.ts";
 import { fence, itemLine } from "./fenced-text.ts";
 

@@ -2,10 +2,10 @@
 
 import type { AuthInfo } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "agents/mcp/server";
-import type { Call } from "../service/call.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
+import type { Call } from "../usecases/request-context.ts";
 import { MCP_ROUTE, metadataUrl } from "./protected-resource.ts";
 import { createToolServer, type OnFault } from "./tool-server.ts";
 

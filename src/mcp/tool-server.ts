@@ -1,9 +1,9 @@
 /** The MCP server of one request: whose it is, is settled before, and stands in the call. */
 
 import { type CallToolResult, McpServer, type ServerContext } from "@modelcontextprotocol/server";
-import type { Fault } from "../contracts/errors.ts";
-import { faultOf } from "../contracts/problem.ts";
-import type { Call } from "../service/call.ts";
+import type { Fault } from "../api/errors.ts";
+import { faultOf } from "../api/problem.ts";
+import type { Call } from "../usecases/request-context.ts";
 import { toolError } from "./faults.ts";
 import { registerPrompts } from "./prompts.ts";
 import { registerResources } from "./resources.ts";

@@ -2,12 +2,12 @@
 
 import type { StandardSchemaWithJSON, ToolAnnotations } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { parseBody } from "../contracts/faults.ts";
-import { DEFAULT_MCP_TOKENS, MAX_MCP_TOKENS, MIN_CONTEXT_TOKENS } from "../contracts/limits.ts";
-import type { Scope } from "../contracts/principal.ts";
-import { sessionIdSchema } from "../contracts/session.ts";
-import type { Call } from "../service/call.ts";
-import { specOf } from "../service/operation.ts";
+import { parseBody } from "../api/faults.ts";
+import { DEFAULT_MCP_TOKENS, MAX_MCP_TOKENS, MIN_CONTEXT_TOKENS } from "../api/limits.ts";
+import type { Scope } from "../api/principal.ts";
+import { sessionIdSchema } from "../api/session.ts";
+import type { Call } from "../usecases/request-context.ts";
+import { specOf } from "../usecases/use-case.ts";
 
 /** What a tool is run with. */
 export interface Running {

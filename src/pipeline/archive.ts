@@ -1,11 +1,11 @@
+import type { JobMessage } from "../api/job.ts";
+import { sessionName, TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
 import { actForTenant } from "../archive/reach.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite, ping } from "../archive/sessions.ts";
 import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
-import type { JobMessage } from "../contracts/job.ts";
-import { sessionName, TENANT_OWNER } from "../contracts/session.ts";
-import { takeOffList } from "../registry/listing-client.ts";
+import { takeOffList } from "../directory/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict, waitOut } from "./delivery.ts";
 import { gatherReports } from "./gather-reports.ts";

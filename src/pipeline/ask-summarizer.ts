@@ -1,7 +1,7 @@
-import { OVER_BUDGET_REASON } from "../contracts/health.ts";
-import type { SummarizerAnswer, SummarizerUsage } from "../contracts/summarizer.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
-import { wrongAgainDelaySeconds } from "../memory/work.ts";
+import { OVER_BUDGET_REASON } from "../api/health.ts";
+import type { SummarizerAnswer, SummarizerUsage } from "../api/summarizer.ts";
+import type { TenantSettings } from "../api/tenant.ts";
+import { wrongAgainDelaySeconds } from "../lib/retry-policy.ts";
 import type { SummaryStep } from "../session/client.ts";
 import { SummarizerError } from "../summarizer/client.ts";
 import type { PipelineParts } from "./delivery.ts";

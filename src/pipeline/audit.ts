@@ -1,9 +1,9 @@
+import { type AuditEvent, auditMessageSchema, type QueuedAuditEvent } from "../api/audit.ts";
+import { ownerName, TENANT_OWNER } from "../api/session.ts";
 import { storeAuditEvents } from "../archive/audit.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
-import { type AuditEvent, auditMessageSchema, type QueuedAuditEvent } from "../contracts/audit.ts";
-import { ownerName, TENANT_OWNER } from "../contracts/session.ts";
-import { auditDelaySeconds } from "../memory/work.ts";
-import type { DirectoryClient } from "../registry/directory-client.ts";
+import type { DirectoryClient } from "../directory/client.ts";
+import { auditDelaySeconds } from "../lib/retry-policy.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
 

@@ -1,8 +1,8 @@
+import type { Item } from "../api/summary.ts";
 import { LASTING_KINDS, readMemories } from "../archive/memories.ts";
 import { readHeldItems } from "../archive/sessions.ts";
-import type { Item } from "../contracts/summary.ts";
-import { newestFirst } from "../memory/items.ts";
-import { waitDelayMs } from "../memory/work.ts";
+import { waitDelayMs } from "../lib/retry-policy.ts";
+import { newestFirst } from "../prompt/items.ts";
 import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleOver } from "./report.ts";

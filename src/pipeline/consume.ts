@@ -1,4 +1,4 @@
-import { type JobKind, type JobMessage, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
+import { type JobKind, type JobMessage, jobMessageSchema, userJobMessageSchema } from "../api/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
 import { archiveBatch } from "./archive.ts";

@@ -1,16 +1,16 @@
+import type { JobMessage } from "../api/job.ts";
 import type { Database } from "../archive/database.ts";
-import type { JobMessage } from "../contracts/job.ts";
+import type { OperationsClient } from "../control/client.ts";
+import type { OutageClient } from "../control/outage-client.ts";
+import type { DirectoryClient } from "../directory/client.ts";
+import type { UserClient } from "../directory/user-client.ts";
 import type { Embedder } from "../embedder/client.ts";
-import { awayDelaySeconds, unreachableDelaySeconds } from "../memory/work.ts";
-import type { DirectoryClient } from "../registry/directory-client.ts";
-import type { OperationsClient } from "../registry/operations-client.ts";
-import type { OutageClient } from "../registry/outage-client.ts";
-import type { TenantClient } from "../registry/tenant-client.ts";
-import type { UserClient } from "../registry/user-client.ts";
+import { awayDelaySeconds, unreachableDelaySeconds } from "../lib/retry-policy.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { SummarizerClient } from "../summarizer/client.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { TenantClient } from "../tenant/client.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the consumers are made of; the entry hands it over. */

@@ -1,7 +1,7 @@
-import type { EmbeddingUsage } from "../contracts/embedding.ts";
-import { OVER_BUDGET_REASON } from "../contracts/health.ts";
-import type { JobMessage } from "../contracts/job.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
+import { OVER_BUDGET_REASON } from "../api/health.ts";
+import type { JobMessage } from "../api/job.ts";
+import type { TenantSettings } from "../api/tenant.ts";
 import { type Embedder, EmbedderError } from "../embedder/client.ts";
 import type { EmbeddingStep } from "../session/client.ts";
 import { errorFields } from "../telemetry/redact.ts";

@@ -1,9 +1,9 @@
+import { unwrap } from "../api/errors.ts";
+import type { UserJobMessage } from "../api/job.ts";
+import type { SessionRef } from "../api/session.ts";
 import { type HeldRow, listHeldSessions } from "../archive/held.ts";
 import { countUserRows, eraseUserRows } from "../archive/users.ts";
-import { unwrap } from "../contracts/errors.ts";
-import type { UserJobMessage } from "../contracts/job.ts";
-import type { SessionRef } from "../contracts/session.ts";
-import type { SessionRemains } from "../registry/user-client.ts";
+import type { SessionRemains } from "../directory/user-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";

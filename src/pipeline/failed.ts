@@ -5,8 +5,8 @@ import {
   jobMessageSchema,
   type UserJobMessage,
   userJobMessageSchema,
-} from "../contracts/job.ts";
-import type { JobStanding } from "../memory/work.ts";
+} from "../api/job.ts";
+import type { JobStanding } from "../lib/retry-policy.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, retryLater, type Verdict } from "./delivery.ts";
 import { noteFailedJob, type ReportParts } from "./report.ts";

@@ -1,4 +1,4 @@
-import type { Failure } from "../contracts/job.ts";
+import type { Failure } from "../api/job.ts";
 
 /** Does the work of one batch, in which a report waits for those of the others. */
 export interface GatheredReports {

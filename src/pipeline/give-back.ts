@@ -1,4 +1,4 @@
-import type { JobMessage } from "../contracts/job.ts";
+import type { JobMessage } from "../api/job.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
 import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 

@@ -1,4 +1,4 @@
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
 import { NOTHING_SPENT, type Spent } from "../telemetry/metrics.ts";
 
 /** What becomes of the jobs of one batch, as those who handle them tell it: an acknowledged delivery may have failed. */

@@ -1,9 +1,9 @@
+import { type Failure, type JobMessage, setAsideIdOf } from "../api/job.ts";
+import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { SetAsideRows } from "../archive/set-aside.ts";
-import { type Failure, type JobMessage, setAsideIdOf } from "../contracts/job.ts";
-import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import { type JobStanding, isReported, LATE_AFTER_SENDS } from "../memory/work.ts";
-import type { OperationsClient } from "../registry/operations-client.ts";
-import type { UserClient } from "../registry/user-client.ts";
+import type { OperationsClient } from "../control/client.ts";
+import type { UserClient } from "../directory/user-client.ts";
+import { type JobStanding, isReported, LATE_AFTER_SENDS } from "../lib/retry-policy.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";

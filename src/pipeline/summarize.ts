@@ -1,4 +1,4 @@
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";

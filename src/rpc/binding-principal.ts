@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal } from "../contracts/principal.ts";
-import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
-import { tenantIdSchema } from "../contracts/tenant.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Principal } from "../api/principal.ts";
+import { TENANT_OWNER, userIdSchema } from "../api/session.ts";
+import { tenantIdSchema } from "../api/tenant.ts";
 
 /** What a service binding says of the Worker that holds it: `props` in that Worker's configuration, which it cannot change. */
 export const bindingPropsSchema = z.strictObject({

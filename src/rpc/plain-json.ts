@@ -1,6 +1,6 @@
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_BODY_BYTES } from "../contracts/limits.ts";
-import { byteLength } from "../contracts/text.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { MAX_BODY_BYTES } from "../api/limits.ts";
+import { byteLength } from "../api/text.ts";
 
 /**
  * What a caller sent, as the JSON that HTTP would have brought: an RPC also carries dates, maps, cycles and live stubs, and up to

@@ -1,4 +1,4 @@
-import { type Fault, PROBLEMS } from "../contracts/errors.ts";
+import { type Fault, PROBLEMS } from "../api/errors.ts";
 
 /**
  * A fault as it crosses to the calling Worker. The runtime carries an error's name, message and own properties, not its class: the

@@ -2,17 +2,13 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { z } from "zod";
-import { appendRequestSchema, type AppendResult, type OfferedAppend } from "../contracts/append.ts";
-import { type ContextFormat, type ContextIn, type ContextRequest, contextRequestSchema } from "../contracts/context.ts";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { mendedPaths, parseRequest, tellMended } from "../contracts/faults.ts";
-import { type Job, type SummarizeRequest, summarizeRequestSchema } from "../contracts/job.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/limits.ts";
-import {
-  type MemorySearchRequest,
-  memorySearchRequestSchema,
-  type MemorySearchResult,
-} from "../contracts/memory-search.ts";
+import { appendRequestSchema, type AppendResult, type OfferedAppend } from "../api/append.ts";
+import { type ContextFormat, type ContextIn, type ContextRequest, contextRequestSchema } from "../api/context.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import { mendedPaths, parseRequest, tellMended } from "../api/faults.ts";
+import { type Job, type SummarizeRequest, summarizeRequestSchema } from "../api/job.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../api/limits.ts";
+import { type MemorySearchRequest, memorySearchRequestSchema, type MemorySearchResult } from "../api/memory-search.ts";
 import {
   type EditedMessage,
   type Erasure,
@@ -20,11 +16,11 @@ import {
   type MessagePatch,
   messagePatchSchema,
   seqSchema,
-} from "../contracts/message.ts";
-import type { Page } from "../contracts/page.ts";
-import type { Principal } from "../contracts/principal.ts";
-import { faultOf } from "../contracts/problem.ts";
-import { type SearchRequest, searchRequestSchema, type SearchResult } from "../contracts/search.ts";
+} from "../api/message.ts";
+import type { Page } from "../api/page.ts";
+import type { Principal } from "../api/principal.ts";
+import { faultOf } from "../api/problem.ts";
+import { type SearchRequest, searchRequestSchema, type SearchResult } from "../api/search.ts";
 import {
   type BranchRequest,
   branchRequestSchema,
@@ -38,7 +34,7 @@ import {
   sessionPatchSchema,
   type SessionState,
   userIdSchema,
-} from "../contracts/session.ts";
+} from "../api/session.ts";
 import {
   type ExpandedSummary,
   type Loss,
@@ -47,12 +43,14 @@ import {
   type Summary,
   type SummaryVersion,
   type SummaryChanges,
-} from "../contracts/summary.ts";
-import { idText, safeText } from "../contracts/text.ts";
-import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../contracts/transfer.ts";
-import type { UserErasure } from "../contracts/user.ts";
-import type { Call, Parts } from "../service/call.ts";
-import { readContextJson } from "../service/context.ts";
+} from "../api/summary.ts";
+import { idText, safeText } from "../api/text.ts";
+import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../api/transfer.ts";
+import type { UserErasure } from "../api/user.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { continueTrace, traceIdOf } from "../telemetry/trace.ts";
+import { readContextJson } from "../usecases/context.ts";
 import {
   abandonImport,
   addImportLines,
@@ -60,9 +58,9 @@ import {
   completeImport,
   importSession,
   readImport,
-} from "../service/imports.ts";
-import { decodeLines, encodeLines } from "../service/json-lines.ts";
-import { searchMemory } from "../service/memory-search.ts";
+} from "../usecases/imports.ts";
+import { decodeLines, encodeLines } from "../usecases/json-lines.ts";
+import { searchMemory } from "../usecases/memory-search.ts";
 import {
   appendMessages,
   editMessage,
@@ -70,8 +68,9 @@ import {
   listMessages,
   type MessageListQuery,
   readMessage,
-} from "../service/messages.ts";
-import { searchSessionJson } from "../service/search.ts";
+} from "../usecases/messages.ts";
+import type { Call, Parts } from "../usecases/request-context.ts";
+import { searchSessionJson } from "../usecases/search.ts";
 import {
   createSession,
   eraseSession,
@@ -81,7 +80,7 @@ import {
   type SessionListQuery,
   switchBranch,
   updateSession,
-} from "../service/sessions.ts";
+} from "../usecases/sessions.ts";
 import {
   compareSummaries,
   listLosses,
@@ -89,12 +88,9 @@ import {
   readSummary,
   restoreSummary,
   summarizeByHand,
-} from "../service/summaries.ts";
-import { exportSession } from "../service/transfer.ts";
-import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
-import type { Log } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/redact.ts";
-import { continueTrace, traceIdOf } from "../telemetry/trace.ts";
+} from "../usecases/summaries.ts";
+import { exportSession } from "../usecases/transfer.ts";
+import { eraseUser, exportUser, readUserErasure } from "../usecases/users.ts";
 import { principalOf } from "./binding-principal.ts";
 import { plainJson } from "./plain-json.ts";
 import { remoteError } from "./remote-error.ts";

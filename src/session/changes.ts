@@ -1,4 +1,4 @@
-import type { Seq } from "../contracts/message.ts";
+import type { Seq } from "../api/message.ts";
 
 /**
  * What a transaction changed, as far as its commit has something to do about it: the stores note it as they write, so that no caller has

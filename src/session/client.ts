@@ -1,19 +1,19 @@
-import { sessionName, type SessionRef } from "../contracts/session.ts";
-import type { ChatSession } from "./chat-session.ts";
+import { sessionName, type SessionRef } from "../api/session.ts";
+import type { ChatSession } from "./object.ts";
 
-export { ALL_SESSIONS } from "./carrying.ts";
-export type { Luggage } from "./carrying.ts";
-export type { BegunImport, ImportStanding } from "./import-steps.ts";
-export type { CopyStep } from "./copying.ts";
-export type { NumberedLine } from "./importing.ts";
-export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
-export type { EmbeddingStep } from "./embedding.ts";
-export type { CopyAnswer, CopyErasures, Life } from "./lineage.ts";
+export { ALL_SESSIONS } from "./copies/index.ts";
+export type { Luggage } from "./copies/index.ts";
+export type { BegunImport, ImportStanding } from "./copies/index.ts";
+export type { CopyStep } from "./copies/index.ts";
+export type { NumberedLine } from "./copies/index.ts";
+export { type LiveOpening, readOpened, writeOpening } from "./live/index.ts";
+export type { EmbeddingStep } from "./summary/index.ts";
+export type { CopyAnswer, CopyErasures, Life } from "./copies/index.ts";
 
-export type { FinishedImport, ImportProgress } from "./rows.ts";
-export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
-export type { SummaryStep } from "./summarizing.ts";
-export type { ExportCursor, ExportEnd } from "./transfer.ts";
+export type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
+export { type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
+export type { SummaryStep } from "./summary/index.ts";
+export type { ExportCursor, ExportEnd } from "./copies/index.ts";
 
 /** What others may ask of a session's object. */
 export type SessionObject = Pick<

@@ -1,28 +1,27 @@
-import type { Tokenizer } from "../contracts/context.ts";
-import type { TokenCount } from "../contracts/message.ts";
-import type { Metadata, SessionRef } from "../contracts/session.ts";
-import { AuditStore } from "./audit-store.ts";
-import { BranchStore } from "./branch-store.ts";
+import type { Tokenizer } from "../api/context.ts";
+import type { TokenCount } from "../api/message.ts";
+import type { Metadata, SessionRef } from "../api/session.ts";
 import { Changes } from "./changes.ts";
-import { FeedStore } from "./feed-store.ts";
-import { FileStore } from "./file-store.ts";
-import { JobStore } from "./job-store.ts";
-import { LineageStore } from "./lineage-store.ts";
-import { MessageStore } from "./message-store.ts";
+import { LineageStore } from "./copies/index.ts";
+import { BranchStore, FeedStore, MessageStore } from "./log/index.ts";
+import { AuditStore, JobStore } from "./outbox/index.ts";
+import { SpentStore } from "./quota/index.ts";
+import { VectorStore } from "./search/index.ts";
 import {
   type Copying,
+  FileStore,
   type FinishedImport,
   type MessageArchive,
+  migrate,
   numberOrNull,
+  type OwnSettings,
+  schemaVersion,
   type SessionRow,
+  type TenantTerms,
   toSession,
   type TotalsChange,
-} from "./rows.ts";
-import { migrate, schemaVersion } from "./schema.ts";
-import type { OwnSettings, TenantTerms } from "./settings.ts";
-import { SpentStore } from "./spent-store.ts";
-import { SummaryStore } from "./summary-store.ts";
-import { VectorStore } from "./vector-store.ts";
+} from "./sqlite/index.ts";
+import { SummaryStore } from "./summary/index.ts";
 
 /** Every SQL statement about the session's own row; the other statements stand in the stores that it hands out, one a noun. */
 

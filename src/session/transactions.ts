@@ -1,20 +1,15 @@
-import { type Outcome, ThreadkeepError } from "../contracts/errors.ts";
-import type { TokenCount } from "../contracts/message.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
-import { earliest } from "../memory/work.ts";
+import { type Outcome, ThreadkeepError } from "../api/errors.ts";
+import type { TokenCount } from "../api/message.ts";
+import type { TenantSettings } from "../api/tenant.ts";
+import { earliest } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { soonestIdleAt } from "./idling.ts";
-import { JobTraces } from "./job-traces.ts";
-import { isLeftOver, nextWakeAt } from "./next-wake.ts";
-import { createDayMeasure, type DayMeasure, startOfDay } from "./quota.ts";
-import { MIGRATIONS, schemaVersion } from "./schema.ts";
-import { SearchIndex } from "./search-index.ts";
-import { countModelTokens } from "./spending.ts";
-import { NOTHING_SPENT } from "./spent-store.ts";
+import { isLeftOver, JobTraces, JobWaiters, nextWakeAt, soonestIdleAt } from "./outbox/index.ts";
+import { countModelTokens, createDayMeasure, type DayMeasure, NOTHING_SPENT, startOfDay } from "./quota/index.ts";
+import { SearchIndex } from "./search/index.ts";
+import { MIGRATIONS, schemaVersion } from "./sqlite/index.ts";
 import { SessionStore } from "./store.ts";
 import { Unit, type UnitParts } from "./unit.ts";
-import { JobWaiters } from "./waiters.ts";
 
 /** A disk that failed is seldom back at once. */
 const SLICE_REST_MS = 60_000;

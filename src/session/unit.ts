@@ -1,13 +1,10 @@
-import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
-import type { JobTraces } from "./job-traces.ts";
-import type { DayMeasure } from "./quota.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
-import type { SearchIndex } from "./search-index.ts";
-import { withTenant } from "./settings.ts";
+import { type Fault, ThreadkeepError } from "../api/errors.ts";
+import type { TenantSettings } from "../api/tenant.ts";
+import type { JobTraces } from "./outbox/index.ts";
+import type { DayMeasure, TenantQuota, UserQuota } from "./quota/index.ts";
+import type { SearchIndex } from "./search/index.ts";
+import { type JobRow, type SessionRow, withTenant } from "./sqlite/index.ts";
 import type { SessionStore } from "./store.ts";
-import type { TenantQuota } from "./tenant-quota.ts";
-import type { UserQuota } from "./user-quota.ts";
 
 /** What the calls of one session's object share. */
 export interface UnitParts {

@@ -3,10 +3,10 @@
  * replaced, with the messages of both. Only where the words leave little doubt: the same speaker, the same names, nearly the same words,
  * and another number.
  */
-import { MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "../contracts/limits.ts";
-import type { ProposedItem } from "../contracts/summarizer.ts";
-import type { Item } from "../contracts/summary.ts";
-import { itemTokens } from "../memory/items.ts";
+import { MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
+import type { ProposedItem } from "../api/summarizer.ts";
+import type { Item } from "../api/summary.ts";
+import { itemTokens } from "../prompt/items.ts";
 import { NAME_WEIGHT, termsOf } from "./terms.ts";
 
 /** The share of the words of either, numbers left out, that both must have. */

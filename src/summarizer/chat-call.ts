@@ -1,8 +1,8 @@
 /** One streamed call of a language model through the AI SDK. Only `chat-model` imports it, and lazily. */
 
 import { type ModelMessage, streamText } from "ai";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
 import type { ChatPrompt } from "./chat-model.ts";
 import { createLanguageModels, type ModelProvider } from "./language-models.ts";
 import { failureOf, usageOf } from "./model-call.ts";

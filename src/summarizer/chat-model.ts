@@ -1,7 +1,7 @@
 /** The model that is set for summaries, asked for the next turn of a chat: what the inspector tries a context out with. */
 
-import type { AiSdkContext } from "../contracts/context.ts";
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import type { AiSdkContext } from "../api/context.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
 import { costOf } from "./model-summarizer.ts";
 import type { ModelSettings } from "./models.ts";
 

@@ -14,8 +14,8 @@ import {
   summarizerAnswerSchema,
   summarizerFailureSchema,
   type SummarizerRequest,
-} from "../contracts/summarizer.ts";
-import { oneLine } from "../contracts/text.ts";
+} from "../api/summarizer.ts";
+import { oneLine } from "../api/text.ts";
 import { continueTrace } from "../telemetry/trace.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import { cutAtWord } from "./sentences.ts";

@@ -1,7 +1,7 @@
 /** Cheap signs of what a statement is, and of how much it is worth: English ones here, those of other languages in `cue-phrases.ts`. */
-import type { TranscriptMessage } from "../contracts/summarizer.ts";
-import type { Item, ItemKind } from "../contracts/summary.ts";
-import { isStandingWish } from "../memory/standing-wish.ts";
+import type { TranscriptMessage } from "../api/summarizer.ts";
+import type { Item, ItemKind } from "../api/summary.ts";
+import { isStandingWish } from "../prompt/standing-wish.ts";
 import { hasPhrase } from "./cue-phrases.ts";
 
 const DECISION =

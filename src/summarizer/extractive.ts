@@ -1,12 +1,12 @@
 /** The summarizer without a model: it chooses statements of the transcript and keeps them in their own words. */
-import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../contracts/limits.ts";
-import type { TokenCount } from "../contracts/message.ts";
-import type { ProposedItem, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
-import type { Item } from "../contracts/summary.ts";
-import { oneLine } from "../contracts/text.ts";
-import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../memory/items.ts";
-import { isSupported } from "../memory/support.ts";
-import { estimateTokens } from "../memory/tokens.ts";
+import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
+import type { TokenCount } from "../api/message.ts";
+import type { ProposedItem, SummarizerRequest, TranscriptMessage } from "../api/summarizer.ts";
+import type { Item } from "../api/summary.ts";
+import { oneLine } from "../api/text.ts";
+import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../prompt/items.ts";
+import { isSupported } from "../prompt/support.ts";
+import { estimateTokens } from "../tokens/estimate.ts";
 import { type Fact, factIn, replacedValues, tellBefore, withNewestValues } from "./changed-values.ts";
 import { isFirstPerson, isResult, kindOf, tellsFailure, worthOfItem, worthOfStatement } from "./cues.ts";
 import { type Candidate, choose } from "./selection.ts";

@@ -1,4 +1,4 @@
-import type { Item } from "../contracts/summary.ts";
+import type { Item } from "../api/summary.ts";
 
 /** Earlier items by the names they have within one call: short ones cost few tokens, and a model copies them without slips. */
 export type ItemNames = ReadonlyMap<string, Item>;

@@ -1,11 +1,11 @@
 /** What a model answered → items that may leave the agent, or the faults to tell it of. */
 import { z } from "zod";
-import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../contracts/limits.ts";
-import type { Seq, TokenCount } from "../contracts/message.ts";
-import type { ProposedItem, SummarizerRequest } from "../contracts/summarizer.ts";
-import { type Item, type ItemStatus, itemKindSchema, itemStatusSchema } from "../contracts/summary.ts";
-import { oneLine } from "../contracts/text.ts";
-import { firstWithin } from "../memory/items.ts";
+import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
+import type { Seq, TokenCount } from "../api/message.ts";
+import type { ProposedItem, SummarizerRequest } from "../api/summarizer.ts";
+import { type Item, type ItemStatus, itemKindSchema, itemStatusSchema } from "../api/summary.ts";
+import { oneLine } from "../api/text.ts";
+import { firstWithin } from "../prompt/items.ts";
 import type { ItemNames } from "./item-names.ts";
 
 const modelItemSchema = z.object({

@@ -8,8 +8,8 @@ import {
   NoObjectGeneratedError,
   Output,
 } from "ai";
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import { itemKindSchema, itemStatusSchema } from "../contracts/summary.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
+import { itemKindSchema, itemStatusSchema } from "../api/summary.ts";
 import { createLanguageModels, type LanguageModels, type ModelProvider } from "./language-models.ts";
 import type { AskModel, ModelQuestion, ModelReply } from "./model-summarizer.ts";
 import { parseRetryAfter } from "./retry-after.ts";

@@ -1,5 +1,5 @@
-import type { TokenCount } from "../contracts/message.ts";
-import type { ProposedItem, SummarizerAnswer, SummarizerRequest, SummarizerUsage } from "../contracts/summarizer.ts";
+import type { TokenCount } from "../api/message.ts";
+import type { ProposedItem, SummarizerAnswer, SummarizerRequest, SummarizerUsage } from "../api/summarizer.ts";
 import { nameItems } from "./item-names.ts";
 import { readAnswer } from "./model-answer.ts";
 import { buildPrompt, repairRequest } from "./prompt.ts";

@@ -1,5 +1,5 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { SUMMARIZE_TOOL } from "../contracts/summarizer.ts";
+import { SUMMARIZE_TOOL } from "../api/summarizer.ts";
 import type { SummarizerClientOptions } from "./client.ts";
 
 const VERSION = "1.0.0";

@@ -1,6 +1,6 @@
 /** What a model is told: the rules in the system prompt, everything that was said in a chat as data in the user's turn. */
-import type { SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
-import { ITEM_OVERHEAD_TOKENS } from "../memory/items.ts";
+import type { SummarizerRequest, TranscriptMessage } from "../api/summarizer.ts";
+import { ITEM_OVERHEAD_TOKENS } from "../prompt/items.ts";
 import type { ItemNames } from "./item-names.ts";
 
 export interface Prompt {

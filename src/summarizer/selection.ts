@@ -3,7 +3,7 @@
  * maximization of a submodular function under a budget (Lin and Bilmes 2011, "A Class of Submodular Functions for Document
  * Summarization"), with the rarity of terms as what is to be covered.
  */
-import type { TokenCount } from "../contracts/message.ts";
+import type { TokenCount } from "../api/message.ts";
 import type { Term } from "./terms.ts";
 
 /** What a conversation comes back to is what it is about: of two rare terms, the one said again weighs more. */

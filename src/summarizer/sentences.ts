@@ -1,6 +1,6 @@
 /** The text of a message → its statements: sentences in the words they were said in, less what carries nothing. */
 
-import { oneLine } from "../contracts/text.ts";
+import { oneLine } from "../api/text.ts";
 import { proseLines } from "./markdown.ts";
 
 /** Longer sentences are cut: they are lists, logs or text without punctuation, and an item is one statement. */

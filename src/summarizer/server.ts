@@ -5,7 +5,7 @@ import {
   type SummarizerAnswer,
   summarizerAnswerSchema,
   summarizerRequestSchema,
-} from "../contracts/summarizer.ts";
+} from "../api/summarizer.ts";
 import type { Log } from "../telemetry/log.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
 import { describeFailure, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";

@@ -2,9 +2,9 @@
  * What later messages say of earlier items: that a task is done, a question dealt with, a place given up. English signs, and only
  * where the words leave little doubt: a status that is wrong hides what still holds, one that is missing costs a line.
  */
-import { MAX_SOURCES_PER_ITEM } from "../contracts/limits.ts";
-import type { ProposedItem, TranscriptMessage } from "../contracts/summarizer.ts";
-import type { Item } from "../contracts/summary.ts";
+import { MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
+import type { ProposedItem, TranscriptMessage } from "../api/summarizer.ts";
+import type { Item } from "../api/summary.ts";
 import { statementsOf } from "./sentences.ts";
 import { type Term, termsOf } from "./terms.ts";
 

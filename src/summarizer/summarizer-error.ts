@@ -1,4 +1,4 @@
-import type { SummarizerFailure, SummarizerUsage } from "../contracts/summarizer.ts";
+import type { SummarizerFailure, SummarizerUsage } from "../api/summarizer.ts";
 
 export type SummarizerErrorKind =
   /** No answer came: network, HTTP status of a fault on the other side, protocol. May pass by itself. */

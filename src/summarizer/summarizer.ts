@@ -1,4 +1,4 @@
-import type { SummarizerAnswer, SummarizerRequest } from "../contracts/summarizer.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../api/summarizer.ts";
 
 /** What stands behind the summarizer agent: a model, or the extractive one that needs none. */
 export interface Summarizer {

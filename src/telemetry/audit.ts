@@ -1,6 +1,6 @@
 /** Gathers what is audited in an isolate and sends it in batches. Nothing here fails or holds up a request. */
 
-import type { AuditAction, AuditActor, AuditDetails, AuditResult, RawAuditEvent } from "../contracts/audit.ts";
+import type { AuditAction, AuditActor, AuditDetails, AuditResult, RawAuditEvent } from "../api/audit.ts";
 import type { Log } from "./log.ts";
 import { errorFields } from "./redact.ts";
 

@@ -3,7 +3,7 @@
  * Columns have numbers alone there, so that the layout only grows: a column keeps its meaning for good.
  */
 
-import type { EmbeddingUsage } from "../contracts/embedding.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
 
 /** What is written to: the binding of a dataset. It returns at once, and costs the request nothing. */
 export interface MetricsDataset {

@@ -1,10 +1,10 @@
 import { randomInt } from "node:crypto";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { startAgent } from "../../scripts/drills/agent.ts";
 import { killOnce } from "../../tools/crash/kill.ts";
 import { type Victim } from "../../tools/crash/options.ts";
 import { planKills } from "../../tools/crash/plan.ts";
 import { openCrashRig } from "../../tools/crash/rig.ts";
+import { startAgent } from "../../tools/drills/agent.ts";
 import { makeStateDirectory } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 

@@ -1,4 +1,4 @@
-import type { Mutant } from "../../scripts/mutants/mutant.ts";
+import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 /** The policies of PostgreSQL hold each transaction of the Worker's role to the tenant that it names: test/worker/archive.test.ts. */
 const HELD_BY_POLICY = "the row-level security of PostgreSQL holds it as well";

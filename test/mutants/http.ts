@@ -1,4 +1,4 @@
-import type { Mutant } from "../../scripts/mutants/mutant.ts";
+import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 export const HTTP_MUTANTS: readonly Mutant[] = [
   {
@@ -143,7 +143,7 @@ export const HTTP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a link signs in to the inspector as often as one likes",
-    file: "src/registry/operations.ts",
+    file: "src/control/operations.ts",
     replace: ".rowsWritten > 0",
     by: ".rowsWritten >= 0",
     tests: ["worker/inspector"],

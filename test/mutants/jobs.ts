@@ -1,17 +1,17 @@
-import type { Mutant } from "../../scripts/mutants/mutant.ts";
+import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 /** Owed work: when it is sent, who may do it, and what becomes of it. */
 export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the twentieth attempt at a better summary waits for 121 days",
-    file: "src/memory/work.ts",
+    file: "src/lib/retry-policy.ts",
     replace: "jittered(Math.min(RETRY_MAX_MS, UPGRADE_BASE_MS * 2 ** failures), random)",
     by: "jittered(UPGRADE_BASE_MS * 2 ** failures, random)",
     tests: ["unit/delays"],
   },
   {
     name: "a lease does not move the job's next send",
-    file: "src/session/summarizing.ts",
+    file: "src/session/summary/run.ts",
     replace: "    nextSendAt: leaseUntil,\n",
     by: "",
     tests: ["worker/promise-10-healthy"],
@@ -26,21 +26,21 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the last message that a model was given counts as not given",
-    file: "src/session/erasing.ts",
+    file: "src/session/erase/erase.ts",
     replace: "const firstGiven = lowestBetween(on, 0, begun);",
     by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     tests: ["worker/summaries-move-forward"],
   },
   {
     name: "what a model said before a makeshift had to serve is paid for again",
-    file: "src/session/summarizing.ts",
+    file: "src/session/summary/run.ts",
     replace: "good: isMakeshift ? goodPartOf(job.draft) : draft.good",
     by: "good: null",
     tests: ["worker/summaries-move-forward"],
   },
   {
     name: "a makeshift from scratch takes the place of what a model made",
-    file: "src/session/owed-summaries.ts",
+    file: "src/session/summary/due.ts",
     replace: "return fromScratch && redoBase === null",
     by: "return !fromScratch && redoBase === null",
     tests: ["worker/summaries-move-forward"],

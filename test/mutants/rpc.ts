@@ -1,4 +1,4 @@
-import type { Mutant } from "../../scripts/mutants/mutant.ts";
+import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 export const RPC_MUTANTS: readonly Mutant[] = [
   {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import type { Content, Part, Role } from "../../src/contracts/message.ts";
-import { type Json, jsonBytes } from "../../src/contracts/text.ts";
-import type { LogMessage } from "../../src/memory/context.ts";
-import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
+import type { Content, Part, Role } from "../../src/api/message.ts";
+import { type Json, jsonBytes } from "../../src/api/text.ts";
+import type { LogMessage } from "../../src/prompt/context.ts";
+import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
 
 /**
  * Random chats of agents whose words tell where they belong: `u7` was said by a user, `s7` by a system, `a7` by a model, and `t7` came from

@@ -1,5 +1,5 @@
 import type { Service } from "../../scripts/dev/service.ts";
-import type { AlertKind, AlertNotice } from "../../src/contracts/alert.ts";
+import type { AlertKind, AlertNotice } from "../../src/api/alert.ts";
 import { eventually } from "./service.ts";
 import { type Received, startStandInWebhook } from "./stand-in-webhook.ts";
 

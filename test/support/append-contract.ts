@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
+import { MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
 import { newId, said, turns, untyped } from "./contract-turns.ts";
 import type { AppendBody, SessionSurface } from "./session-surface.ts";
 

@@ -1,8 +1,8 @@
 import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import { branchRequestSchema, type SessionState } from "../../src/contracts/session.ts";
-import { transferLineSchema } from "../../src/contracts/transfer.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import { branchRequestSchema, type SessionState } from "../../src/api/session.ts";
+import { transferLineSchema } from "../../src/api/transfer.ts";
 
 /** Keeps to the contract of append, branches and dated beginnings, in memory: what an import is told of, without a service. */
 

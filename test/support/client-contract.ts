@@ -1,18 +1,18 @@
 import type { z } from "zod";
 import type * as client from "../../client/src/index.ts";
-import type * as append from "../../src/contracts/append.ts";
-import type * as context from "../../src/contracts/context.ts";
-import type { PROBLEMS } from "../../src/contracts/errors.ts";
-import type * as job from "../../src/contracts/job.ts";
-import type * as live from "../../src/contracts/live.ts";
-import type * as memory from "../../src/contracts/memory-search.ts";
-import type * as message from "../../src/contracts/message.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type * as search from "../../src/contracts/search.ts";
-import type * as session from "../../src/contracts/session.ts";
-import type { expandedSummarySchema, Item, Loss, Summary, SummaryChanges } from "../../src/contracts/summary.ts";
-import type * as transfer from "../../src/contracts/transfer.ts";
-import type * as user from "../../src/contracts/user.ts";
+import type * as append from "../../src/api/append.ts";
+import type * as context from "../../src/api/context.ts";
+import type { PROBLEMS } from "../../src/api/errors.ts";
+import type * as job from "../../src/api/job.ts";
+import type * as live from "../../src/api/live.ts";
+import type * as memory from "../../src/api/memory-search.ts";
+import type * as message from "../../src/api/message.ts";
+import type { Page } from "../../src/api/page.ts";
+import type * as search from "../../src/api/search.ts";
+import type * as session from "../../src/api/session.ts";
+import type { expandedSummarySchema, Item, Loss, Summary, SummaryChanges } from "../../src/api/summary.ts";
+import type * as transfer from "../../src/api/transfer.ts";
+import type * as user from "../../src/api/user.ts";
 
 /** What one has more or less than the other stands in the error of the compiler. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : "the contract has more") : "the client has more";

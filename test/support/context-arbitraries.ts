@@ -1,12 +1,12 @@
 import fc from "fast-check";
-import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import type { Content, Part } from "../../src/contracts/message.ts";
-import type { Item, Summary } from "../../src/contracts/summary.ts";
-import { type Json, jsonBytes } from "../../src/contracts/text.ts";
-import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
-import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
-import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
+import type { Content, Part } from "../../src/api/message.ts";
+import type { Item, Summary } from "../../src/api/summary.ts";
+import { type Json, jsonBytes } from "../../src/api/text.ts";
+import type { AssemblyInput, LogMessage } from "../../src/prompt/context.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
+import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
+import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
 import { anyCharacter } from "./any-character.ts";
 
 const word = fc.oneof(

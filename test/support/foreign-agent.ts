@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { fetchRequestOf, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
-import { quoteMessages } from "../../scripts/drills/quote-messages.ts";
-import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/contracts/summarizer.ts";
+import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/api/summarizer.ts";
+import { quoteMessages } from "../../tools/drills/quote-messages.ts";
 
 /** What the agent does with a call. */
 export type AgentBehaviour =

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { ContextFormat, ContextIn } from "../../src/contracts/context.ts";
-import { NO_RESULT } from "../../src/memory/formats/turns.ts";
+import type { ContextFormat, ContextIn } from "../../src/api/context.ts";
+import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
 
 /** What stands in a prompt, read out of each format in the same way. */
 

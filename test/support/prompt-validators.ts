@@ -1,6 +1,6 @@
 import { modelMessageSchema } from "ai";
 import { z } from "zod";
-import type { ContextIn } from "../../src/contracts/context.ts";
+import type { ContextIn } from "../../src/api/context.ts";
 
 /** What providers refuse of a prompt, after what they publish and what their refusals say. Each tells the faults that it finds. */
 

@@ -1,12 +1,12 @@
 import fc from "fast-check";
-import type { Part, Seq, ToolApproval } from "../../src/contracts/message.ts";
-import type { Item, Summary } from "../../src/contracts/summary.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
-import type { SeqRange } from "../../src/memory/branch.ts";
-import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
-import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
-import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
+import type { Part, Seq, ToolApproval } from "../../src/api/message.ts";
+import type { Item, Summary } from "../../src/api/summary.ts";
+import { jsonBytes } from "../../src/api/text.ts";
+import type { SeqRange } from "../../src/prompt/branch.ts";
+import type { AssemblyInput, LogMessage } from "../../src/prompt/context.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
+import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
+import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
 import { type AgentChat, agentChat, type SaidMessage } from "./agent-chats.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
-import type { ServerFrame } from "../../src/contracts/live.ts";
+import { MAX_FRAME_BYTES } from "../../src/api/limits.ts";
+import type { ServerFrame } from "../../src/api/live.ts";
 import { httpSurface } from "./http-surface.ts";
 import type { ProvidedService } from "./provided.ts";
 import type { SessionSurface } from "./session-surface.ts";

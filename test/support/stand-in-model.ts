@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { quoteTranscript } from "../../scripts/bench/quote-transcript.ts";
 import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
+import { quoteTranscript } from "../../tools/bench/quote-transcript.ts";
 
 /** What the stand-in does with a request. */
 export type StandInReply =

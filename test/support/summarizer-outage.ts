@@ -1,11 +1,11 @@
 import { Client } from "pg";
 import { expect } from "vitest";
 import type { Service } from "../../scripts/dev/service.ts";
-import { missingFrom } from "../../scripts/drills/load.ts";
-import type { Context } from "../../src/contracts/context.ts";
-import type { Failure } from "../../src/contracts/job.ts";
-import type { Message } from "../../src/contracts/message.ts";
-import type { Summary } from "../../src/contracts/summary.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { Failure } from "../../src/api/job.ts";
+import type { Message } from "../../src/api/message.ts";
+import type { Summary } from "../../src/api/summary.ts";
+import { missingFrom } from "../../tools/drills/load.ts";
 import { call, eventually } from "./service.ts";
 
 /** The slowest that an append and a context may be while a summarizer is away. Far above what they take, below the time that it is given. */

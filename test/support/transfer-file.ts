@@ -1,4 +1,4 @@
-import type { EndLine, ItemLine, MessageLine, SessionLine, SummaryLine } from "../../src/contracts/transfer.ts";
+import type { EndLine, ItemLine, MessageLine, SessionLine, SummaryLine } from "../../src/api/transfer.ts";
 
 /** Files as an export would give them, written by a test. */
 

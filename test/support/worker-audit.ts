@@ -1,4 +1,4 @@
-import type { AuditDetails } from "../../src/contracts/audit.ts";
+import type { AuditDetails } from "../../src/api/audit.ts";
 import type { Audited, AuditTrail } from "../../src/telemetry/audit.ts";
 
 /** A trail that keeps what it is told. */

@@ -1,7 +1,7 @@
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import type { Birth } from "../../src/session/chat-session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { Birth } from "../../src/session/object.ts";
 import { sessionAt } from "./worker-session.ts";
 
 /** Chats to test with. */

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SummarizeRequest } from "../../src/contracts/job.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SummarizeRequest } from "../../src/api/job.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ChatSession } from "../../src/session/object.ts";
 import { incarnationOf, stubAt } from "./worker-session.ts";
 
 /** What a session owes, in the hands of the test alone. */

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { DAY_SECONDS } from "../../src/contracts/quota.ts";
-import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { DAY_SECONDS } from "../../src/api/quota.ts";
+import type { SessionRef, SessionState } from "../../src/api/session.ts";
 import { type HttpAnswer, send } from "./worker-http.ts";
 import { incarnationOf, sessionAt, stubAt, until } from "./worker-session.ts";
 

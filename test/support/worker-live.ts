@@ -1,6 +1,6 @@
 import { exports } from "cloudflare:workers";
-import type { ServerFrame } from "../../src/contracts/live.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import type { ServerFrame } from "../../src/api/live.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
 import { until } from "./worker-session.ts";
 

@@ -1,7 +1,7 @@
 import { type CallToolResult, Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
-import type { Principal } from "../../src/contracts/principal.ts";
+import type { Principal } from "../../src/api/principal.ts";
 import type { AppOptions } from "../../src/http/app.ts";
 import { requestsIn } from "../../src/mcp/batch.ts";
 import { MCP_ROUTE } from "../../src/mcp/protected-resource.ts";

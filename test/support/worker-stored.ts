@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { ListedSession, SessionRef } from "../../src/contracts/session.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { ListedSession, SessionRef } from "../../src/api/session.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { createDirectoryClient } from "../../src/directory/client.ts";
 import { onArchive } from "./worker-archive.ts";
 import { sessionAt, stubAt, until } from "./worker-session.ts";
 

@@ -1,6 +1,6 @@
 import { env, waitUntil } from "cloudflare:workers";
-import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantClient } from "../../src/tenant/client.ts";
 import { appWith } from "./worker-app.ts";
 import type { HttpAnswer } from "./worker-http.ts";
 import { clientOf, type LiveClient } from "./worker-live.ts";

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ChatSession } from "../../src/session/object.ts";
 import { stubAt } from "./worker-session.ts";
 
 /** What a body took out of the database of a session's object and put into it, in bytes. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { AuditEvent } from "../../src/contracts/audit.ts";
-import type { Page } from "../../src/contracts/page.ts";
+import type { AuditEvent } from "../../src/api/audit.ts";
+import type { Page } from "../../src/api/page.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 
 const service = sharedService();

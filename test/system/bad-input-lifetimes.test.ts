@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { problemSchema } from "../../src/contracts/errors.ts";
+import { problemSchema } from "../../src/api/errors.ts";
 import { type Answer, call, type CallOptions, sharedService } from "../support/service.ts";
 
 const service = sharedService();

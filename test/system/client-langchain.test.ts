@@ -5,7 +5,7 @@ import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { describe, expect, it } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
-import { NO_RESULT } from "../../src/memory/formats/turns.ts";
+import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();

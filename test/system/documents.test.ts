@@ -2,8 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { codeBlocks } from "../../scripts/check/documents.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
+import { codeBlocks } from "../../tools/check/documents.ts";
 import { call, sharedService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 

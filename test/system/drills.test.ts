@@ -1,6 +1,6 @@
 import { describe, expect, inject, it } from "vitest";
-import { DRILLS } from "../../scripts/drills/list.ts";
-import { runDrills } from "../../scripts/drills/run-drills.ts";
+import { DRILLS } from "../../tools/drills/list.ts";
+import { runDrills } from "../../tools/drills/run-drills.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 /** Several times what they take on a quiet machine: each waits for what it has to see. */

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Context } from "../../src/contracts/context.ts";
-import type { SearchResult } from "../../src/contracts/search.ts";
-import type { SessionState } from "../../src/contracts/session.ts";
-import type { TenantState } from "../../src/contracts/tenant.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { SearchResult } from "../../src/api/search.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import type { TenantState } from "../../src/api/tenant.ts";
 import { SENTENCE_ENCODER, serveEmbeddings } from "../../tools/embeddings/serve-embeddings.ts";
 import { call, startOwnService } from "../support/service.ts";
 

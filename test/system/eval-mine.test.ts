@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { loadThrough, measureMine } from "../../scripts/eval/mine.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import { loadThrough, measureMine } from "../../tools/eval/mine.ts";
 import { call, sharedService } from "../support/service.ts";
 
 const service = sharedService();

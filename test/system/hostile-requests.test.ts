@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { describeFailure } from "../../scripts/fuzz-api/describe-failure.ts";
-import { sendRaw } from "../../scripts/fuzz-api/raw-http.ts";
-import { runFuzz } from "../../scripts/fuzz-api/run-fuzz.ts";
+import { describeFailure } from "../../tools/fuzz-api/describe-failure.ts";
+import { sendRaw } from "../../tools/fuzz-api/raw-http.ts";
+import { runFuzz } from "../../tools/fuzz-api/run-fuzz.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();

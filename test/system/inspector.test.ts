@@ -1,11 +1,11 @@
 import axe from "axe-core";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { AlertList } from "../../src/contracts/alert.ts";
-import type { Context } from "../../src/contracts/context.ts";
-import type { Failure } from "../../src/contracts/job.ts";
-import type { OperationRun } from "../../src/contracts/operation-run.ts";
-import type { Page as ListPage } from "../../src/contracts/page.ts";
+import type { AlertList } from "../../src/api/alert.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { Failure } from "../../src/api/job.ts";
+import type { OperationRun } from "../../src/api/operation-run.ts";
+import type { Page as ListPage } from "../../src/api/page.ts";
 import { openBrowser } from "../support/browser.ts";
 import { goTo, type InspectorPage, openInspector, openPage, SCREENS } from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { runFanout } from "../../scripts/live/fanout.ts";
-import { MAX_SOCKETS_PER_SESSION } from "../../src/contracts/limits.ts";
+import { MAX_SOCKETS_PER_SESSION } from "../../src/api/limits.ts";
+import { runFanout } from "../../tools/live/fanout.ts";
 import { sharedService } from "../support/service.ts";
 
 it("all sockets of a session see all that is appended, in order, beside one that never reads", async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { runResume } from "../../scripts/live/resume.ts";
+import { runResume } from "../../tools/live/resume.ts";
 import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
 
 it("readers that drop and reopen their sockets see each event once, in order, over two crashes of workerd", async () => {

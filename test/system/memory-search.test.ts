@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
-import { problemSchema } from "../../src/contracts/errors.ts";
+import { problemSchema } from "../../src/api/errors.ts";
 import { type Answer, call, eventually, sharedService, startOwnService } from "../support/service.ts";
 
 interface Hit {

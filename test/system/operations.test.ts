@@ -6,7 +6,7 @@ import { projectRoot } from "../../scripts/dev/paths.ts";
 import { WRANGLER_ENVIRONMENT } from "../../scripts/dev/worker-bundle.ts";
 import { opsProgram } from "../../scripts/ops/options.ts";
 import { runOps } from "../../scripts/ops/run-ops.ts";
-import { OPERATION_NAMES, type OperationName, type OperationRun } from "../../src/contracts/operation-run.ts";
+import { OPERATION_NAMES, type OperationName, type OperationRun } from "../../src/api/operation-run.ts";
 import { readCommandLine } from "../support/command-line.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";

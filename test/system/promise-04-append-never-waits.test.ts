@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Context } from "../../src/contracts/context.ts";
+import type { Context } from "../../src/api/context.ts";
 import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
 
 interface State {

@@ -2,7 +2,7 @@ import path from "node:path";
 import { Client } from "pg";
 import { expect, it } from "vitest";
 import type { Service } from "../../scripts/dev/service.ts";
-import type { UserErasure } from "../../src/contracts/user.ts";
+import type { UserErasure } from "../../src/api/user.ts";
 import { databasesWith, readDatabases } from "../support/raw-pages.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { signUserToken } from "../../scripts/dev/issuer.ts";
 import { LOCAL_TENANT } from "../../scripts/dev/keys.ts";
 import { statePaths } from "../../scripts/dev/paths.ts";
-import type { OpenApiDocument } from "../../scripts/fuzz-api/document.ts";
-import { type RawAnswer, sendRaw } from "../../scripts/fuzz-api/raw-http.ts";
-import { listOperations, type Offered, scopesOf, soundRequest } from "../../scripts/fuzz-api/sound-request.ts";
-import type { SessionState } from "../../src/contracts/session.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import type { OpenApiDocument } from "../../tools/fuzz-api/document.ts";
+import { type RawAnswer, sendRaw } from "../../tools/fuzz-api/raw-http.ts";
+import { listOperations, type Offered, scopesOf, soundRequest } from "../../tools/fuzz-api/sound-request.ts";
 import { emptyTransfer } from "../support/empty-transfer.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 

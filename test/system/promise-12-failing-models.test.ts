@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readPromptData } from "../../scripts/bench/quote-transcript.ts";
+import { readPromptData } from "../../tools/bench/quote-transcript.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import { type FinishHook, sharedService, startOwnService } from "../support/service.ts";
 import type { Seen, StandInReply } from "../support/stand-in-model.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { AlertList } from "../../src/contracts/alert.ts";
+import type { AlertList } from "../../src/api/alert.ts";
 import { startAlertReceiver } from "../support/alert-receiver.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
-import { PROBLEMS } from "../../src/contracts/errors.ts";
+import { PROBLEMS } from "../../src/api/errors.ts";
 import { openBrowser } from "../support/browser.ts";
 import { type InspectorPage, openPage } from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";

@@ -3,7 +3,7 @@ import { inject } from "vitest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { startWorkerPair } from "../../scripts/examples/worker-pair.ts";
-import { clientFrameSchema } from "../../src/contracts/live.ts";
+import { clientFrameSchema } from "../../src/api/live.ts";
 import type { Ask } from "../support/caller-worker.ts";
 import { clientSurface } from "../support/client-surface.ts";
 import { httpSurface } from "../support/http-surface.ts";

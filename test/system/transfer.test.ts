@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { sendRaw } from "../../scripts/fuzz-api/raw-http.ts";
-import type { ImportState } from "../../src/contracts/transfer.ts";
+import type { ImportState } from "../../src/api/transfer.ts";
+import { sendRaw } from "../../tools/fuzz-api/raw-http.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 import { endOf, messageLine, sessionLine } from "../support/transfer-file.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { wordsToLookFor } from "../../src/memory/retrieval/across-sessions.ts";
-import { MAX_QUERY_LENGTH, MAX_QUERY_TERMS } from "../../src/memory/retrieval/query.ts";
+import { wordsToLookFor } from "../../src/prompt/retrieval/across-sessions.ts";
+import { MAX_QUERY_LENGTH, MAX_QUERY_TERMS } from "../../src/prompt/retrieval/query.ts";
 
 describe("what is looked for across sessions", () => {
   it.each([

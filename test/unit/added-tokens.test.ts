@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Content } from "../../src/contracts/message.ts";
-import { addedTokens } from "../../src/memory/added-tokens.ts";
-import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
-import { contentTokens } from "../../src/memory/message-text.ts";
+import type { Content } from "../../src/api/message.ts";
+import { addedTokens } from "../../src/prompt/added-tokens.ts";
+import { FILE_TOKENS } from "../../src/prompt/file-tokens.ts";
+import { contentTokens } from "../../src/prompt/message-text.ts";
 import { anyCharacter } from "../support/any-character.ts";
 
 const ANSWER = "The invoice went to the harbour office in Lisbon on Friday, and Ada paid it in the afternoon. ".repeat(

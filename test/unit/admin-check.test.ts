@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createAdminCheck } from "../../src/access/admin-check.ts";
 import { type Authenticator, createAuthenticator } from "../../src/access/authenticate.ts";
-import { limitStrangers } from "../../src/access/stranger-limit.ts";
+import { limitStrangers } from "../../src/access/unauthenticated-limit.ts";
 
 const KEYS = { tenant: "default", apiKey: "tk_0123456789abcdefghij", adminKey: "tk_admin_0123456789abcdefghij" };
 

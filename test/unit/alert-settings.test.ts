@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 
 const PLAIN = {
   THREADKEEP_API_KEY: "tk_0123456789abcdefghij",

@@ -7,8 +7,8 @@ import {
   type AlertNotice,
   alertNoticeSchema,
   EMPTY_ALERT_BOOK,
-} from "../../src/contracts/alert.ts";
-import { COMPONENTS, type ComponentHealth, type Readiness } from "../../src/contracts/health.ts";
+} from "../../src/api/alert.ts";
+import { COMPONENTS, type ComponentHealth, type Readiness } from "../../src/api/health.ts";
 import { decideAlerts, type Finding, type Findings, findingsOf } from "../../src/maintenance/alerts.ts";
 import { checkAlerts, THRESHOLDS } from "../../src/maintenance/check-alerts.ts";
 import { runSchedule } from "../../src/maintenance/schedule.ts";

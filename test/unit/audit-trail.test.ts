@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { auditMessageSchema, type RawAuditEvent } from "../../src/contracts/audit.ts";
+import { auditMessageSchema, type RawAuditEvent } from "../../src/api/audit.ts";
 import {
   type Audited,
   COUNT_MS,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createAuthenticator } from "../../src/access/authenticate.ts";
 import { formatKey } from "../../src/access/key-format.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import type { Principal } from "../../src/api/principal.ts";
 
 const deployment = {
   tenant: "acme",

@@ -1,11 +1,11 @@
 import type { ModelMessage } from "ai";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { parseBody } from "../../src/contracts/faults.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { renderContext } from "../../src/memory/formats.ts";
-import { takeIn } from "../../src/memory/incoming.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import { parseBody } from "../../src/api/faults.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
+import { takeIn } from "../../src/prompt/incoming.ts";
 import { logOf } from "../support/agent-chats.ts";
 import { bodyOf, type Provider, PROVIDERS } from "../support/bare-ai-sdk.ts";
 import { inputOf } from "../support/context-arbitraries.ts";

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RequestFailure } from "../../scripts/bench/client.ts";
-import { FailureTally } from "../../scripts/bench/failures.ts";
-import { describesQuery } from "../../scripts/bench/host.ts";
-import { type BenchOptions, benchProgram, SECTIONS } from "../../scripts/bench/options.ts";
-import { createRandom, distributionOf, ratioOf, shuffle } from "../../scripts/bench/statistics.ts";
-import { showTable } from "../../scripts/bench/table.ts";
-import { createTalk } from "../../scripts/bench/talk.ts";
-import { createZipfQueries, createZipfTalk } from "../../scripts/bench/zipf-talk.ts";
-import { newMessageSchema } from "../../src/contracts/message.ts";
+import { showTable } from "../../scripts/program/table.ts";
+import { newMessageSchema } from "../../src/api/message.ts";
+import { RequestFailure } from "../../tools/bench/client.ts";
+import { FailureTally } from "../../tools/bench/failures.ts";
+import { describesQuery } from "../../tools/bench/host.ts";
+import { type BenchOptions, benchProgram, SECTIONS } from "../../tools/bench/options.ts";
+import { createRandom, distributionOf, ratioOf, shuffle } from "../../tools/bench/statistics.ts";
+import { createTalk } from "../../tools/bench/talk.ts";
+import { createZipfQueries, createZipfTalk } from "../../tools/bench/zipf-talk.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 describe("percentiles", () => {

@@ -13,7 +13,7 @@ import {
   userDayRows,
 } from "../../scripts/bill/user-day.ts";
 import { USERS, USUAL } from "../../scripts/bill/usual.ts";
-import { sessionLimitsSchema } from "../../src/contracts/quota.ts";
+import { sessionLimitsSchema } from "../../src/api/quota.ts";
 
 describe("what a user can cost in a day", () => {
   it("is what docs/security.md shows (else: npm run bill -- user)", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Part } from "../../src/contracts/message.ts";
-import { matchCalls } from "../../src/memory/calls.ts";
+import type { Part } from "../../src/api/message.ts";
+import { matchCalls } from "../../src/prompt/calls.ts";
 
 const call = (): Part => ({ type: "tool-call", toolCallId: "0", toolName: "find", input: {} });
 const result: Part = { type: "tool-result", toolCallId: "0", toolName: "find", output: "nine" };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import type { SummarizerRequest } from "../../src/api/summarizer.ts";
 import { createCircuitBreaker } from "../../src/summarizer/circuit-breaker.ts";
 import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/summarizer-error.ts";
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { batchesOf } from "../../client/src/batches.ts";
 import type { Content } from "../../client/src/contract.ts";
 import { fitContent, fitMetadata } from "../../client/src/fit-content.ts";
-import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES } from "../../src/contracts/limits.ts";
-import { contentSchema } from "../../src/contracts/message.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
+import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES } from "../../src/api/limits.ts";
+import { contentSchema } from "../../src/api/message.ts";
+import { jsonBytes } from "../../src/api/text.ts";
 
 describe("messages on their way into appends", () => {
   it("go in batches that a body has room for, in order, and a large one alone", () => {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { createClient } from "../../client/src/index.ts";
 import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
 import { toStored } from "../../client/src/langchain/messages.ts";
-import { newMessageSchema } from "../../src/contracts/message.ts";
+import { newMessageSchema } from "../../src/api/message.ts";
 
 const appendSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { Content, Message } from "../../client/src/index.ts";
 import { renderSummary } from "../../client/src/openai-agents/summary.ts";
 import { itemsOf, toMessages } from "../../client/src/openai-agents/to-messages.ts";
-import { newMessageSchema } from "../../src/contracts/message.ts";
-import { renderItems } from "../../src/memory/items.ts";
+import { newMessageSchema } from "../../src/api/message.ts";
+import { renderItems } from "../../src/prompt/items.ts";
 import { AGENT_ITEMS } from "../support/agent-items.ts";
 
 /** A message as it comes back from the service. */

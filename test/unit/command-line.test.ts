@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StartError } from "../../scripts/dev/start-error.ts";
 import { createProgram, decimal, json, listOf, UsageFault, wholeNumber } from "../../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../../scripts/program/run-program.ts";
-import { sessionSettingsSchema } from "../../src/contracts/session.ts";
+import { sessionSettingsSchema } from "../../src/api/session.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 interface Options {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { renderConfiguration } from "../../scripts/configuration/render-configuration.ts";
 import { describeSettings, workerSettings } from "../../scripts/dev/worker-settings.ts";
 import { VARIABLES, variableRows } from "../../src/config/variables.ts";
+import { renderConfiguration } from "../../tools/configuration/render-configuration.ts";
 
 describe("the table of variables", () => {
   test("is what docs/configuration.md shows (else: npm run configuration)", () => {

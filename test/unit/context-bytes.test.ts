@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Context, contextFormatSchema } from "../../src/contracts/context.ts";
-import type { Content, Part } from "../../src/contracts/message.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
-import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
-import { renderContext } from "../../src/memory/formats.ts";
-import { nameMedia } from "../../src/memory/media.ts";
-import { contentTokens, messageCost, messageText } from "../../src/memory/message-text.ts";
+import { type Context, contextFormatSchema } from "../../src/api/context.ts";
+import type { Content, Part } from "../../src/api/message.ts";
+import { jsonBytes } from "../../src/api/text.ts";
+import { assembleContext, type LogMessage } from "../../src/prompt/context.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
+import { nameMedia } from "../../src/prompt/media.ts";
+import { contentTokens, messageCost, messageText } from "../../src/prompt/message-text.ts";
 import { type Chat, inputOf } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 150, seed: 20261122 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { TranscriptMessage } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
+import type { TranscriptMessage } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
 import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "../../src/summarizer/cues.ts";
 
 describe("what a statement is", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseCut, type CutMessage, isSummaryDue } from "../../src/memory/cut.ts";
+import { chooseCut, type CutMessage, isSummaryDue } from "../../src/prompt/cut.ts";
 
 /** Newest first, each of so many tokens. */
 function log(costs: readonly number[]): CutMessage[] {

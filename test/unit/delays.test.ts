@@ -9,7 +9,7 @@ import {
   upgradeDelayMs,
   waitDelayMs,
   wrongAgainDelaySeconds,
-} from "../../src/memory/work.ts";
+} from "../../src/lib/retry-policy.ts";
 import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
 
 /** Every pause that grows with what came before it: by attempt, in seconds, in the middle of its jitter. */

@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { proveToldOnce, type Told } from "../../scripts/drills/alerts.ts";
-import { until } from "../../scripts/drills/fault.ts";
-import { type Chat, missingFrom } from "../../scripts/drills/load.ts";
-import { startMailbox } from "../../scripts/drills/mailbox.ts";
-import { proveNothingPaidTwice } from "../../scripts/drills/proof.ts";
-import type { AlertKind, AlertNotice } from "../../src/contracts/alert.ts";
+import type { AlertKind, AlertNotice } from "../../src/api/alert.ts";
 import { postNotice } from "../../src/maintenance/webhook.ts";
+import { proveToldOnce, type Told } from "../../tools/drills/alerts.ts";
+import { proveNothingPaidTwice } from "../../tools/drills/check-kept.ts";
+import { until } from "../../tools/drills/fault.ts";
+import { type Chat, missingFrom } from "../../tools/drills/load.ts";
+import { startMailbox } from "../../tools/drills/mailbox.ts";
 
 const AT = "2026-11-22T10:00:00.000Z";
 

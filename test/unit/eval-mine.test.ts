@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { drawMine } from "../../scripts/eval/mine-picture.ts";
-import { type LoadChat, measureMine, type MineRow, showMine } from "../../scripts/eval/mine.ts";
-import { makeProbes, MIN_GAP_TURNS } from "../../scripts/eval/probes.ts";
-import { readTranscripts } from "../../scripts/eval/transcripts.ts";
-import type { Context } from "../../src/contracts/context.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import { drawMine } from "../../tools/eval/mine-picture.ts";
+import { type LoadChat, measureMine, type MineRow, showMine } from "../../tools/eval/mine.ts";
+import { makeProbes, MIN_GAP_TURNS } from "../../tools/eval/probes.ts";
+import { readTranscripts } from "../../tools/eval/transcripts.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 const user = (content: string): NewMessage => ({ role: "user", content });

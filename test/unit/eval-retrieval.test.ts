@@ -1,16 +1,10 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ablate } from "../../scripts/eval/ablate.ts";
-import { isBeam, readBeam } from "../../scripts/eval/beam.ts";
-import {
-  askAll,
-  newestTurns,
-  readConversations,
-  recallTable,
-  threadkeepOffline,
-} from "../../scripts/eval/retrieval.ts";
-import { DEFAULT_RANKING } from "../../src/memory/retrieval/parameters.ts";
+import { DEFAULT_RANKING } from "../../src/prompt/retrieval/parameters.ts";
+import { ablate } from "../../tools/eval/ablate.ts";
+import { isBeam, readBeam } from "../../tools/eval/beam.ts";
+import { askAll, newestTurns, readConversations, recallTable, threadkeepOffline } from "../../tools/eval/retrieval.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 const CHAT = {

@@ -1,16 +1,16 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { quoteTranscript } from "../../scripts/bench/quote-transcript.ts";
-import { type Generation, generationRows } from "../../scripts/eval/generations.ts";
-import { countDuplicates, countSupported, retention } from "../../scripts/eval/memory-facts.ts";
-import { readChats } from "../../scripts/eval/questioned-chats.ts";
-import { stemsOf } from "../../scripts/eval/stems.ts";
-import { greedy, lead, textRank } from "../../scripts/eval/summary-methods.ts";
-import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import type { SummarizerRequest } from "../../src/api/summarizer.ts";
 import { nameItems } from "../../src/summarizer/item-names.ts";
 import { readAnswer } from "../../src/summarizer/model-answer.ts";
 import { buildPrompt } from "../../src/summarizer/prompt.ts";
+import { quoteTranscript } from "../../tools/bench/quote-transcript.ts";
+import { type Generation, generationRows } from "../../tools/eval/generations.ts";
+import { countDuplicates, countSupported, retention } from "../../tools/eval/memory-facts.ts";
+import { readChats } from "../../tools/eval/questioned-chats.ts";
+import { stemsOf } from "../../tools/eval/stems.ts";
+import { greedy, lead, textRank } from "../../tools/eval/summary-methods.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 function fileOf(content: string): string {

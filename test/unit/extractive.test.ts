@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_ITEM_TEXT_LENGTH } from "../../src/contracts/limits.ts";
-import { type TranscriptMessage, proposedItemSchema } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { itemTokens, itemsTokens } from "../../src/memory/items.ts";
-import { isSupported } from "../../src/memory/support.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { MAX_ITEM_TEXT_LENGTH } from "../../src/api/limits.ts";
+import { type TranscriptMessage, proposedItemSchema } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { itemTokens, itemsTokens } from "../../src/prompt/items.ts";
+import { isSupported } from "../../src/prompt/support.ts";
 import { extractive, summarizeExtractively } from "../../src/summarizer/extractive.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
 import { anyCharacter } from "../support/any-character.ts";
 
 const AT = "2026-11-22T09:30:00Z";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { type FieldFault, ThreadkeepError } from "../../src/contracts/errors.ts";
-import { parameterFault, parseRequest } from "../../src/contracts/faults.ts";
-import { newSessionSchema } from "../../src/contracts/session.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import { type FieldFault, ThreadkeepError } from "../../src/api/errors.ts";
+import { parameterFault, parseRequest } from "../../src/api/faults.ts";
+import { newSessionSchema } from "../../src/api/session.ts";
 
 const request = z.object({
   query: z.strictObject({ limit: z.string().regex(/^\d+$/, { error: "must be a whole number" }).optional() }),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/contracts/limits.ts";
-import { type Change, countThrough, type Entry, entriesAfter, revBaseOf, Window } from "../../src/session/feed.ts";
+import { MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
+import { type Change, countThrough, type Entry, entriesAfter, revBaseOf, Window } from "../../src/session/log/feed.ts";
 
 /** A session as it was written: each step appends a message or changes something. */
 function history(steps: readonly ("append" | "change")[]): { entries: Entry[]; changes: Change[]; headSeq: number } {

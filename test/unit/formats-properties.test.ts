@@ -2,9 +2,9 @@ import { convertToModelMessages, modelMessageSchema, validateUIMessages } from "
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type Context, contextFormatSchema, renderedContextSchemas } from "../../src/contracts/context.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { renderContext } from "../../src/memory/formats.ts";
+import { type Context, contextFormatSchema, renderedContextSchemas } from "../../src/api/context.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
 import { chat, inputOf } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 150, seed: 20261122 };

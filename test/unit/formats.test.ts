@@ -8,9 +8,9 @@ import {
   type ContextFormat,
   contextFormatSchema,
   renderedContextSchemas,
-} from "../../src/contracts/context.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { renderContext } from "../../src/memory/formats.ts";
+} from "../../src/api/context.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
 
 type Said = Omit<Context["messages"][number], "id" | "seq" | "createdAt" | "tokens">;
 

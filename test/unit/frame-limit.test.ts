@@ -10,9 +10,9 @@ import {
   rateLimited,
   USUAL_LIMITS,
 } from "../../src/access/rate-limit.ts";
-import { MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
-import { FrameLimit, MAX_ASKED_AT_ONCE, MAX_WAITING_FRAMES } from "../../src/session/frame-limit.ts";
-import { nameOfFrame } from "../../src/session/live-frames.ts";
+import { MAX_FRAME_BYTES } from "../../src/api/limits.ts";
+import { FrameLimit, MAX_ASKED_AT_ONCE, MAX_WAITING_FRAMES } from "../../src/session/live/frame-limit.ts";
+import { nameOfFrame } from "../../src/session/live/frames.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 
 const ADA = { tier: "user", name: "user:ada" } as const;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { faultsOf } from "../../scripts/fuzz-api/check-answer.ts";
-import type { OpenApiDocument } from "../../scripts/fuzz-api/document.ts";
-import { makeRequest, type Surroundings } from "../../scripts/fuzz-api/hostile-request.ts";
-import { MARKER, writeJson } from "../../scripts/fuzz-api/hostile-value.ts";
-import { listOperations, soundRequest } from "../../scripts/fuzz-api/sound-request.ts";
-import { areaUnderCurve } from "../../scripts/strangers/area-under-curve.ts";
+import { faultsOf } from "../../tools/fuzz-api/check-answer.ts";
+import type { OpenApiDocument } from "../../tools/fuzz-api/document.ts";
+import { makeRequest, type Surroundings } from "../../tools/fuzz-api/hostile-request.ts";
+import { MARKER, writeJson } from "../../tools/fuzz-api/hostile-value.ts";
+import { listOperations, soundRequest } from "../../tools/fuzz-api/sound-request.ts";
+import { areaUnderCurve } from "../../tools/strangers/area-under-curve.ts";
 
 const DOCUMENT: OpenApiDocument = {
   paths: {

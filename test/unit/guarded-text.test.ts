@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Context } from "../../src/contracts/context.ts";
-import { newMessageSchema } from "../../src/contracts/message.ts";
-import { renderContext } from "../../src/memory/formats.ts";
-import { guardLine, guardName, guardText } from "../../src/memory/guarded-text.ts";
+import type { Context } from "../../src/api/context.ts";
+import { newMessageSchema } from "../../src/api/message.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
+import { guardLine, guardName, guardText } from "../../src/prompt/guarded-text.ts";
 
 /** Spelled by another hand than the guard: what shows nothing is taken out, and what looks alike is made one. */
 function asRead(text: string): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import { COMPONENTS, type OperationsHealth, readinessSchema } from "../../src/contracts/health.ts";
-import { checkReadiness, type HealthProbes, judgeOwedWork, withoutDetails } from "../../src/service/health.ts";
-import { keepAnswer } from "../../src/service/kept-answer.ts";
+import { COMPONENTS, type OperationsHealth, readinessSchema } from "../../src/api/health.ts";
+import { checkReadiness, type HealthProbes, judgeOwedWork, withoutDetails } from "../../src/usecases/health.ts";
+import { keepAnswer } from "../../src/usecases/single-flight-cache.ts";
 
 const NOTHING_WRONG: OperationsHealth = { failedJobs: 0, tenantsOverBudget: 0, oldestOwedAt: null };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import { readJsonBody } from "../../src/http/json-body.ts";
 
 const LIMIT = 1_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Fault, PROBLEMS, ThreadkeepError, problemSchema } from "../../src/contracts/errors.ts";
-import { faultOf } from "../../src/contracts/problem.ts";
+import { type Fault, PROBLEMS, ThreadkeepError, problemSchema } from "../../src/api/errors.ts";
+import { faultOf } from "../../src/api/problem.ts";
 import { problemAnswer } from "../../src/http/problems.ts";
 
 async function read(fault: Fault): Promise<{ answer: Response; problem: unknown }> {

@@ -2,25 +2,25 @@ import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { sample } from "../../scripts/openapi/samples.ts";
 import { operationSample } from "../../scripts/openapi/samples/operations.ts";
-import { alertListSchema } from "../../src/contracts/alert.ts";
-import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
-import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
-import { auditEventSchema } from "../../src/contracts/audit.ts";
-import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
-import { jobDropSchema, jobRetriesSchema, jobRetrySchema, retryRequestSchema } from "../../src/contracts/failed-job.ts";
-import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
+import { alertListSchema } from "../../src/api/alert.ts";
+import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/api/api-key.ts";
+import { appendRequestSchema, appendResultSchema } from "../../src/api/append.ts";
+import { auditEventSchema } from "../../src/api/audit.ts";
+import { contextRequestSchema, contextSchema } from "../../src/api/context.ts";
+import { jobDropSchema, jobRetriesSchema, jobRetrySchema, retryRequestSchema } from "../../src/api/failed-job.ts";
+import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/api/job.ts";
 import {
   clientFrameSchema,
   helloSchema,
   liveEventSchema,
   ticketRequestSchema,
   ticketSchema,
-} from "../../src/contracts/live.ts";
-import { memorySearchRequestSchema, memorySearchResultSchema } from "../../src/contracts/memory-search.ts";
-import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
-import { newOperationSchema, operationRunSchema } from "../../src/contracts/operation-run.ts";
-import { pageSchema } from "../../src/contracts/page.ts";
-import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
+} from "../../src/api/live.ts";
+import { memorySearchRequestSchema, memorySearchResultSchema } from "../../src/api/memory-search.ts";
+import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/api/message.ts";
+import { newOperationSchema, operationRunSchema } from "../../src/api/operation-run.ts";
+import { pageSchema } from "../../src/api/page.ts";
+import { searchRequestSchema, searchResultSchema } from "../../src/api/search.ts";
 import {
   branchRequestSchema,
   forkRequestSchema,
@@ -28,14 +28,14 @@ import {
   newSessionSchema,
   sessionPatchSchema,
   sessionStateSchema,
-} from "../../src/contracts/session.ts";
+} from "../../src/api/session.ts";
 import {
   lossSchema,
   restoreRequestSchema,
   summaryChangesSchema,
   summarySchema,
   summaryVersionSchema,
-} from "../../src/contracts/summary.ts";
+} from "../../src/api/summary.ts";
 import {
   listedTenantSchema,
   listedUserSchema,
@@ -43,14 +43,14 @@ import {
   spendingSchema,
   tenantPatchSchema,
   tenantStateSchema,
-} from "../../src/contracts/tenant.ts";
+} from "../../src/api/tenant.ts";
 import {
   importRequestSchema,
   importResultSchema,
   importStateSchema,
   transferLineSchema,
-} from "../../src/contracts/transfer.ts";
-import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
+} from "../../src/api/transfer.ts";
+import { userErasureSchema, userTransferLineSchema } from "../../src/api/user.ts";
 
 describe("the examples of the API reference", () => {
   const examples: Record<Exclude<keyof typeof sample, "summarizeResult">, z.ZodType> = {

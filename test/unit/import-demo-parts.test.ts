@@ -3,7 +3,7 @@ import { compareLogs } from "../../scripts/demo/replay.ts";
 import { ASKED, EARLY_SEQ, OTHER_FACTS, readSample } from "../../scripts/demo/sample.ts";
 import { createScreen, wrap } from "../../scripts/demo/screen.ts";
 import { checkContext } from "../../scripts/import/check-context.ts";
-import type { Context } from "../../src/contracts/context.ts";
+import type { Context } from "../../src/api/context.ts";
 
 describe("the sample conversation", () => {
   it("is long, alternates, and says early what it is asked for at the end", () => {

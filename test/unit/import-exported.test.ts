@@ -6,8 +6,8 @@ import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/de
 import { importProgram } from "../../scripts/import/options.ts";
 import type { Report } from "../../scripts/import/report.ts";
 import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { importRequestSchema } from "../../src/contracts/transfer.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import { importRequestSchema } from "../../src/api/transfer.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 /** Takes imports in parts, keeps them over a broken run, and fails when told to. */

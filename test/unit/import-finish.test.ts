@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ApiProblem, type Api } from "../../scripts/api.ts";
 import { finishSessions } from "../../scripts/import/finish.ts";
 import { Tally } from "../../scripts/import/tally.ts";
-import type { Context } from "../../src/contracts/context.ts";
-import type { SessionState } from "../../src/contracts/session.ts";
+import type { Context } from "../../src/api/context.ts";
+import type { SessionState } from "../../src/api/session.ts";
 
 interface Faults {
   /** Polls until the summary is there, and until the archive has it. */

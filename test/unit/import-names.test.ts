@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { epochSecondsToIso, parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
 import { fileStem, nameByContent, OccurrenceIds, sanitizeId } from "../../scripts/import/names.ts";
-import { idText, isoTime } from "../../src/contracts/text.ts";
+import { idText, isoTime } from "../../src/api/text.ts";
 import { anyCharacter } from "../support/any-character.ts";
 
 describe("a name from the source", () => {

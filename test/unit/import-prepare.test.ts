@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { batchLength, isFullBatch, MAX_BATCH_BYTES } from "../../scripts/import/batch.ts";
 import type { Turn } from "../../scripts/import/entry.ts";
 import { Preparer, type Prepared, type PrepareResult } from "../../scripts/import/prepare.ts";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
 
 const place = { file: "f", line: 1 };
 

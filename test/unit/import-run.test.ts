@@ -7,9 +7,9 @@ import { importProgram } from "../../scripts/import/options.ts";
 import { type makeReport, timing } from "../../scripts/import/report.ts";
 import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { Tally } from "../../scripts/import/tally.ts";
-import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
+import { appendRequestSchema } from "../../src/api/append.ts";
+import { MAX_BODY_BYTES } from "../../src/api/limits.ts";
+import type { NewMessage } from "../../src/api/message.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 type Refusal = { status: number; headers?: Record<string, string>; body?: object } | "drop" | "drop-after";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findImportViolations } from "../../scripts/check/import-rules.ts";
+import { findImportViolations } from "../../tools/check/import-rules.ts";
 
 function check(file: string, text: string): string[] {
   return findImportViolations(new Map([[file, text]]));
@@ -7,11 +7,11 @@ function check(file: string, text: string): string[] {
 
 describe("the import rules", () => {
   const planted: [file: string, text: string, complaint: RegExp][] = [
-    ["src/memory/cut.ts", 'import { log } from "../telemetry/log.ts";', /memory may not import telemetry\/log/],
-    ["src/memory/cut.ts", 'import { z } from "zod";', /memory may import node:buffer, node:zlib alone, not zod/],
-    ["src/memory/cut.ts", 'import fs from "node:fs";', /node:zlib alone, not node:fs/],
-    ["src/contracts/page.ts", 'import { Hono } from "hono";', /contracts may import zod alone, not hono/],
-    ["src/contracts/page.ts", 'import type { Cut } from "../memory/cut.ts";', /contracts may not import memory\/cut/],
+    ["src/prompt/cut.ts", 'import { log } from "../telemetry/log.ts";', /prompt may not import telemetry\/log/],
+    ["src/prompt/cut.ts", 'import { z } from "zod";', /prompt may import node:buffer, node:zlib alone, not zod/],
+    ["src/prompt/cut.ts", 'import fs from "node:fs";', /node:zlib alone, not node:fs/],
+    ["src/api/page.ts", 'import { Hono } from "hono";', /api may import zod alone, not hono/],
+    ["src/api/page.ts", 'import type { Cut } from "../prompt/cut.ts";', /api may not import prompt\/cut/],
     ["src/http/app.ts", 'import { Store } from "../session/client.ts";', /http may not import session\/client/],
     ["src/http/app.ts", 'export { tool } from "../mcp/server.ts";', /http may not import mcp\/server/],
     ["src/mcp/server.ts", 'export * from "../http/app.ts";', /mcp may not import http\/app/],
@@ -25,49 +25,68 @@ describe("the import rules", () => {
     ],
     [
       "src/pipeline/consume.ts",
-      'import { Directory } from "../registry/directory.ts";',
-      /may not import registry\/directory;/,
+      'import { Directory } from "../directory/directory.ts";',
+      /may not import directory\/directory;/,
     ],
     [
       "src/pipeline/consume.ts",
       'import { SessionStore } from "../session/store.ts";',
       /nobody but session\/transactions/,
     ],
-    ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/transactions/],
-    ["src/session/append.ts", 'import { JobStore } from "./job-store.ts";', /nobody but session\/store imports/],
+    ["src/session/log/append.ts", 'import { SessionStore } from "../store.ts";', /nobody but session\/transactions/],
+    ["src/session/outbox/jobs.ts", 'import { JobStore } from "./job-store.ts";', /nobody but session\/store imports/],
     [
-      "src/session/append.ts",
-      'import type { SessionStore } from "./store.ts";\nimport x from "../http/a.ts";',
-      /ts:2: session/,
+      "src/session/log/append.ts",
+      'import type { SessionStore } from "../store.ts";\nimport x from "../../http/a.ts";',
+      /ts:2: session\/log may not import http\/a/,
     ],
     [
-      "src/service/search.ts",
+      "src/session/log/append.ts",
+      'import { newJob } from "../outbox/jobs.ts";',
+      /nothing outside of session\/outbox imports past its index/,
+    ],
+    [
+      "src/session/object.ts",
+      'import type { Feed } from "./log/feed.ts";',
+      /nothing outside of session\/log imports past its index/,
+    ],
+    ["src/session/client.ts", 'export { newJob } from "./outbox/jobs.ts";', /imports past its index/],
+    ["src/session/log/append.ts", 'import { pace } from "../../access/pace.ts";', /session\/log may not import access/],
+    ["src/usecases/search.ts", 'import { find } from "../session/search/index.ts";', /usecases may not import session/],
+    ["src/tokens/estimate.ts", 'import { cut } from "../prompt/cut.ts";', /tokens may not import prompt\/cut/],
+    ["src/rpc/threadkeep.ts", 'import { routes } from "../http/app.ts";', /rpc may not import http\/app/],
+    [
+      "src/directory/owners.ts",
+      'import { Operations } from "../control/operations.ts";',
+      /directory may not import control\/operations/,
+    ],
+    ["src/usecases/search.ts", 'import { seed } from "../../simulation/random.ts";', /which lies outside/],
+    ["scripts/demo.ts", 'import { seed } from "../simulation/random.ts";', /the package leaves simulation\/ out/],
+    ["simulation/clients.ts", 'import { talk } from "../tools/bench/talk.ts";', /simulation may not import tools/],
+    [
+      "src/usecases/search.ts",
       'import type { SessionStore } from "../session/store.ts";',
       /nobody but session\/transactions/,
     ],
-    ["src/service/search.ts", 'import worker from "../worker.ts";', /nothing imports worker.ts/],
+    ["src/usecases/search.ts", 'import worker from "../worker.ts";', /nothing imports worker.ts/],
     ["src/http/app.ts", 'import { assemble } from "../assembly.ts";', /nothing but worker.ts imports assembly.ts/],
-    ["src/service/search.ts", 'import { startService } from "../../scripts/dev/service.ts";', /which lies outside/],
-    ["src/service/search.ts", 'import { pad } from "../service/utils.ts";', /name a file after what it holds/],
+    ["src/usecases/search.ts", 'import { startService } from "../../scripts/dev/service.ts";', /which lies outside/],
+    ["src/usecases/search.ts", 'import { pad } from "../usecases/utils.ts";', /name a file after what it holds/],
     ["src/attic/old.ts", "export const old = 1;", /src\/attic is no room of the house/],
-    [
-      "client/src/client.ts",
-      'import { limits } from "../../src/contracts/limits.ts";',
-      /nothing but types of contracts/,
-    ],
+    ["client/src/client.ts", 'import { limits } from "../../src/api/limits.ts";', /nothing but types of api/],
     [
       "inspector/api.ts",
-      'import { limits } from "../src/contracts/limits.ts";',
-      /inspector may import nothing but types of contracts/,
+      'import { limits } from "../src/api/limits.ts";',
+      /inspector may import nothing but types of api/,
     ],
-    ["inspector/api.ts", 'import type { Log } from "../src/telemetry/log.ts";', /nothing but types of contracts/],
+    ["inspector/api.ts", 'import type { Log } from "../src/telemetry/log.ts";', /nothing but types of api/],
     ["inspector/api.ts", 'import { z } from "zod";', /inspector may import preact, .* alone, not zod/],
     ["client/src/client.ts", 'import { z } from "zod";', /client has no dependencies/],
     ["client/src/client.ts", 'import type { UIMessage } from "ai";', /client has no dependencies/],
     ["client/src/ai-sdk/memory.ts", 'import { streamText } from "ai";', /nothing but types of ai/],
     ["client/src/ai-sdk/memory.ts", 'import { z } from "zod";', /client has no dependencies/],
-    ["src/service/search.ts", 'import { = "zod";', /cannot be parsed/],
-    ["scripts/bench/host.ts", 'import { shardOf } from "../../tools/rig/shards.ts";', /the package leaves tools\/ out/],
+    ["src/usecases/search.ts", 'import { = "zod";', /cannot be parsed/],
+    ["scripts/demo/host.ts", 'import { shardOf } from "../../tools/rig/shards.ts";', /the package leaves tools\/ out/],
   ];
 
   for (const [file, text, complaint] of planted) {
@@ -80,21 +99,64 @@ describe("the import rules", () => {
   }
 
   const allowed: [file: string, text: string][] = [
-    ["src/worker.ts", 'import { ChatSession } from "./session/chat-session.ts";'],
+    ["src/worker.ts", 'import { ChatSession } from "./session/object.ts";'],
     ["src/session/transactions.ts", 'import { SessionStore } from "./store.ts";'],
-    ["src/session/append.ts", 'import type { SessionStore } from "./store.ts";'],
-    ["src/contracts/page.ts", 'import { z } from "zod";\nimport { limits } from "./limits.ts";'],
-    ["inspector/api.ts", 'import type { Message } from "../src/contracts/message.ts";'],
-    ["src/access/principal.ts", 'import { Tenants } from "../registry/tenant-client.ts";'],
+    ["src/session/log/append.ts", 'import type { SessionStore } from "../store.ts";'],
+    ["src/session/log/append.ts", 'import { newJob } from "../outbox/index.ts";\nimport { idOf } from "./ids.ts";'],
+    ["src/session/live/frames.ts", 'import { pace } from "../../access/pace.ts";'],
+    ["src/directory/owners.ts", 'import type { Operations } from "../control/operations.ts";'],
+    ["src/api/page.ts", 'import { z } from "zod";\nimport { limits } from "./limits.ts";'],
+    ["inspector/api.ts", 'import type { Message } from "../src/api/message.ts";'],
+    ["src/access/principal.ts", 'import { Tenants } from "../tenant/client.ts";'],
     ["src/summarizer/server.ts", 'import { createMcpHandler } from "agents/mcp/server";'],
-    ["client/src/client.ts", 'import type { Message } from "../../src/contracts/message.ts";\nimport "./socket.ts";'],
+    ["client/src/client.ts", 'import type { Message } from "../../src/api/message.ts";\nimport "./socket.ts";'],
     ["client/src/ai-sdk/memory.ts", 'import type { UIMessage } from "ai";'],
     ["client/src/langchain/history.ts", 'import { BaseMessage } from "@langchain/core/messages";'],
+    ["tools/fuzz.ts", 'import { shrink } from "../simulation/shrink.ts";'],
     ["scripts/start.ts", 'import { anything } from "../src/session/store.ts";'],
-    ["tools/load/chat.ts", 'import { createTalk } from "../../scripts/bench/talk.ts";'],
+    ["tools/load/chat.ts", 'import { createTalk } from "../bench/talk.ts";'],
   ];
 
   for (const [file, text] of allowed) {
     it(`lets ${file} have ${text.split("\n").at(0)}`, () => expect(check(file, text)).toEqual([]));
   }
+
+  describe("looking through an index", () => {
+    const outbox = 'export { newJob } from "./jobs.ts";\nexport { JobStore } from "./job-store.ts";';
+    const summary = 'export { settle } from "./rebase.ts";';
+    const house = (files: Record<string, string>): string[] =>
+      findImportViolations(
+        new Map([
+          ["src/session/outbox/index.ts", outbox],
+          ["src/session/summary/index.ts", summary],
+          ...Object.entries(files),
+        ]),
+      );
+
+    it("finds a file that its one reader alone may import", () => {
+      expect(house({ "src/session/log/append.ts": 'import { JobStore } from "../outbox/index.ts";' })).toEqual([
+        "src/session/log/append.ts:1: nobody but session/store imports session/outbox/job-store",
+      ]);
+      expect(house({ "src/session/store.ts": 'import { JobStore } from "./outbox/index.ts";' })).toEqual([]);
+    });
+
+    it("finds files that import each other in a circle", () => {
+      const circle = {
+        "src/session/outbox/jobs.ts": 'import { settle } from "../summary/index.ts";',
+        "src/session/summary/rebase.ts": 'import { newJob } from "../outbox/index.ts";',
+      };
+      const [found, ...rest] = house(circle);
+      expect(rest).toEqual([]);
+      expect(found).toContain("in a circle: session/outbox/jobs → session/summary/rebase → session/outbox/jobs");
+    });
+
+    it("takes two slices that need each other for no circle, where their files do not, nor types", () => {
+      const files = {
+        "src/session/outbox/idle.ts": 'import { settle } from "../summary/index.ts";',
+        "src/session/outbox/jobs.ts": 'import type { settle } from "../summary/index.ts";',
+        "src/session/summary/rebase.ts": 'import { newJob } from "../outbox/index.ts";',
+      };
+      expect(house(files)).toEqual([]);
+    });
+  });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { isoTime } from "../../src/session/iso-time.ts";
+import { isoTime } from "../../src/session/sqlite/iso-time.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ProposedItem } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
+import type { ProposedItem } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
 import {
   firstWithin,
   fitItems,
@@ -12,7 +12,7 @@ import {
   renderItems,
   SUMMARY_FRAME_TOKENS,
   withoutDoubles,
-} from "../../src/memory/items.ts";
+} from "../../src/prompt/items.ts";
 
 const LOG: Record<number, string> = {
   1: "user: the harbour office opens on Monday",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { JsonTexts } from "../../src/session/json-texts.ts";
+import { JsonTexts } from "../../src/session/log/json-texts.ts";
 
 it("writes an answer as JSON.stringify does, whichever of its messages were written before", () => {
   const message = fc.dictionary(fc.string(), fc.jsonValue());

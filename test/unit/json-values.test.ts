@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hasMoreValues, refuseManyValues } from "../../src/contracts/json-values.ts";
-import { MAX_USER_JSON_VALUES } from "../../src/contracts/limits.ts";
-import { readFrame } from "../../src/session/live-frames.ts";
+import { hasMoreValues, refuseManyValues } from "../../src/api/json-values.ts";
+import { MAX_USER_JSON_VALUES } from "../../src/api/limits.ts";
+import { readFrame } from "../../src/session/live/frames.ts";
 
 const names = (count: number): string => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join(",")}}`;
 

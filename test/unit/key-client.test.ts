@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { KeyScope } from "../../src/contracts/api-key.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import { createKeyClient, type ShownKey } from "../../src/registry/key-client.ts";
-import { hashSecret, makeHashKey } from "../../src/registry/key-hash.ts";
-import type { KeyHashes } from "../../src/registry/key-records.ts";
-import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/registry/tenant-cache.ts";
+import type { KeyScope } from "../../src/api/api-key.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/tenant/cache.ts";
+import { createKeyClient, type ShownKey } from "../../src/tenant/key-client.ts";
+import { hashSecret, makeHashKey } from "../../src/tenant/key-hash.ts";
+import type { KeyHashes } from "../../src/tenant/key-records.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60_000;

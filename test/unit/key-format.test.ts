@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sample } from "../../scripts/openapi/samples.ts";
 import { formatKey, parseKey } from "../../src/access/key-format.ts";
-import { randomText } from "../../src/registry/key-hash.ts";
+import { randomText } from "../../src/tenant/key-hash.ts";
 
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const text = (length: number) => fc.string({ unit: fc.constantFrom(...LETTERS), minLength: length, maxLength: length });

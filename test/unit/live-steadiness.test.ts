@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { riseOfSecondHalf } from "../../scripts/live/steadiness.ts";
+import { riseOfSecondHalf } from "../../tools/live/steadiness.ts";
 
 const samples = (count: number, at: (index: number) => number): number[] =>
   Array.from({ length: count }, (_, index) => at(index));

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createTalk } from "../../scripts/bench/talk.ts";
+import { createTalk } from "../../tools/bench/talk.ts";
 import { Chat, messageId } from "../../tools/load/chat.ts";
 import type { Customer } from "../../tools/load/customers.ts";
 import { type LoadOptions, loadProgram } from "../../tools/load/options.ts";

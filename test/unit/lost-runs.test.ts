@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { OperationRun, RunStatus } from "../../src/contracts/operation-run.ts";
+import type { OperationRun, RunStatus } from "../../src/api/operation-run.ts";
 import { endLostRuns, type LostRunParts } from "../../src/maintenance/end-lost-runs.ts";
-import { endIfLost, type ReadInstanceEnd } from "../../src/service/lost-runs.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { endIfLost, type ReadInstanceEnd } from "../../src/usecases/lost-runs.ts";
 
 type Runs = LostRunParts["operations"]["runs"];
 

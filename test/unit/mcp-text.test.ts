@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MAX_MCP_BATCH, MAX_MCP_RESULT_TOKENS } from "../../src/contracts/limits.ts";
-import type { Message } from "../../src/contracts/message.ts";
+import { MAX_MCP_BATCH, MAX_MCP_RESULT_TOKENS } from "../../src/api/limits.ts";
+import type { Message } from "../../src/api/message.ts";
 import { requestsIn } from "../../src/mcp/batch.ts";
 import { linesWithin, tokensOf, withinResult } from "../../src/mcp/budget.ts";
 import { fence, itemLine, jsonLine, messageBody, messageHeading, passage } from "../../src/mcp/fenced-text.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { MAX_DIMENSIONS } from "../../src/contracts/embedding.ts";
-import { MEANING, pointsFor } from "../../src/memory/meaning/closeness.ts";
-import { bitsOf, CodeScan, measure } from "../../src/memory/meaning/codes.ts";
+import { Random } from "../../simulation/random.ts";
+import { MAX_DIMENSIONS } from "../../src/api/embedding.ts";
+import { MEANING, pointsFor } from "../../src/prompt/meaning/closeness.ts";
+import { bitsOf, CodeScan, measure } from "../../src/prompt/meaning/codes.ts";
 import {
   codeOf,
   codeWords,
@@ -10,8 +11,7 @@ import {
   storedBytes,
   storeVector,
   unitVector,
-} from "../../src/memory/meaning/vector.ts";
-import { Random } from "../support/simulation/random.ts";
+} from "../../src/prompt/meaning/vector.ts";
 
 function randomVector(random: Random, dimensions: number): Float32Array {
   return Float32Array.from({ length: dimensions }, () => random.next() * 2 - 1);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Part } from "../../src/contracts/message.ts";
-import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
+import type { Part } from "../../src/api/message.ts";
+import { FILE_TOKENS } from "../../src/prompt/file-tokens.ts";
 import {
   contentTokens,
   guardedMessageText,
@@ -9,8 +9,8 @@ import {
   messageText,
   partTokens,
   toolIds,
-} from "../../src/memory/message-text.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+} from "../../src/prompt/message-text.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
 
 const CALL: Part = { type: "tool-call", toolCallId: "c1", toolName: "find", input: { q: "boat" } };
 const RESULT: Part = {

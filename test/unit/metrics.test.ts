@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { AUDIT_ACTIONS } from "../../src/contracts/audit.ts";
-import { PROBLEMS } from "../../src/contracts/errors.ts";
-import { jobKindSchema } from "../../src/contracts/job.ts";
+import { AUDIT_ACTIONS } from "../../src/api/audit.ts";
+import { PROBLEMS } from "../../src/api/errors.ts";
+import { jobKindSchema } from "../../src/api/job.ts";
 import { BLOBS, createMetrics, DOUBLES, type MetricsDataset, NOTHING_SPENT } from "../../src/telemetry/metrics.ts";
 
 type Point = Parameters<MetricsDataset["writeDataPoint"]>[0];

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
-import { plant } from "../../scripts/mutants/mutant.ts";
+import { plant } from "../../tools/mutants/mutant.ts";
 import { MUTANTS } from "../mutants/list.ts";
 
 describe("the planted bugs of npm run mutants", () => {

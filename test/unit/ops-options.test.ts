@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { operationSample } from "../../scripts/openapi/samples/operations.ts";
 import { opsProgram } from "../../scripts/ops/options.ts";
 import { isWell, tellRun, tellRuns } from "../../scripts/ops/tell-run.ts";
-import { OPERATION_NAMES, partIdOf, runIdSchema, workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
+import { OPERATION_NAMES, partIdOf, runIdSchema, workflowPayloadSchema } from "../../src/api/operation-run.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 const read = (line: string) => readCommandLine(opsProgram, line.split(" ").filter(Boolean));

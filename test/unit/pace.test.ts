@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Pace, pacedAs, paceRequests } from "../../src/access/pace.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import {
   BYTES_PER_PACED_UNIT,
   MAX_PACED_WAIT_MS,
   PACED_BURST_UNITS,
   PACED_UNITS_OF_A_REFUSAL,
   PACED_UNITS_PER_SECOND,
-} from "../../src/contracts/limits.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+} from "../../src/api/limits.ts";
+import type { Principal } from "../../src/api/principal.ts";
 
 /** A pace whose clock the test moves; what waits is done at once, and how long it had to wait is told. */
 function pace() {

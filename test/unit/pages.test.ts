@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MAX_PAGE_BYTES } from "../../src/contracts/limits.ts";
-import { pageOf } from "../../src/session/pages.ts";
+import { MAX_PAGE_BYTES } from "../../src/api/limits.ts";
+import { pageOf } from "../../src/session/sqlite/pages.ts";
 
 /** Tells how many were read. */
 function counted<T>(entries: readonly T[]): { entries: Iterable<T>; read: () => number } {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import { encodeCursor, pageOf, readCursor, timedCursorSchema } from "../../src/service/paging.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import { encodeCursor, pageOf, readCursor, timedCursorSchema } from "../../src/usecases/paging.ts";
 
 describe("a list by page", () => {
   it.each([

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { FOUND_LATE, patchesOf, PLANTED_BUGS, SOUND } from "../support/simulation/planted-bugs.ts";
+import { FOUND_LATE, patchesOf, PLANTED_BUGS, SOUND } from "../../simulation/planted-bugs.ts";
 
 const SOURCES = new URL("../../src/", import.meta.url);
 

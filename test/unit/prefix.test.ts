@@ -1,17 +1,12 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type Context,
-  type ContextFormat,
-  contextFormatSchema,
-  type RenderedContext,
-} from "../../src/contracts/context.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { renderContext, type RenderOptions } from "../../src/memory/formats.ts";
-import { NO_RESULT } from "../../src/memory/formats/turns.ts";
-import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
-import { digestOf } from "../../src/session/digest.ts";
+import { type Context, type ContextFormat, contextFormatSchema, type RenderedContext } from "../../src/api/context.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { renderContext, type RenderOptions } from "../../src/prompt/formats.ts";
+import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
+import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
+import { digestOf } from "../../src/session/verify/digest.ts";
 import { agentChat, logOf, type SaidMessage } from "../support/agent-chats.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Context } from "../../src/contracts/context.ts";
-import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import type { Content } from "../../src/contracts/message.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
-import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
-import { contentTokens, messageCost, messageText, toolIds } from "../../src/memory/message-text.ts";
+import type { Context } from "../../src/api/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
+import type { Content } from "../../src/api/message.ts";
+import { jsonBytes } from "../../src/api/text.ts";
+import { assembleContext, type LogMessage } from "../../src/prompt/context.ts";
+import { contentTokens, messageCost, messageText, toolIds } from "../../src/prompt/message-text.ts";
 import { logOf } from "../support/agent-chats.ts";
 import { candidatesOf, type Chat, chat, hiddenOf, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hostileTexts } from "../../scripts/hostile-text.ts";
-import { contextFormatSchema, type RenderedContext } from "../../src/contracts/context.ts";
-import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { cutText } from "../../src/memory/cut-text.ts";
-import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
-import { renderContext } from "../../src/memory/formats.ts";
-import { FIRST_USER_NOTE } from "../../src/memory/formats/anthropic.ts";
-import { renderItems } from "../../src/memory/items.ts";
-import { renderRetrieved } from "../../src/memory/retrieved.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { contextFormatSchema, type RenderedContext } from "../../src/api/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { cutText } from "../../src/prompt/cut-text.ts";
+import { FILE_TOKENS } from "../../src/prompt/file-tokens.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
+import { FIRST_USER_NOTE } from "../../src/prompt/formats/anthropic.ts";
+import { renderItems } from "../../src/prompt/items.ts";
+import { renderRetrieved } from "../../src/prompt/retrieved.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
+import { hostileTexts } from "../../tools/hostile-text.ts";
 import { candidatesOf, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 200, seed: 20261122 };

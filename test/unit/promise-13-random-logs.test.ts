@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type Context, contextFormatSchema, renderedContextSchemas } from "../../src/contracts/context.ts";
-import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
-import { renderContext, type RenderOptions } from "../../src/memory/formats.ts";
-import { NO_RESULT } from "../../src/memory/formats/turns.ts";
-import { messageCost } from "../../src/memory/message-text.ts";
+import { type Context, contextFormatSchema, renderedContextSchemas } from "../../src/api/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
+import { assembleContext, type LogMessage } from "../../src/prompt/context.ts";
+import { renderContext, type RenderOptions } from "../../src/prompt/formats.ts";
+import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
+import { messageCost } from "../../src/prompt/message-text.ts";
 import { answersIn, type Rendered, textsOf, wordsIn } from "../support/prompt-contents.ts";
 import {
   aiSdkFaults,

@@ -9,11 +9,11 @@ import {
   contextFormatSchema,
   type ContextIn,
   renderedContextSchemas,
-} from "../../src/contracts/context.ts";
-import type { Part } from "../../src/contracts/message.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { renderContext, type RenderOptions } from "../../src/memory/formats.ts";
-import { NO_RESULT } from "../../src/memory/formats/turns.ts";
+} from "../../src/api/context.ts";
+import type { Part } from "../../src/api/message.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { renderContext, type RenderOptions } from "../../src/prompt/formats.ts";
+import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
 import { type AgentChat, agentChat, logOf, type SaidMessage } from "../support/agent-chats.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 import { answersIn, type Rendered, textsOf, wordsIn } from "../support/prompt-contents.ts";

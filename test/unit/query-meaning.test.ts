@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { EmbeddingUsage } from "../../src/contracts/embedding.ts";
-import { createMeaningOf } from "../../src/service/query-meaning.ts";
+import type { EmbeddingUsage } from "../../src/api/embedding.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { MeasuredEmbedding } from "../../src/telemetry/metrics.ts";
+import { createMeaningOf } from "../../src/usecases/query-meaning.ts";
 
 const MODEL = "openai-compatible/stand-in";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { backlogDelayMs, LEASE_MS, resendDelayMs } from "../../src/memory/work.ts";
+import { backlogDelayMs, LEASE_MS, resendDelayMs } from "../../src/lib/retry-policy.ts";
 
 /**
  * The queue of summaries, a tenth of what the platform runs: 25 consumers at once, each with a batch of up to four messages, whose summaries are

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { problemAnswer } from "../../src/http/problems.ts";
-import { appendQuotaFault, startOfDay, findDayStart, summaryQuotaFault } from "../../src/session/quota.ts";
+import { appendQuotaFault, startOfDay, findDayStart, summaryQuotaFault } from "../../src/session/quota/day.ts";
 
 const NOON = Date.UTC(2026, 10, 22, 12);
 const MIDNIGHT = Date.UTC(2026, 10, 22);

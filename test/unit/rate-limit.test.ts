@@ -8,9 +8,9 @@ import {
   RATE_LIMIT_PERIOD_SECONDS,
   rateLimited,
 } from "../../src/access/rate-limit.ts";
-import { limitStrangers, networkOf } from "../../src/access/stranger-limit.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+import { limitStrangers, networkOf } from "../../src/access/unauthenticated-limit.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import type { Principal } from "../../src/api/principal.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 
 let events: string[];

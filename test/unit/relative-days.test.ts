@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { mergeItems } from "../../src/memory/items.ts";
-import { relativeWords, withDay } from "../../src/memory/relative-days.ts";
+import { mergeItems } from "../../src/prompt/items.ts";
+import { relativeWords, withDay } from "../../src/prompt/relative-days.ts";
 
 describe("words that name a day by another", () => {
   it.each([

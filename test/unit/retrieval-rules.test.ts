@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { scoreMatches, type WeighedTerm } from "../../src/memory/retrieval/bm25.ts";
-import { MessageLengths } from "../../src/memory/retrieval/message-lengths.ts";
-import { DEFAULT_RANKING, type RankingParameters } from "../../src/memory/retrieval/parameters.ts";
-import { MAX_MATCHES, planLookups } from "../../src/memory/retrieval/plan.ts";
-import { MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
-import { MAX_TIMES, termsWithTimes } from "../../src/memory/retrieval/repeats.ts";
-import { analyze } from "../../src/memory/retrieval/terms.ts";
-import { TurnScores } from "../../src/memory/retrieval/turn-scores.ts";
+import { scoreMatches, type WeighedTerm } from "../../src/prompt/retrieval/bm25.ts";
+import { MessageLengths } from "../../src/prompt/retrieval/message-lengths.ts";
+import { DEFAULT_RANKING, type RankingParameters } from "../../src/prompt/retrieval/parameters.ts";
+import { MAX_MATCHES, planLookups } from "../../src/prompt/retrieval/plan.ts";
+import { MAX_QUERY_TERMS, readQuery } from "../../src/prompt/retrieval/query.ts";
+import { MAX_TIMES, termsWithTimes } from "../../src/prompt/retrieval/repeats.ts";
+import { analyze } from "../../src/prompt/retrieval/terms.ts";
+import { TurnScores } from "../../src/prompt/retrieval/turn-scores.ts";
 
 /** Each rule of the ranking by itself: in a search several of them speak at once, and one may hide what another does wrong. */
 

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { ALERT_KINDS, alertKindSchema } from "../../src/contracts/alert.ts";
-import { COMPONENTS } from "../../src/contracts/health.ts";
+import { ALERT_KINDS, alertKindSchema } from "../../src/api/alert.ts";
+import { COMPONENTS } from "../../src/api/health.ts";
 import { NOTICE_HEADER, SIGNATURE_HEADER, signBody } from "../../src/maintenance/webhook.ts";
 
 const FILE = "docs/operate.md";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
-import { renderRetrieved } from "../../src/memory/retrieved.ts";
-import { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "../../src/session/said-at.ts";
+import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
+import { renderRetrieved } from "../../src/prompt/retrieved.ts";
+import { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "../../src/session/sqlite/said-at.ts";
 
 describe("when a message was said", () => {
   it.each([

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Part } from "../../src/contracts/message.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { cutText } from "../../src/memory/cut-text.ts";
-import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import type { Part } from "../../src/api/message.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { cutText } from "../../src/prompt/cut-text.ts";
+import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
 import { logOf, type SaidMessage } from "../support/agent-chats.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkKeys, isCheckDue, KEY_CHECKED_FOR_MS } from "../../src/session/live-credentials.ts";
+import { checkKeys, isCheckDue, KEY_CHECKED_FOR_MS } from "../../src/session/live/credentials.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 
 const NOW = Date.UTC(2026, 10, 22);

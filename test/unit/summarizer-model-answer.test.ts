@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_ITEMS_PER_SUMMARY } from "../../src/contracts/limits.ts";
-import { summarizerAnswerSchema, type SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
+import { MAX_ITEMS_PER_SUMMARY } from "../../src/api/limits.ts";
+import { summarizerAnswerSchema, type SummarizerRequest } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
 import { nameItems } from "../../src/summarizer/item-names.ts";
 import { readAnswer } from "../../src/summarizer/model-answer.ts";
 import { anyCharacter } from "../support/any-character.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, test } from "vitest";
-import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
+import type { SummarizerRequest } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
 import { nameItems } from "../../src/summarizer/item-names.ts";
 import { buildPrompt, repairRequest } from "../../src/summarizer/prompt.ts";
 import { anyCharacter } from "../support/any-character.ts";

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_LOST_WORDS } from "../../src/contracts/limits.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { KeptWords } from "../../src/memory/lost-words.ts";
-import { compareItems } from "../../src/memory/summary-changes.ts";
+import { MAX_LOST_WORDS } from "../../src/api/limits.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { KeptWords } from "../../src/prompt/lost-words.ts";
+import { compareItems } from "../../src/prompt/summary-changes.ts";
 
 function item(id: string, text: string, sourceSeqs = [1], change: Partial<Item> = {}): Item {
   return { id, kind: "fact", text, sourceSeqs, status: "current", ...change };

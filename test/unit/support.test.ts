@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isSupported } from "../../src/memory/support.ts";
+import { isSupported } from "../../src/prompt/support.ts";
 
 describe("promise 8: whether a statement rests on what it cites", () => {
   const source =

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { TenantSettings } from "../../src/contracts/tenant.ts";
-import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/registry/tenant-cache.ts";
+import type { TenantSettings } from "../../src/api/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/tenant/cache.ts";
 
 type Step =
   | { readonly do: "pass"; readonly ms: number }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { TenantSettings } from "../../src/contracts/tenant.ts";
-import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/registry/tenant-cache.ts";
+import type { TenantSettings } from "../../src/api/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/tenant/cache.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60_000;

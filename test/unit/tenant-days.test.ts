@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../../src/contracts/quota.ts";
-import type { TakenAnswer, TakenReport } from "../../src/registry/taken-client.ts";
-import { startOfDay } from "../../src/session/quota.ts";
-import { TenantDays } from "../../src/session/tenant-days.ts";
+import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../../src/api/quota.ts";
+import { startOfDay } from "../../src/session/quota/day.ts";
+import { TenantDays } from "../../src/session/quota/tenant-days.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import type { TakenAnswer, TakenReport } from "../../src/tenant/taken-client.ts";
 
 const NOON = Date.UTC(2026, 10, 22, 12);
 const DAY_MS = 86_400_000;

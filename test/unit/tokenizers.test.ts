@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { assembleContext } from "../../src/memory/context.ts";
-import { budgetFor, plainBudget, tokenizerOf } from "../../src/memory/tokenizers.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { budgetFor, plainBudget, tokenizerOf } from "../../src/tokens/tokenizers.ts";
 import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
 describe("a budget in Claude's tokens", () => {

@@ -2,21 +2,15 @@ import { brotliDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { O200K_TOKEN_SPLIT_REGEX } from "gpt-tokenizer/encodingParams/constants";
 import { describe, expect, it } from "vitest";
-import { hostileTexts } from "../../scripts/hostile-text.ts";
-import { measure } from "../../scripts/measure-tokens.ts";
-import { classOfRank, keptTokens, packVocabulary } from "../../scripts/pack-tokens.ts";
-import { joinTexts } from "../../scripts/token-joins.ts";
-import { allLanguages, lenders, naturalGroups, windows } from "../../scripts/token-samples.ts";
-import { estimateTokens, isWithinTokens } from "../../src/memory/tokens.ts";
-import { PACKED } from "../../src/memory/tokens/packed.ts";
-import { endOfWord } from "../../src/memory/tokens/split.ts";
-import {
-  classOf,
-  FIRST_FACTOR,
-  NO_CLASS,
-  SECOND_FACTOR,
-  unpackVocabulary,
-} from "../../src/memory/tokens/vocabulary.ts";
+import { estimateTokens, isWithinTokens } from "../../src/tokens/estimate.ts";
+import { PACKED } from "../../src/tokens/packed.ts";
+import { endOfWord } from "../../src/tokens/split.ts";
+import { classOf, FIRST_FACTOR, NO_CLASS, SECOND_FACTOR, unpackVocabulary } from "../../src/tokens/vocabulary.ts";
+import { hostileTexts } from "../../tools/hostile-text.ts";
+import { measure } from "../../tools/measure-tokens.ts";
+import { classOfRank, keptTokens, packVocabulary } from "../../tools/pack-tokens.ts";
+import { joinTexts } from "../../tools/token-joins.ts";
+import { allLanguages, lenders, naturalGroups, windows } from "../../tools/token-samples.ts";
 import { anyCharacter } from "../support/any-character.ts";
 
 const natural = naturalGroups();

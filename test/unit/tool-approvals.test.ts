@@ -1,11 +1,11 @@
 import { modelMessageSchema, validateUIMessages } from "ai";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type ContextFormat, contextFormatSchema } from "../../src/contracts/context.ts";
-import type { ToolApproval } from "../../src/contracts/message.ts";
-import type { Json } from "../../src/contracts/text.ts";
-import { assembleContext } from "../../src/memory/context.ts";
-import { renderContext } from "../../src/memory/formats.ts";
+import { type ContextFormat, contextFormatSchema } from "../../src/api/context.ts";
+import type { ToolApproval } from "../../src/api/message.ts";
+import type { Json } from "../../src/api/text.ts";
+import { assembleContext } from "../../src/prompt/context.ts";
+import { renderContext } from "../../src/prompt/formats.ts";
 import { logOf, type SaidMessage } from "../support/agent-chats.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 

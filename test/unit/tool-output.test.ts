@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isFailure, outputText, toToolOutput } from "../../src/memory/tool-output.ts";
+import { isFailure, outputText, toToolOutput } from "../../src/prompt/tool-output.ts";
 
 describe("a tool's output", () => {
   it.each([

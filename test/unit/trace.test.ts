@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readLogSettings } from "../../src/config/logging.ts";
-import { JobTraces } from "../../src/session/job-traces.ts";
+import { JobTraces } from "../../src/session/outbox/job-traces.ts";
 import { configureLogs, createLog } from "../../src/telemetry/log.ts";
 import { continueTrace, traceIdOf } from "../../src/telemetry/trace.ts";
 

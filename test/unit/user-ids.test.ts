@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkUserId, headerText } from "../../client/src/user-id.ts";
 import { decodeHeaderText } from "../../src/access/header-text.ts";
-import { ownerName, sessionName, userIdSchema } from "../../src/contracts/session.ts";
+import { ownerName, sessionName, userIdSchema } from "../../src/api/session.ts";
 
 const TAKEN = [
   "ada",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { SessionLimits } from "../../src/contracts/quota.ts";
-import { TENANT_OWNER } from "../../src/contracts/session.ts";
+import type { SessionLimits } from "../../src/api/quota.ts";
+import { TENANT_OWNER } from "../../src/api/session.ts";
 import {
   limitsByUser,
   NOTHING_OF_USER,
@@ -10,7 +10,7 @@ import {
   userCopyFault,
   userDayFault,
   userQuotaFault,
-} from "../../src/contracts/user-quota.ts";
+} from "../../src/api/user-quota.ts";
 
 const NOON = Date.UTC(2026, 10, 29, 12);
 const of = (name: UserCount, count: number) => ({ ...NOTHING_OF_USER, [name]: count });

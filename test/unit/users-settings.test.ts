@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import { resolveSettings, type SessionSettings, sessionSettingsSchema } from "../../src/contracts/session.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import { resolveSettings, type SessionSettings, sessionSettingsSchema } from "../../src/api/session.ts";
 import {
   type OwnSettings,
   plainSettings,
   settingsByUser,
   settingsOf,
   type TenantTerms,
-} from "../../src/session/settings.ts";
+} from "../../src/session/sqlite/settings.ts";
 
 const TENANT: TenantTerms = {
   maxTokens: 8_000,

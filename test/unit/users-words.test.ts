@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { isUser, refuseForeignWords, type Written } from "../../src/access/users-words.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import { partSchema, roleSchema } from "../../src/contracts/message.ts";
-import type { UsersMay } from "../../src/contracts/users-may.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import { partSchema, roleSchema } from "../../src/api/message.ts";
+import type { UsersMay } from "../../src/api/users-may.ts";
 
 /** The paths of what is refused. */
 function refused(message: Written, write?: UsersMay["write"]): string[] {

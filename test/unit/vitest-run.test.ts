@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countResults, isOver } from "../../scripts/check/vitest-run.ts";
+import { countResults, isOver } from "../../tools/check/vitest-run.ts";
 
 const file = (status: string, ...tests: string[]): object => ({
   status,

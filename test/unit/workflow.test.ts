@@ -32,7 +32,7 @@ test("the nightly simulation runs fresh seeds and looks for each planted bug, wi
   const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
   const runs = [...nightly.matchAll(/npm run --silent fuzz -- ([^|\n]*)/g)].map(([, options = ""]) => options);
   expect(runs).toEqual([expect.stringContaining("--from fresh"), expect.stringContaining("--planted")]);
-  const help = readFileSync("scripts/fuzz.ts", "utf8");
+  const help = readFileSync("tools/fuzz.ts", "utf8");
   for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { AnswerLine } from "../../src/contracts/answer.ts";
-import type { Message } from "../../src/contracts/message.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+import type { AnswerLine } from "../../src/api/answer.ts";
+import type { Message } from "../../src/api/message.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { Principal } from "../../src/api/principal.ts";
 import { createChatModel } from "../../src/summarizer/chat-model.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import type { StandInReply } from "../support/stand-in-model.ts";

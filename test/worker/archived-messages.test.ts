@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/api/errors.ts";
+import type { Message, NewMessage } from "../../src/api/message.ts";
+import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { Message, NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
-import type { ArchiveDelta } from "../../src/session/archiving.ts";
+import type { ArchiveDelta } from "../../src/session/archive/delta.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";

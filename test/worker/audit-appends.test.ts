@@ -1,10 +1,10 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import type { AuditActor, AuditEvent } from "../../src/api/audit.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { readAuditEvents } from "../../src/archive/audit.ts";
-import type { AuditActor, AuditEvent } from "../../src/contracts/audit.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
 import { asWorker } from "../support/worker-archive.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { AuditEvent } from "../../src/contracts/audit.ts";
+import type { AuditEvent } from "../../src/api/audit.ts";
 import { onArchive } from "../support/worker-archive.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { type HttpAnswer, type Sender, send as sendToWorker } from "../support/worker-http.ts";

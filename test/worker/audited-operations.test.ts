@@ -1,8 +1,8 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { AUDIT_ACTIONS } from "../../src/contracts/audit.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import type { Scope } from "../../src/contracts/principal.ts";
+import { AUDIT_ACTIONS } from "../../src/api/audit.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
+import type { Scope } from "../../src/api/principal.ts";
 import { adminRoutes } from "../../src/http/routes/admin.ts";
 import { alertRoutes } from "../../src/http/routes/alerts.ts";
 import { auditRoutes } from "../../src/http/routes/audit.ts";
@@ -18,9 +18,9 @@ import { sessionRoutes } from "../../src/http/routes/sessions.ts";
 import { summaryRoutes } from "../../src/http/routes/summaries.ts";
 import { transferRoutes } from "../../src/http/routes/transfer.ts";
 import { userRoutes } from "../../src/http/routes/users.ts";
-import type { Call, Parts } from "../../src/service/call.ts";
-import { operation, specOf } from "../../src/service/operation.ts";
 import type { MeasuredOperation, Metrics } from "../../src/telemetry/metrics.ts";
+import type { Call, Parts } from "../../src/usecases/request-context.ts";
+import { operation, specOf } from "../../src/usecases/use-case.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
@@ -59,7 +59,7 @@ declare global {
 
 const specs = new Map<string, NonNullable<ReturnType<typeof specOf>>>();
 const strays: string[] = [];
-for (const [file, module] of Object.entries(import.meta.glob("../../src/service/*.ts", { eager: true }))) {
+for (const [file, module] of Object.entries(import.meta.glob("../../src/usecases/*.ts", { eager: true }))) {
   for (const [name, made] of Object.entries(module)) {
     if (typeof made !== "function" || NO_OPERATIONS[path.basename(file)]?.includes(name) === true) continue;
     const spec = specOf(made);

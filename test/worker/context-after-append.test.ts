@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { AppendResult } from "../../src/contracts/append.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import type { AppendResult } from "../../src/api/append.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
 import { send } from "../support/worker-http.ts";
 import { follow } from "../support/worker-live.ts";

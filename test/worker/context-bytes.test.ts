@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { contextFormatSchema } from "../../src/contracts/context.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
+import { contextFormatSchema } from "../../src/api/context.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import { jsonBytes } from "../../src/api/text.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { valueSizes } from "../support/worker-values.ts";

@@ -1,11 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { Item } from "../../src/api/summary.ts";
 import type { Luggage } from "../../src/session/client.ts";
-import type { Ended } from "../../src/session/job-steps.ts";
+import type { ChatSession } from "../../src/session/object.ts";
+import type { Ended } from "../../src/session/outbox/job-steps.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, lifeOf, request, ring } from "../support/worker-lifetime.ts";

@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
-import type { CopyPage } from "../../src/session/copying.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef, SessionState } from "../../src/api/session.ts";
+import type { CopyPage } from "../../src/session/copies/fork.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, forkOf, lifeOf, request } from "../support/worker-lifetime.ts";

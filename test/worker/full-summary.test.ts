@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_SUMMARIZER_INPUT_TOKENS } from "../../src/contracts/limits.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_SUMMARIZER_INPUT_TOKENS } from "../../src/api/limits.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";

@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
-import { ThreadkeepError } from "../../src/contracts/errors.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import { appWith } from "../support/worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { request } from "../support/worker-lifetime.ts";

@@ -1,10 +1,10 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { COMPONENTS, type Readiness, readinessSchema } from "../../src/contracts/health.ts";
-import { createLateWorkClient, type LateWork } from "../../src/registry/late-work-client.ts";
-import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { COMPONENTS, type Readiness, readinessSchema } from "../../src/api/health.ts";
+import { createOperationsClient } from "../../src/control/client.ts";
+import { createLateWorkClient, type LateWork } from "../../src/control/late-work-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { chatOf, freshRef } from "../support/worker-chat.ts";

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { endOf, messageLine, sessionLine } from "../support/transfer-file.ts";
 import { appWith } from "../support/worker-app.ts";

@@ -1,10 +1,10 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { IMPORT_PATIENCE_MS, MAX_ITEMS_PER_SUMMARY } from "../../src/contracts/limits.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ImportResult, ImportState } from "../../src/contracts/transfer.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { IMPORT_PATIENCE_MS, MAX_ITEMS_PER_SUMMARY } from "../../src/api/limits.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ImportResult, ImportState } from "../../src/api/transfer.ts";
 import { endOf, fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
 import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { beside, letPass, request, ring } from "../support/worker-lifetime.ts";

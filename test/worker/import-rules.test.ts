@@ -1,15 +1,15 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { Context } from "../../src/contracts/context.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
+import type { Context } from "../../src/api/context.ts";
+import { unwrap } from "../../src/api/errors.ts";
 import {
   MAX_ITEM_EVIDENCE_CHARACTERS,
   MAX_ITEMS_PER_SUMMARY,
   UNSENT_IMPORT_PATIENCE_MS,
-} from "../../src/contracts/limits.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ImportResult, ItemLine, TransferLine } from "../../src/contracts/transfer.ts";
-import type { NumberedLine } from "../../src/session/importing.ts";
+} from "../../src/api/limits.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ImportResult, ItemLine, TransferLine } from "../../src/api/transfer.ts";
+import type { NumberedLine } from "../../src/session/copies/import.ts";
 import { fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
 import { birthOf, chatOf, freshRef } from "../support/worker-chat.ts";
 import { withoutAlarm } from "../support/worker-jobs.ts";

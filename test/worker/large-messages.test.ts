@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
-import type { Content, NewMessage } from "../../src/contracts/message.ts";
-import { jsonBytes } from "../../src/contracts/text.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
+import type { Content, NewMessage } from "../../src/api/message.ts";
+import { jsonBytes } from "../../src/api/text.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { forkOf } from "../support/worker-lifetime.ts";
 import { eventsOf, follow } from "../support/worker-live.ts";

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { Page } from "../../src/contracts/page.ts";
-import { createOwnersClient } from "../../src/registry/owners-client.ts";
+import type { Page } from "../../src/api/page.ts";
+import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { send, sendAsAdmin } from "../support/worker-http.ts";
 import { freshTenant } from "../support/worker-user.ts";
 

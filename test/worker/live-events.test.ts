@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { ServerFrame } from "../../src/contracts/live.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { ServerFrame } from "../../src/api/live.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
 import { askLive, eventsOf, follow } from "../support/worker-live.ts";

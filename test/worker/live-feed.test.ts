@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/contracts/limits.ts";
-import type { ErrorFrame, Hello } from "../../src/contracts/live.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
+import type { ErrorFrame, Hello } from "../../src/api/live.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { oweSummary } from "../support/worker-jobs.ts";
 import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";

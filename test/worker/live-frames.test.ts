@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { MAX_FAULTY_FRAMES, MAX_FRAME_BURST, MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
-import type { AnswerFrame, ErrorFrame, Hello, ServerFrame } from "../../src/contracts/live.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { MAX_FAULTY_FRAMES, MAX_FRAME_BURST, MAX_FRAME_BYTES } from "../../src/api/limits.ts";
+import type { AnswerFrame, ErrorFrame, Hello, ServerFrame } from "../../src/api/live.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { chatOf } from "../support/worker-chat.ts";
 import { eventsOf, follow, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { appWith } from "../support/worker-app.ts";
 import { chatOf, freshRef } from "../support/worker-chat.ts";
 import { stubAt } from "../support/worker-session.ts";

@@ -1,10 +1,10 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_FAULTY_FRAMES, MAX_FORBIDDEN_FRAMES } from "../../src/contracts/limits.ts";
-import type { ErrorFrame, ServerFrame } from "../../src/contracts/live.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_FAULTY_FRAMES, MAX_FORBIDDEN_FRAMES } from "../../src/api/limits.ts";
+import type { ErrorFrame, ServerFrame } from "../../src/api/live.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import type { LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";

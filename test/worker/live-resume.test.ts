@@ -1,8 +1,8 @@
 import { evictDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import { createRandom } from "../../scripts/bench/statistics.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { Hello } from "../../src/contracts/live.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { Hello } from "../../src/api/live.ts";
+import { createRandom } from "../../tools/bench/statistics.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
 import { follow, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";

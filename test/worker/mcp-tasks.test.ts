@@ -1,9 +1,9 @@
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { describe, expect, it, vi } from "vitest";
-import { DEFAULT_MCP_TOKENS } from "../../src/contracts/limits.ts";
+import { DEFAULT_MCP_TOKENS } from "../../src/api/limits.ts";
 import { tools } from "../../src/mcp/tools.ts";
-import { countOf } from "../../src/memory/tokenizers.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
+import { countOf } from "../../src/tokens/tokenizers.ts";
 import { callTool, mcpClient, textOf } from "../support/worker-mcp.ts";
 
 /**

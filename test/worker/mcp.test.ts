@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
-import { MAX_BODY_BYTES, MAX_MCP_BATCH, MAX_MCP_RESULT_TOKENS, MAX_MCP_TOKENS } from "../../src/contracts/limits.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+import { MAX_BODY_BYTES, MAX_MCP_BATCH, MAX_MCP_RESULT_TOKENS, MAX_MCP_TOKENS } from "../../src/api/limits.ts";
+import type { Principal } from "../../src/api/principal.ts";
 import { tools } from "../../src/mcp/tools.ts";
-import { countOf } from "../../src/memory/tokenizers.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { estimateTokens } from "../../src/tokens/estimate.ts";
+import { countOf } from "../../src/tokens/tokenizers.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { callTool, mcpClient, type McpSender, postRpc, surfaceFor, textOf, toolText } from "../support/worker-mcp.ts";
 

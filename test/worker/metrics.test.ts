@@ -1,9 +1,9 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { Principal } from "../../src/contracts/principal.ts";
+import type { Principal } from "../../src/api/principal.ts";
+import { createOperationsClient } from "../../src/control/client.ts";
 import { OPEN_METRICS_TYPE, writeOpenMetrics } from "../../src/http/open-metrics.ts";
 import { gaugesOf } from "../../src/http/routes/metrics.ts";
-import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { readBacklogs } from "../../src/telemetry/backlog.ts";
 import { appWith } from "../support/worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.ts";
 import { owedJobs } from "../support/worker-jobs.ts";
 import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";

@@ -1,9 +1,9 @@
 import { introspectWorkflowInstance } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { problemSchema } from "../../src/contracts/errors.ts";
-import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
-import { pageSchema } from "../../src/contracts/page.ts";
+import { problemSchema } from "../../src/api/errors.ts";
+import { type OperationRun, operationRunSchema } from "../../src/api/operation-run.ts";
+import { pageSchema } from "../../src/api/page.ts";
 import { chatOf } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { listedSession, runParts } from "../support/worker-operations.ts";

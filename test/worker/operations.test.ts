@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { OperationRun } from "../../src/contracts/operation-run.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { OperationRun } from "../../src/api/operation-run.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation } from "../../src/maintenance/run-operation.ts";
 import { turn } from "../support/worker-chat.ts";
 import { owedJobs } from "../support/worker-jobs.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
+import { unwrap } from "../../src/api/errors.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 

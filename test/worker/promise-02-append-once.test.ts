@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 

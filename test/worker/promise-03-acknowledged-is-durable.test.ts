@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import type { SummaryStep } from "../../src/session/summarizing.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
+import type { SummaryStep } from "../../src/session/summary/run.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
 import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { sessionAt, until } from "../support/worker-session.ts";

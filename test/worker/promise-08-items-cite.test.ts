@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { ProposedItem } from "../../src/contracts/summarizer.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { ProposedItem } from "../../src/api/summarizer.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { sessionAt } from "../support/worker-session.ts";

@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { type TransferLine, transferLineSchema } from "../../src/contracts/transfer.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import { type TransferLine, transferLineSchema } from "../../src/api/transfer.ts";
 import { birthOf, chatOf, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, forkOf, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";

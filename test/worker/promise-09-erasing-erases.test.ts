@@ -1,11 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { JobKind } from "../../src/contracts/job.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
-import { blanksOf } from "../../src/session/blanks.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { JobKind } from "../../src/api/job.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
+import { blanksOf } from "../../src/session/sqlite/secure-delete.ts";
 import { onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";

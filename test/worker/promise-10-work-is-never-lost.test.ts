@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
+import { unwrap } from "../../src/api/errors.ts";
 import { chatOf } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";

@@ -1,6 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
+import { unwrap } from "../../src/api/errors.ts";
 import { Threadkeep } from "../../src/worker.ts";
 import { emptyTransfer } from "../support/empty-transfer.ts";
 import { birthOf, freshRef, turn } from "../support/worker-chat.ts";

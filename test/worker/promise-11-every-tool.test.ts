@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { Principal, Scope } from "../../src/contracts/principal.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { Principal, Scope } from "../../src/api/principal.ts";
 import { MESSAGE_TEMPLATE } from "../../src/mcp/memory-uri.ts";
 import { prompts } from "../../src/mcp/prompts.ts";
 import { resources } from "../../src/mcp/resources.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
+import { unwrap } from "../../src/api/errors.ts";
 import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
 import { send } from "../support/worker-http.ts";
 import { sessionAt } from "../support/worker-session.ts";

@@ -1,12 +1,12 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
-import type { SessionLimits } from "../../src/contracts/quota.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
-import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { type Outcome, unwrap } from "../../src/api/errors.ts";
+import type { SessionLimits } from "../../src/api/quota.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/api/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantClient } from "../../src/tenant/client.ts";
 import { billed } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";

@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { contextSchema, type ContextRequest } from "../../src/contracts/context.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { contextSchema, type ContextRequest } from "../../src/api/context.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 

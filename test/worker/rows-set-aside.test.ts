@@ -7,11 +7,11 @@ import {
 } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { type Failure, setAsideIdOf } from "../../src/contracts/job.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { Page } from "../../src/contracts/page.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { type Failure, setAsideIdOf } from "../../src/api/job.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { Page } from "../../src/api/page.ts";
+import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
 import { verifySession } from "../../src/maintenance/verify-session.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { createLog } from "../../src/telemetry/log.ts";

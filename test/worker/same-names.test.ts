@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { listHeldSessions, readHeldRow, readHeldSession, readHeldSummary } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createDirectoryClient } from "../../src/directory/client.ts";
 import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { letPass, request, untilExpired } from "../support/worker-lifetime.ts";

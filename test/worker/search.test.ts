@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import { type Outcome, unwrap } from "../../src/api/errors.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ChatSession } from "../../src/session/object.ts";
 import { billed } from "../support/worker-billing.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";

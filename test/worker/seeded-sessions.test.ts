@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef, SessionState } from "../../src/api/session.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, request, ring } from "../support/worker-lifetime.ts";

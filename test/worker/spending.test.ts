@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { JobMessage } from "../../src/contracts/job.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { JobMessage } from "../../src/api/job.ts";
+import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";

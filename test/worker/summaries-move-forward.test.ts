@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { SummarizerRequest } from "../../src/api/summarizer.ts";
 import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";

@@ -1,8 +1,8 @@
 import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import type { Item } from "../../src/contracts/summary.ts";
-import { mergeItems, renderItems } from "../../src/memory/items.ts";
+import type { SummarizerRequest } from "../../src/api/summarizer.ts";
+import type { Item } from "../../src/api/summary.ts";
+import { mergeItems, renderItems } from "../../src/prompt/items.ts";
 import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import { createModel, type ModelSettings } from "../../src/summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";

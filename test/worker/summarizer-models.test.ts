@@ -1,7 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test, vi } from "vitest";
-import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import { itemsTokens } from "../../src/memory/items.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
+import { itemsTokens } from "../../src/prompt/items.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import type { ModelProvider } from "../../src/summarizer/language-models.ts";
 import { createAskModel } from "../../src/summarizer/model-call.ts";

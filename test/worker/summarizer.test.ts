@@ -3,7 +3,7 @@ import { createMcpHandler } from "agents/mcp/server";
 import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/api/summarizer.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { extractive } from "../../src/summarizer/extractive.ts";
 import { pingSummarizer } from "../../src/summarizer/ping.ts";

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import type { TenantSettings } from "../../src/contracts/tenant.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { TenantSettings } from "../../src/api/tenant.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { letPass, ring } from "../support/worker-lifetime.ts";

@@ -1,10 +1,10 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { resolveSettings, type SessionSettings } from "../../src/contracts/session.ts";
-import { type TenantState, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
-import { createTenantClient, type TenantClient } from "../../src/registry/tenant-client.ts";
+import { resolveSettings, type SessionSettings } from "../../src/api/session.ts";
+import { type TenantState, tenantStateSchema, UNSET_TENANT } from "../../src/api/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createTenantClient, type TenantClient } from "../../src/tenant/client.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 

@@ -2,13 +2,13 @@ import { createExecutionContext, createMessageBatch, runInDurableObject } from "
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
+import { unwrap } from "../../src/api/errors.ts";
+import type { JobMessage } from "../../src/api/job.ts";
+import type { SessionRef } from "../../src/api/session.ts";
 import { withDatabase } from "../../src/archive/database.ts";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { JobMessage } from "../../src/contracts/job.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import type { Directory } from "../../src/directory/directory.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { Directory } from "../../src/registry/directory.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import type { ChatSession } from "../../src/session/object.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";

@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { MAX_IMPORT_LINE_BYTES, MAX_MESSAGE_BYTES, UNSENT_IMPORT_PATIENCE_MS } from "../../src/contracts/limits.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ImportResult } from "../../src/contracts/transfer.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { MAX_IMPORT_LINE_BYTES, MAX_MESSAGE_BYTES, UNSENT_IMPORT_PATIENCE_MS } from "../../src/api/limits.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { ImportResult } from "../../src/api/transfer.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, letPass, request, ring } from "../support/worker-lifetime.ts";

@@ -1,10 +1,10 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import { ownerName } from "../../src/contracts/session.ts";
-import { userTransferLineSchema, type UserTransferLine } from "../../src/contracts/user.ts";
-import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import { ownerName } from "../../src/api/session.ts";
+import { userTransferLineSchema, type UserTransferLine } from "../../src/api/user.ts";
+import { createOperationsClient } from "../../src/control/client.ts";
 import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
 import { appWith } from "../support/worker-app.ts";
 import { turn } from "../support/worker-chat.ts";

@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionLimits } from "../../src/contracts/quota.ts";
-import { type SessionRef, type SessionState, TENANT_OWNER } from "../../src/contracts/session.ts";
-import { Directory } from "../../src/registry/directory.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionLimits } from "../../src/api/quota.ts";
+import { type SessionRef, type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
+import { Directory } from "../../src/directory/directory.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { sessionAt, until } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";

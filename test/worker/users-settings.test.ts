@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { SessionRef, SessionSettings, SessionState } from "../../src/contracts/session.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { SessionRef, SessionSettings, SessionState } from "../../src/api/session.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";

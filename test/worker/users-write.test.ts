@@ -1,11 +1,11 @@
 import { evictDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
-import type { ServerFrame, Ticket } from "../../src/contracts/live.ts";
-import type { NewMessage } from "../../src/contracts/message.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
-import type { UsersMay } from "../../src/contracts/users-may.ts";
+import { unwrap } from "../../src/api/errors.ts";
+import type { ServerFrame, Ticket } from "../../src/api/live.ts";
+import type { NewMessage } from "../../src/api/message.ts";
+import type { SessionRef } from "../../src/api/session.ts";
+import type { UsersMay } from "../../src/api/users-may.ts";
 import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";

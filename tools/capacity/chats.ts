@@ -1,9 +1,9 @@
 // The chats whose cost is measured: each of a user of its own, who asks and is answered so many times a day, and is silent in between.
 import { setTimeout as sleep } from "node:timers/promises";
-import { createTalk } from "../../scripts/bench/talk.ts";
 import type { OperationName } from "../../scripts/bill/measured.ts";
 import type { Service } from "../../scripts/dev/service.ts";
-import { sessionStateSchema, type SessionState } from "../../src/contracts/session.ts";
+import { sessionStateSchema, type SessionState } from "../../src/api/session.ts";
+import { createTalk } from "../bench/talk.ts";
 
 /** The least that a session may be silent before it is summarized, so that a day takes seconds. What is done is the same as after half an hour. */
 const IDLE_SECONDS = 10;

@@ -5,9 +5,9 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
-import { processorMs } from "../../scripts/bench/machine.ts";
 import { type Counts, type Measured, OPERATION_NAMES, type OperationName } from "../../scripts/bill/measured.ts";
 import { type Service, startService } from "../../scripts/dev/service.ts";
+import { processorMs } from "../bench/machine.ts";
 import { Chats } from "./chats.ts";
 import { readTraces, sumOf, type Trace } from "./telemetry.ts";
 

@@ -1,8 +1,8 @@
 // One kill under load, and the comparison with what clients were told.
 import { setTimeout as sleep } from "node:timers/promises";
-import { check, until } from "../../scripts/drills/fault.ts";
-import { type Load, startLoad } from "../../scripts/drills/load.ts";
-import { proveMessages } from "../../scripts/drills/proof.ts";
+import { proveMessages } from "../drills/check-kept.ts";
+import { check, until } from "../drills/fault.ts";
+import { type Load, startLoad } from "../drills/load.ts";
 import type { PlannedKill } from "./plan.ts";
 import type { CrashRig } from "./rig.ts";
 

@@ -1,5 +1,5 @@
 // What is killed, and when. Pure: the same seed gives the same plan.
-import { createRandom, shuffle } from "../../scripts/bench/statistics.ts";
+import { createRandom, shuffle } from "../bench/statistics.ts";
 import type { Victim } from "./options.ts";
 
 export interface PlannedKill {

@@ -1,5 +1,5 @@
 // What became of the kills, as a table.
-import { showTable } from "../../scripts/bench/table.ts";
+import { showTable } from "../../scripts/program/table.ts";
 import type { KillResult } from "./kill.ts";
 import { VICTIMS } from "./options.ts";
 import type { CrashReport } from "./run-crash.ts";

@@ -1,6 +1,6 @@
 import { type Service, type ServiceOptions, startService } from "../../scripts/dev/service.ts";
 // A service and its PostgreSQL, each of which can be killed and started again on what it left behind.
-import type { Crash } from "../../scripts/drills/proof.ts";
+import type { Crash } from "../drills/check-kept.ts";
 import { openRigDatabase } from "../rig/database.ts";
 import type { Victim } from "./options.ts";
 

@@ -1,13 +1,13 @@
 // All kills, one after the other, on one service.
 import { chmodSync } from "node:fs";
 import path from "node:path";
-import { makeBundle, makeRunDirectory, removeRunDirectory } from "../../scripts/bench/host.ts";
 import { makeFolder } from "../../scripts/dev/folders.ts";
-import { startAgent } from "../../scripts/drills/agent.ts";
-import type { Chat } from "../../scripts/drills/load.ts";
-import { proveDebts } from "./debts.ts";
+import { makeBundle, makeRunDirectory, removeRunDirectory } from "../bench/host.ts";
+import { startAgent } from "../drills/agent.ts";
+import type { Chat } from "../drills/load.ts";
 import { killOnce, type KillResult } from "./kill.ts";
 import type { CrashOptions } from "./options.ts";
+import { proveDebts } from "./pending-work.ts";
 import { planKills } from "./plan.ts";
 import { openCrashRig } from "./rig.ts";
 

@@ -1,10 +1,10 @@
 // One live session, as its customer's back end knows it: what it said, and what it was told of that.
 import { z } from "zod";
-import type { Answer } from "../../scripts/bench/client.ts";
-import { createTalk, type Turn } from "../../scripts/bench/talk.ts";
-import { MAX_MESSAGES_PER_APPEND } from "../../src/contracts/limits.ts";
-import { appendedMessageSchema } from "../../src/contracts/message.ts";
-import { sessionName } from "../../src/contracts/session.ts";
+import { MAX_MESSAGES_PER_APPEND } from "../../src/api/limits.ts";
+import { appendedMessageSchema } from "../../src/api/message.ts";
+import { sessionName } from "../../src/api/session.ts";
+import type { Answer } from "../bench/client.ts";
+import { createTalk, type Turn } from "../bench/talk.ts";
 import { shardOf } from "../rig/shards.ts";
 import type { Access, Customer } from "./customers.ts";
 

@@ -1,8 +1,8 @@
-// Who uses the service under load: tenants, each with an API key of its own in each shard, as a customer of a deployment has one.
-import { BenchClient } from "../../scripts/bench/client.ts";
 import type { Service } from "../../scripts/dev/service.ts";
 import { createAdminSend } from "../../scripts/keys/admin-api.ts";
-import { createdKeySchema } from "../../src/contracts/api-key.ts";
+import { createdKeySchema } from "../../src/api/api-key.ts";
+// Who uses the service under load: tenants, each with an API key of its own in each shard, as a customer of a deployment has one.
+import { BenchClient } from "../bench/client.ts";
 
 /** Kept connections to one shard, of all customers together. Beyond these a request waits for one, which counts as its latency. */
 const CONNECTIONS_TO_A_SHARD = 600;

@@ -1,6 +1,6 @@
 // What one part of the load does beyond a human pace, while the others go on.
 import { setTimeout as sleep } from "node:timers/promises";
-import { RequestFailure } from "../../scripts/bench/client.ts";
+import { RequestFailure } from "../bench/client.ts";
 import { Chat } from "./chat.ts";
 import type { Customer } from "./customers.ts";
 import type { Recorder } from "./recorder.ts";

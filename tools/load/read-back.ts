@@ -1,11 +1,11 @@
 // After the load: what the sessions hold, compared with what clients were told.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type Answer, RequestFailure } from "../../scripts/bench/client.ts";
-import { missingFrom } from "../../scripts/drills/load.ts";
-import { contextSchema } from "../../src/contracts/context.ts";
-import { pageSchema } from "../../src/contracts/page.ts";
-import { sessionStateSchema, type SessionState } from "../../src/contracts/session.ts";
+import { contextSchema } from "../../src/api/context.ts";
+import { pageSchema } from "../../src/api/page.ts";
+import { sessionStateSchema, type SessionState } from "../../src/api/session.ts";
+import { type Answer, RequestFailure } from "../bench/client.ts";
+import { missingFrom } from "../drills/load.ts";
 import type { Chat } from "./chat.ts";
 
 const CONCURRENCY = 16;

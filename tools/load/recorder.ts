@@ -1,6 +1,6 @@
 // What became of each request of a load, by operation.
-import { FailureTally, type FailureCount } from "../../scripts/bench/failures.ts";
-import { type Distribution, distributionOf } from "../../scripts/bench/statistics.ts";
+import { FailureTally, type FailureCount } from "../bench/failures.ts";
+import { type Distribution, distributionOf } from "../bench/statistics.ts";
 
 export interface OperationRow {
   readonly operation: string;

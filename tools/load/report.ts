@@ -1,8 +1,8 @@
+import { showTable } from "../../scripts/program/table.ts";
 // The report of a load, and how it looks in a terminal.
-import type { FailureCount } from "../../scripts/bench/failures.ts";
-import type { MachineFacts } from "../../scripts/bench/machine.ts";
-import type { Distribution } from "../../scripts/bench/statistics.ts";
-import { showTable } from "../../scripts/bench/table.ts";
+import type { FailureCount } from "../bench/failures.ts";
+import type { MachineFacts } from "../bench/machine.ts";
+import type { Distribution } from "../bench/statistics.ts";
 import type { LoadOptions } from "./options.ts";
 import type { Promised } from "./promises.ts";
 import type { ReadBack } from "./read-back.ts";

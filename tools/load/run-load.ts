@@ -1,11 +1,11 @@
 // A load from its options to its report.
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeBundle, makeRunDirectory, removeRunDirectory } from "../../scripts/bench/host.ts";
-import { startInstantModel } from "../../scripts/bench/instant-model.ts";
-import { describeMachine, loadAverage } from "../../scripts/bench/machine.ts";
 import { StartError } from "../../scripts/dev/start-error.ts";
-import { sessionStateSchema } from "../../src/contracts/session.ts";
+import { sessionStateSchema } from "../../src/api/session.ts";
+import { makeBundle, makeRunDirectory, removeRunDirectory } from "../bench/host.ts";
+import { startInstantModel } from "../bench/instant-model.ts";
+import { describeMachine, loadAverage } from "../bench/machine.ts";
 import { openRigDatabase } from "../rig/database.ts";
 import { type Shards, startShards } from "../rig/shards.ts";
 import { startSlowWire } from "../rig/slow-wire.ts";

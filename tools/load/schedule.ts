@@ -1,6 +1,6 @@
 // When each chat of a load says something. The schedule is fixed beforehand and waits for nobody: latency counts from the intended start,
 // so that a service that stalls is charged for every request that it held up ("coordinated omission").
-import { createRandom } from "../../scripts/bench/statistics.ts";
+import { createRandom } from "../bench/statistics.ts";
 
 /** A turn of a chat: the user says something, and the application asks for the context with it; then the model's answer is appended. */
 export interface PlannedTurn {

@@ -1,5 +1,5 @@
 // An open socket for each chat, and what it was told.
-import { Follower } from "../../scripts/live/follower.ts";
+import { Follower } from "../live/follower.ts";
 import type { Chat } from "./chat.ts";
 import { side } from "./read-back.ts";
 

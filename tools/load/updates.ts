@@ -1,7 +1,7 @@
-import { type Distribution, distributionOf } from "../../scripts/bench/statistics.ts";
 // How long summaries took under load, read afterwards from what clients noted and from the archive: nothing is asked meanwhile.
 import { withClient } from "../../scripts/dev/database.ts";
-import type { SessionState } from "../../src/contracts/session.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import { type Distribution, distributionOf } from "../bench/statistics.ts";
 import type { Chat, SentAppend } from "./chat.ts";
 
 export interface Updates {

@@ -1,6 +1,6 @@
 // What the workerds take of the machine while a load runs.
 import { readdirSync, readFileSync } from "node:fs";
-import { processorMs, residentMiB } from "../../scripts/bench/machine.ts";
+import { processorMs, residentMiB } from "../bench/machine.ts";
 
 const SAMPLE_MS = 1_000;
 

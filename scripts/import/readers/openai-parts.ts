@@ -1,5 +1,5 @@
 // The content of an OpenAI message, text or a list of typed parts, as parts of ours.
-import type { Part } from "../../../src/contracts/message.ts";
+import type { Part } from "../../../src/api/message.ts";
 import { asText, isRecord } from "../entry.ts";
 
 interface ConvertedParts {

@@ -1,5 +1,5 @@
 // OpenAI-style lines: `{"messages": [{"role", "content", "name"?, "tool_calls"?, "tool_call_id"?}, …]}`, one conversation each.
-import type { Part } from "../../../src/contracts/message.ts";
+import type { Part } from "../../../src/api/message.ts";
 import { asText, isRecord, within } from "../entry.ts";
 import type { Entry, Place, Turn } from "../entry.ts";
 import { nameByContent } from "../names.ts";

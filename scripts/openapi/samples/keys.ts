@@ -1,7 +1,7 @@
 /** A tenant's keys. */
 
-import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../../../src/contracts/api-key.ts";
-import type { Page } from "../../../src/contracts/page.ts";
+import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../../../src/api/api-key.ts";
+import type { Page } from "../../../src/api/page.ts";
 
 const newKey: NewKey = {
   name: "production back end",

@@ -1,6 +1,6 @@
 /** The chat as it goes on. */
 
-import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../../../src/contracts/live.ts";
+import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../../../src/api/live.ts";
 import { messageSamples } from "./messages.ts";
 
 const { message } = messageSamples;

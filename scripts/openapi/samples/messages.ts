@@ -1,9 +1,9 @@
 /** The last turns of the chat: appended, mended, found, erased. */
 
-import type { AppendRequest, AppendResult } from "../../../src/contracts/append.ts";
-import type { Erasure, Message, MessagePatch } from "../../../src/contracts/message.ts";
-import type { Page } from "../../../src/contracts/page.ts";
-import type { SearchRequest, SearchResult } from "../../../src/contracts/search.ts";
+import type { AppendRequest, AppendResult } from "../../../src/api/append.ts";
+import type { Erasure, Message, MessagePatch } from "../../../src/api/message.ts";
+import type { Page } from "../../../src/api/page.ts";
+import type { SearchRequest, SearchResult } from "../../../src/api/search.ts";
 
 const appendRequest: AppendRequest = {
   messages: [

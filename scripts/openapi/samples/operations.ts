@@ -1,7 +1,7 @@
 /** Examples of operations, as the OpenAPI document shows them. A test holds each to its schema. */
 
-import type { NewOperation, OperationRun } from "../../../src/contracts/operation-run.ts";
-import type { Page } from "../../../src/contracts/page.ts";
+import type { NewOperation, OperationRun } from "../../../src/api/operation-run.ts";
+import type { Page } from "../../../src/api/page.ts";
 
 const newOperation: Partial<NewOperation> = { id: "rebuild-acme-1", op: "rebuild", tenant: "acme", user: "ada" };
 

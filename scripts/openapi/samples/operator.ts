@@ -1,11 +1,11 @@
 /** What an operator looks at: failed jobs, alerts, the audit. */
 
 import type { z } from "zod";
-import type { AlertList } from "../../../src/contracts/alert.ts";
-import type { AuditEvent } from "../../../src/contracts/audit.ts";
-import type { JobDrop, JobRetries, JobRetry, retryRequestSchema } from "../../../src/contracts/failed-job.ts";
-import type { Failure } from "../../../src/contracts/job.ts";
-import type { Page } from "../../../src/contracts/page.ts";
+import type { AlertList } from "../../../src/api/alert.ts";
+import type { AuditEvent } from "../../../src/api/audit.ts";
+import type { JobDrop, JobRetries, JobRetry, retryRequestSchema } from "../../../src/api/failed-job.ts";
+import type { Failure } from "../../../src/api/job.ts";
+import type { Page } from "../../../src/api/page.ts";
 import { sessionSamples } from "./sessions.ts";
 
 const { session } = sessionSamples;

@@ -1,7 +1,7 @@
 /** A session: begun, forked, listed, moved, erased. */
 
-import type { Erasure } from "../../../src/contracts/message.ts";
-import type { Page } from "../../../src/contracts/page.ts";
+import type { Erasure } from "../../../src/api/message.ts";
+import type { Page } from "../../../src/api/page.ts";
 import type {
   BranchRequest,
   ForkRequest,
@@ -9,14 +9,8 @@ import type {
   NewSession,
   SessionPatch,
   SessionState,
-} from "../../../src/contracts/session.ts";
-import type {
-  ImportRequest,
-  ImportResult,
-  ImportState,
-  SessionLine,
-  TransferLine,
-} from "../../../src/contracts/transfer.ts";
+} from "../../../src/api/session.ts";
+import type { ImportRequest, ImportResult, ImportState, SessionLine, TransferLine } from "../../../src/api/transfer.ts";
 
 const metadata = { channel: "web" };
 

@@ -1,10 +1,10 @@
 /** What the older turns came to, and what the next prompt gets. */
 
-import type { Context, ContextRequest } from "../../../src/contracts/context.ts";
-import type { Job, SummarizeRequest } from "../../../src/contracts/job.ts";
-import type { MemorySearchRequest, MemorySearchResult } from "../../../src/contracts/memory-search.ts";
-import type { Page } from "../../../src/contracts/page.ts";
-import type { Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../../../src/contracts/summary.ts";
+import type { Context, ContextRequest } from "../../../src/api/context.ts";
+import type { Job, SummarizeRequest } from "../../../src/api/job.ts";
+import type { MemorySearchRequest, MemorySearchResult } from "../../../src/api/memory-search.ts";
+import type { Page } from "../../../src/api/page.ts";
+import type { Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../../../src/api/summary.ts";
 import { messageSamples } from "./messages.ts";
 import { sessionSamples } from "./sessions.ts";
 

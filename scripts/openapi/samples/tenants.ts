@@ -1,7 +1,7 @@
 /** A tenant, with its settings and limits. */
 
-import type { Page } from "../../../src/contracts/page.ts";
-import { resolveSettings } from "../../../src/contracts/session.ts";
+import type { Page } from "../../../src/api/page.ts";
+import { resolveSettings } from "../../../src/api/session.ts";
 import type {
   ListedTenant,
   ListedUser,
@@ -9,7 +9,7 @@ import type {
   Spending,
   TenantPatch,
   TenantState,
-} from "../../../src/contracts/tenant.ts";
+} from "../../../src/api/tenant.ts";
 
 const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
 

@@ -1,6 +1,6 @@
 /** A user: exported and erased. */
 
-import type { UserErasure, UserTransferLine } from "../../../src/contracts/user.ts";
+import type { UserErasure, UserTransferLine } from "../../../src/api/user.ts";
 
 const userLine: UserTransferLine = {
   type: "user",

@@ -1,5 +1,5 @@
 import { createMiddleware } from "hono/factory";
-import type { Principal } from "../../contracts/principal.ts";
+import type { Principal } from "../../api/principal.ts";
 import type { HttpEnv } from "../env.ts";
 
 /** Tells who is calling, or refuses. Only OPTIONS passes without: it is answered from the list of routes alone. */

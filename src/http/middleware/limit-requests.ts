@@ -1,6 +1,6 @@
 import { createMiddleware } from "hono/factory";
-import { MAX_BODY_BYTES } from "../../contracts/limits.ts";
-import type { Principal } from "../../contracts/principal.ts";
+import { MAX_BODY_BYTES } from "../../api/limits.ts";
+import type { Principal } from "../../api/principal.ts";
 import type { HttpEnv } from "../env.ts";
 
 /** Where the cost of requests is reported, so that the caller's next requests can be paced by it. */

@@ -2,11 +2,11 @@
 
 import type { Context, Hono } from "hono";
 import { z } from "zod";
-import { ThreadkeepError } from "../../contracts/errors.ts";
-import { answerSession, type ChatDesk } from "../../service/answer.ts";
-import type { Call } from "../../service/call.ts";
-import { specOf } from "../../service/operation.ts";
-import { createSignInLink, type SignInOffice } from "../../service/sign-in.ts";
+import { ThreadkeepError } from "../../api/errors.ts";
+import { answerSession, type ChatDesk } from "../../usecases/answer.ts";
+import type { Call } from "../../usecases/request-context.ts";
+import { createSignInLink, type SignInOffice } from "../../usecases/sign-in.ts";
+import { specOf } from "../../usecases/use-case.ts";
 import type { HttpEnv } from "../env.ts";
 import { readJsonBody } from "../json-body.ts";
 import { liveLinesAnswer } from "../json-lines.ts";

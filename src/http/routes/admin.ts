@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { MAX_ID_LENGTH, MAX_SPENDING_DAYS } from "../../contracts/limits.ts";
-import { pageSchema } from "../../contracts/page.ts";
+import { MAX_ID_LENGTH, MAX_SPENDING_DAYS } from "../../api/limits.ts";
+import { pageSchema } from "../../api/page.ts";
 import {
   listedTenantSchema,
   listedUserSchema,
@@ -8,9 +8,16 @@ import {
   spendingSchema,
   tenantPatchSchema,
   tenantStateSchema,
-} from "../../contracts/tenant.ts";
-import { safeText } from "../../contracts/text.ts";
-import { createTenant, listTenants, listUsers, readSpending, readTenant, updateTenant } from "../../service/tenants.ts";
+} from "../../api/tenant.ts";
+import { safeText } from "../../api/text.ts";
+import {
+  createTenant,
+  listTenants,
+  listUsers,
+  readSpending,
+  readTenant,
+  updateTenant,
+} from "../../usecases/tenants.ts";
 import { cursorParameter, integerParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

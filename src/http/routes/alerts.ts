@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { alertListSchema, alertNoticeSchema } from "../../contracts/alert.ts";
-import { listAlerts } from "../../service/alerts.ts";
+import { alertListSchema, alertNoticeSchema } from "../../api/alert.ts";
+import { listAlerts } from "../../usecases/alerts.ts";
 import { defineRoute } from "../route.ts";
 
 const list = defineRoute({

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { auditEventSchema, auditFilterSchema } from "../../contracts/audit.ts";
-import { pageSchema } from "../../contracts/page.ts";
-import { readAudit } from "../../service/audit.ts";
+import { auditEventSchema, auditFilterSchema } from "../../api/audit.ts";
+import { pageSchema } from "../../api/page.ts";
+import { readAudit } from "../../usecases/audit.ts";
 import { cursorParameter, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

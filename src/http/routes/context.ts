@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { contextRequestSchema, renderedContextSchemas } from "../../contracts/context.ts";
-import { readContextJson } from "../../service/context.ts";
+import { contextRequestSchema, renderedContextSchemas } from "../../api/context.ts";
+import { readContextJson } from "../../usecases/context.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
 

@@ -6,10 +6,10 @@ import {
   jobRetriesSchema,
   jobRetrySchema,
   retryRequestSchema,
-} from "../../contracts/failed-job.ts";
-import { failureSchema } from "../../contracts/job.ts";
-import { pageSchema } from "../../contracts/page.ts";
-import { dropFailure, listFailures, retryFailure, retryFailures } from "../../service/jobs.ts";
+} from "../../api/failed-job.ts";
+import { failureSchema } from "../../api/job.ts";
+import { pageSchema } from "../../api/page.ts";
+import { dropFailure, listFailures, retryFailure, retryFailures } from "../../usecases/jobs.ts";
 import { cursorParameter, jobParams, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../contracts/api-key.ts";
-import { pageSchema } from "../../contracts/page.ts";
-import { createKey, listKeys, revokeKey, rotateKey } from "../../service/keys.ts";
+import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../api/api-key.ts";
+import { pageSchema } from "../../api/page.ts";
+import { createKey, listKeys, revokeKey, rotateKey } from "../../usecases/keys.ts";
 import { cursorParameter, keyParams, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

@@ -1,15 +1,9 @@
 import { z } from "zod";
-import { ThreadkeepError } from "../../contracts/errors.ts";
-import {
-  clientFrameSchema,
-  revSchema,
-  serverFrameSchema,
-  ticketRequestSchema,
-  ticketSchema,
-} from "../../contracts/live.ts";
-import { safeText } from "../../contracts/text.ts";
-import { issueTicket, openLive } from "../../service/live.ts";
-import { readSession } from "../../service/sessions.ts";
+import { ThreadkeepError } from "../../api/errors.ts";
+import { clientFrameSchema, revSchema, serverFrameSchema, ticketRequestSchema, ticketSchema } from "../../api/live.ts";
+import { safeText } from "../../api/text.ts";
+import { issueTicket, openLive } from "../../usecases/live.ts";
+import { readSession } from "../../usecases/sessions.ts";
 import { EVENT_STREAM_TYPE, eventStreamAnswer } from "../event-stream.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { defineRoute, RawAnswer } from "../route.ts";

@@ -1,15 +1,9 @@
 import { z } from "zod";
-import { appendRequestSchema, appendResultSchema } from "../../contracts/append.ts";
-import { mendedPaths, tellMended } from "../../contracts/faults.ts";
-import {
-  editedMessageSchema,
-  erasureSchema,
-  messagePatchSchema,
-  messageSchema,
-  seqSchema,
-} from "../../contracts/message.ts";
-import { pageSchema } from "../../contracts/page.ts";
-import { appendMessages, editMessage, eraseMessage, listMessages, readMessage } from "../../service/messages.ts";
+import { appendRequestSchema, appendResultSchema } from "../../api/append.ts";
+import { mendedPaths, tellMended } from "../../api/faults.ts";
+import { editedMessageSchema, erasureSchema, messagePatchSchema, messageSchema, seqSchema } from "../../api/message.ts";
+import { pageSchema } from "../../api/page.ts";
+import { appendMessages, editMessage, eraseMessage, listMessages, readMessage } from "../../usecases/messages.ts";
 import {
   appendHeaders,
   integerParameter,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readStats, type Stats } from "../../service/stats.ts";
+import { readStats, type Stats } from "../../usecases/stats.ts";
 import { type Gauge, OPEN_METRICS_TYPE, writeOpenMetrics } from "../open-metrics.ts";
 import { defineRoute, RawAnswer } from "../route.ts";
 

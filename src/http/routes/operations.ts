@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { newOperationSchema, operationRunSchema, runIdSchema } from "../../contracts/operation-run.ts";
-import { pageSchema } from "../../contracts/page.ts";
-import { cancelOperation, listOperations, readOperation, startOperation } from "../../service/operation-runs.ts";
+import { newOperationSchema, operationRunSchema, runIdSchema } from "../../api/operation-run.ts";
+import { pageSchema } from "../../api/page.ts";
+import { cancelOperation, listOperations, readOperation, startOperation } from "../../usecases/operation-runs.ts";
 import { cursorParameter, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

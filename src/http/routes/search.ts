@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { memorySearchRequestSchema, memorySearchResultSchema } from "../../contracts/memory-search.ts";
-import { searchRequestSchema, searchResultSchema } from "../../contracts/search.ts";
-import { searchMemory } from "../../service/memory-search.ts";
-import { searchSessionJson } from "../../service/search.ts";
+import { memorySearchRequestSchema, memorySearchResultSchema } from "../../api/memory-search.ts";
+import { searchRequestSchema, searchResultSchema } from "../../api/search.ts";
+import { searchMemory } from "../../usecases/memory-search.ts";
+import { searchSessionJson } from "../../usecases/search.ts";
 import { sessionParams } from "../parameters.ts";
 import { defineRoute, WrittenJson } from "../route.ts";
 

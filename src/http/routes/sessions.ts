@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { erasureSchema } from "../../contracts/message.ts";
-import { pageSchema } from "../../contracts/page.ts";
+import { erasureSchema } from "../../api/message.ts";
+import { pageSchema } from "../../api/page.ts";
 import {
   branchRequestSchema,
   forkRequestSchema,
@@ -8,8 +8,8 @@ import {
   newSessionSchema,
   sessionPatchSchema,
   sessionStateSchema,
-} from "../../contracts/session.ts";
-import { safeText } from "../../contracts/text.ts";
+} from "../../api/session.ts";
+import { safeText } from "../../api/text.ts";
 import {
   createSession,
   eraseSession,
@@ -18,7 +18,7 @@ import {
   readSession,
   switchBranch,
   updateSession,
-} from "../../service/sessions.ts";
+} from "../../usecases/sessions.ts";
 import { cursorParameter, limitParameter, sessionParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

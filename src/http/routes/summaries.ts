@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { jobSchema, summarizeRequestSchema } from "../../contracts/job.ts";
-import { pageSchema } from "../../contracts/page.ts";
+import { jobSchema, summarizeRequestSchema } from "../../api/job.ts";
+import { pageSchema } from "../../api/page.ts";
 import {
   expandedSummarySchema,
   lossSchema,
@@ -8,7 +8,7 @@ import {
   summaryChangesSchema,
   summarySchema,
   summaryVersionSchema,
-} from "../../contracts/summary.ts";
+} from "../../api/summary.ts";
 import {
   compareSummaries,
   listLosses,
@@ -16,7 +16,7 @@ import {
   readSummary,
   restoreSummary,
   summarizeByHand,
-} from "../../service/summaries.ts";
+} from "../../usecases/summaries.ts";
 import { cursorParameter, integerParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

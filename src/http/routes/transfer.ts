@@ -1,12 +1,7 @@
 import { z } from "zod";
-import { sessionIdSchema } from "../../contracts/session.ts";
-import { idText } from "../../contracts/text.ts";
-import {
-  importRequestSchema,
-  importResultSchema,
-  importStateSchema,
-  transferLineSchema,
-} from "../../contracts/transfer.ts";
+import { sessionIdSchema } from "../../api/session.ts";
+import { idText } from "../../api/text.ts";
+import { importRequestSchema, importResultSchema, importStateSchema, transferLineSchema } from "../../api/transfer.ts";
 import {
   abandonImport,
   addImportLines,
@@ -14,8 +9,8 @@ import {
   completeImport,
   importSession,
   readImport,
-} from "../../service/imports.ts";
-import { exportSession } from "../../service/transfer.ts";
+} from "../../usecases/imports.ts";
+import { exportSession } from "../../usecases/transfer.ts";
 import { integerParameter, isStrict, sessionParams, strictHeaders } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { userErasureSchema, userTransferLineSchema } from "../../contracts/user.ts";
-import { eraseUser, exportUser, readUserErasure } from "../../service/users.ts";
+import { userErasureSchema, userTransferLineSchema } from "../../api/user.ts";
+import { eraseUser, exportUser, readUserErasure } from "../../usecases/users.ts";
 import { userParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import type { Finding } from "../../api/finding.ts";
 import { type HeldRow, listHeldSessions, readHeldRow } from "../../archive/held.ts";
 import { deleteLooseLife, eraseOrphan, liftTombstone, listLooseLives } from "../../archive/orphans.ts";
-import type { Finding } from "../../contracts/finding.ts";
 import { inPasses } from "../in-passes.ts";
 import type { Operation } from "../operation.ts";
 import { isOfOwner, orphansAmong } from "../verify-archive.ts";

@@ -1,4 +1,4 @@
-import type { UserErasure } from "../../contracts/user.ts";
+import type { UserErasure } from "../../api/user.ts";
 import { auditRun } from "../audit-run.ts";
 import type { Operation, Slice } from "../operation.ts";
 import { countSessions, userOf } from "../user-sessions.ts";

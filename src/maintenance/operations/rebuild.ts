@@ -1,4 +1,4 @@
-import { unwrap } from "../../contracts/errors.ts";
+import { unwrap } from "../../api/errors.ts";
 import { eachSession } from "../each-session.ts";
 
 /** Owes each session a summary from the whole of its log, as if there had been none: a model is paid for all of it again. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Failure } from "../../contracts/job.ts";
-import type { NamedSession } from "../../contracts/operation-run.ts";
-import { faultOf } from "../../contracts/problem.ts";
-import { TENANT_OWNER } from "../../contracts/session.ts";
-import { retryJob } from "../../service/jobs.ts";
+import type { Failure } from "../../api/job.ts";
+import type { NamedSession } from "../../api/operation-run.ts";
+import { faultOf } from "../../api/problem.ts";
+import { TENANT_OWNER } from "../../api/session.ts";
+import { retryJob } from "../../usecases/jobs.ts";
 import type { MaintenanceParts, Operation } from "../operation.ts";
 
 const cursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });

@@ -1,4 +1,4 @@
-import { unwrap } from "../../contracts/errors.ts";
+import { unwrap } from "../../api/errors.ts";
 import { eachSession } from "../each-session.ts";
 
 /**

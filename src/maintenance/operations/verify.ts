@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Finding } from "../../contracts/finding.ts";
-import { ownerName, TENANT_OWNER } from "../../contracts/session.ts";
+import type { Finding } from "../../api/finding.ts";
+import { ownerName, TENANT_OWNER } from "../../api/session.ts";
 import { inPasses } from "../in-passes.ts";
 import type { Operation } from "../operation.ts";
 import { reportFindings } from "../report-findings.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { appendFields } from "../../contracts/append.ts";
-import { mendedPaths, tellMended } from "../../contracts/faults.ts";
-import { MAX_MESSAGES_PER_APPEND } from "../../contracts/limits.ts";
-import { appendedMessageSchema, batchOf, mendedSchema, newMessageSchema, roleSchema } from "../../contracts/message.ts";
-import { appendMessages } from "../../service/messages.ts";
+import { appendFields } from "../../api/append.ts";
+import { mendedPaths, tellMended } from "../../api/faults.ts";
+import { MAX_MESSAGES_PER_APPEND } from "../../api/limits.ts";
+import { appendedMessageSchema, batchOf, mendedSchema, newMessageSchema, roleSchema } from "../../api/message.ts";
+import { appendMessages } from "../../usecases/messages.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
 const { expectedHeadSeq } = appendFields;

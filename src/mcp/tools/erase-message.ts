@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { erasureSchema } from "../../contracts/message.ts";
-import { eraseMessage } from "../../service/messages.ts";
+import { erasureSchema } from "../../api/message.ts";
+import { eraseMessage } from "../../usecases/messages.ts";
 import { namedMessage, nameOfMessage } from "../named-message.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { forkRequestSchema } from "../../contracts/session.ts";
-import { forkSession } from "../../service/sessions.ts";
+import { forkRequestSchema } from "../../api/session.ts";
+import { forkSession } from "../../usecases/sessions.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
 const { id, throughSeq, metadata } = forkRequestSchema.shape;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { contextRequestSchema, omittedSchema } from "../../contracts/context.ts";
-import { readContextJson } from "../../service/context.ts";
+import { contextRequestSchema, omittedSchema } from "../../api/context.ts";
+import { readContextJson } from "../../usecases/context.ts";
 import { readContextText } from "../context-text.ts";
 import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { MAX_PAGE_SIZE } from "../../contracts/limits.ts";
-import { safeText } from "../../contracts/text.ts";
-import { listSessions } from "../../service/sessions.ts";
+import { MAX_PAGE_SIZE } from "../../api/limits.ts";
+import { safeText } from "../../api/text.ts";
+import { listSessions } from "../../usecases/sessions.ts";
 import { withinResult } from "../budget.ts";
 import { fence, jsonLine } from "../fenced-text.ts";
 import { defineTool, memoryText } from "../tool.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { idText } from "../../contracts/text.ts";
-import { editMessage } from "../../service/messages.ts";
+import { idText } from "../../api/text.ts";
+import { editMessage } from "../../usecases/messages.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
 export const pinMessageTool = defineTool({

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MIN_CONTEXT_TOKENS } from "../../contracts/limits.ts";
-import { roleSchema } from "../../contracts/message.ts";
-import { listMessages } from "../../service/messages.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MIN_CONTEXT_TOKENS } from "../../api/limits.ts";
+import { roleSchema } from "../../api/message.ts";
+import { listMessages } from "../../usecases/messages.ts";
 import { withinResult } from "../budget.ts";
 import { fence } from "../fenced-text.ts";
 import { tellMessages, tellNext } from "../messages-text.ts";

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { memorySearchRequestSchema } from "../../contracts/memory-search.ts";
-import type { SearchResult } from "../../contracts/search.ts";
-import { sessionIdSchema } from "../../contracts/session.ts";
-import type { Call } from "../../service/call.ts";
-import { searchMemory } from "../../service/memory-search.ts";
-import { searchSessionJson } from "../../service/search.ts";
+import { memorySearchRequestSchema } from "../../api/memory-search.ts";
+import type { SearchResult } from "../../api/search.ts";
+import { sessionIdSchema } from "../../api/session.ts";
+import { searchMemory } from "../../usecases/memory-search.ts";
+import type { Call } from "../../usecases/request-context.ts";
+import { searchSessionJson } from "../../usecases/search.ts";
 import { linesWithin, withinResult } from "../budget.ts";
 import { fence, itemLine, messageHeading, passage } from "../fenced-text.ts";
 import { budgetArgument, defineTool, memoryText } from "../tool.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { summarizeRequestSchema } from "../../contracts/job.ts";
-import { MAX_MCP_WAIT_SECONDS, MAX_WAIT_MS } from "../../contracts/limits.ts";
-import type { Summary } from "../../contracts/summary.ts";
-import { readSession } from "../../service/sessions.ts";
-import { listSummaries, summarizeByHand } from "../../service/summaries.ts";
+import { summarizeRequestSchema } from "../../api/job.ts";
+import { MAX_MCP_WAIT_SECONDS, MAX_WAIT_MS } from "../../api/limits.ts";
+import type { Summary } from "../../api/summary.ts";
+import { readSession } from "../../usecases/sessions.ts";
+import { listSummaries, summarizeByHand } from "../../usecases/summaries.ts";
 import { withinResult } from "../budget.ts";
 import { tellSummary } from "../summary-text.ts";
 import { budgetArgument, defineTool, memoryText, type Running, sessionArgument } from "../tool.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { branchRequestSchema } from "../../contracts/session.ts";
-import { switchBranch } from "../../service/sessions.ts";
+import { branchRequestSchema } from "../../api/session.ts";
+import { switchBranch } from "../../usecases/sessions.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
 const { headSeq } = branchRequestSchema.shape;

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Omitted } from "../../../src/contracts/context.ts";
-import { MAX_BRANCHES, MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
-import type { NewMessage, Seq } from "../../../src/contracts/message.ts";
-import { type BranchPoint, Siblings } from "../../../src/memory/branch.ts";
-import { settleBranch, switchBranch } from "../../../src/session/branching.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
-import { oweSummaryByHand, oweSummaryThrough, unsummarizedTokens } from "../../../src/session/owed-summaries.ts";
-import { proveSession, proveSummary } from "../../../src/session/proof.ts";
-import { readContext, readMessages, readState } from "../../../src/session/reading.ts";
-import { oweRebuild } from "../../../src/session/rebuilding.ts";
-import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
-import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session/summarizing.ts";
+import type { Omitted } from "../../../src/api/context.ts";
+import { MAX_BRANCHES, MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
+import type { NewMessage, Seq } from "../../../src/api/message.ts";
+import { type BranchPoint, Siblings } from "../../../src/prompt/branch.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { readContext, readMessages, readState } from "../../../src/session/log/read.ts";
+import { settleBranch, switchBranch } from "../../../src/session/log/switch-branch.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
+import { oweSummaryByHand, oweSummaryThrough, unsummarizedTokens } from "../../../src/session/summary/due.ts";
+import { oweRebuild } from "../../../src/session/summary/rebuild.ts";
+import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session/summary/run.ts";
+import { proveSession, proveSummary } from "../../../src/session/verify/integrity.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 /** What a chat is: what each message follows, and where the branch ends that is shown. */

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ContextRequest, Omitted } from "../../../src/contracts/context.ts";
-import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
-import { resolveSettings, type SessionSettings } from "../../../src/contracts/session.ts";
-import { itemsTokens } from "../../../src/memory/items.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
-import { noteTokenizer, readContext } from "../../../src/session/reading.ts";
+import type { ContextRequest, Omitted } from "../../../src/api/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
+import { resolveSettings, type SessionSettings } from "../../../src/api/session.ts";
+import { itemsTokens } from "../../../src/prompt/items.ts";
+import { noteTokenizer, readContext } from "../../../src/session/log/read.ts";
+import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 
 /** A message of about so many tokens. */

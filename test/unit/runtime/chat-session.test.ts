@@ -1,25 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Appender } from "../../../src/contracts/audit.ts";
+import { ObjectStorage } from "../../../simulation/object-storage.ts";
+import type { Appender } from "../../../src/api/audit.ts";
 import {
   CREATION_GRANT_MS,
   MAX_FRAME_BURST,
   MAX_FRAME_BYTES,
   MAX_SOCKET_SECONDS,
   MIN_USER_SUMMARY_TOKENS,
-} from "../../../src/contracts/limits.ts";
-import { NOTHING_TAKEN } from "../../../src/contracts/quota.ts";
-import type { TenantSettings } from "../../../src/contracts/tenant.ts";
-import { ChatSession } from "../../../src/session/chat-session.ts";
-import { readFrame } from "../../../src/session/live-frames.ts";
-import { type LiveOpening, writeOpening } from "../../../src/session/live-opening.ts";
-import { CLOSE } from "../../../src/session/live-sockets.ts";
-import { copiedQuotaFault, startOfDay } from "../../../src/session/quota.ts";
-import { TenantQuota } from "../../../src/session/tenant-quota.ts";
-import { ObjectStorage } from "../../support/simulation/object-storage.ts";
+} from "../../../src/api/limits.ts";
+import { NOTHING_TAKEN } from "../../../src/api/quota.ts";
+import type { TenantSettings } from "../../../src/api/tenant.ts";
+import { readFrame } from "../../../src/session/live/frames.ts";
+import { type LiveOpening, writeOpening } from "../../../src/session/live/opening.ts";
+import { CLOSE } from "../../../src/session/live/sockets.ts";
+import { ChatSession } from "../../../src/session/object.ts";
+import { copiedQuotaFault, startOfDay } from "../../../src/session/quota/day.ts";
+import { TenantQuota } from "../../../src/session/quota/tenant-quota.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
-vi.mock("cloudflare:workers", () => import("../../support/simulation/durable-object.ts"));
+vi.mock("cloudflare:workers", () => import("../../../simulation/durable-object.ts"));
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOON });

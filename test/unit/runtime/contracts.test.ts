@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
-import { newKeySchema } from "../../../src/contracts/api-key.ts";
-import { MAX_MESSAGE_BYTES, MAX_TIME_MS, MIN_TIME_MS, TICKET_SECONDS } from "../../../src/contracts/limits.ts";
-import { ticketRequestSchema } from "../../../src/contracts/live.ts";
-import { memorySearchRequestSchema } from "../../../src/contracts/memory-search.ts";
-import { refuseOversize } from "../../../src/contracts/message-size.ts";
-import { messagePatchSchema } from "../../../src/contracts/message.ts";
-import { newOperationSchema, operationRequestSchema } from "../../../src/contracts/operation-run.ts";
-import { resolveSettings, sessionSettingsSchema } from "../../../src/contracts/session.ts";
-import { tenantIdSchema } from "../../../src/contracts/tenant.ts";
-import { canonicalJson, isoTime, isStorableTime, type Json, safeJson } from "../../../src/contracts/text.ts";
-import { messageLineSchema } from "../../../src/contracts/transfer.ts";
+import { newKeySchema } from "../../../src/api/api-key.ts";
+import { MAX_MESSAGE_BYTES, MAX_TIME_MS, MIN_TIME_MS, TICKET_SECONDS } from "../../../src/api/limits.ts";
+import { ticketRequestSchema } from "../../../src/api/live.ts";
+import { memorySearchRequestSchema } from "../../../src/api/memory-search.ts";
+import { refuseOversize } from "../../../src/api/message-size.ts";
+import { messagePatchSchema } from "../../../src/api/message.ts";
+import { newOperationSchema, operationRequestSchema } from "../../../src/api/operation-run.ts";
+import { resolveSettings, sessionSettingsSchema } from "../../../src/api/session.ts";
+import { tenantIdSchema } from "../../../src/api/tenant.ts";
+import { canonicalJson, isoTime, isStorableTime, type Json, safeJson } from "../../../src/api/text.ts";
+import { messageLineSchema } from "../../../src/api/transfer.ts";
 
 const isTaken = (schema: z.ZodType, value: unknown): boolean => schema.safeParse(value).success;
 

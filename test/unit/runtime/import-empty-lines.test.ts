@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MAX_IMPORT_EMPTY_LINES } from "../../../src/contracts/limits.ts";
-import { readParsed } from "../../../src/service/import-lines.ts";
+import { MAX_IMPORT_EMPTY_LINES } from "../../../src/api/limits.ts";
+import { readParsed } from "../../../src/usecases/import-lines.ts";
 
 const END = '{"type":"end","messages":0,"summaries":0,"items":0,"complete":true}';
 

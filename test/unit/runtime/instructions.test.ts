@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
-import { summarizeJob } from "../../../src/session/owed-summaries.ts";
-import { readContext } from "../../../src/session/reading.ts";
+import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { readContext } from "../../../src/session/log/read.ts";
+import { summarizeJob } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 
 const contextOf = (session: NodeSession, maxTokens: number) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openApiDocument } from "../../../scripts/openapi/document.ts";
 import { writeLlmsText } from "../../../scripts/openapi/llms-text.ts";
-import { contextRequestSchema } from "../../../src/contracts/context.ts";
+import { contextRequestSchema } from "../../../src/api/context.ts";
 import { routes } from "../../../src/http/app.ts";
 
 const document = openApiDocument(routes, "1.2.3");

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createAuthenticator } from "../../../src/access/authenticate.ts";
 import { NO_COSTS } from "../../../src/access/pace.ts";
 import { createTokenVerifier } from "../../../src/access/supabase.ts";
-import type { SessionRef } from "../../../src/contracts/session.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
 import { createApp } from "../../../src/http/app.ts";
 import { requestsIn } from "../../../src/mcp/batch.ts";
 import {
@@ -27,7 +27,7 @@ import { type AuthorizationServer, startAuthorizationServer } from "../../suppor
 import { callWith } from "./stand-in.ts";
 
 vi.mock("cloudflare:workers", async () => {
-  const { DurableObject } = await import("../../support/simulation/durable-object.ts");
+  const { DurableObject } = await import("../../../simulation/durable-object.ts");
   return { DurableObject, WorkerEntrypoint: DurableObject };
 });
 

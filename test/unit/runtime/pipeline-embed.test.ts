@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { OVER_BUDGET_REASON } from "../../../src/contracts/health.ts";
-import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
+import { OVER_BUDGET_REASON } from "../../../src/api/health.ts";
+import { UNSET_TENANT } from "../../../src/api/tenant.ts";
 import { type Embedder, EmbedderError } from "../../../src/embedder/client.ts";
 import { embedSession } from "../../../src/pipeline/embed.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";

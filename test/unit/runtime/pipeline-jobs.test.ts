@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { QueuedAuditEvent } from "../../../src/contracts/audit.ts";
-import type { Failure, JobKind, JobMessage } from "../../../src/contracts/job.ts";
-import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
-import { REPORT_AFTER_FAILURES } from "../../../src/memory/work.ts";
+import type { QueuedAuditEvent } from "../../../src/api/audit.ts";
+import type { Failure, JobKind, JobMessage } from "../../../src/api/job.ts";
+import { UNSET_TENANT } from "../../../src/api/tenant.ts";
+import { REPORT_AFTER_FAILURES } from "../../../src/lib/retry-policy.ts";
 import { archiveBatch } from "../../../src/pipeline/archive.ts";
 import { storeAudit } from "../../../src/pipeline/audit.ts";
 import { carryOver } from "../../../src/pipeline/carry-over.ts";

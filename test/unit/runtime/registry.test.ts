@@ -1,24 +1,19 @@
 import { describe, expect, it } from "vitest";
-import type { Failure } from "../../../src/contracts/job.ts";
-import { MAX_LIVE_KEYS } from "../../../src/contracts/limits.ts";
-import type { Metadata } from "../../../src/contracts/session.ts";
-import { NOTHING_OF_USER } from "../../../src/contracts/user-quota.ts";
-import { DirectoryEntries } from "../../../src/registry/directory-entries.ts";
-import {
-  DirectoryErasure,
-  GRANT_REST_MS,
-  lateErasure,
-  toUserErasure,
-} from "../../../src/registry/directory-erasure.ts";
-import { FAILURES_SCHEMA, FailedJobs } from "../../../src/registry/failed-jobs.ts";
-import { createLateWorkClient } from "../../../src/registry/late-work-client.ts";
-import { LateWorkStore } from "../../../src/registry/late-work-store.ts";
-import { takeOffList } from "../../../src/registry/listing-client.ts";
-import { OperationRuns, RUNS_SCHEMA } from "../../../src/registry/operation-runs.ts";
-import { TenantKeys } from "../../../src/registry/tenant-keys.ts";
-import { TenantTaken } from "../../../src/registry/tenant-taken.ts";
-import { UserDays } from "../../../src/registry/user-days.ts";
+import type { Failure } from "../../../src/api/job.ts";
+import { MAX_LIVE_KEYS } from "../../../src/api/limits.ts";
+import type { Metadata } from "../../../src/api/session.ts";
+import { NOTHING_OF_USER } from "../../../src/api/user-quota.ts";
+import { FAILURES_SCHEMA, FailedJobs } from "../../../src/control/failed-jobs.ts";
+import { createLateWorkClient } from "../../../src/control/late-work-client.ts";
+import { LateWorkStore } from "../../../src/control/late-work-store.ts";
+import { OperationRuns, RUNS_SCHEMA } from "../../../src/control/operation-runs.ts";
+import { DirectoryEntries } from "../../../src/directory/entries.ts";
+import { DirectoryErasure, GRANT_REST_MS, lateErasure, toUserErasure } from "../../../src/directory/erasure.ts";
+import { takeOffList } from "../../../src/directory/listing-client.ts";
+import { UserDays } from "../../../src/directory/user-days.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
+import { TenantKeys } from "../../../src/tenant/keys.ts";
+import { TenantTaken } from "../../../src/tenant/taken.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { switchBranch } from "../../../src/session/branching.ts";
-import { eraseMessage } from "../../../src/session/erasing.ts";
-import { restoreSummary } from "../../../src/session/restoring.ts";
-import { beginSummary, saveAnswer } from "../../../src/session/summarizing.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
+import { switchBranch } from "../../../src/session/log/switch-branch.ts";
+import { restoreSummary } from "../../../src/session/summary/restore.ts";
+import { beginSummary, saveAnswer } from "../../../src/session/summary/run.ts";
 import { NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 /** Three versions: the second drops an item of the first, the third one of the second. */

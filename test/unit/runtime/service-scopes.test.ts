@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Scope } from "../../../src/contracts/principal.ts";
-import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
-import type { Call } from "../../../src/service/call.ts";
-import { issueTicket } from "../../../src/service/live.ts";
-import { appendMessages } from "../../../src/service/messages.ts";
-import { createSession } from "../../../src/service/sessions.ts";
+import type { Scope } from "../../../src/api/principal.ts";
+import { UNSET_TENANT } from "../../../src/api/tenant.ts";
+import { issueTicket } from "../../../src/usecases/live.ts";
+import { appendMessages } from "../../../src/usecases/messages.ts";
+import type { Call } from "../../../src/usecases/request-context.ts";
+import { createSession } from "../../../src/usecases/sessions.ts";
 
 /** A caller with these scopes. What stands behind the service is not there: whoever gets to it was let in. */
 function callerWith(scopes: readonly Scope[], owner = "ada"): Call {

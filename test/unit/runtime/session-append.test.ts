@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../../../src/contracts/limits.ts";
-import type { NewMessage } from "../../../src/contracts/message.ts";
-import { fullFault, seqOfServerId } from "../../../src/session/append.ts";
-import { beginningFault } from "../../../src/session/beginning.ts";
-import { eraseMessage } from "../../../src/session/erasing.ts";
+import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../../../src/api/limits.ts";
+import type { NewMessage } from "../../../src/api/message.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
+import { fullFault, seqOfServerId } from "../../../src/session/log/append.ts";
+import { beginningFault } from "../../../src/session/log/begin.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 const said = (id: string, content = "hello"): NewMessage => ({ id, role: "user", content });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { archiveAgain } from "../../../src/session/archiving-again.ts";
-import { confirmArchived, forgetArchived, readArchiveDelta } from "../../../src/session/archiving.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
-import { expiryAt, soonestIdleAt, stepExpiry } from "../../../src/session/idling.ts";
-import { oweArchive } from "../../../src/session/owed-work.ts";
-import { startOfDay } from "../../../src/session/quota.ts";
-import { keepDay } from "../../../src/session/spending.ts";
+import { confirmArchived, forgetArchived, readArchiveDelta } from "../../../src/session/archive/delta.ts";
+import { archiveAgain } from "../../../src/session/archive/resync.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { expiryAt, soonestIdleAt, stepExpiry } from "../../../src/session/outbox/idle-schedule.ts";
+import { oweArchive } from "../../../src/session/outbox/jobs.ts";
+import { startOfDay } from "../../../src/session/quota/day.ts";
+import { keepDay } from "../../../src/session/quota/spend.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 function archived(messages: number): NodeSession {

@@ -5,12 +5,9 @@ import {
   LATE_AFTER_SENDS,
   LEASE_MS,
   MAX_SUMMARIZE_FAILURES,
-} from "../../../src/memory/work.ts";
-import { noteAppend, oweRange, takeDueAudits } from "../../../src/session/auditing.ts";
-import { dropJob, noteUndelivered, retryJob, standingOf } from "../../../src/session/failed-jobs.ts";
-import { oldestLate } from "../../../src/session/late-work.ts";
-import { maintain } from "../../../src/session/maintaining.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
+} from "../../../src/lib/retry-policy.ts";
+import { noteAppend, oweRange, takeDueAudits } from "../../../src/session/outbox/audit.ts";
+import { dropJob, noteUndelivered, retryJob, standingOf } from "../../../src/session/outbox/failed-jobs.ts";
 import {
   addUsage,
   heldMs,
@@ -19,8 +16,11 @@ import {
   noteNotSent,
   putOff,
   takeDueJobs,
-} from "../../../src/session/owed-work.ts";
-import { oweUpgrade } from "../../../src/session/upgrading.ts";
+} from "../../../src/session/outbox/jobs.ts";
+import { oldestLate } from "../../../src/session/outbox/late-work.ts";
+import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/summary/due.ts";
+import { oweUpgrade } from "../../../src/session/summary/upgrade.ts";
+import { maintain } from "../../../src/session/verify/maintain.ts";
 import { INCARNATION, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 const DUE = { summarizeAfterTokens: 100, keepRecentTokens: 0 };

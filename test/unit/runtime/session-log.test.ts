@@ -1,12 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { MAX_EXPANDED_SOURCES } from "../../../src/contracts/limits.ts";
-import { blanksOf } from "../../../src/session/blanks.ts";
-import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erasing.ts";
-import { noteErasures } from "../../../src/session/feed-changes.ts";
-import { readEvents, resumeAt } from "../../../src/session/feed-reading.ts";
-import { overwriteFreePages } from "../../../src/session/free-pages.ts";
-import { proveLog, proveSession, proveSources, proveSummary } from "../../../src/session/proof.ts";
-import { startOfDay } from "../../../src/session/quota.ts";
+import { MAX_EXPANDED_SOURCES } from "../../../src/api/limits.ts";
+import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
+import { readEvents, resumeAt } from "../../../src/session/live/read-feed.ts";
+import { noteErasures } from "../../../src/session/log/feed-changes.ts";
 import {
   expandSummary,
   readContext,
@@ -14,8 +10,12 @@ import {
   readState,
   readSummaries,
   toSummary,
-} from "../../../src/session/reading.ts";
-import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
+} from "../../../src/session/log/read.ts";
+import { startOfDay } from "../../../src/session/quota/day.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
+import { overwriteFreePages } from "../../../src/session/sqlite/freed-pages.ts";
+import { blanksOf } from "../../../src/session/sqlite/secure-delete.ts";
+import { proveLog, proveSession, proveSources, proveSummary } from "../../../src/session/verify/integrity.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 function withMessages(count: number): NodeSession {

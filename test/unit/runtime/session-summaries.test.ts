@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { MAX_LOSSES_READ } from "../../../src/contracts/limits.ts";
-import type { EndLine, ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
-import { confirmArchived } from "../../../src/session/archiving.ts";
-import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/carrying.ts";
-import { oweCopy, saveCopyPage } from "../../../src/session/copying.ts";
-import { answerFor, editMessage, eraseCopied, eraseMessage } from "../../../src/session/erasing.ts";
+import { MAX_LOSSES_READ } from "../../../src/api/limits.ts";
+import type { EndLine, ItemLine, MessageLine } from "../../../src/api/transfer.ts";
+import { confirmArchived } from "../../../src/session/archive/delta.ts";
+import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/copies/continue.ts";
+import { readExportEnd, readExportHead } from "../../../src/session/copies/export.ts";
+import { oweCopy, saveCopyPage } from "../../../src/session/copies/fork.ts";
 import {
   beginProgress,
   finishImport,
@@ -12,15 +12,21 @@ import {
   importFault,
   type NumberedLine,
   saveLines,
-} from "../../../src/session/importing.ts";
-import { LineageStore } from "../../../src/session/lineage-store.ts";
-import { confirmCopyErasures, FIRST_PLACE, tellCopies, upTo, waitForCopies } from "../../../src/session/lineage.ts";
-import { startOfDay } from "../../../src/session/quota.ts";
-import { oweRebuild } from "../../../src/session/rebuilding.ts";
-import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
-import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
-import { compareSummaries, readLosses } from "../../../src/session/summary-report.ts";
-import { readExportEnd, readExportHead } from "../../../src/session/transfer.ts";
+} from "../../../src/session/copies/import.ts";
+import { LineageStore } from "../../../src/session/copies/lineage-store.ts";
+import {
+  confirmCopyErasures,
+  FIRST_PLACE,
+  tellCopies,
+  upTo,
+  waitForCopies,
+} from "../../../src/session/copies/lineage.ts";
+import { answerFor, editMessage, eraseCopied, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { startOfDay } from "../../../src/session/quota/day.ts";
+import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
+import { oweRebuild } from "../../../src/session/summary/rebuild.ts";
+import { compareSummaries, readLosses } from "../../../src/session/summary/report.ts";
+import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summary/run.ts";
 import { INCARNATION, itemOf, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 

@@ -1,5 +1,5 @@
-import type { Principal } from "../../../src/contracts/principal.ts";
-import type { Call } from "../../../src/service/call.ts";
+import type { Principal } from "../../../src/api/principal.ts";
+import type { Call } from "../../../src/usecases/request-context.ts";
 
 /** Has of what it stands in for what the code under test uses, and nothing else: whatever more is asked of it fails. */
 export function standIn<T extends object>(part: object): T {

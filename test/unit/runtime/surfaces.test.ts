@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { NO_COSTS } from "../../../src/access/pace.ts";
-import { MAX_BODY_BYTES } from "../../../src/contracts/limits.ts";
-import type { Principal } from "../../../src/contracts/principal.ts";
+import { MAX_BODY_BYTES } from "../../../src/api/limits.ts";
+import type { Principal } from "../../../src/api/principal.ts";
 import { createApp } from "../../../src/http/app.ts";
 import { eventStreamAnswer } from "../../../src/http/event-stream.ts";
 import { rateLimitFields } from "../../../src/http/rate-limit-fields.ts";
@@ -9,12 +9,12 @@ import { principalOf } from "../../../src/rpc/binding-principal.ts";
 import { plainJson } from "../../../src/rpc/plain-json.ts";
 import { remoteError } from "../../../src/rpc/remote-error.ts";
 import { createRpcEntrypoint } from "../../../src/rpc/threadkeep.ts";
-import { readOpening } from "../../../src/session/live-opening.ts";
+import { readOpening } from "../../../src/session/live/opening.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { callWith, standIn, thrownBy } from "./stand-in.ts";
 
 vi.mock("cloudflare:workers", async () => {
-  const { DurableObject } = await import("../../support/simulation/durable-object.ts");
+  const { DurableObject } = await import("../../../simulation/durable-object.ts");
   return { DurableObject, WorkerEntrypoint: DurableObject };
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { MAX_MATCHES } from "../../../src/memory/retrieval/plan.ts";
-import type { SearchTables } from "../../../src/session/search-tables.ts";
-import { TermCounts } from "../../../src/session/term-counts.ts";
+import { MAX_MATCHES } from "../../../src/prompt/retrieval/plan.ts";
+import type { SearchTables } from "../../../src/session/search/tables.ts";
+import { TermCounts } from "../../../src/session/search/term-counts.ts";
 
 const COMMON = MAX_MATCHES + 1;
 

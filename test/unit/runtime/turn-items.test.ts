@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { TurnItems } from "../../../src/memory/retrieval/turn-items.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
-import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
+import { TurnItems } from "../../../src/prompt/retrieval/turn-items.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
 import { itemOf, NodeSession } from "./node-session.ts";
 
 const WORK = "I start at nine at Northwind, down by the harbour.";

@@ -2,25 +2,25 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import type { QueryMeaning } from "../../../src/contracts/embedding.ts";
-import { storeVector, unitVector } from "../../../src/memory/meaning/vector.ts";
-import { saveCopyPage, oweCopy, readCopyPage } from "../../../src/session/copying.ts";
+import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
+import { Random } from "../../../simulation/random.ts";
+import type { QueryMeaning } from "../../../src/api/embedding.ts";
+import { storeVector, unitVector } from "../../../src/prompt/meaning/vector.ts";
+import { saveCopyPage, oweCopy, readCopyPage } from "../../../src/session/copies/fork.ts";
+import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
+import { dropJob, retryJob } from "../../../src/session/outbox/failed-jobs.ts";
+import { noteFailure, takeDueJobs } from "../../../src/session/outbox/jobs.ts";
+import { nearTurns, scoreItems } from "../../../src/session/search/meaning.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
+import { VectorStore } from "../../../src/session/search/vector-store.ts";
 import {
   beginEmbedding,
   callOffEmbedding,
   type EmbeddingStep,
   oweEmbedding,
   saveVectors,
-} from "../../../src/session/embedding.ts";
-import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erasing.ts";
-import { dropJob, retryJob } from "../../../src/session/failed-jobs.ts";
-import { nearTurns, scoreItems } from "../../../src/session/meaning.ts";
-import { noteFailure, takeDueJobs } from "../../../src/session/owed-work.ts";
-import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
-import { bringBack } from "../../../src/session/summarizing.ts";
-import { VectorStore } from "../../../src/session/vector-store.ts";
-import { Disk, ObjectStorage } from "../../support/simulation/object-storage.ts";
-import { Random } from "../../support/simulation/random.ts";
+} from "../../../src/session/summary/embed.ts";
+import { bringBack } from "../../../src/session/summary/run.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../../support/temporary-directory.ts";
 import { INCARNATION, NodeSession, NOON } from "./node-session.ts";
 

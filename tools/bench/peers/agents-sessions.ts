@@ -5,8 +5,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { rolldown } from "rolldown";
-import { BenchClient } from "../../../scripts/bench/client.ts";
 import { findFreePort, LOOPBACK } from "../../../scripts/dev/ports.ts";
+import { BenchClient } from "../client.ts";
 import type { OpenedPeer, Surroundings } from "./peer.ts";
 import { sizeOfSqlite } from "./sizes.ts";
 

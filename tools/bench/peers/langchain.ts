@@ -4,7 +4,7 @@ import { PostgresChatMessageHistory } from "@langchain/community/stores/message/
 import type { BaseListChatMessageHistory } from "@langchain/core/chat_history";
 import { Redis } from "ioredis";
 import pg from "pg";
-import type { Turn } from "../../../scripts/bench/talk.ts";
+import type { Turn } from "../talk.ts";
 import { toLangChain } from "./langgraph.ts";
 import type { Conversation, OpenedPeer, Size, Surroundings } from "./peer.ts";
 import { sizeOfDatabase } from "./sizes.ts";

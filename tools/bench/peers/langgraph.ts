@@ -2,7 +2,7 @@
 import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
-import type { Turn } from "../../../scripts/bench/talk.ts";
+import type { Turn } from "../talk.ts";
 import type { OpenedPeer, Surroundings } from "./peer.ts";
 import { sizeOfDatabase } from "./sizes.ts";
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { LibSQLStore } from "@mastra/libsql";
 import { Memory } from "@mastra/memory";
 import { PostgresStore } from "@mastra/pg";
-import type { Turn } from "../../../scripts/bench/talk.ts";
+import type { Turn } from "../talk.ts";
 import { type OpenedPeer, type Peer, RECENT, type Size, type Surroundings } from "./peer.ts";
 import { sizeOfDatabase, sizeOfSqlite } from "./sizes.ts";
 

@@ -1,6 +1,6 @@
 // One memory with one size of the past: what an append and a reading take.
-import { type Distribution, distributionOf } from "../../../scripts/bench/statistics.ts";
-import { createTalk } from "../../../scripts/bench/talk.ts";
+import { type Distribution, distributionOf } from "../statistics.ts";
+import { createTalk } from "../talk.ts";
 import type { Peer, Size } from "./peer.ts";
 import { growth } from "./sizes.ts";
 

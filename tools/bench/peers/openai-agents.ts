@@ -1,6 +1,6 @@
 // The session of the OpenAI Agents SDK that keeps everything in the memory of the process.
 import { type AgentInputItem, MemorySession } from "@openai/agents-core";
-import type { Turn } from "../../../scripts/bench/talk.ts";
+import type { Turn } from "../talk.ts";
 import { type OpenedPeer, RECENT } from "./peer.ts";
 
 function toItem({ role, content }: Turn): AgentInputItem {

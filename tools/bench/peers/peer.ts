@@ -1,5 +1,5 @@
 // What every memory of chats is asked for here.
-import type { Turn } from "../../../scripts/bench/talk.ts";
+import type { Turn } from "../talk.ts";
 
 /** One conversation in it. */
 export interface Conversation {

@@ -1,7 +1,7 @@
+import { showTable } from "../../../scripts/program/table.ts";
 // The table of the peers.
-import type { MachineFacts } from "../../../scripts/bench/machine.ts";
-import type { Distribution } from "../../../scripts/bench/statistics.ts";
-import { showTable } from "../../../scripts/bench/table.ts";
+import type { MachineFacts } from "../machine.ts";
+import type { Distribution } from "../statistics.ts";
 import type { Measured } from "./measure.ts";
 
 export interface PeerRow {

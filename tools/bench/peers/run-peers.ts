@@ -1,10 +1,10 @@
 // All memories, one after the other, on one PostgreSQL and one Redis.
 import { chmodSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { makeBundle, makeRunDirectory, removeRunDirectory } from "../../../scripts/bench/host.ts";
-import { describeMachine, loadAverage } from "../../../scripts/bench/machine.ts";
 import { createDatabase } from "../../../scripts/dev/database.ts";
 import { openRigDatabase } from "../../rig/database.ts";
+import { makeBundle, makeRunDirectory, removeRunDirectory } from "../host.ts";
+import { describeMachine, loadAverage } from "../machine.ts";
 import { openAgentsSessions } from "./agents-sessions.ts";
 import { openLangChainPostgres, openLangChainRedis } from "./langchain.ts";
 import { openLangGraph } from "./langgraph.ts";

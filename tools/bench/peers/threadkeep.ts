@@ -1,8 +1,8 @@
 // Threadkeep as it is deployed: a message is appended, and the context is read, each by a request of its own.
 import path from "node:path";
-import { BenchClient } from "../../../scripts/bench/client.ts";
-import { BenchSessions } from "../../../scripts/bench/sessions.ts";
 import { startService } from "../../../scripts/dev/service.ts";
+import { BenchClient } from "../client.ts";
+import { BenchSessions } from "../sessions.ts";
 import type { OpenedPeer, Surroundings } from "./peer.ts";
 import { sizeOfSqlite } from "./sizes.ts";
 

@@ -1,0 +1,90 @@
+import type { SessionRef } from "../src/api/session.ts";
+import { archivedRevision } from "./revision.ts";
+import { sessionOf } from "./rows.ts";
+import { type ArchiveCopy, type ArchivedSession, EMPTY } from "./simulated-archive.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+const NOTHING = archivedRevision(EMPTY, "");
+
+/** Promise 7, in the archive: after every transaction each session is as its object was at one revision, and never goes back. */
+export function checkArchive(world: World, before: ArchiveCopy): void {
+  const { copy } = world.archive;
+  const alive = new Set<string>();
+  for (const held of copy.sessions) {
+    // A tombstone of a user who is erased has no name.
+    if (held.owner === "" && held.erased_at !== null) continue;
+    const session = world.sessions.find(({ ref }) => isRowOf(held, ref));
+    if (session === undefined) throw new Violation(7, `the archive holds ${held.session}, which nobody wrote`);
+    const text = archivedRevision(copy, held.incarnation);
+    if (held.erased_at === null && held.rev > 0) {
+      alive.add(held.incarnation);
+      const expected = session.revisions.get(`${held.incarnation}/${held.rev}`);
+      if (expected !== text) {
+        throw new Violation(
+          7,
+          `the archive holds revision ${held.rev} of ${held.session}, and not what the object had then:\n` +
+            `    archive ${text}\n    object  ${expected ?? "never had this revision"}`,
+        );
+      }
+    } else if (text !== NOTHING) {
+      throw new Violation(9, `the archive holds versions of ${held.session}, whose row is a tombstone or empty`);
+    }
+    const earlier = before.sessions.find((row) => isRowOf(row, held));
+    if (earlier !== undefined) checkForward(earlier, held);
+  }
+  for (const { incarnation } of [...copy.summaries, ...copy.items, ...copy.messages]) {
+    if (!alive.has(incarnation))
+      throw new Violation(9, `the archive holds versions of a life ${incarnation} without a row`);
+  }
+}
+
+export function isRowOf(row: SessionRef, { tenant, owner, session }: SessionRef): boolean {
+  return row.session === session && row.owner === owner && row.tenant === tenant;
+}
+
+function checkForward(earlier: ArchivedSession, later: ArchivedSession): void {
+  if (earlier.incarnation !== later.incarnation) return;
+  if (later.rev < earlier.rev) {
+    throw new Violation(7, `revision ${earlier.rev} of ${later.session} went back to ${later.rev} in the archive`);
+  }
+  if (earlier.erased_at !== null && later.erased_at === null) {
+    throw new Violation(9, `an erased life of ${later.session} came back in the archive`);
+  }
+}
+
+/** When nothing is owed any more, the archive is what the objects are, and what was erased is nowhere. */
+export function checkArchiveSettled(world: World, session: SimulatedSession): void {
+  const { copy } = world.archive;
+  const row = sessionOf(session.object);
+  const held = copy.sessions.find((one) => isRowOf(one, session.ref));
+  if (held !== undefined && held.erased_at === null && session.erasedLives.has(held.incarnation)) {
+    throw new Violation(9, `nothing is owed, and the archive holds an erased life of ${held.session}`);
+  }
+  if (row !== null && row.erased_at === null && row.archive_rev > 0) {
+    if (held === undefined || held.incarnation !== row.incarnation || held.rev !== row.archive_rev) {
+      throw new Violation(
+        10,
+        `nothing is owed, the object is at revision ${row.archive_rev} of ${row.incarnation}, and the archive holds ` +
+          (held === undefined ? "nothing" : `revision ${held.rev} of ${held.incarnation}, erased ${held.erased_at}`),
+      );
+    }
+    if (
+      row.expired_at === null &&
+      JSON.stringify(sorted(held.metadata)) !== JSON.stringify(sorted(JSON.parse(row.metadata)))
+    ) {
+      throw new Violation(10, "nothing is owed, and the archive holds other metadata than the object");
+    }
+    const messages = row.message_archive;
+    if (messages !== null && messages.heldSeq < messages.owedSeq) {
+      throw new Violation(
+        10,
+        `nothing is owed, and the archive holds the messages of ${held.session} through ${messages.heldSeq} of ${messages.owedSeq}`,
+      );
+    }
+  }
+}
+
+function sorted(metadata: Record<string, unknown>): [string, unknown][] {
+  return Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}

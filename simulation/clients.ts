@@ -1,0 +1,127 @@
+import type { Principal } from "../src/api/principal.ts";
+import type { AtGate } from "./activity.ts";
+import { ClientCall } from "./client-call.ts";
+import { onArchive } from "./consumer-parts.ts";
+import { namespaceOf } from "./network.ts";
+import { StorageFault } from "./object-storage.ts";
+import type { Call } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { Space, World } from "./world.ts";
+
+/** What clients ask for: operations as every surface calls them, which stop before each object that they call. */
+
+/** Of requests, those in which something goes wrong, and those that are left to go on later. */
+const FAULT_SHARE = 0.1;
+/** Of requests of a user of whom nothing is known yet: the objects that they reach make their tables. */
+const FIRST_FAULT_SHARE = 0.5;
+const LEFT_SHARE = 0.05;
+const FARTHEST_CALL = 4;
+const MAX_OPEN_CALLS = 5;
+
+const SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
+
+function callOf(world: World, { tenant, owner }: Space, atGate: AtGate): Call {
+  const { system } = world;
+  const isolate = world.random.pick(world.isolates) ?? world.newIsolate();
+  const principal: Principal = { kind: "tenant-key", id: "key:simulated", tenant, owner, scopes: SCOPES };
+  return {
+    principal,
+    requestId: "simulated",
+    from: null,
+    parts: {
+      sessions: system.createSessionClient(namespaceOf(world, "session", atGate)),
+      directory: system.createDirectoryClient(namespaceOf(world, "directory", atGate)),
+      users: system.createUserClient(namespaceOf(world, "directory", atGate)),
+      operations: system.createOperationsClient(namespaceOf(world, "operations", atGate)),
+      tenants: isolate,
+      audit: { record: () => undefined, refuse: () => undefined },
+      withDatabase: onArchive(world, atGate, () => undefined),
+      // What is found by meaning is looked at by a check of its own.
+      meaningOf: null,
+    },
+  };
+}
+
+/** Begins a request. Whoever has it lets it go on. */
+export async function begin<Answer>(
+  world: World,
+  name: string,
+  space: Space,
+  body: (call: Call, atGate: AtGate) => Promise<Answer>,
+): Promise<ClientCall<Answer>> {
+  const call = new ClientCall<Answer>(world.nextActivityId, world.now(), name);
+  world.nextActivityId += 1;
+  world.calls.push(call);
+  await call.start((atGate) => body(callOf(world, space, atGate), atGate));
+  return call;
+}
+
+/** Lets a request go on, until it is answered, waits for others, or has made so many calls. Returns what it called. */
+export async function goOn(
+  world: World,
+  call: ClientCall,
+  calls = Number.POSITIVE_INFINITY,
+  faultAt = Number.POSITIVE_INFINITY,
+): Promise<string[]> {
+  const done: string[] = [];
+  while (!call.isDone && done.length < calls) {
+    const isFaulty = done.length === faultAt;
+    if (isFaulty) call.hasMetFault = true;
+    const label = await call.proceed(isFaulty ? "faulty" : "well", (count) => world.random.below(count));
+    if (label === null) break;
+    done.push(isFaulty ? `${label} (faulty)` : label);
+  }
+  if (call.isDone) forget(world, call);
+  return done;
+}
+
+function forget(world: World, call: ClientCall): void {
+  world.calls = world.calls.filter((other) => other !== call);
+  const { ended } = call;
+  if (ended?.kind !== "failure" || call.hasMetFault || world.registryState === "down") return;
+  // Its object was taken out of memory while it waited.
+  if (ended.error instanceof StorageFault) return;
+  throw new Violation(4, `${call.name} failed, and nothing went wrong: ${String(ended.error)}`);
+}
+
+/** A request from its beginning to its end, with what may go wrong on its way, or to where it is left for a while. */
+export async function ask<Answer>(
+  world: World,
+  name: string,
+  space: Space,
+  body: (call: Call, atGate: AtGate) => Promise<Answer>,
+  leftShare = LEFT_SHARE,
+): Promise<ClientCall<Answer>> {
+  const { random } = world;
+  const [oldest] = world.calls;
+  if (oldest !== undefined && world.calls.length >= MAX_OPEN_CALLS) await end(world, oldest);
+  const call = await begin(world, name, space, body);
+  const faultAt = random.chance(isNew(world, space) ? FIRST_FAULT_SHARE : FAULT_SHARE)
+    ? random.below(FARTHEST_CALL)
+    : Number.POSITIVE_INFINITY;
+  const calls = random.chance(leftShare) ? random.below(FARTHEST_CALL) : Number.POSITIVE_INFINITY;
+  await goOn(world, call, calls, faultAt);
+  return call;
+}
+
+/** Whether nothing is known of whoever asks. */
+function isNew(world: World, asking: Space): boolean {
+  return !world.directories().some(({ space, object }) => space === asking && object.disk.hasTable("sessions"));
+}
+
+/** Its client is gone, and the runtime ends it where it stands. */
+export function drop(world: World, call: ClientCall): void {
+  call.kill();
+  world.calls = world.calls.filter((other) => other !== call);
+}
+
+/** Brings a request to its end, however long it waits. */
+export async function end(world: World, call: ClientCall): Promise<void> {
+  for (;;) {
+    await goOn(world, call);
+    if (call.isDone) return;
+    const at = world.surroundings.nextTimerAt();
+    if (at === null) throw new Violation(0, `${call.name} waits for nothing`);
+    world.setNow(Math.max(world.now(), at));
+  }
+}

@@ -1,0 +1,131 @@
+import type { SummarizerAnswer, SummarizerRequest } from "../src/api/summarizer.ts";
+import type { AtGate, Passage } from "./activity.ts";
+import { checkArchive } from "./check-archive.ts";
+import type { Consumer } from "./consumer.ts";
+import { rangeOf } from "./job-calls.ts";
+import { namespaceOf } from "./network.ts";
+import type { Random } from "./random.ts";
+import { jobsOf } from "./rows.ts";
+import { SILENT } from "./silent-log.ts";
+import type { ArchiveFault } from "./simulated-archive.ts";
+import { embed, EMBEDDING_MODEL } from "./simulated-embedder.ts";
+import { answerOf, makeshiftOf } from "./simulated-summarizer.ts";
+import type { ConsumerParts, WithDatabase } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** What a consumer is made of: it stops before each of these, and meets the faults that a step asks for. */
+
+const FARTHEST_STATEMENT = 14;
+
+function archiveFault(random: Random): ArchiveFault {
+  const choice = random.next();
+  if (choice < 0.25) return { kind: "refused" };
+  if (choice < 0.5) return { kind: "broken", statements: random.below(FARTHEST_STATEMENT) };
+  if (choice < 0.75) return { kind: "refusedStatement", statements: random.below(FARTHEST_STATEMENT) };
+  return { kind: "commitUnconfirmed" };
+}
+
+export function partsOf(world: World, atGate: AtGate, consumer: Consumer): ConsumerParts {
+  const { system } = world;
+  const isolate = world.random.pick(world.isolates) ?? world.newIsolate();
+  const seen = new Set<string>();
+  const atJobGate: AtGate = (label, body, options) => {
+    if (label.startsWith("beginSummary") && seen.has("paused") && !seen.has("on")) {
+      throw new Violation(0, "a summary is begun, and all that its consumer knows is that its tenant paused them");
+    }
+    return atGate(label, body, options);
+  };
+  // It is called amid a use of the archive, between which nothing else comes here: it would wait for itself.
+  const atUserGate: AtGate = (label, body, options) =>
+    label.startsWith("directory.noteFound") ? body("well") : atGate(label, body, options);
+  return {
+    sessions: system.createSessionClient(namespaceOf(world, "session", atJobGate)),
+    directory: system.createDirectoryClient(namespaceOf(world, "directory", atGate)),
+    users: system.createUserClient(namespaceOf(world, "directory", atUserGate)),
+    operations: system.createOperationsClient(namespaceOf(world, "operations", atGate)),
+    // Nothing hangs on what it counts.
+    archiveOutage: { note: async () => undefined, over: async () => undefined },
+    tenants: {
+      read: (tenant) =>
+        atGate("tenants.read", async () => {
+          const settings = await isolate.read(tenant);
+          seen.add(settings.summarization);
+          return settings;
+        }),
+      spend: (tenant, usage) =>
+        atGate("tenants.spend", async (passage) => {
+          if (passage === "faulty") throw new Error("the tenant is out of reach, as the simulation asked");
+          return isolate.spend(tenant, usage);
+        }),
+      spendOnEmbeddings: (tenant, usage) =>
+        atGate("tenants.spendOnEmbeddings", async (passage) => {
+          if (passage === "faulty") throw new Error("the tenant is out of reach, as the simulation asked");
+          return isolate.spendOnEmbeddings(tenant, usage);
+        }),
+    },
+    summarizer: {
+      summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),
+    },
+    makeshift: world.hasMakeshift
+      ? { summarize: (request) => atGate("makeshift", (passage) => makeshift(request, passage)) }
+      : null,
+    embedder: world.hasEmbedder
+      ? {
+          model: EMBEDDING_MODEL,
+          maxTexts: 64,
+          isResting: () => false,
+          embed: (texts) => atGate("embed", (passage) => embed(world, texts, passage)),
+        }
+      : null,
+    withDatabase: onArchive(world, atGate, () => consumer.noteFault()),
+    log: SILENT,
+  };
+}
+
+/** The archive, for somebody who stops before each use of it. */
+export function onArchive(world: World, atGate: AtGate, onAway: () => void): WithDatabase {
+  return (body) =>
+    atGate("archive", async (passage) => {
+      const before = world.archive.copy;
+      const isDown = world.archiveState === "down";
+      if (isDown) onAway();
+      const fault = isDown ? ({ kind: "refused" } as const) : passage === "faulty" ? archiveFault(world.random) : null;
+      try {
+        return await world.archive.run(body, fault);
+      } finally {
+        checkArchive(world, before);
+      }
+    });
+}
+
+async function summarize(world: World, request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
+  const { random } = world;
+  const { SummarizerError } = world.system;
+  if (world.summarizerState === "down") {
+    // Whoever knows already that it is away does not ask it, and is served by the makeshift at once.
+    throw new SummarizerError(world.hasMakeshift && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
+  }
+  if (passage === "faulty") {
+    const choice = random.next();
+    if (choice < 0.25) throw new SummarizerError("invalid_answer", "/items invalid_type");
+    if (choice < 0.5) throw new SummarizerError("timeout", "no answer in time");
+    if (choice < 0.75) throw new SummarizerError("tool_error", "the tool reported a failure", random.between(1, 900));
+    throw new Error("the isolate ran out of memory, as the simulation asked");
+  }
+  if (request.messages.length === 0) throw new Violation(10, "the model is paid for a range in which nothing was said");
+  const asked = world.leases.get(request);
+  if (asked === undefined) throw new Violation(10, "the summarizer is asked for what no object handed out");
+  // A consumer that was held up for longer than its lease is taken for dead, and cannot know.
+  const isHeld = jobsOf(asked.session.object).some(({ lease }) => lease === asked.lease);
+  if (isHeld && asked.session.paid.has(rangeOf(request))) {
+    throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
+  }
+  return answerOf(request, random);
+}
+
+/** Costs nothing, and so may be asked again. */
+async function makeshift(request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
+  if (passage === "faulty") throw new Error("the isolate ran out of memory, as the simulation asked");
+  return makeshiftOf(request);
+}

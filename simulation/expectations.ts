@@ -1,0 +1,420 @@
+import type { AppendRequest, AppendResult } from "../src/api/append.ts";
+import type { SummarizeRequest } from "../src/api/job.ts";
+import { CREATION_GRANT_MS } from "../src/api/limits.ts";
+import type { Erasure, MessagePatch } from "../src/api/message.ts";
+import type { BranchRequest, SessionPatch } from "../src/api/session.ts";
+import type { Summary } from "../src/api/summary.ts";
+import type { Expect, Expected } from "./change.ts";
+import { secretsOf } from "./chat-content.ts";
+import {
+  appendTo,
+  bornOf,
+  edit,
+  eraseAll,
+  eraseOne,
+  importedMessage,
+  ledTo,
+  type ModelSession,
+  refusalOf,
+  switchTo,
+  type Transition,
+} from "./model.ts";
+import { checkAppendedContext } from "./reading.ts";
+import { heldIn, newestVersionIn, sessionOf, versionsIn } from "./rows.ts";
+import { versionsOf } from "./simulated-archive.ts";
+import type { BegunImport, Birth, Created, ForkSource, Life as LifeRef, NumberedLine } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+/** What a session's object has to make of each call that may change it. */
+
+export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
+  append: (world, session, [request, birth, , , , wouldBe]) =>
+    expectAppend(world, session, request as AppendRequest, birth as Birth | null, wouldBe !== undefined),
+  create: (world, session, [birth, , continued]) =>
+    expectCreated(world, session, birth as Birth, continued as LifeRef | undefined),
+  update: (_, session, [patch]) => expectUpdated(session, patch as SessionPatch),
+  editMessage(world, session, [id, given]) {
+    const patch = given as MessagePatch;
+    // What was made of a message that changes is made again, from the last version before it. A pin changes nothing of what it says.
+    if (patch.content !== undefined || patch.metadata !== undefined) session.paid.clear();
+    return { ...edit(session.model, String(id), patch), others: quotaRefusals(world, session) };
+  },
+  switchBranch(world, session, [request]) {
+    const { headSeq } = request as BranchRequest;
+    leaveBranch(session);
+    // The log is the same before and after.
+    const wasDone = async (): Promise<boolean> => {
+      const state = await (await session.object.instance()).state();
+      return state.ok && state.value.headSeq === headSeq;
+    };
+    return { ...switchTo(session.model, headSeq), others: quotaRefusals(world, session), wasDone };
+  },
+  eraseMessage: (world, session, [id]) => expectErased(world, session, String(id)),
+  erase: (_, session) => eraseAll(session.model),
+  summarize: (world, session, [request]) => expectSummary(world, session, request as SummarizeRequest),
+  restoreSummary: (world, session, [version]) => expectRestored(world, session, Number(version)),
+  maintain(_, session, [task]) {
+    if (task === "rebuild") session.paid.clear();
+    return unchanged(session, refusalOf(session.model) ?? "ok");
+  },
+  beginFork: (world, session, [, throughSeq]) => expectForkBegun(world, session, throughSeq as number | undefined),
+  createFork: (world, session, [birth, source]) => expectFork(world, session, birth as Birth, source as ForkSource),
+  beginContinuation: (_, session) =>
+    unchanged(session, session.model?.status === "expired" ? "ok" : (refusalOf(session.model) ?? "ok")),
+  beginImport: (world, session, [birth, begun]) =>
+    expectImportBegun(world, session, birth as Birth, begun as BegunImport),
+  saveImportPage: (world, session, [incarnation, lines]) =>
+    expectImportPage(world, session, String(incarnation), lines as NumberedLine[]),
+  finishImport: (world, session, [incarnation]) => expectImported(world, session, String(incarnation)),
+  abandonImport: (_, session, [incarnation]) => expectAbandoned(session, String(incarnation)),
+};
+
+function unchanged(session: SimulatedSession, answer: string): Transition<string> {
+  return { after: session.model, answer, retired: [] };
+}
+
+/** What may be refused where a tenant bounds what its sessions take. */
+function quotaRefusals(world: World, { ref }: SimulatedSession): readonly string[] | undefined {
+  return world.hasLimits(ref.tenant) ? ["quota_exceeded"] : undefined;
+}
+
+/** What was said in earlier lives may rightly come back with what is copied. */
+function beginAnew(session: SimulatedSession): void {
+  session.retired = [];
+  session.paid.clear();
+}
+
+/** The summary of another branch is another summary, though it may begin with the same messages. */
+function leaveBranch(session: SimulatedSession): void {
+  session.paid.clear();
+}
+
+/** Before an append: one that names what it follows may begin a branch. */
+export function leaveBranchBy(session: SimulatedSession, { messages }: AppendRequest): void {
+  if (messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
+}
+
+/** The life that is there now. */
+function lifeOf({ object }: SimulatedSession): string {
+  return sessionOf(object)?.incarnation ?? "";
+}
+
+/** Where the word of the directory is too old a session may not begin any more. */
+function bornFault(world: World, { grantedAt }: Birth): string | null {
+  return grantedAt !== undefined && world.now() - grantedAt > CREATION_GRANT_MS ? "unavailable" : null;
+}
+
+// Append
+
+function expectAppend(
+  world: World,
+  session: SimulatedSession,
+  request: AppendRequest,
+  birth: Birth | null,
+  mayBegin: boolean,
+): Expected {
+  const before = session.model;
+  const others = quotaRefusals(world, session);
+  if (before === null && birth === null) {
+    // What it cannot begin with is refused as that.
+    const begun = appendTo(null, request, {}, world.now()).answer;
+    return { ...unchanged(session, !begun.ok && mayBegin ? begun.code : "session_not_found"), others };
+  }
+  const fault = before === null && birth !== null ? bornFault(world, birth) : null;
+  if (fault !== null) return { ...unchanged(session, fault), others };
+  leaveBranchBy(session, request);
+  const { after, retired, answer } = appendTo(before, request, birth, world.now());
+  return {
+    after,
+    retired,
+    answer: answer.ok ? "ok" : answer.code,
+    others,
+    reads: request.context !== undefined && request.context.query !== undefined && request.context.query !== null,
+    onDone() {
+      // A request that took its time may say again what an earlier life said.
+      const said = new Set(secretsOf(request.messages.map(({ content, metadata }) => [content, metadata])));
+      session.retired = session.retired.filter(
+        ({ secret, incarnation }) => incarnation === lifeOf(session) || !said.has(secret),
+      );
+    },
+    check(value) {
+      const given = value as AppendResult;
+      if (!answer.ok) return;
+      if (given.headSeq !== answer.headSeq) {
+        throw new Violation(1, `an append answered headSeq ${given.headSeq}, not ${answer.headSeq}`);
+      }
+      if (JSON.stringify(given.messages) !== JSON.stringify(answer.messages)) {
+        const [told, due] = [given.messages, answer.messages].map((messages) => JSON.stringify(messages));
+        throw new Violation(2, `an append answered ${told}, not ${due}`);
+      }
+      if (request.context !== undefined && after !== null) checkAppendedContext(session, after, request.context, given);
+    },
+  };
+}
+
+// Sessions
+
+function expectCreated(
+  world: World,
+  session: SimulatedSession,
+  birth: Birth,
+  continued: LifeRef | undefined,
+): Expected {
+  const before = session.model;
+  if (before !== null) {
+    const told = unchanged(session, refusalOf(before) ?? "ok");
+    return { ...told, check: (value) => expectOneCreation(value, false) };
+  }
+  const fault = bornFault(world, birth);
+  if (fault !== null) return unchanged(session, fault);
+  return {
+    after: bornOf(birth),
+    answer: "ok",
+    retired: [],
+    check: (value) => expectOneCreation(value, true),
+    onDone() {
+      if (continued === undefined) return;
+      beginAnew(session);
+      for (const incarnation of sourcesOf(world, session, continued)) {
+        world.lives.addSource(lifeOf(session), { kind: "items", incarnation, throughSeq: 0 });
+      }
+      if (continued.session === "") world.lives.seedFromUser(lifeOf(session));
+    },
+  };
+}
+
+/** The lives that a continuation takes items from: one that is begun with what all of a user's sessions hold may take some of each. */
+function sourcesOf(world: World, { space }: SimulatedSession, { session, incarnation }: LifeRef): string[] {
+  if (session !== "") return [incarnation];
+  return world.sessions
+    .filter((other) => other.space === space)
+    .flatMap(({ name }) => world.lives.ofSession(name).map((life) => life.incarnation));
+}
+
+function expectOneCreation(value: unknown, isNew: boolean): void {
+  if ((value as Created).created !== isNew) throw new Violation(2, "a session is created twice");
+}
+
+function expectUpdated(session: SimulatedSession, patch: SessionPatch): Expected {
+  const before = session.model;
+  const refusal = refusalOf(before);
+  if (before === null || refusal !== null) return unchanged(session, refusal ?? "ok");
+  const after = {
+    ...before,
+    metadata: patch.metadata ?? before.metadata,
+    settings: patch.settings ?? before.settings,
+  };
+  const isThere = (): boolean => {
+    const row = sessionOf(session.object);
+    return row?.metadata === JSON.stringify(after.metadata) && row.settings === JSON.stringify(after.settings);
+  };
+  return {
+    after,
+    answer: "ok",
+    retired: [],
+    wasDone: isThere,
+    check() {
+      if (!isThere()) throw new Violation(3, "the session has not what an update acknowledged");
+    },
+  };
+}
+
+function expectSummary(world: World, session: SimulatedSession, request: SummarizeRequest): Expected {
+  // Whoever asks for a range anew pays for it again.
+  if (request.fromScratch === true) session.paid.clear();
+  return { ...unchanged(session, refusalOf(session.model) ?? "ok"), others: quotaRefusals(world, session) };
+}
+
+/** What is told of a version is what it says afterwards: what is between the two is gone. */
+function expectRestored(world: World, session: SimulatedSession, version: number): Expected {
+  const before = newestVersionIn(session.object);
+  const asked = versionsIn(session.object).find((row) => row.version === version);
+  const isOther = (): boolean => newestVersionIn(session.object)?.version !== before?.version;
+  const refusal = refusalOf(session.model) ?? (asked === undefined ? "summary_not_found" : null);
+  return {
+    ...unchanged(session, refusal ?? "ok"),
+    others: [
+      ...(asked === undefined ? [] : ["summary_version_mismatch", "summary_not_restorable"]),
+      ...(quotaRefusals(world, session) ?? []),
+    ],
+    wasDone: isOther,
+    check(value) {
+      const told = value as Summary;
+      const newest = newestVersionIn(session.object);
+      if (newest?.version !== told.version || newest.throughSeq !== asked?.throughSeq) {
+        throw new Violation(7, `version ${version} is told to be restored as ${told.version}, which does not hold`);
+      }
+      if (versionsIn(session.object).some((row) => row.version > version && row.version < told.version)) {
+        throw new Violation(7, `version ${version} is restored, and one that came after it is still there`);
+      }
+    },
+    onDone() {
+      if (!isOther()) return;
+      // What was made since is made anew, from this one.
+      session.paid.clear();
+      session.told.clear();
+      // The one that was asked for may rightly cover less than those after it.
+      session.heldBefore = heldIn(session.object) ?? session.heldBefore;
+    },
+  };
+}
+
+// Erasing
+
+function expectErased(world: World, session: SimulatedSession, id: string): Expected {
+  session.paid.clear();
+  const transition = eraseOne(session.model, id);
+  const old = session.model?.log.find((message) => message.id === id);
+  const life = lifeOf(session);
+  return {
+    ...transition,
+    check(value) {
+      if ((value as Erasure).state !== "erased" || old === undefined) return;
+      const secrets = [
+        ...secretsOf([old.content, old.metadata]),
+        ...session.retired
+          .filter(({ seq, incarnation }) => seq === old.seq && incarnation === life)
+          .map(({ secret }) => secret),
+      ];
+      // Another message may say the same.
+      const left = new Set(secretsOf(transition.after?.log.map(({ content, metadata }) => [content, metadata])));
+      expectGone(world, life, old.seq, new Set(secrets.filter((secret) => !left.has(secret))));
+    },
+  };
+}
+
+/** What is told to be erased is nowhere: not in the archive, not in any copy, nor in what the archive holds of that. */
+function expectGone(world: World, life: string, seq: number, secrets: ReadonlySet<string>): void {
+  if (secrets.size === 0) return;
+  const copies = world.lives.copiesOf(life, seq);
+  for (const { incarnation, name } of [{ incarnation: life, name: null }, ...copies]) {
+    const where = name === null ? "" : ` for its copy ${name}`;
+    // What a copy of the archive brought back is on whoever restored it.
+    const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, incarnation));
+    if (archived.some((secret) => secrets.has(secret))) {
+      throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the archive still says it${where}`);
+    }
+    const copy = name === null ? undefined : world.sessions.find((session) => session.name === name);
+    if (copy === undefined || lifeOf(copy) !== incarnation) continue;
+    if (secretsOf(copy.object.disk.dump()).some((secret) => secrets.has(secret))) {
+      throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the object of its copy ${name} says it`);
+    }
+  }
+}
+
+// Forks
+
+function expectForkBegun(world: World, session: SimulatedSession, throughSeq: number | undefined): Expected {
+  const headSeq = session.model?.headSeq ?? 0;
+  const isPast = throughSeq !== undefined && throughSeq > (session.model?.log.length ?? 0);
+  return {
+    ...unchanged(session, refusalOf(session.model) ?? (isPast ? "validation_failed" : "ok")),
+    others: quotaRefusals(world, session),
+    check(value) {
+      const begun = value as ForkSource;
+      if (begun.throughSeq === (throughSeq ?? headSeq)) return;
+      throw new Violation(1, `a fork of ${headSeq} messages goes through ${begun.throughSeq}`);
+    },
+  };
+}
+
+function expectFork(world: World, session: SimulatedSession, birth: Birth, source: ForkSource): Expected {
+  const before = session.model;
+  if (before !== null) {
+    const origin = world.lives.forkedFrom(lifeOf(session));
+    const isSame =
+      origin?.incarnation === source.incarnation && (source.isNewest || origin.throughSeq === source.throughSeq);
+    // The state of a session is told while it is copied.
+    const told = before.status === "copying" ? "ok" : (refusalOf(before) ?? "ok");
+    return unchanged(session, isSame ? told : "session_exists");
+  }
+  const fault = bornFault(world, birth);
+  if (fault !== null) return unchanged(session, fault);
+  const born: ModelSession = { ...bornOf(birth), status: "copying" };
+  return {
+    after: born,
+    answer: "ok",
+    retired: [],
+    onDone() {
+      beginAnew(session);
+      const { incarnation, throughSeq } = source;
+      world.lives.addSource(lifeOf(session), { kind: "fork", incarnation, throughSeq });
+    },
+  };
+}
+
+// Imports
+
+function isImporting(session: SimulatedSession, incarnation: string): boolean {
+  const row = sessionOf(session.object);
+  return row?.incarnation === incarnation && row.erased_at === null && row.copying?.kind === "import";
+}
+
+function expectImportBegun(world: World, session: SimulatedSession, birth: Birth, begun: BegunImport): Expected {
+  if (session.model !== null) return unchanged(session, "session_exists");
+  const fault = bornFault(world, birth);
+  if (fault !== null) return unchanged(session, fault);
+  return {
+    after: { ...bornOf(birth), status: "copying" },
+    answer: "ok",
+    retired: [],
+    onDone() {
+      beginAnew(session);
+      session.importing.length = 0;
+      session.importedThrough = begun.throughLine;
+    },
+  };
+}
+
+function throughLineOf({ object }: SimulatedSession): number {
+  return sessionOf(object)?.copying?.progress?.throughLine ?? 0;
+}
+
+function expectImportPage(
+  world: World,
+  session: SimulatedSession,
+  incarnation: string,
+  lines: readonly NumberedLine[],
+): Expected {
+  if (!isImporting(session, incarnation)) return unchanged(session, "session_not_found");
+  return {
+    ...unchanged(session, "ok"),
+    // Where nothing was changed while it was exported the whole operation answers for it.
+    others: ["validation_failed", ...(quotaRefusals(world, session) ?? [])],
+    wasDone: () => throughLineOf(session) > session.importedThrough,
+    onDone() {
+      const through = throughLineOf(session);
+      const saved = lines.filter(({ number }) => number > session.importedThrough && number <= through);
+      session.importing.push(...saved.map(({ line }) => line));
+      session.importedThrough = through;
+      for (const { vouchedBy } of saved) {
+        if (vouchedBy === undefined) continue;
+        world.lives.addSource(incarnation, { kind: "items", incarnation: vouchedBy.incarnation, throughSeq: 0 });
+      }
+    },
+  };
+}
+
+function expectImported(world: World, session: SimulatedSession, incarnation: string): Expected {
+  const before = session.model;
+  if (before === null || !isImporting(session, incarnation)) return unchanged(session, "session_not_found");
+  const end = session.importing.find((line) => line.type === "end");
+  const countOf = (type: string): number => session.importing.filter((line) => line.type === type).length;
+  const isWhole =
+    end?.messages === countOf("message") && end.summaries === countOf("summary") && end.items === countOf("item");
+  if (!isWhole) return unchanged(session, "validation_failed");
+  const log = session.importing.filter((line) => line.type === "message").map(importedMessage);
+  return {
+    after: { ...before, status: "active", ...ledTo(log, end.branchHeadSeq ?? log.length) },
+    answer: "ok",
+    retired: [],
+    others: quotaRefusals(world, session),
+  };
+}
+
+function expectAbandoned(session: SimulatedSession, incarnation: string): Expected {
+  const row = sessionOf(session.object);
+  const isOpen = row?.incarnation === incarnation && row.erased_at === null && row.copying !== null;
+  return isOpen ? { after: null, answer: "ok", retired: eraseAll(session.model).retired } : unchanged(session, "ok");
+}

@@ -1,0 +1,277 @@
+import type { SummarizerRequest, SummarizerUsage } from "../src/api/summarizer.ts";
+import type { Summary } from "../src/api/summary.ts";
+import { messageText } from "../src/prompt/message-text.ts";
+import type { Passage } from "./activity.ts";
+import { followBackground } from "./background.ts";
+import { callFault } from "./call-fault.ts";
+import { checkConfirmed, type Told } from "./check-confirmed.ts";
+import { value } from "./check-log.ts";
+import { noteRevision } from "./check-session.ts";
+import { checkBudget, checkCounted, spentToday } from "./check-spent.ts";
+import { invoke } from "./invoke.ts";
+import { type ModelMessage, pathTo } from "./model.ts";
+import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
+import type { SessionInstance } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+/** What a session's object is asked for the work that it owes, and the promises that hold for each call. */
+
+/** Calls that belong to no job of the object that they reach: they may come at any time. */
+const WITHOUT_JOB = new Set(["archiveAgain", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);
+
+export const JOB_CALLS = new Set([
+  ...WITHOUT_JOB,
+  "beginEmbedding",
+  "beginSummary",
+  "carryOver",
+  "confirmArchived",
+  "confirmCopyErasures",
+  "confirmErased",
+  "confirmExpiry",
+  "forgetArchived",
+  "loseCopy",
+  "nextCarrying",
+  "nextCopyStep",
+  "noteFailure",
+  "noteUndelivered",
+  "postponeErasure",
+  "putOff",
+  "readArchiveDelta",
+  "readErasure",
+  "readListing",
+  "readOwedErasures",
+  "saveAnswer",
+  "saveCopyPage",
+  "saveVectors",
+  "stepExpiry",
+]);
+
+interface Leased {
+  readonly next: "call";
+  readonly lease: string;
+  readonly request: SummarizerRequest;
+  readonly isOverBudget: boolean;
+}
+
+/** Something for which a model is to be called. */
+function isCall(answer: unknown): answer is Pick<Leased, "lease" | "isOverBudget"> {
+  return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call";
+}
+
+/** Of a summary: vectors come without a request. */
+function leasedStep(answer: unknown): Leased | null {
+  return isCall(answer) && "request" in answer ? (answer as Leased) : null;
+}
+
+/** What a lease was given out with. */
+interface Given {
+  readonly request: SummarizerRequest;
+  /** Messages between those that were given, of which there was nothing to tell then. An edit since is made up for. */
+  readonly silent: readonly number[];
+  /** What the log was then. */
+  readonly log: readonly ModelMessage[];
+}
+
+/** By lease. */
+const requests = new WeakMap<World, Map<string, Given>>();
+
+function silentSeqs({ model }: SimulatedSession, { messages }: SummarizerRequest): number[] {
+  const last = messages.at(-1)?.seq ?? 0;
+  const earlier = model?.log.filter(({ seq }) => seq < last) ?? [];
+  return earlier.filter(tellsNothing).map(({ seq }) => seq);
+}
+
+function tellsNothing({ content }: ModelMessage): boolean {
+  return content === null || messageText(content) === "";
+}
+
+/** Whether a message that told nothing got words since: its summarizer is asked anew, though by then it may be erased, and tell nothing again. */
+function isReadAnew({ model }: SimulatedSession, { log }: Given): boolean {
+  return log.some((message) => tellsNothing(message) && model?.log[message.seq - 1]?.content !== message.content);
+}
+
+function requestsOf(world: World): Map<string, Given> {
+  const known = requests.get(world) ?? new Map();
+  requests.set(world, known);
+  return known;
+}
+
+export async function callJob(
+  world: World,
+  session: SimulatedSession,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+): Promise<unknown> {
+  const { object } = session;
+  await object.instance();
+  const late = whyLate(session, method, args);
+  if (late === null) return callMethod(world, session, method, args, passage, null);
+  // What a model took is counted all the same.
+  const before = object.disk.dump("spent");
+  const answered = await callMethod(world, session, method, args, passage, late).then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+  if (object.disk.dump("spent") !== before) throw new Violation(7, `${method} changed the object, though ${late}`);
+  if ("error" in answered) throw answered.error;
+  return answered.answer;
+}
+
+async function callMethod(
+  world: World,
+  session: SimulatedSession,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+  late: string | null,
+): Promise<unknown> {
+  const { object } = session;
+  const fault = passage === "faulty" ? callFault(world.random) : null;
+  const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : NO_VERSION;
+  const call = async (instance: SessionInstance): Promise<unknown> => {
+    const before = spentToday(world, session);
+    const answer = await invoke(instance, method, args);
+    checkCounted(world, session, usageOf(method, args), before);
+    if (isCall(answer)) checkBudget(world, session, answer.isOverBudget);
+    const step = leasedStep(answer);
+    if (step !== null) {
+      const { lease, request } = step;
+      const silent = silentSeqs(session, request);
+      requestsOf(world).set(lease, { request, silent, log: session.model?.log ?? [] });
+    }
+    return answer;
+  };
+  try {
+    const answer = await object.call(method, call, fault).finally(() => follow(world, session, method));
+    if (method === "eraseCopied") checkConfirmed(world, session, args[0] as Told[], answer);
+    const step = leasedStep(answer);
+    if (step !== null) world.leases.set(step.request, { session, lease: step.lease });
+    if (method === "saveAnswer" && late === null) await noteSaved(world, session, args, newestBefore);
+    return answer;
+  } catch (error) {
+    if (error instanceof Violation) throw error;
+    if (fault === null) throw new Violation(10, `${method} threw without a fault: ${String(error)}`);
+    // Saved, though the consumer does not know.
+    if (fault.kind === "answerLost" && method === "saveAnswer" && late === null) {
+      await noteSaved(world, session, args, newestBefore);
+    }
+    throw error;
+  }
+}
+
+/** What a model took for what a call brings. */
+function usageOf(method: string, args: readonly unknown[]): SummarizerUsage | undefined {
+  const [, , failure, answer] = args as readonly ({ readonly usage?: SummarizerUsage } | undefined)[];
+  if (method === "saveAnswer" || method === "saveVectors") return usageIn(answer);
+  return method === "noteFailure" ? usageIn(failure) : undefined;
+}
+
+/** Vectors have no tokens that come out. */
+function usageIn(told: { readonly usage?: Partial<SummarizerUsage> } | undefined): SummarizerUsage | undefined {
+  return told?.usage === undefined ? undefined : { inputTokens: 0, outputTokens: 0, ...told.usage };
+}
+
+/** What a call did to the session, told or not. */
+async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
+  await followBackground(world, session);
+  // What rested on what is gone is made again, and paid again.
+  if (method === "eraseCopied" || method === "carryOver") session.paid.clear();
+  await noteRevision(session);
+}
+
+/** Why a call comes too late to change anything; null if it may. */
+function whyLate(session: SimulatedSession, method: string, args: readonly unknown[]): string | null {
+  if (WITHOUT_JOB.has(method)) return null;
+  const [jobId, incarnation, third] = args.map(String);
+  const job = jobsOf(session.object).find(({ id }) => id === jobId);
+  if (job === undefined) return "its job is done";
+  if (job.incarnation !== incarnation) return "its job belongs to another life";
+  const isSaving = method === "saveAnswer" || method === "saveVectors";
+  if (isSaving && job.lease !== third) return "its lease is lost";
+  if (isSaving && job.state !== "owed") return "its job was given up";
+  const row = sessionOf(session.object);
+  if (job.kind === "erase" || job.kind === "erase-copies") return null;
+  if (row?.incarnation !== incarnation) return "its life of the session is over";
+  if (row.expired_at !== null) return "the session expired";
+  return null;
+}
+
+type Version = Pick<Summary, "version" | "throughSeq">;
+
+const NO_VERSION: Version = { version: 0, throughSeq: 0 };
+
+async function newestVersion(instance: SessionInstance | null): Promise<Version> {
+  const outcome = await instance?.summaries(undefined, 1);
+  return outcome?.ok === true ? (outcome.value.data[0] ?? NO_VERSION) : NO_VERSION;
+}
+
+/** Everything that goes into a call: the same again would be paid for nothing. Texts are like no others, so that sessions keep apart. */
+export function rangeOf(request: SummarizerRequest): string {
+  return JSON.stringify([
+    request.previous.map(({ id, text }) => [id, text]),
+    request.messages.map(({ seq, text }) => [seq, text]),
+  ]);
+}
+
+/** A better summary that is owed in the place of a makeshift goes on from the part that a model made: that was told under the job before. */
+function passOnTold(session: SimulatedSession, told: ReadonlySet<number>): void {
+  const made = draftOf(session.object);
+  if (made === null || session.told.has(made.jobId)) return;
+  session.told.set(made.jobId, new Set([...told].filter((seq) => seq <= made.throughSeq)));
+}
+
+function wasEverTold(session: SimulatedSession, seq: number): boolean {
+  return [...session.told.values()].some((told) => told.has(seq) || told.has(-seq));
+}
+
+/** An answer was saved: paid, and told. If a version landed with it, all that it covers was told. */
+async function noteSaved(
+  world: World,
+  session: SimulatedSession,
+  args: readonly unknown[],
+  newestBefore: Version,
+): Promise<void> {
+  const jobId = String(args[0]);
+  const given = requestsOf(world).get(String(args[2]));
+  if (given === undefined) throw new Violation(7, "an answer was saved under a lease that nobody was given");
+  const { request, silent } = given;
+  const isMakeshift = (args[4] ?? null) !== null;
+  const isPaid = request.messages.length > 0 && !isMakeshift;
+  if (isPaid && !isReadAnew(session, given)) session.paid.add(rangeOf(request));
+  await noteRevision(session);
+  const told = session.told.get(jobId) ?? new Set();
+  session.told.set(jobId, told);
+  for (const { seq } of request.messages) told.add(seq);
+  // Below zero: passed over, as there was nothing to tell.
+  for (const seq of silent) told.add(-seq);
+  passOnTold(session, told);
+  const instance = session.object.resident;
+  if (instance === null) return;
+  const versions = value(await instance.summaries(undefined, 2), "summaries").data;
+  const [newest, base] = versions;
+  if (newest === undefined || newest.version === newestBefore.version) return;
+  // Also where it takes the place of that one, which is gone by now.
+  if (session.model?.isSole !== false && newest.throughSeq < newestBefore.throughSeq) {
+    const [now, before] = [newest, newestBefore].map(
+      ({ version, throughSeq }) => `version ${version} covers ${throughSeq}`,
+    );
+    throw new Violation(7, `${now}, and before it ${before}`);
+  }
+  // A summary from scratch may stand after a version that covers as much: what it was told must reach back to the start.
+  const hidden = new Set(hiddenSeqsOf(session.object));
+  const from = told.has(1) ? 0 : (base?.throughSeq ?? 0);
+  const path = pathTo(session.model?.log ?? [], newest.throughSeq);
+  for (let seq = from + 1; seq <= newest.throughSeq; seq += 1) {
+    if (!path.has(seq)) continue;
+    const message = session.model?.log[seq - 1];
+    if (message === undefined || message.content === null || messageText(message.content) === "") continue;
+    if (told.has(seq) || told.has(-seq)) continue;
+    // Of several branches a summary may go on from one that is not the newest: what that covers was told under another job.
+    if (session.model?.isSole === false && wasEverTold(session, seq)) continue;
+    // It was edited since: contexts name it as omitted, and another summary is owed.
+    if (hidden.has(seq)) continue;
+    throw new Violation(7, `version ${newest.version} covers seq ${seq}, which its summarizer was never given`);
+  }
+}

@@ -1,0 +1,382 @@
+import { FILE_PAGE_BYTES, MIN_HELD_LENGTH } from "./chat-content.ts";
+
+/** Bugs that the simulation has to find, each as a change of the source text that the loader makes. src/ itself never has them. */
+
+export interface Patch {
+  /** Under src/. */
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly replace: string;
+  readonly by: string;
+}
+
+/** No bug: every run has these. */
+export const SOUND = "sound";
+
+/**
+ * A summary of many chunks would need a megabyte of chat, at 32,000 tokens a chunk: this brings several chunks into chats of some
+ * dozen messages. Larger than the largest summary that the simulation asks for. And a summary is given up within a seed.
+ */
+const TUNING: readonly Patch[] = [
+  {
+    file: "api/limits.ts",
+    replace: "MAX_SUMMARIZER_INPUT_TOKENS = 32_000",
+    by: "MAX_SUMMARIZER_INPUT_TOKENS = 900",
+  },
+  // What an isolate remembers of its tenants' days is forgotten before each seed.
+  {
+    file: "session/quota/tenant-quota.ts",
+    replace: "const days = new TenantDays(createLog());",
+    by: "let days = new TenantDays(createLog());\nexport const forgetTenantDays = () => { days = new TenantDays(createLog()); };",
+  },
+  // When an isolate last told of late work would go from seed to seed.
+  {
+    file: "control/late-work-client.ts",
+    replace: "PAUSE_MS = 10_000",
+    by: "PAUSE_MS = Number.NEGATIVE_INFINITY",
+  },
+  { file: "lib/retry-policy.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
+  // Operators hear of the first failure, so that there is often something to take off their list.
+  { file: "lib/retry-policy.ts", replace: "REPORT_AFTER_FAILURES = 3", by: "REPORT_AFTER_FAILURES = 1" },
+  // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
+  { file: "api/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
+  { file: "session/copies/fork.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
+  { file: "session/copies/export.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  // Files of a few KB stand outside of messages, and take several rows; so does what a long message says.
+  { file: "prompt/held-files.ts", replace: "MIN_HELD_LENGTH = 8 * 1024", by: `MIN_HELD_LENGTH = ${MIN_HELD_LENGTH}` },
+  { file: "session/sqlite/file-store.ts", replace: "PAGE_BYTES = 1024 * 1024", by: `PAGE_BYTES = ${FILE_PAGE_BYTES}` },
+  {
+    file: "session/sqlite/file-store.ts",
+    replace: "MAX_ROW_CONTENT_BYTES = 512 * 1024",
+    by: "MAX_ROW_CONTENT_BYTES = 12_000",
+  },
+  { file: "session/sqlite/file-store.ts", replace: "FILLING_BYTES = 4096", by: "FILLING_BYTES = 8" },
+  { file: "usecases/import-lines.ts", replace: "MAX_PAGE_LINES = 100", by: "MAX_PAGE_LINES = 6" },
+  { file: "pipeline/carry-over.ts", replace: "MAX_WAITS = 6", by: "MAX_WAITS = 3" },
+  { file: "session/archive/messages.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
+  { file: "session/archive/messages.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
+  { file: "session/copies/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 250", by: "MAX_ERASURES_PER_ROUND = 3" },
+  { file: "session/copies/lineage.ts", replace: "MAX_PASSED_ON = 5_000", by: "MAX_PASSED_ON = 4" },
+  { file: "session/log/message-store.ts", replace: "MAX_LISTED = 1_000", by: "MAX_LISTED = 2" },
+  { file: "session/log/message-store.ts", replace: "MAX_SLICE_ROWS = 10_000", by: "MAX_SLICE_ROWS = 2" },
+];
+
+export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
+  "dedupe-outside-the-transaction": [
+    {
+      file: "session/object.ts",
+      replace: `    const begun = birth?.ref ?? wouldBe ?? null;`,
+      by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
+    const seen = this.shell.existing() === null ? [] : this.shell.store.messages.earlier(ids);
+    await Promise.resolve();
+    this.shell.store.messages.earlier = () => seen;
+    const begun = birth?.ref ?? wouldBe ?? null;`,
+    },
+  ],
+  // The lease stands for the base version: whoever lost it may have begun from another one.
+  "base-version-not-checked": [
+    {
+      file: "session/summary/run.ts",
+      replace: "if (given.lease !== lease || given.baseVersion === null",
+      by: "if (given.baseVersion === null",
+    },
+    {
+      file: "session/summary/run.ts",
+      replace: "if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {",
+      by: "if (Date.now() < 0) {",
+    },
+  ],
+  "owed-work-cleared-when-queued": [
+    {
+      file: "session/session-work.ts",
+      replace: "await queue.send(message);",
+      by: "await queue.send(message);\n          this.shell.store.jobs.delete(message.jobId);",
+    },
+  ],
+  "stale-archive-write": [
+    {
+      file: "archive/sessions.ts",
+      replace: "if (held.rev >= write.rev) {",
+      by: "if (held.rev > write.rev + 1_000_000) {",
+    },
+  ],
+  "change-of-an-archived-message-not-sent": [
+    {
+      file: "session/erase/erase.ts",
+      replace: "oweArchive(store, session, newId, now, isCovered, seqs);",
+      by: "oweArchive(store, session, newId, now, isCovered);",
+    },
+  ],
+  "version-not-purged-after-an-erase": [
+    {
+      file: "session/summary/run.ts",
+      replace: "if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);",
+      by: "",
+    },
+  ],
+  "incarnation-reused": [
+    { file: "session/session-shell.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
+  ],
+  "omitted-off-by-one": [
+    {
+      file: "prompt/omitted.ts",
+      replace: "withReason(nextSeq, firstSeq - 1,",
+      by: "withReason(nextSeq, Math.max(nextSeq, firstSeq - 2),",
+    },
+  ],
+  "tool-pair-split": [{ file: "prompt/cut.ts", replace: "return awaiting.size === 0;", by: "return true;" }],
+  // The alarm is set again after what can fail, and not before it.
+  "alarm-not-armed-after-a-throw": [
+    {
+      file: "session/session-work.ts",
+      replace: "      this.shell.arm();\n      return taken;",
+      by: "      return taken;",
+    },
+    {
+      file: "session/session-work.ts",
+      replace: `          this.shell.transactIfLeft(() => {
+            noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
+            this.shell.arm();
+          });
+        }
+      }),
+    ]);`,
+      by: `          noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
+          return;
+        }
+        this.shell.arm();
+      }),
+    ]);`,
+    },
+  ],
+  "retry-after-an-edit-taken-for-a-conflict": [
+    {
+      file: "session/log/append.ts",
+      replace: "if (row.hash !== null) return timingSafeEqual(row.hash, hash);",
+      by: "",
+    },
+  ],
+  "erasures-not-told-to-copies": [
+    {
+      file: "session/copies/lineage.ts",
+      replace: "store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.incarnation);",
+      by: "void what;",
+    },
+  ],
+  "expires-before-the-archive-confirmed": [
+    {
+      file: "session/outbox/idle-schedule.ts",
+      replace: "const isAllDone = !store.jobs.isAnyBut(jobId);",
+      by: "const isAllDone = true;",
+    },
+  ],
+  "makeshift-never-replaced": [
+    { file: "session/summary/run.ts", replace: "if (summary.degraded) upgrade = ", by: "if (false) upgrade = " },
+  ],
+  "expires-though-somebody-spoke": [
+    {
+      file: "session/outbox/idle-schedule.ts",
+      replace: "if (expiry === null || expiry > now) return",
+      by: "if (expiry === null) return",
+    },
+  ],
+  "a-new-life-by-an-old-word": [
+    {
+      file: "directory/entries.ts",
+      replace: "(known?.granted_at ?? this.#lastWord()) + 1",
+      by: "(known?.granted_at ?? 0) + 1",
+    },
+  ],
+  "an-erased-user-is-looked-at-for-ever": [
+    {
+      file: "directory/erasure.ts",
+      replace: "      this.put({ ...row, nextSendAt: row.finishedAt + ERASED_USER_REST_MS });\n",
+      by: "",
+    },
+  ],
+  "done-work-stays-listed": [
+    {
+      file: "pipeline/report.ts",
+      replace: `if (standing === "over") await clearFailure(parts, job);
+  else await settleLate(parts, job);`,
+      by: "if (standing !== null) await settleLate(parts, job);",
+    },
+  ],
+  "a-rebuilt-summary-forgets-that-it-failed": [
+    {
+      file: "session/summary/rebuild.ts",
+      replace: "const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };",
+      by: "const before = { usage };",
+    },
+  ],
+  "a-failure-told-late-stays-listed": [
+    {
+      file: "pipeline/report.ts",
+      replace:
+        "const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);",
+      by: `const isOwed = (await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation)) !== "over" && reason !== "";`,
+    },
+  ],
+  "tables-that-were-rolled-back-are-remembered": [
+    { file: "directory/directory.ts", replace: "      this.#entries.lookAgain();\n", by: "" },
+  ],
+  "an-edit-leaves-the-totals-as-they-were": [
+    {
+      file: "session/log/message-store.ts",
+      replace: "before.map((block) => ({ ...block, cost: cost - block.cost, bytes:",
+      by: "before.map((block) => ({ ...block, cost: 0, bytes:",
+    },
+  ],
+  "spent-is-summed-from-versions": [
+    {
+      file: "session/summary/run.ts",
+      replace: "store.spent.on(startOfDay(now)).summarizerTokens >= budget;",
+      by: `store.summaries
+      .after(0)
+      .filter(({ createdAt }) => createdAt >= startOfDay(now))
+      .reduce((sum, { usage }) => sum + (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0), 0) >= budget;`,
+    },
+  ],
+  "a-further-origin-takes-the-place-of-a-direct-one": [
+    {
+      file: "session/copies/lineage-store.ts",
+      replace: "\n         WHERE excluded.kind <> 'further' OR origins.state = 'lost'",
+      by: "",
+    },
+  ],
+  "an-old-grant-is-taken-for-dead": [
+    {
+      file: "directory/erasure.ts",
+      replace: "const settled = now - GRANT_REST_MS;",
+      by: "const settled = now;",
+    },
+  ],
+  "a-copy-confirms-what-it-has-heard": [
+    {
+      file: "session/erase/erase.ts",
+      replace: "isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));",
+      by: "",
+    },
+    {
+      file: "session/erase/erase.ts",
+      replace: "isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);",
+      by: "",
+    },
+  ],
+  "the-last-message-that-a-model-holds-is-erased-unseen": [
+    {
+      file: "session/erase/erase.ts",
+      replace: "const firstGiven = lowestBetween(on, 0, begun);",
+      by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
+    },
+  ],
+  "a-makeshift-lands-before-it-is-whole": [
+    {
+      file: "session/summary/run.ts",
+      replace: "if (chunkThroughSeq < job.throughSeq) {",
+      by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) {",
+    },
+  ],
+  "a-file-stays-after-its-last-message": [
+    {
+      file: "session/sqlite/file-store.ts",
+      replace: "JSON.stringify(seqs));\n    this.#eraseUncited(files);",
+      by: "JSON.stringify(seqs));",
+    },
+  ],
+  "a-file-stays-after-an-edit": [
+    { file: "session/sqlite/file-store.ts", replace: "    this.#eraseUncited(gone);\n", by: "" },
+  ],
+  "files-are-told-apart-by-their-first-page": [
+    {
+      file: "session/sqlite/file-store.ts",
+      replace: ".update(bytes).digest()",
+      by: ".update(bytes.subarray(0, PAGE_BYTES)).digest()",
+    },
+  ],
+  "an-unpinned-message-stays-pinned": [
+    {
+      file: "session/erase/erase.ts",
+      replace: "if (patch.pinned !== undefined && patch.pinned !== row.isPinned)",
+      by: "if (patch.pinned === true)",
+    },
+  ],
+  "a-pin-is-dropped-silently": [
+    {
+      file: "prompt/pin-instructions.ts",
+      replace: "if (cost > room && !isTooLarge) left.push({ seq, cost });",
+      by: "if (cost > room && !isTooLarge) continue;",
+    },
+  ],
+  "a-pin-stays-with-what-is-left-of-its-message": [
+    {
+      file: "session/log/message-store.ts",
+      replace: "edited_at = NULL, pinned = 0, held_bytes = 0",
+      by: "edited_at = NULL, held_bytes = 0",
+    },
+  ],
+  "an-import-forgets-pins": [
+    { file: "session/copies/import.ts", replace: "isPinned: line.pinned === true,", by: "isPinned: false," },
+  ],
+  "a-lone-surrogate-is-taken-as-it-is": [
+    {
+      file: "api/text.ts",
+      replace: "const wellFormed = text.isWellFormed() ? text : text.toWellFormed();",
+      by: "const wellFormed = text;",
+    },
+  ],
+  "a-version-is-restored-that-rests-on-what-is-erased": [
+    {
+      file: "session/summary/restore.ts",
+      replace: "if (version > lastSoundVersion(store)) return UNSOUND;",
+      by: "",
+    },
+  ],
+  "versions-after-a-restored-one-stay": [
+    { file: "session/summary/run.ts", replace: "  store.summaries.deleteVersionsAfter(earlier.version);\n", by: "" },
+  ],
+  "the-directory-is-owed-no-metadata": [
+    {
+      file: "session/object.ts",
+      replace: "if (patch.metadata !== undefined) oweListing(this.shell.store, updated, newId, now);",
+      by: "",
+    },
+  ],
+  "an-import-forgets-what-was-erased-meanwhile": [
+    {
+      file: "session/erase/erase.ts",
+      replace: `if (!isPending && session.copying?.kind !== "import") return;`,
+      by: "if (!isPending) return;",
+    },
+  ],
+};
+
+/** Those that the first ten seeds do not find: a run that has a minute looks for the others. */
+export const FOUND_LATE: ReadonlySet<string> = new Set([
+  "stale-archive-write",
+  "version-not-purged-after-an-erase",
+  "expires-before-the-archive-confirmed",
+  "expires-though-somebody-spoke",
+  "a-new-life-by-an-old-word",
+  "an-erased-user-is-looked-at-for-ever",
+  "done-work-stays-listed",
+  "a-rebuilt-summary-forgets-that-it-failed",
+  "a-failure-told-late-stays-listed",
+  "tables-that-were-rolled-back-are-remembered",
+  "spent-is-summed-from-versions",
+  "a-further-origin-takes-the-place-of-a-direct-one",
+  "the-last-message-that-a-model-holds-is-erased-unseen",
+  "a-makeshift-lands-before-it-is-whole",
+  "an-import-forgets-what-was-erased-meanwhile",
+  "a-file-stays-after-its-last-message",
+  "an-import-forgets-pins",
+]);
+
+export function patchesOf(variant: string): readonly Patch[] {
+  if (variant === SOUND) return TUNING;
+  const bug = PLANTED_BUGS[variant];
+  if (bug === undefined) {
+    throw new Error(`There is no planted bug "${variant}". There are: ${Object.keys(PLANTED_BUGS).join(", ")}`);
+  }
+  return [...TUNING, ...bug];
+}

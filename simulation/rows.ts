@@ -1,0 +1,284 @@
+import type { Json } from "../src/api/text.ts";
+import type { Disk } from "./object-storage.ts";
+import type { RevisionMessage } from "./revision.ts";
+
+/** What the checks read of an object's tables, past its code. */
+
+/** The object of a session, as far as it is read here. */
+interface OnDisk {
+  readonly disk: Disk;
+}
+
+export interface JobState {
+  readonly id: string;
+  readonly incarnation: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly next_send_at: number;
+  readonly lease: string | null;
+}
+
+export interface SessionState {
+  readonly incarnation: string;
+  readonly archive_rev: number;
+  readonly archived_rev: number;
+  readonly erased_at: number | null;
+  readonly metadata: string;
+  readonly settings: string;
+  readonly expired_at: number | null;
+  readonly began_at: number;
+  readonly tenant_rev: number;
+  readonly tenant_settings: string;
+  readonly copying: Copying | null;
+  readonly message_archive: MessageArchive | null;
+}
+
+/** How far the messages are archived. */
+export interface MessageArchive {
+  readonly throughSeq: number;
+  readonly owedSeq: number;
+  readonly heldSeq: number;
+}
+
+/** A fork or an import that is not whole. */
+export interface Copying {
+  readonly kind: "fork" | "import";
+  readonly until: number;
+  /** Of an import: how far its file is in. */
+  readonly progress?: { readonly throughLine: number };
+}
+
+function isWritten({ disk }: OnDisk): boolean {
+  return disk.remember("isWritten", () => disk.hasTable("session"));
+}
+
+export function sessionOf(object: OnDisk): SessionState | null {
+  return object.disk.remember("session", () => readSession(object));
+}
+
+function readSession(object: OnDisk): SessionState | null {
+  if (!isWritten(object)) return null;
+  const row = object.disk.read("SELECT * FROM session WHERE one = 1")[0];
+  if (row === undefined) return null;
+  return {
+    incarnation: String(row["incarnation"]),
+    archive_rev: Number(row["archive_rev"]),
+    archived_rev: Number(row["archived_rev"]),
+    erased_at: row["erased_at"] === null ? null : Number(row["erased_at"]),
+    metadata: String(row["metadata"]),
+    settings: String(row["settings"]),
+    expired_at: row["expired_at"] === null ? null : Number(row["expired_at"]),
+    began_at: Number(row["began_at"]),
+    tenant_rev: Number(row["tenant_rev"]),
+    tenant_settings: String(row["tenant_settings"]),
+    copying: row["copying"] === null ? null : (JSON.parse(String(row["copying"])) as Copying),
+    message_archive:
+      row["message_archive"] === null ? null : (JSON.parse(String(row["message_archive"])) as MessageArchive),
+  };
+}
+
+/** Which versions of the summary there are, and through which message each goes; oldest first. */
+export function versionsIn(object: OnDisk): { readonly version: number; readonly throughSeq: number }[] {
+  if (!isWritten(object)) return [];
+  return object.disk
+    .read("SELECT version, through_seq FROM summaries ORDER BY version")
+    .map((row) => ({ version: Number(row["version"]), throughSeq: Number(row["through_seq"]) }));
+}
+
+export function newestVersionIn(object: OnDisk): { readonly version: number; readonly throughSeq: number } | undefined {
+  return versionsIn(object).at(-1);
+}
+
+/** The messages that the archive is to hold at the newest revision. */
+export function archivableOf(object: OnDisk): RevisionMessage[] {
+  return object.disk.remember("archivable", () => readArchivable(object));
+}
+
+function readArchivable(object: OnDisk): RevisionMessage[] {
+  const throughSeq = sessionOf(object)?.message_archive?.throughSeq ?? 0;
+  const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
+  const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
+  const standing = standingMessages(object).filter((row) => Number(row["seq"]) <= throughSeq);
+  return standing.map((row) => ({
+    seq: Number(row["seq"]),
+    id: textOrNull(row["client_id"]) ?? `seq-${Number(row["seq"])}`,
+    role: String(row["role"]),
+    author: textOrNull(row["author"]),
+    content: JSON.parse(textOrNull(row["content"]) ?? "null") as Json,
+    metadata: JSON.parse(textOrNull(row["metadata"]) ?? "null") as Json,
+    occurredAt: numberOrNull(row["occurred_at"]),
+    editedAt: numberOrNull(row["edited_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+  }));
+}
+
+/** Text of messages that are erased is still to be written over. */
+export function isErasing(object: OnDisk): boolean {
+  return erasingOf(object) !== null;
+}
+
+/** Up to which message text is still to be written over; null if none is. */
+function erasingOf(object: OnDisk): { throughSeq: number; erasedAt: number } | null {
+  const { disk } = object;
+  if (!isWritten(object)) return null;
+  return disk.remember("erasing", () => {
+    const row = disk.read("SELECT * FROM erasing")[0];
+    return row === undefined ? null : { throughSeq: Number(row["through_seq"]), erasedAt: Number(row["erased_at"]) };
+  });
+}
+
+/** The log as it stands: of erased messages, whose text is still to be written over, nothing but what is left of them. */
+export function standingMessages(object: OnDisk): Record<string, unknown>[] {
+  const { disk } = object;
+  if (!isWritten(object)) return [];
+  const erasing = erasingOf(object);
+  const gone = { content: null, author: null, metadata: null, occurred_at: null, edited_at: null, hash: null };
+  return disk.remember("standing", () =>
+    disk.read("SELECT * FROM messages WHERE seq > 0 ORDER BY seq").map((row) => {
+      const isGone = erasing !== null && Number(row["seq"]) <= erasing.throughSeq;
+      if (!isGone || row["content"] === null) return withFiles(disk, row);
+      return { ...row, ...gone, erased_at: row["erased_at"] ?? erasing.erasedAt };
+    }),
+  );
+}
+
+/** A row of a message with its files where they were: in the row a word stands for each. */
+function withFiles(disk: OnDisk["disk"], row: Record<string, unknown>): Record<string, unknown> {
+  if (row["held_bytes"] === 0) return row;
+  const files = heldFiles(disk);
+  const told = String(row["content"]);
+  const [, text] = /^"\\u0000text (\d+)\\u0000"$/.exec(told) ?? [];
+  return { ...row, content: withFilesIn(text === undefined ? told : (files.get(Number(text)) ?? ""), files) };
+}
+
+/** JSON with the files in it that words stand for. */
+export function withFilesIn(json: string, files: ReadonlyMap<number, string>): string {
+  return json.replaceAll(/\\u0000file (\d+) [^\\]*\\u0000/g, (_, id) => files.get(Number(id)) ?? "");
+}
+
+/** The files that stand outside of messages, by their ids. */
+export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
+  return disk.remember("files", () => {
+    const files = new Map<number, string>();
+    if (!disk.hasTable("file_pages")) return files;
+    for (const { file, data } of disk.read("SELECT row / 64 AS file, data FROM file_pages ORDER BY row")) {
+      const page = data instanceof Uint8Array ? Buffer.from(data).toString("utf8") : "";
+      files.set(Number(file), (files.get(Number(file)) ?? "") + page);
+    }
+    return files;
+  });
+}
+
+/** What a session holds that is neither erased nor expired; null if it is. */
+export interface Held {
+  readonly incarnation: string;
+  readonly copying: Copying | null;
+  /** The newest version of its summary; 0 if it has none. */
+  readonly version: number;
+  /** What that covers. */
+  readonly throughSeq: number;
+  /** The summary that is owed, and what that is to cover. */
+  readonly owed: { readonly jobId: string; readonly throughSeq: number } | null;
+  /** A makeshift made its summary. */
+  readonly isDegraded: boolean;
+}
+
+export function heldIn(object: OnDisk): Held | null {
+  return object.disk.remember("held", () => readHeld(object));
+}
+
+function readHeld(object: OnDisk): Held | null {
+  const row = sessionOf(object);
+  if (row === null || row.erased_at !== null || row.expired_at !== null) return null;
+  const [newest] = object.disk.read(
+    "SELECT version, through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1",
+  );
+  const [job] = object.disk.read("SELECT id, through_seq FROM jobs WHERE kind = 'summarize'");
+  const { incarnation, copying } = row;
+  return {
+    incarnation,
+    copying,
+    version: Number(newest?.["version"] ?? 0),
+    throughSeq: Number(newest?.["through_seq"] ?? 0),
+    owed: job === undefined ? null : { jobId: String(job["id"]), throughSeq: Number(job["through_seq"]) },
+    isDegraded: newest?.["degraded"] === 1,
+  };
+}
+
+/** Whether copies have yet to be told of erasures. */
+export function owesErasures(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const owed = "SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1";
+  return disk.remember("owesErasures", () => disk.read(owed).length > 0);
+}
+
+/** Whether the audit has yet to be told of anything. */
+export function owesAudits(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  return disk.remember("owesAudits", () => disk.read("SELECT 1 FROM owed_audits LIMIT 1").length > 0);
+}
+
+/** What models took for a session on a day. */
+export function spentOn(object: OnDisk, day: number): number {
+  if (!isWritten(object)) return 0;
+  const [row] = object.disk.read("SELECT summarizer_tokens FROM spent WHERE day = ?", day);
+  return Number(row?.["summarizer_tokens"] ?? 0);
+}
+
+/** Whether anything has yet to be carried over. */
+export function awaitsCarrying(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const awaited = "SELECT 1 FROM origins WHERE kind = 'continuation' AND state IN ('pending', 'stale')";
+  return disk.remember("awaitsCarrying", () => disk.read(awaited).length > 0);
+}
+
+/** Messages that the object holds as erased. */
+export function erasedSeqsOf(object: OnDisk): number[] {
+  if (!isWritten(object)) return [];
+  const erased =
+    "SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= (SELECT through_seq FROM erasing))";
+  return seqsOf(object, "erased", erased);
+}
+
+export function jobsOf(object: OnDisk): JobState[] {
+  if (!isWritten(object)) return [];
+  return object.disk.remember("jobs", () => readJobs(object));
+}
+
+function readJobs(object: OnDisk): JobState[] {
+  return object.disk.read("SELECT id, incarnation, kind, state, next_send_at, lease FROM jobs").map((row) => ({
+    id: String(row["id"]),
+    incarnation: String(row["incarnation"]),
+    kind: String(row["kind"]),
+    state: String(row["state"]),
+    next_send_at: Number(row["next_send_at"]),
+    lease: row["lease"] === null ? null : String(row["lease"]),
+  }));
+}
+
+/** The last message that a model has in hand; null if none has any. */
+export function lastGivenSeq(object: OnDisk): number | null {
+  if (!isWritten(object)) return null;
+  const [row] = object.disk.read("SELECT chunk_through_seq FROM jobs WHERE lease IS NOT NULL AND kind = 'summarize'");
+  return row === undefined || row["chunk_through_seq"] === null ? null : Number(row["chunk_through_seq"]);
+}
+
+/** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
+export function draftOf(object: OnDisk): { jobId: string; throughSeq: number } | null {
+  const [row] = isWritten(object)
+    ? object.disk.read("SELECT id, draft ->> 'throughSeq' AS through_seq FROM jobs WHERE draft IS NOT NULL LIMIT 1")
+    : [];
+  return row === undefined ? null : { jobId: String(row["id"]), throughSeq: Number(row["through_seq"]) };
+}
+
+export function hiddenSeqsOf(object: OnDisk): number[] {
+  if (!isWritten(object)) return [];
+  return seqsOf(object, "hidden", "SELECT seq FROM hidden ORDER BY seq");
+}
+
+function seqsOf({ disk }: OnDisk, name: string, sql: string): number[] {
+  return disk.remember(name, () => disk.read(sql).map((row) => Number(row["seq"])));
+}

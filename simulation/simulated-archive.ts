@@ -1,0 +1,207 @@
+import { drizzle } from "drizzle-orm/node-postgres";
+import { Client } from "pg";
+import type { Json } from "../src/api/text.ts";
+
+/** What goes wrong with one transaction. */
+export type ArchiveFault =
+  /** No connection. */
+  | { readonly kind: "refused" }
+  /** The connection breaks at a statement. */
+  | { readonly kind: "broken"; readonly statements: number }
+  /** One statement fails, and the connection lives. */
+  | { readonly kind: "refusedStatement"; readonly statements: number }
+  /** It is committed, and nobody learns of it. */
+  | { readonly kind: "commitUnconfirmed" };
+
+export interface ArchivedSession {
+  readonly tenant: string;
+  readonly owner: string;
+  readonly session: string;
+  readonly incarnation: string;
+  readonly rev: number;
+  readonly head_seq: number;
+  readonly through_seq: number;
+  readonly metadata: Record<string, unknown>;
+  readonly created_at: string;
+  readonly erased_at: string | null;
+}
+export interface ArchivedSummary {
+  readonly incarnation: string;
+  readonly version: number;
+  readonly through_seq: number;
+  readonly tokens: number;
+  readonly summarizer: string;
+  readonly degraded: boolean;
+  readonly dropped_items: number;
+}
+export interface ArchivedItem {
+  readonly incarnation: string;
+  readonly item_id: string;
+  readonly from_version: number;
+  readonly to_version: number | null;
+  readonly kind: string;
+  readonly text: string;
+  readonly source_seqs: number[];
+  readonly source_session: string | null;
+  readonly status: string;
+}
+
+export interface ArchivedMessage {
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly author: string | null;
+  readonly content: Json;
+  readonly metadata: Json;
+  readonly occurred_at: string | null;
+  readonly edited_at: string | null;
+  readonly erased_at: string | null;
+}
+
+/** Everything that the archive holds. */
+export interface ArchiveCopy {
+  readonly sessions: readonly ArchivedSession[];
+  readonly summaries: readonly ArchivedSummary[];
+  readonly items: readonly ArchivedItem[];
+  readonly messages: readonly ArchivedMessage[];
+}
+
+/** What it holds of one life of a session. */
+export function versionsOf(
+  { summaries, items, messages }: ArchiveCopy,
+  incarnation: string,
+): Omit<ArchiveCopy, "sessions"> {
+  const isOfLife = (row: { readonly incarnation: string }): boolean => row.incarnation === incarnation;
+  return {
+    summaries: summaries.filter(isOfLife),
+    items: items.filter(isOfLife),
+    messages: messages.filter(isOfLife),
+  };
+}
+
+export const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [], messages: [] };
+
+const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
+
+// What PostgreSQL makes of a text goes with it, and is no text that the checks would know: words are cut to their stems.
+const READ_ALL = `
+  select
+    (select coalesce(json_agg(s order by tenant, owner, session), '[]') from sessions s) as sessions,
+    (select coalesce(json_agg(s order by incarnation, version), '[]') from summaries s) as summaries,
+    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by incarnation, item_id, from_version), '[]') from summary_items i) as items,
+    (select coalesce(json_agg(m order by incarnation, seq), '[]') from messages m) as messages`;
+
+class ArchiveFailed extends Error {
+  override readonly name = "ArchiveFailed";
+  readonly code = "57P01";
+}
+
+/** A real PostgreSQL, over one connection: transactions of the simulation never overlap, since rows are locked in them anyway. */
+export class SimulatedArchive {
+  readonly #client: Client;
+  #statementsLeft = Number.POSITIVE_INFINITY;
+  #fault: ArchiveFault | null = null;
+  /** As it stands; read anew after every transaction. */
+  copy: ArchiveCopy = EMPTY;
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** @param databaseUrl a database with the migrations, which holds nothing else */
+  static async open(databaseUrl: string): Promise<SimulatedArchive> {
+    const client = new Client({ connectionString: databaseUrl, application_name: "threadkeep-simulation" });
+    await client.connect();
+    for (const table of TABLES) await client.query(`alter table ${table} set unlogged`);
+    await client.query("set synchronous_commit = off");
+    return new SimulatedArchive(client);
+  }
+
+  async clear(): Promise<void> {
+    await this.#client.query(TABLES.map((table) => `delete from ${table}`).join("; "));
+    this.copy = EMPTY;
+  }
+
+  /** Tables whose rows come and go by the ten thousand grow; once in a while they are cut back. */
+  async compact(): Promise<void> {
+    await this.#client.query(`truncate ${TABLES.join(", ")}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end();
+  }
+
+  /** Puts back what was there when a copy was taken, as an operator does from a backup. */
+  async restore(copy: ArchiveCopy): Promise<void> {
+    await this.clear();
+    for (const [table, rows] of [
+      ["sessions", copy.sessions],
+      ["summaries", copy.summaries],
+      ["summary_items", copy.items],
+      ["messages", copy.messages],
+    ] as const) {
+      const columns = await this.#columnsOf(table);
+      await this.#client.query(
+        `insert into ${table} (${columns}) select ${columns} from json_populate_recordset(null::${table}, $1)`,
+        [JSON.stringify(rows)],
+      );
+    }
+    await this.#read();
+  }
+
+  /** The columns that can be written: others PostgreSQL makes of them. */
+  async #columnsOf(table: string): Promise<string> {
+    const { rows } = await this.#client.query<{ columns: string }>(
+      `select string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns
+       from information_schema.columns where table_name = $1 and is_generated = 'NEVER'`,
+      [table],
+    );
+    return rows[0]?.columns ?? "";
+  }
+
+  async #read(): Promise<void> {
+    const { rows } = await this.#client.query<ArchiveCopy>(READ_ALL);
+    this.copy = rows[0] ?? EMPTY;
+  }
+
+  /** As `withDatabase` of src/archive/database.ts, with the faults of a network in it. */
+  async run<T>(body: (database: unknown) => Promise<T>, fault: ArchiveFault | null): Promise<T> {
+    if (fault?.kind === "refused") throw new ArchiveFailed("connection refused, as the simulation asked");
+    this.#fault = fault;
+    this.#statementsLeft =
+      fault?.kind === "broken" || fault?.kind === "refusedStatement" ? fault.statements : Number.POSITIVE_INFINITY;
+    const database = drizzle({ client: this.#client });
+    const query = this.#client.query.bind(this.#client);
+    const faulty = async (...args: Parameters<typeof query>): Promise<unknown> => {
+      await this.#beforeStatement();
+      const result: unknown = await query(...args);
+      if (this.#fault?.kind === "commitUnconfirmed" && textOf(args[0]) === "commit") {
+        throw new ArchiveFailed("the connection broke after the commit, as the simulation asked");
+      }
+      return result;
+    };
+    Object.defineProperty(this.#client, "query", { value: faulty, configurable: true });
+    try {
+      return await body(database);
+    } finally {
+      Reflect.deleteProperty(this.#client, "query");
+      // What a server does when a connection is gone; a warning if no transaction is open.
+      if (fault !== null) await this.#client.query("rollback");
+      await this.#read();
+    }
+  }
+
+  async #beforeStatement(): Promise<void> {
+    this.#statementsLeft -= 1;
+    if (this.#statementsLeft >= 0) return;
+    // A broken connection stays broken; a statement that was refused leaves the next one be.
+    if (this.#fault?.kind === "refusedStatement") this.#statementsLeft = Number.POSITIVE_INFINITY;
+    throw new ArchiveFailed("the statement failed, as the simulation asked");
+  }
+}
+
+function textOf(query: unknown): string {
+  if (typeof query === "string") return query;
+  return typeof query === "object" && query !== null && "text" in query ? String(query.text) : "";
+}

@@ -1,0 +1,200 @@
+import { MAX_MENDED_PATHS } from "../src/api/limits.ts";
+import { canonicalJson, type Json } from "../src/api/text.ts";
+import type { TransferLine } from "../src/api/transfer.ts";
+import type { AtGate } from "./activity.ts";
+import { value } from "./check-log.ts";
+import { type ClientCall, describeEnd } from "./client-call.ts";
+import { ask, goOn } from "./clients.ts";
+import type { ModelMessage } from "./model.ts";
+import { logOf, pickSource, pickTarget } from "./pick-session.ts";
+import type { Random } from "./random.ts";
+import { sessionOf } from "./rows.ts";
+import type { ExportEnd, ExportHead, SessionInstance } from "./system-types.ts";
+import { asSent } from "./unstorable.ts";
+import { Violation } from "./violation.ts";
+import type { ExportFile, SimulatedSession, World } from "./world.ts";
+
+/** Sessions as lines, out and in again. */
+
+const MAX_FILES = 4;
+/** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
+const BROKEN_SHARE = 0.3;
+const LEFT_SHARE = 0.35;
+const LINES_AT_ONCE = 4;
+
+export async function exportSession(world: World): Promise<string> {
+  const session = pickSource(world);
+  const incarnation = sessionOf(session.object)?.incarnation ?? "";
+  const call = await ask(world, `export ${session.label}`, session.space, async (by) => {
+    const lines: TransferLine[] = [];
+    for await (const line of await world.system.exportSession(by, session.ref.session)) lines.push(line);
+    note(world, session, incarnation, lines);
+    return lines.length;
+  });
+  const lines = call.ended?.kind === "answer" ? `${call.ended.answer} lines` : describeEnd(call.ended);
+  return `${session.label} → ${lines}`;
+}
+
+/** A file, held to the log where it says that it is whole. Called as its last line is read. */
+function note(world: World, session: SimulatedSession, incarnation: string, lines: readonly TransferLine[]): void {
+  const end = lines.at(-1);
+  if (end?.type !== "end") throw new Violation(5, "an export ends without its end");
+  const log = session.model?.log ?? [];
+  if (end.complete) checkLines(lines, log, end.messages);
+  world.files.push({ session, incarnation, lines, log: end.complete ? log : null });
+  if (world.files.length > MAX_FILES) world.files.shift();
+}
+
+/** An export that says it is complete is of one moment. */
+function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[], headSeq: number): void {
+  const messages = lines.filter((line) => line.type === "message");
+  if (messages.length !== headSeq) throw new Violation(1, `an export of ${headSeq} messages has ${messages.length}`);
+  for (const line of messages) {
+    const said = log[line.seq - 1];
+    if (said === undefined || JSON.stringify(line.content ?? null) !== JSON.stringify(said.content)) {
+      throw new Violation(5, `an export that is complete says of seq ${line.seq} what the log does not`);
+    }
+    if ((line.pinned === true) !== said.isPinned) {
+      throw new Violation(13, `an export that is complete tells of a pin of seq ${line.seq} what the log does not`);
+    }
+  }
+}
+
+export async function importSession(world: World): Promise<string> {
+  const { random } = world;
+  const file = random.pick(world.files);
+  if (file === undefined) return "nothing was exported";
+  const target = pickTarget(world, file.session) ?? file.session;
+  const breaksAt = random.chance(BROKEN_SHARE) ? random.below(file.lines.length) : file.lines.length;
+  const name = `import ${file.session.label} as ${target.label}`;
+  const sent = asTyped(world.aside, file);
+  const call = await ask(
+    world,
+    name,
+    target.space,
+    async (by, atGate) => {
+      const result = await world.system.importSession(
+        by,
+        linesOf(random, atGate, sent.lines, breaksAt),
+        target.ref.session,
+      );
+      expectMended(result.mended ?? [], sent.places);
+      await checkImported(target, file, result.droppedItems);
+      return result;
+    },
+    LEFT_SHARE,
+  );
+  // Half of it is here: what it claims of other sessions may be gone before the rest comes.
+  const changed = call.isDone ? null : await eraseClaimed(world, file, target);
+  if (changed !== null) await goOn(world, call);
+  if (breaksAt === file.lines.length) expectTaken(file, call);
+  const broken = breaksAt < file.lines.length ? `, broken at line ${breaksAt + 1}` : "";
+  return `${file.session.label} as ${target.label}${broken}${changed ?? ""} → ${describeEnd(call.ended)}`;
+}
+
+/** Erases a message that an item of a file rests on, in the session that it was said in; null if there is none. */
+async function eraseClaimed(world: World, { lines }: ExportFile, { space }: SimulatedSession): Promise<string | null> {
+  const claims = world.sessions.flatMap((session) =>
+    session.space === space
+      ? lines.flatMap((line) =>
+          line.type === "item" && line.sourceSession === session.ref.session
+            ? line.sourceSeqs.flatMap((seq) => logOf(session)[seq - 1] ?? []).map(({ id }) => ({ session, id }))
+            : [],
+        )
+      : [],
+  );
+  const claim = world.random.pick(claims);
+  if (claim === undefined || world.random.chance(0.3)) return null;
+  const { session, id } = claim;
+  const call = await ask(world, `erase ${session.label}`, space, (by) =>
+    world.system.eraseMessage(by, session.ref.session, id),
+  );
+  return `; meanwhile erase ${session.label}: ${id} → ${describeEnd(call.ended)}`;
+}
+
+/** A file that somebody wrote by hand: some of its texts have what no store keeps. */
+function asTyped(random: Random, { lines }: ExportFile): { lines: readonly unknown[]; places: readonly string[] } {
+  const places: string[] = [];
+  const typed = lines.map((line, index) => {
+    if (line.type !== "message" || line.content === undefined) return line;
+    const { value: content, places: found } = asSent(random, line.content, `line ${index + 1}/content`);
+    places.push(...found);
+    return { ...line, content };
+  });
+  return { lines: typed, places };
+}
+
+function expectMended(told: readonly string[], places: readonly string[]): void {
+  if (told.join() === places.slice(0, MAX_MENDED_PATHS).join()) return;
+  throw new Violation(13, `an import tells that ${told.join(", ")} is mended, and it is ${places.join(", ")}`);
+}
+
+/** The lines as they come in, a few at a time: whoever sends them may take long, and may break off. */
+async function* linesOf(
+  random: Random,
+  atGate: AtGate,
+  lines: readonly unknown[],
+  breaksAt: number,
+): AsyncGenerator<string> {
+  const isCutOff = random.chance(0.5);
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+    await atGate("more lines", async (passage) => {
+      if (passage === "faulty") throw new Error("whoever sends the file is gone, as the simulation asked");
+    });
+    for (const [index, line] of lines.slice(at, at + LINES_AT_ONCE).entries()) {
+      if (at + index === breaksAt) {
+        if (!isCutOff) yield "this is no line";
+        return;
+      }
+      yield JSON.stringify(line);
+    }
+  }
+}
+
+/** What a session gave out is taken in again, unless its place is taken or something came between. */
+function expectTaken({ log }: ExportFile, { ended, hasMetFault }: ClientCall): void {
+  if (log === null || hasMetFault || ended?.kind !== "refusal" || ended.code !== "validation_failed") return;
+  throw new Violation(7, `what a session exported is not taken in: ${ended.detail}`);
+}
+
+/** Exported again, it gives the same lines but for its id. */
+async function checkImported(target: SimulatedSession, { lines }: ExportFile, dropped: number): Promise<void> {
+  const foreign = lines.filter((line) => line.type === "item" && line.sourceSession !== undefined);
+  if (dropped > foreign.length) {
+    throw new Violation(8, `an import drops ${dropped - foreign.length} items that the exporting session stood by`);
+  }
+  // Sessions that items name may be gone, and vouch for nothing.
+  if (dropped > 0) return;
+  const instance = await target.object.instance();
+  const again = await readLines(instance, value(await instance.beginExport(), "an export"));
+  for (const [index, line] of lines.entries()) {
+    const expected = line.type === "session" ? { ...line, id: target.ref.session } : line;
+    if (textOf(again[index]) === textOf(expected)) continue;
+    throw new Violation(
+      7,
+      `an import gives another export at line ${index + 1}:\n` +
+        `    first ${JSON.stringify(expected)}\n    again ${JSON.stringify(again[index])}`,
+    );
+  }
+  if (again.length !== lines.length) throw new Violation(7, `an import gives ${again.length} of ${lines.length} lines`);
+}
+
+async function readLines(instance: SessionInstance, head: ExportHead): Promise<TransferLine[]> {
+  const lines: TransferLine[] = [head.line];
+  for (let afterSeq = 0; afterSeq < head.headSeq;) {
+    const page = value(await instance.exportPage(head, afterSeq), "a page of an export");
+    lines.push(...page);
+    afterSeq = page.at(-1)?.seq ?? head.headSeq;
+  }
+  for (let from: ExportEnd["next"] = null; ;) {
+    const page: ExportEnd = value(await instance.endExport(head, from), "the end of an export");
+    lines.push(...page.lines, ...(page.end === null ? [] : [page.end]));
+    if (page.next === null) return lines;
+    from = page.next;
+  }
+}
+
+/** The same whatever order the client wrote its settings in: what is taken in over HTTP has one. */
+function textOf(line: TransferLine | undefined): string {
+  return canonicalJson((line ?? null) as Json);
+}

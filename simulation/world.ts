@@ -1,0 +1,331 @@
+import { ownerName, sessionName, type SessionRef, type SessionSettings, TENANT_OWNER } from "../src/api/session.ts";
+import type { SummarizerRequest } from "../src/api/summarizer.ts";
+import { type TenantSettings, UNSET_TENANT } from "../src/api/tenant.ts";
+import type { TransferLine } from "../src/api/transfer.ts";
+import type { AtGate } from "./activity.ts";
+import type { ChatHabits } from "./chat-content.ts";
+import type { ClientCall } from "./client-call.ts";
+import type { Consumer } from "./consumer.ts";
+import { Lives } from "./epoch-book.ts";
+import type { ModelMessage, ModelSession } from "./model.ts";
+import { namespaceOf } from "./network.ts";
+import { Random } from "./random.ts";
+import type { Held } from "./rows.ts";
+import { SILENT } from "./silent-log.ts";
+import type { ArchiveCopy, SimulatedArchive } from "./simulated-archive.ts";
+import { type Build, SimulatedObject } from "./simulated-object.ts";
+import { type QueueName, SimulatedQueues } from "./simulated-queue.ts";
+import { Surroundings } from "./surroundings.ts";
+import type {
+  DirectoryInstance,
+  ObjectInstance,
+  OperationsInstance,
+  Queue,
+  SessionInstance,
+  System,
+  TenantClient,
+} from "./system-types.ts";
+import { Violation } from "./violation.ts";
+
+const START = Date.UTC(2026, 5, 1, 12);
+/** What one call of an object may read and write, in rows. */
+const MAX_ROWS_A_CALL = 50_000;
+
+/** A tenant's sessions, or those of one user of it. */
+export interface Space {
+  readonly tenant: string;
+  readonly owner: string;
+}
+
+export function isUser({ owner }: Space): boolean {
+  return owner !== TENANT_OWNER;
+}
+
+/** A session, what it ought to be, and what was seen of it. */
+export interface SimulatedSession {
+  readonly ref: SessionRef;
+  /** The name of its object. */
+  readonly name: string;
+  /** What steps call it: short where its space is the first one. */
+  readonly label: string;
+  readonly space: Space;
+  readonly object: SimulatedObject<SessionInstance>;
+  readonly birthSettings: SessionSettings;
+  model: ModelSession | null;
+  /** Texts that were edited away or erased. */
+  retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
+  /** Messages of earlier lives, which clients may append again. */
+  readonly pastIds: string[];
+  /** Ranges for which an answer of a model was saved: asking again would be paid twice. */
+  readonly paid: Set<string>;
+  /** Seqs that a job's summarizer was given, of answers that were saved, by job. */
+  readonly told: Map<string, Set<number>>;
+  /** How the summary stood at each revision that the archive has to learn of, by `incarnation/rev`. */
+  readonly revisions: Map<string, string>;
+  /** Lives that were erased. */
+  readonly erasedLives: Set<string>;
+  /** Lines of the import that fills it. */
+  readonly importing: TransferLine[];
+  /** The last line of the file that is in. */
+  importedThrough: number;
+  /** What the object held when it last held anything. */
+  heldBefore: Held | null;
+  /** What the last checks looked at. */
+  checkedVersion: number;
+  notedVersion: number;
+  checked: { readonly model: ModelSession; readonly basis: string } | null;
+}
+
+/** An export that was read to its end. */
+export interface ExportFile {
+  readonly session: SimulatedSession;
+  readonly incarnation: string;
+  readonly lines: readonly TransferLine[];
+  /** The log of which it says that it is whole; null where it says that it is not. */
+  readonly log: readonly ModelMessage[] | null;
+}
+
+/** Everything there is. */
+export class World {
+  readonly system: System;
+  readonly archive: SimulatedArchive;
+  /** Something serves where the summarizer is away. */
+  readonly hasMakeshift: boolean;
+  /** What is said is found by its meaning, too. */
+  readonly hasEmbedder: boolean;
+  /** What is said. */
+  readonly habits: ChatHabits;
+  readonly surroundings: Surroundings;
+  readonly queues: SimulatedQueues;
+  readonly spaces: Space[] = [];
+  readonly sessions: SimulatedSession[] = [];
+  readonly lives = new Lives();
+  /** What each tenant's settings were, oldest first. */
+  readonly #tenants = new Map<string, TenantSettings[]>();
+  /** What the isolates remember of tenants, each for itself. */
+  readonly isolates: TenantClient[] = [];
+  readonly operations: SimulatedObject<OperationsInstance>;
+  readonly #directories = new Map<string, SimulatedObject<DirectoryInstance>>();
+  readonly #others = new Map<string, SimulatedObject>();
+  /** Requests of clients that have not ended, and those that nobody waits for any more. */
+  calls: ClientCall[] = [];
+  consumers: Consumer[] = [];
+  nextActivityId = 1;
+  /** What clients read out, and may read in again. */
+  readonly files: ExportFile[] = [];
+  archiveState: "up" | "down" = "up";
+  summarizerState: "up" | "down";
+  /** Tenants, operations and the list of owners. */
+  registryState: "up" | "down" = "up";
+  /** What an operator could restore. */
+  readonly backups: ArchiveCopy[] = [];
+  /** Under which lease a summarizer is asked. */
+  readonly leases = new WeakMap<SummarizerRequest, { readonly session: SimulatedSession; readonly lease: string }>();
+  /** Jobs of which the list of failures could not be told that they are done. */
+  readonly untold = new Set<string>();
+  /** The archive was set back: what it lacks is sent once something is owed. */
+  isRestored = false;
+  /** Whether it ever was. Nobody here replays the erasures of users afterwards, as an operator has to (docs/deploy.md). */
+  wasRestored = false;
+
+  constructor(
+    system: System,
+    archive: SimulatedArchive,
+    random: Random,
+    {
+      hasMakeshift,
+      hasEmbedder,
+      summarizerState,
+      habits,
+    }: Pick<World, "hasMakeshift" | "hasEmbedder" | "summarizerState" | "habits">,
+  ) {
+    this.system = system;
+    this.archive = archive;
+    this.hasMakeshift = hasMakeshift;
+    this.hasEmbedder = hasEmbedder;
+    this.summarizerState = summarizerState;
+    this.habits = habits;
+    this.surroundings = new Surroundings(START, random);
+    this.queues = new SimulatedQueues(this.now);
+    this.queues.onDeadLetter = ({ body, attempts, hasMetFault }) => {
+      if (hasMetFault) return;
+      const what = `${body.kind} ${"session" in body ? body.session : body.owner}`;
+      throw new Violation(10, `healthy work reached the dead letters: ${what} after ${attempts} deliveries`);
+    };
+    // Whoever did the job may have died, or never have heard that it was done, before it took it off the list. The queue owes another
+    // delivery, which would do that, and the simulation lets it break its word: by clocks that jump past the days that it keeps a
+    // message for, and outright.
+    this.queues.onLost = ({ body, hasMetFault }) => {
+      if (hasMetFault) this.untold.add(body.jobId);
+    };
+    this.operations = this.#newObject("operations", (context) => new system.Operations(context, {}));
+  }
+
+  readonly now = (): number => this.surroundings.now;
+
+  get random(): Random {
+    return this.surroundings.random;
+  }
+
+  /** Chance for what a seed does beside its old story: that stays as it was. */
+  aside = new Random(0);
+
+  /** Time passes, or the clock is set back. */
+  setNow(now: number): void {
+    this.surroundings.setNow(now);
+  }
+
+  passTime(ms: number): void {
+    this.setNow(this.now() + ms);
+  }
+
+  // Objects
+
+  #newObject<Instance extends ObjectInstance>(name: string, build: Build<Instance>): SimulatedObject<Instance> {
+    return new SimulatedObject(name, build, MAX_ROWS_A_CALL);
+  }
+
+  /** What calls of an object go through: they are made at once, and fail while the registry is away. */
+  readonly #atOnce: AtGate = (_, body) => body(this.registryState === "down" ? "faulty" : "well");
+
+  #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
+    return {
+      send: async (message) => {
+        // Nobody hears what is sent by an instance that was ended.
+        if (!isAlive()) throw new Error("the instance that sends this is gone");
+        this.queues.send(name, message);
+      },
+    };
+  }
+
+  addSession(space: Space, id: string, birthSettings: SessionSettings): void {
+    const { tenant, owner } = space;
+    const name = sessionName({ tenant, owner, session: id });
+    const object = this.#newObject(
+      name,
+      (context, isAlive) =>
+        new this.system.ChatSession(context, {
+          SUMMARIZE_QUEUE: this.#queue("threadkeep-summarize", isAlive),
+          ARCHIVE_QUEUE: this.#queue("threadkeep-archive", isAlive),
+          // Events of the audit are counted elsewhere.
+          AUDIT_QUEUE: {
+            send: async () => {
+              if (this.queues.state === "down") throw new Error("the queue is out of reach");
+            },
+          },
+          OPERATIONS: namespaceOf(this, "operations", this.#atOnce),
+          TENANT: namespaceOf(this, "tenant", this.#atOnce),
+        }),
+    );
+    if (!this.spaces.includes(space)) this.spaces.push(space);
+    const isFirst = space === this.spaces[0];
+    this.sessions.push({
+      ref: { tenant, owner, session: id },
+      name,
+      label: isFirst ? id : name,
+      space,
+      object,
+      birthSettings,
+      model: null,
+      retired: [],
+      pastIds: [],
+      paid: new Set(),
+      told: new Map(),
+      revisions: new Map(),
+      erasedLives: new Set(),
+      importing: [],
+      importedThrough: 0,
+      heldBefore: null,
+      checkedVersion: -1,
+      notedVersion: -1,
+      checked: null,
+    });
+  }
+
+  sessionNamed(name: string): SimulatedSession {
+    const found = this.sessions.find((session) => session.name === name);
+    if (found === undefined) throw new Violation(0, `somebody calls the session ${name}, which is not there`);
+    return found;
+  }
+
+  directory(name: string): SimulatedObject<DirectoryInstance> {
+    const known = this.#directories.get(name);
+    if (known !== undefined) return known;
+    const made = this.#newObject(
+      name,
+      (context, isAlive) =>
+        new this.system.Directory(context, {
+          ARCHIVE_QUEUE: this.#queue("threadkeep-archive", isAlive),
+          OWNERS: namespaceOf(this, "owners", this.#atOnce),
+          OPERATIONS: namespaceOf(this, "operations", this.#atOnce),
+        }),
+    );
+    this.#directories.set(name, made);
+    return made;
+  }
+
+  /** Directories that somebody has called, with the space of each. */
+  directories(): { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
+    return [...this.#directories].flatMap(([name, object]) => {
+      const [tenant = "", owner = ""] = name.split("/");
+      const space = this.spaces.find((one) => ownerName(one) === `${tenant}/${owner}`);
+      return space === undefined ? [] : [{ space, object }];
+    });
+  }
+
+  tenantObject(tenant: string): SimulatedObject {
+    return this.#other(`tenant ${tenant}`, (context) => new this.system.Tenant(context, {}));
+  }
+
+  owners(tenant: string): SimulatedObject {
+    const build: Build<ObjectInstance> = (context) =>
+      new this.system.Owners(context, { OPERATIONS: namespaceOf(this, "operations", this.#atOnce) });
+    return this.#other(`owners ${tenant}`, build);
+  }
+
+  #other(name: string, build: Build<ObjectInstance>): SimulatedObject {
+    const known = this.#others.get(name);
+    if (known !== undefined) return known;
+    const made = this.#newObject(name, build);
+    this.#others.set(name, made);
+    return made;
+  }
+
+  /** Every object but the sessions' own. */
+  registry(): SimulatedObject[] {
+    return [this.operations, ...this.#directories.values(), ...this.#others.values()];
+  }
+
+  /** An isolate that has heard of no tenant yet. */
+  newIsolate(): TenantClient {
+    return this.system.createTenantClient(namespaceOf(this, "tenant", this.#atOnce), {
+      keepAlive: () => undefined,
+      log: SILENT,
+    });
+  }
+
+  // Tenants
+
+  noteTenant(tenant: string, settings: TenantSettings): void {
+    this.#tenants.set(tenant, [...(this.#tenants.get(tenant) ?? [UNSET_TENANT]), settings]);
+  }
+
+  /** What a tenant has set now. */
+  tenantNow(tenant: string): TenantSettings {
+    return this.#tenants.get(tenant)?.at(-1) ?? UNSET_TENANT;
+  }
+
+  tenantAt(tenant: string, rev: number): TenantSettings {
+    return this.#tenants.get(tenant)?.find((settings) => settings.rev === rev) ?? UNSET_TENANT;
+  }
+
+  /** Whether a tenant ever bounded what its sessions may take. */
+  hasLimits(tenant: string): boolean {
+    return this.#tenants.get(tenant)?.some(({ limits }) => limits !== undefined) === true;
+  }
+
+  close(): void {
+    for (const { object } of this.sessions) object.close();
+    for (const object of this.registry()) object.close();
+  }
+}

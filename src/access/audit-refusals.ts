@@ -1,0 +1,60 @@
+/** Tells the audit of those who are turned away before they reach an operation. */
+
+import { ThreadkeepError } from "../api/errors.ts";
+import { TENANT_OWNER } from "../api/session.ts";
+import type { AuditTrail } from "../telemetry/audit.ts";
+import { coarseNetwork } from "../telemetry/coarse-network.ts";
+import type { Authenticator } from "./authenticate.ts";
+import type { LimitRequests } from "./rate-limit.ts";
+
+/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+const ADDRESS_HEADER = "CF-Connecting-IP";
+
+/** The same authenticator. Of those that it refuses nobody knows more than the network. */
+export function watchStrangers(authenticate: Authenticator, audit: AuditTrail): Authenticator {
+  return async (request) => {
+    try {
+      return await authenticate(request);
+    } catch (error) {
+      if (error instanceof ThreadkeepError) {
+        audit.refuse({
+          tenant: null,
+          owner: TENANT_OWNER,
+          actor: { kind: "stranger", id: "stranger" },
+          session: null,
+          action: "authenticate",
+          result: error.fault.code,
+          requestId: null,
+          from: coarseNetwork(request.headers.get(ADDRESS_HEADER)),
+        });
+      }
+      throw error;
+    }
+  };
+}
+
+/** The same limit. */
+export function watchLimit(limit: LimitRequests, audit: AuditTrail): LimitRequests {
+  return async (principal) => {
+    try {
+      await limit(principal);
+    } catch (error) {
+      if (error instanceof ThreadkeepError) {
+        const { tenant, owner, kind, id } = principal;
+        const actor = { kind, id };
+        const result = error.fault.code;
+        audit.refuse({
+          tenant,
+          owner,
+          actor,
+          session: null,
+          action: "sendRequests",
+          result,
+          requestId: null,
+          from: null,
+        });
+      }
+      throw error;
+    }
+  };
+}

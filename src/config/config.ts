@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { type AlertConfig, alertFaults } from "./alerts.ts";
+import { type EmbeddingsConfig, embeddingsOf } from "./embeddings.ts";
+import type { IssuerConfig } from "./issuers.ts";
+import { type ModelConfig, modelOf } from "./model.ts";
+import { unknownVariables } from "./unknown-variables.ts";
+import { VARIABLES } from "./variables.ts";
+
+export type { ModelConfig } from "./model.ts";
+
+/** What the deployment is set to, checked. */
+export interface Config {
+  readonly tenant: string;
+  readonly apiKey: string;
+  readonly adminKey: string;
+  /** Whose tokens of users are believed. */
+  readonly issuers: readonly IssuerConfig[];
+  /** The names that requests may come by. Empty: every name is taken. */
+  readonly hosts: readonly string[];
+  /** Origins whose scripts may call the API. */
+  readonly corsOrigins: readonly string[];
+  /** Whether requests are counted at the edge. */
+  readonly hasRateLimits: boolean;
+  /** How long events of the audit are kept, in days. */
+  readonly auditDays: number;
+  /** Who is told of alerts. */
+  readonly alerts: AlertConfig;
+  readonly model: ModelConfig;
+  /** What makes vectors of texts; null: nothing does. */
+  readonly embeddings: EmbeddingsConfig | null;
+  /** Another MCP server that summarizes; null for the built-in one. */
+  readonly summarizer: {
+    readonly url: string;
+    readonly token?: string;
+    readonly fetch: (request: Request) => Promise<Response>;
+  } | null;
+  /** Whether the built-in one answers from outside. */
+  readonly hasSummarizerEndpoint: boolean;
+  /** For one call of a summarizer, whichever it is. */
+  readonly summarizerTimeoutMs: number;
+}
+
+/** All that is wrong with the variables of a deployment: one line each, which names the variable and the mend, and holds no secret. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration has faults:\n${faults.map((fault) => `- ${fault}`).join("\n")}`);
+    this.faults = faults;
+  }
+}
+
+const variablesSchema = z.object(VARIABLES);
+
+type Environment = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads variables and secrets once.
+ *
+ * @throws ConfigError
+ */
+export function parseConfig(env: Environment): Config {
+  const parsed = variablesSchema.safeParse(env);
+  const { model, faults: modelFaults } = modelOf(env);
+  const { embeddings, faults: embeddingFaults } = embeddingsOf(env);
+  const faults = [
+    ...(parsed.error?.issues ?? []).map(({ message }) => message),
+    ...modelFaults,
+    ...embeddingFaults,
+    ...sharedKeyFaults(env),
+    ...alertFaults(env),
+    ...unknownVariables(Object.keys(env)),
+  ];
+  if (!parsed.success || model === undefined || embeddings === undefined || faults.length > 0) {
+    throw new ConfigError(faults);
+  }
+  const { data } = parsed;
+  const { THREADKEEP_ALERT_WEBHOOK: webhook, THREADKEEP_ALERT_SECRET: webhookSecret } = data;
+  const { SUMMARIZER_MCP_URL: url, SUMMARIZER_MCP_TOKEN: token } = data;
+  return {
+    tenant: data.THREADKEEP_API_TENANT,
+    apiKey: data.THREADKEEP_API_KEY,
+    adminKey: data.THREADKEEP_ADMIN_KEY,
+    issuers: data.THREADKEEP_JWT_ISSUERS,
+    hosts: data.THREADKEEP_HOSTS,
+    corsOrigins: data.THREADKEEP_CORS_ORIGINS,
+    hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
+    auditDays: data.THREADKEEP_AUDIT_DAYS,
+    alerts: {
+      webhook: webhook === "" ? null : { url: webhook, secret: webhookSecret },
+      hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",
+    },
+    model,
+    embeddings,
+    hasSummarizerEndpoint: data.SUMMARIZER_ENDPOINT === "on",
+    summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
+    summarizer: url === "" ? null : { url, fetch: (request) => fetch(request), ...(token === "" ? {} : { token }) },
+  };
+}
+
+function sharedKeyFaults(env: Environment): string[] {
+  const key = env["THREADKEEP_ADMIN_KEY"];
+  return key !== undefined && key === env["THREADKEEP_API_KEY"]
+    ? ["THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one"]
+    : [];
+}

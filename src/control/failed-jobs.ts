@@ -1,0 +1,280 @@
+import { createHash } from "node:crypto";
+import type { FailureCount, FailureFilter } from "../api/failed-job.ts";
+import { OVER_BUDGET_REASON } from "../api/health.ts";
+import type { Failure } from "../api/job.ts";
+import type { UserRef } from "../api/user.ts";
+
+/**
+ * Every SQL statement about the list of failed jobs. There is one list for the deployment, and it is longest when most depends on it: nothing
+ * here costs more when it is full, but for what is asked for itself. Numbers are counted as jobs come and go, and each filter has its index.
+ */
+
+/** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
+const MAX_FAILURES = 10_000;
+/** Jobs of a user that are counted or deleted at once: each is a row and its place in an index. */
+const OF_USER_AT_ONCE = 40;
+/** Kinds and states that are told apart: more than there are, but for what bodies that nobody understands may call themselves. */
+const MAX_COUNTS = 80;
+
+/** Where a page of the list goes on. */
+export interface FailurePlace {
+  /** When it last failed, in ms since 1970. */
+  readonly at: number;
+  readonly jobId: string;
+}
+
+/** Columns that a filter may name, each of them or none. */
+const FILTERED = ["tenant", "owner_key", "session_key", "kind"] as const;
+type Filtered = (typeof FILTERED)[number];
+
+/** An index for each set of them, in the order of the list: a page reads what it shows and nothing else. */
+const SETS: readonly (readonly Filtered[])[] = Array.from({ length: 2 ** FILTERED.length }, (_, set) =>
+  FILTERED.filter((_name, at) => (set & (2 ** at)) !== 0),
+);
+
+function indexOf(columns: readonly Filtered[]): string {
+  return ["failures", ...(columns.length === 0 ? ["newest"] : columns)].join("_");
+}
+
+const NEWEST = indexOf([]);
+
+export const FAILURES_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS failures (
+    job_id TEXT PRIMARY KEY,
+    first_failed_at INTEGER NOT NULL,
+    last_failed_at INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    owner_key INTEGER NOT NULL,
+    session_key INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    failure TEXT NOT NULL
+  ) WITHOUT ROWID;
+  ${SETS.map((set) => `CREATE INDEX IF NOT EXISTS ${indexOf(set)} ON failures (${[...set, "last_failed_at", "job_id"].join(", ")});`).join("\n  ")}
+  CREATE INDEX IF NOT EXISTS failures_oldest ON failures (first_failed_at);
+  CREATE INDEX IF NOT EXISTS failures_tenant_oldest ON failures (tenant, first_failed_at);
+  CREATE TABLE IF NOT EXISTS failure_tallies (
+    scope TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (scope, kind, state)
+  ) WITHOUT ROWID;
+`;
+
+/** What is counted besides kinds and states. No tenant's scope is called so: theirs begin with a sign of their own. */
+const EVERYTHING = "all";
+const LISTED = "listed";
+const FAILING = "failing";
+const TENANTS_OVER_BUDGET = "tenants over budget";
+const scopeOf = (tenant: string): string => `=${tenant}`;
+const budgetScopeOf = (tenant: string): string => `~${tenant}`;
+
+/**
+ * Stands for a name in an index. A row that is deleted leaves its words in the index's pages, and no name may stay there: many names have this
+ * number, so that it tells nobody's. Whoever looks compares the name as well.
+ */
+function keyOf(name: string): number {
+  return createHash("sha256").update(name).digest().readUInt32BE();
+}
+
+export class FailedJobs {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Takes the place of an earlier report of the same job, but for what went wrong first. */
+  put(failure: Failure): void {
+    const before = this.byId(failure.jobId);
+    const isOlder = before !== null && before.firstFailedAt < failure.firstFailedAt;
+    const { firstError, firstFailedAt } = isOlder ? before : failure;
+    const after: Failure = { ...failure, firstError, firstFailedAt };
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO failures (job_id, first_failed_at, last_failed_at, tenant, owner_key, session_key, kind, failure)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      after.jobId,
+      Date.parse(after.firstFailedAt),
+      Date.parse(after.lastFailedAt),
+      after.tenant,
+      keyOf(after.owner),
+      keyOf(after.session),
+      after.kind,
+      JSON.stringify(after),
+    );
+    if (before === null || !isCountedAlike(before, after)) {
+      if (before !== null) this.#count(before, -1);
+      this.#count(after, 1);
+    }
+    while (this.count() > MAX_FAILURES) this.#deleteOldest();
+  }
+
+  byId(jobId: string): Failure | null {
+    return this.#read("SELECT failure FROM failures WHERE job_id = ?", jobId)[0] ?? null;
+  }
+
+  delete(jobId: string): void {
+    const failure = this.byId(jobId);
+    if (failure === null) return;
+    this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+    this.#count(failure, -1);
+  }
+
+  /** Takes jobs off the list, but for those that failed again since they were read. */
+  settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): void {
+    for (const { jobId, lastFailedAt } of read) {
+      const listed = this.byId(jobId);
+      if (listed !== null && Date.parse(listed.lastFailedAt) <= Date.parse(lastFailedAt)) this.delete(jobId);
+    }
+  }
+
+  /** Newest first. */
+  list(limit: number, after: FailurePlace | null, filter: FailureFilter = {}): Failure[] {
+    const from = after ?? { at: Number.MAX_SAFE_INTEGER, jobId: "" };
+    const { tenant, user, session, kind } = filter;
+    const asked: Partial<Record<Filtered, SqlStorageValue>> = {
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(user === undefined ? {} : { owner_key: keyOf(user) }),
+      ...(session === undefined ? {} : { session_key: keyOf(session) }),
+      ...(kind === undefined ? {} : { kind }),
+    };
+    const columns = FILTERED.filter((column) => column in asked);
+    const names = [
+      ["owner", user],
+      ["session", session],
+    ] as const;
+    const compared = names.filter(([, name]) => name !== undefined);
+    return this.#read(
+      `SELECT failure FROM failures INDEXED BY ${indexOf(columns)}
+       WHERE (last_failed_at, job_id) < (?, ?)
+         ${[...columns.map((column) => `AND ${column} = ?`), ...compared.map(([field]) => `AND failure ->> '$.${field}' = ?`)].join(" ")}
+       ORDER BY last_failed_at DESC, job_id DESC LIMIT ?`,
+      from.at,
+      from.jobId,
+      ...columns.map((column) => asked[column] ?? null),
+      ...compared.map(([, name]) => name ?? null),
+      limit,
+    );
+  }
+
+  /** A page of a user's jobs, counted. @returns where the next page begins; null if that was all */
+  countOfUser({ tenant, owner }: UserRef, after: FailurePlace | null): { count: number; next: FailurePlace | null } {
+    const page = this.list(OF_USER_AT_ONCE, after, { tenant, user: owner });
+    const last = page.at(-1);
+    const isMore = last !== undefined && page.length === OF_USER_AT_ONCE;
+    return { count: page.length, next: isMore ? { at: Date.parse(last.lastFailedAt), jobId: last.jobId } : null };
+  }
+
+  /**
+   * Deletes some of a user's jobs. What was noted is overwritten first: a row that is only deleted stays in its page.
+   * @returns whether there may be more
+   */
+  deleteOfUser({ tenant, owner }: UserRef): boolean {
+    const page = this.list(OF_USER_AT_ONCE, null, { tenant, user: owner });
+    for (const { jobId } of page) {
+      const failure = this.byId(jobId);
+      if (failure === null) continue;
+      this.#sql.exec(
+        "UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE job_id = ?",
+        jobId,
+      );
+      this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+      this.#count(failure, -1);
+    }
+    return page.length === OF_USER_AT_ONCE;
+  }
+
+  /** @param tenant whose jobs; null: everybody's */
+  counts(tenant: string | null): FailureCount[] {
+    return this.#sql
+      .exec<{ kind: string; state: Failure["state"]; count: number }>(
+        "SELECT kind, state, count FROM failure_tallies WHERE scope = ? ORDER BY kind, state LIMIT ?",
+        tenant === null ? EVERYTHING : scopeOf(tenant),
+        MAX_COUNTS,
+      )
+      .toArray();
+  }
+
+  /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+  oldestAt(tenant: string | null): number | null {
+    const query =
+      tenant === null
+        ? "SELECT first_failed_at AS at FROM failures INDEXED BY failures_oldest ORDER BY first_failed_at LIMIT 1"
+        : "SELECT first_failed_at AS at FROM failures INDEXED BY failures_tenant_oldest WHERE tenant = ? ORDER BY first_failed_at LIMIT 1";
+    const [oldest] = this.#sql.exec<{ at: number }>(query, ...(tenant === null ? [] : [tenant])).toArray();
+    return oldest?.at ?? null;
+  }
+
+  count(): number {
+    return this.#tally(LISTED);
+  }
+
+  /** Those that keep failing. A summary that waits for tomorrow's budget is none to look into: its tenant is counted, once. */
+  health(): { failedJobs: number; tenantsOverBudget: number } {
+    return { failedJobs: this.#tally(FAILING), tenantsOverBudget: this.#tally(TENANTS_OVER_BUDGET) };
+  }
+
+  #deleteOldest(): void {
+    const [oldest] = this.#sql
+      .exec<{ job_id: string }>(
+        `SELECT job_id FROM failures INDEXED BY ${NEWEST} ORDER BY last_failed_at, job_id LIMIT 1`,
+      )
+      .toArray();
+    if (oldest === undefined) throw new Error("more failed jobs are counted than there are");
+    this.delete(oldest.job_id);
+  }
+
+  #count(failure: Failure, by: 1 | -1): void {
+    const { tenant, kind, state } = failure;
+    this.#add(LISTED, by);
+    this.#add(EVERYTHING, by, kind, state);
+    this.#add(scopeOf(tenant), by, kind, state);
+    if (failure.reason !== OVER_BUDGET_REASON) {
+      this.#add(FAILING, by);
+      return;
+    }
+    this.#add(budgetScopeOf(tenant), by);
+    // The first of its tenant's, or the last.
+    if (this.#tally(budgetScopeOf(tenant)) === (by === 1 ? 1 : 0)) this.#add(TENANTS_OVER_BUDGET, by);
+  }
+
+  #add(scope: string, by: 1 | -1, kind = "", state = ""): void {
+    this.#sql.exec(
+      `INSERT INTO failure_tallies (scope, kind, state, count) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET count = count + excluded.count`,
+      scope,
+      kind,
+      state,
+      by,
+    );
+    if (by < 0) {
+      this.#sql.exec(
+        "DELETE FROM failure_tallies WHERE scope = ? AND kind = ? AND state = ? AND count = 0",
+        scope,
+        kind,
+        state,
+      );
+    }
+  }
+
+  #tally(scope: string): number {
+    const [row] = this.#sql
+      .exec<{ count: number }>("SELECT count FROM failure_tallies WHERE scope = ? AND kind = '' AND state = ''", scope)
+      .toArray();
+    return row?.count ?? 0;
+  }
+
+  #read(query: string, ...values: readonly SqlStorageValue[]): Failure[] {
+    return this.#sql
+      .exec<{ failure: string }>(query, ...values)
+      .toArray()
+      .map((row): Failure => JSON.parse(row.failure));
+  }
+}
+
+function isCountedAlike(one: Failure, other: Failure): boolean {
+  const waits = ({ reason }: Failure): boolean => reason === OVER_BUDGET_REASON;
+  return (
+    one.tenant === other.tenant && one.kind === other.kind && one.state === other.state && waits(one) === waits(other)
+  );
+}

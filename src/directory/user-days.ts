@@ -1,0 +1,93 @@
+/** What a user took in a day over all of their sessions: what isolates tell of it, and what is charged before it is done. */
+
+import { dayName, DAY_SECONDS } from "../api/quota.ts";
+import { NOTHING_OF_USER, USER_COUNTS, type UserDeed, type UserTaken } from "../api/user-quota.ts";
+import type { UserDayAnswer, UserDayReport } from "./user-day-client.ts";
+
+/** A report comes seconds after its day at most. */
+const KEPT_DAYS = 1;
+const DAY_MS = DAY_SECONDS * 1_000;
+
+/** All of a day in one row: a report is billed as one. */
+interface Day {
+  readonly sessions: number;
+  /** None where there were none yet. */
+  readonly exports?: number;
+  /** What was charged before it was done. */
+  readonly charged: UserTaken;
+  /** What each isolate told of what its sessions took. */
+  readonly told: Readonly<Record<string, UserTaken>>;
+}
+
+const NOTHING: Day = { sessions: 0, charged: NOTHING_OF_USER, told: {} };
+
+export class UserDays {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** What was taken of the day of a moment. */
+  taken(now: number): UserTaken {
+    return totalOf(this.#on(now));
+  }
+
+  /** How often the user did something on the day of a moment. */
+  count(deed: UserDeed, now: number): number {
+    return this.#on(now)[deed] ?? 0;
+  }
+
+  add(deed: UserDeed, now: number): void {
+    const day = this.#on(now);
+    this.#put(now, { ...day, [deed]: (day[deed] ?? 0) + 1 });
+  }
+
+  charge(taken: UserTaken, now: number): void {
+    const day = this.#on(now);
+    this.#put(now, { ...day, charged: plus(day.charged, taken) });
+  }
+
+  /** What was told before writes nothing. */
+  note({ teller, day: ms, ...sums }: UserDayReport): UserDayAnswer {
+    const day = this.#on(ms);
+    const before = day.told[teller] ?? NOTHING_OF_USER;
+    // A report that comes late tells less than one that overtook it.
+    const told = each((name) => Math.max(before[name], sums[name]));
+    if (USER_COUNTS.every((name) => told[name] === before[name])) return { total: totalOf(day), told };
+    const after = { ...day, told: { ...day.told, [teller]: told } };
+    this.#put(ms, after);
+    return { total: totalOf(after), told };
+  }
+
+  #on(ms: number): Day {
+    const isThere = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'user_days'").toArray().length > 0;
+    if (!isThere) return NOTHING;
+    const row = this.#sql.exec<{ day: string }>("SELECT taken AS day FROM user_days WHERE day = ?", dayName(ms));
+    const text = row.toArray()[0]?.day;
+    return text === undefined ? NOTHING : JSON.parse(text);
+  }
+
+  #put(ms: number, day: Day): void {
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS user_days (day TEXT PRIMARY KEY, taken TEXT NOT NULL) WITHOUT ROWID");
+    this.#sql.exec("INSERT OR REPLACE INTO user_days (day, taken) VALUES (?, ?)", dayName(ms), JSON.stringify(day));
+    this.#sql.exec("DELETE FROM user_days WHERE day < ?", dayName(ms - KEPT_DAYS * DAY_MS));
+  }
+}
+
+function totalOf({ charged, told }: Day): UserTaken {
+  return Object.values(told).reduce(plus, charged);
+}
+
+function plus(one: UserTaken, other: UserTaken): UserTaken {
+  return each((name) => one[name] + other[name]);
+}
+
+function each(count: (name: keyof UserTaken) => number): UserTaken {
+  return {
+    messages: count("messages"),
+    tokens: count("tokens"),
+    bytes: count("bytes"),
+    summarizerTokens: count("summarizerTokens"),
+  };
+}

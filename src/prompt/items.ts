@@ -1,0 +1,370 @@
+import { MAX_ITEM_TEXT_LENGTH, MAX_SUMMARY_BYTES } from "../api/limits.ts";
+import type { Seq, TokenCount } from "../api/message.ts";
+import type { ProposedItem } from "../api/summarizer.ts";
+import type { Item, ItemKind, ItemStatus, KeptItem } from "../api/summary.ts";
+import { jsonBytes } from "../api/text.ts";
+import { estimateTokens } from "../tokens/estimate.ts";
+import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
+import { withDay } from "./relative-days.ts";
+import { Evidence } from "./support.ts";
+
+/** What says that an item is done. */
+export const ITEM_OVERHEAD_TOKENS = 3;
+
+/** What items take that were counted before: each context counts those of its summary. */
+const COUNTED = new WeakMap<{ readonly text: string }, TokenCount>();
+
+/** What an item takes of a summary's budget: a line of its own. The whole takes no more than its lines together. */
+export function itemTokens(item: { readonly text: string }): TokenCount {
+  const known = COUNTED.get(item);
+  if (known !== undefined) return known;
+  const tokens = estimateTokens(line(item)) + ITEM_OVERHEAD_TOKENS;
+  COUNTED.set(item, tokens);
+  return tokens;
+}
+
+/** What items take together: less than one by one, since each text is charged something besides its words. */
+export function itemsTokens(items: readonly { readonly text: string }[]): TokenCount {
+  return estimateTokens(items.map(line).join("")) + items.length * ITEM_OVERHEAD_TOKENS;
+}
+
+function line(item: { readonly text: string }): string {
+  return `- ${guardLine(item.text)}\n`;
+}
+
+export interface Merge {
+  readonly items: KeptItem[];
+  /** Proposed items that were refused: no such source, no support in it, a duplicate, no room. */
+  readonly dropped: ProposedItem[];
+}
+
+/** The messages of this session that an item rests on: none for one that was carried over from another session. */
+export function ownSources(item: Pick<Item, "sourceSeqs" | "sourceSession">): readonly Seq[] {
+  return item.sourceSession === undefined ? item.sourceSeqs : [];
+}
+
+/** Which session and which life of it an item was carried over from; nothing of one that was not. */
+export function sourceOf({
+  sourceSession,
+  sourceIncarnation,
+}: KeptItem): Pick<KeptItem, "sourceSession" | "sourceIncarnation"> {
+  return {
+    ...(sourceSession === undefined ? {} : { sourceSession }),
+    ...(sourceIncarnation === undefined ? {} : { sourceIncarnation }),
+  };
+}
+
+function sameText(text: string): string {
+  return text.normalize("NFKC").toLowerCase().replaceAll(/\s+/g, " ").trim();
+}
+
+/**
+ * The new list of items from what a summarizer proposes: each cites messages that exist and that support it, none is there
+ * twice, and together they keep to the budget, by priority. What the summarizer left out is forgotten. An item that was
+ * carried over from another session keeps its words and its sources, which cannot be checked from here; its status may change.
+ *
+ * @param previous the items that the summarizer was given
+ * @param proposed its answer
+ * @param textOf the text of a message at or below the new `throughSeq`; null if there is none, or it may not be cited
+ * @param nextId makes the id of a new item
+ * @param dayOf the day on which a message was said
+ * @param mayInstruct whether a message is of somebody whose wishes hold: what a tool or a document says is no instruction
+ */
+export function mergeItems(
+  previous: readonly KeptItem[],
+  proposed: readonly ProposedItem[],
+  textOf: (seq: Seq) => string | null,
+  maxTokens: TokenCount,
+  nextId: () => string,
+  dayOf: (seq: Seq) => string | null = () => null,
+  mayInstruct: (seq: Seq) => boolean = () => true,
+): Merge {
+  const known = new Map(previous.map((item) => [item.id, item]));
+  const taken = new Set<string>();
+  const texts = new Set<string>();
+  const sound: { readonly item: KeptItem; readonly proposal: ProposedItem }[] = [];
+  const dropped: ProposedItem[] = [];
+  for (const given of proposed) {
+    const before = given.id !== undefined && !taken.has(given.id) ? known.get(given.id) : undefined;
+    const isCarried = before?.sourceSession !== undefined;
+    const proposal = isCarried ? { ...before, status: given.status } : given;
+    const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
+    const text = sameText(proposal.text);
+    const isSound =
+      text !== "" && !texts.has(text) && (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
+    if (!isSound) {
+      dropped.push(proposal);
+      continue;
+    }
+    texts.add(text);
+    if (before !== undefined) taken.add(before.id);
+    const item: KeptItem = {
+      id: before?.id ?? nextId(),
+      kind: proposal.kind !== "instruction" || isCarried || sourceSeqs.some(mayInstruct) ? proposal.kind : "fact",
+      text: isCarried ? proposal.text : datedText(proposal.text, sourceSeqs, textOf, dayOf),
+      sourceSeqs,
+      ...(isCarried ? sourceOf(before) : {}),
+      status: proposal.status,
+    };
+    sound.push({ item, proposal });
+  }
+  const kept = withinBudget(
+    sound.map(({ item }) => item),
+    ({ id }) => !known.has(id),
+    maxTokens,
+  );
+  return {
+    items: sound.flatMap(({ item }) => (kept.has(item) ? [item] : [])),
+    dropped: [...dropped, ...sound.flatMap(({ item, proposal }) => (kept.has(item) ? [] : [proposal]))],
+  };
+}
+
+/** With the day on which the message was said that speaks of another day by it, if the item does: "tomorrow" means nothing on the next. */
+function datedText(
+  text: string,
+  sourceSeqs: readonly Seq[],
+  textOf: (seq: Seq) => string | null,
+  dayOf: (seq: Seq) => string | null,
+): string {
+  const dated = withDay(text, (words) => {
+    const seq = sourceOfWords(words, text, sourceSeqs, textOf) ?? sourceSeqs.at(-1);
+    return seq === undefined ? null : dayOf(seq);
+  });
+  return dated.length <= MAX_ITEM_TEXT_LENGTH ? dated : text;
+}
+
+/** Which message an item has such words from: of several that say "tomorrow", the one that shares the most with it, the last of equals. */
+function sourceOfWords(
+  spoken: string,
+  text: string,
+  sourceSeqs: readonly Seq[],
+  textOf: (seq: Seq) => string | null,
+): Seq | null {
+  const plain = (said: string): string => said.normalize("NFC").toLowerCase();
+  const words = plain(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+  let best: { readonly seq: Seq; readonly shared: number } | null = null;
+  for (const seq of sourceSeqs) {
+    const source = plain(textOf(seq) ?? "");
+    if (!source.includes(plain(spoken))) continue;
+    const said = new Set(source.match(/[\p{L}\p{N}]+/gu));
+    const shared = words.filter((word) => said.has(word)).length;
+    if (best === null || shared >= best.shared) best = { seq, shared };
+  }
+  return best?.seq ?? null;
+}
+
+/** What a chat can least do without comes first. */
+const KIND_PRIORITY: readonly ItemKind[] = [
+  "instruction",
+  "task",
+  "decision",
+  "preference",
+  "fact",
+  "question",
+  "event",
+];
+const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"];
+
+/** New items get at least this share of the budget, so that a summary that is full does not stay as it is for good. */
+const MIN_NEW_SHARE = 0.25;
+
+/** What an item takes where it is stored, with what it cites. */
+export function itemBytes(item: Item): number {
+  return jsonBytes(item);
+}
+
+/** Of items in the order of their importance, those that a summary has room for, however few tokens they are. */
+export function firstWithinBytes<T extends Item>(items: readonly T[], maxBytes: number): T[] {
+  let left = maxBytes;
+  return items.filter((item) => {
+    const bytes = itemBytes(item);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  });
+}
+
+/** The items that a budget has room for: what still holds before what is over, then by kind, then what was said last. */
+function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, maxTokens: TokenCount): Set<Item> {
+  if (itemsTokens(items) <= maxTokens && firstWithinBytes(items, MAX_SUMMARY_BYTES).length === items.length) {
+    return new Set(items);
+  }
+  const byPriority = items.toSorted(
+    (a, b) =>
+      STATUS_PRIORITY.indexOf(a.status) - STATUS_PRIORITY.indexOf(b.status) ||
+      KIND_PRIORITY.indexOf(a.kind) - KIND_PRIORITY.indexOf(b.kind) ||
+      (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),
+  );
+  const standing = firstWithin(byPriority.filter(isStanding), maxTokens).kept;
+  const holding = byPriority.filter((item) => isNew(item) && item.status !== "superseded" && !standing.includes(item));
+  const left = maxTokens - itemsTokens(standing);
+  const fresh = firstWithin(holding, Math.min(left, Math.floor(maxTokens * MIN_NEW_SHARE))).kept;
+  const first = [...standing, ...fresh];
+  const others = byPriority.filter((item) => !first.includes(item));
+  const within = [...first, ...firstWithin(others, maxTokens - itemsTokens(first)).kept];
+  return new Set(firstWithinBytes(within, MAX_SUMMARY_BYTES));
+}
+
+/**
+ * Of a summary that is larger than what may be given of it, the items that a summarizer is given: what still holds before what is over,
+ * then what was said last. The others stay as they are.
+ */
+export function partItems(items: readonly Item[], maxTokens: TokenCount): { given: Item[]; heldBack: Item[] } {
+  const newest = newestFirst(items);
+  const ordered = [...newest.filter(isCurrent), ...newest.filter((item) => !isCurrent(item))];
+  const given = new Set(firstWithin(ordered, maxTokens).kept);
+  return { given: items.filter((item) => given.has(item)), heldBack: items.filter((item) => !given.has(item)) };
+}
+
+function isCurrent({ status }: Item): boolean {
+  return status === "current";
+}
+
+/** A wish that holds for as long as the session lives: it is kept before all others. */
+function isStanding({ kind, status }: Item): boolean {
+  return kind === "instruction" && status === "current";
+}
+
+function citesWell(
+  text: string,
+  sourceSeqs: readonly Seq[],
+  before: Item | undefined,
+  textOf: (seq: Seq) => string | null,
+): boolean {
+  // A sentence kept as it was, on sources that include its old ones, was checked when it was new.
+  const kept =
+    before !== undefined && before.text === text && before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
+  // One after the other: an item may cite many messages, and each may be large.
+  const evidence = new Evidence();
+  let isBorneOut = kept;
+  for (const seq of sourceSeqs) {
+    const source = textOf(seq);
+    if (source === null) return false;
+    if (isBorneOut) continue;
+    evidence.add(source);
+    isBorneOut = evidence.supports(text);
+  }
+  return isBorneOut;
+}
+
+/** As they rest on what was said last; what was carried over comes last. */
+export function newestFirst<T extends Item>(items: readonly T[]): T[] {
+  return items.toSorted((a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b));
+}
+
+/** Of items in the order of their importance, those that a budget has room for. */
+export function firstWithin<T extends { readonly text: string }>(
+  items: readonly T[],
+  maxTokens: TokenCount,
+): { kept: T[]; left: T[] } {
+  // One that is too large by itself leaves room for those after it.
+  const possible = items.filter((item) => itemTokens(item) <= maxTokens);
+  let low = 0;
+  let high = possible.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (itemsTokens(possible.slice(0, middle)) <= maxTokens) low = middle;
+    else high = middle - 1;
+  }
+  const kept = new Set(possible.slice(0, low));
+  return { kept: [...kept], left: items.filter((item) => !kept.has(item)) };
+}
+
+/** The items that say nothing that one before them, or one of `others`, says already in the same words. */
+export function withoutDoubles<T extends Item>(items: readonly T[], others: readonly Item[]): T[] {
+  const texts = new Set(others.map(({ text }) => sameText(text)));
+  return items.filter(({ text }) => {
+    const isNew = !texts.has(sameText(text));
+    texts.add(sameText(text));
+    return isNew;
+  });
+}
+
+/** Whether two versions of an item differ in anything that is stored. */
+export function sameItem(a: KeptItem, b: KeptItem): boolean {
+  return (
+    a.text === b.text &&
+    a.kind === b.kind &&
+    a.status === b.status &&
+    a.sourceSession === b.sourceSession &&
+    a.sourceIncarnation === b.sourceIncarnation &&
+    a.sourceSeqs.length === b.sourceSeqs.length &&
+    a.sourceSeqs.every((seq, index) => seq === b.sourceSeqs[index])
+  );
+}
+
+const HEADINGS: readonly (readonly [ItemKind, string])[] = [
+  ["instruction", "Standing wishes"],
+  ["fact", "Facts"],
+  ["preference", "Preferences"],
+  ["decision", "Decisions"],
+  ["task", "Tasks"],
+  ["question", "Questions"],
+  ["event", "Events"],
+];
+
+/** Where an item stands among those of its kind: by the message that it first rests on, then by id. What was carried over is older. */
+function itemOrder(a: Item, b: Item): number {
+  const bySource = (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0);
+  return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/** A summary as prompts get it, and the tokens of that. */
+interface RenderedItems {
+  readonly text: string;
+  readonly tokens: TokenCount;
+}
+
+/** The items of a version are rendered once, and not for each context. Nobody changes a list of items that was rendered. */
+const RENDERED = new WeakMap<readonly Item[], RenderedItems | null>();
+
+/** The summary as a prompt gets it; null if nothing in it holds any more. */
+export function renderSummary(items: readonly Item[]): RenderedItems | null {
+  const known = RENDERED.get(items);
+  if (known !== undefined) return known;
+  const text = items.some((item) => item.status !== "superseded") ? renderItems(items) : null;
+  const rendered = text === null ? null : { text, tokens: estimateTokens(text) };
+  RENDERED.set(items, rendered);
+  return rendered;
+}
+
+/** The items that still hold, by kind, oldest first. The same items give the same bytes. */
+export function renderItems(items: readonly Item[]): string {
+  const lines: string[] = [`<${SUMMARY_TAG}>`];
+  for (const [kind, heading] of HEADINGS) {
+    const ofKind = items.filter((item) => item.kind === kind && item.status !== "superseded").toSorted(itemOrder);
+    if (ofKind.length === 0) continue;
+    lines.push(`${heading}:`);
+    for (const item of ofKind) {
+      lines.push(`- ${guardLine(item.text)}${item.status === "done" ? " (done)" : ""}`);
+    }
+  }
+  lines.push(`</${SUMMARY_TAG}>`);
+  return lines.join("\n");
+}
+
+/** Tokens of the tags and of every heading: what a rendered summary costs besides its items. */
+export const SUMMARY_FRAME_TOKENS = estimateTokens(
+  `<${SUMMARY_TAG}>\n\n</${SUMMARY_TAG}>\n${HEADINGS.map(([, heading]) => `${heading}:\n`).join("")}`,
+);
+
+/**
+ * The items that fit a budget: standing wishes, then those that still hold, newest evidence first, because old statements are the likeliest
+ * to be out of date. Returns what was left out as well.
+ */
+export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
+  const kept: Item[] = [];
+  const left: Item[] = [];
+  let tokens = SUMMARY_FRAME_TOKENS;
+  const newest = newestFirst(items);
+  for (const item of [...newest.filter(isStanding), ...newest.filter((other) => !isStanding(other))]) {
+    const cost = item.status === "superseded" ? 0 : itemTokens(item);
+    if (tokens + cost > maxTokens) {
+      left.push(item);
+      continue;
+    }
+    tokens += cost;
+    kept.push(item);
+  }
+  return { kept: kept.toSorted(itemOrder), left };
+}

@@ -1,0 +1,110 @@
+import { type ToolContentEntry, type ToolOutput, toolOutputSchema } from "../api/context.ts";
+import type { Part } from "../api/message.ts";
+import type { Json } from "../api/text.ts";
+import { fileInWords } from "./file-words.ts";
+import { jsonWithoutBytes, textWithoutBytes } from "./inline-bytes.ts";
+
+type TextPart = Extract<Part, { type: "text" }>;
+type FilePart = Extract<Part, { type: "file" }>;
+
+/** A tool's output in the AI SDK's envelope. Only what is an envelope in every detail passes for one. */
+export function toToolOutput(output: Json): ToolOutput {
+  if (typeof output === "string") return { type: "text", value: output };
+  const parsed = toolOutputSchema.safeParse(output);
+  return parsed.success ? parsed.data : { type: "json", value: output };
+}
+
+/** The output as a model gets it: bytes that stand among its words are named. */
+export function promptedOutput(output: Json): ToolOutput {
+  const envelope = toToolOutput(output);
+  switch (envelope.type) {
+    case "text":
+    case "error-text":
+      return { ...envelope, value: textWithoutBytes(envelope.value) };
+    case "json":
+    case "error-json":
+      return { ...envelope, value: jsonWithoutBytes(envelope.value) };
+    case "execution-denied":
+      return envelope;
+    case "content":
+      return {
+        type: "content",
+        value: envelope.value.map((entry) =>
+          entry.type === "text" ? { ...entry, text: textWithoutBytes(entry.text) } : entry,
+        ),
+      };
+  }
+}
+
+/** What a tool shows, for a provider that takes files from tools: texts, and files as a message has them. */
+export function outputParts(output: ToolOutput): (TextPart | FilePart)[] {
+  if (output.type !== "content") return [{ type: "text", text: outputText(output) }];
+  return output.value.map(entryPart);
+}
+
+/** One thing that a tool shows, as a part of a message. */
+export function entryPart(entry: ToolContentEntry): TextPart | FilePart {
+  switch (entry.type) {
+    case "text":
+      return { type: "text", text: entry.text };
+    case "file":
+      if (entry.data.type === "text") return { type: "text", text: entry.data.text };
+      if (entry.data.type === "reference") return leftOut("file");
+      return {
+        type: "file",
+        mediaType: entry.mediaType,
+        data: entry.data.type === "url" ? entry.data.url : entry.data.data,
+        ...(entry.filename === undefined ? {} : { filename: entry.filename }),
+      };
+    case "file-data":
+    case "image-data": {
+      const { mediaType, data } = entry;
+      const filename = "filename" in entry ? entry.filename : undefined;
+      return { type: "file", mediaType, data, ...(filename === undefined ? {} : { filename }) };
+    }
+    case "file-url":
+      return { type: "file", mediaType: entry.mediaType ?? "application/octet-stream", data: entry.url };
+    case "image-url":
+      return { type: "file", mediaType: "image/*", data: entry.url };
+    case "image-file-id":
+    case "image-file-reference":
+      return leftOut("image");
+    case "file-id":
+    case "file-reference":
+      return leftOut("file");
+    case "custom":
+      return { type: "text", text: "[content of one provider, left out]" };
+  }
+}
+
+function leftOut(kind: string): TextPart {
+  return { type: "text", text: `[${kind} that one provider holds, left out]` };
+}
+
+/** A tool's output as a model reads it where nothing but text is taken. */
+export function outputText(output: ToolOutput): string {
+  switch (output.type) {
+    case "text":
+    case "error-text":
+      return output.value;
+    case "json":
+    case "error-json":
+      return typeof output.value === "string" ? output.value : JSON.stringify(output.value);
+    case "execution-denied":
+      return output.reason ?? "execution denied";
+    case "content":
+      return outputParts(output)
+        .map((part) => (part.type === "text" ? part.text : fileInWords(part)))
+        .join("\n");
+  }
+}
+
+/** The files that a tool shows. */
+export function outputFiles(output: ToolOutput): FilePart[] {
+  if (output.type !== "content") return [];
+  return outputParts(output).filter((part) => part.type === "file");
+}
+
+export function isFailure(output: ToolOutput): boolean {
+  return output.type === "error-text" || output.type === "error-json" || output.type === "execution-denied";
+}

@@ -1,0 +1,45 @@
+export { beginContinuation, beginFork, createFork, forkSize } from "./begin-fork.ts";
+export type { BegunFork, ForkSettings, ForkSource } from "./begin-fork.ts";
+export {
+  ALL_SESSIONS,
+  carryOver,
+  nextCarrying,
+  oweCarrying,
+  oweCarryingAnew,
+  pendingOrigin,
+  readCarried,
+} from "./continue.ts";
+export type { Carried, CarryingStep, Luggage } from "./continue.ts";
+export { readExportEnd, readExportHead, readExportPage, requireExported } from "./export.ts";
+export type { ExportCursor, ExportEnd, ExportHead } from "./export.ts";
+export { beginAgain, nextCopyStep, readCopyPage, saveCopyPage } from "./fork.ts";
+export type { CopyPage, CopyStep } from "./fork.ts";
+export {
+  abandonImport,
+  beginImport,
+  checkImport,
+  finishedImport,
+  finishImportedSession,
+  LastPage,
+  readImport,
+  recordImportGrant,
+  saveImportPage,
+  vouchFor,
+} from "./import-steps.ts";
+export type { BegunImport, ImportStanding } from "./import-steps.ts";
+export type { Claim, NumberedLine } from "./import.ts";
+export { LineageStore } from "./lineage-store.ts";
+export {
+  confirmCopyErasures,
+  erasedOf,
+  FIRST_PLACE,
+  furtherOrigins,
+  isAll,
+  passedOn,
+  readOwedErasures,
+  seqsOf,
+  tellCopies,
+  upTo,
+  waitForCopies,
+} from "./lineage.ts";
+export type { CopyAnswer, CopyErasures, Erased, Life, OwedCopyErasures, PassedOnPlace } from "./lineage.ts";

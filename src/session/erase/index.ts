@@ -1,0 +1,10 @@
+export {
+  answerFor,
+  beganOf,
+  editMessage,
+  eraseCopied,
+  eraseMessage,
+  eraseSession,
+  isErasureOwed,
+  UNKNOWN_MESSAGE,
+} from "./erase.ts";

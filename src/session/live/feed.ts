@@ -1,0 +1,290 @@
+import { Pace } from "../../access/pace.ts";
+import {
+  createAdmission,
+  createCountedLimit,
+  createOwnCount,
+  type LimiterEnv,
+  limitersOf,
+} from "../../access/rate-limit.ts";
+import { requireScope } from "../../access/scopes.ts";
+import { refuseForeignWords } from "../../access/users-words.ts";
+import type { AppendRequest, AppendResult } from "../../api/append.ts";
+import type { Appender, AuditAction } from "../../api/audit.ts";
+import type { ContextRequest, RenderedContext } from "../../api/context.ts";
+import { type Fault, type Outcome, ThreadkeepError, unwrap } from "../../api/errors.ts";
+import { tellMended } from "../../api/faults.ts";
+import { MAX_WAITING_FRAME_BYTES } from "../../api/limits.ts";
+import type { ClientFrame } from "../../api/live.ts";
+import { refuseOversize } from "../../api/message-size.ts";
+import type { Seq } from "../../api/message.ts";
+import type { TicketClaim } from "../../api/principal.ts";
+import { faultOf } from "../../api/problem.ts";
+import type { BranchRequest, SessionState } from "../../api/session.ts";
+import { contentsOf, takeIn } from "../../prompt/incoming.ts";
+import { createAuditTrail } from "../../telemetry/audit.ts";
+import { createLog } from "../../telemetry/log.ts";
+import { errorFields } from "../../telemetry/redact.ts";
+import { createKeyChecks, type KeyCheckNamespace } from "../../tenant/key-check-client.ts";
+import { CERTAIN_MS } from "../../tenant/key-client.ts";
+import { applyTenantSettings } from "../log/index.ts";
+import type { Transactions } from "../transactions.ts";
+import type { Unit } from "../unit.ts";
+import { checkKeys, keyOf } from "./credentials.ts";
+import { FrameLimit } from "./frame-limit.ts";
+import { type FrameName, MAX_ACKNOWLEDGEMENT_LENGTH, nameOfFrame, readFrame, type Received } from "./frames.ts";
+import { readOpening, writeRefusal } from "./opening.ts";
+import { CLOSE, LiveSockets, type Sender } from "./sockets.ts";
+
+const log = createLog();
+
+/** The operations behind frames, as the audit has them. */
+const ACTIONS = { append: "appendMessages", branch: "switchBranch", context: "readContext" } as const;
+
+/** A key that came with the request was known to be good so long ago at most. */
+const KEY_SHOWN_AGO_MS = CERTAIN_MS;
+
+/** The part of the environment that sockets use. */
+export interface LiveEnv extends LimiterEnv {
+  readonly TENANT: KeyCheckNamespace;
+  readonly AUDIT_QUEUE: Queue;
+  /** "off": nothing is limited. */
+  readonly THREADKEEP_RATE_LIMITS?: string;
+}
+
+/** What frames ask of the session. */
+export interface LiveCalls {
+  append(
+    request: AppendRequest,
+    birth: null,
+    tenant: undefined,
+    by: Appender | undefined,
+    trace: string | undefined,
+  ): Promise<Outcome<AppendResult>>;
+  context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
+  switchBranch(
+    request: BranchRequest,
+    tenant: undefined,
+    trace: string | undefined,
+    isByUser: boolean,
+  ): Promise<Outcome<SessionState>>;
+}
+
+/**
+ * The sockets of a session's object, which hibernate with it and are told of each change after it has committed, and the frames that come on
+ * them, which pass the same checks as requests over HTTP.
+ */
+export class LiveFeed {
+  readonly #ctx: DurableObjectState;
+  readonly #env: LiveEnv;
+  readonly #calls: Transactions;
+  readonly #session: LiveCalls;
+  readonly #sockets: LiveSockets;
+  readonly #checkKeys = createKeyChecks(() => this.#env.TENANT);
+  /** What is refused on sockets never reaches the Worker, which audits all else. */
+  readonly #audit = createAuditTrail({
+    send: (events) => this.#env.AUDIT_QUEUE.send({ v: 1, events }),
+    keepAlive: (work) => this.#ctx.waitUntil(work),
+    log,
+  });
+  #limit: FrameLimit | null = null;
+
+  constructor(ctx: DurableObjectState, env: LiveEnv, calls: Transactions, session: LiveCalls) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#calls = calls;
+    this.#session = session;
+    this.#sockets = new LiveSockets(ctx, calls, this.#checkKeys);
+    calls.onCommit(() => this.#sockets.deliver());
+  }
+
+  /** Opens a socket. Only the service can call it. */
+  async open(request: Request): Promise<Response> {
+    const opening = readOpening(request);
+    if (opening === null) return new Response(null, { status: 404 });
+    const tenant = opening.tenant ?? undefined;
+    const admitted = this.#calls.read((unit) => {
+      const { row } = unit;
+      unit.requireSession();
+      this.#sockets.requireRoom();
+      const { ticket } = opening;
+      const isNews = tenant !== undefined && row !== null && tenant.rev > row.tenantRev;
+      if (ticket !== null || isNews) {
+        this.#calls.change((changing) => {
+          if (ticket !== null) takeTicket(changing, ticket);
+          applyTenantSettings(changing);
+        }, tenant);
+      }
+      return unit.session.tenant;
+    });
+    if (!admitted.ok) return writeRefusal(admitted.fault);
+    const key = keyOf(opening);
+    const now = Date.now();
+    // A ticket may have been issued by a key that was revoked since. It is asked about once: the ticket is spent by now.
+    const { isGood, checkedAt } =
+      key === null || opening.ticket === null
+        ? { isGood: () => true, checkedAt: now - KEY_SHOWN_AGO_MS }
+        : await checkKeys(this.#checkKeys, admitted.value, [key], log);
+    if (key !== null && !isGood(key)) return writeRefusal(SPENT_TICKET);
+    const opened = this.#calls.read(() => this.#sockets.open(opening, checkedAt));
+    return opened.ok ? opened.value : writeRefusal(opened.fault);
+  }
+
+  async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const sender = this.#sockets.sender(socket);
+    if (sender === null) return;
+    const assurance = this.#sockets.assured(socket);
+    const length = typeof data === "string" ? data.length : data.byteLength;
+    if (!this.#sockets.hasRoomToWait(length)) {
+      this.#refuseExcess(socket, nameOfFrame(data), sender, TOO_MUCH_AT_ONCE);
+      return;
+    }
+    // There can be no more acknowledgements that say something new than events. Whatever may not be one is read once it is admitted.
+    const ack = length <= MAX_ACKNOWLEDGEMENT_LENGTH ? readFrame(data) : null;
+    const isAck = ack !== null && "frame" in ack && ack.frame.type === "ack";
+    const admission = isAck ? null : this.#admit(sender, length);
+    await this.#sockets.inTurn(socket, length, async () => {
+      if (assurance !== null && !(await assurance)) return;
+      const excess = await admission;
+      if (excess !== null) {
+        this.#refuseExcess(socket, nameOfFrame(data), sender, excess);
+        return;
+      }
+      const received = ack ?? readFrame(data, sender.isUser);
+      if ("frame" in received) await this.#serve(socket, received, sender);
+      else this.#refuseFaulty(socket, received, sender);
+    });
+  }
+
+  /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
+  #admit({ counted }: Sender, length: number): Promise<Fault | null> | null {
+    const session = this.#calls.unit().row;
+    if (session === null || this.#env.THREADKEEP_RATE_LIMITS === "off") return null;
+    this.#limit ??= new FrameLimit(
+      createCountedLimit(createAdmission(limitersOf(this.#env), log, createOwnCount())),
+      new Pace(),
+    );
+    return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high", length);
+  }
+
+  #refuseExcess(socket: WebSocket, { type, id }: FrameName, sender: Sender, fault: Fault): void {
+    this.#noteRefusal(sender, type === undefined ? "sendRequests" : ACTIONS[type], fault);
+    this.#sockets.refuseFaulty(socket, fault, id);
+  }
+
+  #refuseFaulty(
+    socket: WebSocket,
+    { fault, isUnreadable, id }: Exclude<Received, { frame: unknown }>,
+    { counted }: Sender,
+  ): void {
+    this.#limit?.refuse(counted);
+    if (isUnreadable === null) this.#sockets.refuseFaulty(socket, fault, id);
+    else this.#sockets.refuse(socket, fault, id, isUnreadable === "binary" ? CLOSE.unsupported : CLOSE.tooLarge);
+  }
+
+  /** Tells the audit of a frame that was refused, as the Worker does of a request. */
+  #noteRefusal({ by, requestId, from }: Sender, action: AuditAction, { code }: Fault): void {
+    const session = this.#calls.unit().row;
+    if (by === undefined || session === null) return;
+    const { tenant, owner, session: id } = session;
+    this.#audit.refuse({ tenant, owner, actor: by, session: id, action, result: code, requestId, from });
+  }
+
+  /** Tells the audit what was done, as the Worker does of a request. */
+  #noteSwitch({ by, requestId, from }: Sender, headSeq: Seq): void {
+    const session = this.#calls.unit().row;
+    if (by === undefined || session === null) return;
+    const { tenant, owner, session: id } = session;
+    const done = {
+      tenant,
+      owner,
+      actor: by,
+      session: id,
+      action: ACTIONS.branch,
+      result: "ok",
+      requestId,
+      from,
+    } as const;
+    this.#audit.record(done, { headSeq });
+  }
+
+  close(socket: WebSocket, code: number): void {
+    this.#sockets.takeLeave(socket, code);
+  }
+
+  fail(socket: WebSocket): void {
+    this.#sockets.forget(socket);
+  }
+
+  async #serve(
+    socket: WebSocket,
+    { frame, mended }: Extract<Received, { frame: unknown }>,
+    sender: Sender,
+  ): Promise<void> {
+    if (frame.type === "ack") {
+      if (this.#sockets.acknowledge(socket, frame.rev)) return;
+      const excess = await this.#admit(sender, 0);
+      if (excess !== null) this.#refuseExcess(socket, {}, sender, excess);
+      return;
+    }
+    try {
+      const length = this.#sockets.answer(socket, frame.id, {
+        ...(await this.#resultOf(frame, sender)),
+        ...tellMended(mended),
+      });
+      this.#limit?.spend(sender.counted, length);
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
+      this.#noteRefusal(sender, ACTIONS[frame.type], fault);
+      if (fault.code === "forbidden" || fault.code === "role_not_allowed") {
+        this.#limit?.refuse(sender.counted);
+        this.#sockets.refuseForbidden(socket, fault, frame.id);
+      } else this.#sockets.refuse(socket, fault, frame.id);
+    }
+  }
+
+  async #resultOf(frame: Exclude<ClientFrame, { type: "ack" }>, sender: Sender): Promise<object> {
+    if (frame.type === "context") {
+      const { type: _type, id: _id, ...request } = frame;
+      requireScope(sender, "memory:read");
+      return unwrap(await this.#session.context(request));
+    }
+    requireScope(sender, "memory:write");
+    if (frame.type === "branch") return this.#switchBranch(frame, sender);
+    const { type: _type, id: _id, ...incoming } = frame;
+    if (incoming.context !== undefined) requireScope(sender, "memory:read");
+    const { request: append, placed } = takeIn(incoming);
+    if (sender.isUser) refuseForeignWords(placed, this.#calls.unit().row?.tenantSettings.usersMay?.write);
+    refuseOversize(contentsOf(placed));
+    const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
+    return unwrap(await this.#session.append(append, null, undefined, by, sender.trace));
+  }
+
+  async #switchBranch({ headSeq, expectedHeadSeq }: BranchRequest, sender: Sender): Promise<SessionState> {
+    const state = unwrap(
+      await this.#session.switchBranch({ headSeq, expectedHeadSeq }, undefined, sender.trace, sender.isUser),
+    );
+    this.#noteSwitch(sender, headSeq);
+    return state;
+  }
+}
+
+/** Spends a ticket of this epoch. Throws if it was used, or is too old. */
+function takeTicket({ store, session, now }: Unit, { id, life, expiresAt }: TicketClaim): void {
+  const { feed } = store;
+  if (expiresAt <= now || life !== session.incarnation || feed.isTicketUsed(id))
+    throw new ThreadkeepError(SPENT_TICKET);
+  feed.useTicket(id, expiresAt, now);
+}
+
+const TOO_MUCH_AT_ONCE: Fault = {
+  code: "too_many_frames",
+  detail: `Frames of ${MAX_WAITING_FRAME_BYTES} bytes wait for their turn in this session already. Nothing was done; wait for their answers, and send it again.`,
+  retryAfterSeconds: 1,
+  facts: { maxWaitingBytes: MAX_WAITING_FRAME_BYTES },
+};
+const SPENT_TICKET: Fault = {
+  code: "unauthenticated",
+  detail:
+    "The ticket was used before, is too old, is of an earlier session of this id, or was asked for with a key that is good no more. Ask for a new one: POST /v1/sessions/{id}/tickets.",
+};

@@ -1,0 +1,4 @@
+export { LiveFeed } from "./feed.ts";
+export type { LiveEnv } from "./feed.ts";
+export { readOpened, writeOpening } from "./opening.ts";
+export type { LiveOpening } from "./opening.ts";

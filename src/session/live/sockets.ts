@@ -1,0 +1,464 @@
+import { type Fault, ThreadkeepError } from "../../api/errors.ts";
+import {
+  MAX_FAULTY_FRAMES,
+  MAX_FORBIDDEN_FRAMES,
+  MAX_FRAME_BURST,
+  MAX_FRAMES_PER_SECOND,
+  MAX_SOCKET_SECONDS,
+  MAX_SOCKETS_PER_SESSION,
+  MAX_UNACKNOWLEDGED_BYTES,
+  MAX_UNACKNOWLEDGED_EVENTS,
+  MAX_WAITING_FRAME_BYTES,
+} from "../../api/limits.ts";
+import type { Rev, ServerFrame } from "../../api/live.ts";
+import { problemOf } from "../../api/problem.ts";
+import { createLog } from "../../telemetry/log.ts";
+import { errorFields } from "../../telemetry/redact.ts";
+import type { CheckKeys } from "../../tenant/key-check-client.ts";
+import { type SentEvent, Window } from "../log/index.ts";
+import type { SessionRow } from "../sqlite/index.ts";
+import type { Transactions } from "../transactions.ts";
+import { type Attachment, parseAttachment } from "./attachment.ts";
+import { checkKeys, isCheckDue, keyOf } from "./credentials.ts";
+import type { LiveOpening } from "./opening.ts";
+import { headRev, readEvents, resumeAt } from "./read-feed.ts";
+
+/**
+ * The sockets of a session's object. Each is told what the log says after the last event that it was sent, so that nothing is missed or
+ * repeated, whatever happens in between: there is no other path by which an event goes out.
+ */
+
+/** RFC 6455, section 7.4: 1000 to 1999 are the protocol's, 4000 to 4999 an application's. Ours are 4000 + the status over HTTP. */
+export const CLOSE = {
+  unsupported: 1003,
+  policy: 1008,
+  tooLarge: 1009,
+  broken: 1011,
+  credentials: 4401,
+  forbidden: 4403,
+  erased: 4404,
+  expired: 4410,
+} as const;
+
+/** Whose frames come on a socket. */
+export type Sender = Pick<Attachment, "scopes" | "by" | "isUser" | "counted" | "from" | "requestId" | "trace">;
+
+/** A page that all sockets of one place share. */
+const PAGE_EVENTS = 64;
+const PAGE_BYTES = 256 * 1024;
+
+/** A socket that is open. */
+interface Reader {
+  attachment: Attachment;
+  sent: Rev;
+  /** Null after hibernation, until it is counted anew. */
+  window: Window | null;
+  faults: number;
+  /** Frames that were refused because of who sent them. */
+  forbidden: number;
+  /** Ends once every frame so far is served. Never rejects. */
+  turn: Promise<void>;
+  /** Frames that may come now. */
+  allowance: number;
+  allowanceAt: number;
+}
+
+const log = createLog();
+
+export class LiveSockets {
+  readonly #ctx: DurableObjectState;
+  readonly #calls: Transactions;
+  readonly #checkKeys: CheckKeys;
+  readonly #readers = new Map<WebSocket, Reader>();
+  /** Of the frames that are not served yet, on all sockets. */
+  #waitingBytes = 0;
+  /** A check of keys that is under way. */
+  #checking: Promise<void> | null = null;
+
+  constructor(ctx: DurableObjectState, calls: Transactions, check: CheckKeys) {
+    this.#ctx = ctx;
+    this.#calls = calls;
+    this.#checkKeys = check;
+    const session = calls.unit().row;
+    // Before anything can be written: who had been sent all is where the log ends now.
+    for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
+  }
+
+  #wake(socket: WebSocket, session: SessionRow | null): void {
+    const attachment = parseAttachment(socket.deserializeAttachment());
+    if (attachment === null) {
+      socket.close(CLOSE.broken, "Reconnect with since");
+      return;
+    }
+    const sent = attachment.sent ?? (session === null ? 0 : headRev(this.#calls.unit()));
+    this.#readers.set(socket, newReader(attachment, sent, null));
+  }
+
+  /** Refuses one socket more than there may be. */
+  requireRoom(): void {
+    if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new ThreadkeepError(TOO_MANY_SOCKETS);
+  }
+
+  /**
+   * Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows.
+   * @param keyCheckedAt when the key that was shown was known to be good, ms since 1970
+   */
+  open(
+    { since, scopes, by, isUser, counted, from: network, expiresAt, requestId, trace }: LiveOpening,
+    keyCheckedAt: number,
+  ): Response {
+    this.requireRoom();
+    const unit = this.#calls.unit();
+    const session = unit.requireSession();
+    const now = Date.now();
+    const rev = headRev(unit);
+    const from = since === null ? rev : resumeAt(unit, since);
+    const sent = from ?? rev;
+    const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
+    const { incarnation } = session;
+    const traced = trace === undefined ? {} : { trace };
+    const sender = { scopes: [...scopes], by, isUser, counted, from: network };
+    const opener = { ...sender, requestId, until, keyCheckedAt, ...traced };
+    const attachment: Attachment = { v: 1, incarnation, ...opener, acked: sent, sent };
+    const { 0: client, 1: socket } = new WebSocketPair();
+    this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    this.#ctx.acceptWebSocket(socket);
+    socket.serializeAttachment(attachment);
+    const reader = newReader(attachment, sent, new Window());
+    this.#readers.set(socket, reader);
+    this.#greet(socket, sent, from === null);
+    this.#feed(socket, reader, rev, new Page());
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  #greet(socket: WebSocket, since: Rev, isReset: boolean): void {
+    const unit = this.#calls.unit();
+    const { store } = unit;
+    const { headSeq } = store.branches.active(store.messages.head()?.seq ?? 0);
+    const reset = isReset ? { reset: true as const } : {};
+    send(socket, { type: "hello", headSeq, rev: headRev(unit), since, ...reset });
+  }
+
+  // Events
+
+  /** Tells every socket what happened since. Never throws: what happened stands. */
+  deliver(): void {
+    if (this.#readers.size === 0) return;
+    this.#orBreakOff(() => {
+      const session = this.#calls.unit().row;
+      if (session === null) {
+        for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
+        return;
+      }
+      // Once for all sockets, like each page.
+      const rev = headRev(this.#calls.unit());
+      const page = new Page();
+      const now = Date.now();
+      let isCheckNeeded = false;
+      const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
+      for (const [socket, reader] of inOrder) {
+        if (this.#isOver(socket, reader, session)) continue;
+        if (reader.sent < rev && isCheckDue(reader.attachment, now)) {
+          isCheckNeeded = true;
+          // It waits, and hibernation must not take it for one that was sent all.
+          if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
+        } else this.#feed(socket, reader, rev, page);
+      }
+      if (isCheckNeeded) this.#ctx.waitUntil(this.#check(session));
+    });
+  }
+
+  /** A socket that missed an event must not go on: it resumes where it was. */
+  #orBreakOff(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      log.error("feed_broken", { sockets: this.#readers.size, ...errorFields(error) });
+      for (const socket of this.#readers.keys()) this.#close(socket, CLOSE.broken, "Reconnect with since");
+    }
+  }
+
+  /** @param rev that of the last event */
+  #feed(socket: WebSocket, reader: Reader, rev: Rev, page: Page): void {
+    const unit = this.#calls.unit();
+    if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(unit, reader.sent) === null) {
+      // It was paused for so long that what it waits for is forgotten.
+      this.#greet(socket, rev, true);
+      reader.sent = rev;
+      reader.window = new Window();
+      reader.attachment = { ...reader.attachment, acked: rev };
+    }
+    const window = (reader.window ??= this.#countAnew(reader));
+    while (reader.sent < rev && window.hasRoom) {
+      const events = page.after(reader.sent, () => readEvents(unit, reader.sent, PAGE_EVENTS, PAGE_BYTES));
+      for (const event of events) {
+        if (!window.hasRoom) break;
+        if (!sendText(socket, event.json)) {
+          this.#readers.delete(socket);
+          return;
+        }
+        reader.sent = event.rev;
+        window.add(event);
+      }
+    }
+    const sent = reader.sent < rev ? reader.sent : null;
+    if (reader.attachment.sent !== sent) this.#remember(socket, reader, { sent });
+  }
+
+  /** What is under way to a socket, after hibernation. */
+  #countAnew({ attachment, sent }: Reader): Window {
+    const window = new Window();
+    const unit = this.#calls.unit();
+    if (resumeAt(unit, attachment.acked) === null) return window;
+    for (let after = attachment.acked; after < sent;) {
+      const events = readEvents(unit, after, MAX_UNACKNOWLEDGED_EVENTS, MAX_UNACKNOWLEDGED_BYTES);
+      if (events.length === 0) break;
+      for (const event of events) {
+        if (event.rev <= sent) window.add(event);
+        after = event.rev;
+      }
+    }
+    return window;
+  }
+
+  #remember(socket: WebSocket, reader: Reader, change: Partial<Attachment>): void {
+    reader.attachment = { ...reader.attachment, ...change };
+    socket.serializeAttachment(reader.attachment);
+  }
+
+  // Frames
+
+  /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
+  sender(socket: WebSocket): Sender | null {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined || this.#isOver(socket, reader, this.#calls.unit().row)) return null;
+    const now = Date.now();
+    const gained = ((now - reader.allowanceAt) / 1_000) * MAX_FRAMES_PER_SECOND;
+    reader.allowance = Math.min(MAX_FRAME_BURST, reader.allowance + gained) - 1;
+    reader.allowanceAt = now;
+    if (reader.allowance >= 0) return reader.attachment;
+    this.refuse(socket, TOO_MANY_FRAMES, undefined, CLOSE.policy);
+    return null;
+  }
+
+  /** Whether one more frame may wait: each is held until it is served, and a flood of large ones would fill the object's memory. */
+  hasRoomToWait(length: number): boolean {
+    return this.#waitingBytes === 0 || this.#waitingBytes + length <= MAX_WAITING_FRAME_BYTES;
+  }
+
+  /** Serves a frame after those that came before it, however long anything about them takes; not at all if the socket is closed by then. */
+  inTurn(socket: WebSocket, length: number, serve: () => Promise<void>): Promise<void> {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return Promise.resolve();
+    const before = reader.turn;
+    this.#waitingBytes += length;
+    reader.turn = (async () => {
+      await before;
+      try {
+        if (this.#readers.has(socket)) await serve();
+      } catch (error) {
+        log.error("frame_failed", errorFields(error));
+      } finally {
+        this.#waitingBytes -= length;
+      }
+    })();
+    return reader.turn;
+  }
+
+  /** Whether the key of whoever sends a frame is still good; null where that need not be asked. Resolves to false once it is closed. */
+  assured(socket: WebSocket): Promise<boolean> | null {
+    const reader = this.#readers.get(socket);
+    const session = this.#calls.unit().row;
+    if (reader === undefined || session === null || !isCheckDue(reader.attachment, Date.now())) return null;
+    return this.#check(session).then(() => this.#readers.has(socket));
+  }
+
+  /** Closes the sockets whose keys are good no more, and tells the others what waited for that. Never rejects. */
+  #check(session: Pick<SessionRow, "tenant">): Promise<void> {
+    this.#checking ??= this.#askForKeys(session);
+    return this.#checking;
+  }
+
+  async #askForKeys({ tenant }: Pick<SessionRow, "tenant">): Promise<void> {
+    const began = Date.now();
+    const due = [...this.#readers.values()].filter(({ attachment }) => isCheckDue(attachment, began));
+    const keys = new Set(due.flatMap(({ attachment }) => keyOf(attachment) ?? []));
+    const { isGood, checkedAt } = await checkKeys(this.#checkKeys, tenant, [...keys], log);
+    this.#checking = null;
+    this.#orBreakOff(() => {
+      for (const [socket, reader] of this.#readers) {
+        const key = keyOf(reader.attachment);
+        if (key === null || !keys.has(key)) continue;
+        if (isGood(key)) this.#remember(socket, reader, { keyCheckedAt: checkedAt });
+        else this.refuse(socket, STALE_CREDENTIALS, undefined, CLOSE.credentials);
+      }
+    });
+    this.deliver();
+  }
+
+  /**
+   * The client has taken in every event up to one.
+   * @returns false if that says nothing new, so that it is a frame like any other
+   */
+  acknowledge(socket: WebSocket, rev: Rev): boolean {
+    const reader = this.#readers.get(socket);
+    const session = this.#calls.unit().row;
+    if (reader === undefined || session === null) return true;
+    if (rev > reader.sent) {
+      this.refuse(socket, notSent(reader.sent));
+      return false;
+    }
+    if (rev <= reader.attachment.acked) return false;
+    reader.faults = 0;
+    // There can be no more of these than events: they need no other bound.
+    reader.allowance += 1;
+    this.#orBreakOff(() => {
+      reader.window ??= this.#countAnew(reader);
+      reader.window.acknowledge(rev);
+      this.#remember(socket, reader, { acked: rev });
+      this.#feed(socket, reader, headRev(this.#calls.unit()), new Page());
+    });
+    return true;
+  }
+
+  /** Returns the characters of the answer. */
+  answer(socket: WebSocket, id: string, result: object): number {
+    const reader = this.#readers.get(socket);
+    if (reader !== undefined) reader.faults = 0;
+    const frame: ServerFrame = { type: "answer", id, result: { ...result } };
+    const text = JSON.stringify(frame);
+    sendText(socket, text);
+    return text.length;
+  }
+
+  /** Tells what was wrong with a frame, and closes if it was the last straw, or with a code. */
+  refuse(socket: WebSocket, fault: Fault, id?: string, code?: number): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    const error = problemOf(fault, reader.attachment.requestId);
+    send(socket, { type: "error", ...(id === undefined ? {} : { id }), error });
+    if (code !== undefined) this.#close(socket, code, fault.code);
+  }
+
+  /** The same of a frame that its sender may not send; so many of them in all are enough. */
+  refuseForbidden(socket: WebSocket, fault: Fault, id?: string): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    reader.forbidden += 1;
+    this.refuse(socket, fault, id, reader.forbidden >= MAX_FORBIDDEN_FRAMES ? CLOSE.forbidden : undefined);
+  }
+
+  /** The same of a frame that could not even be read, or that was one too many; so many of them in a row are enough. */
+  refuseFaulty(socket: WebSocket, fault: Fault, id?: string): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    reader.faults += 1;
+    this.refuse(socket, fault, id, reader.faults >= MAX_FAULTY_FRAMES ? CLOSE.policy : undefined);
+  }
+
+  // The end
+
+  /** The client leaves, and waits for the same in return (RFC 6455, section 5.5.1). */
+  takeLeave(socket: WebSocket, code: number): void {
+    this.#readers.delete(socket);
+    // 1005 and 1006 stand for a close without a code, or for none at all: they cannot be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+
+  /** The connection broke. */
+  forget(socket: WebSocket): void {
+    this.#readers.delete(socket);
+  }
+
+  /** Whether a socket has nothing more to hear; it is told why, and closed. */
+  #isOver(socket: WebSocket, reader: Reader, session: SessionRow | null): boolean {
+    const { incarnation, until } = reader.attachment;
+    if (session === null || session.erasedAt !== null || session.incarnation !== incarnation) {
+      this.refuse(socket, ERASED_SESSION, undefined, CLOSE.erased);
+      return true;
+    }
+    if (until <= Date.now()) {
+      this.refuse(socket, STALE_CREDENTIALS, undefined, CLOSE.credentials);
+      return true;
+    }
+    if (session.expiredAt !== null) {
+      send(socket, { type: "expired", rev: reader.sent + 1 });
+      this.#close(socket, CLOSE.expired, "session_expired");
+      return true;
+    }
+    return false;
+  }
+
+  #close(socket: WebSocket, code: number, reason: string): void {
+    this.#readers.delete(socket);
+    socket.close(code, reason);
+  }
+}
+
+/** The page that was read last: sockets that were sent as much come one after the other. */
+class Page {
+  #after: Rev | null = null;
+  #events: readonly SentEvent[] = [];
+
+  after(rev: Rev, read: () => readonly SentEvent[]): readonly SentEvent[] {
+    if (this.#after !== rev) {
+      this.#events = read();
+      this.#after = rev;
+      if (this.#events.length === 0) throw new Error("the feed ends before its last event");
+    }
+    return this.#events;
+  }
+}
+
+function newReader(attachment: Attachment, sent: Rev, window: Window | null): Reader {
+  return {
+    attachment,
+    sent,
+    window,
+    faults: 0,
+    forbidden: 0,
+    turn: Promise.resolve(),
+    allowance: MAX_FRAME_BURST,
+    allowanceAt: Date.now(),
+  };
+}
+
+function send(socket: WebSocket, frame: ServerFrame): boolean {
+  return sendText(socket, JSON.stringify(frame));
+}
+
+/** @returns false if the socket is closed already */
+function sendText(socket: WebSocket, text: string): boolean {
+  if (socket.readyState !== WebSocket.OPEN) return false;
+  socket.send(text);
+  return true;
+}
+
+function notSent(sent: Rev): Fault {
+  return {
+    code: "validation_failed",
+    detail: `The last event that was sent is ${sent}. Acknowledge with the rev of an event that has come.`,
+    errors: [{ path: "/rev", detail: `is past the last event that was sent, ${sent}` }],
+  };
+}
+
+const TOO_MANY_SOCKETS: Fault = {
+  code: "too_many_sockets",
+  detail: `A session has at most ${MAX_SOCKETS_PER_SESSION} open sockets. Close those that are not needed, or try again later.`,
+  retryAfterSeconds: 30,
+  facts: { maxSockets: MAX_SOCKETS_PER_SESSION },
+};
+const TOO_MANY_FRAMES: Fault = {
+  code: "too_many_frames",
+  detail: `A socket takes ${MAX_FRAMES_PER_SECOND} frames a second. Connect again with since, wait for the answers, and acknowledge many events at a time.`,
+  retryAfterSeconds: 1,
+  facts: { maxFramesPerSecond: MAX_FRAMES_PER_SECOND },
+};
+const ERASED_SESSION: Fault = {
+  code: "session_not_found",
+  detail: "The session was erased. Forget what the feed told of it.",
+};
+const STALE_CREDENTIALS: Fault = {
+  code: "unauthenticated",
+  detail: "The credentials of this socket are good no more, or too old. Connect again with since and show them anew.",
+};

@@ -1,0 +1,124 @@
+import type { AppendRequest, AppendResult } from "../../api/append.ts";
+import type { Appender } from "../../api/audit.ts";
+import type { ContextRequest } from "../../api/context.ts";
+import { type PartFault, ThreadkeepError } from "../../api/errors.ts";
+import type { SessionRef } from "../../api/session.ts";
+import type { UserTaken } from "../../api/user-quota.ts";
+import { createLog } from "../../telemetry/log.ts";
+import { errorFields } from "../../telemetry/redact.ts";
+import { isArchivedInVain } from "../archive/index.ts";
+import { noteAppend, oweArchive } from "../outbox/index.ts";
+import { beginDay, takeForUser } from "../quota/index.ts";
+import { oweSummaryIfDue } from "../summary/index.ts";
+import type { Unit } from "../unit.ts";
+import { appendMessages } from "./append.ts";
+import { beginningFault } from "./begin.ts";
+import { applyTenantSettings, type Birth, createSession, recordGrant } from "./epoch.ts";
+import { noteTokenizer } from "./read.ts";
+import { renderSessionContext } from "./render-context.ts";
+import { activeBranch, refuseLeavingInstruction, settleBranch } from "./switch-branch.ts";
+
+const log = createLog();
+
+export interface ClientAppend {
+  readonly request: AppendRequest;
+  /** What the session is created with if it is not there; null: an unknown session stays unknown. */
+  readonly birth: Birth | null;
+  /** Who appends, for the audit. */
+  readonly by?: Appender | undefined;
+  /**
+   * An unknown session that the directory has not been asked for: what it cannot begin with is refused as that, and it stays unknown
+   * otherwise.
+   */
+  readonly wouldBe?: SessionRef | undefined;
+}
+
+/** What a log holds, each message as it was appended. */
+type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
+
+/** Appends a batch for a client: within its quotas, and with the work that it calls for. */
+export function appendForClient(
+  unit: Unit,
+  { request, birth, by, wouldBe }: ClientAppend,
+): Pick<AppendResult, "messages" | "headSeq" | "quotas"> {
+  const begun = birth?.ref ?? wouldBe;
+  if (birth === null && begun !== undefined && unit.findSession() === null) refuseBeginning(unit, request, begun);
+  if (birth === null) unit.requireSession();
+  else {
+    recordGrant(unit, birth);
+    if (unit.findSession() === null) createSession(unit, birth);
+  }
+  applyTenantSettings(unit);
+  const isByUser = by?.isUser === true;
+  const measureDay = beginDay(unit, isByUser);
+  const before = isByUser ? sizeOf(unit) : null;
+  const left = isByUser ? activeBranch(unit) : null;
+  const { messages, headSeq, createdCount, isBranched } = appendMessages(
+    unit,
+    request.messages,
+    request.expectedHeadSeq,
+  );
+  const quotas = measureDay();
+  let written = 0;
+  if (isBranched) {
+    if (left !== null) refuseLeavingInstruction(unit, left, "/messages");
+    written = settleBranch(unit);
+  }
+  // What a switch writes anew of the summary was paid for, and counts like what is said.
+  if (before !== null) takeForUser(unit, growthSince(unit, before, written));
+  if (isArchivedInVain(unit.session)) oweArchive(unit);
+  if (createdCount > 0) {
+    if (by !== undefined) noteAppend(unit, by, headSeq - createdCount + 1);
+    if (request.context !== undefined) noteTokenizer(unit, request.context);
+    oweSummaryIfDue(unit);
+  }
+  return { messages, headSeq, ...(quotas.length === 0 ? {} : { quotas: [...quotas] }) };
+}
+
+function refuseBeginning(unit: Unit, request: AppendRequest, begun: SessionRef): void {
+  const { tenant, quotas, now } = unit;
+  const fault = beginningFault(
+    request,
+    tenant?.limits,
+    (limits, taken) => quotas.tenant.faultOf(begun.tenant, limits, taken, tenant, now),
+    now,
+  );
+  if (fault !== null) throw new ThreadkeepError(fault);
+}
+
+function sizeOf({ store }: Unit): Size {
+  const head = store.messages.head();
+  return { messages: head?.seq ?? 0, tokens: head?.appendedCost ?? 0, bytes: head?.appendedBytes ?? 0 };
+}
+
+function growthSince(unit: Unit, before: Size, writtenTokens: number): Size {
+  const { messages, tokens, bytes } = sizeOf(unit);
+  return {
+    messages: messages - before.messages,
+    tokens: tokens - before.tokens + writtenTokens,
+    bytes: bytes - before.bytes,
+  };
+}
+
+/** The context of an append that is committed: whatever fails in it, the messages are stored, and the answer says so. */
+export function contextAfterAppend(
+  unit: Unit,
+  request: ContextRequest,
+): Pick<AppendResult, "context" | "contextError"> {
+  try {
+    return { context: renderSessionContext(unit, request) };
+  } catch (error) {
+    if (error instanceof ThreadkeepError) {
+      const { code, detail } = error.fault;
+      return { contextError: { code, detail } };
+    }
+    log.error("context_failed", errorFields(error));
+    return { contextError: FAILED_CONTEXT };
+  }
+}
+
+const FAILED_CONTEXT: PartFault = {
+  code: "internal",
+  detail:
+    "The messages are stored, and the fault has been logged. Ask for the context by itself: POST /v1/sessions/{sessionId}/context.",
+};

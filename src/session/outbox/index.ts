@@ -1,0 +1,43 @@
+export { ringAlarm } from "./alarm.ts";
+export type { OutboxQueues } from "./alarm.ts";
+export { AuditStore } from "./audit-store.ts";
+export { noteAppend, oweRange } from "./audit.ts";
+export {
+  dropJob,
+  endJob,
+  mayBeKnown,
+  mayBeListed,
+  NEVER_FAILED,
+  noteUndelivered,
+  retryJob,
+  standingOf,
+} from "./failed-jobs.ts";
+export { expiryAt, soonestIdleAt } from "./idle-schedule.ts";
+export {
+  answerForCopied,
+  eraseWhatWasCopied,
+  failJob,
+  findExpiry,
+  landAnswer,
+  landCarried,
+  landCopyPage,
+  landVectors,
+  loseCopy,
+  readCarriedOf,
+  readCopyErasures,
+  readErasure,
+  settleArchived,
+  settleExpiry,
+  settleListed,
+  stepEmbedding,
+  stepSummary,
+} from "./job-steps.ts";
+export type { CopyErasuresStep, Ended, ErasureStep, FoundExpiry, SavedVectors } from "./job-steps.ts";
+export { JobStore } from "./job-store.ts";
+export { JobTraces } from "./job-traces.ts";
+export { addUsage, heldMs, isHeld, newJob, oweArchive, postponeJob, putOff, toJob } from "./jobs.ts";
+export type { Failed, FailureReport, PutOff } from "./jobs.ts";
+export { listingOf, oweListing } from "./listing.ts";
+export type { Listing } from "./listing.ts";
+export { isLeftOver, nextWakeAt } from "./next-wake.ts";
+export { JobWaiters } from "./waiters.ts";

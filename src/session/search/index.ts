@@ -1,0 +1,6 @@
+export { scoreItems } from "./meaning.ts";
+export type { ItemScores } from "./meaning.ts";
+export { questionOf, retrieveForContext, searchMessages } from "./retrieve.ts";
+export { SearchIndex } from "./text-index.ts";
+export { VectorStore } from "./vector-store.ts";
+export type { OwnedVector, VectorOwner } from "./vector-store.ts";

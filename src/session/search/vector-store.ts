@@ -1,0 +1,334 @@
+import type { Seq } from "../../api/message.ts";
+import { type CodeBlock, type CodePlace } from "../../prompt/meaning/codes.ts";
+import { codeOf, codeWords, storedBytes, storeVector, unitVector } from "../../prompt/meaning/vector.ts";
+import { number, type TableSql, text } from "../sqlite/index.ts";
+
+/**
+ * Every SQL statement about vectors of meaning. A vector has a place, and what it is of stands beside its code: a seq, or an item's row with a
+ * minus. Rows are only ever added at the end, all of one size, and written over in place; so SQLite leaves no copy of what is erased. A
+ * session that has no vectors has none of these tables.
+ */
+
+/** Vectors of one row: rows written cost by number, and a summary brings some tens of vectors. */
+const VECTORS_PER_ROW = 32;
+/**
+ * Codes of one row: a search reads all of them. 32 KiB with the 1,024 numbers of a common model, so that a small chat stays small, and 391
+ * rows for 100,000 vectors.
+ */
+const CODES_PER_ROW = 256;
+const OWNER_BYTES = 4;
+const WORD_BYTES = 4;
+
+/**
+ * The filling is the page that the first split would leave behind, as in the other tables. Owners come before codes: SQLite reads the pages
+ * of a row no further than the column asked for.
+ */
+const SCHEMA = `
+  CREATE TABLE vector_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), model TEXT NOT NULL, dimensions INTEGER NOT NULL, done_seq INTEGER NOT NULL
+  );
+  CREATE TABLE vector_codes (row INTEGER PRIMARY KEY, owners BLOB NOT NULL, codes BLOB NOT NULL);
+  CREATE TABLE vector_blocks (row INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
+  INSERT INTO vector_codes (row, owners, codes) SELECT value, zeroblob(2000), x'' FROM json_each('[-2,-1,0]');
+  INSERT INTO vector_blocks (row, vectors) SELECT value, zeroblob(2000) FROM json_each('[-2,-1,0]');
+`;
+const TABLES = ["vector_state", "vector_codes", "vector_blocks"] as const;
+
+/** What a vector is of. */
+export type VectorOwner =
+  | { readonly of: "message"; readonly seq: Seq }
+  /** `row` is its place in the table of items. */
+  | { readonly of: "item"; readonly row: number };
+
+export interface VectorState {
+  /** Names the space that the vectors lie in. */
+  readonly model: string;
+  readonly dimensions: number;
+  /** The turns of users through this one were given to the model: those that have a vector no more, or never got one, are not looked for again. */
+  readonly doneSeq: Seq;
+}
+
+export interface OwnedVector {
+  readonly owner: VectorOwner;
+  readonly vector: ArrayLike<number>;
+}
+
+/** The number of an owner in a row. */
+export const ownerNumber = (owner: VectorOwner): number => (owner.of === "message" ? owner.seq : -owner.row);
+
+export class VectorStore {
+  readonly #sql: TableSql;
+  /** Undefined until it is read. */
+  #state: VectorState | null | undefined;
+  /** As they were read last: 132 bytes a vector at most, which is 13 MB in the longest chat. */
+  #codes: readonly CodeBlock[] | null = null;
+
+  constructor(sql: TableSql) {
+    this.#sql = sql;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#state = undefined;
+    this.#codes = null;
+  }
+
+  /** Null if the session has no vectors. */
+  state(): VectorState | null {
+    if (this.#state === undefined) this.#state = this.#readState();
+    return this.#state;
+  }
+
+  #readState(): VectorState | null {
+    const isThere = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'vector_state'");
+    if (isThere.toArray().length === 0) return null;
+    const row = this.#sql.exec("SELECT * FROM vector_state WHERE one = 1").toArray()[0];
+    if (row === undefined) return null;
+    return {
+      model: text(row["model"]),
+      dimensions: number(row["dimensions"]),
+      doneSeq: number(row["done_seq"]),
+    };
+  }
+
+  #setState(state: VectorState): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO vector_state (one, model, dimensions, done_seq) VALUES (1, ?, ?, ?)",
+      state.model,
+      state.dimensions,
+      state.doneSeq,
+    );
+    this.#state = state;
+  }
+
+  /** Every owner that has a vector. */
+  owners(): Set<number> {
+    const owners = new Set<number>();
+    for (const { owners: ofRow } of this.#ownerRows()) for (const owner of ofRow) if (owner !== 0) owners.add(owner);
+    return owners;
+  }
+
+  #ownerRows(): { readonly row: number; readonly owners: Int32Array }[] {
+    if (this.state() === null) return [];
+    return this.#sql
+      .exec("SELECT row, owners FROM vector_codes WHERE row > 0 ORDER BY row")
+      .toArray()
+      .map((row) => ({ row: number(row["row"]), owners: new Int32Array(bytes(row["owners"])) }));
+  }
+
+  /** All codes, in the order of their rows. */
+  codes(): readonly CodeBlock[] {
+    if (this.state() === null) return [];
+    this.#codes ??= this.#readCodes();
+    return this.#codes;
+  }
+
+  #readCodes(): CodeBlock[] {
+    return this.#sql
+      .exec("SELECT owners, codes FROM vector_codes WHERE row > 0 ORDER BY row")
+      .toArray()
+      .map((row) => ({ owners: new Int32Array(bytes(row["owners"])), codes: new Uint32Array(bytes(row["codes"])) }));
+  }
+
+  /**
+   * The vectors of some places, in one statement. SQLite cuts each out of its row: to hand out 200 whole rows would take 7 MB of memory a
+   * search.
+   */
+  vectorsOf(places: readonly CodePlace[]): Uint8Array[] {
+    const { dimensions } = this.state() ?? { dimensions: 0 };
+    const size = storedBytes(dimensions);
+    const asked = places.map(({ block, at }) => {
+      const place = block * CODES_PER_ROW + at;
+      return [blockRow(place), (place % VECTORS_PER_ROW) * size + 1];
+    });
+    const rows = this.#sql
+      .exec(
+        `SELECT substr(vectors, asked.value ->> 1, ?) AS vector FROM json_each(?) AS asked
+         JOIN vector_blocks ON row = asked.value ->> 0 ORDER BY asked.key`,
+        size,
+        JSON.stringify(asked),
+      )
+      .toArray();
+    if (rows.length !== places.length) throw new Error("the row of a vector is not there");
+    return rows.map(({ vector }) => new Uint8Array(bytes(vector)));
+  }
+
+  /**
+   * Keeps vectors, each in the place that its owner has, or in a free one. Those of another model, or of another length, make room at once:
+   * nothing can be asked of them any more.
+   */
+  put(model: string, vectors: readonly OwnedVector[]): void {
+    if (vectors.length === 0) return;
+    const units = vectors.map(({ owner, vector }) => ({ owner: ownerNumber(owner), unit: unitVector(vector) }));
+    const dimensions = units[0]?.unit.length ?? 0;
+    if (units.some(({ unit }) => unit.length !== dimensions))
+      throw new RangeError("vectors of one model are of one length");
+    if (!this.isOf(model, dimensions)) this.clear();
+    if (this.state() === null) this.#create(model, dimensions);
+    const places = this.#placesFor(
+      units.map(({ owner }) => owner),
+      dimensions,
+    );
+    this.#write(
+      dimensions,
+      units.map(({ unit, owner }, at) => ({ place: places[at] ?? 0, owner, unit })),
+    );
+  }
+
+  /** See `VectorState`. */
+  setDone(doneSeq: Seq): void {
+    const state = this.state();
+    if (state !== null && state.doneSeq !== doneSeq) this.#setState({ ...state, doneSeq });
+  }
+
+  isOf(model: string, dimensions: number): boolean {
+    const state = this.state();
+    return state !== null && state.model === model && state.dimensions === dimensions;
+  }
+
+  #create(model: string, dimensions: number): void {
+    this.#sql.exec(SCHEMA);
+    this.#setState({ model, dimensions, doneSeq: 0 });
+  }
+
+  /** The places of owners; of those that have none, the first that are free. Adds rows where there are too few. */
+  #placesFor(owners: readonly number[], dimensions: number): number[] {
+    const rows = this.#ownerRows();
+    const placeOf = new Map<number, number>();
+    const free: number[] = [];
+    for (const [index, { owners: ofRow }] of rows.entries()) {
+      for (const [at, owner] of ofRow.entries()) {
+        if (owner === 0) free.push(index * CODES_PER_ROW + at);
+        else placeOf.set(owner, index * CODES_PER_ROW + at);
+      }
+    }
+    let next = 0;
+    let end = rows.length * CODES_PER_ROW;
+    return owners.map((owner) => {
+      const known = placeOf.get(owner);
+      if (known !== undefined) return known;
+      const reused = free[next];
+      next += 1;
+      if (reused !== undefined) return this.#withBlock(reused, dimensions);
+      if (end % CODES_PER_ROW === 0) {
+        const wordBytes = codeWords(dimensions) * WORD_BYTES;
+        this.#sql.exec(
+          "INSERT INTO vector_codes (row, owners, codes) VALUES (?, zeroblob(?), zeroblob(?))",
+          end / CODES_PER_ROW + 1,
+          CODES_PER_ROW * OWNER_BYTES,
+          CODES_PER_ROW * wordBytes,
+        );
+      }
+      end += 1;
+      return this.#withBlock(end - 1, dimensions);
+    });
+  }
+
+  /** The row that a place's vector goes to may not be there yet: those of a row of codes come as they are needed. */
+  #withBlock(place: number, dimensions: number): number {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO vector_blocks (row, vectors) VALUES (?, zeroblob(?))",
+      blockRow(place),
+      VECTORS_PER_ROW * storedBytes(dimensions),
+    );
+    return place;
+  }
+
+  /** Writes places over, each row once. @param unit null: blanks */
+  #write(
+    dimensions: number,
+    written: readonly { readonly place: number; readonly owner: number; readonly unit: Float32Array | null }[],
+  ): void {
+    this.#codes = null;
+    const words = codeWords(dimensions);
+    for (const [row, ofRow] of byRow(written, ({ place }) => codeRow(place))) {
+      const [known] = this.#sql.exec("SELECT owners, codes FROM vector_codes WHERE row = ?", row).toArray();
+      const owners = new Int32Array(bytes(known?.["owners"]));
+      const codes = new Uint32Array(bytes(known?.["codes"]));
+      for (const { place, owner, unit } of ofRow) {
+        const at = place % CODES_PER_ROW;
+        owners[at] = owner;
+        codes.set(unit === null ? new Uint32Array(words) : codeOf(unit), at * words);
+      }
+      this.#sql.exec(
+        "UPDATE vector_codes SET owners = ?, codes = ? WHERE row = ?",
+        new Uint8Array(owners.buffer),
+        new Uint8Array(codes.buffer),
+        row,
+      );
+    }
+    const size = storedBytes(dimensions);
+    for (const [row, ofRow] of byRow(written, ({ place }) => blockRow(place))) {
+      const [known] = this.#sql.exec("SELECT vectors FROM vector_blocks WHERE row = ?", row).toArray();
+      const vectors = new Uint8Array(bytes(known?.["vectors"]));
+      for (const { place, unit } of ofRow) {
+        vectors.set(unit === null ? new Uint8Array(size) : storeVector(unit), (place % VECTORS_PER_ROW) * size);
+      }
+      this.#sql.exec("UPDATE vector_blocks SET vectors = ? WHERE row = ?", vectors, row);
+    }
+  }
+
+  /** Writes blanks over the vectors of messages. What says something else now is given to the model again. */
+  forgetMessages(seqs: readonly Seq[]): void {
+    this.#forgetOwners(seqs);
+    const state = this.state();
+    const first = Math.min(...seqs);
+    if (state !== null && state.doneSeq >= first) this.setDone(first - 1);
+  }
+
+  /** The same of items, by their rows. */
+  forgetItems(rows: readonly number[]): void {
+    this.#forgetOwners(rows.map((row) => -row));
+  }
+
+  #forgetOwners(owners: readonly number[]): void {
+    const state = this.state();
+    if (state === null || owners.length === 0) return;
+    const gone = new Set(owners);
+    const written = this.#ownerRows().flatMap(({ row, owners: ofRow }) =>
+      [...ofRow].flatMap((owner, at) =>
+        owner !== 0 && gone.has(owner) ? [{ place: (row - 1) * CODES_PER_ROW + at, owner: 0, unit: null }] : [],
+      ),
+    );
+    if (written.length === 0) return;
+    this.#write(state.dimensions, written);
+  }
+
+  /**
+   * Takes out every vector of a session that goes on. Blanks come first: whatever the transaction writes next takes the pages that fall
+   * free, and may fill them in part.
+   */
+  clear(): void {
+    if (this.state() === null) return;
+    this.#sql.exec("UPDATE vector_codes SET owners = zeroblob(length(owners)), codes = zeroblob(length(codes))");
+    this.#sql.exec("UPDATE vector_blocks SET vectors = zeroblob(length(vectors))");
+    this.drop();
+  }
+
+  /** The same of a session that ends: the pages go with the tables, as those of its messages do. */
+  drop(): void {
+    if (this.state() === null) return;
+    for (const table of TABLES) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    this.#state = null;
+    this.#codes = null;
+  }
+}
+
+const codeRow = (place: number): number => Math.floor(place / CODES_PER_ROW) + 1;
+const blockRow = (place: number): number => Math.floor(place / VECTORS_PER_ROW) + 1;
+
+function bytes(value: SqlStorageValue | undefined): ArrayBuffer {
+  if (value instanceof ArrayBuffer) return value;
+  throw new TypeError("a column that holds bytes holds something else");
+}
+
+function byRow<T>(values: readonly T[], rowOf: (value: T) => number): Map<number, T[]> {
+  const rows = new Map<number, T[]>();
+  for (const value of values) {
+    const row = rowOf(value);
+    const known = rows.get(row);
+    if (known === undefined) rows.set(row, [value]);
+    else known.push(value);
+  }
+  return rows;
+}

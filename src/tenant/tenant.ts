@@ -1,0 +1,359 @@
+import { DurableObject } from "cloudflare:workers";
+import type { KeyState, NewKey } from "../api/api-key.ts";
+import type { EmbeddingUsage } from "../api/embedding.ts";
+import type { Outcome } from "../api/errors.ts";
+import { DAY_SECONDS, dayName, type SessionLimits } from "../api/quota.ts";
+import type { SessionSettings } from "../api/session.ts";
+import type { SummarizerUsage } from "../api/summarizer.ts";
+import type { Jurisdiction, Spent, TakenOfDay, TenantPatch, TenantSettings } from "../api/tenant.ts";
+import { canonicalJson } from "../api/text.ts";
+import type { UsersMay } from "../api/users-may.ts";
+import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
+import { TenantKeys } from "./keys.ts";
+import type { TakenAnswer, TakenReport } from "./taken-client.ts";
+import { TenantTaken } from "./taken.ts";
+
+/** What the object holds of a tenant. */
+export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
+  readonly limits: SessionLimits;
+  readonly usersMay: UsersMay;
+  readonly summarizerTokensPerDay: number | null;
+  readonly spentToday: Spent;
+  readonly takenToday: TakenOfDay;
+  /** ISO 8601; null if nothing was ever set. */
+  readonly updatedAt: string | null;
+  readonly jurisdiction: Jurisdiction | null;
+  /** ISO 8601; null if it was never created, only used. */
+  readonly createdAt: string | null;
+  readonly keys: KeyHashes | null;
+}
+
+type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
+type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys">;
+
+interface TenantRow extends Record<string, SqlStorageValue> {
+  readonly rev: number;
+  readonly settings: string;
+  readonly summarization: TenantSettings["summarization"];
+  readonly tokens_per_day: number | null;
+  readonly limits: string;
+  readonly users_may: string;
+  readonly updated_at: number;
+}
+
+interface IdentityRow extends Record<string, SqlStorageValue> {
+  readonly jurisdiction: Jurisdiction | null;
+  readonly created_at: number;
+}
+
+interface SpentRow extends Record<string, SqlStorageValue> {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cost_micro_dollars: number;
+  readonly embedding_tokens: number;
+  readonly embedding_micro_dollars: number;
+}
+
+const DAY_MS = DAY_SECONDS * 1_000;
+/** Days whose spending is kept: as long as a bill may be asked about. */
+const KEPT_DAYS = 400;
+const NOTHING_SPENT: Omit<Spent, "day"> = {
+  inputTokens: 0,
+  outputTokens: 0,
+  costMicroDollars: 0,
+  embeddings: { inputTokens: 0, costMicroDollars: 0 },
+};
+
+/**
+ * Holds what one tenant is, sets for all of its sessions, and lets in. Reading a tenant that is nothing yet makes no schema and writes
+ * no row. It holds no text of a chat, so its own place is no matter of the tenant's jurisdiction, which is known only here.
+ */
+export class Tenant extends DurableObject {
+  readonly #keys: TenantKeys;
+  readonly #taken: TenantTaken;
+  #hasSchema: boolean;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    this.#keys = new TenantKeys(ctx.storage.sql);
+    this.#taken = new TenantTaken(ctx.storage.sql);
+    this.#hasSchema = this.#hasTable("tenant");
+  }
+
+  async read(): Promise<TenantRecord> {
+    return this.#record();
+  }
+
+  /**
+   * Makes the tenant one of a jurisdiction, for good. Idempotent: settings are taken at creation alone.
+   * @returns null if it is there with another jurisdiction, or was used before without one
+   */
+  async create(
+    jurisdiction: Jurisdiction | null,
+    settings: SessionSettings | undefined,
+  ): Promise<{ record: TenantRecord; created: boolean } | null> {
+    const before = this.#identity();
+    if (before.createdAt !== null) {
+      return before.jurisdiction === jurisdiction ? { record: this.#record(), created: false } : null;
+    }
+    if (jurisdiction !== null && this.#hasSchema) return null;
+    this.ctx.storage.transactionSync(() => {
+      this.ctx.storage.sql.exec(`
+        CREATE TABLE IF NOT EXISTS identity (
+          one INTEGER PRIMARY KEY CHECK (one = 1),
+          jurisdiction TEXT,
+          created_at INTEGER NOT NULL
+        );
+      `);
+      this.ctx.storage.sql.exec(
+        "INSERT INTO identity (one, jurisdiction, created_at) VALUES (1, ?, ?)",
+        jurisdiction,
+        Date.now(),
+      );
+    });
+    // Nothing is awaited in between: what the tenant is and what it begins with commit together.
+    return { record: await this.update(settings === undefined ? {} : { settings }), created: true };
+  }
+
+  /**
+   * Replaces what the patch names and leaves the rest. Idempotent: a patch that changes nothing keeps `rev` and moment.
+   * @returns the record as it is afterwards
+   */
+  async update(patch: TenantPatch): Promise<TenantRecord> {
+    const isNew = this.ctx.storage.transactionSync(() => {
+      const before = this.#load();
+      const after: TenantSet = {
+        rev: before.rev + 1,
+        settings: patch.settings ?? before.settings,
+        summarization: patch.summarization ?? before.summarization,
+        summarizerTokensPerDay:
+          patch.summarizerTokensPerDay === undefined ? before.summarizerTokensPerDay : patch.summarizerTokensPerDay,
+        limits: patch.limits ?? before.limits,
+        usersMay: patch.usersMay ?? before.usersMay,
+        updatedAt: null,
+      };
+      if (textOf(after) === textOf(before)) return false;
+      this.#store(after, Date.now());
+      return true;
+    });
+    // Not before the commit: a schema that was rolled back is none.
+    this.#hasSchema ||= isNew;
+    return this.#record();
+  }
+
+  /**
+   * Counts what a model took today.
+   * @returns the record as it is afterwards
+   */
+  async spend(usage: SummarizerUsage): Promise<TenantRecord> {
+    const { inputTokens, outputTokens, costMicroDollars = 0 } = usage;
+    return this.#spend({ ...NOTHING_SPENT, inputTokens, outputTokens, costMicroDollars });
+  }
+
+  /**
+   * Counts what vectors took today.
+   * @returns the record as it is afterwards
+   */
+  async spendOnEmbeddings(usage: EmbeddingUsage): Promise<TenantRecord> {
+    const { inputTokens, costMicroDollars = 0 } = usage;
+    return this.#spend({ ...NOTHING_SPENT, embeddings: { inputTokens, costMicroDollars } });
+  }
+
+  /** Counts what an isolate's sessions took of a day. Idempotent. */
+  async noteTaken(report: TakenReport): Promise<TakenAnswer> {
+    return this.ctx.storage.transactionSync(() => this.#taken.note(report));
+  }
+
+  async createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
+    return this.#issue((now) => this.#keys.issue(key, now));
+  }
+
+  async rotateKey(id: string, graceSeconds: number): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
+    return this.#issue((now) => this.#keys.rotate(id, graceSeconds, now));
+  }
+
+  /** Idempotent. */
+  async revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: TenantRecord }>> {
+    const outcome = this.ctx.storage.transactionSync(() => this.#keys.revoke(id, Date.now()));
+    return outcome.ok ? { ok: true, value: { state: outcome.value, record: this.#record() } } : outcome;
+  }
+
+  /** Newest first. */
+  async listKeys(limit: number, after: KeyCursor | null): Promise<KeyState[]> {
+    return this.#keys.list(limit, after, Date.now());
+  }
+
+  /** Which of these keys are good now. */
+  async goodKeys(ids: readonly string[]): Promise<string[]> {
+    const live = this.#keys.hashes(Date.now())?.live ?? [];
+    return live.flatMap(({ id }) => (ids.includes(id) ? [id] : []));
+  }
+
+  async noteKeyUse(id: string, usedAt: number): Promise<void> {
+    this.#keys.noteUse(id, usedAt);
+  }
+
+  #issue(issue: (now: number) => Outcome<IssuedKey>): Outcome<IssuedKey & { record: TenantRecord }> {
+    const outcome = this.ctx.storage.transactionSync(() => issue(Date.now()));
+    return outcome.ok ? { ok: true, value: { ...outcome.value, record: this.#record() } } : outcome;
+  }
+
+  #record(): TenantRecord {
+    return {
+      ...this.#load(),
+      ...this.#identity(),
+      spentToday: this.#spentOn(today()),
+      takenToday: { day: today(), ...this.#taken.on(today()) },
+      keys: this.#keys.hashes(Date.now()),
+    };
+  }
+
+  #identity(): Identity {
+    const row = this.#hasTable("identity")
+      ? this.ctx.storage.sql.exec<IdentityRow>("SELECT * FROM identity").toArray()[0]
+      : undefined;
+    if (row === undefined) return { jurisdiction: null, createdAt: null };
+    return { jurisdiction: row.jurisdiction, createdAt: new Date(row.created_at).toISOString() };
+  }
+
+  #hasTable(name: string): boolean {
+    const { sql } = this.ctx.storage;
+    return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0;
+  }
+
+  #load(): TenantSet {
+    const row = this.#hasSchema ? this.ctx.storage.sql.exec<TenantRow>("SELECT * FROM tenant").toArray()[0] : undefined;
+    if (row === undefined) {
+      return {
+        rev: 0,
+        settings: {},
+        summarization: "on",
+        summarizerTokensPerDay: null,
+        limits: {},
+        usersMay: {},
+        updatedAt: null,
+      };
+    }
+    return {
+      rev: row.rev,
+      settings: JSON.parse(row.settings),
+      summarization: row.summarization,
+      summarizerTokensPerDay: row.tokens_per_day,
+      limits: JSON.parse(row.limits),
+      usersMay: JSON.parse(row.users_may),
+      updatedAt: new Date(row.updated_at).toISOString(),
+    };
+  }
+
+  #spentOn(day: string): Spent {
+    const row = this.#hasSchema
+      ? this.ctx.storage.sql.exec<SpentRow>("SELECT * FROM spent WHERE day = ?", day).toArray()[0]
+      : undefined;
+    return {
+      day,
+      inputTokens: row?.input_tokens ?? 0,
+      outputTokens: row?.output_tokens ?? 0,
+      costMicroDollars: row?.cost_micro_dollars ?? 0,
+      embeddings: {
+        inputTokens: row?.embedding_tokens ?? 0,
+        costMicroDollars: row?.embedding_micro_dollars ?? 0,
+      },
+    };
+  }
+
+  #spend({ inputTokens, outputTokens, costMicroDollars, embeddings }: Omit<Spent, "day">): TenantRecord {
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      this.#createSchema();
+      sql.exec(
+        `INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (day) DO UPDATE SET
+           input_tokens = input_tokens + excluded.input_tokens,
+           output_tokens = output_tokens + excluded.output_tokens,
+           cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars,
+           embedding_tokens = embedding_tokens + excluded.embedding_tokens,
+           embedding_micro_dollars = embedding_micro_dollars + excluded.embedding_micro_dollars`,
+        today(),
+        inputTokens,
+        outputTokens,
+        costMicroDollars,
+        embeddings.inputTokens,
+        embeddings.costMicroDollars,
+      );
+      sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
+    });
+    this.#hasSchema = true;
+    return this.#record();
+  }
+
+  /** Of so many days through today, oldest first. */
+  async spending(days: number): Promise<Spent[]> {
+    const now = Date.now();
+    return Array.from({ length: days }, (_, index) => this.#spentOn(dayName(now - (days - 1 - index) * DAY_MS)));
+  }
+
+  #createSchema(): void {
+    this.ctx.storage.sql.exec(`
+      CREATE TABLE IF NOT EXISTS tenant (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        rev INTEGER NOT NULL,
+        settings TEXT NOT NULL,
+        summarization TEXT NOT NULL,
+        tokens_per_day INTEGER,
+        limits TEXT NOT NULL,
+        users_may TEXT NOT NULL,
+        updated_at INTEGER NOT NULL
+      );
+      CREATE TABLE IF NOT EXISTS spent (
+        day TEXT PRIMARY KEY,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cost_micro_dollars INTEGER NOT NULL,
+        embedding_tokens INTEGER NOT NULL,
+        embedding_micro_dollars INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `);
+  }
+
+  #store(record: TenantSet, now: number): void {
+    this.#createSchema();
+    this.ctx.storage.sql.exec(
+      `INSERT INTO tenant (one, rev, settings, summarization, tokens_per_day, limits, users_may, updated_at)
+       VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
+       ON CONFLICT (one) DO UPDATE SET
+         rev = excluded.rev, settings = excluded.settings, summarization = excluded.summarization,
+         tokens_per_day = excluded.tokens_per_day, limits = excluded.limits, users_may = excluded.users_may,
+         updated_at = excluded.updated_at`,
+      record.rev,
+      plainText(record.settings),
+      record.summarization,
+      record.summarizerTokensPerDay,
+      limitsText(record.limits),
+      plainText(record.usersMay),
+      now,
+    );
+  }
+}
+
+/** The day in UTC. */
+function today(): string {
+  return dayName(Date.now());
+}
+
+/** What a patch can change, as text. */
+function textOf({ settings, summarization, summarizerTokensPerDay, limits, usersMay }: TenantSet): string {
+  return `${plainText(settings)} ${summarization} ${summarizerTokensPerDay} ${limitsText(limits)} ${plainText(usersMay)}`;
+}
+
+function limitsText(limits: SessionLimits): string {
+  const bounds = Object.entries(limits).flatMap(([name, limit]) =>
+    // What each user may has a bound until it is set to null.
+    limit === undefined || (limit === null && !name.startsWith("user")) ? [] : [[name, limit]],
+  );
+  return canonicalJson(Object.fromEntries(bounds));
+}
+
+/** Equal settings give equal text, in whatever order a client wrote them. */
+function plainText(value: SessionSettings | UsersMay): string {
+  return canonicalJson(JSON.parse(JSON.stringify(value)));
+}

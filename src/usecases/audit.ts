@@ -1,0 +1,87 @@
+import { requireScope } from "../access/scopes.ts";
+import type { AuditEvent, AuditFilter } from "../api/audit.ts";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Page } from "../api/page.ts";
+import type { Principal } from "../api/principal.ts";
+import { readAuditEvents } from "../archive/audit.ts";
+import { isArchiveAway } from "../archive/database.ts";
+import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
+import type { Call } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/** A restart of PostgreSQL is over by then. */
+const RETRY_AFTER_SECONDS = 5;
+
+export interface AuditQuery extends AuditFilter, PageQuery {}
+
+/** What was done and refused, newest first. An operator reads all of it; a tenant's key with `ops` what is about its tenant. */
+export const readAudit = operation(
+  {
+    action: "readAudit",
+    scopes: ["ops"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_page, { tenant }) => (tenant === undefined ? {} : { tenant }),
+  },
+  async (call: Call, query: AuditQuery): Promise<Page<AuditEvent>> => {
+    const tenant = tenantOf(call.principal, query.tenant);
+    const { limit, cursor, user, from, to, ...filter } = query;
+    const last = readCursor(timedCursorSchema, cursor);
+    const after = last === null ? null : { at: last[0], id: last[1] };
+    const span = spanOf(from, to);
+    const name = user === undefined ? undefined : await nameOf(call, tenant, user);
+    if (name === null) return { data: [], hasMore: false, nextCursor: null };
+    const stored = { ...filter, tenant, user: name, ...span };
+    const events = await read(call, (database) => readAuditEvents(database, stored, { limit: limit + 1, after }));
+    return pageOf(events, limit, ({ at, id }) => [Date.parse(at), id]);
+  },
+);
+
+/** Whose events the caller gets; undefined: everybody's. */
+function tenantOf(principal: Principal, asked: string | undefined): string | undefined {
+  if (principal.scopes.includes("admin")) return asked;
+  requireScope(principal, "ops");
+  if (asked === undefined || asked === principal.tenant) return principal.tenant;
+  throw new ThreadkeepError({
+    code: "forbidden",
+    detail: "This key reads the audit of its own tenant alone. Leave tenant out, or use the admin key.",
+    errors: [{ path: "tenant", detail: "is not the tenant of this key" }],
+  });
+}
+
+/** The name that the audit has for a user; null if it has none. */
+function nameOf(call: Call, tenant: string | undefined, user: string): Promise<string | null> {
+  if (tenant !== undefined) return call.parts.directory.auditName(tenant, user, false);
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: "A user's id means nothing without a tenant. Name the tenant as well.",
+    errors: [{ path: "tenant", detail: "must be given along with user" }],
+  });
+}
+
+function spanOf(from: string | undefined, to: string | undefined) {
+  const span = {
+    from: from === undefined ? undefined : Date.parse(from),
+    to: to === undefined ? undefined : Date.parse(to),
+  };
+  if (span.from === undefined || span.to === undefined || span.from < span.to) return span;
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: "No time lies between from and to. Give an earlier from, or a later to.",
+    errors: [{ path: "from", detail: "must be before to" }],
+  });
+}
+
+async function read<T>(call: Call, body: Parameters<typeof call.parts.withDatabase<T>>[0]): Promise<T> {
+  try {
+    return await call.parts.withDatabase(body);
+  } catch (error) {
+    if (!isArchiveAway(error)) throw error;
+    throw new ThreadkeepError({
+      code: "unavailable",
+      detail:
+        "The archive, which keeps the audit, is out of reach. Events wait in their queue meanwhile. Send the same request again after Retry-After seconds.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  }
+}

@@ -1,0 +1,232 @@
+import { isUser } from "../access/users-words.ts";
+import { ThreadkeepError, unwrap } from "../api/errors.ts";
+import { tellMended } from "../api/faults.ts";
+import { IMPORT_PATIENCE_MS, UNSENT_IMPORT_PATIENCE_MS } from "../api/limits.ts";
+import type { SessionRef } from "../api/session.ts";
+import type { ImportRequest, ImportResult, ImportState, SessionLine } from "../api/transfer.ts";
+import type { BegunImport, FinishedImport, ImportStanding } from "../session/client.ts";
+import { lineFault, notAfter, readParsed, saveLines } from "./import-lines.ts";
+import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/**
+ * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
+ * @param lines each line of the file, as it was read
+ * @param id of the new session; by default that which the file names
+ * @param isStrict refuses content that would be mended
+ */
+export const importSession = operation(
+  {
+    action: "importSession",
+    scopes: ["memory:write"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id, messages }) => ({ session: id, details: { messages } }),
+  },
+  async (
+    call: Call,
+    lines: AsyncIterable<string>,
+    id: string | undefined,
+    isStrict?: boolean,
+  ): Promise<ImportResult> => {
+    const mended: string[] = [];
+    const reader = readParsed(lines, { isStrict: isStrict === true, isByUser: isUser(call.principal), mended });
+    try {
+      const first = await reader.next();
+      const head = first.done === true ? null : first.value.line;
+      const throughLine = first.value?.number ?? 1;
+      if (head?.type !== "session") {
+        throw lineFault(throughLine, 'must be the session: a file begins with {"type":"session",…}');
+      }
+      const ref = refOf(call, id ?? head.id);
+      const importId = crypto.randomUUID();
+      const patienceMs = UNSENT_IMPORT_PATIENCE_MS;
+      const { incarnation, grantedAt } = await begin(call, ref, head, { id: importId, throughLine, patienceMs });
+      try {
+        await saveLines(call, ref, incarnation, reader);
+        return { ...(await complete(call, ref, importId)), ...tellMended(mended) };
+      } catch (error) {
+        await abandon(call, ref, incarnation, grantedAt);
+        throw error;
+      }
+    } finally {
+      // Nothing more is read of a file that is refused.
+      await reader.return();
+    }
+  },
+);
+
+/**
+ * Begins an import whose lines come in parts. Repeated with the same id it tells where the import stands, also once that is whole.
+ * @param request the file's first line; an id of the import, for whoever may have to begin it again
+ */
+export const beginImport = operation(
+  { action: "beginImport", scopes: ["memory:write"], audit: "each" },
+  async (call: Call, sessionId: string, request: ImportRequest): Promise<ImportState> => {
+    const ref = refOf(call, sessionId);
+    const id = request.id ?? crypto.randomUUID();
+    const begun = { id, throughLine: 1, patienceMs: IMPORT_PATIENCE_MS };
+    return toState(ref, id, await begin(call, ref, request.session, begun));
+  },
+);
+
+/**
+ * Takes in lines of the file. Those that are in already are passed over, so that a part may come again, or from its middle.
+ * @param afterLine the line of the file before the first of them
+ */
+export const addImportLines = operation(
+  { action: "addImportLines", scopes: ["memory:write"], audit: "ranges" },
+  async (
+    call: Call,
+    sessionId: string,
+    importId: string,
+    afterLine: number,
+    lines: AsyncIterable<string>,
+    isStrict?: boolean,
+  ): Promise<ImportState> => {
+    const ref = refOf(call, sessionId);
+    const { incarnation, progress } = requireOpen(await standing(call, ref, importId));
+    if (afterLine > progress.throughLine) throw gap(afterLine, progress.throughLine);
+    const mended: string[] = [];
+    const reader = readParsed(
+      lines,
+      { isStrict: isStrict === true, isByUser: isUser(call.principal), mended },
+      afterLine,
+      progress.throughLine,
+    );
+    try {
+      await saveLines(call, ref, incarnation, reader);
+    } finally {
+      await reader.return();
+    }
+    return { ...toState(ref, importId, await standing(call, ref, importId)), ...tellMended(mended) };
+  },
+);
+
+export const readImport = operation(
+  { action: "readImport", scopes: ["memory:write"], audit: "refusals" },
+  async (call: Call, sessionId: string, importId: string): Promise<ImportState> => {
+    const ref = refOf(call, sessionId);
+    return toState(ref, importId, await standing(call, ref, importId));
+  },
+);
+
+/** Ends an import all of whose lines came: from here on the session is there. Repeated it tells the same. */
+export const completeImport = operation(
+  {
+    action: "completeImport",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ id, messages }) => ({ session: id, details: { messages } }),
+  },
+  (call: Call, sessionId: string, importId: string): Promise<ImportResult> =>
+    complete(call, refOf(call, sessionId), importId),
+);
+
+/** Gives an import up that is not whole: nothing of it is left. */
+export const abandonImport = operation(
+  {
+    action: "abandonImport",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ messages }, sessionId) => ({ session: sessionId, details: { messages } }),
+  },
+  async (call: Call, sessionId: string, importId: string): Promise<ImportState> => {
+    const ref = refOf(call, sessionId);
+    const found = requireOpen(await standing(call, ref, importId));
+    await abandon(call, ref, found.incarnation, found.grantedAt);
+    return { ...toState(ref, importId, found), state: "abandoned", expiresAt: null };
+  },
+);
+
+async function standing(call: Call, ref: SessionRef, importId: string): Promise<ImportStanding> {
+  return unwrap(await call.parts.sessions.get(ref).readImport(importId));
+}
+
+async function begin(
+  call: Call,
+  ref: SessionRef,
+  { createdAt: told, metadata, settings }: SessionLine,
+  begun: BegunImport,
+): Promise<ImportStanding> {
+  const tenant = await tenantOf(call);
+  const own = beginningSettings(call, settings, tenant, () => `line ${begun.throughLine}`) ?? {};
+  const createdAt = Date.parse(isUser(call.principal) ? notAfter(told, Date.now()) : told);
+  // The erasure of a user finds it from here on, though no list shows it.
+  const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
+  const birth = { ref, createdAt, grantedAt, metadata, settings: own };
+  return unwrap(await call.parts.sessions.get(ref).beginImport(birth, begun, tenant, call.trace));
+}
+
+async function complete(call: Call, ref: SessionRef, importId: string): Promise<ImportResult> {
+  const found = await standing(call, ref, importId);
+  const { createdAt, metadata, incarnation, finished } = found;
+  if (finished !== null) {
+    // Whoever ended it may have broken off before the list told of it as it is.
+    await call.parts.directory.renew(ref, metadata, found.grantedAt);
+    return toResult(ref, finished);
+  }
+  unwrap(await call.parts.sessions.get(ref).checkImport(incarnation));
+  // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
+  const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
+  const ended = await call.parts.sessions.get(ref).finishImport(incarnation, grant);
+  if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
+  const result = unwrap(ended);
+  // Only now the entry is this session's: another may have begun under its id, and ended the import.
+  await renewIfKnown(call, ref, grant, metadata);
+  return toResult(ref, result);
+}
+
+/** What filled up meanwhile, such as the tenant's day, may have room again before the import is given up: until then no list shows it. */
+async function hideIfUnfinished(call: Call, ref: SessionRef, grantedAt: number): Promise<void> {
+  const living = await call.parts.sessions.get(ref).listing();
+  if (living !== null && !living.isListed) await call.parts.directory.hide(ref, grantedAt);
+}
+
+/** Leaves nothing. What cannot be reached now gives the import up by itself. */
+async function abandon(call: Call, ref: SessionRef, incarnation: string, grantedAt: number): Promise<void> {
+  try {
+    const heardOf = await call.parts.sessions.get(ref).abandonImport(incarnation, grantedAt);
+    if (heardOf !== null) await call.parts.directory.remove(ref, heardOf);
+  } catch {
+    // Its object gives it up after a while; an entry whose session was never there is harmless.
+  }
+}
+
+function toResult({ session }: SessionRef, { messages, summaries, items, droppedItems }: FinishedImport): ImportResult {
+  return { id: session, messages, summaries, items, droppedItems };
+}
+
+function toState({ session }: SessionRef, id: string, found: ImportStanding): ImportState {
+  const { progress, until, finished } = found;
+  const counts = progress ?? finished;
+  return {
+    id,
+    sessionId: session,
+    state: finished === null ? "open" : "complete",
+    throughLine: progress?.throughLine ?? null,
+    messages: finished?.messages ?? found.messages,
+    summaries: counts?.summaries ?? 0,
+    items: progress === null ? (finished?.items ?? 0) : progress.items - progress.dropped,
+    droppedItems: progress?.dropped ?? finished?.droppedItems ?? 0,
+    expiresAt: until === null ? null : new Date(until).toISOString(),
+  };
+}
+
+function requireOpen(found: ImportStanding) {
+  const { progress, ...rest } = found;
+  if (progress !== null) return { ...rest, until: found.until, progress };
+  throw new ThreadkeepError({
+    code: "session_exists",
+    detail:
+      "The import is complete, and the session is there: nothing more can be added to it, and erasing it is what takes it away.",
+  });
+}
+
+function gap(afterLine: number, throughLine: number): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "import_gap",
+    detail: `These lines come after line ${afterLine}, and the file is in through line ${throughLine}. Send those between first.`,
+    facts: { throughLine },
+  });
+}

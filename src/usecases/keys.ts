@@ -1,0 +1,89 @@
+import { z } from "zod";
+import { formatKey } from "../access/key-format.ts";
+import { type CreatedKey, keyIdSchema, type KeyRotation, type KeyState, type NewKey } from "../api/api-key.ts";
+import { ThreadkeepError, unwrap } from "../api/errors.ts";
+import type { Page } from "../api/page.ts";
+import { pageOf, type PageQuery, readCursor } from "./paging.ts";
+import type { Call } from "./request-context.ts";
+import { createTenant } from "./tenants.ts";
+import { operation } from "./use-case.ts";
+
+/** Makes a key. Only this answer holds it. */
+export const createKey = operation(
+  {
+    action: "createKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
+  },
+  async (call: Call, tenant: string, key: NewKey): Promise<CreatedKey> => {
+    if (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) {
+      throw new ThreadkeepError({
+        code: "validation_failed",
+        detail: "A key must expire in the future. Nothing was made; mend the request and send it again.",
+        errors: [{ path: "/expiresAt", detail: "must be in the future" }],
+      });
+    }
+    await requireTenant(call, tenant);
+    const { state, secret } = unwrap(await call.parts.tenants.keys.create(tenant, key));
+    return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
+  },
+);
+
+/** Only a tenant that was created has keys. That of the deployment's own keys is created along. */
+async function requireTenant(call: Call, tenant: string): Promise<void> {
+  const { createdAt } = await call.parts.tenants.readRecord(tenant);
+  if (createdAt !== null) return;
+  if (tenant === call.principal.tenant) {
+    await createTenant(call, { tenant, jurisdiction: null });
+    return;
+  }
+  throw new ThreadkeepError({
+    code: "tenant_not_found",
+    detail: `There is no tenant ${tenant}. Create it first: POST /v1/admin/tenants.`,
+    errors: [{ path: "tenant", detail: "names no tenant that was created" }],
+  });
+}
+
+const cursorSchema = z.tuple([z.int(), keyIdSchema]);
+
+/** A tenant's keys, newest first, those that are no longer good among them. */
+export const listKeys = operation(
+  { action: "listKeys", scopes: ["admin"], audit: "each", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
+  async (call: Call, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
+    const cursor = readCursor(cursorSchema, query.cursor);
+    const after = cursor === null ? null : { createdAt: cursor[0], id: cursor[1] };
+    const keys = await call.parts.tenants.keys.list(tenant, query.limit + 1, after);
+    return pageOf(keys, query.limit, ({ createdAt, id }) => [Date.parse(createdAt), id]);
+  },
+);
+
+/** Makes a key that takes another's place; both are good until the grace is over. */
+export const rotateKey = operation(
+  {
+    action: "rotateKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant, rotatedFrom) => ({ tenant, details: { keyId: id, rotatedFrom } }),
+  },
+  async (call: Call, tenant: string, keyId: string, { graceSeconds }: KeyRotation): Promise<CreatedKey> => {
+    const { state, secret } = unwrap(await call.parts.tenants.keys.rotate(tenant, keyId, graceSeconds));
+    return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
+  },
+);
+
+/** Ends a key, within a minute everywhere. Ending it again changes nothing. */
+export const revokeKey = operation(
+  {
+    action: "revokeKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
+  },
+  async (call: Call, tenant: string, keyId: string): Promise<KeyState> => {
+    return unwrap(await call.parts.tenants.keys.revoke(tenant, keyId));
+  },
+);

@@ -1,0 +1,57 @@
+import { countedAs } from "../access/rate-limit.ts";
+import { requireScope } from "../access/scopes.ts";
+import { isUser } from "../access/users-words.ts";
+import { ThreadkeepError, unwrap } from "../api/errors.ts";
+import type { Rev, Ticket, TicketRequest } from "../api/live.ts";
+import type { Scope } from "../api/principal.ts";
+import { readOpened, writeOpening } from "../session/client.ts";
+import { type Call, refOf, tenantOf } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/**
+ * Opens the live feed of a session. The socket goes to the object itself, which tells what happens and takes frames on it.
+ * @param since the last event that the client knows; undefined for those from now on, 0 for all there were
+ */
+export const openLive = operation(
+  { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
+    const { principal, requestId, trace, from } = call;
+    const ref = refOf(call, sessionId);
+    const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
+    const tenant = (await tenantOf(call)) ?? null;
+    const by = { kind, id };
+    const traced = trace === undefined ? {} : { trace };
+    const opening = {
+      since: since ?? null,
+      scopes,
+      by,
+      isUser: isUser(principal),
+      counted: countedAs(principal),
+      from,
+      expiresAt,
+      ticket,
+      requestId,
+      tenant,
+      ...traced,
+    };
+    const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
+    if ("code" in opened) throw new ThreadkeepError(opened);
+    return opened;
+  },
+);
+
+/** A page that only shows a chat asks for nothing more. */
+const TICKET_SCOPES: readonly Scope[] = ["memory:read"];
+
+/** A ticket for the live feed of a session, with no more than the caller may do, and no more than a user may. */
+export const issueTicket = operation(
+  { action: "issueTicket", scopes: ["memory:read"], audit: "each" },
+  async (call: Call, sessionId: string, request: TicketRequest): Promise<Ticket> => {
+    const { principal, parts } = call;
+    const ref = refOf(call, sessionId);
+    const { scopes = TICKET_SCOPES } = request;
+    for (const scope of scopes) requireScope(principal, scope);
+    const life = unwrap(await parts.sessions.get(ref).ticketLife());
+    return parts.tickets.issue(principal, ref.session, life, scopes);
+  },
+);

@@ -1,0 +1,137 @@
+import { requireScope } from "../access/scopes.ts";
+import { isUser, refuseForeignWords } from "../access/users-words.ts";
+import type { AppendResult, IncomingAppend } from "../api/append.ts";
+import type { ContextRequest } from "../api/context.ts";
+import type { QueryMeaning } from "../api/embedding.ts";
+import { ThreadkeepError, unwrap } from "../api/errors.ts";
+import { MAX_IDEMPOTENCY_KEY_LENGTH } from "../api/limits.ts";
+import { refuseOversize } from "../api/message-size.ts";
+import type { Erasure, Message, MessagePatch, NewMessage } from "../api/message.ts";
+import type { Page } from "../api/page.ts";
+import { faultOf } from "../api/problem.ts";
+import type { TenantSettings } from "../api/tenant.ts";
+import { idText } from "../api/text.ts";
+import { contentsOf, takeIn } from "../prompt/incoming.ts";
+import { meaningOfAppended, meaningOfQuery } from "./asked-meaning.ts";
+import { askOfUser, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/**
+ * Appends messages, creating the session with the first. The hot path: one object and nothing else.
+ * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
+ */
+export const appendMessages = operation(
+  { action: "appendMessages", scopes: ["memory:write"], audit: "ranges" },
+  async (call: Call, sessionId: string, incoming: IncomingAppend, idempotencyKey?: string): Promise<AppendResult> => {
+    if (incoming.context !== undefined) requireScope(call.principal, "memory:read");
+    const ref = refOf(call, sessionId);
+    const { request, placed } = takeIn(incoming);
+    refuseOversize(contentsOf(placed));
+    const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
+    // With a query, the messages are stored while what it means is asked for: no model slows an append down.
+    const { context } = request;
+    const query = call.parts.meaningOf === null ? undefined : context?.query;
+    const meaning = typeof query === "string" ? meaningOfAppended(call, query, messages) : undefined;
+    const append = { ...request, messages };
+    if (meaning !== undefined) delete append.context;
+    const tenant = await tenantOf(call);
+    if (isUser(call.principal)) refuseForeignWords(placed, tenant?.usersMay?.write);
+    const { kind, id } = call.principal;
+    const by = { kind, id, isUser: isUser(call.principal) };
+    const withContext = async (result: AppendResult): Promise<AppendResult> =>
+      meaning === undefined || context === undefined
+        ? result
+        : { ...result, ...(await contextOf(call, sessionId, context, tenant, meaning)) };
+    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
+    if (first.ok || first.fault.code !== "session_not_found") return withContext(unwrap(first));
+    // Created by its first append, which is answered only after the directory knows the session.
+    const ask = askOfUser(call, tenant);
+    const grant = await call.parts.directory.register(ref, Date.now(), {}, undefined, ask);
+    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
+    if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
+    return withContext(result);
+  },
+);
+
+/** The context that an append asked for, after it: what fails in it takes no message with it. */
+async function contextOf(
+  call: Call,
+  sessionId: string,
+  request: ContextRequest,
+  tenant: TenantSettings | undefined,
+  known: Promise<QueryMeaning | undefined>,
+): Promise<Pick<AppendResult, "context" | "contextError">> {
+  try {
+    const meaning = (await known) ?? (await meaningOfQuery(call, sessionId, request.query));
+    const outcome = await call.parts.sessions.get(refOf(call, sessionId)).context(request, tenant, meaning);
+    if (outcome.ok) return { context: outcome.value };
+    const { code, detail } = outcome.fault;
+    return { contextError: { code, detail } };
+  } catch (error) {
+    const { code, detail } = faultOf(error);
+    return { contextError: { code, detail } };
+  }
+}
+
+function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {
+  const parsed = idText.max(MAX_IDEMPOTENCY_KEY_LENGTH).safeParse(idempotencyKey);
+  if (!parsed.success) {
+    throw new ThreadkeepError({
+      code: "validation_failed",
+      detail: "The Idempotency-Key is not valid.",
+      errors: [{ path: "Idempotency-Key", detail: parsed.error.issues[0]?.message ?? "is not valid" }],
+    });
+  }
+  return messages.map((message, index) =>
+    message.id === undefined ? { ...message, id: `${parsed.data}:${index}` } : message,
+  );
+}
+
+/** Changes what a message says, or its metadata. */
+export const editMessage = operation(
+  { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: ({ seq }) => ({ details: { seq } }) },
+  async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
+    const ref = refOf(call, sessionId);
+    if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
+    const [tenant, usersMay] = [await tenantOf(call), await usersMayOf(call)];
+    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace, usersMay, tenant));
+  },
+);
+
+/** Erases a message. A tombstone keeps its place. */
+export const eraseMessage = operation(
+  {
+    action: "eraseMessage",
+    scopes: ["memory:erase"],
+    audit: "each",
+    tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
+  },
+  async (call: Call, sessionId: string, messageId: string): Promise<Erasure> => {
+    return unwrap(
+      await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId, call.trace, isUser(call.principal)),
+    );
+  },
+);
+
+export interface MessageListQuery {
+  readonly afterSeq?: number | undefined;
+  readonly beforeSeq?: number | undefined;
+  /** Those of the active branch alone. */
+  readonly branch?: "active" | undefined;
+  readonly limit: number;
+}
+
+/** A page of the log, oldest first. */
+export const listMessages = operation(
+  { action: "listMessages", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, query: MessageListQuery): Promise<Page<Message>> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
+  },
+);
+
+export const readMessage = operation(
+  { action: "readMessage", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, messageId: string): Promise<Message> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
+  },
+);

@@ -1,0 +1,235 @@
+import { ulid } from "ulid";
+import { requireScope } from "../access/scopes.ts";
+import { isUser } from "../access/users-words.ts";
+import { type Outcome, ThreadkeepError, unwrap } from "../api/errors.ts";
+import { MAX_COPY_WAIT_MS } from "../api/limits.ts";
+import type { Erasure } from "../api/message.ts";
+import type { Page } from "../api/page.ts";
+import {
+  type BranchRequest,
+  type ForkRequest,
+  type ListedSession,
+  type NewSession,
+  type SessionPatch,
+  type SessionRef,
+  type SessionState,
+  TENANT_OWNER,
+} from "../api/session.ts";
+import type { TenantSettings } from "../api/tenant.ts";
+import type { UserAsk } from "../api/user-quota.ts";
+import { takeOffList } from "../directory/listing-client.ts";
+import { ALL_SESSIONS, type Life } from "../session/client.ts";
+import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
+import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
+export const createSession = operation(
+  {
+    action: "createSession",
+    scopes: ["memory:write"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ session, created }) => ({ session: session.id, details: { created } }),
+  },
+  async (call: Call, input: NewSession): Promise<{ session: SessionState; created: boolean }> => {
+    const ref = refOf(call, input.id ?? ulid());
+    const { metadata } = input;
+    const tenant = await tenantOf(call);
+    const settings = beginningSettings(call, input.settings, tenant);
+    const ask = askOfUser(call, tenant);
+    // The session that it continues notes it: not for one that may not be.
+    if (ask !== undefined && input.continueFrom !== undefined) await call.parts.directory.chargeUser(ref, ask);
+    const continued = await beginningOf(call, ref, input);
+    // The directory knows the session before anybody is told that it exists.
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {}, undefined, ask);
+    const birth = {
+      ref,
+      ...grant,
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(settings === undefined ? {} : { settings }),
+    };
+    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued, call.trace));
+    if (made.created) await renewIfKnown(call, ref, grant, metadata ?? {});
+    return made;
+  },
+);
+
+/** What a new session begins with: the summary of another, what all of a user's sessions hold, or nothing. */
+async function beginningOf(call: Call, ref: SessionRef, input: NewSession): Promise<Life | undefined> {
+  if (input.continueFrom !== undefined) return beginContinuation(call, ref, input.continueFrom);
+  if (input.seedFromUser === undefined) return undefined;
+  requireScope(call.principal, "memory:read");
+  if (ref.owner === TENANT_OWNER) {
+    throw pathFault("/seedFromUser", "needs a user: name one in the header Threadkeep-User");
+  }
+  return { session: ALL_SESSIONS, incarnation: "" };
+}
+
+/** The other session notes it first: whatever is erased there from now on is erased in the new one, too. */
+async function beginContinuation(call: Call, ref: SessionRef, continueFrom: string): Promise<Life> {
+  requireScope(call.principal, "memory:read");
+  if (continueFrom === ref.session) throw pathFault("/continueFrom", "must be another session than the new one");
+  return unwrap(
+    atPath("/continueFrom", await call.parts.sessions.get(refOf(call, continueFrom)).beginContinuation(ref.session)),
+  );
+}
+
+/** Makes a new session of the log up to a message. It is whole within moments; a large one is copied in the background. */
+export const forkSession = operation(
+  {
+    action: "forkSession",
+    scopes: ["memory:read", "memory:write"],
+    audit: "each",
+    tell: ({ session, created }, source) => ({
+      session: session.id,
+      details: { created, source, throughSeq: session.origin?.throughSeq ?? 0 },
+    }),
+  },
+  async (call: Call, sessionId: string, request: ForkRequest): Promise<{ session: SessionState; created: boolean }> => {
+    const source = refOf(call, sessionId);
+    const ref = refOf(call, request.id ?? ulid());
+    if (ref.session === source.session)
+      throw pathFault("/id", "must be another than that of the session it comes from");
+    const tenant = await tenantOf(call);
+    const ask = askOfUser(call, tenant);
+    const isThere = await isForkThere(call, ref, request, tenant, ask);
+    if (ask !== undefined && !isThere) await chargeFork(call, source, ref, request, ask);
+    const counted = isThere ? undefined : tenant;
+    const isByUser = isUser(call.principal);
+    const byUser = request.settings === undefined || !isByUser ? undefined : { settings: request.settings, tenant };
+    const from = unwrap(
+      await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq, counted, byUser),
+    );
+    const metadata = request.metadata ?? from.metadata;
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata, undefined, ask);
+    const settings = isByUser ? from.settings : (request.settings ?? from.settings);
+    const birth = { ref, ...grant, metadata, settings };
+    const made = unwrap(
+      await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant, call.trace),
+    );
+    if (made.created) await renewIfKnown(call, ref, grant, metadata);
+    return made;
+  },
+);
+
+/** Whether it is there already, if anybody counts its messages: a repeated request finds nothing used up by it. */
+async function isForkThere(
+  call: Call,
+  ref: SessionRef,
+  { id }: ForkRequest,
+  tenant: TenantSettings | undefined,
+  ask: UserAsk | undefined,
+): Promise<boolean> {
+  if ((tenant?.limits === undefined && ask === undefined) || id === undefined) return false;
+  const known = await call.parts.sessions.get(ref).state();
+  return known.ok || known.fault.code !== "session_not_found";
+}
+
+/** Charges a user for what is to be copied, before anything of it is done. */
+async function chargeFork(
+  call: Call,
+  source: SessionRef,
+  ref: SessionRef,
+  { throughSeq }: ForkRequest,
+  ask: UserAsk,
+): Promise<void> {
+  const size = unwrap(await call.parts.sessions.get(source).forkSize(throughSeq));
+  await call.parts.directory.chargeUser(ref, { ...ask, copied: { ...size, summarizerTokens: 0 } });
+}
+
+function pathFault(path: string, detail: string): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "validation_failed",
+    detail: `${path} ${detail}. Nothing was changed; mend the request and send it again.`,
+    errors: [{ path, detail }],
+  });
+}
+
+/** A refusal that is about something the body names says where. */
+function atPath<T>(path: string, outcome: Outcome<T>): Outcome<T> {
+  if (outcome.ok || outcome.fault.errors !== undefined) return outcome;
+  return { ok: false, fault: { ...outcome.fault, errors: [{ path, detail: "names the session that this is about" }] } };
+}
+
+export interface SessionListQuery extends PageQuery {
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The caller's sessions, newest first. */
+export const listSessions = operation(
+  { action: "listSessions", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
+  async (call: Call, query: SessionListQuery): Promise<Page<ListedSession>> => {
+    const cursor = readCursor(timedCursorSchema, query.cursor);
+    const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
+      limit: query.limit,
+      cursor: cursor === null ? null : { createdAt: cursor[0], session: cursor[1] },
+      metadata: query.metadata ?? {},
+    });
+    return {
+      data: page.data,
+      hasMore: page.hasMore,
+      nextCursor: page.next === null ? null : encodeCursor([page.next.createdAt, page.next.session]),
+    };
+  },
+);
+
+export const readSession = operation(
+  { action: "readSession", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string): Promise<SessionState> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
+  },
+);
+
+/** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
+export const eraseSession = operation(
+  { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
+  async (call: Call, sessionId: string): Promise<Erasure> => {
+    const ref = refOf(call, sessionId);
+    const session = call.parts.sessions.get(ref);
+    const outcome = await session.erase(call.trace);
+    if (!outcome.ok && outcome.fault.code === "session_not_found") {
+      await takeOffList(call.parts.directory, ref, 0, () => session.listing());
+    }
+    const { grantedAt, ...erasure } = unwrap(outcome);
+    // Where it cannot go yet, or this comes to nothing, the erasure that the session owes sees to it.
+    await call.parts.directory.remove(ref, grantedAt);
+    return erasure;
+  },
+);
+
+/** Makes another branch of the log the active one. */
+export const switchBranch = operation(
+  {
+    action: "switchBranch",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ headSeq }) => ({ details: { headSeq } }),
+  },
+  async (call: Call, sessionId: string, request: BranchRequest): Promise<SessionState> => {
+    const tenant = await tenantOf(call);
+    return unwrap(
+      await call.parts.sessions
+        .get(refOf(call, sessionId))
+        .switchBranch(request, tenant, call.trace, isUser(call.principal)),
+    );
+  },
+);
+
+/** Replaces metadata, settings or both. */
+export const updateSession = operation(
+  { action: "updateSession", scopes: ["memory:write"], audit: "each" },
+  async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
+    const ref = refOf(call, sessionId);
+    const tenant = await tenantOf(call);
+    const { state, incarnation, listing } = unwrap(
+      await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)),
+    );
+    if (patch.metadata !== undefined) {
+      const { metadata, grantedAt, metadataRev } = listing;
+      await call.parts.directory.setMetadata(ref, metadata, { grantedAt, rev: metadataRev });
+      await call.parts.sessions.get(ref).confirmListed(incarnation, metadataRev);
+    }
+    return state;
+  },
+);

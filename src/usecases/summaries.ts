@@ -1,0 +1,90 @@
+import { isUser } from "../access/users-words.ts";
+import { unwrap } from "../api/errors.ts";
+import type { Job, SummarizeRequest } from "../api/job.ts";
+import type { Page } from "../api/page.ts";
+import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../api/summary.ts";
+import { invalidCursor, type PageQuery } from "./paging.ts";
+import { type Call, refOf, tenantOf } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/** Owes a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
+export const summarizeByHand = operation(
+  { action: "summarizeSession", scopes: ["memory:write"], audit: "each" },
+  async (
+    call: Call,
+    sessionId: string,
+    request: SummarizeRequest,
+  ): Promise<{ job: Job | null; summary: Summary | null }> => {
+    const ref = refOf(call, sessionId);
+    const tenant = await tenantOf(call);
+    const isByUser = isUser(call.principal);
+    return unwrap(await call.parts.sessions.get(ref).summarize(request, call.trace, isByUser, tenant));
+  },
+);
+
+/** The versions of the summary, newest first. */
+export const listSummaries = operation(
+  { action: "listSummaries", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, query: PageQuery): Promise<Page<SummaryVersion>> => {
+    const before = query.cursor === undefined ? undefined : Number(query.cursor);
+    if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
+    const page = unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
+    return { ...page, data: page.data.map((version) => toldTo(call, version)) };
+  },
+);
+
+/** What models take is paid by the operator, and no matter of a user's. */
+function toldTo<T extends SummaryVersion>({ principal }: Call, version: T): T {
+  if (!isUser(principal)) return version;
+  const { usage: _, ...told } = version;
+  return told as T;
+}
+
+export const readSummary = operation(
+  { action: "readSummary", scopes: ["memory:read"], audit: "refusals" },
+  async (
+    call: Call,
+    sessionId: string,
+    version: number,
+    options: { readonly expandSources: boolean },
+  ): Promise<ExpandedSummary> => {
+    const ref = refOf(call, sessionId);
+    return toldTo(call, unwrap(await call.parts.sessions.get(ref).summary(version, options.expandSources)));
+  },
+);
+
+/** What a version has that another has not, by default the one before it. */
+export const compareSummaries = operation(
+  { action: "compareSummaries", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, version: number, from: number | undefined): Promise<SummaryChanges> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).compareSummaries(version, from));
+  },
+);
+
+/** Makes an earlier version the one that holds. The answer is the new version that it became. */
+export const restoreSummary = operation(
+  {
+    action: "restoreSummary",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ version }) => ({ details: { version } }),
+  },
+  async (call: Call, sessionId: string, version: number, request: RestoreRequest): Promise<Summary> => {
+    const tenant = await tenantOf(call);
+    return unwrap(
+      await call.parts.sessions
+        .get(refOf(call, sessionId))
+        .restoreSummary(version, request, tenant, call.trace, isUser(call.principal)),
+    );
+  },
+);
+
+/** What users said that a version covers and does not say, oldest first. */
+export const listLosses = operation(
+  { action: "listLosses", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {
+    const afterSeq = query.cursor === undefined ? 0 : Number(query.cursor);
+    if (!(Number.isSafeInteger(afterSeq) && afterSeq >= 0)) throw invalidCursor();
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).losses(version, afterSeq, query.limit));
+  },
+);

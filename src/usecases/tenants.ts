@@ -1,0 +1,179 @@
+import { z } from "zod";
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Page } from "../api/page.ts";
+import { resolveSettings, TENANT_OWNER } from "../api/session.ts";
+import {
+  type Jurisdiction,
+  type ListedTenant,
+  type ListedUser,
+  type NewTenant,
+  type Spending,
+  type TenantPatch,
+  type TenantState,
+  tenantIdSchema,
+} from "../api/tenant.ts";
+import { encodeCursor, pageOf, type PageQuery, readCursor } from "./paging.ts";
+import type { Call } from "./request-context.ts";
+import { operation } from "./use-case.ts";
+
+/** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
+export const createTenant = operation(
+  {
+    action: "createTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ created }, { tenant }) => ({ tenant, details: { created } }),
+  },
+  async (
+    call: Call,
+    { tenant, jurisdiction, settings }: NewTenant,
+  ): Promise<{ tenant: TenantState; created: boolean }> => {
+    if (jurisdiction !== null) await refuseIfUsed(call, tenant);
+    const made = await call.parts.tenants.create(tenant, jurisdiction, settings);
+    if (made === null) throw tenantExists(tenant, (await call.parts.tenants.readRecord(tenant)).jurisdiction);
+    const state = stateOf(tenant, made.record);
+    // After the tenant itself, and with each repetition: a request that broke off in between is mended by the next.
+    if (state.createdAt !== null) {
+      await call.parts.operations.noteTenant({ tenant, jurisdiction, createdAt: state.createdAt });
+    }
+    return { tenant: state, created: made.created };
+  },
+);
+
+/**
+ * A tenant that was used before it was created may have sessions without a jurisdiction, which nothing would find again. Its object knows
+ * of settings and of spending; the tenant of the deployment's own keys counts as used from the start.
+ */
+async function refuseIfUsed(call: Call, tenant: string): Promise<void> {
+  const { createdAt } = await call.parts.tenants.readRecord(tenant);
+  if (createdAt !== null) return;
+  if (tenant === call.principal.tenant) throw tenantExists(tenant, null);
+  const { data } = await call.parts.directory.list(tenant, TENANT_OWNER, { limit: 1, cursor: null, metadata: {} });
+  if (data.length > 0) throw tenantExists(tenant, null);
+}
+
+function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): ThreadkeepError {
+  const place = jurisdiction === null ? "without a jurisdiction" : `in the jurisdiction ${jurisdiction}`;
+  return new ThreadkeepError({
+    code: "tenant_exists",
+    detail: `The tenant ${tenant} is there already, ${place}, and what it holds cannot move. Use it as it is, or create one of another name.`,
+    errors: [{ path: "/jurisdiction", detail: `must be ${jurisdiction === null ? "null" : `"${jurisdiction}"`}` }],
+    facts: { tenant },
+  });
+}
+
+const cursorSchema = z.tuple([tenantIdSchema]);
+
+/** The tenants that were created, by name. */
+export const listTenants = operation(
+  {
+    action: "listTenants",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_page, _query) => ({ tenant: null }),
+  },
+  async (call: Call, query: PageQuery): Promise<Page<ListedTenant>> => {
+    const [after = null] = readCursor(cursorSchema, query.cursor) ?? [];
+    const tenants = await call.parts.operations.listTenants(query.limit + 1, after);
+    return pageOf(tenants, query.limit, ({ tenant }) => [tenant]);
+  },
+);
+
+/** What a tenant sets for its sessions; one that set nothing has the defaults. */
+export const readTenant = operation(
+  {
+    action: "readTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_state, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string): Promise<TenantState> => {
+    return stateOf(tenant, await call.parts.tenants.readRecord(tenant));
+  },
+);
+
+/** What models took on each of the last days. */
+export const readSpending = operation(
+  {
+    action: "readSpending",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_spending, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string, days: number): Promise<Spending> => {
+    return { tenant, days: await call.parts.tenants.spending(tenant, days) };
+  },
+);
+
+const userCursorSchema = z.tuple([z.int().min(1)]);
+
+/** Who has sessions in a tenant, those first who came last. */
+export const listUsers = operation(
+  {
+    action: "listUsers",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_page, tenant) => ({ tenant }),
+  },
+  async (
+    call: Call,
+    tenant: string,
+    { prefix = "", limit, cursor }: PageQuery & { readonly prefix?: string | undefined },
+  ): Promise<Page<ListedUser>> => {
+    const [before = null] = readCursor(userCursorSchema, cursor) ?? [];
+    const { owners, nextRow } = await call.parts.owners.find(tenant, prefix, before, limit);
+    const data = owners.map((userId) => ({ userId }));
+    return { data, hasMore: nextRow !== null, nextCursor: nextRow === null ? null : encodeCursor([nextRow]) };
+  },
+);
+
+/** Replaces settings, summarization or both. */
+export const updateTenant = operation(
+  {
+    action: "updateTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_state, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string, patch: TenantPatch): Promise<TenantState> => {
+    return stateOf(tenant, await call.parts.tenants.update(tenant, patch));
+  },
+);
+
+function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
+  const {
+    jurisdiction,
+    createdAt,
+    rev,
+    settings,
+    summarization,
+    summarizerTokensPerDay,
+    limits = {},
+    usersMay = {},
+    spentToday,
+    takenToday,
+    updatedAt,
+  } = record;
+  const effective = resolveSettings(settings);
+  return {
+    tenant,
+    jurisdiction,
+    createdAt,
+    rev,
+    settings,
+    effective,
+    summarization,
+    summarizerTokensPerDay,
+    limits,
+    usersMay,
+    spentToday,
+    takenToday,
+    updatedAt,
+  };
+}

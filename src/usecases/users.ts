@@ -1,0 +1,150 @@
+import { ThreadkeepError } from "../api/errors.ts";
+import type { Failure } from "../api/job.ts";
+import { MAX_PAGE_SIZE } from "../api/limits.ts";
+import { type ListedSession, type SessionRef, TENANT_OWNER, userIdSchema } from "../api/session.ts";
+import type { Item } from "../api/summary.ts";
+import {
+  unavailableLineSchema,
+  USER_FORMAT,
+  USER_FORMAT_VERSION,
+  type UserErasure,
+  type UserRef,
+  type UserTransferLine,
+} from "../api/user.ts";
+import { isArchiveAway } from "../archive/database.ts";
+import { readSessionItems } from "../archive/memories.ts";
+import type { DirectoryCursor } from "../directory/client.ts";
+import type { Call } from "./request-context.ts";
+import { chargeExport, exportLines } from "./transfer.ts";
+import { operation } from "./use-case.ts";
+
+/** All that is known of a user, read page by page as it is taken. A user whom nobody knows, or the caller may not see, has nothing. */
+export const exportUser = operation(
+  { action: "exportUser", scopes: ["memory:read"], audit: "each", isSessionless: true },
+  async (call: Call, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
+    const owner = parseUserId(userId);
+    const mayRead = mayActFor(call, owner);
+    if (mayRead) await chargeExport(call);
+    return userLines(call, owner, mayRead ? { tenant: call.principal.tenant, owner } : null);
+  },
+);
+
+async function* userLines(call: Call, userId: string, user: UserRef | null): AsyncGenerator<UserTransferLine> {
+  const exportedAt = new Date().toISOString();
+  yield { type: "user", format: USER_FORMAT, formatVersion: USER_FORMAT_VERSION, userId, exportedAt };
+  let [sessions, unavailable, failures] = [0, 0, 0];
+  if (user !== null) {
+    for await (const session of sessionsOf(call, user)) {
+      let isWhole = false;
+      for await (const line of sessionLines(call, user, session)) {
+        isWhole = line.type === "end";
+        yield line;
+      }
+      if (isWhole) sessions += 1;
+      else unavailable += 1;
+    }
+    for await (const failure of failuresOf(call, user)) {
+      yield { type: "failure", ...failure };
+      failures += 1;
+    }
+  }
+  yield { type: "user-end", sessions, unavailable, failures };
+}
+
+/** Newest first, page by page. One that fails again between two pages moves to the front of the list, and may be left out. */
+async function* failuresOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<Failure> {
+  let after: Parameters<Call["parts"]["operations"]["list"]>[1] = null;
+  for (;;) {
+    const page: Failure[] = await call.parts.operations.list(MAX_PAGE_SIZE, after, { tenant, user: owner });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < MAX_PAGE_SIZE) return;
+    after = { at: Date.parse(last.lastFailedAt), jobId: last.jobId };
+  }
+}
+
+async function* sessionsOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<ListedSession> {
+  let cursor: DirectoryCursor | null = null;
+  do {
+    const { data, next }: Awaited<ReturnType<typeof call.parts.directory.list>> = await call.parts.directory.list(
+      tenant,
+      owner,
+      { limit: MAX_PAGE_SIZE, cursor, metadata: {} },
+    );
+    yield* data;
+    cursor = next;
+  } while (cursor !== null);
+}
+
+/** A session as lines. What becomes of it meanwhile is told in the place of what is missing; the export goes on. */
+async function* sessionLines(
+  call: Call,
+  user: UserRef,
+  { id, createdAt, metadata }: ListedSession,
+): AsyncGenerator<UserTransferLine> {
+  try {
+    yield* await exportLines(call, { ...user, session: id });
+  } catch (error) {
+    const code = error instanceof ThreadkeepError ? error.fault.code : null;
+    const told = unavailableLineSchema.shape.code.safeParse(code);
+    if (!told.success) throw error;
+    const items = told.data === "session_expired" ? await archivedItems(call, { ...user, session: id }) : null;
+    yield { type: "unavailable", id, createdAt, metadata, code: told.data, ...(items === null ? {} : { items }) };
+  }
+}
+
+/** What the archive holds of a session that expired; null if it is out of reach. */
+async function archivedItems(call: Call, ref: SessionRef): Promise<Item[] | null> {
+  try {
+    return await call.parts.withDatabase((database) => readSessionItems(database, ref));
+  } catch (error) {
+    if (isArchiveAway(error)) return null;
+    throw error;
+  }
+}
+
+/** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
+export const eraseUser = operation(
+  { action: "eraseUser", scopes: ["memory:erase"], audit: "each", isSessionless: true },
+  async (call: Call, userId: string): Promise<UserErasure> => {
+    const owner = parseUserId(userId);
+    if (!mayActFor(call, owner)) {
+      throw new ThreadkeepError({
+        code: "user_not_found",
+        detail:
+          "Whoever speaks for a user may erase that one alone. Name that user, or use a key of the tenant without Threadkeep-User.",
+      });
+    }
+    return call.parts.users.erase({ tenant: call.principal.tenant, owner }, call.trace);
+  },
+);
+
+export const readUserErasure = operation(
+  { action: "readUserErasure", scopes: ["memory:erase"], audit: "refusals", isSessionless: true },
+  async (call: Call, userId: string): Promise<UserErasure> => {
+    const owner = parseUserId(userId);
+    const { tenant } = call.principal;
+    const erasure = mayActFor(call, owner) ? await call.parts.users.readErasure({ tenant, owner }) : null;
+    if (erasure !== null) return erasure;
+    throw new ThreadkeepError({
+      code: "erasure_not_found",
+      detail: "It was not asked for, or was over more than four days ago. Ask for it with DELETE on the user.",
+    });
+  },
+);
+
+/** Who speaks for the tenant itself acts for any user of it; who speaks for a user, for that one alone. */
+function mayActFor({ principal }: Call, owner: string): boolean {
+  return principal.owner === TENANT_OWNER || principal.owner === owner;
+}
+
+function parseUserId(userId: string): string {
+  const parsed = userIdSchema.safeParse(userId);
+  if (parsed.success) return parsed.data;
+  const detail = parsed.error.issues[0]?.message ?? "is not valid";
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: "The user id is not valid.",
+    errors: [{ path: "userId", detail }],
+  });
+}

@@ -1,0 +1,155 @@
+// How long a search across sessions takes in PostgreSQL, in a scratch database full of items, as the role that the Worker has.
+import { drizzle } from "drizzle-orm/node-postgres";
+import type { Client } from "pg";
+import { applyMigrations, createDatabase, withClient } from "../../scripts/dev/database.ts";
+import { type MemoryOwner, readMemories, searchMemories } from "../../src/archive/memories.ts";
+import { createRandom, type Distribution, distributionOf } from "./statistics.ts";
+import { createQuestions, createTalk } from "./talk.ts";
+
+const DATABASE = "threadkeep_bench_search";
+const WORKER_ROLE = "threadkeep_worker";
+const TENANT = "bench";
+/** A tenant that names no users keeps all its sessions as one owner: a fifth of the items are such a one's. */
+const LARGE_OWNER: MemoryOwner = { tenant: TENANT, owner: "-" };
+const LARGE_SHARE = 0.2;
+const ITEMS_PER_USER = 100;
+const ITEMS_PER_SESSION = 20;
+const ROWS_PER_INSERT = 5_000;
+const HITS = 10;
+const WARM_UPS = 20;
+const MADE_AT = Date.UTC(2026, 0, 1);
+
+export interface SearchRow {
+  readonly operation: string;
+  /** Items of the owner. */
+  readonly items: number;
+  readonly ms: Distribution | null;
+}
+
+export interface ArchiveSearchReport {
+  readonly items: number;
+  readonly fillSeconds: number;
+  readonly rows: readonly SearchRow[];
+}
+
+export interface ArchiveSearchParts {
+  /** A server on which a database may be made. */
+  readonly databaseUrl: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+export async function measureArchiveSearch(
+  parts: ArchiveSearchParts,
+  items: number,
+  samples: number,
+): Promise<ArchiveSearchReport> {
+  await withClient(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
+  await createDatabase(parts.databaseUrl, DATABASE);
+  try {
+    const url = new URL(parts.databaseUrl);
+    url.pathname = DATABASE;
+    await applyMigrations(url.href);
+    const startedAt = performance.now();
+    await withClient(url.href, (client) => fill(client, items, parts));
+    const fillSeconds = Math.round((performance.now() - startedAt) / 1_000);
+    url.searchParams.set("options", `-c role=${WORKER_ROLE}`);
+    const rows = await withClient(url.href, (client) => measure(client, items, samples, parts));
+    return { items, fillSeconds, rows };
+  } finally {
+    await withClient(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
+  }
+}
+
+/** Statements as a summarizer would pick them from the benchmark's talk, one after the other, by owner and session. */
+async function fill(client: Client, items: number, { signal, onProgress }: ArchiveSearchParts): Promise<void> {
+  // An index that is built at the end is built within seconds, and no other than one that grew.
+  const { rows: indexes } = await client.query<{ name: string; definition: string }>(
+    "select indexname as name, indexdef as definition from pg_indexes where tablename = 'summary_items' and indexname in ('summary_items_search', 'summary_items_newest')",
+  );
+  for (const { name } of indexes) await client.query(`drop index ${name}`);
+  const statement = createStatements(1);
+  const large = Math.floor(items * LARGE_SHARE);
+  for (let from = 0; from < items; from += ROWS_PER_INSERT) {
+    signal.throwIfAborted();
+    onProgress(`search: item ${from.toLocaleString("en")} of ${items.toLocaleString("en")}`);
+    const numbers = Array.from({ length: Math.min(ROWS_PER_INSERT, items - from) }, (_, index) => from + index);
+    const ownerOf = (number: number): string =>
+      number < large ? LARGE_OWNER.owner : `user-${Math.floor((number - large) / ITEMS_PER_USER)}`;
+    const sessionOf = (number: number): string => `s${Math.floor(number / ITEMS_PER_SESSION)}`;
+    const sessions = numbers.filter((number) => number % ITEMS_PER_SESSION === 0);
+    await client.query(
+      `insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
+       select $1, owner, session, session, 1, 1, 1, now() from unnest($2::text[], $3::text[]) as t (owner, session)`,
+      [TENANT, sessions.map(ownerOf), sessions.map(sessionOf)],
+    );
+    await client.query(
+      `insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner, made_at)
+       select incarnation, item_id, 1, 'fact', text, '{1}', 'current', $1, owner, to_timestamp(made_at)
+       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) as t (incarnation, item_id, text, owner, made_at)`,
+      [
+        TENANT,
+        numbers.map(sessionOf),
+        numbers.map((number) => `1.${number % ITEMS_PER_SESSION}`),
+        numbers.map(statement),
+        numbers.map(ownerOf),
+        numbers.map((number) => MADE_AT / 1_000 + number),
+      ],
+    );
+  }
+  onProgress("search: building the indexes");
+  for (const { definition } of indexes) await client.query(definition);
+  await client.query("vacuum analyze");
+}
+
+/** One sentence of a turn at a time. */
+function createStatements(seed: number): () => string {
+  const talk = createTalk(seed);
+  let left: string[] = [];
+  return () => {
+    if (left.length === 0) left = talk().content.split(/(?<=[.?]) /);
+    return left.shift() ?? "";
+  };
+}
+
+async function measure(
+  client: Client,
+  items: number,
+  samples: number,
+  { signal, onProgress }: ArchiveSearchParts,
+): Promise<SearchRow[]> {
+  const database = drizzle({ client });
+  const random = createRandom(2);
+  const question = createQuestions(3);
+  const statement = createStatements(4);
+  const large = Math.floor(items * LARGE_SHARE);
+  const users = Math.max(1, Math.floor((items - large) / ITEMS_PER_USER));
+  const anyUser = (): MemoryOwner => ({ tenant: TENANT, owner: `user-${Math.floor(random() * users)}` });
+  const number = (): string => `number ${1 + Math.floor(random() * 9_999)}`;
+  const search = (owner: MemoryOwner, query: string): Promise<unknown> =>
+    searchMemories(database, owner, { query, statuses: ["current"] }, { limit: HITS, offset: 0 });
+  const operations: readonly (readonly [string, number, () => Promise<unknown>])[] = [
+    ["a question", ITEMS_PER_USER, () => search(anyUser(), question())],
+    ["a whole statement", ITEMS_PER_USER, () => search(anyUser(), statement())],
+    ["a rare number", ITEMS_PER_USER, () => search(anyUser(), number())],
+    ["a question", large, () => search(LARGE_OWNER, question())],
+    ["a whole statement", large, () => search(LARGE_OWNER, statement())],
+    ["a rare number", large, () => search(LARGE_OWNER, number())],
+    ["no word that occurs", large, () => search(LARGE_OWNER, "zebra quartz")],
+    ["newest memories", ITEMS_PER_USER, () => readMemories(database, anyUser(), 50)],
+    ["newest memories", large, () => readMemories(database, LARGE_OWNER, 50)],
+  ];
+  const rows: SearchRow[] = [];
+  for (const [operation, owned, run] of operations) {
+    onProgress(`search: ${operation}, owner of ${owned.toLocaleString("en")} items`);
+    const times: number[] = [];
+    for (let round = -WARM_UPS; round < samples; round += 1) {
+      signal.throwIfAborted();
+      const startedAt = performance.now();
+      await run();
+      if (round >= 0) times.push(performance.now() - startedAt);
+    }
+    rows.push({ operation, items: owned, ms: distributionOf(times) });
+  }
+  return rows;
+}

@@ -1,0 +1,254 @@
+import type { BundleSize } from "../../scripts/deploy/bundle-size.ts";
+import { showTable } from "../../scripts/program/table.ts";
+// The report, and how it looks in a terminal.
+import type { AccessReport } from "./access.ts";
+import type { ArchiveSearchReport } from "./archive-search.ts";
+import type { FailureCount } from "./failures.ts";
+import type { FloodReport } from "./flood.ts";
+import type { LatencyReport } from "./latency.ts";
+import type { MachineFacts } from "./machine.ts";
+import type { SearchReport } from "./search.ts";
+import type { SlicesReport } from "./slices.ts";
+import type { Distribution } from "./statistics.ts";
+import type { UpdateReport } from "./update.ts";
+
+/** From outside nobody sees what is billed; this test counts it. */
+const ROWS_BILLED = "test/worker/promise-03-acknowledged-is-durable.test.ts";
+
+export interface BenchReport {
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly isQuick: boolean;
+  readonly machine: MachineFacts;
+  readonly loadAverageAtEnd: readonly number[];
+  /** Measured through the Worker's own port, or at the URL of somebody else's service. */
+  readonly service: string;
+  /** Null what was not measured. */
+  readonly bundle: BundleSize | null;
+  readonly latency: LatencyReport | null;
+  readonly access: AccessReport | null;
+  readonly search: SearchReport | null;
+  readonly slices: SlicesReport | null;
+  readonly update: UpdateReport | null;
+  readonly updateByModel: UpdateReport | null;
+  readonly flood: FloodReport | null;
+  readonly archiveSearch: ArchiveSearchReport | null;
+  readonly rowsBilledAreCountedBy: string;
+  readonly failures: readonly FailureCount[];
+  /** Null if the run reached its end. */
+  readonly stopped: string | null;
+}
+
+export function makeReport(facts: Omit<BenchReport, "rowsBilledAreCountedBy">): BenchReport {
+  return { ...facts, rowsBilledAreCountedBy: ROWS_BILLED };
+}
+
+/** Says a heading in whatever way the terminal can. */
+export interface ReportTarget {
+  heading(text: string): void;
+  line(text?: string): void;
+}
+
+export function showReport(report: BenchReport, target: ReportTarget): void {
+  const { machine } = report;
+  const facts = [
+    `${machine.platform}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB; 4 KiB to disk ${machine.flushMs} ms`,
+    `node ${machine.node}, workerd ${machine.workerd}; ${report.service}`,
+    `load average ${machine.loadAverage.join(" ")} at the start, ${report.loadAverageAtEnd.join(" ")} at the end; ` +
+      `${report.startedAt}, ${report.seconds} s${report.isQuick ? ", --quick" : ""}`,
+  ];
+  const sections: [string, string[] | null][] = [
+    ["Machine", facts],
+    ["Bundle", report.bundle && bundleLines(report.bundle)],
+    ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
+    ["Access: telling who is calling", report.access && accessLines(report.access)],
+    ["Search", report.search && searchLines(report.search)],
+    ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
+    ["Update latency", report.update && updateLines(report.update)],
+    ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
+    ["Flood: what one tenant does to another", report.flood && floodLines(report.flood)],
+    ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
+    ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
+    ["Failures", failureLines(report)],
+  ];
+  for (const [heading, lines] of sections) {
+    if (lines === null) continue;
+    target.heading(heading);
+    for (const line of lines) target.line(line);
+  }
+}
+
+function bundleLines({ deployed, minified }: BundleSize): string[] {
+  return showTable(
+    ["", "raw KiB", "gzip KiB"],
+    [
+      ["as wrangler.toml deploys it", count(deployed.rawKiB), count(deployed.gzipKiB)],
+      ["with --minify", count(minified.rawKiB), count(minified.gzipKiB)],
+    ],
+  );
+}
+
+function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[] {
+  const table = showTable(
+    ["", "messages", "p50 ms", "p95", "p99", "× floor", "answer KB", "workerd ms"],
+    rows.map((row) => [
+      row.operation,
+      row.messages === null ? "" : count(row.messages),
+      ...percentiles(row.ms),
+      row.overFloor === null ? "" : row.overFloor.toFixed(2),
+      (row.answerBytes / 1_000).toFixed(1),
+      row.processorMs === null ? "" : row.processorMs.toFixed(2),
+    ]),
+  );
+  const ratios = growth.map(({ operation, ratio }) => `${operation} ${ratio.toFixed(2)}`);
+  return [
+    ...table,
+    "",
+    `p50 at 10,000 messages over p50 at 100: ${ratios.join("; ")}`,
+    `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, with its share of background work.`,
+    "The floor is the cheaper of the two: the nearest there is to an empty answer through one object with the same authentication.",
+    ...notes,
+  ];
+}
+
+function accessLines({ samples, checks, rows, notes }: AccessReport): string[] {
+  const table = showTable(
+    ["", "request p50 ms", "p99", "adds p50", "p99", "workerd ms", "check alone p50 ms", "p99"],
+    rows.map(({ bearer, request, addsMs, processorMs, alone }) => [
+      bearer,
+      ...ends(request),
+      ...(addsMs === null ? ["", ""] : [addsMs.p50, addsMs.p99].map(milliseconds)),
+      processorMs === null ? "" : processorMs.toFixed(2),
+      ...(alone === null ? ["", ""] : [alone.p50Ms, alone.p99Ms].map((ms) => ms.toFixed(3))),
+    ]),
+  );
+  return [
+    ...table,
+    "",
+    `${count(samples)} samples a row, the bearers in turn, of the nearest there is to an empty answer through one object. Adds: to the first row, noise included.`,
+    "workerd ms: processor time of one request, the mean of many in a row.",
+    `Check alone: processor time, ${count(checks)} times in this process, with the Worker's own code, by a tenant that has as many keys as it may.`,
+    ...notes,
+  ];
+}
+
+function slicesLines({ rows }: SlicesReport): string[] {
+  const inMs = (ms: number | null): string => (ms === null ? "unknown" : Math.round(ms).toLocaleString("en"));
+  return rows.map(
+    ({ work, messages, steps, longestMs, totalMs }) =>
+      `${work}, ${messages.toLocaleString("en")} messages: longest step ${inMs(longestMs)} ms of workerd's processor time, ` +
+      `${inMs(totalMs)} ms in ${steps.toLocaleString("en")} steps`,
+  );
+}
+
+function searchLines({ rounds, queries, rows }: SearchReport): string[] {
+  const table = showTable(
+    ["", "messages", "p50 ms", "p95", "p99", "workerd p50", "p99", "p99 less the floor"],
+    rows.flatMap(({ messages, floor, first, again, least }) =>
+      [
+        { what: "floor: no word to look for", times: floor },
+        { what: "asked for the first time", times: first },
+        { what: "asked again", times: again },
+        { what: `each at its quickest of ${rounds}`, times: least },
+      ].map(({ what, times: { ms, processor } }) => [
+        what,
+        count(messages),
+        ...percentiles(ms),
+        ...percentiles(processor).filter((_, at) => at !== 1),
+        processor === null || floor.processor === null ? "" : milliseconds(processor.p99Ms - floor.processor.p50Ms),
+      ]),
+    ),
+  );
+  const indexing = rows.map(({ messages, indexingMs }) => `${count(messages)} messages ${count(indexingMs)} ms`);
+  return [
+    ...table,
+    "",
+    `${count(queries)} queries of eight words by Zipf's law, every tenth with a month; 20 hits with snippets. workerd: processor time of each request,`,
+    "with that of its collector; at its quickest, a query is without the collector and the machine's own pauses. The last column is what",
+    "finding takes inside the object.",
+    `Indexed on first use: ${indexing.join("; ")}`,
+  ];
+}
+
+function updateLines({
+  summarizer,
+  sessions,
+  firstReadableMs,
+  acknowledged,
+  readable,
+  archived,
+  rowsFound,
+}: UpdateReport): string[] {
+  const table = showTable(
+    ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
+    [
+      ["append acknowledged", ...percentiles(acknowledged)],
+      ["summary readable in the context", ...percentiles(readable)],
+      ["summary in PostgreSQL, confirmed (archived: true)", ...percentiles(archived)],
+    ],
+  );
+  const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
+  const first =
+    firstReadableMs === null
+      ? ""
+      : `; before them a first one, readable after ${count(Math.round(firstReadableMs))} ms`;
+  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}${first}`];
+}
+
+function floodLines({ seconds, connections, rows }: FloodReport): string[] {
+  const table = showTable(
+    ["the other tenant's contexts", "requests", "p50 ms", "p95", "p99", "max", "flood stored/s", "refused/s"],
+    rows.map(({ situation, read, storedPerSecond, refusedPerSecond }) => [
+      situation,
+      ...(read === null ? ["0", "", "", "", ""] : withMax(read)),
+      ...[storedPerSecond, refusedPerSecond].map((perSecond) => (perSecond === null ? "" : count(perSecond))),
+    ]),
+  );
+  return [
+    ...table,
+    "",
+    `${seconds} s each, from the intended start. The flood is one user's, who appends over ${connections} connections without a pause. Here one`,
+    "thread serves both tenants, refusals too, and the flood comes from the same machine: the rows tell of limits, not of Cloudflare.",
+  ];
+}
+
+function archiveSearchLines({ items, fillSeconds, rows }: ArchiveSearchReport): string[] {
+  const table = showTable(
+    ["", "items of the owner", "p50 ms", "p95", "p99", "max"],
+    rows.map((row) => [row.operation, count(row.items), ...withMax(row.ms).slice(1)]),
+  );
+  return [
+    ...table,
+    "",
+    `${count(items)} items in all, filled in ${count(fillSeconds)} s; as threadkeep_worker, one query at a time on one connection`,
+  ];
+}
+
+function failureLines({ failures, stopped }: BenchReport): string[] {
+  const lines = failures.flatMap(({ place, kind, count: times, first }) => [
+    `${count(times)} × ${place}: ${kind}`,
+    `    first: ${first}`,
+  ]);
+  if (stopped !== null) lines.push(`Stopped before its end: ${stopped}`);
+  return lines.length === 0 ? ["none"] : lines;
+}
+
+function percentiles(ms: Distribution | null): string[] {
+  return ms === null ? ["", "", ""] : [ms.p50Ms, ms.p95Ms, ms.p99Ms].map(milliseconds);
+}
+
+function ends(ms: Distribution | null): string[] {
+  return ms === null ? ["", ""] : [ms.p50Ms, ms.p99Ms].map(milliseconds);
+}
+
+function withMax(ms: Distribution | null): string[] {
+  return ms === null ? [] : [count(ms.count), ...percentiles(ms), milliseconds(ms.maxMs)];
+}
+
+function milliseconds(value: number): string {
+  return value.toFixed(value < 100 ? 2 : 0);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
+}

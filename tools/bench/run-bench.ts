@@ -1,0 +1,222 @@
+// The benchmark from its options to its exit code.
+import { writeFileSync } from "node:fs";
+import { createScreen, type Screen, type ScreenTarget } from "../../scripts/demo/screen.ts";
+import { type BundleSize, measureBundle } from "../../scripts/deploy/bundle-size.ts";
+import { type AccessReport, measureAccess } from "./access.ts";
+import { type ArchiveSearchReport, measureArchiveSearch } from "./archive-search.ts";
+import { BenchClient, RequestFailure } from "./client.ts";
+import { FailureTally, TooManyFailures } from "./failures.ts";
+import { type FloodReport, measureFlood } from "./flood.ts";
+import {
+  type Host,
+  makeBundle,
+  makeRunDirectory,
+  namedHost,
+  removeRunDirectory,
+  startOwnHost,
+  takesQuery,
+} from "./host.ts";
+import { startInstantModel } from "./instant-model.ts";
+import { type LatencyReport, measureLatency } from "./latency.ts";
+import { describeMachine, loadAverage } from "./machine.ts";
+import type { BenchOptions, Section } from "./options.ts";
+import { makeReport, showReport } from "./report.ts";
+import { measureSearch, type SearchReport } from "./search.ts";
+import { BenchSessions } from "./sessions.ts";
+import { measureSlices, type SlicesReport } from "./slices.ts";
+import { measureUpdates, type UpdateReport } from "./update.ts";
+
+/** More than any section keeps busy. */
+const CONNECTIONS = 256;
+
+export interface BenchEnvironment {
+  readonly stdout: ScreenTarget;
+  readonly stderr: ScreenTarget;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
+interface Results {
+  bundle: BundleSize | null;
+  latency: LatencyReport | null;
+  access: AccessReport | null;
+  search: SearchReport | null;
+  slices: SlicesReport | null;
+  update: UpdateReport | null;
+  updateByModel: UpdateReport | null;
+  flood: FloodReport | null;
+  archiveSearch: ArchiveSearchReport | null;
+}
+
+/** Returns whether everything that was asked was answered. */
+export async function runBench(options: BenchOptions, environment: BenchEnvironment): Promise<boolean> {
+  const news = createScreen(environment.stderr, environment.env);
+  const began = { at: new Date(), machine: describeMachine() };
+  const failures = new FailureTally();
+  const results: Results = {
+    bundle: null,
+    latency: null,
+    access: null,
+    search: null,
+    slices: null,
+    update: null,
+    updateByModel: null,
+    flood: null,
+    archiveSearch: null,
+  };
+  const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
+
+  const stopped = await measureAll(options, environment.signal, news, failures, results);
+
+  const report = makeReport({
+    startedAt: began.at.toISOString(),
+    seconds: Math.round((Date.now() - began.at.getTime()) / 1_000),
+    isQuick: options.isQuick,
+    machine: began.machine,
+    loadAverageAtEnd: loadAverage(),
+    service,
+    ...results,
+    failures: failures.list(),
+    stopped,
+  });
+  if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
+  showReport(report, plainLines(createScreen(environment.stdout, environment.env), environment.stdout));
+  return report.failures.length === 0 && stopped === null;
+}
+
+/** Tables are wide, and a wrapped one cannot be read: lines go out as they are. */
+function plainLines(screen: Screen, target: ScreenTarget): Pick<Screen, "heading" | "line"> {
+  return { heading: screen.heading, line: (text = "") => void target.write(`${text}\n`) };
+}
+
+/** Fills in `results`. Returns why it ended early, or null. What was measured until then is kept. */
+async function measureAll(
+  options: BenchOptions,
+  interrupt: AbortSignal,
+  news: Screen,
+  failures: FailureTally,
+  results: Results,
+): Promise<string | null> {
+  const directory = makeRunDirectory();
+  const ending = new AbortController();
+  const signal = AbortSignal.any([interrupt, ending.signal]);
+  let host: Host | undefined;
+  try {
+    const wants = (section: Section): boolean => options.only.includes(section);
+    const needsBundle = options.target === null || wants("bundle");
+    if (needsBundle) news.line("bundling …", "quiet");
+    const bundle = needsBundle ? await makeBundle(directory, signal) : "";
+    if (wants("bundle")) results.bundle = await measureBundle(bundle, signal);
+    if (wants("flood") && options.target === null) {
+      news.line("flood …", "quiet");
+      const start = (hasLimits: boolean): Promise<Host> =>
+        startOwnHost(directory, bundle, signal, { THREADKEEP_RATE_LIMITS: hasLimits ? "on" : "off" });
+      results.flood = await measureFlood({ failures, signal, onProgress: news.progress, start }, options.floodSeconds);
+    }
+    if (options.only.every((section) => section === "bundle" || section === "flood")) return null;
+
+    if (options.target === null) news.line("starting the service …", "quiet");
+    host = options.target === null ? await startOwnHost(directory, bundle, signal) : namedHost(options.target);
+    void host.failed.then((reason) => ending.abort(new Error(reason)));
+    await measureHost(host, options, signal, news, failures, results);
+    if (host.isOwn && wants("update")) {
+      await host.stop();
+      results.updateByModel = await measureModel(directory, bundle, options.updates, signal, news, failures);
+    }
+    return null;
+  } catch (error) {
+    // The service's own end first: it explains the connections that broke.
+    if (ending.signal.aborted) return String(ending.signal.reason);
+    if (interrupt.aborted) return "interrupted";
+    if (error instanceof RequestFailure || error instanceof TooManyFailures) return error.message;
+    throw error;
+  } finally {
+    await host?.stop();
+    removeRunDirectory(directory);
+  }
+}
+
+/** Update latency of a service of its own that has a model behind it. */
+async function measureModel(
+  directory: string,
+  bundle: string,
+  count: number,
+  signal: AbortSignal,
+  news: Screen,
+  failures: FailureTally,
+): Promise<UpdateReport> {
+  news.line("update, with a model that answers at once …", "quiet");
+  const model = await startInstantModel();
+  let host: Host | undefined;
+  try {
+    host = await startOwnHost(directory, bundle, signal, model.env);
+    const client = new BenchClient(host, CONNECTIONS);
+    const sessions = new BenchSessions(client, "bench-model", signal);
+    const { databaseUrl } = host;
+    try {
+      const summarizer = "a stand-in over HTTP";
+      return await measureUpdates(
+        { summarizer, sessions, failures, databaseUrl, signal, onProgress: news.progress },
+        count,
+      );
+    } finally {
+      client.close();
+    }
+  } finally {
+    await host?.stop();
+    await model.close();
+  }
+}
+
+async function measureHost(
+  host: Host,
+  options: BenchOptions,
+  signal: AbortSignal,
+  news: Screen,
+  failures: FailureTally,
+  results: Results,
+): Promise<void> {
+  const client = new BenchClient(host, CONNECTIONS);
+  const sessions = new BenchSessions(client, `bench-${Date.now().toString(36)}`, signal);
+  const { databaseUrl, runtimePid } = host;
+  const onProgress = news.progress;
+  try {
+    const hasQuery = await takesQuery(client);
+    for (const section of options.only) {
+      if (section === "bundle" || section === "flood") continue;
+      news.line(`${section} …`, "quiet");
+      if (section === "latency") {
+        const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
+        results.latency = await measureLatency(parts, options);
+      } else if (section === "access") {
+        const { adminKey, userToken, tenant } = host;
+        const admin = adminKey === null ? null : { adminKey, tenant };
+        const parts = { target: host, admin, userToken, runtimePid, sessions, failures, signal, onProgress };
+        results.access = await measureAccess(parts, options);
+      } else if (section === "search") {
+        const parts = { client, sessions, failures, runtimePid, signal, onProgress };
+        results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
+      } else if (section === "slices") {
+        const parts = { client, sessions, runtimePid, signal, onProgress };
+        results.slices = await measureSlices(parts, options.sliceMessages);
+      } else if (section === "update") {
+        const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer it is set to";
+        const parts = { summarizer, sessions, failures, databaseUrl, signal, onProgress };
+        results.update = await measureUpdates(parts, options.updates);
+      } else {
+        if (databaseUrl === undefined) continue;
+        results.archiveSearch = await measureArchiveSearch(
+          { databaseUrl, signal, onProgress },
+          options.items,
+          options.samples,
+        );
+      }
+    }
+  } finally {
+    if (!host.isOwn) {
+      news.line("erasing what was made …", "quiet");
+      await sessions.eraseAll().catch((error: unknown) => failures.note("erasing", error));
+    }
+    client.close();
+  }
+}

@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { projectRoot } from "../../scripts/dev/paths.ts";
+import { WRANGLER_ENVIRONMENT } from "../../scripts/dev/worker-bundle.ts";
+
+export interface CheckResult {
+  name: string;
+  passed: boolean;
+  output: string;
+  seconds: number;
+}
+
+interface Step {
+  name: string;
+  /** What to do when it fails. */
+  mend: string;
+  command: string[];
+}
+
+const packages = (file: string): string => path.join(projectRoot, "node_modules", file);
+
+/**
+ * tsc and esbuild are programs in Go that end within seconds: to collect what they need no more takes a fifth of their time. Over the limit
+ * they do it after all.
+ */
+const GO_ENVIRONMENT = { GOGC: "off", GOMEMLIMIT: "2GiB" };
+
+/** The checkers that tsc runs side by side each learn the types of the packages anew; here the steps themselves go side by side. */
+export const ONE_CHECKER = ["--checkers", "1"];
+
+const checkTypes = (project: string): string[] => [packages("typescript/bin/tsc"), "-p", project, ...ONE_CHECKER];
+
+const STEPS: Step[] = [
+  { name: "types of the Worker", mend: "", command: checkTypes("tsconfig.json") },
+  { name: "types of programs and tests", mend: "", command: checkTypes("tsconfig.node.json") },
+  { name: "types of the client", mend: "", command: [...checkTypes("client/tsconfig.json"), "--noEmit"] },
+  { name: "types of the inspector", mend: "", command: checkTypes("inspector/tsconfig.json") },
+  { name: "types of the example's Agent", mend: "", command: checkTypes("examples/cloudflare-agent/tsconfig.json") },
+  { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
+  {
+    name: "lint",
+    mend: "Some mend themselves: npx oxlint --fix",
+    command: [packages("oxlint/bin/oxlint"), "--deny-warnings"],
+  },
+  { name: "imports", mend: "The table stands in tools/check/import-rules.ts", command: ["tools/check-imports.ts"] },
+  {
+    name: "documents",
+    mend: "Code in a document may say what its reader has: <!-- given: … --> before the block",
+    command: ["tools/check-documents.ts"],
+  },
+  { name: "every environment deploys", mend: "By itself: npm run deploy:check", command: ["scripts/deploy-check.ts"] },
+];
+
+/** Two at a time; `onResult` is told of each as it ends. */
+export async function runChecks(onResult: (result: CheckResult) => void): Promise<CheckResult[]> {
+  const waiting = [...STEPS];
+  const results: CheckResult[] = [];
+  const work = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const result = await runStep(step);
+      results.push(result);
+      onResult(result);
+    }
+  };
+  await Promise.all([work(), work()]);
+  return results;
+}
+
+export function describeCheck({ name, passed, output, seconds }: CheckResult): string {
+  const line = `${passed ? "ok    " : "FAILED"}  ${name} (${seconds.toFixed(1)} s)`;
+  return passed ? line : `${line}\n${output.trim()}\n`;
+}
+
+async function runStep({ name, mend, command }: Step): Promise<CheckResult> {
+  const beganAt = performance.now();
+  const child = spawn(process.execPath, ["--no-warnings", ...command], {
+    cwd: projectRoot,
+    env: { ...process.env, ...WRANGLER_ENVIRONMENT, ...GO_ENVIRONMENT },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const collect = (chunk: Buffer): void => {
+    output += chunk.toString();
+  };
+  child.stdout.on("data", collect);
+  child.stderr.on("data", collect);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("close", resolve);
+    child.once("error", (error) => {
+      output += error.message;
+      resolve(null);
+    });
+  });
+  const seconds = (performance.now() - beganAt) / 1000;
+  return { name, passed: code === 0, output: code === 0 ? output : `${output}\n${mend}`, seconds };
+}

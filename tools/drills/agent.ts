@@ -1,0 +1,67 @@
+// A summarizer of somebody else, on loopback: an MCP server with the one tool, which quotes what it is given, remembers who asked for
+// what, and can be gone.
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import { fetchRequestOf, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
+import { findFreePort } from "../../scripts/dev/ports.ts";
+import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/api/summarizer.ts";
+import { quoteMessages } from "./quote-messages.ts";
+
+/** `gone`: it takes no connection. */
+export type AgentState = "well" | "gone";
+
+/** A call that was answered well: such a one is paid for. */
+export interface PaidCall {
+  /** ms since 1970 */
+  readonly at: number;
+  /** What each message that it was given begins with: its id, which is told once in all sessions. */
+  readonly messages: readonly string[];
+}
+
+export interface Agent {
+  /** As SUMMARIZER_MCP_URL has it. */
+  readonly url: string;
+  readonly calls: readonly PaidCall[];
+  be(state: AgentState): void;
+  close(): Promise<void>;
+}
+
+export async function startAgent(): Promise<Agent> {
+  const calls: PaidCall[] = [];
+  let state: AgentState = "well";
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: "drill-agent", version: "1.0.0" });
+    server.registerTool(
+      SUMMARIZE_TOOL,
+      { inputSchema: summarizerRequestSchema, outputSchema: summarizerAnswerSchema },
+      async (request) => {
+        calls.push({ at: Date.now(), messages: request.messages.map(({ text }) => text.split(" ", 1)[0] ?? "") });
+        return {
+          structuredContent: { ...quoteMessages(request, "drill/quoting") },
+          content: [{ type: "text", text: "done" }],
+        };
+      },
+    );
+    return server;
+  });
+  const { url, server, close } = await serveOnLoopback(
+    async (request, response, body) => {
+      const answer = await handler.fetch(fetchRequestOf(request, body));
+      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
+    },
+    await findFreePort(),
+  );
+  // The port stays ours while it is gone: another program could take it before it is back.
+  server.on("connection", (socket) => {
+    if (state === "gone") socket.destroy();
+  });
+  return {
+    url: `${url}/mcp`,
+    calls,
+    be(next) {
+      state = next;
+      // A connection that is kept open would outlive the agent.
+      server.closeAllConnections();
+    },
+    close,
+  };
+}

@@ -1,0 +1,73 @@
+import { queryDatabase } from "./check-kept.ts";
+import type { Drill } from "./drill.ts";
+import { dropFailure, readFailures, retryFailure } from "./failed-jobs.ts";
+import { check, until } from "./fault.ts";
+import { sendBodies } from "./levers.ts";
+import { send, type Target } from "./requests.ts";
+
+/** Each owes a summary and its archiving: two good jobs. */
+const SESSIONS = { short: 25, whole: 500 };
+const AT_ONCE = 5;
+/** Of a form that there never was. */
+const POISON = { v: 99, kind: "drill", note: "nobody understands this" };
+
+/** What nobody understands goes round by itself, holds up no other job, and ends where an operator sees it and drops it. */
+export const poisonJob: Drill = {
+  name: "poison-job",
+  says: "a body that nobody understands in each queue, among a thousand good jobs",
+  async run({ isShort, bell, service, load: startLoad, plant, saw, prove }) {
+    await plant("levers");
+    const load = await startLoad();
+    const prefix = `poisoned-${crypto.randomUUID()}`;
+    const count = isShort ? SESSIONS.short : SESSIONS.whole;
+    const ids = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+    const waiting = [...ids];
+    const work = async (): Promise<void> => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await oweJobs(service(), id);
+    };
+    const owing = Promise.all(Array.from({ length: AT_ONCE }, work));
+    await sendBodies(service(), "SUMMARIZE_QUEUE", [POISON]);
+    await sendBodies(service(), "ARCHIVE_QUEUE", [{ ...POISON, note: "nor this" }]);
+    await owing;
+    saw(`two bodies that nobody understands are in the queues, among ${2 * count} good jobs and those of the chats`);
+    await until("all good jobs are done", async () => {
+      const rows = await queryDatabase(
+        service().databaseUrl,
+        "select 1 from sessions join summaries using (incarnation) where starts_with(session, $1)",
+        [prefix],
+      );
+      return rows.length === count ? true : undefined;
+    });
+    saw("all good jobs are done: each session has its summary, and the archive too");
+    await bell.started("jobs-failing");
+    const poison = await until("both are listed", async () => {
+      const listed = (await readFailures(service())).filter(({ state }) => state === "unknown");
+      return listed.length === 2 ? listed : undefined;
+    });
+    saw(`the alert jobs-failing has started, and the list has both: ${poison[0]?.reason}`);
+    for (const { jobId } of poison) {
+      const retried = await retryFailure(service(), jobId);
+      check(retried === 409, `a retry of what says nothing of itself was answered with ${retried}, and not with 409`);
+      const dropped = await dropFailure(service(), jobId);
+      check(dropped === 200, `to drop it was answered with ${dropped}, and not with 200`);
+    }
+    saw("a retry is refused, as nobody knows whose they are; they are dropped with a reason");
+    await prove(load);
+    check(load.unanswered() === 0, `${load.unanswered()} requests of the chats failed`);
+    const kinds = await bell.over("jobs-failing");
+    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+  },
+};
+
+async function oweJobs(target: Target, id: string): Promise<void> {
+  const messages = Array.from({ length: 8 }, (_, index) => ({
+    id: `${id}:${index}`,
+    role: index % 2 === 0 ? "user" : "assistant",
+    content: `${id}:${index} and the crate leaves on Tuesday.`,
+  }));
+  const append = await send(target, `/v1/sessions/${id}/messages`, { method: "POST", body: { messages } });
+  check(append.status === 201, `an append to ${id} was answered with ${append.status}`);
+  const body = { keepRecentTokens: 0 };
+  const asked = await send(target, `/v1/sessions/${id}/summarize`, { method: "POST", body });
+  check(asked.status === 202, `a summary of ${id} was asked for, and answered with ${asked.status}`);
+}

@@ -1,0 +1,140 @@
+// The service that drills are held on, with what stands around it: an agent, whoever receives alerts, and a list of what was seen.
+import { mkdtempSync } from "node:fs";
+import path from "node:path";
+import { type Service, startService } from "../../scripts/dev/service.ts";
+import { type Agent, startAgent } from "./agent.ts";
+import { type Bell, createBell } from "./alerts.ts";
+import { type Crash, type Proof, proveKept } from "./check-kept.ts";
+import { type Load, startLoad } from "./load.ts";
+import { type Mailbox, startMailbox } from "./mailbox.ts";
+import { type Plant, plantBundle } from "./planted-bundle.ts";
+import { untilIdle } from "./sessions.ts";
+
+export interface Seen {
+  readonly drill: string;
+  readonly what: string;
+  /** From the drill's beginning. */
+  readonly atSeconds: number;
+}
+
+export interface StageOptions {
+  /** For this run alone. */
+  readonly directory: string;
+  /** Made by `bundleWorker`. */
+  readonly bundleDir: string;
+  readonly isShort: boolean;
+  readonly onSeen: (seen: Seen) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A call that is given up may be paid all the same, and is made again: longer than any takes on a busy machine. */
+const AGENT_TIMEOUT_SECONDS = 60;
+const LOAD = { short: { chats: 3, pauseMs: 150 }, whole: { chats: 12, pauseMs: 250 } };
+/** Between two looks for alerts, for which the platform takes a minute. */
+const LOOK_EVERY_MS = { short: 300, whole: 5_000 };
+
+/** One drill's view of it. */
+export interface Scene {
+  readonly isShort: boolean;
+  readonly agent: Agent;
+  readonly bell: Bell;
+  /** As it runs now: a restart makes another. */
+  readonly service: () => Service;
+  readonly load: () => Promise<Load>;
+  readonly saw: (what: string) => void;
+  /** Ends it by `end`, and starts it again on the same data, with what is planted in the Worker from then on. */
+  readonly restart: (end: "stop" | "kill -9", plant?: Plant) => Promise<void>;
+  /**
+   * The same by `stop`, around chats that go on. A summary that is amid its making is made again three minutes later, when its lease is
+   * over: in short they fall silent for a moment, so that there is none.
+   */
+  readonly restartAround: (load: Load, plant: Plant) => Promise<void>;
+  /** Restarts it where something else is planted in it. */
+  readonly plant: (plant: Plant) => Promise<void>;
+  /** Ends the load, and proves that all of it is there. */
+  readonly prove: (load: Load) => Promise<Proof>;
+}
+
+export interface Stage {
+  scene(drill: string): Scene;
+  close(): Promise<void>;
+}
+
+export async function openStage({ directory, bundleDir, isShort, onSeen, signal }: StageOptions): Promise<Stage> {
+  const agent = await startAgent();
+  const mailbox: Mailbox = await startMailbox();
+  const stateDir = mkdtempSync(path.join(directory, "state-"));
+  const env = {
+    ...mailbox.env,
+    SUMMARIZER_MCP_URL: agent.url,
+    SUMMARIZER_TIMEOUT_SECONDS: String(AGENT_TIMEOUT_SECONDS),
+  };
+  const start = (plant: Plant): Promise<Service> =>
+    startService({
+      stateDir,
+      bundleDir: plantBundle(bundleDir, directory, plant),
+      env,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  let service = await start("nothing");
+  let planted: Plant = "nothing";
+  const crashes: Crash[] = [];
+  const loads: Load[] = [];
+
+  async function restart(end: "stop" | "kill -9", plant: Plant = "nothing"): Promise<void> {
+    const begunAt = Date.now();
+    await (end === "stop" ? service.stop() : service.kill9());
+    crashes.push({ begunAt, overAt: Date.now() });
+    service = await start(plant);
+    planted = plant;
+  }
+
+  function scene(drill: string): Scene {
+    const startedAt = performance.now();
+    const saw = (what: string): void =>
+      onSeen({ drill, what, atSeconds: Math.round((performance.now() - startedAt) / 100) / 10 });
+    const size = isShort ? "short" : "whole";
+    return {
+      isShort,
+      agent,
+      bell: createBell(() => service, mailbox, LOOK_EVERY_MS[size]),
+      service: () => service,
+      saw,
+      async load() {
+        const name = `${drill}-${crypto.randomUUID().slice(0, 8)}`;
+        const load = await startLoad(() => service, { name, ...LOAD[size] });
+        loads.push(load);
+        return load;
+      },
+      restart,
+      async restartAround(load, plant) {
+        if (!isShort) return restart("stop", plant);
+        await load.whileSilent(async () => {
+          await untilIdle(service, load.chats);
+          await restart("stop", plant);
+        });
+      },
+      async plant(plant) {
+        if (plant !== planted) await restart("stop", plant);
+      },
+      async prove(load) {
+        await load.stop();
+        const { databaseUrl } = service;
+        const proof = await proveKept({ target: service, databaseUrl, load, calls: agent.calls, crashes });
+        saw(
+          `kept: ${proof.messages} messages of ${load.chats.length} chats and ${proof.summaries} summaries, in the archive too; none paid twice`,
+        );
+        return proof;
+      },
+    };
+  }
+
+  return {
+    scene,
+    async close() {
+      for (const load of loads) load.abandon();
+      await service.stop();
+      await Promise.all([agent.close(), mailbox.close()]);
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { LOCAL_TENANT } from "../../scripts/dev/keys.ts";
+import type { Drill } from "./drill.ts";
+import { readFailures, retryFailures } from "./failed-jobs.ts";
+import { check, until } from "./fault.ts";
+import { sendBodies } from "./levers.ts";
+import type { Load } from "./load.ts";
+import { hasSummaries, readSummaries } from "./sessions.ts";
+import type { Scene } from "./stage.ts";
+
+/**
+ * A later version takes over live sessions, and is rolled back. What it adds is planted (later-worker.mjs): a migration of the sessions,
+ * a field of the jobs, and jobs of the next form. Both run on the same state; chats repeat what was not answered.
+ */
+export const twoVersions: Drill = {
+  name: "two-versions",
+  says: "a later version around live sessions, and back",
+  async run(scene) {
+    const { bell, service, load: startLoad, restartAround, plant, saw, prove } = scene;
+    await plant("levers");
+    const load = await startLoad();
+    await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
+    await restartAround(load, "later-version");
+    saw("a later version runs, with a migration more and jobs of the next form");
+    await summarizeOn(scene, load);
+    saw("each chat has another summary by it");
+    await restartAround(load, "levers");
+    await summarizeOn(scene, load);
+    saw("rolled back: the sessions work with the later schema, and each chat has another summary");
+    const left = load.chats.map(({ id }, index) => ({
+      v: 2,
+      kind: "summarize",
+      tenant: LOCAL_TENANT,
+      owner: "-",
+      session: id,
+      incarnation: "of the later version",
+      throughSeq: 1,
+      jobId: `left-by-the-later-version-${id}-${index}`,
+    }));
+    await sendBodies(service(), "SUMMARIZE_QUEUE", left);
+    await bell.started("jobs-failing");
+    const listed = await until("what the later version left is listed", async () => {
+      const unknown = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
+      return unknown.length === left.length ? unknown : undefined;
+    });
+    saw(`the alert jobs-failing has started: ${listed.length} jobs of the next form are listed`);
+    await retryFailures(service(), "summarize");
+    const still = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
+    check(still.length === 0, `${still.length} of them stay on the list after they were retried`);
+    saw("retried by filter: their sessions owe nothing of it, and they are off the list");
+    await prove(load);
+    const kinds = await bell.over("jobs-failing");
+    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+  },
+};
+
+/** Waits until each chat has a summary that it has not now. */
+async function summarizeOn({ service }: Scene, { chats }: Load): Promise<void> {
+  const before = await readSummaries(service(), chats);
+  await until("each chat has another summary", async () => {
+    const now = await readSummaries(service(), chats);
+    return now.every((summary, index) => (summary?.version ?? 0) > (before[index]?.version ?? 0)) ? true : undefined;
+  });
+}

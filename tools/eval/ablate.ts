@@ -1,0 +1,49 @@
+import { showTable } from "../../scripts/program/table.ts";
+// What each parameter of the ranking is worth: recall with all of them, and with each taken away by itself. It asks the index in this
+// process, which is the same code that the service runs: a hundred questions take seconds.
+import { DEFAULT_RANKING, type RankingParameters } from "../../src/prompt/retrieval/parameters.ts";
+import { askAll, type Conversation, recallOf, threadkeepOffline } from "./retrieval.ts";
+
+/** The value of each parameter that takes it away. */
+export const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameters>>> = {
+  lendForward: { lendForward: [] },
+  lendBack: { lendBack: [] },
+  lendAcross: { lendAcross: 1 },
+  lendAlone: { lendAlone: 1 },
+  rolesApart: { rolesApart: false },
+  apartFrom: { apartFrom: 0 },
+  longAnswer: { longAnswer: 0 },
+  longAnswerWeight: { longAnswerWeight: 1 },
+  questionDiscount: { questionDiscount: 0 },
+  aboutChat: { aboutChat: 1 },
+  askedOfAnswers: { askedOfAnswers: 1 },
+  code: { code: 1 },
+  part: { part: 0 },
+  itemWord: { itemWord: 0 },
+  wish: { wish: 1 },
+  meaning: { meaning: 0 },
+  namedAuthor: { namedAuthor: 1 },
+  date: { date: { day: 0, month: 0, year: 0 } },
+};
+
+/** @param files what the conversations are of, by name */
+export async function ablate(
+  files: ReadonlyMap<string, readonly Conversation[]>,
+  print: (line: string) => void,
+): Promise<void> {
+  const settings: readonly (readonly [string, RankingParameters])[] = [
+    ["all parameters", DEFAULT_RANKING],
+    ...Object.entries(WITHOUT).map(([name, change]) => [`without ${name}`, { ...DEFAULT_RANKING, ...change }] as const),
+  ];
+  const rows: string[][] = [];
+  for (const [name, ranking] of settings) {
+    const row = [name];
+    for (const conversations of files.values()) {
+      const answers = await askAll(threadkeepOffline(name, ranking), conversations);
+      row.push(recallOf(answers.filter(({ counts }) => counts)));
+    }
+    rows.push(row);
+  }
+  print("Share of the evidence among the first 5 / 10 / 20 messages recalled, in percent");
+  for (const line of showTable(["", ...files.keys()], rows)) print(line);
+}
