@@ -61,7 +61,7 @@ CREATE TABLE "audit_events_default" PARTITION OF "audit_events" DEFAULT;
 ALTER TABLE "audit_events" ENABLE ROW LEVEL SECURITY;
 --> statement-breakpoint
 CREATE TABLE "messages" (
-	"incarnation" text NOT NULL,
+	"epoch" text NOT NULL,
 	"seq" integer NOT NULL,
 	"id" text NOT NULL,
 	"after_seq" integer,
@@ -76,7 +76,7 @@ CREATE TABLE "messages" (
 	"tenant" text NOT NULL,
 	"owner" text NOT NULL,
 	"set_aside" text,
-	CONSTRAINT "messages_incarnation_seq_pk" PRIMARY KEY("incarnation","seq")
+	CONSTRAINT "messages_epoch_seq_pk" PRIMARY KEY("epoch","seq")
 );
 --> statement-breakpoint
 ALTER TABLE "messages" ENABLE ROW LEVEL SECURITY;
@@ -85,7 +85,7 @@ CREATE TABLE "sessions" (
 	"tenant" text NOT NULL,
 	"owner" text NOT NULL,
 	"session" text NOT NULL,
-	"incarnation" text NOT NULL,
+	"epoch" text NOT NULL,
 	"rev" bigint NOT NULL,
 	"head_seq" integer NOT NULL,
 	"through_seq" integer NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE "sessions" (
 ALTER TABLE "sessions" ENABLE ROW LEVEL SECURITY;
 --> statement-breakpoint
 CREATE TABLE "summaries" (
-	"incarnation" text NOT NULL,
+	"epoch" text NOT NULL,
 	"version" integer NOT NULL,
 	"through_seq" integer NOT NULL,
 	"tokens" integer NOT NULL,
@@ -112,7 +112,7 @@ CREATE TABLE "summaries" (
 	"created_at" timestamp with time zone NOT NULL,
 	"set_aside" text,
 	"tenant" text NOT NULL,
-	CONSTRAINT "summaries_incarnation_version_pk" PRIMARY KEY("incarnation","version")
+	CONSTRAINT "summaries_epoch_version_pk" PRIMARY KEY("epoch","version")
 );
 --> statement-breakpoint
 ALTER TABLE "summaries" ENABLE ROW LEVEL SECURITY;
@@ -120,7 +120,7 @@ ALTER TABLE "summaries" ENABLE ROW LEVEL SECURITY;
 -- The owner stands among the terms, with a slash that no term of a text has: the text index then answers for one owner without a
 -- look at the others.
 CREATE TABLE "summary_items" (
-	"incarnation" text NOT NULL,
+	"epoch" text NOT NULL,
 	"item_id" text NOT NULL,
 	"from_version" integer NOT NULL,
 	"to_version" integer,
@@ -128,14 +128,14 @@ CREATE TABLE "summary_items" (
 	"text" text NOT NULL,
 	"source_seqs" integer[] NOT NULL,
 	"source_session" text,
-	"source_incarnation" text,
+	"source_epoch" text,
 	"status" text NOT NULL,
 	"tenant" text NOT NULL,
 	"owner" text NOT NULL,
 	"made_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"set_aside" text,
 	"search" "tsvector" GENERATED ALWAYS AS (array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))) STORED,
-	CONSTRAINT "summary_items_incarnation_item_id_from_version_pk" PRIMARY KEY("incarnation","item_id","from_version")
+	CONSTRAINT "summary_items_epoch_item_id_from_version_pk" PRIMARY KEY("epoch","item_id","from_version")
 );
 --> statement-breakpoint
 ALTER TABLE "summary_items" ENABLE ROW LEVEL SECURITY;
@@ -152,7 +152,7 @@ CREATE INDEX "audit_events_action" ON "audit_events" USING btree ("action","at",
 --> statement-breakpoint
 CREATE INDEX "audit_events_result" ON "audit_events" USING btree ("result","at","id");
 --> statement-breakpoint
-CREATE INDEX "sessions_incarnation" ON "sessions" USING btree ("incarnation");
+CREATE INDEX "sessions_epoch" ON "sessions" USING btree ("epoch");
 --> statement-breakpoint
 -- Without fastupdate: each search would read the list of what waits to be indexed, and take the planner away from the index.
 CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;

@@ -8,7 +8,7 @@ CREATE FUNCTION search_memory(
   of_tenant text, of_owner text, query text, of_kinds text[], of_statuses text[], of_sessions text[], most integer, skipped integer
 )
 RETURNS TABLE (
-  session text, incarnation text, item_id text, kind text, "text" text, source_seqs integer[], source_session text,
+  session text, epoch text, item_id text, kind text, "text" text, source_seqs integer[], source_session text,
   status text, made_at timestamp with time zone, score double precision
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -38,7 +38,7 @@ DECLARE
   candidates tid[] := '{}';
 BEGIN
   IF of_sessions IS NOT NULL THEN
-    SELECT coalesce(array_agg(s.incarnation), '{}') INTO lives FROM public.sessions AS s
+    SELECT coalesce(array_agg(s.epoch), '{}') INTO lives FROM public.sessions AS s
     WHERE s.tenant = of_tenant AND s.owner = of_owner AND s.session = ANY (of_sessions);
   END IF;
   SELECT p.most_common_elems::text::text[], p.most_common_elem_freqs INTO elements, frequencies
@@ -79,7 +79,7 @@ BEGIN
         WHERE i.to_version IS NULL AND i.search @@ (place && terms[nth])
           AND (of_kinds IS NULL OR i.kind = ANY (of_kinds))
           AND (of_statuses IS NULL OR i.status = ANY (of_statuses))
-          AND (lives IS NULL OR i.incarnation = ANY (lives))
+          AND (lives IS NULL OR i.epoch = ANY (lives))
         LIMIT at_most
       ) AS found;
       candidates := candidates || hits;
@@ -92,14 +92,14 @@ BEGIN
     FROM (
       SELECT newest.ctid
       FROM (
-        SELECT i.ctid, i.search, i.kind, i.status, i.incarnation, i.made_at FROM public.summary_items AS i
+        SELECT i.ctid, i.search, i.kind, i.status, i.epoch, i.made_at FROM public.summary_items AS i
         WHERE i.to_version IS NULL AND i.tenant = of_tenant AND i.owner = of_owner
         ORDER BY i.made_at DESC LIMIT window_size
       ) AS newest
       WHERE newest.search @@ common
         AND (of_kinds IS NULL OR newest.kind = ANY (of_kinds))
         AND (of_statuses IS NULL OR newest.status = ANY (of_statuses))
-        AND (lives IS NULL OR newest.incarnation = ANY (lives))
+        AND (lives IS NULL OR newest.epoch = ANY (lives))
       ORDER BY ts_rank(newest.search, common) DESC, newest.made_at DESC LIMIT at_most
     ) AS matched;
     EXIT;
@@ -108,10 +108,10 @@ BEGIN
   RETURN QUERY
   -- Materialized, so that the rows are read by their place, and no index of the owner is read for them.
   WITH candidate AS MATERIALIZED (SELECT i.* FROM public.summary_items AS i WHERE i.ctid = ANY (candidates))
-  SELECT s.session, i.incarnation, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at,
+  SELECT s.session, i.epoch, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at,
     (SELECT sum(w.weight) FROM unnest(terms, weights) AS w (term, weight) WHERE i.search @@ w.term) AS score
   FROM candidate AS i
-  JOIN public.sessions AS s ON s.incarnation = i.incarnation
+  JOIN public.sessions AS s ON s.epoch = i.epoch
   WHERE s.tenant = of_tenant AND s.owner = of_owner AND s.erased_at IS NULL
     AND i.tenant = of_tenant AND i.owner = of_owner AND i.to_version IS NULL
   ORDER BY score DESC, i.made_at DESC, s.session, i.item_id

@@ -91,7 +91,7 @@ DECLARE
 BEGIN
   FOREACH held IN ARRAY ARRAY['summaries', 'summary_items', 'messages'] LOOP
     EXECUTE format(
-      'CREATE POLICY "own" ON %I FOR SELECT TO authenticated USING ("incarnation" = ANY (ARRAY(SELECT s."incarnation" FROM "sessions" AS s)))',
+      'CREATE POLICY "own" ON %I FOR SELECT TO authenticated USING ("epoch" = ANY (ARRAY(SELECT s."epoch" FROM "sessions" AS s)))',
       held
     );
   END LOOP;

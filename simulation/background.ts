@@ -5,7 +5,7 @@ import { secretsOf } from "./chat-content.ts";
 import { EVERYTHING, messageDifference, value } from "./check-log.ts";
 import { erasedOf, eraseAll, ledTo, type ModelMessage, type ModelSession, withoutSeqs } from "./model.ts";
 import { archivedRevision, revisionKey } from "./revision.ts";
-import { erasedSeqsOf, owesErasures, type SessionState, sessionOf } from "./rows.ts";
+import { erasedSeqsOf, hasPendingErasures, type SessionState, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -43,20 +43,20 @@ async function followCopy(
   row: SessionState,
 ): Promise<void> {
   const name = session.label;
-  const origin = world.lives.forkedFrom(row.incarnation);
+  const origin = world.epochs.forkedFrom(row.epoch);
   if (origin === undefined) throw new Violation(3, `${name} was made whole, and is no fork`);
-  const source = world.lives.get(origin.incarnation);
-  if (source === undefined) throw new Violation(3, `${name} is a fork of a life that nobody lived`);
+  const source = world.epochs.get(origin.epoch);
+  if (source === undefined) throw new Violation(3, `${name} is a fork of an epoch that nobody lived`);
   const copied = value(await (await session.object.instance()).messages({ limit: EVERYTHING }), "messages").data;
   const { throughSeq } = origin;
   if (copied.length !== throughSeq) {
     throw new Violation(1, `the fork ${name} has ${copied.length} messages, not ${throughSeq}`);
   }
-  const isErased = (seq: number): boolean => world.lives.isErased(origin.incarnation, seq);
+  const isErased = (seq: number): boolean => world.epochs.isErased(origin.epoch, seq);
   for (const moment of source.moments.toReversed()) {
     const log = logOfFork(copied, moment.slice(0, throughSeq), isErased);
     if (log === null) continue;
-    become(world, session, { ...model, status: "active", ...ledTo(log, throughSeq) }, [], row.incarnation);
+    become(world, session, { ...model, status: "active", ...ledTo(log, throughSeq) }, [], row.epoch);
     return;
   }
   throw new Violation(1, `the fork ${name} is like its source ${source.name} was at no moment`);
@@ -85,15 +85,15 @@ function logOfFork(
 function followErasedMessages(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const gone = erasedSeqsOf(session.object).filter((seq) => (model.log[seq - 1]?.content ?? null) !== null);
   if (gone.length === 0) return;
-  const origin = world.lives.forkedFrom(row.incarnation);
+  const origin = world.epochs.forkedFrom(row.epoch);
   for (const seq of gone) {
-    if (origin === undefined || seq > origin.throughSeq || !world.lives.isErased(origin.incarnation, seq)) {
+    if (origin === undefined || seq > origin.throughSeq || !world.epochs.isErased(origin.epoch, seq)) {
       throw new Violation(3, `seq ${seq} of ${session.label} is erased, and nobody asked for it`);
     }
   }
   const { after, retired } = withoutSeqs(model, new Set(gone));
   session.paid.clear();
-  become(world, session, after, retired, row.incarnation);
+  become(world, session, after, retired, row.epoch);
 }
 
 /** A session that is gone without a client's doing: a copy that lost its source, or an import that nobody finished. */
@@ -101,12 +101,12 @@ function followErasure(world: World, session: SimulatedSession, model: ModelSess
   const held = session.heldBefore;
   if (held === null) throw new Violation(0, `${session.label} is gone, and was never looked at`);
   const isLate = held.copying?.kind === "import" && world.now() >= held.copying.until;
-  const sources = world.lives.get(held.incarnation)?.sources ?? [];
-  const lostSource = model.status !== "active" && sources.some(({ incarnation }) => world.lives.isTouched(incarnation));
+  const sources = world.epochs.get(held.epoch)?.sources ?? [];
+  const lostSource = model.status !== "active" && sources.some(({ epoch }) => world.epochs.isTouched(epoch));
   if (!isLate && !lostSource) throw new Violation(3, `${session.label} is gone, and nobody asked for it`);
   const brought = secretsOf(session.importing).map((secret) => ({ seq: 0, secret }));
   const retired = [...eraseAll(model).retired, ...(isLate ? brought : [])];
-  become(world, session, null, retired, held.incarnation);
+  become(world, session, null, retired, held.epoch);
 }
 
 // Expiry
@@ -126,13 +126,14 @@ function followExpiry(world: World, session: SimulatedSession, model: ModelSessi
     throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.headSeq}`);
   }
   if (session.heldBefore?.isDegraded === true)
-    throw new Violation(12, `${name} expired, and a makeshift made its summary`);
-  if (owesErasures(session.object)) throw new Violation(9, `${name} expired before its copies were told of erasures`);
-  const text = archivedRevision(world.archive.copy, row.incarnation);
+    throw new Violation(12, `${name} expired, and a fallback summary made its summary`);
+  if (hasPendingErasures(session.object))
+    throw new Violation(9, `${name} expired before its copies were told of erasures`);
+  const text = archivedRevision(world.archive.copy, row.epoch);
   if (!world.isRestored && row.archive_rev > 0 && text !== session.revisions.get(revisionKey(row))) {
     throw new Violation(3, `${name} expired at revision ${row.archive_rev}, and the archive holds ${text}`);
   }
-  become(world, session, { ...model, status: "expired" }, [], row.incarnation);
-  const life = world.lives.get(row.incarnation);
-  if (life !== undefined) life.isExpired = true;
+  become(world, session, { ...model, status: "expired" }, [], row.epoch);
+  const epoch = world.epochs.get(row.epoch);
+  if (epoch !== undefined) epoch.isExpired = true;
 }

@@ -10,46 +10,44 @@ export function become(
   session: SimulatedSession,
   after: ModelSession | null,
   retired: Transition<unknown>["retired"],
-  incarnation: string,
+  epoch: string,
 ): void {
   const before = session.model;
   session.model = after;
   // The same text may have been appended twice, and stand in another message rightly.
   const left = new Set(secretsOf(after?.log.map(({ content, metadata }) => [content, metadata])));
-  session.retired.push(
-    ...retired.filter(({ secret }) => !left.has(secret)).map((entry) => ({ ...entry, incarnation })),
-  );
+  session.retired.push(...retired.filter(({ secret }) => !left.has(secret)).map((entry) => ({ ...entry, epoch })));
   if (before !== null && after === null) {
-    session.erasedLives.add(incarnation);
+    session.erasedEpochs.add(epoch);
     session.pastIds.push(...before.log.map(({ id }) => id));
-    world.lives.end(incarnation);
+    world.epochs.end(epoch);
   }
   noteHeld(session);
   const row = sessionOf(session.object);
-  if (after !== null && row !== null) world.lives.note(session.name, row.incarnation, after);
+  if (after !== null && row !== null) world.epochs.note(session.name, row.epoch, after);
 }
 
 /** Remembers what the object holds: what is gone later cannot be read any more. */
 export function noteHeld(session: SimulatedSession): void {
   const held = heldIn(session.object);
   if (held === null) return;
-  // Of two branches the summary of one may cover less than that of the other, and what is owed for one ends with it.
+  // Of two branches the summary of one may cover less than that of the other, and what is pending for one ends with it.
   if (session.model?.isSole !== false) checkWhole(session, held);
   session.heldBefore = held;
 }
 
-/** Promise 7: what lands covers all that it was owed for, and no less than what it takes the place of. */
+/** Promise 7: what lands covers all that it was pending for, and no less than what it takes the place of. */
 function checkWhole({ heldBefore: before, label }: SimulatedSession, held: Held): void {
-  if (before === null || before.incarnation !== held.incarnation) return;
-  const { version, throughSeq, owed } = held;
+  if (before === null || before.epoch !== held.epoch) return;
+  const { version, throughSeq, pending } = held;
   if (throughSeq < before.throughSeq) {
     throw new Violation(7, `the summary of ${label} covers ${throughSeq}, and has covered ${before.throughSeq}`);
   }
-  if (version === before.version || before.owed === null || owed?.jobId === before.owed.jobId) return;
-  if (throughSeq < before.owed.throughSeq) {
+  if (version === before.version || before.pending === null || pending?.jobId === before.pending.jobId) return;
+  if (throughSeq < before.pending.throughSeq) {
     throw new Violation(
       7,
-      `a summary of ${label} landed through ${throughSeq} that was owed through ${before.owed.throughSeq}`,
+      `a summary of ${label} landed through ${throughSeq} that was pending through ${before.pending.throughSeq}`,
     );
   }
 }

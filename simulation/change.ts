@@ -49,13 +49,13 @@ export async function changeSession(
 ): Promise<unknown> {
   const { random } = world;
   const expected = expect(world, session, args);
-  const incarnation = sessionOf(session.object)?.incarnation ?? "";
+  const epoch = sessionOf(session.object)?.epoch ?? "";
   const fault = faultOf(world, expected, passage);
   const before = session.model;
   const settle = (isDone: boolean): void => {
     if (!isDone) return;
     // Whoever waited may have been overtaken by other changes.
-    if (expected.after !== before) become(world, session, expected.after, expected.retired, incarnation);
+    if (expected.after !== before) become(world, session, expected.after, expected.retired, epoch);
     expected.onDone?.();
   };
   let isSettled = false;

@@ -16,10 +16,10 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
     if (held.owner === "" && held.erased_at !== null) continue;
     const session = world.sessions.find(({ ref }) => isRowOf(held, ref));
     if (session === undefined) throw new Violation(7, `the archive holds ${held.session}, which nobody wrote`);
-    const text = archivedRevision(copy, held.incarnation);
+    const text = archivedRevision(copy, held.epoch);
     if (held.erased_at === null && held.rev > 0) {
-      alive.add(held.incarnation);
-      const expected = session.revisions.get(`${held.incarnation}/${held.rev}`);
+      alive.add(held.epoch);
+      const expected = session.revisions.get(`${held.epoch}/${held.rev}`);
       if (expected !== text) {
         throw new Violation(
           7,
@@ -33,9 +33,8 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
     const earlier = before.sessions.find((row) => isRowOf(row, held));
     if (earlier !== undefined) checkForward(earlier, held);
   }
-  for (const { incarnation } of [...copy.summaries, ...copy.items, ...copy.messages]) {
-    if (!alive.has(incarnation))
-      throw new Violation(9, `the archive holds versions of a life ${incarnation} without a row`);
+  for (const { epoch } of [...copy.summaries, ...copy.items, ...copy.messages]) {
+    if (!alive.has(epoch)) throw new Violation(9, `the archive holds versions of an epoch ${epoch} without a row`);
   }
 }
 
@@ -44,42 +43,42 @@ export function isRowOf(row: SessionRef, { tenant, owner, session }: SessionRef)
 }
 
 function checkForward(earlier: ArchivedSession, later: ArchivedSession): void {
-  if (earlier.incarnation !== later.incarnation) return;
+  if (earlier.epoch !== later.epoch) return;
   if (later.rev < earlier.rev) {
     throw new Violation(7, `revision ${earlier.rev} of ${later.session} went back to ${later.rev} in the archive`);
   }
   if (earlier.erased_at !== null && later.erased_at === null) {
-    throw new Violation(9, `an erased life of ${later.session} came back in the archive`);
+    throw new Violation(9, `an erased epoch of ${later.session} came back in the archive`);
   }
 }
 
-/** When nothing is owed any more, the archive is what the objects are, and what was erased is nowhere. */
+/** When nothing is pending any more, the archive is what the objects are, and what was erased is nowhere. */
 export function checkArchiveSettled(world: World, session: SimulatedSession): void {
   const { copy } = world.archive;
   const row = sessionOf(session.object);
   const held = copy.sessions.find((one) => isRowOf(one, session.ref));
-  if (held !== undefined && held.erased_at === null && session.erasedLives.has(held.incarnation)) {
-    throw new Violation(9, `nothing is owed, and the archive holds an erased life of ${held.session}`);
+  if (held !== undefined && held.erased_at === null && session.erasedEpochs.has(held.epoch)) {
+    throw new Violation(9, `nothing is pending, and the archive holds an erased epoch of ${held.session}`);
   }
   if (row !== null && row.erased_at === null && row.archive_rev > 0) {
-    if (held === undefined || held.incarnation !== row.incarnation || held.rev !== row.archive_rev) {
+    if (held === undefined || held.epoch !== row.epoch || held.rev !== row.archive_rev) {
       throw new Violation(
         10,
-        `nothing is owed, the object is at revision ${row.archive_rev} of ${row.incarnation}, and the archive holds ` +
-          (held === undefined ? "nothing" : `revision ${held.rev} of ${held.incarnation}, erased ${held.erased_at}`),
+        `nothing is pending, the object is at revision ${row.archive_rev} of ${row.epoch}, and the archive holds ` +
+          (held === undefined ? "nothing" : `revision ${held.rev} of ${held.epoch}, erased ${held.erased_at}`),
       );
     }
     if (
       row.expired_at === null &&
       JSON.stringify(sorted(held.metadata)) !== JSON.stringify(sorted(JSON.parse(row.metadata)))
     ) {
-      throw new Violation(10, "nothing is owed, and the archive holds other metadata than the object");
+      throw new Violation(10, "nothing is pending, and the archive holds other metadata than the object");
     }
     const messages = row.message_archive;
-    if (messages !== null && messages.heldSeq < messages.owedSeq) {
+    if (messages !== null && messages.confirmedSeq < messages.targetSeq) {
       throw new Violation(
         10,
-        `nothing is owed, and the archive holds the messages of ${held.session} through ${messages.heldSeq} of ${messages.owedSeq}`,
+        `nothing is pending, and the archive holds the messages of ${held.session} through ${messages.confirmedSeq} of ${messages.targetSeq}`,
       );
     }
   }

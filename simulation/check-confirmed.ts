@@ -6,7 +6,7 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** What a copy is told of an erasure elsewhere. */
 export interface Told {
-  readonly source: { readonly incarnation: string };
+  readonly source: { readonly epoch: string };
   readonly seqs: readonly number[] | null;
   readonly throughSeq?: number;
   readonly through?: object;
@@ -21,36 +21,36 @@ export function checkConfirmed(world: World, session: SimulatedSession, told: re
     typeof answer === "object" && answer !== null && "isConfirmed" in answer && answer.isConfirmed === true;
   if (!isConfirmed) return;
   const { object, label, model } = session;
-  const incarnation = sessionOf(object)?.incarnation ?? "";
-  const [source, ...others] = world.lives.get(incarnation)?.sources ?? [];
+  const epoch = sessionOf(object)?.epoch ?? "";
+  const [source, ...others] = world.epochs.get(epoch)?.sources ?? [];
   if (source === undefined || others.length > 0) return;
-  const ofSource = told.filter((one) => one.through === undefined && one.source.incarnation === source.incarnation);
+  const ofSource = told.filter((one) => one.through === undefined && one.source.epoch === source.epoch);
   const last = source.kind === "fork" ? source.throughSeq : Number.POSITIVE_INFINITY;
   const erased = new Set(ofSource.flatMap((one) => secretsErasedBy(world, one, last)));
   if (erased.size === 0) return;
-  const rightly = world.lives.carried(incarnation);
+  const rightly = world.epochs.carried(epoch);
   for (const secret of secretsOf(model?.log.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
   const isLeft = (secret: string): boolean => erased.has(secret) && !rightly.has(secret);
   const inObject = secretsOf(object.disk.dump()).find(isLeft);
   if (inObject !== undefined) throw new Violation(9, `${label} confirms an erasure, and its object says ${inObject}`);
   // What a copy of the archive brought back is on whoever restored it.
   if (world.isRestored) return;
-  const inArchive = secretsOf(versionsOf(world.archive.copy, incarnation)).find(isLeft);
+  const inArchive = secretsOf(versionsOf(world.archive.copy, epoch)).find(isLeft);
   if (inArchive !== undefined)
     throw new Violation(9, `${label} confirms an erasure, and its archive says ${inArchive}`);
 }
 
 /** What messages ever said that are erased, unless another one of theirs says the same. */
 function secretsErasedBy(world: World, { source, seqs, throughSeq }: Told, last: number): string[] {
-  const life = world.lives.get(source.incarnation);
-  if (life === undefined) return [];
+  const epoch = world.epochs.get(source.epoch);
+  if (epoch === undefined) return [];
   const isMeant = (seq: number): boolean =>
     seq <= last && (seqs === null ? seq <= (throughSeq ?? Number.POSITIVE_INFINITY) : seqs.includes(seq));
-  const kept = life.isErased ? [] : secretsOf(life.moments.at(-1)?.map(({ content, metadata }) => [content, metadata]));
+  const kept = epoch.isErased
+    ? []
+    : secretsOf(epoch.moments.at(-1)?.map(({ content, metadata }) => [content, metadata]));
   const left = new Set(kept);
-  return [...life.said].flatMap(([seq, said]) =>
-    isMeant(seq) && world.lives.isErased(source.incarnation, seq)
-      ? [...said].filter((secret) => !left.has(secret))
-      : [],
+  return [...epoch.said].flatMap(([seq, said]) =>
+    isMeant(seq) && world.epochs.isErased(source.epoch, seq) ? [...said].filter((secret) => !left.has(secret)) : [],
   );
 }

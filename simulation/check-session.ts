@@ -11,13 +11,13 @@ import { type ModelSession, pathTo } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import {
   archivableOf,
-  awaitsCarrying,
+  awaitsCarryOver,
   heldFiles,
   hiddenSeqsOf,
   isErasing,
   type JobState,
   jobsOf,
-  owesErasures,
+  hasPendingErasures,
   sessionOf,
   standingMessages,
   withFilesIn,
@@ -29,7 +29,7 @@ import type { SimulatedSession, World } from "./world.ts";
 /** What every session owes after every step. Reads alone: an instance that is not in memory stays out of it. */
 export async function checkSession(world: World, session: SimulatedSession): Promise<void> {
   await followBackground(world, session);
-  checkOwedWork(world, session);
+  checkPendingWork(world, session);
   const instance = session.object.resident;
   const { version } = session.object.disk;
   if (instance === null || version === session.checkedVersion) return;
@@ -53,7 +53,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   ]);
   if (session.checked?.model === session.model && session.checked.basis === basis) return;
   session.checked = { model: session.model, basis };
-  await checkProof(instance, session);
+  await checkReport(instance, session);
   await checkLog(instance, session.model);
   checkFiles(session, session.model.log);
   checkVersions(versions, session.model);
@@ -84,13 +84,13 @@ function isJson(text: string): boolean {
 }
 
 /** What operators are told of a session that keeps its promises: nothing. */
-async function checkProof(instance: SessionInstance, { label, object }: SimulatedSession): Promise<void> {
-  const { incarnation, flaws } = await instance.proof();
-  const life = incarnation ?? "";
+async function checkReport(instance: SessionInstance, { label, object }: SimulatedSession): Promise<void> {
+  const { epoch, flaws } = await instance.checkIntegrity();
+  const checked = epoch ?? "";
   const pages = [
-    await instance.proofOfLog(life, 0),
-    await instance.proofOfSummary(life, 0),
-    await instance.proofOfSources(life, 0),
+    await instance.checkLogIntegrity(checked, 0),
+    await instance.checkSummaryIntegrity(checked, 0),
+    await instance.checkSourcesIntegrity(checked, 0),
   ];
   // An alarm that the runtime rings again late, or gave up, is no work of the object's.
   const isAlarmSure = !object.isInAlarm && !object.isAlarmRetried && !object.isAlarmGivenUp;
@@ -160,7 +160,7 @@ function checkHidden(session: SimulatedSession, versions: readonly Summary[]): v
   const through = versions[0]?.throughSeq ?? 0;
   const hidden = hiddenSeqsOf(session.object).filter((seq) => seq <= through);
   if (hidden.length > 0 && !jobsOf(session.object).some(({ kind }) => kind === "summarize")) {
-    throw new Violation(10, `seqs ${hidden.join(", ")} are covered by nothing, and no new summary is owed`);
+    throw new Violation(10, `seqs ${hidden.join(", ")} are covered by nothing, and no new summary is pending`);
   }
 }
 
@@ -177,7 +177,7 @@ function checkUncovered(context: Context, session: SimulatedSession): void {
   }
 }
 
-/** Promise 9, in the object: at once in the log, and in all of it once no new summary is owed. */
+/** Promise 9, in the object: at once in the log, and in all of it once no new summary is pending. */
 function checkRetired(session: SimulatedSession, isErased: boolean): void {
   if (session.retired.length === 0) return;
   const jobs = jobsOf(session.object);
@@ -191,42 +191,41 @@ function checkRetired(session: SimulatedSession, isErased: boolean): void {
   }
 }
 
-/** Promise 10: what is owed has a job, and a job has an alarm. */
-export function checkOwedWork(world: World, session: SimulatedSession): void {
+/** Promise 10: what is pending has a job, and a job has an alarm. */
+export function checkPendingWork(world: World, session: SimulatedSession): void {
   const { object } = session;
   const row = sessionOf(object);
   const jobs = jobsOf(object);
   if (row !== null && row.erased_at === null && row.archive_rev > row.archived_rev) {
-    expectJob(jobs, "archive", row.incarnation, "the archive lacks something");
+    expectJob(jobs, "archive", row.epoch, "the archive lacks something");
   }
   for (const held of world.archive.copy.sessions) {
-    if (held.erased_at !== null || !session.erasedLives.has(held.incarnation)) continue;
-    if (!world.isRestored)
-      expectJob(jobs, "erase", held.incarnation, "the archive holds an erased life of the session");
+    if (held.erased_at !== null || !session.erasedEpochs.has(held.epoch)) continue;
+    if (!world.isRestored) expectJob(jobs, "erase", held.epoch, "the archive holds an erased epoch of the session");
   }
-  if (row?.copying?.kind === "fork") expectJob(jobs, "fork", row.incarnation, "a fork is not whole");
+  if (row?.copying?.kind === "fork") expectJob(jobs, "fork", row.epoch, "a fork is not whole");
   const isLive = row !== null && row.erased_at === null && row.expired_at === null;
-  if (isLive && awaitsCarrying(object)) {
-    expectJob(jobs, "restore", row.incarnation, "something has yet to be carried over");
+  if (isLive && awaitsCarryOver(object)) {
+    expectJob(jobs, "restore", row.epoch, "something has yet to be carried over");
   }
-  if (owesErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {
+  if (hasPendingErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {
     throw new Violation(10, "copies have yet to be told of erasures, and no job owes it");
   }
   for (const kind of ["summarize", "archive", "erase-copies", "expire", "fork", "restore"]) {
     if (jobs.filter((job) => job.kind === kind).length > 1) throw new Violation(10, `two jobs owe one ${kind}`);
   }
-  const owed = jobs.filter(({ state }) => state === "owed");
-  if (owed.length === 0 || object.isInAlarm || (object.isAlarmGivenUp && object.resident === null)) return;
-  const earliest = Math.min(...owed.map((job) => job.next_send_at));
+  const pending = jobs.filter(({ state }) => state === "pending");
+  if (pending.length === 0 || object.isInAlarm || (object.isAlarmGivenUp && object.resident === null)) return;
+  const earliest = Math.min(...pending.map((job) => job.next_send_at));
   const { alarm } = object.disk;
-  if (alarm === null) throw new Violation(10, `a job (${owed[0]?.kind}) is owed, and no alarm is set`);
+  if (alarm === null) throw new Violation(10, `a job (${pending[0]?.kind}) is pending, and no alarm is set`);
   if (alarm > earliest && !object.isAlarmRetried) {
     throw new Violation(10, `a job is due at ${earliest}, and the alarm is set for ${alarm}`);
   }
 }
 
-function expectJob(jobs: readonly JobState[], kind: string, incarnation: string, why: string): void {
-  if (!jobs.some((job) => job.kind === kind && job.incarnation === incarnation)) {
+function expectJob(jobs: readonly JobState[], kind: string, epoch: string, why: string): void {
+  if (!jobs.some((job) => job.kind === kind && job.epoch === epoch)) {
     throw new Violation(10, `${why}, and no job owes it`);
   }
 }

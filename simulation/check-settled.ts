@@ -1,6 +1,6 @@
 import { secretsOf } from "./chat-content.ts";
 import { checkArchiveSettled } from "./check-archive.ts";
-import { checkOwedWork } from "./check-session.ts";
+import { checkPendingWork } from "./check-session.ts";
 import type { ModelSession } from "./model.ts";
 import { heldIn, jobsOf, type SessionState, sessionOf } from "./rows.ts";
 import { versionsOf } from "./simulated-archive.ts";
@@ -14,17 +14,17 @@ const MANY_FAILURES = 1_000;
 export function checkSettled(world: World, session: SimulatedSession): void {
   const { model, object } = session;
   const name = session.label;
-  checkOwedWork(world, session);
-  const owed = jobsOf(object).find(({ state }) => state === "owed");
-  if (owed !== undefined) throw new Violation(10, `a job (${owed.kind}) of ${name} is owed for ever`);
-  if (model === null && session.erasedLives.size > 0 && object.disk.hasTable("session") && !countsADay(object)) {
+  checkPendingWork(world, session);
+  const pending = jobsOf(object).find(({ state }) => state === "pending");
+  if (pending !== undefined) throw new Violation(10, `a job (${pending.kind}) of ${name} is pending for ever`);
+  if (model === null && session.erasedEpochs.size > 0 && object.disk.hasTable("session") && !countsADay(object)) {
     throw new Violation(9, `${name} is erased everywhere, and its object is not empty`);
   }
   checkArchiveSettled(world, session);
   const row = sessionOf(object);
   if (model === null || row === null || model.status === "copying") return;
   if (model.status === "active" && heldIn(object)?.isDegraded === true) {
-    throw new Violation(12, `nothing is owed, and a makeshift made the summary of ${name}`);
+    throw new Violation(12, `nothing is pending, and a fallback summary made the summary of ${name}`);
   }
   checkSecrets(world, session, model, row);
   checkErasedAlong(world, session, model);
@@ -37,12 +37,12 @@ function countsADay({ disk }: SimulatedSession["object"]): boolean {
 
 /** Promise 9: nothing is said anywhere but what the log says, and what was carried over and is not erased where it came from. */
 function checkSecrets(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
-  const rightly = world.lives.carried(row.incarnation);
+  const rightly = world.epochs.carried(row.epoch);
   for (const secret of secretsOf(model.log.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
   const inObject = secretsOf(session.object.disk.dump());
   const left = model.status === "expired" ? inObject : inObject.filter((secret) => !rightly.has(secret));
   if (left.length > 0) throw new Violation(9, `${left.join(", ")} is gone, and the object of ${session.label} says it`);
-  const inArchive = secretsOf(versionsOf(world.archive.copy, row.incarnation)).filter((secret) => !rightly.has(secret));
+  const inArchive = secretsOf(versionsOf(world.archive.copy, row.epoch)).filter((secret) => !rightly.has(secret));
   if (inArchive.length > 0) {
     throw new Violation(9, `${inArchive.join(", ")} is gone, and the archive of ${session.label} says it`);
   }
@@ -50,11 +50,11 @@ function checkSecrets(world: World, session: SimulatedSession, model: ModelSessi
 
 /** Promise 9: what was erased at the source of a fork is erased in the fork. */
 function checkErasedAlong(world: World, session: SimulatedSession, model: ModelSession): void {
-  const origin = world.lives.forkedFrom(sessionOf(session.object)?.incarnation ?? "");
+  const origin = world.epochs.forkedFrom(sessionOf(session.object)?.epoch ?? "");
   if (origin === undefined || model.status === "expired") return;
   for (const { seq, content } of model.log.slice(0, origin.throughSeq)) {
-    if (content !== null && world.lives.isErased(origin.incarnation, seq)) {
-      const source = world.lives.get(origin.incarnation)?.name ?? "its source";
+    if (content !== null && world.epochs.isErased(origin.epoch, seq)) {
+      const source = world.epochs.get(origin.epoch)?.name ?? "its source";
       throw new Violation(9, `seq ${seq} is erased in ${source}, and its fork ${session.label} says it`);
     }
   }

@@ -53,7 +53,7 @@ async function checkSpace(
   }
   for (const { ref, model, label, object } of sessions) {
     if (model === null || model.status === "copying" || listed.has(ref.session)) continue;
-    // Until the removal of an earlier life is over nobody knows which one the entry is of.
+    // Until the removal of an earlier epoch is over nobody knows which one the entry is of.
     if (!jobsOf(object).some(({ kind }) => kind === "erase"))
       throw new Violation(9, `${label} is there, and no list names it`);
   }
@@ -62,13 +62,13 @@ async function checkSpace(
 /** A look at every place found nothing of a user: nor does another one. */
 function checkErased(world: World, { tenant, owner }: Space, sessions: readonly SimulatedSession[]): void {
   const user = `${tenant}/${owner}`;
-  for (const { model, label, object, erasedLives } of sessions) {
+  for (const { model, label, object, erasedEpochs } of sessions) {
     if (model !== null) throw new Violation(9, `${user} is told to be erased, and ${label} is there`);
     const left = object.disk.hasTable("messages") ? secretsOf(object.disk.dump()) : [];
     if (left.length > 0)
       throw new Violation(9, `${user} is told to be erased, and the object of ${label} says ${left[0]}`);
-    for (const incarnation of world.wasRestored ? [] : erasedLives) {
-      const archived = secretsOf(versionsOf(world.archive.copy, incarnation));
+    for (const epoch of world.wasRestored ? [] : erasedEpochs) {
+      const archived = secretsOf(versionsOf(world.archive.copy, epoch));
       if (archived.length === 0) continue;
       throw new Violation(9, `${user} is told to be erased, and the archive says ${archived[0]} for ${label}`);
     }

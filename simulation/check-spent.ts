@@ -24,7 +24,7 @@ export function checkCounted(
   usage: SummarizerUsage | undefined,
   before: number,
 ): void {
-  // Of a life that is over a day is kept only where it is bounded.
+  // Of an epoch that is over a day is kept only where it is bounded.
   if (usage === undefined || session.model?.status !== "active") return;
   const due = before + usage.inputTokens + usage.outputTokens;
   const spent = spentToday(world, session);

@@ -233,7 +233,7 @@ export async function createSession(world: World): Promise<string> {
   const session = (random.chance(0.8) ? random.pick(absent) : undefined) ?? pickSession(world);
   const input = {
     id: session.ref.session,
-    ...(random.chance(0.8) ? { settings: session.birthSettings } : {}),
+    ...(random.chance(0.8) ? { settings: session.creationSettings } : {}),
     ...(random.chance(0.3) ? { metadata: { topic: words(random, 1) } } : {}),
   };
   const call = await ask(world, `create ${session.label}`, session.space, (by) =>

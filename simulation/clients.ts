@@ -4,7 +4,7 @@ import { ClientCall } from "./client-call.ts";
 import { onArchive } from "./consumer-parts.ts";
 import { namespaceOf } from "./network.ts";
 import { StorageFault } from "./object-storage.ts";
-import type { Call } from "./system-types.ts";
+import type { RequestContext } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { Space, World } from "./world.ts";
 
@@ -20,7 +20,7 @@ const MAX_OPEN_CALLS = 5;
 
 const SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
 
-function callOf(world: World, { tenant, owner }: Space, atGate: AtGate): Call {
+function callOf(world: World, { tenant, owner }: Space, atGate: AtGate): RequestContext {
   const { system } = world;
   const isolate = world.random.pick(world.isolates) ?? world.newIsolate();
   const principal: Principal = { kind: "tenant-key", id: "key:simulated", tenant, owner, scopes: SCOPES };
@@ -47,7 +47,7 @@ export async function begin<Answer>(
   world: World,
   name: string,
   space: Space,
-  body: (call: Call, atGate: AtGate) => Promise<Answer>,
+  body: (call: RequestContext, atGate: AtGate) => Promise<Answer>,
 ): Promise<ClientCall<Answer>> {
   const call = new ClientCall<Answer>(world.nextActivityId, world.now(), name);
   world.nextActivityId += 1;
@@ -89,7 +89,7 @@ export async function ask<Answer>(
   world: World,
   name: string,
   space: Space,
-  body: (call: Call, atGate: AtGate) => Promise<Answer>,
+  body: (call: RequestContext, atGate: AtGate) => Promise<Answer>,
   leftShare = LEFT_SHARE,
 ): Promise<ClientCall<Answer>> {
   const { random } = world;

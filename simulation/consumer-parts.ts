@@ -9,8 +9,8 @@ import { jobsOf } from "./rows.ts";
 import { SILENT } from "./silent-log.ts";
 import type { ArchiveFault } from "./simulated-archive.ts";
 import { embed, EMBEDDING_MODEL } from "./simulated-embedder.ts";
-import { answerOf, makeshiftOf } from "./simulated-summarizer.ts";
-import type { ConsumerParts, WithDatabase } from "./system-types.ts";
+import { answerOf, fallbackOf } from "./simulated-summarizer.ts";
+import type { ConsumerDeps, WithDatabase } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -26,7 +26,7 @@ function archiveFault(random: Random): ArchiveFault {
   return { kind: "commitUnconfirmed" };
 }
 
-export function partsOf(world: World, atGate: AtGate, consumer: Consumer): ConsumerParts {
+export function partsOf(world: World, atGate: AtGate, consumer: Consumer): ConsumerDeps {
   const { system } = world;
   const isolate = world.random.pick(world.isolates) ?? world.newIsolate();
   const seen = new Set<string>();
@@ -67,8 +67,8 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
     summarizer: {
       summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),
     },
-    makeshift: world.hasMakeshift
-      ? { summarize: (request) => atGate("makeshift", (passage) => makeshift(request, passage)) }
+    fallback: world.hasFallback
+      ? { summarize: (request) => atGate("fallback", (passage) => fallback(request, passage)) }
       : null,
     embedder: world.hasEmbedder
       ? {
@@ -103,8 +103,8 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   const { random } = world;
   const { SummarizerError } = world.system;
   if (world.summarizerState === "down") {
-    // Whoever knows already that it is away does not ask it, and is served by the makeshift at once.
-    throw new SummarizerError(world.hasMakeshift && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
+    // Whoever knows already that it is away does not ask it, and is served by the fallback summary at once.
+    throw new SummarizerError(world.hasFallback && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
   }
   if (passage === "faulty") {
     const choice = random.next();
@@ -125,7 +125,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
 }
 
 /** Costs nothing, and so may be asked again. */
-async function makeshift(request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
+async function fallback(request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
   if (passage === "faulty") throw new Error("the isolate ran out of memory, as the simulation asked");
-  return makeshiftOf(request);
+  return fallbackOf(request);
 }

@@ -1,6 +1,6 @@
 import { Activity, type AtGate, type Passage } from "./activity.ts";
 import type { QueuedMessage, SimulatedQueues } from "./simulated-queue.ts";
-import type { ConsumerParts, SimulatedBatch, System } from "./system-types.ts";
+import type { ConsumerDeps, SimulatedBatch, System } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 
 /** One invocation of the queues' consumer. */
@@ -15,12 +15,12 @@ export class Consumer extends Activity {
     this.messages = messages;
   }
 
-  async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => ConsumerParts): Promise<void> {
+  async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => ConsumerDeps): Promise<void> {
     const batch = queues.take(this.messages, this.id);
     await this.begin(() => this.#consume(system, batch, partsOf(this.atGate)));
   }
 
-  async #consume(system: System, batch: SimulatedBatch, parts: ConsumerParts): Promise<void> {
+  async #consume(system: System, batch: SimulatedBatch, parts: ConsumerDeps): Promise<void> {
     try {
       await system.consume(batch, parts);
     } catch (error) {

@@ -1,17 +1,17 @@
 import { secretsOf } from "./chat-content.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 
-/** What a life began with, of another one. */
+/** What an epoch began with, of another one. */
 export interface Source {
   /** `fork`: its messages, through one of them; `items`: what its summary held. */
   readonly kind: "fork" | "items";
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly throughSeq: number;
 }
 
-/** One life of a session, remembered past its end: what was taken from it is held to it. */
-export interface Life {
-  readonly incarnation: string;
+/** One epoch of a session, remembered past its end: what was taken from it is held to it. */
+export interface EpochRecord {
+  readonly epoch: string;
   /** The session's name, with those of its tenant and owner. */
   readonly name: string;
   /** The log as it was after each change, the newest last. */
@@ -25,13 +25,13 @@ export interface Life {
   isExpired: boolean;
 }
 
-/** Every life of every session, by incarnation. */
-export class Lives {
-  readonly #lives = new Map<string, Life>();
+/** Every epoch of every session, by epoch. */
+export class EpochBook {
+  readonly #epochs = new Map<string, EpochRecord>();
 
-  note(name: string, incarnation: string, { log }: ModelSession): void {
-    const life: Life = this.#lives.get(incarnation) ?? {
-      incarnation,
+  note(name: string, epoch: string, { log }: ModelSession): void {
+    const record: EpochRecord = this.#epochs.get(epoch) ?? {
+      epoch,
       name,
       moments: [],
       said: new Map(),
@@ -40,70 +40,70 @@ export class Lives {
       isErased: false,
       isExpired: false,
     };
-    this.#lives.set(incarnation, life);
-    if (life.moments.at(-1) === log) return;
-    life.moments.push(log);
+    this.#epochs.set(epoch, record);
+    if (record.moments.at(-1) === log) return;
+    record.moments.push(log);
     for (const { seq, content, metadata } of log) {
-      const said = life.said.get(seq) ?? new Set();
-      life.said.set(seq, said);
+      const said = record.said.get(seq) ?? new Set();
+      record.said.set(seq, said);
       for (const secret of secretsOf([content, metadata])) said.add(secret);
     }
   }
 
-  addSource(incarnation: string, source: Source): void {
-    const sources = this.#lives.get(incarnation)?.sources;
-    const isKnown = sources?.some((known) => known.kind === source.kind && known.incarnation === source.incarnation);
-    if (isKnown === false && source.incarnation !== incarnation) sources?.push(source);
+  addSource(epoch: string, source: Source): void {
+    const sources = this.#epochs.get(epoch)?.sources;
+    const isKnown = sources?.some((known) => known.kind === source.kind && known.epoch === source.epoch);
+    if (isKnown === false && source.epoch !== epoch) sources?.push(source);
   }
 
-  seedFromUser(incarnation: string): void {
-    const life = this.#lives.get(incarnation);
-    if (life !== undefined) life.isOfUser = true;
+  seedFromUser(epoch: string): void {
+    const record = this.#epochs.get(epoch);
+    if (record !== undefined) record.isOfUser = true;
   }
 
-  end(incarnation: string): void {
-    const life = this.#lives.get(incarnation);
-    if (life !== undefined) life.isErased = true;
+  end(epoch: string): void {
+    const record = this.#epochs.get(epoch);
+    if (record !== undefined) record.isErased = true;
   }
 
-  get(incarnation: string): Life | undefined {
-    return this.#lives.get(incarnation);
+  get(epoch: string): EpochRecord | undefined {
+    return this.#epochs.get(epoch);
   }
 
   /** Those of one session that are not erased. */
-  ofSession(name: string): Life[] {
-    return [...this.#lives.values()].filter((life) => life.name === name && !life.isErased);
+  ofSession(name: string): EpochRecord[] {
+    return [...this.#epochs.values()].filter((record) => record.name === name && !record.isErased);
   }
 
-  /** What a fork was made of; undefined of any other life. */
-  forkedFrom(incarnation: string): Source | undefined {
-    return this.#lives.get(incarnation)?.sources.find(({ kind }) => kind === "fork");
+  /** What a fork was made of; undefined of any other epoch. */
+  forkedFrom(epoch: string): Source | undefined {
+    return this.#epochs.get(epoch)?.sources.find(({ kind }) => kind === "fork");
   }
 
-  /** Whether what a message of a life said has to be gone. */
-  isErased(incarnation: string, seq: number): boolean {
-    const life = this.#lives.get(incarnation);
-    return life === undefined || life.isErased || life.moments.at(-1)?.[seq - 1]?.content === null;
+  /** Whether what a message of an epoch said has to be gone. */
+  isErased(epoch: string, seq: number): boolean {
+    const record = this.#epochs.get(epoch);
+    return record === undefined || record.isErased || record.moments.at(-1)?.[seq - 1]?.content === null;
   }
 
-  /** Whether anything of a life is gone, or of one that it began with, however far back. */
-  isTouched(incarnation: string, seen = new Set<string>()): boolean {
-    if (seen.has(incarnation)) return false;
-    seen.add(incarnation);
-    const life = this.#lives.get(incarnation);
-    if (life === undefined || life.isErased || life.isExpired) return true;
-    if (life.moments.at(-1)?.some(({ content }) => content === null) === true) return true;
-    return this.#sourcesOf(life).some((source) => this.isTouched(source.incarnation, seen));
+  /** Whether anything of an epoch is gone, or of one that it began with, however far back. */
+  isTouched(epoch: string, seen = new Set<string>()): boolean {
+    if (seen.has(epoch)) return false;
+    seen.add(epoch);
+    const record = this.#epochs.get(epoch);
+    if (record === undefined || record.isErased || record.isExpired) return true;
+    if (record.moments.at(-1)?.some(({ content }) => content === null) === true) return true;
+    return this.#sourcesOf(record).some((source) => this.isTouched(source.epoch, seen));
   }
 
-  /** What a life may say besides its own messages: what was carried to it, from wherever it is not erased. */
-  carried(incarnation: string, seen = new Set<string>()): Set<string> {
+  /** What an epoch may say besides its own messages: what was carried to it, from wherever it is not erased. */
+  carried(epoch: string, seen = new Set<string>()): Set<string> {
     const carried = new Set<string>();
-    if (seen.has(incarnation)) return carried;
-    seen.add(incarnation);
-    const life = this.#lives.get(incarnation);
-    for (const { kind, incarnation: from } of life === undefined ? [] : this.#sourcesOf(life)) {
-      const source = this.#lives.get(from);
+    if (seen.has(epoch)) return carried;
+    seen.add(epoch);
+    const record = this.#epochs.get(epoch);
+    for (const { kind, epoch: from } of record === undefined ? [] : this.#sourcesOf(record)) {
+      const source = this.#epochs.get(from);
       if (source === undefined || source.isErased) continue;
       for (const secret of this.carried(from, seen)) carried.add(secret);
       if (kind === "fork") continue;
@@ -114,35 +114,32 @@ export class Lives {
     return carried;
   }
 
-  #sourcesOf(life: Life): readonly Source[] {
-    if (!life.isOfUser) return life.sources;
-    const others = [...this.#lives.values()].filter((other) => other !== life && spaceOf(other) === spaceOf(life));
-    return [
-      ...life.sources,
-      ...others.map(({ incarnation }) => ({ kind: "items" as const, incarnation, throughSeq: 0 })),
-    ];
+  #sourcesOf(record: EpochRecord): readonly Source[] {
+    if (!record.isOfUser) return record.sources;
+    const others = [...this.#epochs.values()].filter((other) => other !== record && spaceOf(other) === spaceOf(record));
+    return [...record.sources, ...others.map(({ epoch }) => ({ kind: "items" as const, epoch, throughSeq: 0 }))];
   }
 
-  /** Lives that hold a copy of a message, or what was made of it, and those that hold copies of these in turn. */
-  copiesOf(incarnation: string, seq: number): Life[] {
-    const found = new Map<string, Life>();
+  /** EpochBook that hold a copy of a message, or what was made of it, and those that hold copies of these in turn. */
+  copiesOf(epoch: string, seq: number): EpochRecord[] {
+    const found = new Map<string, EpochRecord>();
     const look = (from: string): void => {
-      for (const life of this.#lives.values()) {
-        if (life.isErased || found.has(life.incarnation)) continue;
-        const has = life.sources.some(
-          (source) => source.incarnation === from && (source.kind === "items" || seq <= source.throughSeq),
+      for (const record of this.#epochs.values()) {
+        if (record.isErased || found.has(record.epoch)) continue;
+        const has = record.sources.some(
+          (source) => source.epoch === from && (source.kind === "items" || seq <= source.throughSeq),
         );
         if (!has) continue;
-        found.set(life.incarnation, life);
-        look(life.incarnation);
+        found.set(record.epoch, record);
+        look(record.epoch);
       }
     };
-    look(incarnation);
+    look(epoch);
     return [...found.values()];
   }
 }
 
-/** The tenant and the owner of a life. */
-function spaceOf({ name }: Life): string {
+/** The tenant and the owner of an epoch. */
+function spaceOf({ name }: EpochRecord): string {
   return name.slice(0, name.lastIndexOf("/"));
 }

@@ -22,17 +22,17 @@ import {
 import { checkAppendedContext } from "./reading.ts";
 import { heldIn, newestVersionIn, sessionOf, versionsIn } from "./rows.ts";
 import { versionsOf } from "./simulated-archive.ts";
-import type { BegunImport, Birth, Created, ForkSource, Life as LifeRef, NumberedLine } from "./system-types.ts";
+import type { BegunImport, SessionCreation, Created, ForkSource, EpochRef, NumberedLine } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** What a session's object has to make of each call that may change it. */
 
 export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
-  append: (world, session, [request, birth, , , , wouldBe]) =>
-    expectAppend(world, session, request as AppendRequest, birth as Birth | null, wouldBe !== undefined),
-  create: (world, session, [birth, , continued]) =>
-    expectCreated(world, session, birth as Birth, continued as LifeRef | undefined),
+  append: (world, session, [request, creation, , , , wouldBe]) =>
+    expectAppend(world, session, request as AppendRequest, creation as SessionCreation | null, wouldBe !== undefined),
+  create: (world, session, [creation, , continued]) =>
+    expectCreated(world, session, creation as SessionCreation, continued as EpochRef | undefined),
   update: (_, session, [patch]) => expectUpdated(session, patch as SessionPatch),
   editMessage(world, session, [id, given]) {
     const patch = given as MessagePatch;
@@ -59,15 +59,16 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
     return unchanged(session, refusalOf(session.model) ?? "ok");
   },
   beginFork: (world, session, [, throughSeq]) => expectForkBegun(world, session, throughSeq as number | undefined),
-  createFork: (world, session, [birth, source]) => expectFork(world, session, birth as Birth, source as ForkSource),
+  createFork: (world, session, [creation, source]) =>
+    expectFork(world, session, creation as SessionCreation, source as ForkSource),
   beginContinuation: (_, session) =>
     unchanged(session, session.model?.status === "expired" ? "ok" : (refusalOf(session.model) ?? "ok")),
-  beginImport: (world, session, [birth, begun]) =>
-    expectImportBegun(world, session, birth as Birth, begun as BegunImport),
-  saveImportPage: (world, session, [incarnation, lines]) =>
-    expectImportPage(world, session, String(incarnation), lines as NumberedLine[]),
-  finishImport: (world, session, [incarnation]) => expectImported(world, session, String(incarnation)),
-  abandonImport: (_, session, [incarnation]) => expectAbandoned(session, String(incarnation)),
+  beginImport: (world, session, [creation, begun]) =>
+    expectImportBegun(world, session, creation as SessionCreation, begun as BegunImport),
+  saveImportPage: (world, session, [epoch, lines]) =>
+    expectImportPage(world, session, String(epoch), lines as NumberedLine[]),
+  finishImport: (world, session, [epoch]) => expectImported(world, session, String(epoch)),
+  abandonImport: (_, session, [epoch]) => expectAbandoned(session, String(epoch)),
 };
 
 function unchanged(session: SimulatedSession, answer: string): Transition<string> {
@@ -79,7 +80,7 @@ function quotaRefusals(world: World, { ref }: SimulatedSession): readonly string
   return world.hasLimits(ref.tenant) ? ["quota_exceeded"] : undefined;
 }
 
-/** What was said in earlier lives may rightly come back with what is copied. */
+/** What was said in earlier epochs may rightly come back with what is copied. */
 function beginAnew(session: SimulatedSession): void {
   session.retired = [];
   session.paid.clear();
@@ -95,13 +96,13 @@ export function leaveBranchBy(session: SimulatedSession, { messages }: AppendReq
   if (messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
 }
 
-/** The life that is there now. */
-function lifeOf({ object }: SimulatedSession): string {
-  return sessionOf(object)?.incarnation ?? "";
+/** The epoch that is there now. */
+function epochRefOf({ object }: SimulatedSession): string {
+  return sessionOf(object)?.epoch ?? "";
 }
 
 /** Where the word of the directory is too old a session may not begin any more. */
-function bornFault(world: World, { grantedAt }: Birth): string | null {
+function bornFault(world: World, { grantedAt }: SessionCreation): string | null {
   return grantedAt !== undefined && world.now() - grantedAt > CREATION_GRANT_MS ? "unavailable" : null;
 }
 
@@ -111,20 +112,20 @@ function expectAppend(
   world: World,
   session: SimulatedSession,
   request: AppendRequest,
-  birth: Birth | null,
+  creation: SessionCreation | null,
   mayBegin: boolean,
 ): Expected {
   const before = session.model;
   const others = quotaRefusals(world, session);
-  if (before === null && birth === null) {
+  if (before === null && creation === null) {
     // What it cannot begin with is refused as that.
     const begun = appendTo(null, request, {}, world.now()).answer;
     return { ...unchanged(session, !begun.ok && mayBegin ? begun.code : "session_not_found"), others };
   }
-  const fault = before === null && birth !== null ? bornFault(world, birth) : null;
+  const fault = before === null && creation !== null ? bornFault(world, creation) : null;
   if (fault !== null) return { ...unchanged(session, fault), others };
   leaveBranchBy(session, request);
-  const { after, retired, answer } = appendTo(before, request, birth, world.now());
+  const { after, retired, answer } = appendTo(before, request, creation, world.now());
   return {
     after,
     retired,
@@ -132,10 +133,10 @@ function expectAppend(
     others,
     reads: request.context !== undefined && request.context.query !== undefined && request.context.query !== null,
     onDone() {
-      // A request that took its time may say again what an earlier life said.
+      // A request that took its time may say again what an earlier epoch said.
       const said = new Set(secretsOf(request.messages.map(({ content, metadata }) => [content, metadata])));
       session.retired = session.retired.filter(
-        ({ secret, incarnation }) => incarnation === lifeOf(session) || !said.has(secret),
+        ({ secret, epoch }) => epoch === epochRefOf(session) || !said.has(secret),
       );
     },
     check(value) {
@@ -158,38 +159,38 @@ function expectAppend(
 function expectCreated(
   world: World,
   session: SimulatedSession,
-  birth: Birth,
-  continued: LifeRef | undefined,
+  creation: SessionCreation,
+  continued: EpochRef | undefined,
 ): Expected {
   const before = session.model;
   if (before !== null) {
     const told = unchanged(session, refusalOf(before) ?? "ok");
     return { ...told, check: (value) => expectOneCreation(value, false) };
   }
-  const fault = bornFault(world, birth);
+  const fault = bornFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
   return {
-    after: bornOf(birth),
+    after: bornOf(creation),
     answer: "ok",
     retired: [],
     check: (value) => expectOneCreation(value, true),
     onDone() {
       if (continued === undefined) return;
       beginAnew(session);
-      for (const incarnation of sourcesOf(world, session, continued)) {
-        world.lives.addSource(lifeOf(session), { kind: "items", incarnation, throughSeq: 0 });
+      for (const epoch of sourcesOf(world, session, continued)) {
+        world.epochs.addSource(epochRefOf(session), { kind: "items", epoch, throughSeq: 0 });
       }
-      if (continued.session === "") world.lives.seedFromUser(lifeOf(session));
+      if (continued.session === "") world.epochs.seedFromUser(epochRefOf(session));
     },
   };
 }
 
 /** The lives that a continuation takes items from: one that is begun with what all of a user's sessions hold may take some of each. */
-function sourcesOf(world: World, { space }: SimulatedSession, { session, incarnation }: LifeRef): string[] {
-  if (session !== "") return [incarnation];
+function sourcesOf(world: World, { space }: SimulatedSession, { session, epoch }: EpochRef): string[] {
+  if (session !== "") return [epoch];
   return world.sessions
     .filter((other) => other.space === space)
-    .flatMap(({ name }) => world.lives.ofSession(name).map((life) => life.incarnation));
+    .flatMap(({ name }) => world.epochs.ofSession(name).map((ended) => ended.epoch));
 }
 
 function expectOneCreation(value: unknown, isNew: boolean): void {
@@ -266,37 +267,35 @@ function expectErased(world: World, session: SimulatedSession, id: string): Expe
   session.paid.clear();
   const transition = eraseOne(session.model, id);
   const old = session.model?.log.find((message) => message.id === id);
-  const life = lifeOf(session);
+  const ended = epochRefOf(session);
   return {
     ...transition,
     check(value) {
       if ((value as Erasure).state !== "erased" || old === undefined) return;
       const secrets = [
         ...secretsOf([old.content, old.metadata]),
-        ...session.retired
-          .filter(({ seq, incarnation }) => seq === old.seq && incarnation === life)
-          .map(({ secret }) => secret),
+        ...session.retired.filter(({ seq, epoch }) => seq === old.seq && epoch === ended).map(({ secret }) => secret),
       ];
       // Another message may say the same.
       const left = new Set(secretsOf(transition.after?.log.map(({ content, metadata }) => [content, metadata])));
-      expectGone(world, life, old.seq, new Set(secrets.filter((secret) => !left.has(secret))));
+      expectGone(world, ended, old.seq, new Set(secrets.filter((secret) => !left.has(secret))));
     },
   };
 }
 
 /** What is told to be erased is nowhere: not in the archive, not in any copy, nor in what the archive holds of that. */
-function expectGone(world: World, life: string, seq: number, secrets: ReadonlySet<string>): void {
+function expectGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
   if (secrets.size === 0) return;
-  const copies = world.lives.copiesOf(life, seq);
-  for (const { incarnation, name } of [{ incarnation: life, name: null }, ...copies]) {
+  const copies = world.epochs.copiesOf(ended, seq);
+  for (const { epoch, name } of [{ epoch: ended, name: null }, ...copies]) {
     const where = name === null ? "" : ` for its copy ${name}`;
     // What a copy of the archive brought back is on whoever restored it.
-    const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, incarnation));
+    const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, epoch));
     if (archived.some((secret) => secrets.has(secret))) {
       throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the archive still says it${where}`);
     }
     const copy = name === null ? undefined : world.sessions.find((session) => session.name === name);
-    if (copy === undefined || lifeOf(copy) !== incarnation) continue;
+    if (copy === undefined || epochRefOf(copy) !== epoch) continue;
     if (secretsOf(copy.object.disk.dump()).some((secret) => secrets.has(secret))) {
       throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the object of its copy ${name} says it`);
     }
@@ -319,44 +318,48 @@ function expectForkBegun(world: World, session: SimulatedSession, throughSeq: nu
   };
 }
 
-function expectFork(world: World, session: SimulatedSession, birth: Birth, source: ForkSource): Expected {
+function expectFork(world: World, session: SimulatedSession, creation: SessionCreation, source: ForkSource): Expected {
   const before = session.model;
   if (before !== null) {
-    const origin = world.lives.forkedFrom(lifeOf(session));
-    const isSame =
-      origin?.incarnation === source.incarnation && (source.isNewest || origin.throughSeq === source.throughSeq);
+    const origin = world.epochs.forkedFrom(epochRefOf(session));
+    const isSame = origin?.epoch === source.epoch && (source.isNewest || origin.throughSeq === source.throughSeq);
     // The state of a session is told while it is copied.
     const told = before.status === "copying" ? "ok" : (refusalOf(before) ?? "ok");
     return unchanged(session, isSame ? told : "session_exists");
   }
-  const fault = bornFault(world, birth);
+  const fault = bornFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
-  const born: ModelSession = { ...bornOf(birth), status: "copying" };
+  const born: ModelSession = { ...bornOf(creation), status: "copying" };
   return {
     after: born,
     answer: "ok",
     retired: [],
     onDone() {
       beginAnew(session);
-      const { incarnation, throughSeq } = source;
-      world.lives.addSource(lifeOf(session), { kind: "fork", incarnation, throughSeq });
+      const { epoch, throughSeq } = source;
+      world.epochs.addSource(epochRefOf(session), { kind: "fork", epoch, throughSeq });
     },
   };
 }
 
 // Imports
 
-function isImporting(session: SimulatedSession, incarnation: string): boolean {
+function isImporting(session: SimulatedSession, epoch: string): boolean {
   const row = sessionOf(session.object);
-  return row?.incarnation === incarnation && row.erased_at === null && row.copying?.kind === "import";
+  return row?.epoch === epoch && row.erased_at === null && row.copying?.kind === "import";
 }
 
-function expectImportBegun(world: World, session: SimulatedSession, birth: Birth, begun: BegunImport): Expected {
+function expectImportBegun(
+  world: World,
+  session: SimulatedSession,
+  creation: SessionCreation,
+  begun: BegunImport,
+): Expected {
   if (session.model !== null) return unchanged(session, "session_exists");
-  const fault = bornFault(world, birth);
+  const fault = bornFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
   return {
-    after: { ...bornOf(birth), status: "copying" },
+    after: { ...bornOf(creation), status: "copying" },
     answer: "ok",
     retired: [],
     onDone() {
@@ -374,10 +377,10 @@ function throughLineOf({ object }: SimulatedSession): number {
 function expectImportPage(
   world: World,
   session: SimulatedSession,
-  incarnation: string,
+  epoch: string,
   lines: readonly NumberedLine[],
 ): Expected {
-  if (!isImporting(session, incarnation)) return unchanged(session, "session_not_found");
+  if (!isImporting(session, epoch)) return unchanged(session, "session_not_found");
   return {
     ...unchanged(session, "ok"),
     // Where nothing was changed while it was exported the whole operation answers for it.
@@ -390,15 +393,15 @@ function expectImportPage(
       session.importedThrough = through;
       for (const { vouchedBy } of saved) {
         if (vouchedBy === undefined) continue;
-        world.lives.addSource(incarnation, { kind: "items", incarnation: vouchedBy.incarnation, throughSeq: 0 });
+        world.epochs.addSource(epoch, { kind: "items", epoch: vouchedBy.epoch, throughSeq: 0 });
       }
     },
   };
 }
 
-function expectImported(world: World, session: SimulatedSession, incarnation: string): Expected {
+function expectImported(world: World, session: SimulatedSession, epoch: string): Expected {
   const before = session.model;
-  if (before === null || !isImporting(session, incarnation)) return unchanged(session, "session_not_found");
+  if (before === null || !isImporting(session, epoch)) return unchanged(session, "session_not_found");
   const end = session.importing.find((line) => line.type === "end");
   const countOf = (type: string): number => session.importing.filter((line) => line.type === type).length;
   const isWhole =
@@ -413,8 +416,8 @@ function expectImported(world: World, session: SimulatedSession, incarnation: st
   };
 }
 
-function expectAbandoned(session: SimulatedSession, incarnation: string): Expected {
+function expectAbandoned(session: SimulatedSession, epoch: string): Expected {
   const row = sessionOf(session.object);
-  const isOpen = row?.incarnation === incarnation && row.erased_at === null && row.copying !== null;
+  const isOpen = row?.epoch === epoch && row.erased_at === null && row.copying !== null;
   return isOpen ? { after: null, answer: "ok", retired: eraseAll(session.model).retired } : unchanged(session, "ok");
 }

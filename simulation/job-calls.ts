@@ -18,7 +18,7 @@ import type { SimulatedSession, World } from "./world.ts";
 /** What a session's object is asked for the work that it owes, and the promises that hold for each call. */
 
 /** Calls that belong to no job of the object that they reach: they may come at any time. */
-const WITHOUT_JOB = new Set(["archiveAgain", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);
+const WITHOUT_JOB = new Set(["resyncArchive", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);
 
 export const JOB_CALLS = new Set([
   ...WITHOUT_JOB,
@@ -31,7 +31,7 @@ export const JOB_CALLS = new Set([
   "confirmExpiry",
   "forgetArchived",
   "loseCopy",
-  "nextCarrying",
+  "nextCarryOver",
   "nextCopyStep",
   "noteFailure",
   "noteUndelivered",
@@ -40,7 +40,7 @@ export const JOB_CALLS = new Set([
   "readArchiveDelta",
   "readErasure",
   "readListing",
-  "readOwedErasures",
+  "readPendingErasures",
   "saveAnswer",
   "saveCopyPage",
   "saveVectors",
@@ -184,16 +184,16 @@ async function follow(world: World, session: SimulatedSession, method: string): 
 /** Why a call comes too late to change anything; null if it may. */
 function whyLate(session: SimulatedSession, method: string, args: readonly unknown[]): string | null {
   if (WITHOUT_JOB.has(method)) return null;
-  const [jobId, incarnation, third] = args.map(String);
+  const [jobId, epoch, third] = args.map(String);
   const job = jobsOf(session.object).find(({ id }) => id === jobId);
   if (job === undefined) return "its job is done";
-  if (job.incarnation !== incarnation) return "its job belongs to another life";
+  if (job.epoch !== epoch) return "its job belongs to another epoch";
   const isSaving = method === "saveAnswer" || method === "saveVectors";
   if (isSaving && job.lease !== third) return "its lease is lost";
-  if (isSaving && job.state !== "owed") return "its job was given up";
+  if (isSaving && job.state !== "pending") return "its job was given up";
   const row = sessionOf(session.object);
   if (job.kind === "erase" || job.kind === "erase-copies") return null;
-  if (row?.incarnation !== incarnation) return "its life of the session is over";
+  if (row?.epoch !== epoch) return "its epoch of the session is over";
   if (row.expired_at !== null) return "the session expired";
   return null;
 }
@@ -215,7 +215,7 @@ export function rangeOf(request: SummarizerRequest): string {
   ]);
 }
 
-/** A better summary that is owed in the place of a makeshift goes on from the part that a model made: that was told under the job before. */
+/** A better summary that is pending in the place of a fallback summary goes on from the part that a model made: that was told under the job before. */
 function passOnTold(session: SimulatedSession, told: ReadonlySet<number>): void {
   const made = draftOf(session.object);
   if (made === null || session.told.has(made.jobId)) return;
@@ -237,8 +237,8 @@ async function noteSaved(
   const given = requestsOf(world).get(String(args[2]));
   if (given === undefined) throw new Violation(7, "an answer was saved under a lease that nobody was given");
   const { request, silent } = given;
-  const isMakeshift = (args[4] ?? null) !== null;
-  const isPaid = request.messages.length > 0 && !isMakeshift;
+  const isFallback = (args[4] ?? null) !== null;
+  const isPaid = request.messages.length > 0 && !isFallback;
   if (isPaid && !isReadAnew(session, given)) session.paid.add(rangeOf(request));
   await noteRevision(session);
   const told = session.told.get(jobId) ?? new Set();
@@ -270,7 +270,7 @@ async function noteSaved(
     if (told.has(seq) || told.has(-seq)) continue;
     // Of several branches a summary may go on from one that is not the newest: what that covers was told under another job.
     if (session.model?.isSole === false && wasEverTold(session, seq)) continue;
-    // It was edited since: contexts name it as omitted, and another summary is owed.
+    // It was edited since: contexts name it as omitted, and another summary is pending.
     if (hidden.has(seq)) continue;
     throw new Violation(7, `version ${newest.version} covers seq ${seq}, which its summarizer was never given`);
   }

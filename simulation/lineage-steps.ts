@@ -25,11 +25,11 @@ export async function fork(world: World): Promise<string> {
 
 /** Whoever heard nothing asks again, perhaps much later. */
 function pickCopy(world: World, source: SimulatedSession): SimulatedSession | undefined {
-  const life = sessionOf(source.object)?.incarnation;
+  const epoch = sessionOf(source.object)?.epoch;
   // What is not there was never forked: sessions of everybody are copies of nothing.
-  if (life === undefined) return undefined;
+  if (epoch === undefined) return undefined;
   const copies = world.sessions.filter(
-    ({ object }) => world.lives.forkedFrom(sessionOf(object)?.incarnation ?? "")?.incarnation === life,
+    ({ object }) => world.epochs.forkedFrom(sessionOf(object)?.epoch ?? "")?.epoch === epoch,
   );
   return world.random.pick(copies);
 }
@@ -44,7 +44,7 @@ export async function continueFrom(world: World): Promise<string> {
   const input = {
     id: target.ref.session,
     ...(isSeeded ? { seedFromUser: true as const } : { continueFrom: source.ref.session }),
-    ...(random.chance(0.7) ? { settings: target.birthSettings } : {}),
+    ...(random.chance(0.7) ? { settings: target.creationSettings } : {}),
   };
   const from = isSeeded ? "all sessions of the user" : source.label;
   const call = await ask(world, `continue ${from} as ${target.label}`, source.space, (by) =>
@@ -61,5 +61,5 @@ function pickContinued(world: World): SimulatedSession {
 }
 
 function isMadeOfOthers(world: World, { object }: SimulatedSession): boolean {
-  return (world.lives.get(sessionOf(object)?.incarnation ?? "")?.sources.length ?? 0) > 0;
+  return (world.epochs.get(sessionOf(object)?.epoch ?? "")?.sources.length ?? 0) > 0;
 }

@@ -325,8 +325,8 @@ export async function restore(world: World): Promise<string> {
 
 function holdsErased(world: World, copy: ArchiveCopy): boolean {
   return copy.sessions.some(
-    ({ erased_at: erasedAt, incarnation }) =>
-      erasedAt === null && world.sessions.some(({ erasedLives }) => erasedLives.has(incarnation)),
+    ({ erased_at: erasedAt, epoch }) =>
+      erasedAt === null && world.sessions.some(({ erasedEpochs }) => erasedEpochs.has(epoch)),
   );
 }
 
@@ -334,6 +334,6 @@ function holdsExpired(world: World, copy: ArchiveCopy): boolean {
   return world.sessions.every(({ object, model }) => {
     const row = sessionOf(object);
     if (model?.status !== "expired" || row === null || row.archive_rev === 0) return true;
-    return copy.sessions.some(({ incarnation, rev }) => incarnation === row.incarnation && rev === row.archive_rev);
+    return copy.sessions.some(({ epoch, rev }) => epoch === row.epoch && rev === row.archive_rev);
   });
 }

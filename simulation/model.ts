@@ -85,14 +85,14 @@ export function saidBy({ role, author, content, occurredAt }: NewMessage): strin
   return canonicalJson({ role, author: author ?? null, content: content as Json, at });
 }
 
-export function bornOf(birth: { metadata?: Metadata; settings?: SessionSettings }): ModelSession {
+export function bornOf(creation: { metadata?: Metadata; settings?: SessionSettings }): ModelSession {
   return {
     status: "active",
     log: [],
     headSeq: 0,
     isSole: true,
-    metadata: birth.metadata ?? {},
-    settings: birth.settings ?? {},
+    metadata: creation.metadata ?? {},
+    settings: creation.settings ?? {},
   };
 }
 
@@ -105,15 +105,15 @@ function reservedSeqOf(id: string): number | null {
 export function appendTo(
   before: ModelSession | null,
   request: AppendRequest,
-  birth: { metadata?: Metadata; settings?: SessionSettings } | null,
+  creation: { metadata?: Metadata; settings?: SessionSettings } | null,
   now: number,
 ): Transition<AppendAnswer> {
   const unchanged = { after: before, retired: [] };
   const refusal = refusalOf(before);
-  if (refusal !== null && (before !== null || birth === null)) {
+  if (refusal !== null && (before !== null || creation === null)) {
     return { ...unchanged, answer: { ok: false, code: refusal } };
   }
-  const session = before ?? bornOf(birth ?? {});
+  const session = before ?? bornOf(creation ?? {});
   const log = [...session.log];
   let { headSeq, isSole } = session;
   const answers: { id: string; seq: number; created: boolean; erased?: true }[] = [];
@@ -135,7 +135,7 @@ export function appendTo(
     }
     const seq = log.length + 1;
     const id = message.id ?? `seq-${seq}`;
-    // A request that took its time may name what an earlier life had: ids of the server's are taken, or to come.
+    // A request that took its time may name what an earlier epoch had: ids of the server's are taken, or to come.
     const reserved = reservedSeqOf(id);
     if (reserved !== null && reserved <= session.log.length) {
       return { ...unchanged, answer: { ok: false, code: "message_conflict" } };

@@ -28,10 +28,10 @@ export function pickTarget(world: World, source: SimulatedSession): SimulatedSes
 
 /** Whether a fork of the session is on its way. */
 export function isCopied(world: World, { object }: SimulatedSession): boolean {
-  const life = sessionOf(object)?.incarnation;
+  const epoch = sessionOf(object)?.epoch;
   return world.sessions.some(({ model, object: other }) => {
     if (model?.status !== "copying") return false;
-    return world.lives.forkedFrom(sessionOf(other)?.incarnation ?? "")?.incarnation === life;
+    return world.epochs.forkedFrom(sessionOf(other)?.epoch ?? "")?.epoch === epoch;
   });
 }
 

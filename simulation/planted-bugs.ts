@@ -65,12 +65,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/object.ts",
-      replace: `    const begun = birth?.ref ?? wouldBe ?? null;`,
+      replace: `    const begun = creation?.ref ?? wouldBe ?? null;`,
       by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const seen = this.shell.existing() === null ? [] : this.shell.store.messages.earlier(ids);
+    const seen = this.shell.findUnerased() === null ? [] : this.shell.store.messages.earlier(ids);
     await Promise.resolve();
     this.shell.store.messages.earlier = () => seen;
-    const begun = birth?.ref ?? wouldBe ?? null;`,
+    const begun = creation?.ref ?? wouldBe ?? null;`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
@@ -103,19 +103,19 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "change-of-an-archived-message-not-sent": [
     {
       file: "session/erase/erase.ts",
-      replace: "oweArchive(store, session, newId, now, isCovered, seqs);",
-      by: "oweArchive(store, session, newId, now, isCovered);",
+      replace: "scheduleArchive(store, session, newId, now, isCovered, seqs);",
+      by: "scheduleArchive(store, session, newId, now, isCovered);",
     },
   ],
   "version-not-purged-after-an-erase": [
     {
       file: "session/summary/run.ts",
-      replace: "if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);",
+      replace: "if (rebuildBase !== null) store.summaries.deleteVersionsAfter(rebuildBase);",
       by: "",
     },
   ],
-  "incarnation-reused": [
-    { file: "session/session-shell.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
+  "epoch-reused": [
+    { file: "session/session-shell.ts", replace: "epoch: newId(),", by: "epoch: creation.ref.session," },
   ],
   "omitted-off-by-one": [
     {
@@ -159,7 +159,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "erasures-not-told-to-copies": [
     {
       file: "session/copies/lineage.ts",
-      replace: "store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.incarnation);",
+      replace: "store.lineage.scheduleEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.epoch);",
       by: "void what;",
     },
   ],
@@ -170,7 +170,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "const isAllDone = true;",
     },
   ],
-  "makeshift-never-replaced": [
+  "fallback-never-replaced": [
     { file: "session/summary/run.ts", replace: "if (summary.degraded) upgrade = ", by: "if (false) upgrade = " },
   ],
   "expires-though-somebody-spoke": [
@@ -180,7 +180,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "if (expiry === null) return",
     },
   ],
-  "a-new-life-by-an-old-word": [
+  "a-new-epoch-by-an-old-grant": [
     {
       file: "directory/entries.ts",
       replace: "(known?.granted_at ?? this.#lastWord()) + 1",
@@ -213,8 +213,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     {
       file: "pipeline/report.ts",
       replace:
-        "const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);",
-      by: `const isOwed = (await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation)) !== "over" && reason !== "";`,
+        "const isPending = await parts.sessions.get(job).noteUndelivered(job.jobId, job.epoch, reason, failedAt);",
+      by: `const isPending = (await parts.sessions.get(job).jobStanding(job.jobId, job.epoch)) !== "over" && reason !== "";`,
     },
   ],
   "tables-that-were-rolled-back-are-remembered": [
@@ -270,11 +270,11 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     },
   ],
-  "a-makeshift-lands-before-it-is-whole": [
+  "a-fallback-lands-before-it-is-whole": [
     {
       file: "session/summary/run.ts",
       replace: "if (chunkThroughSeq < job.throughSeq) {",
-      by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) {",
+      by: "if (chunkThroughSeq < job.throughSeq && fallbackCause === null) {",
     },
   ],
   "a-file-stays-after-its-last-message": [
@@ -338,7 +338,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "the-directory-is-owed-no-metadata": [
     {
       file: "session/object.ts",
-      replace: "if (patch.metadata !== undefined) oweListing(this.shell.store, updated, newId, now);",
+      replace: "if (patch.metadata !== undefined) scheduleListing(this.shell.store, updated, newId, now);",
       by: "",
     },
   ],
@@ -357,7 +357,7 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "version-not-purged-after-an-erase",
   "expires-before-the-archive-confirmed",
   "expires-though-somebody-spoke",
-  "a-new-life-by-an-old-word",
+  "a-new-epoch-by-an-old-grant",
   "an-erased-user-is-looked-at-for-ever",
   "done-work-stays-listed",
   "a-rebuilt-summary-forgets-that-it-failed",
@@ -366,7 +366,7 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "spent-is-summed-from-versions",
   "a-further-origin-takes-the-place-of-a-direct-one",
   "the-last-message-that-a-model-holds-is-erased-unseen",
-  "a-makeshift-lands-before-it-is-whole",
+  "a-fallback-lands-before-it-is-whole",
   "an-import-forgets-what-was-erased-meanwhile",
   "a-file-stays-after-its-last-message",
   "an-import-forgets-pins",

@@ -21,8 +21,8 @@ export interface RevisionMessage {
   readonly erasedAt: number | null;
 }
 
-export function revisionKey(row: { readonly incarnation: string; readonly archive_rev: number }): string {
-  return `${row.incarnation}/${row.archive_rev}`;
+export function revisionKey(row: { readonly epoch: string; readonly archive_rev: number }): string {
+  return `${row.epoch}/${row.archive_rev}`;
 }
 
 export function revisionText(versions: readonly Version[], messages: readonly RevisionMessage[]): string {
@@ -54,9 +54,9 @@ function versionsText(versions: readonly Version[]): string {
   );
 }
 
-/** What the archive holds of one life of a session. */
-export function archivedRevision(copy: ArchiveCopy, incarnation: string): string {
-  const { summaries, items, messages } = versionsOf(copy, incarnation);
+/** What the archive holds of one epoch of a session. */
+export function archivedRevision(copy: ArchiveCopy, epoch: string): string {
+  const { summaries, items, messages } = versionsOf(copy, epoch);
   const ms = (time: string | null): number | null => (time === null ? null : Date.parse(time));
   return revisionText(
     summaries.map(

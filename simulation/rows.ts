@@ -11,7 +11,7 @@ interface OnDisk {
 
 export interface JobState {
   readonly id: string;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly kind: string;
   readonly state: string;
   readonly next_send_at: number;
@@ -19,7 +19,7 @@ export interface JobState {
 }
 
 export interface SessionState {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly archive_rev: number;
   readonly archived_rev: number;
   readonly erased_at: number | null;
@@ -36,8 +36,8 @@ export interface SessionState {
 /** How far the messages are archived. */
 export interface MessageArchive {
   readonly throughSeq: number;
-  readonly owedSeq: number;
-  readonly heldSeq: number;
+  readonly targetSeq: number;
+  readonly confirmedSeq: number;
 }
 
 /** A fork or an import that is not whole. */
@@ -61,7 +61,7 @@ function readSession(object: OnDisk): SessionState | null {
   const row = object.disk.read("SELECT * FROM session WHERE one = 1")[0];
   if (row === undefined) return null;
   return {
-    incarnation: String(row["incarnation"]),
+    epoch: String(row["epoch"]),
     archive_rev: Number(row["archive_rev"]),
     archived_rev: Number(row["archived_rev"]),
     erased_at: row["erased_at"] === null ? null : Number(row["erased_at"]),
@@ -171,15 +171,15 @@ export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
 
 /** What a session holds that is neither erased nor expired; null if it is. */
 export interface Held {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly copying: Copying | null;
   /** The newest version of its summary; 0 if it has none. */
   readonly version: number;
   /** What that covers. */
   readonly throughSeq: number;
-  /** The summary that is owed, and what that is to cover. */
-  readonly owed: { readonly jobId: string; readonly throughSeq: number } | null;
-  /** A makeshift made its summary. */
+  /** The summary that is pending, and what that is to cover. */
+  readonly pending: { readonly jobId: string; readonly throughSeq: number } | null;
+  /** A fallback summary made its summary. */
   readonly isDegraded: boolean;
 }
 
@@ -194,30 +194,30 @@ function readHeld(object: OnDisk): Held | null {
     "SELECT version, through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1",
   );
   const [job] = object.disk.read("SELECT id, through_seq FROM jobs WHERE kind = 'summarize'");
-  const { incarnation, copying } = row;
+  const { epoch, copying } = row;
   return {
-    incarnation,
+    epoch,
     copying,
     version: Number(newest?.["version"] ?? 0),
     throughSeq: Number(newest?.["through_seq"] ?? 0),
-    owed: job === undefined ? null : { jobId: String(job["id"]), throughSeq: Number(job["through_seq"]) },
+    pending: job === undefined ? null : { jobId: String(job["id"]), throughSeq: Number(job["through_seq"]) },
     isDegraded: newest?.["degraded"] === 1,
   };
 }
 
 /** Whether copies have yet to be told of erasures. */
-export function owesErasures(object: OnDisk): boolean {
+export function hasPendingErasures(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  const owed = "SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1";
-  return disk.remember("owesErasures", () => disk.read(owed).length > 0);
+  const pending = "SELECT 1 FROM pending_erasures WHERE is_confirmed = 0 LIMIT 1";
+  return disk.remember("hasPendingErasures", () => disk.read(pending).length > 0);
 }
 
 /** Whether the audit has yet to be told of anything. */
-export function owesAudits(object: OnDisk): boolean {
+export function hasPendingAudits(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  return disk.remember("owesAudits", () => disk.read("SELECT 1 FROM owed_audits LIMIT 1").length > 0);
+  return disk.remember("hasPendingAudits", () => disk.read("SELECT 1 FROM pending_audits LIMIT 1").length > 0);
 }
 
 /** What models took for a session on a day. */
@@ -228,11 +228,11 @@ export function spentOn(object: OnDisk, day: number): number {
 }
 
 /** Whether anything has yet to be carried over. */
-export function awaitsCarrying(object: OnDisk): boolean {
+export function awaitsCarryOver(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
   const awaited = "SELECT 1 FROM origins WHERE kind = 'continuation' AND state IN ('pending', 'stale')";
-  return disk.remember("awaitsCarrying", () => disk.read(awaited).length > 0);
+  return disk.remember("awaitsCarryOver", () => disk.read(awaited).length > 0);
 }
 
 /** Messages that the object holds as erased. */
@@ -249,9 +249,9 @@ export function jobsOf(object: OnDisk): JobState[] {
 }
 
 function readJobs(object: OnDisk): JobState[] {
-  return object.disk.read("SELECT id, incarnation, kind, state, next_send_at, lease FROM jobs").map((row) => ({
+  return object.disk.read("SELECT id, epoch, kind, state, next_send_at, lease FROM jobs").map((row) => ({
     id: String(row["id"]),
-    incarnation: String(row["incarnation"]),
+    epoch: String(row["epoch"]),
     kind: String(row["kind"]),
     state: String(row["state"]),
     next_send_at: Number(row["next_send_at"]),

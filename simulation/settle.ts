@@ -4,18 +4,18 @@ import { checkDeadLetters, checkSettled } from "./check-settled.ts";
 import { checkListed, checkSpaces } from "./check-spaces.ts";
 import { end } from "./clients.ts";
 import { alarmed, letProceed, MAX_CONSUMER_CALLS, ring, startConsumer } from "./machine-steps.ts";
-import { jobsOf, owesAudits, sessionOf } from "./rows.ts";
+import { jobsOf, hasPendingAudits, sessionOf } from "./rows.ts";
 import { resumeTenants } from "./tenant-steps.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** More than any backlog takes: past it, work goes round for ever. */
 const MAX_EVENTS = 600;
-/** What an object waits for that is not owed now, such as a last look at a user who is erased, comes later than this. */
+/** What an object waits for that is not pending now, such as a last look at a user who is erased, comes later than this. */
 const MAX_PAUSE_MS = 24 * 3_600_000;
 
 /**
- * Everything is healthy from here on: runs alarms and deliveries until nothing is left to do. Promise 10: nothing is owed then, and the
+ * Everything is healthy from here on: runs alarms and deliveries until nothing is left to do. Promise 10: nothing is pending then, and the
  * archive is what the objects are.
  */
 export async function settle(world: World): Promise<string> {
@@ -64,13 +64,13 @@ async function runNextEvent(world: World): Promise<boolean> {
   return true;
 }
 
-/** Silence alone calls for nothing that is owed already: only time that passes does. */
+/** Silence alone calls for nothing that is pending already: only time that passes does. */
 function isWoken(world: World, { object, session }: ReturnType<typeof alarmed>[number]): boolean {
   const { alarm } = object.disk;
   if (alarm === null) return false;
   if (session === null) return alarm <= world.now() + MAX_PAUSE_MS;
-  const isOwed = owesAudits(session.object) || jobsOf(session.object).some(({ state }) => state === "owed");
-  return isOwed || alarm <= world.now();
+  const isPending = hasPendingAudits(session.object) || jobsOf(session.object).some(({ state }) => state === "pending");
+  return isPending || alarm <= world.now();
 }
 
 /** What a session may spend on models is used up: it would wait for the next day, or for ever. */
@@ -85,7 +85,7 @@ async function liftBudgets(world: World, lifted: Set<SimulatedSession>): Promise
   }
 }
 
-/** A restored archive learns what it lacks once something is owed. */
+/** A restored archive learns what it lacks once something is pending. */
 async function wakeArchiving(world: World): Promise<void> {
   for (const session of world.sessions) {
     const row = sessionOf(session.object);

@@ -17,7 +17,7 @@ export interface ArchivedSession {
   readonly tenant: string;
   readonly owner: string;
   readonly session: string;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly rev: number;
   readonly head_seq: number;
   readonly through_seq: number;
@@ -26,7 +26,7 @@ export interface ArchivedSession {
   readonly erased_at: string | null;
 }
 export interface ArchivedSummary {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly version: number;
   readonly through_seq: number;
   readonly tokens: number;
@@ -35,7 +35,7 @@ export interface ArchivedSummary {
   readonly dropped_items: number;
 }
 export interface ArchivedItem {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly item_id: string;
   readonly from_version: number;
   readonly to_version: number | null;
@@ -47,7 +47,7 @@ export interface ArchivedItem {
 }
 
 export interface ArchivedMessage {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly seq: number;
   readonly id: string;
   readonly role: string;
@@ -67,16 +67,13 @@ export interface ArchiveCopy {
   readonly messages: readonly ArchivedMessage[];
 }
 
-/** What it holds of one life of a session. */
-export function versionsOf(
-  { summaries, items, messages }: ArchiveCopy,
-  incarnation: string,
-): Omit<ArchiveCopy, "sessions"> {
-  const isOfLife = (row: { readonly incarnation: string }): boolean => row.incarnation === incarnation;
+/** What it holds of one epoch of a session. */
+export function versionsOf({ summaries, items, messages }: ArchiveCopy, epoch: string): Omit<ArchiveCopy, "sessions"> {
+  const isOfEpoch = (row: { readonly epoch: string }): boolean => row.epoch === epoch;
   return {
-    summaries: summaries.filter(isOfLife),
-    items: items.filter(isOfLife),
-    messages: messages.filter(isOfLife),
+    summaries: summaries.filter(isOfEpoch),
+    items: items.filter(isOfEpoch),
+    messages: messages.filter(isOfEpoch),
   };
 }
 
@@ -88,9 +85,9 @@ const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 const READ_ALL = `
   select
     (select coalesce(json_agg(s order by tenant, owner, session), '[]') from sessions s) as sessions,
-    (select coalesce(json_agg(s order by incarnation, version), '[]') from summaries s) as summaries,
-    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by incarnation, item_id, from_version), '[]') from summary_items i) as items,
-    (select coalesce(json_agg(m order by incarnation, seq), '[]') from messages m) as messages`;
+    (select coalesce(json_agg(s order by epoch, version), '[]') from summaries s) as summaries,
+    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by epoch, item_id, from_version), '[]') from summary_items i) as items,
+    (select coalesce(json_agg(m order by epoch, seq), '[]') from messages m) as messages`;
 
 class ArchiveFailed extends Error {
   override readonly name = "ArchiveFailed";

@@ -51,14 +51,14 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
 }
 
 /** What serves where the model is away: what was said, in its own words. */
-export function makeshiftOf({ previous, messages }: SummarizerRequest): SummarizerAnswer {
+export function fallbackOf({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
     kind: "fact" as const,
     text: opening(text, 5),
     sourceSeqs: [seq],
     status: "current" as const,
   }));
-  return { items: [...previous, ...items], model: "makeshift" };
+  return { items: [...previous, ...items], model: "fallback" };
 }
 
 function hostileItems(request: SummarizerRequest, random: Random): ProposedItem[] {

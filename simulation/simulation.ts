@@ -96,7 +96,7 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
   system.forgetTenantDays();
   const random = new Random(script.seed);
   const world = new World(system, archive, random, {
-    hasMakeshift: random.chance(0.9),
+    hasFallback: random.chance(0.9),
     hasEmbedder: hasEmbedder(script.seed),
     summarizerState: random.chance(0.3) ? "down" : "up",
     habits: habitsOf(random),

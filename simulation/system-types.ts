@@ -3,7 +3,7 @@ import type { Context, ContextRequest } from "../src/api/context.ts";
 import type { QueryMeaning } from "../src/api/embedding.ts";
 import type { Outcome } from "../src/api/errors.ts";
 import type { mendedPaths, parseBody } from "../src/api/faults.ts";
-import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../src/api/finding.ts";
+import type { LogIntegrity, IntegrityReport, SourcesIntegrity, SummaryIntegrity } from "../src/api/finding.ts";
 import type { Failure, Job, JobMessage, SummarizeRequest, UserJobMessage } from "../src/api/job.ts";
 import type { Erasure, Message, MessagePatch, messagePatchSchema } from "../src/api/message.ts";
 import type { Page } from "../src/api/page.ts";
@@ -35,7 +35,7 @@ import type { SummarizerErrorKind } from "../src/summarizer/summarizer-error.ts"
 
 // Objects
 
-export interface Birth {
+export interface SessionCreation {
   readonly ref: SessionRef;
   readonly createdAt: number;
   readonly grantedAt?: number;
@@ -48,14 +48,14 @@ export interface Created {
   readonly created: boolean;
 }
 
-/** One life of a session. */
-export interface Life {
+/** One epoch of a session. */
+export interface EpochRef {
   readonly session: string;
-  readonly incarnation: string;
+  readonly epoch: string;
 }
 
 /** What a fork is made of. */
-export interface ForkSource extends Life {
+export interface ForkSource extends EpochRef {
   readonly isNewest: boolean;
   readonly throughSeq: number;
   readonly metadata: Metadata;
@@ -65,7 +65,7 @@ export interface ForkSource extends Life {
 /** What an export begins with. */
 export interface ExportHead {
   readonly line: SessionLine;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly headSeq: number;
   readonly changes: number;
 }
@@ -85,8 +85,8 @@ export interface BegunImport {
 export interface NumberedLine {
   readonly number: number;
   readonly line: TransferLine;
-  /** The life that bears out what an item says of another session. */
-  readonly vouchedBy?: Life | undefined;
+  /** The epoch that bears out what an item says of another session. */
+  readonly vouchedBy?: EpochRef | undefined;
 }
 
 export interface ObjectInstance {
@@ -95,7 +95,7 @@ export interface ObjectInstance {
 
 /** The session object, as far as the checks call it past the network. */
 export interface SessionInstance extends ObjectInstance {
-  append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>>;
+  append(request: AppendRequest, creation: SessionCreation | null): Promise<Outcome<AppendResult>>;
   state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
   messages(query: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<Outcome<Page<Message>>>;
   context(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<Context>>;
@@ -106,10 +106,10 @@ export interface SessionInstance extends ObjectInstance {
   beginExport(): Promise<Outcome<ExportHead>>;
   exportPage(head: ExportHead, afterSeq: number): Promise<Outcome<MessageLine[]>>;
   endExport(head: ExportHead, from?: object | null): Promise<Outcome<ExportEnd>>;
-  proof(): Promise<SessionProof>;
-  proofOfLog(incarnation: string, afterSeq: number): Promise<LogProof | null>;
-  proofOfSummary(incarnation: string, afterVersion: number): Promise<SummaryProof | null>;
-  proofOfSources(incarnation: string, afterRow: number): Promise<SourcesProof | null>;
+  checkIntegrity(): Promise<IntegrityReport>;
+  checkLogIntegrity(epoch: string, afterSeq: number): Promise<LogIntegrity | null>;
+  checkSummaryIntegrity(epoch: string, afterVersion: number): Promise<SummaryIntegrity | null>;
+  checkSourcesIntegrity(epoch: string, afterRow: number): Promise<SourcesIntegrity | null>;
   alarm(): Promise<void>;
 }
 
@@ -194,7 +194,7 @@ export interface Embedder {
 }
 
 /** What consume() is made of. */
-export interface ConsumerParts {
+export interface ConsumerDeps {
   readonly sessions: Opaque;
   readonly directory: Opaque;
   readonly users: Opaque;
@@ -202,7 +202,7 @@ export interface ConsumerParts {
   readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly archiveOutage: Opaque;
   readonly summarizer: { readonly summarize: Summarize };
-  readonly makeshift: { readonly summarize: Summarize } | null;
+  readonly fallback: { readonly summarize: Summarize } | null;
   readonly embedder: Embedder | null;
   readonly withDatabase: WithDatabase;
   readonly log: Log;
@@ -214,12 +214,12 @@ export interface ConsumerParts {
 export interface SessionClient {
   get(ref: SessionRef): {
     maintain(task: "catch-up" | "rebuild", isDryRun: boolean): Promise<Outcome<unknown>>;
-    archiveAgain(aboveRev: number): Promise<unknown>;
+    resyncArchive(aboveRev: number): Promise<unknown>;
   };
 }
 
 /** Who calls, and with what. */
-export interface Call {
+export interface RequestContext {
   readonly principal: Principal;
   readonly requestId: string;
   readonly from: null;
@@ -228,33 +228,33 @@ export interface Call {
 
 /** What every surface calls. */
 export interface Service {
-  appendMessages(call: Call, session: string, request: AppendRequest): Promise<AppendResult>;
-  editMessage(call: Call, session: string, message: string, patch: MessagePatch): Promise<Message>;
-  eraseMessage(call: Call, session: string, message: string): Promise<Erasure>;
-  createSession(call: Call, input: NewSession): Promise<Created>;
-  forkSession(call: Call, session: string, request: ForkRequest): Promise<Created>;
-  eraseSession(call: Call, session: string): Promise<Erasure>;
-  updateSession(call: Call, session: string, patch: SessionPatch): Promise<SessionState>;
-  switchBranch(call: Call, session: string, request: BranchRequest): Promise<SessionState>;
-  readSession(call: Call, session: string): Promise<SessionState>;
-  listSessions(call: Call, query: { limit: number }): Promise<Page<ListedSession>>;
+  appendMessages(call: RequestContext, session: string, request: AppendRequest): Promise<AppendResult>;
+  editMessage(call: RequestContext, session: string, message: string, patch: MessagePatch): Promise<Message>;
+  eraseMessage(call: RequestContext, session: string, message: string): Promise<Erasure>;
+  createSession(call: RequestContext, input: NewSession): Promise<Created>;
+  forkSession(call: RequestContext, session: string, request: ForkRequest): Promise<Created>;
+  eraseSession(call: RequestContext, session: string): Promise<Erasure>;
+  updateSession(call: RequestContext, session: string, patch: SessionPatch): Promise<SessionState>;
+  switchBranch(call: RequestContext, session: string, request: BranchRequest): Promise<SessionState>;
+  readSession(call: RequestContext, session: string): Promise<SessionState>;
+  listSessions(call: RequestContext, query: { limit: number }): Promise<Page<ListedSession>>;
   summarizeByHand(
-    call: Call,
+    call: RequestContext,
     session: string,
     request: SummarizeRequest,
   ): Promise<{ job: Job | null; summary: Summary | null }>;
-  restoreSummary(call: Call, session: string, version: number, request: RestoreRequest): Promise<Summary>;
+  restoreSummary(call: RequestContext, session: string, version: number, request: RestoreRequest): Promise<Summary>;
   listMessages(
-    call: Call,
+    call: RequestContext,
     session: string,
     query: { afterSeq?: number; beforeSeq?: number; limit: number },
   ): Promise<Page<Message>>;
-  readContextJson(call: Call, session: string, request: ContextRequest): Promise<string>;
-  searchSessionJson(call: Call, session: string, request: SearchRequest): Promise<string>;
-  exportSession(call: Call, session: string): Promise<AsyncIterable<TransferLine>>;
-  importSession(call: Call, lines: AsyncIterable<string>, id: string | undefined): Promise<ImportResult>;
-  eraseUser(call: Call, user: string): Promise<UserErasure>;
-  readUserErasure(call: Call, user: string): Promise<UserErasure>;
+  readContextJson(call: RequestContext, session: string, request: ContextRequest): Promise<string>;
+  searchSessionJson(call: RequestContext, session: string, request: SearchRequest): Promise<string>;
+  exportSession(call: RequestContext, session: string): Promise<AsyncIterable<TransferLine>>;
+  importSession(call: RequestContext, lines: AsyncIterable<string>, id: string | undefined): Promise<ImportResult>;
+  eraseUser(call: RequestContext, user: string): Promise<UserErasure>;
+  readUserErasure(call: RequestContext, user: string): Promise<UserErasure>;
 }
 
 /** What a request goes through before an operation takes it. */
@@ -272,7 +272,7 @@ export interface System extends Service, Edge {
   readonly Tenant: ObjectClass<ObjectInstance, object>;
   readonly Operations: ObjectClass<OperationsInstance, object>;
   readonly Owners: ObjectClass<ObjectInstance, { readonly OPERATIONS: Namespace }>;
-  readonly consume: (batch: SimulatedBatch, parts: ConsumerParts) => Promise<void>;
+  readonly consume: (batch: SimulatedBatch, parts: ConsumerDeps) => Promise<void>;
   /** Added to what an isolate remembers by the loader: it begins anew. */
   forgetTenantDays(): void;
   readonly EmbedderError: new (

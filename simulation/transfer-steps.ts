@@ -24,11 +24,11 @@ const LINES_AT_ONCE = 4;
 
 export async function exportSession(world: World): Promise<string> {
   const session = pickSource(world);
-  const incarnation = sessionOf(session.object)?.incarnation ?? "";
+  const epoch = sessionOf(session.object)?.epoch ?? "";
   const call = await ask(world, `export ${session.label}`, session.space, async (by) => {
     const lines: TransferLine[] = [];
     for await (const line of await world.system.exportSession(by, session.ref.session)) lines.push(line);
-    note(world, session, incarnation, lines);
+    note(world, session, epoch, lines);
     return lines.length;
   });
   const lines = call.ended?.kind === "answer" ? `${call.ended.answer} lines` : describeEnd(call.ended);
@@ -36,12 +36,12 @@ export async function exportSession(world: World): Promise<string> {
 }
 
 /** A file, held to the log where it says that it is whole. Called as its last line is read. */
-function note(world: World, session: SimulatedSession, incarnation: string, lines: readonly TransferLine[]): void {
+function note(world: World, session: SimulatedSession, epoch: string, lines: readonly TransferLine[]): void {
   const end = lines.at(-1);
   if (end?.type !== "end") throw new Violation(5, "an export ends without its end");
   const log = session.model?.log ?? [];
   if (end.complete) checkLines(lines, log, end.messages);
-  world.files.push({ session, incarnation, lines, log: end.complete ? log : null });
+  world.files.push({ session, epoch, lines, log: end.complete ? log : null });
   if (world.files.length > MAX_FILES) world.files.shift();
 }
 

@@ -6,7 +6,7 @@ import type { AtGate } from "./activity.ts";
 import type { ChatHabits } from "./chat-content.ts";
 import type { ClientCall } from "./client-call.ts";
 import type { Consumer } from "./consumer.ts";
-import { Lives } from "./epoch-book.ts";
+import { EpochBook } from "./epoch-book.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 import { namespaceOf } from "./network.ts";
 import { Random } from "./random.ts";
@@ -50,20 +50,20 @@ export interface SimulatedSession {
   readonly label: string;
   readonly space: Space;
   readonly object: SimulatedObject<SessionInstance>;
-  readonly birthSettings: SessionSettings;
+  readonly creationSettings: SessionSettings;
   model: ModelSession | null;
   /** Texts that were edited away or erased. */
-  retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
-  /** Messages of earlier lives, which clients may append again. */
+  retired: { readonly seq: number; readonly secret: string; readonly epoch: string }[];
+  /** Messages of earlier epochs, which clients may append again. */
   readonly pastIds: string[];
   /** Ranges for which an answer of a model was saved: asking again would be paid twice. */
   readonly paid: Set<string>;
   /** Seqs that a job's summarizer was given, of answers that were saved, by job. */
   readonly told: Map<string, Set<number>>;
-  /** How the summary stood at each revision that the archive has to learn of, by `incarnation/rev`. */
+  /** How the summary stood at each revision that the archive has to learn of, by `epoch/rev`. */
   readonly revisions: Map<string, string>;
-  /** Lives that were erased. */
-  readonly erasedLives: Set<string>;
+  /** EpochBook that were erased. */
+  readonly erasedEpochs: Set<string>;
   /** Lines of the import that fills it. */
   readonly importing: TransferLine[];
   /** The last line of the file that is in. */
@@ -79,7 +79,7 @@ export interface SimulatedSession {
 /** An export that was read to its end. */
 export interface ExportFile {
   readonly session: SimulatedSession;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly lines: readonly TransferLine[];
   /** The log of which it says that it is whole; null where it says that it is not. */
   readonly log: readonly ModelMessage[] | null;
@@ -90,7 +90,7 @@ export class World {
   readonly system: System;
   readonly archive: SimulatedArchive;
   /** Something serves where the summarizer is away. */
-  readonly hasMakeshift: boolean;
+  readonly hasFallback: boolean;
   /** What is said is found by its meaning, too. */
   readonly hasEmbedder: boolean;
   /** What is said. */
@@ -99,7 +99,7 @@ export class World {
   readonly queues: SimulatedQueues;
   readonly spaces: Space[] = [];
   readonly sessions: SimulatedSession[] = [];
-  readonly lives = new Lives();
+  readonly epochs = new EpochBook();
   /** What each tenant's settings were, oldest first. */
   readonly #tenants = new Map<string, TenantSettings[]>();
   /** What the isolates remember of tenants, each for itself. */
@@ -123,7 +123,7 @@ export class World {
   readonly leases = new WeakMap<SummarizerRequest, { readonly session: SimulatedSession; readonly lease: string }>();
   /** Jobs of which the list of failures could not be told that they are done. */
   readonly untold = new Set<string>();
-  /** The archive was set back: what it lacks is sent once something is owed. */
+  /** The archive was set back: what it lacks is sent once something is pending. */
   isRestored = false;
   /** Whether it ever was. Nobody here replays the erasures of users afterwards, as an operator has to (docs/deploy.md). */
   wasRestored = false;
@@ -133,15 +133,15 @@ export class World {
     archive: SimulatedArchive,
     random: Random,
     {
-      hasMakeshift,
+      hasFallback,
       hasEmbedder,
       summarizerState,
       habits,
-    }: Pick<World, "hasMakeshift" | "hasEmbedder" | "summarizerState" | "habits">,
+    }: Pick<World, "hasFallback" | "hasEmbedder" | "summarizerState" | "habits">,
   ) {
     this.system = system;
     this.archive = archive;
-    this.hasMakeshift = hasMakeshift;
+    this.hasFallback = hasFallback;
     this.hasEmbedder = hasEmbedder;
     this.summarizerState = summarizerState;
     this.habits = habits;
@@ -198,7 +198,7 @@ export class World {
     };
   }
 
-  addSession(space: Space, id: string, birthSettings: SessionSettings): void {
+  addSession(space: Space, id: string, creationSettings: SessionSettings): void {
     const { tenant, owner } = space;
     const name = sessionName({ tenant, owner, session: id });
     const object = this.#newObject(
@@ -225,14 +225,14 @@ export class World {
       label: isFirst ? id : name,
       space,
       object,
-      birthSettings,
+      creationSettings,
       model: null,
       retired: [],
       pastIds: [],
       paid: new Set(),
       told: new Map(),
       revisions: new Map(),
-      erasedLives: new Set(),
+      erasedEpochs: new Set(),
       importing: [],
       importedThrough: 0,
       heldBefore: null,

@@ -1,13 +1,13 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAdminCheck } from "./access/admin-check.ts";
-import { watchLimit, watchStrangers } from "./access/audit-refusals.ts";
+import { auditRefusedRequests, auditFailedAuthentication } from "./access/audit-refusals.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { costsOf, NO_COSTS, Pace, paceRequests } from "./access/pace.ts";
 import { createAdmission, createRequestLimit, limitersOf } from "./access/rate-limit.ts";
 import { createSignInOffice, exchangeTicket } from "./access/sign-in.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
 import { createTicketOffice } from "./access/tickets.ts";
-import { limitStrangers } from "./access/unauthenticated-limit.ts";
+import { limitUnauthenticated } from "./access/unauthenticated-limit.ts";
 import { ARCHIVE_AWAY_ID } from "./api/job.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
@@ -28,7 +28,7 @@ import { createEndReader, createRunStarter } from "./maintenance/start-run.ts";
 import { requestsIn } from "./mcp/batch.ts";
 import { challengeOf, describeResource, MCP_ROUTE, METADATA_ROUTES, resourceOf } from "./mcp/protected-resource.ts";
 import { createMcpSurface } from "./mcp/surface.ts";
-import type { PipelineParts } from "./pipeline/delivery.ts";
+import type { PipelineDeps } from "./pipeline/delivery.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
 import { createChatModel } from "./summarizer/chat-model.ts";
@@ -41,7 +41,7 @@ import { describeInvocation } from "./telemetry/span.ts";
 import { createTenantClient } from "./tenant/client.ts";
 import { createMeaningOf } from "./usecases/query-meaning.ts";
 import { createReadiness } from "./usecases/readiness.ts";
-import type { Parts } from "./usecases/request-context.ts";
+import type { Deps } from "./usecases/request-context.ts";
 
 export type Assembly = ReturnType<typeof assemble>;
 
@@ -66,7 +66,7 @@ export function assemble(env: Env, log: Log) {
   const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
   const readCredentials = async (request: Request) =>
     tickets.principalOf(request) ?? signIns.principalOf(request) ?? readBearer(request);
-  const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
+  const authenticate = auditFailedAuthentication(limitUnauthenticated(readCredentials, { admit }), audit);
   const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
@@ -84,7 +84,7 @@ export function assemble(env: Env, log: Log) {
           pause: (ms) => scheduler.wait(ms),
         });
   const owners = createOwnersClient(env.OWNERS, tenants.place);
-  const parts: Parts = {
+  const parts: Deps = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
@@ -112,7 +112,7 @@ export function assemble(env: Env, log: Log) {
   });
   const pace = config.hasRateLimits ? new Pace() : null;
   const countRequests = createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant));
-  const limit = watchLimit(pace === null ? countRequests : paceRequests(countRequests, pace), audit);
+  const limit = auditRefusedRequests(pace === null ? countRequests : paceRequests(countRequests, pace), audit);
   const issuers = config.issuers.filter(({ oauth }) => oauth).map(({ issuer }) => issuer);
   const agent: AppOptions["agent"] = {
     path: SUMMARIZER_ROUTE,
@@ -152,7 +152,7 @@ export function assemble(env: Env, log: Log) {
     ...(config.hasSummarizerEndpoint ? { agent } : {}),
   });
   const archiveOutage = createOutageClient(parts.operations, { id: ARCHIVE_AWAY_ID, kind: "archive" }, log);
-  const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
+  const pipelineOf = (ctx: ExecutionContext): PipelineDeps => ({
     sessions: parts.sessions,
     directory: parts.directory,
     users: parts.users,

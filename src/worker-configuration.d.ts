@@ -11,7 +11,7 @@ interface __BaseEnv_Env {
 	RATE_LIMIT_TENANT: RateLimit;
 	RATE_LIMIT_KEY_HIGH: RateLimit;
 	RATE_LIMIT_TENANT_HIGH: RateLimit;
-	RATE_LIMIT_STRANGER: RateLimit;
+	RATE_LIMIT_UNAUTHENTICATED: RateLimit;
 	AI?: Ai;
 	VERSION: WorkerVersionMetadata;
 	ASSETS: Fetcher;
@@ -54,7 +54,7 @@ declare namespace Cloudflare {
 		RATE_LIMIT_TENANT: RateLimit;
 		RATE_LIMIT_KEY_HIGH: RateLimit;
 		RATE_LIMIT_TENANT_HIGH: RateLimit;
-		RATE_LIMIT_STRANGER: RateLimit;
+		RATE_LIMIT_UNAUTHENTICATED: RateLimit;
 		AI: Ai;
 		VERSION: WorkerVersionMetadata;
 		ASSETS: Fetcher;
@@ -92,7 +92,7 @@ declare namespace Cloudflare {
 		RATE_LIMIT_TENANT: RateLimit;
 		RATE_LIMIT_KEY_HIGH: RateLimit;
 		RATE_LIMIT_TENANT_HIGH: RateLimit;
-		RATE_LIMIT_STRANGER: RateLimit;
+		RATE_LIMIT_UNAUTHENTICATED: RateLimit;
 		AI: Ai;
 		VERSION: WorkerVersionMetadata;
 		ASSETS: Fetcher;

@@ -352,7 +352,7 @@ export interface SummarizeRequest {
 export interface Job {
   id: string;
   kind: "summarize" | "archive" | "erase" | "erase-copies" | "expire" | "fork" | "restore" | "embed" | "list";
-  state: "owed" | "done" | "failed";
+  state: "pending" | "done" | "failed";
   throughSeq: number;
   attempts: number;
   createdAt: string;

@@ -205,7 +205,7 @@ export class Session {
     return this.#connection.json({ method: "POST", path, body: request }, options);
   }
 
-  /** Owes a summary now, and waits for it up to `waitMs`. */
+  /** Schedules a summary now, and waits for it up to `waitMs`. */
   summarize(request: SummarizeRequest = {}, options?: CallOptions): Promise<SummarizeResult> {
     return this.#connection.json({ method: "POST", path: `${this.#path}/summarize`, body: request }, options);
   }

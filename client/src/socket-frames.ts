@@ -18,14 +18,14 @@ export async function* readFrames<T>(socket: WebSocket, signal: AbortSignal | un
   const waiting: T[] = [];
   let closed: Closed | null = null;
   let wake: () => void = () => undefined;
-  let isHeard = true;
+  let isAlive = true;
   const close = (code: number): void => {
     closed ??= { code };
     wake();
   };
   const leave = (): void => close(1000);
   socket.addEventListener("message", ({ data }) => {
-    isHeard = true;
+    isAlive = true;
     if (typeof data !== "string" || data === PONG) return;
     const frame = parseFrame<T>(data);
     if (frame === null) close(1002);
@@ -36,9 +36,9 @@ export async function* readFrames<T>(socket: WebSocket, signal: AbortSignal | un
   socket.addEventListener("error", () => close(1006));
   signal?.addEventListener("abort", leave);
   const pinging = setInterval(() => {
-    if (!isHeard) close(1006);
+    if (!isAlive) close(1006);
     else if (socket.readyState === 1) socket.send(PING);
-    isHeard = false;
+    isAlive = false;
   }, PING_EVERY_MS);
   try {
     if (signal?.aborted === true) leave();

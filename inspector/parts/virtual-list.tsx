@@ -71,13 +71,13 @@ export function VirtualList({
   const total = offsets[count] ?? 0;
   const viewHeight = frame.current?.clientHeight ?? 800;
   const end = Math.max(0, total - viewHeight);
-  heedScroll();
+  followScroll();
   const from = isStuck.current ? end : Math.min(end, anchored());
   const first = indexAt(offsets, from - OVERSCAN_PX);
   const last = Math.min(count - 1, indexAt(offsets, from + viewHeight + OVERSCAN_PX));
 
   /** Whoever scrolled since it was last drawn looks at something else now. */
-  function heedScroll(): void {
+  function followScroll(): void {
     const element = frame.current;
     const before = placed.current;
     if (element === null || before === null || element.clientHeight === 0) return;

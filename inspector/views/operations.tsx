@@ -18,7 +18,7 @@ const PART_NAMES: Readonly<Record<string, string>> = {
   queues: "Queues",
   summarizer: "Summarizer",
   failedJobs: "Failed jobs",
-  owedWork: "Work that is owed",
+  pendingWork: "Work that is pending",
 };
 
 export function OperationsView() {
@@ -83,7 +83,10 @@ function Health() {
           times={times}
           lines={[
             { name: "In the queues", values: looks.map(({ measures }) => measures["queues oldestSeconds"] ?? null) },
-            { name: "Owed work", values: looks.map(({ measures }) => measures["owedWork oldestSeconds"] ?? null) },
+            {
+              name: "Pending work",
+              values: looks.map(({ measures }) => measures["pendingWork oldestSeconds"] ?? null),
+            },
           ]}
         />
       </div>

@@ -8,7 +8,7 @@ import { StartError } from "./start-error.ts";
  * How a state directory keeps its data. It rises when tables change in a way that no migration bridges, which ends with the first
  * deployment: from then on migrations only add.
  */
-const STORE_FORMAT = 5;
+const STORE_FORMAT = 6;
 
 /**
  * Notes the format in a new state directory. Call it before anything is made there.

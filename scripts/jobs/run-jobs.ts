@@ -46,7 +46,10 @@ async function perform(command: Command, send: AdminSend): Promise<Told> {
     case "retry": {
       const answer = await send("POST", `${JOBS}/${encodeURIComponent(command.jobId)}/retry`);
       const { jobId, outcome } = jobRetrySchema.parse(answer);
-      return done(answer, outcome === "gone" ? `Job ${jobId} is no longer owed.` : `Job ${jobId} is tried again now.`);
+      return done(
+        answer,
+        outcome === "gone" ? `Job ${jobId} is no longer pending.` : `Job ${jobId} is tried again now.`,
+      );
     }
     case "retry-all":
       return toldRetries(await retryAll(send, command.filter));
@@ -54,7 +57,7 @@ async function perform(command: Command, send: AdminSend): Promise<Told> {
       const query = new URLSearchParams({ reason: command.reason });
       const answer = await send("DELETE", `${JOBS}/${encodeURIComponent(command.jobId)}?${query}`);
       const { jobId, outcome } = jobDropSchema.parse(answer);
-      return done(answer, outcome === "gone" ? `Job ${jobId} is no longer owed.` : `Job ${jobId} is given up.`);
+      return done(answer, outcome === "gone" ? `Job ${jobId} is no longer pending.` : `Job ${jobId} is given up.`);
     }
   }
 }
@@ -92,7 +95,7 @@ async function retryAll(send: AdminSend, filter: Filter): Promise<Retries> {
 
 function toldRetries({ retried, gone, left }: Retries): Told {
   const lines = [
-    `${retried} tried again now, ${gone} no longer owed, ${left.length} left on the list.`,
+    `${retried} tried again now, ${gone} no longer pending, ${left.length} left on the list.`,
     ...left.map(({ jobId, reason }) => `${jobId}: ${reason}`),
   ];
   return { json: { retried, gone, left }, lines, isWhole: left.length === 0 };

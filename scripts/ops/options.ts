@@ -6,7 +6,7 @@ import { createProgram, serviceUrl, wholeNumber } from "../program/command-line.
 /** What each does, in a line. */
 const ABOUT: Readonly<Record<OperationName, string>> = {
   summarize: "Owes summaries: of one session, or of those that lag",
-  rebuild: "Owes summaries from the whole log: a model is paid for all of it again",
+  rebuild: "Schedules summaries from the whole log: a model is paid for all of it again",
   retry: "Sends failed jobs again",
   "erase-user": "Erases a user everywhere, and waits for the look that finds nothing",
   "export-user": "Counts what an export of a user holds, and says where to fetch it",

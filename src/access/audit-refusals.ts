@@ -11,7 +11,7 @@ import type { LimitRequests } from "./rate-limit.ts";
 const ADDRESS_HEADER = "CF-Connecting-IP";
 
 /** The same authenticator. Of those that it refuses nobody knows more than the network. */
-export function watchStrangers(authenticate: Authenticator, audit: AuditTrail): Authenticator {
+export function auditFailedAuthentication(authenticate: Authenticator, audit: AuditTrail): Authenticator {
   return async (request) => {
     try {
       return await authenticate(request);
@@ -20,7 +20,7 @@ export function watchStrangers(authenticate: Authenticator, audit: AuditTrail): 
         audit.refuse({
           tenant: null,
           owner: TENANT_OWNER,
-          actor: { kind: "stranger", id: "stranger" },
+          actor: { kind: "unauthenticated", id: "unauthenticated" },
           session: null,
           action: "authenticate",
           result: error.fault.code,
@@ -34,7 +34,7 @@ export function watchStrangers(authenticate: Authenticator, audit: AuditTrail): 
 }
 
 /** The same limit. */
-export function watchLimit(limit: LimitRequests, audit: AuditTrail): LimitRequests {
+export function auditRefusedRequests(limit: LimitRequests, audit: AuditTrail): LimitRequests {
   return async (principal) => {
     try {
       await limit(principal);

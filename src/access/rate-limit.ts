@@ -24,7 +24,7 @@ export interface Limiters {
   readonly tenant: Limiter;
   readonly tenantHigh: Limiter;
   /** By network, for requests that were refused as `unauthenticated`. */
-  readonly stranger: Limiter;
+  readonly unauthenticated: Limiter;
 }
 
 /** The bindings of wrangler.toml, as a Worker and the objects of its sessions have them. */
@@ -34,7 +34,7 @@ export interface LimiterEnv {
   readonly RATE_LIMIT_KEY_HIGH: Limiter;
   readonly RATE_LIMIT_TENANT: Limiter;
   readonly RATE_LIMIT_TENANT_HIGH: Limiter;
-  readonly RATE_LIMIT_STRANGER: Limiter;
+  readonly RATE_LIMIT_UNAUTHENTICATED: Limiter;
 }
 
 export function limitersOf(env: LimiterEnv): Limiters {
@@ -44,7 +44,7 @@ export function limitersOf(env: LimiterEnv): Limiters {
     keyHigh: env.RATE_LIMIT_KEY_HIGH,
     tenant: env.RATE_LIMIT_TENANT,
     tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
-    stranger: env.RATE_LIMIT_STRANGER,
+    unauthenticated: env.RATE_LIMIT_UNAUTHENTICATED,
   };
 }
 
@@ -90,7 +90,7 @@ export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
   keyHigh: 20_000,
   tenant: 5_000,
   tenantHigh: 50_000,
-  stranger: 50,
+  unauthenticated: 50,
 };
 
 /** Counts here what a limiter in trouble does not, for whoever has a memory of its own: as much passes as usual. */

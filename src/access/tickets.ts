@@ -18,8 +18,8 @@ const LIVE_PATH = /^\/v1\/sessions\/([^/]+)\/live$/;
 interface TicketBody {
   readonly id: string;
   readonly session: string;
-  /** The life of the session that it is for. */
-  readonly life: string;
+  /** The epoch of the session that it is for. */
+  readonly epoch: string;
   readonly principal: Principal;
   /** ms since 1970. */
   readonly expiresAt: number;
@@ -27,7 +27,7 @@ interface TicketBody {
 
 export interface TicketOffice {
   /** A ticket for one session, with scopes that the principal has. */
-  issue(principal: Principal, session: SessionRef["session"], life: string, scopes: readonly Scope[]): Ticket;
+  issue(principal: Principal, session: SessionRef["session"], epoch: string, scopes: readonly Scope[]): Ticket;
   /** Who sends this request, if it is one that takes a ticket and has one; throws `unauthenticated` if that is no good. */
   principalOf(request: Request): Principal | null;
 }
@@ -47,12 +47,12 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
   }
 
   return {
-    issue(principal, session, life, scopes) {
+    issue(principal, session, epoch, scopes) {
       const at = now();
       // What was shown for it may be good for less than a ticket is.
       const expiresAt = Math.min(at + TICKET_SECONDS * 1_000, principal.expiresAt ?? Number.MAX_SAFE_INTEGER);
       const id = crypto.randomUUID();
-      const body: TicketBody = { id, session, life, principal: { ...principal, scopes }, expiresAt };
+      const body: TicketBody = { id, session, epoch, principal: { ...principal, scopes }, expiresAt };
       const text = Buffer.from(JSON.stringify(body), "utf8").toString("base64url");
       const signature = Buffer.from(sign(text)).toString("base64url");
       return { ticket: `${text}.${signature}`, expiresAt: new Date(expiresAt).toISOString() };
@@ -66,8 +66,8 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
       const body = read(ticket);
       const isOfThis = session === body.session || session === encodeURIComponent(body.session);
       if (!isOfThis || body.expiresAt <= now()) throw badTicket();
-      const { id, life, expiresAt } = body;
-      return { ...body.principal, ticket: { id, life, expiresAt } };
+      const { id, epoch, expiresAt } = body;
+      return { ...body.principal, ticket: { id, epoch, expiresAt } };
     },
   };
 }

@@ -15,7 +15,7 @@ const MAX_REMEMBERED = 5_000;
 const HOME: PrefixLength = { octets: 4, groups: 4 };
 const NO_ADDRESS = "no address";
 
-export interface StrangerLimitOptions {
+export interface UnauthenticatedLimitOptions {
   readonly admit: Admit;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -25,7 +25,7 @@ export interface StrangerLimitOptions {
  * The same authenticator, but for a network that was refused too often: there, for a while, only what was good before is looked at.
  * Others behind the same address, in an office or a mobile network, go on.
  */
-export function limitStrangers(authenticate: Authenticator, options: StrangerLimitOptions): Authenticator {
+export function limitUnauthenticated(authenticate: Authenticator, options: UnauthenticatedLimitOptions): Authenticator {
   const { admit, now = Date.now } = options;
   const barredUntil = new Map<string, number>();
   const good = new Map<string, true>();
@@ -41,8 +41,8 @@ export function limitStrangers(authenticate: Authenticator, options: StrangerLim
       if (shown !== null) setNewest(good, shown, true, MAX_REMEMBERED);
       return principal;
     } catch (error) {
-      const isStranger = error instanceof ThreadkeepError && error.fault.code === "unauthenticated";
-      if (isStranger && !(await admit("stranger", network))) {
+      const isUnauthenticated = error instanceof ThreadkeepError && error.fault.code === "unauthenticated";
+      if (isUnauthenticated && !(await admit("unauthenticated", network))) {
         setNewest(barredUntil, network, now() + RATE_LIMIT_PERIOD_SECONDS * 1_000, MAX_REMEMBERED);
       }
       throw error;

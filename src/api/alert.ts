@@ -37,7 +37,7 @@ export const alertListSchema = z
       .string()
       .nullable()
       .describe("When the thresholds were last checked; more than minutes ago: the cron does not run"),
-    noticesOwed: z.int().describe("Notices that the webhook has not taken yet"),
+    pendingNotices: z.int().describe("Notices that the webhook has not taken yet"),
   })
   .meta({ id: "AlertList" });
 export type AlertList = z.infer<typeof alertListSchema>;
@@ -100,7 +100,7 @@ export const EMPTY_ALERT_BOOK: AlertBook = {
 };
 
 /** A notice that the webhook has to take yet. */
-export interface OwedNotice {
+export interface PendingNotice {
   readonly notice: AlertNotice;
   /** How often it was sent, this time included. */
   readonly attempts: number;

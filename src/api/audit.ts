@@ -74,10 +74,10 @@ export const auditResultSchema = z.enum(["ok", ...Object.keys(PROBLEMS)] as ["ok
 export type AuditResult = z.infer<typeof auditResultSchema>;
 
 /**
- * `stranger`: showed nothing that was good; `many`: several that are counted as one, because there were too many to tell apart. The
+ * `unauthenticated`: showed nothing that was good; `many`: several that are counted as one, because there were too many to tell apart. The
  * others are the kinds of principals.
  */
-export const auditActorKindSchema = z.enum(["tenant-key", "user", "admin", "stranger", "many"]);
+export const auditActorKindSchema = z.enum(["tenant-key", "user", "admin", "unauthenticated", "many"]);
 
 export interface AuditActor {
   readonly kind: z.infer<typeof auditActorKindSchema>;

@@ -35,18 +35,18 @@ export const retryRequestSchema = failureFilterSchema
 export type RetryRequest = z.output<typeof retryRequestSchema>;
 
 /**
- * What became of a job that was to be retried. `retried`: its object sends it at once; `gone`: it is no longer owed. Either way it is
+ * What became of a job that was to be retried. `retried`: its object sends it at once; `gone`: it is no longer pending. Either way it is
  * off the list.
  */
 export const jobRetrySchema = z
-  .object({ jobId: z.string(), outcome: z.enum(["retried", "gone"]).describe("gone: it is no longer owed") })
+  .object({ jobId: z.string(), outcome: z.enum(["retried", "gone"]).describe("gone: it is no longer pending") })
   .meta({ id: "JobRetry" });
 export type JobRetry = z.infer<typeof jobRetrySchema>;
 
 export const jobRetriesSchema = z
   .object({
     retried: z.int().min(0).describe("Jobs that their sessions send at once"),
-    gone: z.int().min(0).describe("Jobs that are no longer owed, and are off the list"),
+    gone: z.int().min(0).describe("Jobs that are no longer pending, and are off the list"),
     left: z
       .array(z.object({ jobId: z.string(), reason: z.string() }))
       .describe("Jobs that stay on the list, each with the reason"),
@@ -57,7 +57,7 @@ export const jobRetriesSchema = z
 export type JobRetries = z.infer<typeof jobRetriesSchema>;
 
 export const jobDropSchema = z
-  .object({ jobId: z.string(), outcome: z.enum(["dropped", "gone"]).describe("gone: it was no longer owed") })
+  .object({ jobId: z.string(), outcome: z.enum(["dropped", "gone"]).describe("gone: it was no longer pending") })
   .meta({ id: "JobDrop" });
 export type JobDrop = z.infer<typeof jobDropSchema>;
 

@@ -10,7 +10,7 @@ import type { KeptItem } from "./summary.ts";
  * - `orphan`: the archive holds what no session's object knows
  * - `half-erased-user`: something is left of a user who was erased
  * - `different-archive`: the archive holds a session, and not as its object says
- * - `unowed-work`: something has to be done, and no job owes it, or no alarm sends it
+ * - `missing-job`: something has to be done, and no job owes it, or no alarm sends it
  * - `broken-log`: a message is missing, or the running totals do not add up
  * - `lost-session`: the list of sessions and the archive have it, and its object holds nothing
  * - `unlisted-session`: its object has it, and the list does not: export and erasure of its user pass it by
@@ -22,7 +22,7 @@ export const findingKindSchema = z.enum([
   "orphan",
   "half-erased-user",
   "different-archive",
-  "unowed-work",
+  "missing-job",
   "broken-log",
   "lost-session",
   "unlisted-session",
@@ -41,7 +41,7 @@ export const findingSchema = z
     kind: findingKindSchema,
     tenant: z.string(),
     owner: z.string().describe('A user\'s id, or "-" for a session of the tenant alone; empty where nothing names it'),
-    session: z.string().nullable().describe("null: it is about the user, or about a life that nothing names"),
+    session: z.string().nullable().describe("null: it is about the user, or about an epoch that nothing names"),
     detail: z.string(),
     mend: mendSchema,
   })
@@ -82,17 +82,17 @@ export interface OwnerStanding {
 }
 
 /** What a session's object holds, as far as the archive has to hold the same, and what is wrong with it by itself. */
-export interface SessionProof {
+export interface IntegrityReport {
   readonly state: "active" | "copying" | "expired" | "erased" | "nothing";
   /** Null where there is nothing. */
-  readonly incarnation: string | null;
+  readonly epoch: string | null;
   readonly rev: number;
   /** What the archive confirmed. */
   readonly archivedRev: number;
   /** The archive is still to be written to: what it holds may be older, or half of it newer. */
-  readonly isArchiveOwed: boolean;
-  /** Lives whose erasure the archive has yet to confirm. */
-  readonly erasedLives: readonly string[];
+  readonly isArchivePending: boolean;
+  /** Epochs whose erasure the archive has yet to confirm. */
+  readonly erasedEpochs: readonly string[];
   readonly headSeq: Seq;
   readonly metadata: Metadata;
   /** The newest version of the summary, and the last message that it covers; null if there is none. */
@@ -103,7 +103,7 @@ export interface SessionProof {
 }
 
 /** A page of the summary's history: versions after one, and the items that began with them. */
-export interface SummaryProof {
+export interface SummaryIntegrity {
   readonly versions: readonly StoredVersion[];
   readonly items: readonly StoredItem[];
   readonly flaws: readonly Flaw[];
@@ -113,7 +113,7 @@ export interface SummaryProof {
 }
 
 /** A page of the items, held against what they cite. */
-export interface SourcesProof {
+export interface SourcesIntegrity {
   readonly flaws: readonly Flaw[];
   /** Where the next page begins. */
   readonly throughRow: number;
@@ -121,7 +121,7 @@ export interface SourcesProof {
 }
 
 /** A page of the log. */
-export interface LogProof {
+export interface LogIntegrity {
   readonly flaws: readonly Flaw[];
   /** Those of the page that the archive holds. */
   readonly messages: readonly StoredMessage[];

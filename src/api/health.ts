@@ -12,7 +12,7 @@ export const COMPONENTS = [
   "queues",
   "summarizer",
   "failedJobs",
-  "owedWork",
+  "pendingWork",
 ] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
 
@@ -47,6 +47,6 @@ export interface OperationsHealth {
   readonly failedJobs: number;
   /** Tenants whose summaries wait because their budget of the day is used up. */
   readonly tenantsOverBudget: number;
-  /** When the oldest work was first owed that is known to be late, in ms since 1970; null if none is. */
-  readonly oldestOwedAt: number | null;
+  /** When the oldest work was first scheduled that is known to be late, in ms since 1970; null if none is. */
+  readonly oldestScheduledAt: number | null;
 }

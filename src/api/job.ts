@@ -21,7 +21,7 @@ export const jobMessageSchema = z.object({
   tenant: z.string().min(1),
   owner: z.string().min(1),
   session: z.string().min(1),
-  incarnation: z.string().min(1),
+  epoch: z.string().min(1),
   throughSeq: z.int().min(0),
   jobId: z.string().min(1),
   /** How often it was sent, this time included. */
@@ -48,7 +48,7 @@ export const jobSchema = z
     id: z.string(),
     kind: jobKindSchema,
     state: z
-      .enum(["owed", "done", "failed"])
+      .enum(["pending", "done", "failed"])
       .describe("owed: waiting or running; failed: gave up, and an operator can see it"),
     throughSeq: z.int().min(0),
     attempts: z.int().min(0),
@@ -78,9 +78,9 @@ export const failureStateSchema = z
     "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it; set-aside: PostgreSQL refuses rows of it, which its session alone holds, and all else is archived. A retry sends the session anew; they leave the list when they are edited, erased or taken; away: deliveries of many sessions found a part of the service out of reach, and attempts counts them. They come again by themselves",
   );
 
-/** What the list calls the rows of one life of a session that PostgreSQL refuses: no job owes them any more. */
-export function setAsideIdOf(incarnation: string): string {
-  return `set-aside-${incarnation}`;
+/** What the list calls the rows of one epoch of a session that PostgreSQL refuses: no job owes them any more. */
+export function setAsideIdOf(epoch: string): string {
+  return `set-aside-${epoch}`;
 }
 
 /** A failure as the Operations object indexes it and operators read it. */

@@ -21,8 +21,8 @@ export interface Principal {
 /** What a ticket says besides who its holder is. */
 export interface TicketClaim {
   readonly id: string;
-  /** The life of the session that it is for. */
-  readonly life: string;
+  /** The epoch of the session that it is for. */
+  readonly epoch: string;
   /** ms since 1970. */
   readonly expiresAt: number;
 }

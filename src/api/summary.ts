@@ -24,10 +24,10 @@ export const itemSchema = z
   .meta({ id: "SummaryItem" });
 export type Item = z.infer<typeof itemSchema>;
 
-/** An item as it is kept: with the life of the session that its sources are of, where it was carried over. No client is told of lives. */
+/** An item as it is kept: with the epoch of the session that its sources are of, where it was carried over. No client is told of lives. */
 export interface KeptItem extends Item {
   /** Undefined where that session is not here, as of an item that a file brought along. */
-  readonly sourceIncarnation?: string | undefined;
+  readonly sourceEpoch?: string | undefined;
 }
 
 export const summarySchema = z

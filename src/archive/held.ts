@@ -7,7 +7,7 @@ import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 /** What the archive holds, as it stands there: nothing is taken for sound. Times are in ms since 1970. */
 
 export interface HeldRow extends SessionRef {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly rev: number;
   readonly headSeq: number;
   readonly throughSeq: number;
@@ -37,7 +37,7 @@ export interface HeldItem {
   readonly text: string;
   readonly sourceSeqs: readonly number[];
   readonly sourceSession: string | null;
-  readonly sourceIncarnation: string | null;
+  readonly sourceEpoch: string | null;
   readonly status: string;
   readonly tenant: string;
   readonly owner: string;
@@ -77,16 +77,16 @@ export function readHeldSession(database: Database, ref: SessionRef): Promise<He
 async function readSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
   const row = await readRow(database, ref);
   if (row === null) return null;
-  const { incarnation } = row;
+  const { epoch } = row;
   const versions = await database
     .select({ version: summaries.version })
     .from(summaries)
-    .where(eq(summaries.incarnation, incarnation))
+    .where(eq(summaries.epoch, epoch))
     .limit(1);
   const [last] = await database
     .select({ seq: sql<number>`coalesce(max(${messages.seq}), 0)`.mapWith(Number) })
     .from(messages)
-    .where(eq(messages.incarnation, incarnation));
+    .where(eq(messages.epoch, epoch));
   return { row, hasSummary: versions.length > 0, messageSeq: last?.seq ?? 0 };
 }
 
@@ -100,10 +100,10 @@ export interface HeldSummary {
   readonly items: readonly HeldItem[];
 }
 
-/** The versions of a life after one and up to another, and the items that began with them. */
+/** The versions of an epoch after one and up to another, and the items that began with them. */
 export function readHeldSummary(
   database: Database,
-  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
+  { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
   afterVersion: number,
   throughVersion: number,
 ): Promise<HeldSummary> {
@@ -113,13 +113,7 @@ export function readHeldSummary(
     const versions = await transaction
       .select()
       .from(summaries)
-      .where(
-        and(
-          eq(summaries.incarnation, incarnation),
-          gt(summaries.version, afterVersion),
-          lte(summaries.version, through),
-        ),
-      )
+      .where(and(eq(summaries.epoch, epoch), gt(summaries.version, afterVersion), lte(summaries.version, through)))
       .orderBy(asc(summaries.version))
       .limit(MAX_PAGE_ROWS);
     const items = await transaction
@@ -131,7 +125,7 @@ export function readHeldSummary(
         text: summaryItems.text,
         sourceSeqs: summaryItems.sourceSeqs,
         sourceSession: summaryItems.sourceSession,
-        sourceIncarnation: summaryItems.sourceIncarnation,
+        sourceEpoch: summaryItems.sourceEpoch,
         status: summaryItems.status,
         tenant: summaryItems.tenant,
         owner: summaryItems.owner,
@@ -140,7 +134,7 @@ export function readHeldSummary(
       .from(summaryItems)
       .where(
         and(
-          eq(summaryItems.incarnation, incarnation),
+          eq(summaryItems.epoch, epoch),
           gt(summaryItems.fromVersion, afterVersion),
           lte(summaryItems.fromVersion, through),
         ),
@@ -154,10 +148,10 @@ export function readHeldSummary(
   });
 }
 
-/** The messages of a life after `afterSeq` through `throughSeq`, oldest first. */
+/** The messages of an epoch after `afterSeq` through `throughSeq`, oldest first. */
 export async function readHeldMessages(
   database: Database,
-  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
+  { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
   afterSeq: number,
   throughSeq: number,
 ): Promise<HeldMessage[]> {
@@ -165,7 +159,7 @@ export async function readHeldMessages(
     transaction
       .select()
       .from(messages)
-      .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
+      .where(and(eq(messages.epoch, epoch), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
       .orderBy(asc(messages.seq)),
   );
   return rows.map(({ seq, id, afterSeq: follows, role, author, content, metadata, setAside, ...at }) => ({
@@ -234,7 +228,7 @@ function isSession({ tenant, owner, session }: SessionRef): SQL | undefined {
 }
 
 function toHeldRow({ createdAt, erasedAt, ...row }: typeof sessions.$inferSelect): HeldRow {
-  const { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata, setAside } = row;
-  const held = { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata, setAside };
+  const { tenant, owner, session, epoch, rev, headSeq, throughSeq, metadata, setAside } = row;
+  const held = { tenant, owner, session, epoch, rev, headSeq, throughSeq, metadata, setAside };
   return { ...held, createdAt: createdAt.getTime(), isErased: erasedAt !== null };
 }

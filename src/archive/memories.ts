@@ -15,7 +15,7 @@ export interface MemoryOwner {
 /** A current item of a summary, and where it stands. */
 export interface Memory {
   readonly session: string;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly item: KeptItem;
   /** When the version of the summary that it came with was made, in ms since 1970. */
   readonly madeAt: number;
@@ -37,7 +37,7 @@ export interface MemoryQuery {
 const foundRows = z.array(
   z.object({
     session: z.string(),
-    incarnation: z.string(),
+    epoch: z.string(),
     item_id: z.string(),
     kind: z.string(),
     text: z.string(),
@@ -67,7 +67,7 @@ export async function searchMemories(
     order by score desc, made_at desc, session, item_id`);
   return foundRows.parse(rows).map((row) => ({
     session: row.session,
-    incarnation: row.incarnation,
+    epoch: row.epoch,
     item: toItem({
       itemId: row.item_id,
       kind: row.kind,
@@ -104,7 +104,7 @@ export async function readMemories(
     transaction
       .select({ session: sessions.session, row: summaryItems })
       .from(summaryItems)
-      .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
+      .innerJoin(sessions, eq(sessions.epoch, summaryItems.epoch))
       .where(
         and(
           eq(summaryItems.tenant, tenant),
@@ -123,13 +123,13 @@ export async function readMemories(
   );
   return rows.map(({ session, row }) => ({
     session,
-    incarnation: row.incarnation,
-    item: toKeptItem(row),
+    epoch: row.epoch,
+    item: toArchivedItem(row),
     madeAt: row.madeAt.getTime(),
   }));
 }
 
-/** The items that hold in the newest version of a session's summary, in whichever life the archive has. */
+/** The items that hold in the newest version of a session's summary, in whichever epoch the archive has. */
 export async function readSessionItems(
   database: Database,
   { tenant, owner, session }: MemoryOwner & { readonly session: string },
@@ -138,7 +138,7 @@ export async function readSessionItems(
     transaction
       .select({ row: summaryItems })
       .from(summaryItems)
-      .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
+      .innerJoin(sessions, eq(sessions.epoch, summaryItems.epoch))
       .where(
         and(
           eq(sessions.tenant, tenant),
@@ -173,10 +173,8 @@ export function toItem(row: {
   });
 }
 
-/** The same with the life of the session that it was carried over from. */
-export function toKeptItem(
-  row: Parameters<typeof toItem>[0] & { readonly sourceIncarnation: string | null },
-): KeptItem {
-  const { sourceIncarnation } = row;
-  return { ...toItem(row), ...(sourceIncarnation === null ? {} : { sourceIncarnation }) };
+/** The same with the epoch of the session that it was carried over from. */
+export function toArchivedItem(row: Parameters<typeof toItem>[0] & { readonly sourceEpoch: string | null }): KeptItem {
+  const { sourceEpoch } = row;
+  return { ...toItem(row), ...(sourceEpoch === null ? {} : { sourceEpoch }) };
 }

@@ -20,20 +20,20 @@ const date = (ms: number | null): Date | null => (ms === null ? null : new Date(
 type InsertedMessage = typeof messages.$inferInsert;
 
 /**
- * Writes messages of one life of a session, in the caller's transaction and under its fence. Idempotent.
+ * Writes messages of one epoch of a session, in the caller's transaction and under its fence. Idempotent.
  * @param isRowByRow around those that PostgreSQL refuses, which are set aside
  */
 export async function writeMessages(
   database: Database,
-  life: { readonly tenant: string; readonly owner: string; readonly incarnation: string },
+  epoch: { readonly tenant: string; readonly owner: string; readonly epoch: string },
   { afterSeq, rows }: MessageWrite,
   isRowByRow = false,
 ): Promise<void> {
-  await deleteMessagesAfter(database, life.incarnation, afterSeq);
+  await deleteMessagesAfter(database, epoch.epoch, afterSeq);
   for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
     const inserted = rows.slice(from, from + ROWS_PER_INSERT).map((row): InsertedMessage => ({
       ...row,
-      ...life,
+      ...epoch,
       occurredAt: date(row.occurredAt),
       createdAt: new Date(row.createdAt),
       editedAt: date(row.editedAt),
@@ -50,7 +50,7 @@ async function insertMessages(database: Database, rows: readonly InsertedMessage
     .insert(messages)
     .values([...rows])
     .onConflictDoUpdate({
-      target: [messages.incarnation, messages.seq],
+      target: [messages.epoch, messages.seq],
       // An edit or an erasure leaves the rest of a message as it is.
       set: {
         author: sql`excluded.author`,
@@ -70,7 +70,7 @@ function withoutContent(row: InsertedMessage, setAside: string): InsertedMessage
   return { ...row, ...empty, createdAt: nearestMoment(row.createdAt), setAside };
 }
 
-/** Deletes the messages of one life of a session after a seq; all of them after 0. */
-export async function deleteMessagesAfter(database: Database, incarnation: string, seq: number): Promise<void> {
-  await database.delete(messages).where(and(eq(messages.incarnation, incarnation), gt(messages.seq, seq)));
+/** Deletes the messages of one epoch of a session after a seq; all of them after 0. */
+export async function deleteMessagesAfter(database: Database, epoch: string, seq: number): Promise<void> {
+  await database.delete(messages).where(and(eq(messages.epoch, epoch), gt(messages.seq, seq)));
 }

@@ -8,7 +8,7 @@ import type { Database } from "./database.ts";
  */
 
 /** What goes over all tenants, each by a name of its own. */
-export type AcrossTenants = "store-audit" | "read-audit" | "list-sessions" | "loose-lives";
+export type AcrossTenants = "store-audit" | "read-audit" | "list-sessions" | "loose-epochs";
 
 /** The transaction reaches one tenant from here on. */
 export async function actForTenant(transaction: Database, tenant: string): Promise<void> {

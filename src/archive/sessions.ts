@@ -2,12 +2,12 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { type Metadata, type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { KeptItem, Summary } from "../api/summary.ts";
 import type { Database } from "./database.ts";
-import { toKeptItem } from "./memories.ts";
+import { toArchivedItem } from "./memories.ts";
 import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
 import { withinTenant } from "./reach.ts";
 import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround } from "./set-aside.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
-import { isForgottenLife } from "./users.ts";
+import { isForgottenEpoch } from "./users.ts";
 
 /** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has twelve. */
 const ROWS_PER_INSERT = 1_000;
@@ -15,9 +15,9 @@ const ROWS_PER_INSERT = 1_000;
 /** A change of a session's archive, from `baseRev` to `rev`. */
 export interface ArchiveWrite {
   readonly ref: SessionRef;
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly baseRev: number;
-  /** Whether what is there of this life of the session goes first. */
+  /** Whether what is there of this epoch of the session goes first. */
   readonly isReplaced: boolean;
   readonly rev: number;
   readonly createdAt: number;
@@ -40,8 +40,8 @@ export interface ArchiveWrite {
  * - `applied`: it is in the archive now
  * - `stale`: the archive holds this or something newer; nothing was written
  * - `behind`: the archive holds less than `baseRev`, as after a restore; everything has to be sent
- * - `outrankedBy`: the archive holds another life of the session that began then, no earlier than this one by the clocks, which
- *   may be wrong: only the object knows which of its lives is the last
+ * - `outrankedBy`: the archive holds another epoch of the session that began then, no earlier than this one by the clocks, which
+ *   may be wrong: only the object knows which of its epochs is the last
  */
 export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number } | Partly;
 
@@ -73,11 +73,11 @@ export async function applyArchiveWrite(
   // The row that the fence locks has to be there first; rev 0 is older than every write.
   await database
     .insert(sessions)
-    .values({ tenant, owner, session, incarnation: write.incarnation, rev: 0, ...row })
+    .values({ tenant, owner, session, epoch: write.epoch, rev: 0, ...row })
     .onConflictDoNothing();
   const [held] = await database
     .select({
-      incarnation: sessions.incarnation,
+      epoch: sessions.epoch,
       rev: sessions.rev,
       createdAt: sessions.createdAt,
       erasedAt: sessions.erasedAt,
@@ -87,31 +87,31 @@ export async function applyArchiveWrite(
     .where(here)
     .for("update");
   if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
-  const { incarnation } = write;
-  if (owner !== TENANT_OWNER && (await isForgottenLife(database, tenant, incarnation))) {
-    await deleteRow(database, write.ref, incarnation);
+  const { epoch } = write;
+  if (owner !== TENANT_OWNER && (await isForgottenEpoch(database, tenant, epoch))) {
+    await deleteRow(database, write.ref, epoch);
     return "stale";
   }
-  if (held.incarnation === incarnation) {
+  if (held.epoch === epoch) {
     if (held.erasedAt !== null) return "stale";
     if (held.rev >= write.rev) {
-      return held.rowsSetAside === 0 ? "stale" : { setAside: await countSetAside(database, incarnation) };
+      return held.rowsSetAside === 0 ? "stale" : { setAside: await countSetAside(database, epoch) };
     }
     if (held.rev < write.baseRev) return "behind";
   } else {
     const heldCreatedAt = held.createdAt.getTime();
     if (heldCreatedAt >= write.createdAt) return { outrankedBy: heldCreatedAt };
     if (write.baseRev > 0) return "behind";
-    await deleteLife(database, held.incarnation);
+    await deleteEpoch(database, held.epoch);
   }
-  if (write.isReplaced) await deleteSummaries(database, incarnation);
+  if (write.isReplaced) await deleteSummaries(database, epoch);
   await database
     .update(sessions)
-    .set({ incarnation, rev: write.rev, ...row, erasedAt: null, archivedAt: sql`now()` })
+    .set({ epoch, rev: write.rev, ...row, erasedAt: null, archivedAt: sql`now()` })
     .where(here);
   if (write.summaries.length > 0) {
     const versions = write.summaries.map((summary): InsertedVersion => ({
-      incarnation,
+      epoch,
       version: summary.version,
       throughSeq: summary.throughSeq,
       tokens: summary.tokens,
@@ -130,7 +130,7 @@ export async function applyArchiveWrite(
   const newestAt = Math.max(write.createdAt, ...madeAt.values());
   for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
     const items = write.items.slice(from, from + ROWS_PER_INSERT).map((item): InsertedItem => ({
-      incarnation,
+      epoch,
       itemId: item.id,
       fromVersion: item.fromVersion,
       toVersion: item.toVersion,
@@ -138,7 +138,7 @@ export async function applyArchiveWrite(
       text: item.text,
       sourceSeqs: item.sourceSeqs,
       sourceSession: item.sourceSession ?? null,
-      sourceIncarnation: item.sourceIncarnation ?? null,
+      sourceEpoch: item.sourceEpoch ?? null,
       status: item.status,
       tenant,
       owner,
@@ -148,9 +148,9 @@ export async function applyArchiveWrite(
     else await insertItems(database, items);
   }
   if (write.messages !== null && write.messages !== undefined)
-    await writeMessages(database, { tenant, owner, incarnation }, write.messages, isRowByRow);
+    await writeMessages(database, { tenant, owner, epoch }, write.messages, isRowByRow);
   if (!isRowByRow && held.rowsSetAside === 0) return "applied";
-  return { setAside: await countSetAside(database, incarnation) };
+  return { setAside: await countSetAside(database, epoch) };
 }
 
 /** What of the metadata PostgreSQL takes: all of it, or nothing. */
@@ -180,66 +180,64 @@ async function insertItems(database: Database, rows: readonly InsertedItem[]): P
     .insert(summaryItems)
     .values([...rows])
     .onConflictDoUpdate({
-      target: [summaryItems.incarnation, summaryItems.itemId, summaryItems.fromVersion],
+      target: [summaryItems.epoch, summaryItems.itemId, summaryItems.fromVersion],
       set: { toVersion: sql`excluded.to_version` },
     });
 }
 
 function withoutText(row: InsertedItem, setAside: string): InsertedItem {
   const madeAt = nearestMoment(row.madeAt ?? new Date(0));
-  return { ...row, text: "", sourceSeqs: [], sourceSession: null, sourceIncarnation: null, madeAt, setAside };
+  return { ...row, text: "", sourceSeqs: [], sourceSession: null, sourceEpoch: null, madeAt, setAside };
 }
 
-/** What the newest version of the summary holds of one life of a session, as the archive has it. */
+/** What the newest version of the summary holds of one epoch of a session, as the archive has it. */
 export function readHeldItems(
   database: Database,
-  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
+  { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
 ): Promise<{ readonly throughSeq: number; readonly items: KeptItem[] }> {
-  return withinTenant(database, tenant, (transaction) => readItems(transaction, incarnation));
+  return withinTenant(database, tenant, (transaction) => readItems(transaction, epoch));
 }
 
 async function readItems(
   database: Database,
-  incarnation: string,
+  epoch: string,
 ): Promise<{ readonly throughSeq: number; readonly items: KeptItem[] }> {
   const [newest] = await database
     .select({ throughSeq: summaries.throughSeq })
     .from(summaries)
-    .where(eq(summaries.incarnation, incarnation))
+    .where(eq(summaries.epoch, epoch))
     .orderBy(desc(summaries.version))
     .limit(1);
   const rows = await database
     .select()
     .from(summaryItems)
-    .where(
-      and(eq(summaryItems.incarnation, incarnation), isNull(summaryItems.toVersion), isNull(summaryItems.setAside)),
-    );
+    .where(and(eq(summaryItems.epoch, epoch), isNull(summaryItems.toVersion), isNull(summaryItems.setAside)));
   return {
     throughSeq: newest?.throughSeq ?? 0,
-    items: rows.map(toKeptItem),
+    items: rows.map(toArchivedItem),
   };
 }
 
-async function deleteLife(database: Database, incarnation: string): Promise<void> {
-  await deleteSummaries(database, incarnation);
-  await deleteMessagesAfter(database, incarnation, 0);
+async function deleteEpoch(database: Database, epoch: string): Promise<void> {
+  await deleteSummaries(database, epoch);
+  await deleteMessagesAfter(database, epoch, 0);
 }
 
-async function deleteSummaries(database: Database, incarnation: string): Promise<void> {
-  await database.delete(summaries).where(eq(summaries.incarnation, incarnation));
-  await database.delete(summaryItems).where(eq(summaryItems.incarnation, incarnation));
+async function deleteSummaries(database: Database, epoch: string): Promise<void> {
+  await database.delete(summaries).where(eq(summaries.epoch, epoch));
+  await database.delete(summaryItems).where(eq(summaryItems.epoch, epoch));
 }
 
 /**
- * Erases one life of a session, in the caller's transaction, which acts for the tenant. Its row stays as a tombstone without text, so that a write that comes
+ * Erases one epoch of a session, in the caller's transaction, which acts for the tenant. Its row stays as a tombstone without text, so that a write that comes
  * late finds it and changes nothing. Idempotent.
  */
 export async function applyErasure(
   database: Database,
-  erasure: { readonly ref: SessionRef; readonly incarnation: string; readonly createdAt: number },
+  erasure: { readonly ref: SessionRef; readonly epoch: string; readonly createdAt: number },
 ): Promise<void> {
   const { tenant, owner, session } = erasure.ref;
-  const { incarnation } = erasure;
+  const { epoch } = erasure;
   const createdAt = nearestMoment(new Date(erasure.createdAt));
   const tombstone = {
     headSeq: 0,
@@ -251,40 +249,36 @@ export async function applyErasure(
   };
   await database
     .insert(sessions)
-    .values({ tenant, owner, session, incarnation, rev: 0, createdAt, ...tombstone })
+    .values({ tenant, owner, session, epoch, rev: 0, createdAt, ...tombstone })
     .onConflictDoNothing();
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
   const [held] = await database
-    .select({ incarnation: sessions.incarnation, createdAt: sessions.createdAt })
+    .select({ epoch: sessions.epoch, createdAt: sessions.createdAt })
     .from(sessions)
     .where(here)
     .for("update");
   if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
-  if (owner !== TENANT_OWNER && (await isForgottenLife(database, tenant, incarnation))) {
-    await deleteRow(database, erasure.ref, incarnation);
+  if (owner !== TENANT_OWNER && (await isForgottenEpoch(database, tenant, epoch))) {
+    await deleteRow(database, erasure.ref, epoch);
     return;
   }
-  if (held.incarnation === incarnation) {
+  if (held.epoch === epoch) {
     await database.update(sessions).set(tombstone).where(here);
   } else if (held.createdAt.getTime() < createdAt.getTime()) {
-    // The row is an earlier life's, and would let a late write of this one pass.
-    await deleteLife(database, held.incarnation);
+    // The row is an earlier epoch's, and would let a late write of this one pass.
+    await deleteEpoch(database, held.epoch);
     await database
       .update(sessions)
-      .set({ ...tombstone, incarnation, rev: 0, createdAt })
+      .set({ ...tombstone, epoch, rev: 0, createdAt })
       .where(here);
   }
-  await deleteLife(database, incarnation);
+  await deleteEpoch(database, epoch);
 }
 
-/** Takes back the row that was to be locked, where its life has a tombstone without a name. */
-async function deleteRow(
-  database: Database,
-  { tenant, owner, session }: SessionRef,
-  incarnation: string,
-): Promise<void> {
+/** Takes back the row that was to be locked, where its epoch has a tombstone without a name. */
+async function deleteRow(database: Database, { tenant, owner, session }: SessionRef, epoch: string): Promise<void> {
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
-  await database.delete(sessions).where(and(here, eq(sessions.incarnation, incarnation)));
+  await database.delete(sessions).where(and(here, eq(sessions.epoch, epoch)));
 }
 
 /** Whether PostgreSQL answers. */

@@ -16,7 +16,7 @@ export interface SetAside {
   readonly code: string;
 }
 
-/** What of one life of a session is set aside. */
+/** What of one epoch of a session is set aside. */
 export interface SetAsideRows {
   readonly total: number;
   /** The first of them. */
@@ -87,8 +87,8 @@ export async function refusalOf<Row>(
   }
 }
 
-/** Counts anew what is set aside of a life, keeps the number with its session's row, and tells the first of it. */
-export async function countSetAside(database: Database, incarnation: string): Promise<SetAsideRows> {
+/** Counts anew what is set aside of an epoch, keeps the number with its session's row, and tells the first of it. */
+export async function countSetAside(database: Database, epoch: string): Promise<SetAsideRows> {
   const tables = [
     { table: messages, key: messages.seq, noun: "message" },
     { table: summaries, key: summaries.version, noun: "version" },
@@ -99,13 +99,13 @@ export async function countSetAside(database: Database, incarnation: string): Pr
   const [row] = await database
     .select({ code: sessions.setAside })
     .from(sessions)
-    .where(and(eq(sessions.incarnation, incarnation), isNotNull(sessions.setAside)));
+    .where(and(eq(sessions.epoch, epoch), isNotNull(sessions.setAside)));
   if (row !== undefined) {
     total += 1;
     named.push({ name: "the metadata", code: row.code ?? "" });
   }
   for (const { table, key, noun } of tables) {
-    const isAside = and(eq(table.incarnation, incarnation), isNotNull(table.setAside));
+    const isAside = and(eq(table.epoch, epoch), isNotNull(table.setAside));
     const [counted] = await database.select({ rows: count() }).from(table).where(isAside);
     if (counted === undefined || counted.rows === 0) continue;
     total += counted.rows;
@@ -117,6 +117,6 @@ export async function countSetAside(database: Database, incarnation: string): Pr
       .limit(MAX_NAMED);
     named.push(...found.map((one) => ({ name: `${noun} ${one.key}`, code: one.code ?? "" })));
   }
-  await database.update(sessions).set({ rowsSetAside: total }).where(eq(sessions.incarnation, incarnation));
+  await database.update(sessions).set({ rowsSetAside: total }).where(eq(sessions.epoch, epoch));
   return { total, named: named.slice(0, MAX_NAMED) };
 }

@@ -19,8 +19,8 @@ const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });
 const setAsideMark = () => text("set_aside");
 
 /**
- * The archive. A session's row holds the fence `(incarnation, rev)`: every write locks it and applies only if its own is newer.
- * Summaries and items hang on the incarnation, so that what belonged to an erased life of a session cannot reach the next.
+ * The archive. A session's row holds the fence `(epoch, rev)`: every write locks it and applies only if its own is newer.
+ * Summaries and items hang on the epoch, so that what belonged to an erased epoch of a session cannot reach the next.
  *
  * Row-level security is on, and forced. The Worker's role sees the tenant that its transaction names, and all of them only for work that
  * has a name: see reach.ts. The roles of Supabase's own API have nothing to do with these tables.
@@ -31,7 +31,7 @@ export const sessions = pgTable(
     tenant: text().notNull(),
     owner: text().notNull(),
     session: text().notNull(),
-    incarnation: text().notNull(),
+    epoch: text().notNull(),
     rev: bigint({ mode: "number" }).notNull(),
     headSeq: integer("head_seq").notNull(),
     throughSeq: integer("through_seq").notNull(),
@@ -44,19 +44,19 @@ export const sessions = pgTable(
     erasedAt: timestamp("erased_at", { withTimezone: true, mode: "date" }),
     /** The metadata was set aside: see `setAsideMark`. */
     setAside: setAsideMark(),
-    /** How much of this life was set aside, in all tables. */
+    /** How much of this epoch was set aside, in all tables. */
     rowsSetAside: integer("rows_set_aside").notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.owner, table.session] }),
-    index("sessions_incarnation").on(table.incarnation),
+    index("sessions_epoch").on(table.epoch),
   ],
 ).enableRLS();
 
 export const summaries = pgTable(
   "summaries",
   {
-    incarnation: text().notNull(),
+    epoch: text().notNull(),
     version: integer().notNull(),
     throughSeq: integer("through_seq").notNull(),
     tokens: integer().notNull(),
@@ -69,14 +69,14 @@ export const summaries = pgTable(
     /** Whose session it is: row-level security goes by it. */
     tenant: text().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.incarnation, table.version] })],
+  (table) => [primaryKey({ columns: [table.epoch, table.version] })],
 ).enableRLS();
 
 /** An item holds from `fromVersion` up to, not including, `toVersion`. */
 export const summaryItems = pgTable(
   "summary_items",
   {
-    incarnation: text().notNull(),
+    epoch: text().notNull(),
     itemId: text("item_id").notNull(),
     fromVersion: integer("from_version").notNull(),
     toVersion: integer("to_version"),
@@ -85,8 +85,8 @@ export const summaryItems = pgTable(
     sourceSeqs: integer("source_seqs").array().notNull(),
     /** The session whose messages these are, if the item was carried over from there. */
     sourceSession: text("source_session"),
-    /** Which life of it: what is erased there later is erased of these by it. */
-    sourceIncarnation: text("source_incarnation"),
+    /** Which epoch of it: what is erased there later is erased of these by it. */
+    sourceEpoch: text("source_epoch"),
     status: text().notNull(),
     /** Whose session it is, so that one index serves a search of all of them. */
     tenant: text().notNull(),
@@ -100,7 +100,7 @@ export const summaryItems = pgTable(
     ),
   },
   (table) => [
-    primaryKey({ columns: [table.incarnation, table.itemId, table.fromVersion] }),
+    primaryKey({ columns: [table.epoch, table.itemId, table.fromVersion] }),
     index("summary_items_search")
       .using("gin", table.search)
       .with({ fastupdate: false })
@@ -153,7 +153,7 @@ export const auditEvents = pgTable(
 export const messages = pgTable(
   "messages",
   {
-    incarnation: text().notNull(),
+    epoch: text().notNull(),
     seq: integer().notNull(),
     id: text().notNull(),
     /** The message that it follows; null if that is the one before it. */
@@ -171,5 +171,5 @@ export const messages = pgTable(
     owner: text().notNull(),
     setAside: setAsideMark(),
   },
-  (table) => [primaryKey({ columns: [table.incarnation, table.seq] })],
+  (table) => [primaryKey({ columns: [table.epoch, table.seq] })],
 ).enableRLS();

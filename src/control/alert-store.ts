@@ -1,10 +1,10 @@
-import { type AlertBook, type AlertNotice, EMPTY_ALERT_BOOK, type OwedNotice } from "../api/alert.ts";
+import { type AlertBook, type AlertNotice, EMPTY_ALERT_BOOK, type PendingNotice } from "../api/alert.ts";
 import { noticeDelayMs } from "../lib/retry-policy.ts";
 
 /** A webhook that is away for longer is told no more of what is then long past. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 /** Past it the oldest go: of an alert that flaps for days the last are worth the most. Each look reads all of them. */
-const MAX_OWED = 30;
+const MAX_PENDING = 30;
 
 interface NoticeRow extends Record<string, SqlStorageValue> {
   readonly id: string;
@@ -57,14 +57,14 @@ export class AlertStore {
       sql.exec("DELETE FROM alert_notices WHERE made_at < ?", now - KEPT_MS);
       sql.exec(
         "DELETE FROM alert_notices WHERE n IN (SELECT n FROM alert_notices ORDER BY n DESC LIMIT -1 OFFSET ?)",
-        MAX_OWED,
+        MAX_PENDING,
       );
       return true;
     });
   }
 
   /** What is due, the oldest first; with the pause before the next time, so that two checks at a time do not both send it. */
-  takeNotices(limit: number, now: number): OwedNotice[] {
+  takeNotices(limit: number, now: number): PendingNotice[] {
     const { sql } = this.#storage;
     return this.#storage.transactionSync(() => {
       const due = sql
@@ -83,7 +83,7 @@ export class AlertStore {
     this.#storage.sql.exec("DELETE FROM alert_notices WHERE id = ?", id);
   }
 
-  countOwed(): number {
+  countPending(): number {
     return this.#storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM alert_notices").one().count;
   }
 }

@@ -7,7 +7,7 @@ export interface LateWork {
   readonly jobId: string;
   readonly kind: JobKind | "erase-user";
   /** ms since 1970 */
-  readonly owedAt: number;
+  readonly scheduledAt: number;
 }
 
 /** The part of the Operations object that hears of it. */
@@ -29,16 +29,16 @@ export interface LateWorkClient {
 
 /** @param now ms since 1970 */
 export function createLateWorkClient(log: Log, now: () => number = Date.now): LateWorkClient {
-  let last = { at: Number.NEGATIVE_INFINITY, owedAt: Number.POSITIVE_INFINITY };
+  let last = { at: Number.NEGATIVE_INFINITY, scheduledAt: Number.POSITIVE_INFINITY };
   return {
     async note(namespace, work) {
       const at = now();
-      if (work === null || (at - last.at < PAUSE_MS && work.owedAt >= last.owedAt)) return;
-      const { jobId, kind, owedAt } = work;
-      last = { at, owedAt };
+      if (work === null || (at - last.at < PAUSE_MS && work.scheduledAt >= last.scheduledAt)) return;
+      const { jobId, kind, scheduledAt } = work;
+      last = { at, scheduledAt };
       try {
         await namespace.getByName("operations").noteLate(work);
-        log.warn("job_late", { jobId, kind, owedForMs: at - owedAt });
+        log.warn("job_late", { jobId, kind, pendingForMs: at - scheduledAt });
       } catch (error) {
         log.error("operations_unreachable", errorFields(error));
       }

@@ -17,17 +17,22 @@ export class LateWorkStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS late_work (
         job_id TEXT PRIMARY KEY,
-        owed_at INTEGER NOT NULL,
+        scheduled_at INTEGER NOT NULL,
         noted_at INTEGER NOT NULL
       ) WITHOUT ROWID
     `);
   }
 
-  note({ jobId, owedAt }: LateWork, now: number): void {
+  note({ jobId, scheduledAt }: LateWork, now: number): void {
     this.#sql.exec("DELETE FROM late_work WHERE noted_at <= ?", now - FORGOTTEN_AFTER_MS);
-    this.#sql.exec("INSERT OR REPLACE INTO late_work (job_id, owed_at, noted_at) VALUES (?, ?, ?)", jobId, owedAt, now);
     this.#sql.exec(
-      "DELETE FROM late_work WHERE job_id IN (SELECT job_id FROM late_work ORDER BY owed_at, job_id LIMIT -1 OFFSET ?)",
+      "INSERT OR REPLACE INTO late_work (job_id, scheduled_at, noted_at) VALUES (?, ?, ?)",
+      jobId,
+      scheduledAt,
+      now,
+    );
+    this.#sql.exec(
+      "DELETE FROM late_work WHERE job_id IN (SELECT job_id FROM late_work ORDER BY scheduled_at, job_id LIMIT -1 OFFSET ?)",
       MAX_LATE_WORK,
     );
   }
@@ -36,12 +41,12 @@ export class LateWorkStore {
     this.#sql.exec("DELETE FROM late_work WHERE job_id = ?", jobId);
   }
 
-  /** When the oldest was owed, in ms since 1970; null if none is late. */
-  oldestOwedAt(now: number): number | null {
+  /** When the oldest was scheduled, in ms since 1970; null if none is late. */
+  oldestScheduledAt(now: number): number | null {
     return this.#sql
       .exec<{
         at: number | null;
-      }>("SELECT min(owed_at) AS at FROM late_work WHERE noted_at > ?", now - FORGOTTEN_AFTER_MS)
+      }>("SELECT min(scheduled_at) AS at FROM late_work WHERE noted_at > ?", now - FORGOTTEN_AFTER_MS)
       .one().at;
   }
 }

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { AlertBook, AlertNotice, OwedNotice } from "../api/alert.ts";
+import type { AlertBook, AlertNotice, PendingNotice } from "../api/alert.ts";
 import type { FailureCount, FailureFilter } from "../api/failed-job.ts";
 import type { OperationsHealth } from "../api/health.ts";
 import { ARCHIVE_AWAY_ID, asFailure, type Failure, type Outage } from "../api/job.ts";
@@ -102,7 +102,7 @@ export class Operations extends DurableObject {
   async readHealth(): Promise<OperationsHealth> {
     const now = Date.now();
     this.#forgetOutage(now);
-    return { ...this.#failures.health(), oldestOwedAt: this.#late.oldestOwedAt(now) };
+    return { ...this.#failures.health(), oldestScheduledAt: this.#late.oldestScheduledAt(now) };
   }
 
   /** An operator saw to these jobs. One that failed again since it was read stays. */
@@ -148,7 +148,7 @@ export class Operations extends DurableObject {
     return this.#alerts.saveBook(book, notices, Date.now());
   }
 
-  async takeNotices(limit: number): Promise<OwedNotice[]> {
+  async takeNotices(limit: number): Promise<PendingNotice[]> {
     return this.#alerts.takeNotices(limit, Date.now());
   }
 
@@ -157,7 +157,7 @@ export class Operations extends DurableObject {
   }
 
   async countNotices(): Promise<number> {
-    return this.#alerts.countOwed();
+    return this.#alerts.countPending();
   }
 
   /** @param tenant what is about it; null: about all */

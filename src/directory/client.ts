@@ -38,26 +38,26 @@ export interface DirectoryClient {
   /** Counts an export that a user takes, before it is read. Throws `quota_exceeded`. Not idempotent. */
   chargeExport(user: UserRef, ask: UserAsk): Promise<void>;
   /**
-   * The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent.
-   * @param grantedAt the word by which the life began
+   * The entry is of a new epoch, and not of an earlier one that nobody took off the list. Idempotent.
+   * @param grantedAt the word by which the epoch began
    */
   renew(ref: SessionRef, metadata: Metadata, grantedAt: number): Promise<void>;
   /**
-   * Idempotent, and deaf where another life may be meant by the entry.
-   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   * Idempotent, and deaf where another epoch may be meant by the entry.
+   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
    * @param isLookedFor whether the session's object was asked, and has nothing
    */
   remove(ref: SessionRef, grantedAt: number, isLookedFor?: boolean): Promise<Removal>;
-  /** A removal took it off the lists, and a life of it was found after all. Idempotent. */
+  /** A removal took it off the lists, and an epoch of it was found after all. Idempotent. */
   relist(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** What was registered by this word is not whole after all: no list shows it until it is registered anew. Idempotent. */
   hide(ref: SessionRef, grantedAt: number): Promise<void>;
-  /** @param grantedAt the newest word that the life whose metadata it is had heard of */
+  /** @param grantedAt the newest word that the epoch whose metadata it is had heard of */
   setMetadata(ref: SessionRef, metadata: Metadata, change: MetadataChange): Promise<void>;
   /**
    * Idempotent, and deaf to what was decided earlier.
    * @param decidedAt ms since 1970
-   * @param grantedAt the newest word that the life of which it was decided had heard of: an entry of a later life stays as it is
+   * @param grantedAt the newest word that the epoch of which it was decided had heard of: an entry of a later epoch stays as it is
    * @returns false if something is known that was decided later
    */
   setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean>;

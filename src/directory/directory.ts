@@ -178,7 +178,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
       this.#entries.make();
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
-      if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(now);
+      if (this.#owner.schedule(ref, () => crypto.randomUUID())) this.#armAt(now);
       if (byUser !== null && isNew) this.#days.add("sessions", now);
       return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, now) };
     });
@@ -195,16 +195,16 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   /**
-   * The entry is of a new life: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent.
-   * @param grantedAt the word by which the life began
+   * The entry is of a new epoch: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent.
+   * @param grantedAt the word by which the epoch began
    */
   async renew(session: string, metadata: Metadata, grantedAt: number): Promise<void> {
     if (this.#entries.isThere) this.#entries.renew(session, metadata, grantedAt);
   }
 
   /**
-   * Takes a session off the list. Idempotent, and deaf where another word may lead to a life of it, or did.
-   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   * Takes a session off the list. Idempotent, and deaf where another word may lead to an epoch of it, or did.
+   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
    */
   async remove(session: string, grantedAt: number, isLookedFor = false): Promise<Removal> {
     // The erasure of the user has to ask its object yet, whoever erased it.
@@ -229,9 +229,9 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /**
    * Notes that a session expired, or that it did not after all. Idempotent: what was decided before what is known changes nothing, nor
-   * does what was decided of an earlier life of the session.
+   * does what was decided of an earlier epoch of the session.
    * @param decidedAt ms since 1970, by the clock of the session's object
-   * @param grantedAt the newest word that the life of which it was decided had heard of
+   * @param grantedAt the newest word that the epoch of which it was decided had heard of
    * @returns false if something is known that was decided later
    */
   async setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean> {
@@ -270,7 +270,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
         this.#erasure.begin(user, crypto.randomUUID(), now, trace);
         this.#armAt(now);
       }
-      return this.#report(this.#owed());
+      return this.#report(this.#pending());
     });
   }
 
@@ -282,7 +282,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
       const now = Date.now();
       this.#erasure.beginAgain(row, now);
       this.#armAt(now);
-      return this.#report(this.#owed());
+      return this.#report(this.#pending());
     });
   }
 
@@ -302,7 +302,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     return row === null ? null : this.#report(row);
   }
 
-  /** What a consumer does next; null if nothing is owed now. The alarm calls it again in time. */
+  /** What a consumer does next; null if nothing is pending now. The alarm calls it again in time. */
   async nextErasureStep(jobId: string, since: number): Promise<ErasureStep | null> {
     return this.#work(jobId, null, (row) => this.#erasure.next(row, since, Math.random(), Date.now()));
   }
@@ -320,7 +320,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     this.#work(jobId, undefined, (row) => this.#erasure.noteLooked(row, looked, Date.now()));
   }
 
-  /** @returns what operators are told; null if nothing is owed any more */
+  /** @returns what operators are told; null if nothing is pending any more */
   async noteErasureFailure(jobId: string, reason: string): Promise<ErasureFailure | null> {
     return this.#work(jobId, null, (row) => {
       const now = Date.now();
@@ -335,7 +335,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Makes the erasure due now, whatever pause it is in. Idempotent. @returns false if it is no longer owed */
+  /** Makes the erasure due now, whatever pause it is in. Idempotent. @returns false if it is no longer pending */
   async retryErasure(jobId: string): Promise<boolean> {
     return this.#work(jobId, false, (row) => {
       const now = Date.now();
@@ -393,9 +393,9 @@ export class Directory extends DurableObject<DirectoryEnv> {
       return;
     }
     this.#erasure.noteSent(row, Math.random(), now);
-    this.#armAt(this.#owed().nextSendAt);
+    this.#armAt(this.#pending().nextSendAt);
     // Told before it is sent: told afterwards, the consumer could have settled it already.
-    await lateWork.note(this.env.OPERATIONS, lateErasure(this.#owed(), now));
+    await lateWork.note(this.env.OPERATIONS, lateErasure(this.#pending(), now));
     try {
       await this.env.ARCHIVE_QUEUE.send(jobOf(row));
     } catch (error) {
@@ -405,7 +405,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /** Who is being erased comes on no list any more. */
   async #tellOwner(): Promise<void> {
-    if (!this.#owner.isOwed()) return;
+    if (!this.#owner.isPending()) return;
     this.#armAt(Date.now() + OWNER_RETRY_MS);
     try {
       await this.#owner.tell(Date.now());
@@ -419,7 +419,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     if (row === null || row.jobId !== jobId) return gone;
     return this.ctx.storage.transactionSync(() => {
       const result = body(row);
-      this.#armAt(this.#owed().nextSendAt);
+      this.#armAt(this.#pending().nextSendAt);
       return result;
     });
   }
@@ -428,7 +428,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     return toUserErasure(row, this.#erasure.unconfirmed());
   }
 
-  #owed(): ErasureRow {
+  #pending(): ErasureRow {
     const row = this.#erasure.row();
     if (row === null) throw new Error("an erasure that was just read is not there");
     return row;

@@ -7,14 +7,14 @@ export interface CreationGrant {
   readonly createdAt: number;
   /** By the directory's clock; rises with each word about a session. */
   readonly grantedAt: number;
-  /** There is an entry already: of the session, or of an earlier life that nobody took off the list. */
+  /** There is an entry already: of the session, or of an earlier epoch that nobody took off the list. */
   readonly isKnown: boolean;
 }
 
 /**
  * What became of an entry that was to go.
  * - `gone`: there is none any more, or the erasure of the user sees to it
- * - `held`: another word about the session may still lead to a life of it; no list shows the entry if it was the newest life's
+ * - `held`: another word about the session may still lead to an epoch of it; no list shows the entry if it was the newest epoch's
  * - `spent`: a later word was given, too long ago to lead to anything now. Whether it did only the session's object knows: it is to be
  *   asked, and if nothing lives there the entry goes by that word
  */
@@ -25,14 +25,14 @@ export type Removal =
 
 const GONE: Removal = { state: "gone" };
 
-/** `is_arriving` of an entry that is kept only because a life may still come by an earlier word. No list shows it either. */
+/** `is_arriving` of an entry that is kept only because an epoch may still come by an earlier word. No list shows it either. */
 const HELD = 2;
 
 /** Which of the changes of a session's metadata one is. */
 export interface MetadataChange {
-  /** The newest word that the life whose metadata it is had heard of. */
+  /** The newest word that the epoch whose metadata it is had heard of. */
   readonly grantedAt: number;
-  /** Rises with each change in that life. */
+  /** Rises with each change in that epoch. */
   readonly rev: number;
 }
 
@@ -73,21 +73,21 @@ const SCHEMA = `
     metadata TEXT NOT NULL,
     expired_at INTEGER,
     expiry_decided_at INTEGER NOT NULL DEFAULT 0,
-    -- The newest word that the life had heard of of which that was decided.
-    expiry_life_at INTEGER NOT NULL DEFAULT 0,
+    -- The newest word that the epoch had heard of of which that was decided.
+    expiry_epoch_at INTEGER NOT NULL DEFAULT 0,
     granted_at INTEGER NOT NULL DEFAULT 0,
     is_arriving INTEGER NOT NULL DEFAULT 0,
     erasing INTEGER NOT NULL DEFAULT 0,
     looked_at INTEGER NOT NULL DEFAULT 0,
-    -- Of which life an entry is: the word before the newest one, and the word by which the life began that it speaks of.
+    -- Of which epoch an entry is: the word before the newest one, and the word by which the epoch began that it speaks of.
     granted_before INTEGER NOT NULL DEFAULT 0,
-    life_at INTEGER NOT NULL DEFAULT 0,
+    epoch_at INTEGER NOT NULL DEFAULT 0,
     -- Which change of the metadata an entry has.
     metadata_at INTEGER NOT NULL DEFAULT 0,
     metadata_rev INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID;
   CREATE INDEX sessions_newest ON sessions (created_at, session);
-  -- The last word of all about sessions whose entries are gone: a new life's word is a later one, whatever the clock says by then.
+  -- The last word of all about sessions whose entries are gone: a new epoch's word is a later one, whatever the clock says by then.
   CREATE TABLE last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
   ${ERASURE_SCHEMA}
 `;
@@ -159,7 +159,7 @@ export class DirectoryEntries {
     } else {
       this.#sql.exec(
         `INSERT OR REPLACE INTO sessions
-           (session, created_at, metadata, granted_at, granted_before, life_at, is_arriving)
+           (session, created_at, metadata, granted_at, granted_before, epoch_at, is_arriving)
          VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6)`,
         session,
         createdAt,
@@ -184,15 +184,15 @@ export class DirectoryEntries {
   }
 
   /**
-   * As that of a new life, which began by a word; not where the entry is of a later one by then. This may come late: that life may have expired
+   * As that of a new epoch, which began by a word; not where the entry is of a later one by then. This may come late: that epoch may have expired
    * before, or have other metadata by then, which the entry has already.
    */
   renew(session: string, metadata: Metadata, grantedAt: number): void {
     this.#sql.exec(
-      `UPDATE sessions SET metadata = CASE WHEN metadata_at >= ?2 THEN metadata ELSE ?1 END, life_at = ?2,
-         expired_at = CASE WHEN expiry_life_at >= ?2 THEN expired_at END,
-         expiry_decided_at = CASE WHEN expiry_life_at >= ?2 THEN expiry_decided_at ELSE granted_at END
-       WHERE session = ?3 AND life_at < ?2`,
+      `UPDATE sessions SET metadata = CASE WHEN metadata_at >= ?2 THEN metadata ELSE ?1 END, epoch_at = ?2,
+         expired_at = CASE WHEN expiry_epoch_at >= ?2 THEN expired_at END,
+         expiry_decided_at = CASE WHEN expiry_epoch_at >= ?2 THEN expiry_decided_at ELSE granted_at END
+       WHERE session = ?3 AND epoch_at < ?2`,
       JSON.stringify(metadata),
       grantedAt,
       session,
@@ -200,8 +200,8 @@ export class DirectoryEntries {
   }
 
   /**
-   * Removes an entry, if no life but one that is gone can be meant by it.
-   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   * Removes an entry, if no epoch but one that is gone can be meant by it.
+   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
    * @param isLookedFor whether the session's object was asked, and has nothing
    */
   remove(session: string, grantedAt: number, isLookedFor: boolean, now: number): Removal {
@@ -222,7 +222,7 @@ export class DirectoryEntries {
       this.#sql.exec(`UPDATE sessions SET is_arriving = ${HELD}, metadata = '{}' WHERE session = ?`, session);
       return { state: "held", until: entry.granted_before + GRANT_REST_MS };
     }
-    // A life may have come of it since.
+    // An epoch may have come of it since.
     if (entry.is_arriving === HELD && !isLookedFor) return { state: "spent", grantedAt: entry.granted_at };
     this.#sql.exec("DELETE FROM sessions WHERE session = ?", session);
     const last = Math.max(entry.granted_at, this.#lastWord());
@@ -235,7 +235,7 @@ export class DirectoryEntries {
     return this.#sql.exec<{ granted_at: number }>("SELECT granted_at FROM last_word").toArray()[0]?.granted_at ?? 0;
   }
 
-  /** Shows an entry again of which a life was found after all. It is past the word by which one that is gone would take it off. */
+  /** Shows an entry again of which an epoch was found after all. It is past the word by which one that is gone would take it off. */
   relist(session: string, metadata: Metadata): void {
     this.#sql.exec(
       `UPDATE sessions SET granted_at = granted_at + (is_arriving = ${HELD}), is_arriving = 0, metadata = ?
@@ -254,11 +254,11 @@ export class DirectoryEntries {
     );
   }
 
-  /** An entry of a later life keeps its own, and one that has a later change of the same life keeps that. */
+  /** An entry of a later epoch keeps its own, and one that has a later change of the same epoch keeps that. */
   setMetadata(session: string, metadata: Metadata, { grantedAt, rev }: MetadataChange): void {
     this.#sql.exec(
       `UPDATE sessions SET metadata = ?1, metadata_at = ?3, metadata_rev = ?4
-       WHERE session = ?2 AND life_at <= ?3 AND (metadata_at, metadata_rev) < (?3, ?4)`,
+       WHERE session = ?2 AND epoch_at <= ?3 AND (metadata_at, metadata_rev) < (?3, ?4)`,
       JSON.stringify(metadata),
       session,
       grantedAt,
@@ -267,13 +267,13 @@ export class DirectoryEntries {
   }
 
   /**
-   * @param grantedAt the newest word that the life of which it was decided had heard of
+   * @param grantedAt the newest word that the epoch of which it was decided had heard of
    * @returns false if something is known that was decided later
    */
   setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): boolean {
     this.#sql.exec(
-      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2, expiry_life_at = ?4
-       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2 AND life_at <= ?4`,
+      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2, expiry_epoch_at = ?4
+       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2 AND epoch_at <= ?4`,
       isExpired ? decidedAt : null,
       decidedAt,
       session,

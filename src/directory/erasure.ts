@@ -24,7 +24,7 @@ export type ErasureStep =
   | { readonly next: "places" };
 
 /** What a look at a session's object told. */
-export type SessionRemains = "session" | "owed" | "nothing";
+export type SessionRemains = "session" | "pending" | "nothing";
 
 /** What operators are told of a failed attempt. */
 export interface ErasureFailure {
@@ -48,7 +48,7 @@ export interface ErasureRow extends UserRef {
   /** How often the job was sent since anything came of it. */
   readonly unanswered: number;
   /** Since when there is something to do, where it was begun again; in ms since 1970. */
-  readonly owedSince?: number;
+  readonly pendingSince?: number;
   readonly failures: number;
   readonly firstFailedAt: number | null;
   readonly firstError: string | null;
@@ -103,7 +103,7 @@ export class DirectoryErasure {
 
   /** Begins again what was over: something was found that it did not know of. */
   beginAgain(row: ErasureRow, now: number): ErasureRow {
-    const begun = { sends: 0, unanswered: 0, owedSince: now, nextSendAt: now };
+    const begun = { sends: 0, unanswered: 0, pendingSince: now, nextSendAt: now };
     const again = { ...row, ...begun, finishedAt: null, found: null, ...NO_FAILURE };
     this.put(again);
     return again;
@@ -156,10 +156,10 @@ export class DirectoryErasure {
         settled,
       )
       .one().at;
-    const isOwed = this.#count(`erasing = ${WIPED} AND granted_at <= ?`, settled) > 0;
+    const isPending = this.#count(`erasing = ${WIPED} AND granted_at <= ?`, settled) > 0;
     const again = now + retryDelayMs(row.sends, random);
     const free = held === null ? Infinity : held + GRANT_REST_MS;
-    this.put({ ...row, sends: row.sends + 1, nextSendAt: isOwed ? Math.min(again, free) : free });
+    this.put({ ...row, sends: row.sends + 1, nextSendAt: isPending ? Math.min(again, free) : free });
     return null;
   }
 
@@ -172,7 +172,7 @@ export class DirectoryErasure {
     const those = (remains: SessionRemains): string[] =>
       looked.filter(([, left]) => left === remains).map(([session]) => session);
     this.#mark(those("nothing"), CONFIRMED, now);
-    this.#mark(those("owed"), WIPED, now);
+    this.#mark(those("pending"), WIPED, now);
     // Created by a request that was on its way as the erasure began.
     this.#mark(those("session"), LISTED, now);
     if (those("nothing").length > 0) this.#progress(row, now);
@@ -205,7 +205,7 @@ export class DirectoryErasure {
       ? { ...row, found, finishedAt: now, nextSendAt: now + ERASED_USER_REST_MS, ...NO_FAILURE }
       : {
           ...row,
-          ...(row.finishedAt === null ? {} : { owedSince: now }),
+          ...(row.finishedAt === null ? {} : { pendingSince: now }),
           found,
           finishedAt: null,
           sends,
@@ -249,12 +249,12 @@ export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
 
 /** What operators are told of an erasure that was sent again and again, and of which nothing came; null if it is in time. */
 export function lateErasure(
-  { jobId, startedAt, owedSince, finishedAt, unanswered }: ErasureRow,
+  { jobId, startedAt, pendingSince, finishedAt, unanswered }: ErasureRow,
   now: number,
 ): LateWork | null {
-  const owedAt = owedSince ?? startedAt;
-  const isLate = finishedAt === null && unanswered >= LATE_AFTER_SENDS && now - owedAt >= LATE_AFTER_MS;
-  return isLate ? { jobId, kind: "erase-user", owedAt } : null;
+  const scheduledAt = pendingSince ?? startedAt;
+  const isLate = finishedAt === null && unanswered >= LATE_AFTER_SENDS && now - scheduledAt >= LATE_AFTER_MS;
+  return isLate ? { jobId, kind: "erase-user", scheduledAt } : null;
 }
 
 const NO_FAILURE = { failures: 0, firstFailedAt: null, firstError: null, lastError: null };

@@ -11,11 +11,11 @@ export interface Living {
 }
 
 /**
- * Takes a session that is gone off the list. Where only its object can tell which life the entry is of, that is asked: an entry of a
+ * Takes a session that is gone off the list. Where only its object can tell which epoch the entry is of, that is asked: an entry of a
  * session that is there stays, or comes back.
- * @param grantedAt the newest word of the directory that the life which is gone had heard of; 0 if it is not known
+ * @param grantedAt the newest word of the directory that the epoch which is gone had heard of; 0 if it is not known
  * @param look asks the session's object what is there; null if nothing is
- * @returns until when a life may still come by another word, in ms since 1970: to be called again then; null if the list is right
+ * @returns until when an epoch may still come by another word, in ms since 1970: to be called again then; null if the list is right
  */
 export async function takeOffList(
   directory: Pick<DirectoryClient, "remove" | "renew" | "relist">,
@@ -28,7 +28,7 @@ export async function takeOffList(
   const living = await look();
   if (living !== null) {
     if (living.isListed) {
-      // Whoever began it may be gone before the list was told: what stands there may be of the life before.
+      // Whoever began it may be gone before the list was told: what stands there may be of the epoch before.
       await directory.renew(ref, living.metadata, living.begunBy);
       await directory.relist(ref, living.metadata);
     }

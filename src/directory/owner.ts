@@ -25,8 +25,8 @@ export class OwnerNote {
     this.#owners = owners;
   }
 
-  /** @returns whether it is owed from now on, and was not before */
-  owe({ tenant, owner }: UserRef, newToken: () => string): boolean {
+  /** @returns whether it is pending from now on, and was not before */
+  schedule({ tenant, owner }: UserRef, newToken: () => string): boolean {
     if (this.#row() !== null) return false;
     this.#sql.exec(SCHEMA);
     this.#sql.exec(
@@ -38,11 +38,11 @@ export class OwnerNote {
     return true;
   }
 
-  isOwed(): boolean {
+  isPending(): boolean {
     return this.#row()?.noted_at === null;
   }
 
-  /** Idempotent. Rejects if the list is out of reach: it is owed still. */
+  /** Idempotent. Rejects if the list is out of reach: it is pending still. */
   async tell(now: number): Promise<void> {
     this.#telling ??= this.#tell(now).finally(() => {
       this.#telling = null;

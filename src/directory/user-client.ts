@@ -19,16 +19,16 @@ export interface UserClient {
   standing(user: UserRef): Promise<OwnerStanding>;
   /** Null if none is known. */
   readErasure(user: UserRef): Promise<UserErasure | null>;
-  /** Null if nothing is owed now. */
+  /** Null if nothing is pending now. */
   nextErasureStep(user: UserRef, jobId: string, since: number): Promise<ErasureStep | null>;
   /** Idempotent, as are those after it. */
   noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
   /** @returns how many of them the directory did not know of */
   noteFound(user: UserRef, jobId: string, sessions: readonly string[]): Promise<number>;
   noteLooked(user: UserRef, jobId: string, looked: readonly LookedAt[]): Promise<void>;
-  /** What operators are told; null if nothing is owed any more. */
+  /** What operators are told; null if nothing is pending any more. */
   noteErasureFailure(user: UserRef, jobId: string, reason: string): Promise<ErasureFailure | null>;
-  /** Makes the erasure due now. Idempotent. False if it is no longer owed. */
+  /** Makes the erasure due now. Idempotent. False if it is no longer pending. */
   retryErasure(user: UserRef, jobId: string): Promise<boolean>;
   concludeErasure(
     user: UserRef,

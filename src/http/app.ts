@@ -8,13 +8,13 @@ import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { SpanText } from "../telemetry/span-text.ts";
 import { askAgent } from "../usecases/agent.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { answerLiveness, answerReadiness } from "./health.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
-import { challengeStrangers } from "./middleware/challenge-unauthenticated.ts";
+import { challengeUnauthenticated } from "./middleware/challenge-unauthenticated.ts";
 import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
 import { checkOrigin } from "./middleware/check-origin.ts";
@@ -54,7 +54,7 @@ export interface AppOptions {
   /** Origins whose scripts may call the API. */
   readonly corsOrigins: readonly string[];
   /** Handed on to the operations as it is. */
-  readonly parts: Call["parts"];
+  readonly parts: RequestContext["parts"];
   readonly log: Log;
   /** Writes over what the platform's span of the request says. Without it there is none. */
   describeSpan?(text: SpanText): void;
@@ -92,7 +92,7 @@ export interface AppOptions {
 
 /** A request for the MCP surface, once it is known who sends it. */
 interface McpRequest {
-  readonly call: Call;
+  readonly call: RequestContext;
   readonly request: Request;
   /** What of it was read already: its JSON. */
   readonly body: unknown;
@@ -144,7 +144,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   for (const path of metadataPaths) app.get(path, (c) => c.json(authorization?.describe(c.req.raw) ?? {}));
   for (const path of mcpPaths) {
     app.use(path, checkOrigin(options.corsOrigins));
-    if (authorization !== undefined) app.use(path, challengeStrangers(authorization.challenge));
+    if (authorization !== undefined) app.use(path, challengeUnauthenticated(authorization.challenge));
   }
   const pathsWithKey = [
     "/v1/*",
@@ -196,13 +196,13 @@ async function answerMcp(
 /** Cloudflare sets it anew on each request, so that no caller can choose it. */
 const ADDRESS_HEADER = "CF-Connecting-IP";
 
-function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
+function mount(app: Hono<HttpEnv>, route: Route, parts: RequestContext["parts"]): void {
   app.on(route.method.toUpperCase(), honoPath(route.path), (c) => {
     return route.respond(callOf(c, parts), c.req.raw, c.req.param(), (length) => c.set("answerLength", length));
   });
 }
 
-function callOf(c: Context<HttpEnv>, parts: Call["parts"]): Call {
+function callOf(c: Context<HttpEnv>, parts: RequestContext["parts"]): RequestContext {
   const principal = c.get("principal");
   if (principal === undefined) throw new Error(`${c.req.path} stands outside authentication`);
   const from = coarseNetwork(c.req.header(ADDRESS_HEADER));

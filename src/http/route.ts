@@ -5,7 +5,7 @@ import type { ProblemCode } from "../api/errors.ts";
 import { parameterFault, parseRequest } from "../api/faults.ts";
 import { MAX_BODY_BYTES } from "../api/limits.ts";
 import type { Scope } from "../api/principal.ts";
-import { type Call, checkOfJson } from "../usecases/request-context.ts";
+import { type RequestContext, checkOfJson } from "../usecases/request-context.ts";
 import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";
@@ -84,7 +84,7 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
    * @param sent the body before it was parsed, which may have mended it
    */
   handle(
-    call: Call,
+    call: RequestContext,
     input: z.output<R>,
     lines: AsyncIterable<string>,
     isHead: boolean,
@@ -98,7 +98,7 @@ export interface Route extends RouteText {
   readonly answers: AnswerSpecs;
   /** @param noteLength told the characters of an answer of JSON, which may be megabytes */
   respond(
-    call: Call,
+    call: RequestContext,
     request: Request,
     params: Readonly<Record<string, string>>,
     noteLength: (characters: number) => void,
@@ -148,7 +148,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
 }
 
 /** The JSON that a caller sends. That of a user is measured before it is parsed. */
-export function readBodyOf(call: Pick<Call, "principal">, request: Request): Promise<unknown> {
+export function readBodyOf(call: Pick<RequestContext, "principal">, request: Request): Promise<unknown> {
   return readJsonBody(request, MAX_BODY_BYTES, checkOfJson(call));
 }
 

@@ -1,4 +1,4 @@
-/** When owed work is sent again, and when an object next has to wake. Times are milliseconds since 1970. */
+/** When pending work is sent again, and when an object next has to wake. Times are milliseconds since 1970. */
 
 /**
  * A queue that took a message has this long to see it begun or confirmed before it is sent again. From when a summarizer is at work its lease
@@ -59,10 +59,10 @@ export const LEASE_MS = 180_000;
 const IDLE_JITTER_SHARE = 0.1;
 
 /**
- * How a job stands with the object that owes it.
- * - `owed`; - `held`: a consumer is at it; - `given-up`; - `over`: it is done, or of a life of the session that is over
+ * How a job stands with the object that keeps it.
+ * - `pending`; - `held`: a consumer is at it; - `given-up`; - `over`: it is done, or of an epoch of the session that is over
  */
-export type JobStanding = "owed" | "held" | "given-up" | "over";
+export type JobStanding = "pending" | "held" | "given-up" | "over";
 
 /**
  * When a session that fell silent is looked at.
@@ -166,7 +166,7 @@ export function auditDelaySeconds(attempts: number): number {
   return Math.min(AUDIT_MAX_SECONDS, AUDIT_BASE_SECONDS * 2 ** Math.max(0, attempts - 1));
 }
 
-/** A model that gets a range wrong, while a makeshift serves, is asked again after this, doubled by failure: each answer is paid for. */
+/** A model that gets a range wrong, while a fallback summary serves, is asked again after this, doubled by failure: each answer is paid for. */
 const WRONG_AGAIN_BASE_SECONDS = 60;
 const WRONG_AGAIN_MAX_SECONDS = 3_600;
 

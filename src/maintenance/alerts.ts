@@ -20,36 +20,40 @@ const DIGEST_EVERY = 3_600_000;
 const ENDS_AT_SHARE = 0.5;
 
 /** What one look found. `between`: less than starts an alert, more than ends it; `unknown`: nobody could look. */
-export interface Finding {
+export interface AlertFinding {
   readonly found: "bad" | "between" | "good" | "unknown";
   readonly detail: string;
   readonly measures: Readonly<Record<string, number>>;
 }
-export type Findings = Readonly<Record<AlertKind, Finding>>;
+export type Findings = Readonly<Record<AlertKind, AlertFinding>>;
 
 /** The measures from which on there is an alert. */
-export interface Thresholds {
+export interface AlertThresholds {
   readonly backlogMessages: number;
   readonly backlogSeconds: number;
-  readonly owedSeconds: number;
+  readonly pendingSeconds: number;
   readonly failedJobs: number;
   readonly tenantsOverBudget: number;
 }
 
 /** What is looked for, in what `/readyz` found. */
-export function findingsOf({ components }: Readiness, thresholds: Thresholds): Findings {
-  const { backlogMessages, backlogSeconds, owedSeconds, failedJobs, tenantsOverBudget } = thresholds;
+export function findingsOf({ components }: Readiness, thresholds: AlertThresholds): Findings {
+  const { backlogMessages, backlogSeconds, pendingSeconds, failedJobs, tenantsOverBudget } = thresholds;
   const at = (name: string): ComponentHealth => components[name] ?? { status: "unknown" };
   return {
     "sessions-away": ofPart(at("sessions"), "Sessions cannot be read or written."),
     "postgres-away": ofPart(at("postgres"), "PostgreSQL does not answer; the archive and search across sessions wait."),
-    "summarizer-away": ofPart(at("summarizer"), "The summarizer does not answer; sessions get makeshift summaries."),
+    "summarizer-away": ofPart(at("summarizer"), "The summarizer does not answer; sessions get fallback summaries."),
     "queue-backlog": ofMeasures(
       at("queues"),
       { messages: backlogMessages, oldestSeconds: backlogSeconds },
       "Messages wait in the queues.",
     ),
-    "work-late": ofMeasures(at("owedWork"), { oldestSeconds: owedSeconds }, "Sessions owe work that is not done."),
+    "work-late": ofMeasures(
+      at("pendingWork"),
+      { oldestSeconds: pendingSeconds },
+      "Sessions owe work that is not done.",
+    ),
     "jobs-failing": ofMeasures(at("failedJobs"), { jobs: failedJobs }, "Jobs keep failing."),
     "budget-used-up": ofMeasures(
       at("failedJobs"),
@@ -59,13 +63,17 @@ export function findingsOf({ components }: Readiness, thresholds: Thresholds): F
   };
 }
 
-function ofPart({ status, detail }: ComponentHealth, what: string): Finding {
+function ofPart({ status, detail }: ComponentHealth, what: string): AlertFinding {
   if (status === "unknown") return { found: "unknown", detail: what, measures: {} };
   if (status === "ok") return { found: "good", detail: what, measures: {} };
   return { found: "bad", detail: detail === undefined ? what : `${what} (${detail})`, measures: {} };
 }
 
-function ofMeasures({ measures }: ComponentHealth, startsAt: Readonly<Record<string, number>>, what: string): Finding {
+function ofMeasures(
+  { measures }: ComponentHealth,
+  startsAt: Readonly<Record<string, number>>,
+  what: string,
+): AlertFinding {
   const known = Object.keys(startsAt).filter((name) => measures?.[name] !== undefined);
   if (measures === undefined || known.length === 0) return { found: "unknown", detail: what, measures: {} };
   const told = Object.fromEntries(known.map((name) => [name, measures[name] ?? 0]));
@@ -132,7 +140,7 @@ function quiet(kind: AlertKind): AlertState {
   return { kind, alert: null, badLooks: 0, goodLooks: 0, since: 0 };
 }
 
-function nextState(before: AlertState, finding: Finding, now: number, newId: () => string): AlertState {
+function nextState(before: AlertState, finding: AlertFinding, now: number, newId: () => string): AlertState {
   switch (finding.found) {
     case "unknown":
       return before;
@@ -153,7 +161,7 @@ function nextState(before: AlertState, finding: Finding, now: number, newId: () 
   }
 }
 
-function asAlert({ kind, alert, since }: AlertState, finding: Finding, now: number, newId: () => string): Alert {
+function asAlert({ kind, alert, since }: AlertState, finding: AlertFinding, now: number, newId: () => string): Alert {
   const at = new Date(now).toISOString();
   return {
     id: alert?.id ?? newId(),

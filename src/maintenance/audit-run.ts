@@ -1,13 +1,13 @@
 import type { AuditAction } from "../api/audit.ts";
 import type { UserRef } from "../api/user.ts";
-import type { MaintenanceParts } from "./operation.ts";
+import type { MaintenanceDeps } from "./operation.ts";
 
 /** Tells the audit what a run did as if it had been asked for by a request: whoever starts a Workflow is an operator. */
 export function auditRun(
   action: AuditAction,
   { tenant, owner }: { readonly tenant: string | null; readonly owner: UserRef["owner"] },
   runId: string,
-  parts: Pick<MaintenanceParts, "audit">,
+  parts: Pick<MaintenanceDeps, "audit">,
 ): void {
   const actor = { kind: "admin", id: "operations" } as const;
   parts.audit.record({ tenant, owner, actor, action, session: null, result: "ok", requestId: runId, from: null }, {});

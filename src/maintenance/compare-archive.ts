@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Flaw, SessionProof, StoredItem, StoredVersion, SummaryProof } from "../api/finding.ts";
+import type { Flaw, IntegrityReport, StoredItem, StoredVersion, SummaryIntegrity } from "../api/finding.ts";
 import type { StoredMessage } from "../api/message.ts";
 import type { HeldItem, HeldMessage, HeldRow, HeldSession, HeldSummary, HeldVersion } from "../archive/held.ts";
 
@@ -9,60 +9,58 @@ import type { HeldItem, HeldMessage, HeldRow, HeldSession, HeldSummary, HeldVers
 const MAX_NAMED = 5;
 
 /** Whether the two can be compared: what is still owed to the archive may be there by half. */
-export function isSettled({ state, rev, archivedRev, isArchiveOwed }: SessionProof): boolean {
-  return (state === "active" || state === "expired") && !isArchiveOwed && rev === archivedRev;
+export function isSettled({ state, rev, archivedRev, isArchivePending }: IntegrityReport): boolean {
+  return (state === "active" || state === "expired") && !isArchivePending && rev === archivedRev;
 }
 
-/** Whether a row of the archive is of a life that nobody knows any more, and no job erases it. */
+/** Whether a row of the archive is of an epoch that nobody knows any more, and no job erases it. */
 export function isOrphan(
-  { incarnation, isErased }: { readonly incarnation: string; readonly isErased: boolean },
-  proof: SessionProof,
+  { epoch, isErased }: { readonly epoch: string; readonly isErased: boolean },
+  report: IntegrityReport,
 ): boolean {
-  if (isErased || proof.erasedLives.includes(incarnation)) return false;
-  if (proof.incarnation !== incarnation) return proof.rev === 0;
-  return proof.state === "erased";
+  if (isErased || report.erasedEpochs.includes(epoch)) return false;
+  if (report.epoch !== epoch) return report.rev === 0;
+  return report.state === "erased";
 }
 
-/** Whether the archive has a row of the session's life, to hold the pages of its summary and its log against. */
-export function isComparable({ state, incarnation, archivedRev }: SessionProof, held: HeldSession | null): boolean {
-  return (
-    state === "active" && archivedRev > 0 && held !== null && !held.row.isErased && held.row.incarnation === incarnation
-  );
+/** Whether the archive has a row of the session's epoch, to hold the pages of its summary and its log against. */
+export function isComparable({ state, epoch, archivedRev }: IntegrityReport, held: HeldSession | null): boolean {
+  return state === "active" && archivedRev > 0 && held !== null && !held.row.isErased && held.row.epoch === epoch;
 }
 
-/** @param proof of a session for which `isSettled` holds, or that is gone */
-export function compareArchive(proof: SessionProof, held: HeldSession | null): Flaw[] {
-  if (held !== null && isOrphan(held.row, proof)) {
-    return [archived("orphan", `the archive holds life ${held.row.incarnation}, which is over`)];
+/** @param report of a session for which `isSettled` holds, or that is gone */
+export function compareArchive(report: IntegrityReport, held: HeldSession | null): Flaw[] {
+  if (held !== null && isOrphan(held.row, report)) {
+    return [archived("orphan", `the archive holds epoch ${held.row.epoch}, which is over`)];
   }
-  if (proof.state === "erased" || proof.state === "nothing" || proof.archivedRev === 0) return [];
-  if (held === null) return lost(proof, "the archive has no row of it");
+  if (report.state === "erased" || report.state === "nothing" || report.archivedRev === 0) return [];
+  if (held === null) return lost(report, "the archive has no row of it");
   const { row } = held;
-  if (row.incarnation !== proof.incarnation) return lost(proof, `the archive holds another life, ${row.incarnation}`);
-  if (row.isErased) return lost(proof, "the archive holds a tombstone of this life");
+  if (row.epoch !== report.epoch) return lost(report, `the archive holds another epoch, ${row.epoch}`);
+  if (row.isErased) return lost(report, "the archive holds a tombstone of this epoch");
   const flaws = [
-    ...(row.rev === proof.archivedRev
+    ...(row.rev === report.archivedRev
       ? []
-      : lost(proof, `the archive holds revision ${row.rev}, and confirmed ${proof.archivedRev}`)),
+      : lost(report, `the archive holds revision ${row.rev}, and confirmed ${report.archivedRev}`)),
   ];
   // What an expired session said is in the archive alone.
-  if (proof.state === "expired") {
-    return held.hasSummary ? flaws : [...flaws, ...lost(proof, "the archive has no summary of it")];
+  if (report.state === "expired") {
+    return held.hasSummary ? flaws : [...flaws, ...lost(report, "the archive has no summary of it")];
   }
   if (row.setAside !== null) flaws.push(setAside("the metadata", [row.setAside]));
-  else if (!isDeepStrictEqual(row.metadata, proof.metadata)) flaws.push(different("the archive holds other metadata"));
-  if (row.throughSeq !== (proof.newest?.throughSeq ?? 0) || row.headSeq > proof.headSeq) {
+  else if (!isDeepStrictEqual(row.metadata, report.metadata)) flaws.push(different("the archive holds other metadata"));
+  if (row.throughSeq !== (report.newest?.throughSeq ?? 0) || row.headSeq > report.headSeq) {
     flaws.push(archived("wrong-range", `the archive says that ${row.throughSeq} of ${row.headSeq} are covered`));
   }
-  if (held.messageSeq !== proof.messageSeq) {
-    flaws.push(different(`the archive holds the messages through ${held.messageSeq}, not ${proof.messageSeq}`));
+  if (held.messageSeq !== report.messageSeq) {
+    flaws.push(different(`the archive holds the messages through ${held.messageSeq}, not ${report.messageSeq}`));
   }
   return flaws;
 }
 
 /** A page of the summary's history. */
 export function compareSummary(
-  { versions, items }: Pick<SummaryProof, "versions" | "items">,
+  { versions, items }: Pick<SummaryIntegrity, "versions" | "items">,
   held: HeldSummary,
   owner: Pick<HeldRow, "tenant" | "owner">,
 ): Flaw[] {
@@ -142,7 +140,7 @@ function isSameItem(expected: StoredItem, held: HeldItem): boolean {
     expected.status === held.status &&
     expected.toVersion === held.toVersion &&
     (expected.sourceSession ?? null) === held.sourceSession &&
-    (expected.sourceIncarnation ?? null) === held.sourceIncarnation
+    (expected.sourceEpoch ?? null) === held.sourceEpoch
   );
 }
 
@@ -199,7 +197,7 @@ function different(detail: string): Flaw {
 }
 
 /** Of a session that expired the archive is the only place. */
-function lost({ state, newest }: SessionProof, detail: string): Flaw[] {
+function lost({ state, newest }: IntegrityReport, detail: string): Flaw[] {
   const kind = newest !== null || state === "expired" ? "missing-summary" : "different-archive";
   if (state !== "expired") return [archived(kind, detail)];
   return [{ kind, detail: `${detail}, and it expired: restore PostgreSQL to a time when it was there`, mend: null }];

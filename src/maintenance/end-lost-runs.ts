@@ -1,13 +1,13 @@
 import type { OperationRun } from "../api/operation-run.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { endIfLost, type LookUpParts } from "../usecases/lost-runs.ts";
+import { endIfLost, type LookUpDeps } from "../usecases/lost-runs.ts";
 
 const RUNS_AT_ONCE = 100;
 
-export interface LostRunParts extends LookUpParts {
+export interface LostRunDeps extends LookUpDeps {
   readonly operations: {
-    readonly runs: LookUpParts["operations"]["runs"] & {
+    readonly runs: LookUpDeps["operations"]["runs"] & {
       /** Newest first. */
       list(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]>;
     };
@@ -16,7 +16,7 @@ export interface LostRunParts extends LookUpParts {
 }
 
 /** Ends runs whose instances are over and could not say so, also where nobody reads them. Idempotent; never rejects. */
-export async function endLostRuns({ log, ...parts }: LostRunParts): Promise<void> {
+export async function endLostRuns({ log, ...parts }: LostRunDeps): Promise<void> {
   const { runs } = parts.operations;
   try {
     let after: { at: number; id: string } | null = null;

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { OperationRequest } from "../api/operation-run.ts";
 import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
-import type { MaintenanceParts } from "./operation.ts";
+import type { MaintenanceDeps } from "./operation.ts";
 
 /** Lists that one page looks into at most, so that many owners without a session make no endless step. */
 const MAX_LISTS = 500;
@@ -24,7 +24,7 @@ export interface SessionPage {
 }
 
 type Scope = Pick<OperationRequest, "tenant" | "user" | "session">;
-type Lists = Pick<MaintenanceParts, "directory" | "operations" | "owners">;
+type Lists = Pick<MaintenanceDeps, "directory" | "operations" | "owners">;
 
 /**
  * Reads only. A session that is created meanwhile may be left out.

@@ -3,7 +3,7 @@
 import type { NamedSession, OperationRequest } from "../api/operation-run.ts";
 import type { SessionRef } from "../api/session.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Parts } from "../usecases/request-context.ts";
+import type { Deps } from "../usecases/request-context.ts";
 
 interface OwnerEntry {
   readonly row: number;
@@ -11,7 +11,7 @@ interface OwnerEntry {
 }
 
 /** What operations are made of; the entry hands it over. */
-export interface MaintenanceParts extends Omit<Parts, "alerts" | "owners"> {
+export interface MaintenanceDeps extends Omit<Deps, "alerts" | "owners"> {
   readonly log: Log;
   /** Who has sessions in a tenant. */
   readonly owners: { list(tenant: string, afterRow: number, limit: number): Promise<readonly OwnerEntry[]> };
@@ -42,7 +42,7 @@ export interface Operation {
    * throw has the step made again; what concerns one session alone is told as a failure and goes on.
    * @param runId names the run in the audit
    */
-  slice(request: OperationRequest, cursor: string | null, parts: MaintenanceParts, runId: string): Promise<Slice>;
+  slice(request: OperationRequest, cursor: string | null, parts: MaintenanceDeps, runId: string): Promise<Slice>;
 }
 
 /** What became of one session. */
@@ -59,5 +59,5 @@ export interface Visit {
 export interface Visited {
   readonly ref: SessionRef;
   readonly request: OperationRequest;
-  readonly parts: MaintenanceParts;
+  readonly parts: MaintenanceDeps;
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { ThreadkeepError } from "../api/errors.ts";
 import { parseRequest } from "../api/faults.ts";
 import { runIdSchema, type WorkflowPayload, workflowPayloadSchema } from "../api/operation-run.ts";
-import type { MaintenanceParts } from "./operation.ts";
+import type { MaintenanceDeps } from "./operation.ts";
 import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
 
 /**
@@ -12,7 +12,7 @@ import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
  * `POST /v1/admin/operations`. Whoever may start it is an operator; its payload may be wrong all the same.
  * @param partsOf builds what the operations are made of
  */
-export function createOperationsWorkflow(partsOf: (env: Env) => MaintenanceParts) {
+export function createOperationsWorkflow(partsOf: (env: Env) => MaintenanceDeps) {
   return class extends WorkflowEntrypoint<Env> {
     override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<RunEnd> {
       const payload = parsePayload(event.payload, event.instanceId);

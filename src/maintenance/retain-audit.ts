@@ -3,7 +3,7 @@ import type { Database } from "../archive/database.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
-export interface RetentionParts {
+export interface RetentionDeps {
   /** Runs a body on a connection of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   readonly log: Log;
@@ -14,7 +14,7 @@ export interface RetentionParts {
  * event without a place goes to the default one. A day on which PostgreSQL is away is made up for by the next.
  * @param keepDays at least 30
  */
-export async function retainAudit({ withDatabase, log }: RetentionParts, keepDays: number): Promise<void> {
+export async function retainAudit({ withDatabase, log }: RetentionDeps, keepDays: number): Promise<void> {
   try {
     const { created, dropped } = await withDatabase((database) => retainAuditEvents(database, keepDays));
     log.info("audit_retained", { created, dropped, keepDays });

@@ -14,7 +14,7 @@ import { faultOf } from "../api/problem.ts";
 import { TENANT_OWNER } from "../api/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { auditRun } from "./audit-run.ts";
-import type { MaintenanceParts, Slice } from "./operation.ts";
+import type { MaintenanceDeps, Slice } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** What an instance of a Workflow offers: `do` remembers what its body gave, and never runs it again. */
@@ -43,7 +43,7 @@ export const PACING: Pacing = { slicesPerInstance: 200, pauseMs: 1_000 };
 /** What an instance is given, and what it ended with. */
 export type RunEnd = { readonly status: "complete" | "cancelled" | "continued"; readonly report: OperationReport };
 
-export interface RunParts extends MaintenanceParts {
+export interface RunDeps extends MaintenanceDeps {
   readonly pacing: Pacing;
 }
 
@@ -52,7 +52,7 @@ export async function runOperation(
   payload: WorkflowPayload,
   instanceId: string,
   steps: Steps,
-  parts: RunParts,
+  parts: RunDeps,
 ): Promise<RunEnd> {
   const { chain, ...request } = payload;
   const run = chain?.run ?? instanceId;
@@ -94,7 +94,7 @@ export async function runOperation(
 }
 
 /** A run that HTTP began is noted, and in the audit, already. One that is new here was started by wrangler. */
-async function begin(run: string, request: OperationRequest, parts: RunParts): Promise<string> {
+async function begin(run: string, request: OperationRequest, parts: RunDeps): Promise<string> {
   const begun = await parts.operations.runs.begin(run, request, "running");
   const { tenant = null, user: owner = TENANT_OWNER } = request;
   if (begun.created) auditRun("startOperation", { tenant, owner }, run, parts);
@@ -107,7 +107,7 @@ async function takeSlice(
   run: string,
   request: OperationRequest,
   before: OperationState,
-  parts: RunParts,
+  parts: RunDeps,
 ): Promise<{ state: OperationState; waitMs: number } | null> {
   const known = await parts.operations.runs.read(run);
   if (known !== null && known.finishedAt !== null) return null;

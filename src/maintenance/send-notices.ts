@@ -10,7 +10,7 @@ const MAX_NOTICES = 20;
  * Sends what a keeper owes, in its order. While the webhook is away the rest wait, so that an end does not overtake its start.
  * @param now ms since 1970
  */
-export async function sendOwed(keeper: AlertKeeper, webhook: Webhook, log: Log, now: () => number): Promise<void> {
+export async function sendPending(keeper: AlertKeeper, webhook: Webhook, log: Log, now: () => number): Promise<void> {
   for (const { notice, attempts } of await keeper.takeNotices(MAX_NOTICES)) {
     const posted = await postNotice(webhook, notice, now());
     if (posted.outcome === "taken") {

@@ -1,7 +1,7 @@
 import { MAX_SLICE_SIZE, type OperationRequest } from "../api/operation-run.ts";
 import type { UserRef } from "../api/user.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
-import type { MaintenanceParts } from "./operation.ts";
+import type { MaintenanceDeps } from "./operation.ts";
 
 /** The user whom a request names; its schema has seen to it that there is one. */
 export function userOf({ op, tenant, user }: OperationRequest): UserRef {
@@ -10,7 +10,7 @@ export function userOf({ op, tenant, user }: OperationRequest): UserRef {
 }
 
 /** Reads the list alone. */
-export async function countSessions({ tenant, owner }: UserRef, parts: MaintenanceParts): Promise<number> {
+export async function countSessions({ tenant, owner }: UserRef, parts: MaintenanceDeps): Promise<number> {
   let count = 0;
   let cursor: string | null = null;
   do {

@@ -2,9 +2,9 @@ import type { Finding } from "../api/finding.ts";
 import { ownerName, type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
 import { type HeldFilter, type HeldRow, listHeldSessions } from "../archive/held.ts";
-import { listLooseLives } from "../archive/orphans.ts";
+import { listLooseEpochs } from "../archive/orphans.ts";
 import { isOrphan } from "./compare-archive.ts";
-import { type VerifyParts, verifySession } from "./verify-session.ts";
+import { type VerifyDeps, verifySession } from "./verify-session.ts";
 import { verifyUser } from "./verify-user.ts";
 
 /** Objects that are asked at once. */
@@ -26,7 +26,7 @@ export async function verifyHeldSessions(
   filter: HeldFilter,
   page: { readonly after: SessionRef | null; readonly limit: number },
   database: Database,
-  parts: VerifyParts,
+  parts: VerifyDeps,
 ): Promise<ArchivePage<SessionRef>> {
   const rows = await listHeldSessions(database, filter, page);
   const findings: Finding[] = [];
@@ -45,39 +45,39 @@ export async function verifyHeldSessions(
   return { findings, looked: rows.length, next: rows.length < page.limit ? null : nameOf(last) };
 }
 
-/** Rows of lives that no object knows any more. Asks each object. */
-export async function orphansAmong(rows: readonly HeldRow[], parts: Pick<VerifyParts, "sessions">): Promise<HeldRow[]> {
+/** Rows of epochs that no object knows any more. Asks each object. */
+export async function orphansAmong(rows: readonly HeldRow[], parts: Pick<VerifyDeps, "sessions">): Promise<HeldRow[]> {
   const orphans: HeldRow[] = [];
   for (let from = 0; from < rows.length; from += AT_ONCE) {
     const some = rows.slice(from, from + AT_ONCE);
-    const proofs = await Promise.all(some.map((row) => parts.sessions.get(row).proof()));
+    const reports = await Promise.all(some.map((row) => parts.sessions.get(row).checkIntegrity()));
     orphans.push(
       ...some.filter((row, index) => {
-        const proof = proofs[index];
-        return proof !== undefined && isOrphan(row, proof);
+        const report = reports[index];
+        return report !== undefined && isOrphan(row, report);
       }),
     );
   }
   return orphans;
 }
 
-/** A page of the lives of which the archive holds summaries, items or messages, and no row says of which session. */
-export async function verifyLooseLives(
+/** A page of the epochs of which the archive holds summaries, items or messages, and no row says of which session. */
+export async function verifyLooseEpochs(
   filter: HeldFilter,
   page: { readonly after: string; readonly limit: number },
   database: Database,
 ): Promise<ArchivePage<string>> {
-  const { lives, next } = await listLooseLives(database, page);
-  const among = lives.filter((life) => isOfOwner(life, filter));
-  const findings = among.map(({ incarnation, tenant, owner }): Finding => ({
+  const { epochs, next } = await listLooseEpochs(database, page);
+  const among = epochs.filter((epoch) => isOfOwner(epoch, filter));
+  const findings = among.map(({ epoch, tenant, owner }): Finding => ({
     kind: "orphan",
     tenant,
     owner,
     session: null,
-    detail: `the archive holds life ${incarnation}, and no row of its session`,
+    detail: `the archive holds epoch ${epoch}, and no row of its session`,
     mend: "archive",
   }));
-  return { findings, looked: lives.length, next };
+  return { findings, looked: epochs.length, next };
 }
 
 export function isOfOwner({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">, filter: HeldFilter): boolean {

@@ -7,7 +7,7 @@ import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
-import type { MaintenanceParts, Operation } from "./operation.ts";
+import type { MaintenanceDeps, Operation } from "./operation.ts";
 import { reportFindings } from "./report-findings.ts";
 import { type Verified, verifySession } from "./verify-session.ts";
 
@@ -19,7 +19,7 @@ const LANES = 4;
 /** What becomes of a session that was verified: a word for it, and what is still to be told. */
 export type Judge = (
   verified: Verified,
-  visited: { readonly ref: SessionRef; readonly database: Database; readonly parts: MaintenanceParts },
+  visited: { readonly ref: SessionRef; readonly database: Database; readonly parts: MaintenanceDeps },
 ) => Promise<{ readonly result: string; readonly findings: readonly Finding[] }>;
 
 /** @param judgeOf idempotent: a step that broke off is made again from its beginning */
@@ -54,7 +54,7 @@ export function eachVerified(judgeOf: (isDryRun: boolean) => Judge): Operation {
 async function judgeOne(
   ref: SessionRef,
   database: Database,
-  parts: MaintenanceParts,
+  parts: MaintenanceDeps,
   judge: Judge,
 ): Promise<{ result: string; findings: readonly Finding[]; failure: NamedSession | null }> {
   try {

@@ -1,11 +1,11 @@
-import { type Finding, findingOf, type Flaw, type SessionProof } from "../api/finding.ts";
+import { type Finding, findingOf, type Flaw, type IntegrityReport } from "../api/finding.ts";
 import type { SessionRef } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
 import { type HeldSession, readHeldMessages, readHeldSession, readHeldSummary } from "../archive/held.ts";
-import type { Parts } from "../usecases/request-context.ts";
+import type { Deps } from "../usecases/request-context.ts";
 import { compareArchive, compareMessages, compareSummary, isComparable, isSettled } from "./compare-archive.ts";
 
-export type VerifyParts = Pick<Parts, "directory" | "operations" | "sessions" | "users" | "withDatabase">;
+export type VerifyDeps = Pick<Deps, "directory" | "operations" | "sessions" | "users" | "withDatabase">;
 
 /**
  * - `sound`, `flawed`: it was looked at, in its object and in the archive; - `unsettled`: in its object alone, since the archive was
@@ -20,55 +20,55 @@ export interface Verified {
  * Checks the promises of a session: in its object by itself, and the archive's rows against that. Reads every version, item and message,
  * page by page. Changes nothing.
  */
-export async function verifySession(ref: SessionRef, database: Database, parts: VerifyParts): Promise<Verified> {
+export async function verifySession(ref: SessionRef, database: Database, parts: VerifyDeps): Promise<Verified> {
   const session = parts.sessions.get(ref);
-  const proof = await session.proof();
+  const report = await session.checkIntegrity();
   const held = await readHeldSession(database, ref);
-  const flaws: Flaw[] = [...proof.flaws];
+  const flaws: Flaw[] = [...report.flaws];
   const lacking: Flaw[] = [];
-  if (proof.state === "active" && proof.incarnation !== null) {
-    const life: Life = { ref, incarnation: proof.incarnation, isHeld: isComparable(proof, held), database, parts };
+  if (report.state === "active" && report.epoch !== null) {
+    const checked: CheckedEpoch = { ref, epoch: report.epoch, isHeld: isComparable(report, held), database, parts };
     for (const verify of [verifySummary, verifySources, verifyLog]) {
-      const found = await verify(life);
+      const found = await verify(checked);
       flaws.push(...found.flaws);
       lacking.push(...found.lacking);
     }
   }
-  lacking.push(...((await lostSession(ref, proof, held, parts)) ?? compareArchive(proof, held)));
-  if (proof.state === "active") flaws.push(...(await unlistedSession(ref, parts)));
+  lacking.push(...((await lostSession(ref, report, held, parts)) ?? compareArchive(report, held)));
+  if (report.state === "active") flaws.push(...(await unlistedSession(ref, parts)));
   // Whatever moved while it was looked at is no finding.
-  const isAsItWas = (isSettled(proof) || isOver(proof)) && isUnchanged(proof, await session.proof());
+  const isAsItWas = (isSettled(report) || isOver(report)) && isUnchanged(report, await session.checkIntegrity());
   if (isAsItWas) flaws.push(...lacking);
   const findings = flaws.map((flaw) => findingOf(ref, flaw));
   if (findings.length > 0) return { result: "flawed", findings };
-  if (proof.state === "nothing" || proof.state === "copying") return { result: "absent", findings };
+  if (report.state === "nothing" || report.state === "copying") return { result: "absent", findings };
   return { result: isAsItWas ? "sound" : "unsettled", findings };
 }
 
-function isOver({ state }: SessionProof): boolean {
+function isOver({ state }: IntegrityReport): boolean {
   return state === "nothing" || state === "erased";
 }
 
-function isUnchanged(before: SessionProof, after: SessionProof): boolean {
-  const isSame = (of: (proof: SessionProof) => unknown): boolean => of(before) === of(after);
+function isUnchanged(before: IntegrityReport, after: IntegrityReport): boolean {
+  const isSame = (of: (report: IntegrityReport) => unknown): boolean => of(before) === of(after);
   return (
     isSame(({ state }) => state) &&
-    isSame(({ incarnation }) => incarnation) &&
+    isSame(({ epoch }) => epoch) &&
     isSame(({ rev }) => rev) &&
     isSame(({ archivedRev }) => archivedRev) &&
-    isSame(({ isArchiveOwed }) => isArchiveOwed) &&
-    isSame(({ erasedLives }) => erasedLives.join())
+    isSame(({ isArchivePending }) => isArchivePending) &&
+    isSame(({ erasedEpochs }) => erasedEpochs.join())
   );
 }
 
-/** One life of a session, which is looked through page by page. */
-interface Life {
+/** One epoch of a session, which is looked through page by page. */
+interface CheckedEpoch {
   readonly ref: SessionRef;
-  readonly incarnation: string;
+  readonly epoch: string;
   /** The archive holds it, too. */
   readonly isHeld: boolean;
   readonly database: Database;
-  readonly parts: VerifyParts;
+  readonly parts: VerifyDeps;
 }
 
 /** What is wrong in the object, and with what the archive has of it. */
@@ -90,23 +90,23 @@ class FlawList {
   }
 }
 
-async function verifySummary({ ref, incarnation, isHeld, database, parts }: Life): Promise<Found> {
+async function verifySummary({ ref, epoch, isHeld, database, parts }: CheckedEpoch): Promise<Found> {
   const found = new FlawList();
   for (let afterVersion = 0; ;) {
-    const page = await parts.sessions.get(ref).proofOfSummary(incarnation, afterVersion);
+    const page = await parts.sessions.get(ref).checkSummaryIntegrity(epoch, afterVersion);
     if (page === null) return found;
-    const life = { tenant: ref.tenant, incarnation };
-    const there = isHeld ? await readHeldSummary(database, life, afterVersion, page.throughVersion) : null;
+    const checked = { tenant: ref.tenant, epoch };
+    const there = isHeld ? await readHeldSummary(database, checked, afterVersion, page.throughVersion) : null;
     found.add(page.flaws, there === null ? [] : compareSummary(page, there, ref));
     if (page.isLast) return found;
     afterVersion = page.throughVersion;
   }
 }
 
-async function verifySources({ ref, incarnation, parts }: Life): Promise<Found> {
+async function verifySources({ ref, epoch, parts }: CheckedEpoch): Promise<Found> {
   const found = new FlawList();
   for (let afterRow = 0; ;) {
-    const page = await parts.sessions.get(ref).proofOfSources(incarnation, afterRow);
+    const page = await parts.sessions.get(ref).checkSourcesIntegrity(epoch, afterRow);
     if (page === null) return found;
     found.add(page.flaws);
     if (page.isLast) return found;
@@ -114,15 +114,15 @@ async function verifySources({ ref, incarnation, parts }: Life): Promise<Found> 
   }
 }
 
-async function verifyLog({ ref, incarnation, isHeld, database, parts }: Life): Promise<Found> {
+async function verifyLog({ ref, epoch, isHeld, database, parts }: CheckedEpoch): Promise<Found> {
   const found = new FlawList();
   for (let afterSeq = 0; ;) {
-    const page = await parts.sessions.get(ref).proofOfLog(incarnation, afterSeq);
+    const page = await parts.sessions.get(ref).checkLogIntegrity(epoch, afterSeq);
     if (page === null) return found;
     found.add(page.flaws);
     const last = page.messages.at(-1);
     if (isHeld && last !== undefined) {
-      const there = await readHeldMessages(database, { tenant: ref.tenant, incarnation }, afterSeq, last.seq);
+      const there = await readHeldMessages(database, { tenant: ref.tenant, epoch }, afterSeq, last.seq);
       found.add([], compareMessages(page.messages, there));
     }
     if (page.isLast) return found;
@@ -133,11 +133,11 @@ async function verifyLog({ ref, incarnation, isHeld, database, parts }: Life): P
 /** The archive may be the only place that still has it: that is for people to decide. Null: it is not lost. */
 async function lostSession(
   ref: SessionRef,
-  proof: SessionProof,
+  report: IntegrityReport,
   held: HeldSession | null,
-  parts: VerifyParts,
+  parts: VerifyDeps,
 ): Promise<Flaw[] | null> {
-  if (proof.state !== "nothing" || held === null || held.row.isErased) return null;
+  if (report.state !== "nothing" || held === null || held.row.isErased) return null;
   const { isListed, erasure } = await parts.directory.standing(ref);
   if (!isListed || erasure !== null) return null;
   const detail =
@@ -145,7 +145,7 @@ async function lostSession(
   return [{ kind: "lost-session", detail, mend: null }];
 }
 
-async function unlistedSession(ref: SessionRef, parts: VerifyParts): Promise<Flaw[]> {
+async function unlistedSession(ref: SessionRef, parts: VerifyDeps): Promise<Flaw[]> {
   const { isListed, erasure } = await parts.directory.standing(ref);
   // Where the user was erased, that is what is found.
   if (isListed || erasure !== null) return [];

@@ -3,7 +3,7 @@ import type { UserRef } from "../api/user.ts";
 import type { Database } from "../archive/database.ts";
 import { listHeldSessions } from "../archive/held.ts";
 import { countUserRows } from "../archive/users.ts";
-import type { VerifyParts } from "./verify-session.ts";
+import type { VerifyDeps } from "./verify-session.ts";
 
 /** Sessions of a user that are asked whether anything of them is left. */
 const MAX_ASKED = 100;
@@ -13,7 +13,7 @@ const MAX_ASKED = 100;
  * failed jobs, and in the directory. Whoever is just being erased is left to that. An erasure is forgotten four days after its end:
  * what a restore brings back then is found as orphans. Changes nothing.
  */
-export async function verifyUser(user: UserRef, database: Database, parts: VerifyParts): Promise<Finding[]> {
+export async function verifyUser(user: UserRef, database: Database, parts: VerifyDeps): Promise<Finding[]> {
   const { erasure, entries, hasAuditKey } = await parts.users.standing(user);
   if (erasure !== "erased") return [];
   const left = [
@@ -29,8 +29,8 @@ export async function verifyUser(user: UserRef, database: Database, parts: Verif
   return [{ ...flaw, ...user, session: null }];
 }
 
-async function countObjects({ tenant, owner }: UserRef, database: Database, parts: VerifyParts): Promise<number> {
+async function countObjects({ tenant, owner }: UserRef, database: Database, parts: VerifyDeps): Promise<number> {
   const held = await listHeldSessions(database, { tenant, owner }, { after: null, limit: MAX_ASKED });
-  const proofs = await Promise.all(held.map((ref) => parts.sessions.get(ref).proof()));
-  return proofs.filter(({ state }) => state !== "nothing").length;
+  const reports = await Promise.all(held.map((ref) => parts.sessions.get(ref).checkIntegrity()));
+  return reports.filter(({ state }) => state !== "nothing").length;
 }

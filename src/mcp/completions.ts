@@ -3,7 +3,7 @@
 import { MAX_PAGE_SIZE } from "../api/limits.ts";
 import { faultOf } from "../api/problem.ts";
 import { sessionIdSchema } from "../api/session.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { listSessions, readSession } from "../usecases/sessions.ts";
 import { protocolError } from "./faults.ts";
 import type { OnFault } from "./tool-server.ts";
@@ -18,7 +18,7 @@ export interface Completions {
   seq(beginning: string, sessionId: string | undefined): Promise<string[]>;
 }
 
-export function completionsFor(call: Call, onFault: OnFault): Completions {
+export function completionsFor(call: RequestContext, onFault: OnFault): Completions {
   const answering = async (complete: () => Promise<string[]>): Promise<string[]> => {
     try {
       return await complete();

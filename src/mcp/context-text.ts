@@ -3,7 +3,7 @@
 import type { ContextMeta, ContextRequest, TextContext } from "../api/context.ts";
 import { MIN_CONTEXT_TOKENS } from "../api/limits.ts";
 import { readContextJson } from "../usecases/context.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { withinResult } from "./budget.ts";
 import { fence } from "./fenced-text.ts";
 
@@ -23,7 +23,7 @@ const MAX_OMITTED = 20;
 
 /** The context in the format `text`, which guards what it holds; so many tokens as Claude counts them, and never more than a client takes. */
 export async function readContextText(
-  call: Call,
+  call: RequestContext,
   sessionId: string,
   request: Pick<ContextRequest, "query" | "atSeq"> & { readonly maxTokens: number },
 ): Promise<ToldContext> {

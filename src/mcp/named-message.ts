@@ -4,7 +4,7 @@ import { ThreadkeepError } from "../api/errors.ts";
 import { seqSchema } from "../api/message.ts";
 import { idText } from "../api/text.ts";
 import { listMessages } from "../usecases/messages.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 
 export const nameOfMessage = {
   seq: seqSchema.optional().describe("Place of the message; needs the right to read as well"),
@@ -13,7 +13,7 @@ export const nameOfMessage = {
 
 /** @returns the id of the message; a fault says what to do where there is none */
 export async function namedMessage(
-  call: Call,
+  call: RequestContext,
   sessionId: string,
   { seq, messageId }: { readonly seq?: number | undefined; readonly messageId?: string | undefined },
 ): Promise<string> {

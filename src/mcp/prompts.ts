@@ -6,7 +6,7 @@ import { parseBody } from "../api/faults.ts";
 import { faultOf } from "../api/problem.ts";
 import { sessionIdSchema } from "../api/session.ts";
 import { readContextJson } from "../usecases/context.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";
@@ -46,7 +46,7 @@ export const prompts: readonly PromptSpec[] = [
 
 const argumentsSchema = z.strictObject({ sessionId: sessionIdSchema });
 
-export function registerPrompts(server: McpServer, call: Call, onFault: OnFault): void {
+export function registerPrompts(server: McpServer, call: RequestContext, onFault: OnFault): void {
   const completions = completionsFor(call, onFault);
   const sessionId = completable(z.string().describe("The session to read"), (value) => completions.sessionId(value));
   for (const { name, title, description, operations, ask } of prompts) {

@@ -6,7 +6,7 @@ import { DEFAULT_PAGE_SIZE, MAX_MCP_TOKENS } from "../api/limits.ts";
 import { faultOf } from "../api/problem.ts";
 import { readContextJson } from "../usecases/context.ts";
 import { listMessages } from "../usecases/messages.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { listSessions } from "../usecases/sessions.ts";
 import { listSummaries } from "../usecases/summaries.ts";
 import { completionsFor } from "./completions.ts";
@@ -30,7 +30,7 @@ interface ResourceSpec {
   readonly description: string;
   /** The use cases that it calls. */
   readonly operations: readonly object[];
-  read(call: Call, sessionId: string, seq: number): Promise<string>;
+  read(call: RequestContext, sessionId: string, seq: number): Promise<string>;
 }
 
 export const resources: readonly ResourceSpec[] = [
@@ -80,7 +80,7 @@ export const resources: readonly ResourceSpec[] = [
   },
 ];
 
-export function registerResources(server: McpServer, call: Call, onFault: OnFault): void {
+export function registerResources(server: McpServer, call: RequestContext, onFault: OnFault): void {
   const completions = completionsFor(call, onFault);
   const complete = {
     id: (value: string) => completions.sessionId(value),

@@ -1,5 +1,5 @@
 import type { ScopeChallengeHandler } from "@modelcontextprotocol/server";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { refuseAhead } from "../usecases/use-case.ts";
 import type { OnFault } from "./tool-server.ts";
 import { scopesOf } from "./tool.ts";
@@ -8,7 +8,11 @@ import { scopesOf } from "./tool.ts";
  * Turns away a token that lacks a scope, with the scopes that a client has to ask its user for: it does so by itself (MCP calls it step-up).
  * Whoever has a key is refused by the operation, in words, since there is nobody to ask.
  */
-export function challengeFor(call: Call, operations: readonly object[], onFault: OnFault): ScopeChallengeHandler {
+export function challengeFor(
+  call: RequestContext,
+  operations: readonly object[],
+  onFault: OnFault,
+): ScopeChallengeHandler {
   return () => {
     const { kind, scopes } = call.principal;
     if (kind !== "user") return undefined;

@@ -5,13 +5,13 @@ import { createMcpHandler } from "agents/mcp/server";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { MCP_ROUTE, metadataUrl } from "./protected-resource.ts";
 import { createToolServer, type OnFault } from "./tool-server.ts";
 
 /** A request whose sender is known. */
 export interface McpRequest {
-  readonly call: Call;
+  readonly call: RequestContext;
   readonly request: Request;
   /** What of it was read already: its JSON. */
   readonly body: unknown;

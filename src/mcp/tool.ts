@@ -6,12 +6,12 @@ import { parseBody } from "../api/faults.ts";
 import { DEFAULT_MCP_TOKENS, MAX_MCP_TOKENS, MIN_CONTEXT_TOKENS } from "../api/limits.ts";
 import type { Scope } from "../api/principal.ts";
 import { sessionIdSchema } from "../api/session.ts";
-import type { Call } from "../usecases/request-context.ts";
+import type { RequestContext } from "../usecases/request-context.ts";
 import { specOf } from "../usecases/use-case.ts";
 
 /** What a tool is run with. */
 export interface Running {
-  readonly call: Call;
+  readonly call: RequestContext;
   /** Aborted once nobody waits for the result any more. */
   readonly signal: AbortSignal;
   /** Tells whoever asked for it how far it is. */

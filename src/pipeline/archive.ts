@@ -7,12 +7,12 @@ import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
 import { takeOffList } from "../directory/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict, waitOut } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineDeps, retryLater, type Verdict, waitOut } from "./delivery.ts";
 import { gatherReports } from "./gather-reports.ts";
 import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleOver } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
-type Owed =
+type ArchiveTask =
   | {
       readonly kind: "write";
       readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq?: number | undefined };
@@ -31,7 +31,7 @@ interface Unread {
 }
 
 interface Pending extends Unread {
-  readonly owed: Owed;
+  readonly task: ArchiveTask;
   /** About how much of it is held. */
   readonly bytes: number;
   /** Operators may know of it. */
@@ -48,12 +48,12 @@ const MAX_HELD_BYTES = 8 * 1024 * 1024;
 
 /**
  * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
- * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object owes it.
+ * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object keeps it.
  * What is too much to be held at once is written in several such rounds.
  *
  * Without PostgreSQL no object is asked or told anything: the queue brings the messages again, and operators see one entry that counts them.
  */
-export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineParts): Promise<Verdict[]> {
+export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineDeps): Promise<Verdict[]> {
   const startedAt = Date.now();
   const verdicts: Verdict[] = deliveries.map(() => ACK);
   // Rows are locked in one order, or two batches with the same sessions could wait for each other.
@@ -86,15 +86,15 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
 }
 
 /** Takes deliveries off the list, and reads what their objects owe, until that is much. */
-async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelineParts): Promise<Pending[]> {
+async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelineDeps): Promise<Pending[]> {
   const pending: Pending[] = [];
   for (let bytes = 0; unread.length > 0 && bytes < MAX_HELD_BYTES;) {
     const read = await Promise.all(
       unread.splice(0, READ_AT_ONCE).map(async ({ delivery, index }): Promise<Pending | null> => {
         const { job } = delivery;
         try {
-          const owed = await readOwed(job, parts);
-          if (owed !== null) return { delivery, index, ...owed };
+          const task = await readTask(job, parts);
+          if (task !== null) return { delivery, index, ...task };
           await settleOver(parts, delivery);
         } catch (error) {
           parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
@@ -116,10 +116,10 @@ async function confirmSome(
   pending: readonly Pending[],
   results: readonly (ArchiveResult | Error)[],
   verdicts: Verdict[],
-  given: PipelineParts,
+  given: PipelineDeps,
 ): Promise<void> {
   const { run, report } = gatherReports(pending.length, given.operations.report);
-  const parts: PipelineParts = { ...given, operations: { ...given.operations, report } };
+  const parts: PipelineDeps = { ...given, operations: { ...given.operations, report } };
   await Promise.all(
     pending.map((entry, at) =>
       run(async () => {
@@ -134,17 +134,17 @@ async function confirmSome(
   );
 }
 
-async function readOwed(job: JobMessage, parts: PipelineParts): Promise<Omit<Pending, keyof Unread> | null> {
+async function readTask(job: JobMessage, parts: PipelineDeps): Promise<Omit<Pending, keyof Unread> | null> {
   const session = parts.sessions.get(job);
   if (job.kind === "erase") {
-    const erasure = await session.readErasure(job.jobId, job.incarnation);
+    const erasure = await session.readErasure(job.jobId, job.epoch);
     if (erasure === null) return null;
     const { createdAt, hasFailed, settles = [], grantedAt = 0 } = erasure;
-    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, bytes: 0, hasFailed };
+    return { task: { kind: "erasure", createdAt, settles, grantedAt }, bytes: 0, hasFailed };
   }
-  const write = await session.readArchiveDelta(job.jobId, job.incarnation);
+  const write = await session.readArchiveDelta(job.jobId, job.epoch);
   if (write === null) return null;
-  return { owed: { kind: "write", write }, bytes: write.bytes, hasFailed: write.hasFailed };
+  return { task: { kind: "write", write }, bytes: write.bytes, hasFailed: write.hasFailed };
 }
 
 function lockName({ delivery: { job } }: Unread): string {
@@ -156,18 +156,18 @@ async function applyWithin(transaction: Database, entry: Pending): Promise<Archi
   try {
     return await transaction.transaction((savepoint) => apply(savepoint, entry, false));
   } catch (error) {
-    if (entry.owed.kind === "erasure" || rowFaultOf(error) === null) throw error;
+    if (entry.task.kind === "erasure" || rowFaultOf(error) === null) throw error;
     return transaction.transaction((savepoint) => apply(savepoint, entry, true));
   }
 }
 
 async function apply(
   database: Database,
-  { delivery: { job }, owed }: Pending,
+  { delivery: { job }, task }: Pending,
   isRowByRow: boolean,
 ): Promise<ArchiveResult> {
-  if (owed.kind === "write") return applyArchiveWrite(database, owed.write, isRowByRow);
-  await applyErasure(database, { ref: job, incarnation: job.incarnation, createdAt: owed.createdAt });
+  if (task.kind === "write") return applyArchiveWrite(database, task.write, isRowByRow);
+  await applyErasure(database, { ref: job, epoch: job.epoch, createdAt: task.createdAt });
   return "applied";
 }
 
@@ -191,41 +191,41 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
 }
 
 async function confirm(
-  { delivery, owed, hasFailed }: Pending,
+  { delivery, task, hasFailed }: Pending,
   result: ArchiveResult | Error,
-  parts: PipelineParts,
+  parts: PipelineDeps,
 ): Promise<void> {
   const { job } = delivery;
   const session = parts.sessions.get(job);
-  const { jobId, incarnation } = job;
+  const { jobId, epoch } = job;
   if (result instanceof Error) {
     const reason = `archive: ${reasonOf(result)}`;
-    const report = await session.noteFailure(jobId, incarnation, { reason });
+    const report = await session.noteFailure(jobId, epoch, { reason });
     await reportFailure(parts, job, reason, report);
-  } else if (owed.kind === "erasure") {
+  } else if (task.kind === "erasure") {
     await forgetTombstone(job, parts);
-    const heldUntil = await takeOffList(parts.directory, job, owed.grantedAt, () => session.listing());
+    const heldUntil = await takeOffList(parts.directory, job, task.grantedAt, () => session.listing());
     if (heldUntil !== null) {
-      await session.postponeErasure(jobId, incarnation, heldUntil);
+      await session.postponeErasure(jobId, epoch, heldUntil);
       return;
     }
     // Before the session confirms, which is the last to know of them. Without the list the job comes again.
-    for (const ended of owed.settles) await parts.operations.clear(ended);
-    const hasFailedSince = await session.confirmErased(jobId, incarnation);
+    for (const ended of task.settles) await parts.operations.clear(ended);
+    const hasFailedSince = await session.confirmErased(jobId, epoch);
     await reportRecovery(parts, delivery, hasFailed || hasFailedSince);
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
-    await session.forgetArchived(jobId, incarnation);
+    await session.forgetArchived(jobId, epoch);
   } else if (typeof result === "object" && "outrankedBy" in result) {
     parts.log.warn("archive_outranked", { jobId });
-    await session.forgetArchived(jobId, incarnation, result.outrankedBy);
+    await session.forgetArchived(jobId, epoch, result.outrankedBy);
   } else {
-    const { rev, version, messageSeq } = owed.write;
+    const { rev, version, messageSeq } = task.write;
     const aside = typeof result === "object" ? result.setAside : null;
     // Before the session confirms, which would not come again for it.
     if (aside !== null) await reportSetAside(parts, job, aside);
     const setAside = aside === null ? {} : { setAside: aside.total };
-    const hasFailedSince = await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
+    const hasFailedSince = await session.confirmArchived(jobId, epoch, { rev, version, messageSeq, ...setAside });
     await reportRecovery(parts, delivery, hasFailed || hasFailedSince);
   }
 }
@@ -234,7 +234,7 @@ async function confirm(
  * A session that was erased before its user may be confirmed only after that: its tombstone then names somebody who was erased. One
  * whose erasure is under way is looked for by that.
  */
-async function forgetTombstone(job: JobMessage, parts: PipelineParts): Promise<void> {
+async function forgetTombstone(job: JobMessage, parts: PipelineDeps): Promise<void> {
   if (job.owner === TENANT_OWNER) return;
   const erasure = await parts.users.readErasure(job);
   if (erasure?.state === "erased") await parts.withDatabase((database) => eraseUserRows(database, job));

@@ -5,14 +5,14 @@ import { type Database, isArchiveAway } from "../archive/database.ts";
 import type { DirectoryClient } from "../directory/client.ts";
 import { auditDelaySeconds } from "../lib/retry-policy.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
+import { ACK, type PipelineDeps, type Verdict } from "./delivery.ts";
 
 export interface AuditDelivery {
   readonly body: unknown;
   readonly attempts: number;
 }
 
-type AuditParts = Pick<PipelineParts, "directory" | "withDatabase" | "log">;
+type AuditDeps = Pick<PipelineDeps, "directory" | "withDatabase" | "log">;
 
 /** The events of one delivery. */
 interface Told<Event> {
@@ -22,7 +22,7 @@ interface Told<Event> {
 }
 
 /** Stores the events of many messages in one statement; one by one if PostgreSQL takes that amiss, so that a bad one holds up nobody else. */
-export async function storeAudit(deliveries: readonly AuditDelivery[], parts: AuditParts): Promise<Verdict[]> {
+export async function storeAudit(deliveries: readonly AuditDelivery[], parts: AuditDeps): Promise<Verdict[]> {
   const verdicts = deliveries.map(({ attempts }) => laterOf(attempts));
   const queued: Told<QueuedAuditEvent>[] = [];
   for (const [index, { body, attempts }] of deliveries.entries()) {
@@ -48,7 +48,7 @@ export async function storeAudit(deliveries: readonly AuditDelivery[], parts: Au
 async function storeAll(
   database: Database,
   told: readonly Told<AuditEvent>[],
-  log: AuditParts["log"],
+  log: AuditDeps["log"],
 ): Promise<readonly Told<AuditEvent>[]> {
   try {
     await storeAuditEvents(
@@ -69,7 +69,7 @@ async function storeAll(
 async function storeEach(
   database: Database,
   told: readonly Told<AuditEvent>[],
-  log: AuditParts["log"],
+  log: AuditDeps["log"],
 ): Promise<Told<AuditEvent>[]> {
   const stored: Told<AuditEvent>[] = [];
   let left = countEvents(told);
@@ -112,7 +112,7 @@ function countEvents(messages: readonly Told<unknown>[]): number {
 }
 
 /** What could not be stored in four days is lost. */
-export function buryAudit(deliveries: readonly AuditDelivery[], parts: Pick<AuditParts, "log">): Verdict[] {
+export function buryAudit(deliveries: readonly AuditDelivery[], parts: Pick<AuditDeps, "log">): Verdict[] {
   const events = deliveries.map(({ body }) => auditMessageSchema.safeParse(body).data?.events.length ?? 0);
   parts.log.error("audit_lost", {
     messages: deliveries.length,

@@ -3,48 +3,48 @@ import { LASTING_KINDS, readMemories } from "../archive/memories.ts";
 import { readHeldItems } from "../archive/sessions.ts";
 import { waitDelayMs } from "../lib/retry-policy.ts";
 import { newestFirst } from "../prompt/items.ts";
-import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
-import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { ALL_SESSIONS, type EpochRef, type CarriedItems } from "../session/client.ts";
+import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleOver } from "./report.ts";
 
 /** How often a summary is waited for before what there is has to do: half a minute, by the pauses between. */
 const MAX_WAITS = 6;
 
 /** Gives a new session what the summary of another held: from that one's object, or from the archive if it expired. */
-export async function carryOver(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function carryOver(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
-  const { jobId, incarnation } = job;
+  const { jobId, epoch } = job;
   const session = parts.sessions.get(job);
-  const next = await session.nextCarrying(jobId, incarnation);
+  const next = await session.nextCarryOver(jobId, epoch);
   if (next === null) {
     await settleOver(parts, delivery);
     return ACK;
   }
   const { source, lease, sends, hasFailed } = next;
-  const luggage = await pack({ ...job, session: source.session }, source, job.session, sends < MAX_WAITS, parts);
-  const ended = luggage !== "wait" && (await session.carryOver(jobId, incarnation, lease, luggage));
+  const carriedItems = await pack({ ...job, session: source.session }, source, job.session, sends < MAX_WAITS, parts);
+  const ended = carriedItems !== "wait" && (await session.carryOver(jobId, epoch, lease, carriedItems));
   if (ended !== false) await reportRecovery(parts, delivery, hasFailed || ended === "known");
   else {
     // Its object sends it again, however long that takes: a queue would give it up after some minutes.
-    await session.putOff(jobId, incarnation, { afterMs: waitDelayMs(sends), hasProgressed: false });
+    await session.putOff(jobId, epoch, { afterMs: waitDelayMs(sends), hasProgressed: false });
   }
   return ACK;
 }
 
 async function pack(
   ref: { readonly tenant: string; readonly owner: string; readonly session: string },
-  source: Life,
+  source: EpochRef,
   child: string,
   mayWait: boolean,
-  parts: PipelineParts,
-): Promise<Luggage | null | "wait"> {
+  parts: PipelineDeps,
+): Promise<CarriedItems | null | "wait"> {
   if (source.session === ALL_SESSIONS) return packMemories(ref, child, parts);
-  const carried = await parts.sessions.get(ref).readCarried(source.incarnation, mayWait);
+  const carried = await parts.sessions.get(ref).readCarried(source.epoch, mayWait);
   if (carried === null) return null;
   if (carried.next === "wait") return "wait";
   if (carried.next === "items") return carried;
   const held = await parts.withDatabase((database) =>
-    readHeldItems(database, { tenant: ref.tenant, incarnation: source.incarnation }),
+    readHeldItems(database, { tenant: ref.tenant, epoch: source.epoch }),
   );
   return { ...held, items: newestFirst(held.items), origins: carried.origins };
 }
@@ -61,22 +61,22 @@ const MAX_MEMORY_SESSIONS = 25;
 async function packMemories(
   { tenant, owner }: { readonly tenant: string; readonly owner: string },
   child: string,
-  parts: PipelineParts,
-): Promise<Luggage> {
+  parts: PipelineDeps,
+): Promise<CarriedItems> {
   const memories = await parts.withDatabase((database) => readMemories(database, { tenant, owner }, MAX_MEMORIES));
   const bySession = [...Map.groupBy(memories, ({ session }) => session)].filter(([session]) => session !== child);
   const packed = await Promise.all(
-    bySession.slice(0, MAX_MEMORY_SESSIONS).map(async ([session, held]): Promise<Luggage | null> => {
+    bySession.slice(0, MAX_MEMORY_SESSIONS).map(async ([session, held]): Promise<CarriedItems | null> => {
       const source = parts.sessions.get({ tenant, owner, session });
       const begun = await source.beginContinuation(child);
       if (!begun.ok) return null;
-      const { incarnation } = begun.value;
-      const carried = await source.readCarried(incarnation, false);
+      const { epoch } = begun.value;
+      const carried = await source.readCarried(epoch, false);
       if (carried === null || carried.next === "wait") return null;
-      const archived = held.filter((memory) => memory.incarnation === incarnation).map(({ item }) => item);
+      const archived = held.filter((memory) => memory.epoch === epoch).map(({ item }) => item);
       const own = {
         session,
-        incarnation,
+        epoch,
         kind: "further",
         throughSeq: 0,
         state: "done",
@@ -86,13 +86,13 @@ async function packMemories(
         // One that expired can say nothing more: the archive has what held last.
         items: (carried.next === "archive" ? archived : carried.items.filter(isLasting)).map((item) => ({
           ...item,
-          ...(item.sourceSession === undefined ? { sourceSession: session, sourceIncarnation: incarnation } : {}),
+          ...(item.sourceSession === undefined ? { sourceSession: session, sourceEpoch: epoch } : {}),
         })),
         origins: [own, ...carried.origins],
       };
     }),
   );
-  const given = packed.filter((luggage) => luggage !== null);
+  const given = packed.filter((carriedItems) => carriedItems !== null);
   return {
     throughSeq: 0,
     items: given.flatMap(({ items }) => items),

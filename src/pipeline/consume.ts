@@ -4,7 +4,7 @@ import { traceIdOf } from "../telemetry/trace.ts";
 import { archiveBatch } from "./archive.ts";
 import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
-import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineDeps, retryLater, type Verdict } from "./delivery.ts";
 import { embedSession } from "./embed.ts";
 import { eraseCopies } from "./erase-copies.ts";
 import { eraseUser } from "./erase-user.ts";
@@ -24,7 +24,7 @@ const AUDIT_QUEUE = "threadkeep-audit";
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
 export async function consume(
   batch: Pick<MessageBatch, "queue" | "messages">,
-  { metrics, ...given }: PipelineParts,
+  { metrics, ...given }: PipelineDeps,
 ): Promise<void> {
   const { queue, messages } = batch;
   if (queue.startsWith(AUDIT_QUEUE)) {
@@ -37,7 +37,7 @@ export async function consume(
   }
   const startedAt = Date.now();
   const ledger = createJobLedger();
-  const parts: PipelineParts = { ...given, ledger };
+  const parts: PipelineDeps = { ...given, ledger };
   const measure = (message: Message, verdict: Verdict, about: MeasuredOf): void => {
     const job = measuredJob(message, verdict, about, ledger, startedAt);
     metrics?.job(job);
@@ -91,7 +91,7 @@ export async function consume(
 }
 
 /** What is done for one session by itself. The other kinds are written to the archive, many in one transaction. */
-const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineParts) => Promise<Verdict>>> = {
+const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineDeps) => Promise<Verdict>>> = {
   summarize: summarizeSession,
   fork: copyFork,
   restore: carryOver,
@@ -103,7 +103,7 @@ const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelinePa
 
 async function settleArchives(
   archives: readonly { message: Message; delivery: Delivery }[],
-  parts: PipelineParts,
+  parts: PipelineDeps,
   measure: (message: Message, verdict: Verdict, about: MeasuredOf) => void,
 ): Promise<void> {
   if (archives.length === 0) return;
@@ -123,10 +123,10 @@ async function settleArchives(
   }
 }
 
-/** @param job what the object that owes it is told of, if that is within reach and something else was not */
+/** @param job what the object that keeps it is told of, if that is within reach and something else was not */
 async function settle(
   message: Message,
-  parts: PipelineParts,
+  parts: PipelineDeps,
   body: () => Promise<Verdict>,
   job?: JobMessage,
 ): Promise<Verdict> {
@@ -142,7 +142,7 @@ async function settle(
 
 const LEASED: ReadonlySet<JobKind> = new Set(["summarize", "embed"]);
 
-async function isGivenBack(job: JobMessage, failure: unknown, parts: PipelineParts): Promise<boolean> {
+async function isGivenBack(job: JobMessage, failure: unknown, parts: PipelineDeps): Promise<boolean> {
   try {
     await giveBack(job, failure, parts);
     return true;

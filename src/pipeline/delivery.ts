@@ -14,7 +14,7 @@ import type { TenantClient } from "../tenant/client.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the consumers are made of; the entry hands it over. */
-export interface PipelineParts {
+export interface PipelineDeps {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
   readonly users: UserClient;
@@ -24,7 +24,7 @@ export interface PipelineParts {
   readonly archiveOutage: OutageClient;
   readonly summarizer: SummarizerClient;
   /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
-  readonly makeshift: SummarizerClient | null;
+  readonly fallback: SummarizerClient | null;
   /** Makes vectors of what may be found by its meaning; null where that is off. */
   readonly embedder: Embedder | null;
   /** Runs a body on a connection of its own, for the requests that these traces are of. */
@@ -35,7 +35,7 @@ export interface PipelineParts {
   readonly ledger?: JobLedger;
 }
 
-/** What becomes of a delivery. The object owes the work until it is confirmed, so an acknowledged delivery loses nothing. */
+/** What becomes of a delivery. The object keeps the work until it is confirmed, so an acknowledged delivery loses nothing. */
 export type Verdict = { readonly verdict: "ack" } | { readonly verdict: "retry"; readonly delaySeconds: number };
 
 export const ACK: Verdict = { verdict: "ack" };

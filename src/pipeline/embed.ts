@@ -5,7 +5,7 @@ import type { TenantSettings } from "../api/tenant.ts";
 import { type Embedder, EmbedderError } from "../embedder/client.ts";
 import type { EmbeddingStep } from "../session/client.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reasonOf, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /** Calls of one delivery, each of 64 texts at most. The job comes again at once, and goes on from there. */
@@ -16,7 +16,7 @@ const OVER_BUDGET_REST_SECONDS = 3_600;
 type CallStep = Extract<EmbeddingStep, { next: "call" }>;
 
 /** Makes the vectors that a session lacks: what was left over when its summary landed, or failed then. */
-export async function embedSession(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function embedSession(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const tenant = await parts.tenants.read(job.tenant);
   // The object sends it again by itself, and so goes on once the tenant does.
@@ -32,7 +32,7 @@ export async function embedSession(delivery: Delivery, parts: PipelineParts): Pr
  * Goes on with the vectors of what a summary has just covered. Nothing of that may keep the delivery of the summary from its end: the job is
  * owed, and is sent if nothing comes of this.
  */
-export async function embedSummarized(job: JobMessage, tenant: TenantSettings, parts: PipelineParts): Promise<void> {
+export async function embedSummarized(job: JobMessage, tenant: TenantSettings, parts: PipelineDeps): Promise<void> {
   try {
     await embed({ job, attempts: 1 }, tenant, parts);
   } catch (error) {
@@ -40,13 +40,13 @@ export async function embedSummarized(job: JobMessage, tenant: TenantSettings, p
   }
 }
 
-/** @returns `nothing` if nothing was owed any more */
-async function embed(delivery: Delivery, tenant: TenantSettings, parts: PipelineParts): Promise<"nothing" | "tried"> {
+/** @returns `nothing` if nothing was pending any more */
+async function embed(delivery: Delivery, tenant: TenantSettings, parts: PipelineDeps): Promise<"nothing" | "tried"> {
   const { job } = delivery;
-  const { jobId, incarnation } = job;
+  const { jobId, epoch } = job;
   const { embedder } = parts;
   const session = parts.sessions.get(job);
-  let step = await session.beginEmbedding(jobId, incarnation, embedder?.model ?? null);
+  let step = await session.beginEmbedding(jobId, epoch, embedder?.model ?? null);
   let calls = 0;
   for (; step.next === "call"; calls += 1) {
     const { lease } = step;
@@ -54,7 +54,7 @@ async function embed(delivery: Delivery, tenant: TenantSettings, parts: Pipeline
     if (embedder === null) return "tried";
     if (calls >= MAX_CALLS) {
       await settleLate(parts, job);
-      await session.putOff(jobId, incarnation, { afterMs: 0, lease, hasProgressed: true });
+      await session.putOff(jobId, epoch, { afterMs: 0, lease, hasProgressed: true });
       return "tried";
     }
     const made = await makeVectors(step, tenant, embedder);
@@ -67,12 +67,12 @@ async function embed(delivery: Delivery, tenant: TenantSettings, parts: Pipeline
         ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
         ...(made.usage === undefined ? {} : { usage: { inputTokens: made.usage.inputTokens, outputTokens: 0 } }),
       };
-      await reportFailure(parts, job, reason, await session.noteFailure(jobId, incarnation, failure));
+      await reportFailure(parts, job, reason, await session.noteFailure(jobId, epoch, failure));
       return "tried";
     }
     const { model } = embedder;
     const { vectors, usage } = made;
-    step = await session.saveVectors(jobId, incarnation, lease, { model, vectors, usage });
+    step = await session.saveVectors(jobId, epoch, lease, { model, vectors, usage });
   }
   if (step.next !== "done") return "tried";
   if (step.hasFailed || calls > 0) await reportRecovery(parts, delivery, step.hasFailed);
@@ -115,7 +115,7 @@ async function makeVectors(
 }
 
 /** Counts what was spent against the tenant's budget. A tenant out of reach costs the count, not the vectors. */
-async function noteSpent(parts: PipelineParts, tenant: string, usage: EmbeddingUsage | undefined): Promise<void> {
+async function noteSpent(parts: PipelineDeps, tenant: string, usage: EmbeddingUsage | undefined): Promise<void> {
   if (usage === undefined) return;
   try {
     await parts.tenants.spendOnEmbeddings(tenant, usage);

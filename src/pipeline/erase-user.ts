@@ -6,7 +6,7 @@ import { countUserRows, eraseUserRows } from "../archive/users.ts";
 import type { SessionRemains } from "../directory/user-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
-import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
+import { ACK, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
 /** A delivery that erased for so long makes room for others. The directory sends another. */
@@ -21,11 +21,11 @@ const FOUND_AT_ONCE = 1_000;
  * Erases a user: the objects first, at once; then, when each of them says that nothing is left and the archive has confirmed it, what
  * else names the user. The user's directory says what is next, and sends the job again until a look at every place finds nothing.
  */
-export async function eraseUser(job: UserJobMessage, given: PipelineParts): Promise<Verdict> {
+export async function eraseUser(job: UserJobMessage, given: PipelineDeps): Promise<Verdict> {
   const startedAt = Date.now();
   const traceId = traceIdOf(job.trace);
   const traceIds = traceId === undefined ? [] : [traceId];
-  const parts: PipelineParts = { ...given, withDatabase: (body) => given.withDatabase(body, traceIds) };
+  const parts: PipelineDeps = { ...given, withDatabase: (body) => given.withDatabase(body, traceIds) };
   try {
     for (let asked = 0; ;) {
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
@@ -52,7 +52,7 @@ export async function eraseUser(job: UserJobMessage, given: PipelineParts): Prom
   }
 }
 
-async function wipe(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
+async function wipe(sessions: readonly string[], job: UserJobMessage, parts: PipelineDeps): Promise<void> {
   const wiped: string[] = [];
   try {
     await forEach(sessions, async (session) => {
@@ -65,7 +65,7 @@ async function wipe(sessions: readonly string[], job: UserJobMessage, parts: Pip
   }
 }
 
-async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
+async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineDeps): Promise<void> {
   // Pairs: a session may be called what every object has already.
   const looked: [session: string, remains: SessionRemains][] = [];
   try {
@@ -77,7 +77,7 @@ async function look(sessions: readonly string[], job: UserJobMessage, parts: Pip
   }
 }
 
-function sessionOf(session: string, { tenant, owner }: UserJobMessage, parts: PipelineParts) {
+function sessionOf(session: string, { tenant, owner }: UserJobMessage, parts: PipelineDeps) {
   return parts.sessions.get({ tenant, owner, session });
 }
 
@@ -93,7 +93,7 @@ async function forEach(sessions: readonly string[], body: (session: string) => P
  * there is none by then, since each object has its own row there erased.
  * @returns whether there is any
  */
-async function findMore(job: UserJobMessage, parts: PipelineParts): Promise<boolean> {
+async function findMore(job: UserJobMessage, parts: PipelineDeps): Promise<boolean> {
   const { tenant, owner } = job;
   return parts.withDatabase(async (database) => {
     let news = 0;
@@ -108,10 +108,10 @@ async function findMore(job: UserJobMessage, parts: PipelineParts): Promise<bool
   });
 }
 
-async function eraseElsewhere(job: UserJobMessage, parts: PipelineParts): Promise<void> {
+async function eraseElsewhere(job: UserJobMessage, parts: PipelineDeps): Promise<void> {
   const archive = await parts.withDatabase(async (database) => {
-    const lives = await eraseUserRows(database, job);
-    return countUserRows(database, job, lives);
+    const epochs = await eraseUserRows(database, job);
+    return countUserRows(database, job, epochs);
   });
   await parts.operations.clearUser(job);
   const failedJobs = await parts.operations.countOfUser(job);

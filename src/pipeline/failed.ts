@@ -9,7 +9,7 @@ import {
 import type { JobStanding } from "../lib/retry-policy.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, retryLater, type Verdict } from "./delivery.ts";
-import { noteFailedJob, type ReportParts } from "./report.ts";
+import { noteFailedJob, type ReportDeps } from "./report.ts";
 
 const NOT_DELIVERED = "The queue gave up delivering it: its session object was out of reach.";
 const NOT_UNDERSTOOD = "The body of the job was not understood: was it written by a later version?";
@@ -20,9 +20,9 @@ const anyJobSchema = z.object({ kind: name, tenant: name, owner: name, session: 
 
 /**
  * A dead letter: a delivery that no consumer could bring to its object, or could not understand. It is indexed for operators; the
- * object still owes the work and goes on sending it. What it owes no more, or what a consumer is at, is nothing to tell of.
+ * object still keeps the work and goes on sending it. What it owes no more, or what a consumer is at, is nothing to tell of.
  */
-export async function recordDeadLetter(body: unknown, attempts: number, parts: ReportParts): Promise<Verdict> {
+export async function recordDeadLetter(body: unknown, attempts: number, parts: ReportDeps): Promise<Verdict> {
   const parsed = z.union([jobMessageSchema, userJobMessageSchema]).safeParse(body);
   const now = new Date().toISOString();
   const reason = parsed.success ? NOT_DELIVERED : NOT_UNDERSTOOD;
@@ -35,7 +35,7 @@ export async function recordDeadLetter(body: unknown, attempts: number, parts: R
   const job = parsed.data;
   const { kind, tenant, owner, jobId } = job;
   const standing = await standingOf(job, parts);
-  if (standing !== null && standing !== "owed") {
+  if (standing !== null && standing !== "pending") {
     parts.log.info("dead_letter_settled", { kind, jobId, standing });
     // It may have been listed while its object was out of reach.
     if (standing === "over") await parts.operations.clear(jobId);
@@ -49,12 +49,12 @@ export async function recordDeadLetter(body: unknown, attempts: number, parts: R
 
 type AnyJob = JobMessage | UserJobMessage;
 
-/** Null if whoever owes the work is out of reach, which may be why nothing came of the delivery. */
-async function standingOf(job: AnyJob, parts: ReportParts): Promise<JobStanding | null> {
+/** Null if whoever keeps the work is out of reach, which may be why nothing came of the delivery. */
+async function standingOf(job: AnyJob, parts: ReportDeps): Promise<JobStanding | null> {
   try {
-    if (job.kind !== "erase-user") return await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
+    if (job.kind !== "erase-user") return await parts.sessions.get(job).jobStanding(job.jobId, job.epoch);
     const erasure = await parts.users.readErasure(job);
-    return erasure?.state === "erasing" ? "owed" : "over";
+    return erasure?.state === "erasing" ? "pending" : "over";
   } catch (error) {
     parts.log.warn("dead_letter_unanswered", { kind: job.kind, jobId: job.jobId, ...errorFields(error) });
     return null;
@@ -69,7 +69,7 @@ async function settleLetter(
   job: AnyJob,
   standing: JobStanding | null,
   attempts: number,
-  parts: ReportParts,
+  parts: ReportDeps,
 ): Promise<Verdict> {
   if (standing === null) return retryLater(attempts);
   // The end of a user's erasure takes its job off the list in any case.
@@ -77,13 +77,13 @@ async function settleLetter(
     if ((await standingOf(job, parts)) === "over") await parts.operations.clear(job.jobId);
     return ACK;
   }
-  const isNoted = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, NOT_DELIVERED);
+  const isNoted = await parts.sessions.get(job).noteUndelivered(job.jobId, job.epoch, NOT_DELIVERED);
   if (!isNoted) await parts.operations.clear(job.jobId);
   return ACK;
 }
 
 /**
- * What a body says that was not understood. It has the same name each time that it comes: whoever owes the work sends it every few
+ * What a body says that was not understood. It has the same name each time that it comes: whoever keeps the work sends it every few
  * minutes, and one job of tomorrow would else crowd out all others.
  */
 async function readAny(body: unknown): Promise<Pick<Failure, "jobId" | "kind" | "tenant" | "owner" | "session">> {

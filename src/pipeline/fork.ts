@@ -1,5 +1,5 @@
 import type { CopyStep } from "../session/client.ts";
-import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /** A delivery that copied for so long makes room for others, and comes again at once. */
@@ -8,12 +8,12 @@ const MAX_COPY_MS = 10_000;
 const MAX_PAGES = 250;
 
 /** Copies a fork from its source, page by page. It goes on from wherever an earlier delivery got to. */
-export async function copyFork(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function copyFork(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const startedAt = Date.now();
-  const { jobId, incarnation } = job;
+  const { jobId, epoch } = job;
   const fork = parts.sessions.get(job);
-  let step: CopyStep | "known" | null = await fork.nextCopyStep(jobId, incarnation);
+  let step: CopyStep | "known" | null = await fork.nextCopyStep(jobId, epoch);
   if (step === null) {
     await settleOver(parts, delivery);
     return ACK;
@@ -23,18 +23,18 @@ export async function copyFork(delivery: Delivery, parts: PipelineParts): Promis
     ({ hasFailed } = step);
     if (pages >= MAX_PAGES || Date.now() - startedAt > MAX_COPY_MS) {
       await settleLate(parts, job);
-      await fork.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });
+      await fork.putOff(jobId, epoch, { afterMs: 0, hasProgressed: true });
       return ACK;
     }
     const source = parts.sessions.get({ ...job, session: step.source.session });
-    const page = await source.readCopyPage(step.source.incarnation, step.afterSeq, step.throughSeq);
+    const page = await source.readCopyPage(step.source.epoch, step.afterSeq, step.throughSeq);
     if (page === null) {
-      const grantedAt = await fork.loseCopy(jobId, incarnation);
+      const grantedAt = await fork.loseCopy(jobId, epoch);
       await parts.directory.remove(job, grantedAt);
       parts.log.warn("fork_lost", { jobId });
       break;
     }
-    step = await fork.saveCopyPage(jobId, incarnation, page);
+    step = await fork.saveCopyPage(jobId, epoch, page);
   }
   await reportRecovery(parts, delivery, hasFailed || step === "known");
   return ACK;

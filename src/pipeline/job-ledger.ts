@@ -1,30 +1,30 @@
 import type { SummarizerUsage } from "../api/summarizer.ts";
-import { NOTHING_SPENT, type Spent } from "../telemetry/metrics.ts";
+import { NOTHING_MEASURED, type MeasuredSpending } from "../telemetry/metrics.ts";
 
 /** What becomes of the jobs of one batch, as those who handle them tell it: an acknowledged delivery may have failed. */
 export interface JobLedger {
   /** The attempt failed, and its object knows. */
   fail(jobId: string, gaveUp: boolean): void;
   /** @param model empty if none answered */
-  spend(jobId: string, model: string, usage: SummarizerUsage | undefined, isMakeshift: boolean): void;
+  spend(jobId: string, model: string, usage: SummarizerUsage | undefined, isFallback: boolean): void;
   failureOf(jobId: string): "failed" | "gave-up" | null;
-  spentOn(jobId: string): Spent;
+  spentOn(jobId: string): MeasuredSpending;
 }
 
 export function createJobLedger(): JobLedger {
   const failures = new Map<string, "failed" | "gave-up">();
-  const spendings = new Map<string, Spent>();
-  const spentOn = (jobId: string): Spent => spendings.get(jobId) ?? NOTHING_SPENT;
+  const spendings = new Map<string, MeasuredSpending>();
+  const spentOn = (jobId: string): MeasuredSpending => spendings.get(jobId) ?? NOTHING_MEASURED;
   return {
     fail: (jobId, gaveUp) => void failures.set(jobId, gaveUp ? "gave-up" : "failed"),
-    spend(jobId, model, usage, isMakeshift) {
+    spend(jobId, model, usage, isFallback) {
       const before = spentOn(jobId);
       spendings.set(jobId, {
         model: model === "" ? before.model : model,
         inputTokens: before.inputTokens + (usage?.inputTokens ?? 0),
         outputTokens: before.outputTokens + (usage?.outputTokens ?? 0),
         costMicroDollars: before.costMicroDollars + (usage?.costMicroDollars ?? 0),
-        makeshifts: before.makeshifts + (isMakeshift ? 1 : 0),
+        fallbacks: before.fallbacks + (isFallback ? 1 : 0),
       });
     },
     failureOf: (jobId) => failures.get(jobId) ?? null,

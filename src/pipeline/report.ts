@@ -12,7 +12,7 @@ import type { GatheredReports } from "./gather-reports.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the session object noted of a failed attempt. */
-export interface FailureReport {
+export interface ReportedFailure {
   readonly failures: number;
   readonly gaveUp: boolean;
   readonly firstError: string;
@@ -20,24 +20,24 @@ export interface FailureReport {
   readonly lastFailedAt: number;
 }
 
-/** The job that a failure is of. One that is about all of a user names no session, and belongs to no life of one. */
+/** The job that a failure is of. One that is about all of a user names no session, and belongs to no epoch of one. */
 export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & {
   readonly kind: string;
-  readonly incarnation?: string;
+  readonly epoch?: string;
   readonly trace?: string | undefined;
 };
 
 /** The part of a session's object that knows what became of a job. */
 export interface JobKeeper {
-  jobStanding(jobId: string, incarnation: string): Promise<JobStanding>;
+  jobStanding(jobId: string, epoch: string): Promise<JobStanding>;
   /**
    * @param failedAt when it failed, if the object knows of that; by default it is a failure of now
    * @returns false if the job is over, and operators need not know
    */
-  noteUndelivered(jobId: string, incarnation: string, reason: string, failedAt?: number): Promise<boolean>;
+  noteUndelivered(jobId: string, epoch: string, reason: string, failedAt?: number): Promise<boolean>;
 }
 
-export interface ReportParts {
+export interface ReportDeps {
   readonly sessions: { get(ref: SessionRef): JobKeeper };
   readonly operations: Pick<OperationsClient, "clear" | "settleLate"> & Pick<GatheredReports, "report">;
   readonly users: Pick<UserClient, "readErasure">;
@@ -51,10 +51,10 @@ export interface ReportParts {
  * of reach must not fail the work itself.
  */
 export async function reportFailure(
-  parts: ReportParts,
+  parts: ReportDeps,
   job: ReportedJob,
   reason: string,
-  report: FailureReport | null,
+  report: ReportedFailure | null,
 ): Promise<void> {
   if (report === null) return;
   const { failures, gaveUp } = report;
@@ -72,10 +72,10 @@ export async function reportFailure(
 
 /** Puts a job on the list of failures that operators read. Rejects if its object cannot be told of that: the delivery has to come again. */
 export async function indexFailure(
-  parts: ReportParts,
+  parts: ReportDeps,
   job: ReportedJob,
   reason: string,
-  { failures, gaveUp, firstError, firstFailedAt, lastFailedAt }: FailureReport,
+  { failures, gaveUp, firstError, firstFailedAt, lastFailedAt }: ReportedFailure,
 ): Promise<void> {
   try {
     await noteFailedJob(parts, {
@@ -95,7 +95,7 @@ export async function indexFailure(
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
     // The erasure of a user may be over by now. Its delivery that comes again takes it off the list.
-    if (job.incarnation === undefined) throw error;
+    if (job.epoch === undefined) throw error;
   }
   // It may be on the list all the same: an answer can be lost, and what is asked afterwards can fail.
   if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);
@@ -105,17 +105,17 @@ export async function indexFailure(
  * Another delivery may have done the job, or some of it, while this one told of its failure, and have taken it off the list before it was
  * there. That is said afterwards: from then on whoever does the rest knows that it is on the list.
  */
-async function noteListed(parts: ReportParts, job: ReportedJob, reason: string, failedAt: number): Promise<void> {
-  if (job.incarnation === undefined) return;
-  const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);
-  if (!isOwed) await parts.operations.clear(job.jobId);
+async function noteListed(parts: ReportDeps, job: ReportedJob, reason: string, failedAt: number): Promise<void> {
+  if (job.epoch === undefined) return;
+  const isPending = await parts.sessions.get(job).noteUndelivered(job.jobId, job.epoch, reason, failedAt);
+  if (!isPending) await parts.operations.clear(job.jobId);
 }
 
 /**
  * Puts a failure on the list, unless its user was erased. That is asked afterwards: asked before, an erasure could end in between. One
  * under way takes it off the list itself.
  */
-export async function noteFailedJob(parts: ReportParts, failure: Failure): Promise<void> {
+export async function noteFailedJob(parts: ReportDeps, failure: Failure): Promise<void> {
   await parts.operations.report(failure);
   const { tenant, owner, jobId } = failure;
   if (owner === "" || owner === TENANT_OWNER) return;
@@ -128,12 +128,12 @@ export async function noteFailedJob(parts: ReportParts, failure: Failure): Promi
  * left. Rejects if the list is out of reach: nobody else tells of them.
  */
 export async function reportSetAside(
-  parts: ReportParts,
+  parts: ReportDeps,
   job: JobMessage,
   { total, named }: SetAsideRows,
 ): Promise<void> {
-  const { kind, tenant, owner, session, incarnation } = job;
-  const jobId = setAsideIdOf(incarnation);
+  const { kind, tenant, owner, session, epoch } = job;
+  const jobId = setAsideIdOf(epoch);
   if (total === 0) {
     await parts.operations.clear(jobId);
     return;
@@ -159,7 +159,7 @@ export function reasonOf(error: unknown): string {
  * @param hasFailed as its object knows: an attempt failed, or operators were told of a delivery that came to nothing
  */
 export async function reportRecovery(
-  parts: ReportParts,
+  parts: ReportDeps,
   { job, attempts }: Delivery,
   hasFailed: boolean,
 ): Promise<void> {
@@ -168,7 +168,7 @@ export async function reportRecovery(
 }
 
 /** Says that a job is no longer late, if its session may have told so: it is done, or held back on purpose. */
-export async function settleLate(parts: ReportParts, job: JobMessage): Promise<void> {
+export async function settleLate(parts: ReportDeps, job: JobMessage): Promise<void> {
   if (!isLate(job)) return;
   try {
     await parts.operations.settleLate(job.jobId);
@@ -178,12 +178,12 @@ export async function settleLate(parts: ReportParts, job: JobMessage): Promise<v
 }
 
 /**
- * Says of a job of which nothing is owed any more that it is done, if operators may know of it: whoever did it may never have heard
+ * Says of a job of which nothing is pending any more that it is done, if operators may know of it: whoever did it may never have heard
  * that it was, and taken it off no list. That delivery comes again, be it the first that was sent. One that was given up stays there.
  */
-export async function settleOver(parts: ReportParts, { job, attempts }: Delivery): Promise<void> {
+export async function settleOver(parts: ReportDeps, { job, attempts }: Delivery): Promise<void> {
   if (!isLate(job) && attempts === 1) return;
-  const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
+  const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.epoch);
   if (standing === "over") await clearFailure(parts, job);
   else await settleLate(parts, job);
 }
@@ -193,7 +193,7 @@ function isLate({ sends = 1 }: JobMessage): boolean {
 }
 
 /** Takes a job off the lists of what fails and of what is late, on which it need not be. */
-export async function clearFailure(parts: ReportParts, job: Pick<JobMessage, "jobId">): Promise<void> {
+export async function clearFailure(parts: ReportDeps, job: Pick<JobMessage, "jobId">): Promise<void> {
   try {
     await parts.operations.clear(job.jobId);
   } catch (error) {

@@ -79,7 +79,7 @@ export function outside(off: readonly SeqRange[], fromSeq: Seq, throughSeq: Seq)
 }
 
 /** The parts of a range that are on a branch, oldest first. */
-export function piecesOf({ headSeq, off }: Branch, fromSeq: Seq, throughSeq: Seq): SeqRange[] {
+export function branchPiecesOf({ headSeq, off }: Branch, fromSeq: Seq, throughSeq: Seq): SeqRange[] {
   return outside(off, fromSeq, Math.min(throughSeq, headSeq));
 }
 

@@ -5,12 +5,12 @@ import type { Content } from "../api/message.ts";
 import { fromAiSdk } from "./incoming/ai-sdk.ts";
 import { fromAnthropic, RESULTS_ID_SUFFIX } from "./incoming/anthropic.ts";
 import { fromOpenaiChat } from "./incoming/openai-chat.ts";
-import type { Taken } from "./incoming/taken.ts";
+import type { TakenMessages } from "./incoming/taken.ts";
 
 /** An append as it is stored, and where in what was sent each of its messages stood. */
 export interface TakenAppend {
   readonly request: AppendRequest;
-  readonly placed: readonly Taken[];
+  readonly placed: readonly TakenMessages[];
 }
 
 /** An append in our own shape, whatever shape its messages came in: the formats that come in are siblings of those that go out. */
@@ -21,7 +21,7 @@ export function takeIn(incoming: IncomingAppend): TakenAppend {
   return { request: { ...rest, messages: placed.map(({ message }) => message) }, placed };
 }
 
-function takenMessages(incoming: IncomingAppend): Taken[] {
+function takenMessages(incoming: IncomingAppend): TakenMessages[] {
   const path = (index: number): string => `/messages/${index}`;
   switch (incoming.format) {
     case "openai-chat":
@@ -36,7 +36,7 @@ function takenMessages(incoming: IncomingAppend): Taken[] {
 }
 
 /** What each shape checks of itself holds here, but for what comes of several fields together. */
-function refuseMisfits(placed: readonly Taken[]): void {
+function refuseMisfits(placed: readonly TakenMessages[]): void {
   const seen = new Set<string>();
   const errors = placed.flatMap(({ message: { id, content }, path }) => {
     const faults: FieldFault[] = [];
@@ -64,7 +64,7 @@ function refuseMisfits(placed: readonly Taken[]): void {
 }
 
 /** The contents with their places, for what is too large. */
-export function contentsOf(placed: readonly Taken[]): { path: string; content: Content }[] {
+export function contentsOf(placed: readonly TakenMessages[]): { path: string; content: Content }[] {
   return placed.map(({ message: { content }, path, partPaths }) => ({
     path: partPaths === null ? `${path}/content` : path,
     content,

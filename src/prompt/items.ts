@@ -43,14 +43,11 @@ export function ownSources(item: Pick<Item, "sourceSeqs" | "sourceSession">): re
   return item.sourceSession === undefined ? item.sourceSeqs : [];
 }
 
-/** Which session and which life of it an item was carried over from; nothing of one that was not. */
-export function sourceOf({
-  sourceSession,
-  sourceIncarnation,
-}: KeptItem): Pick<KeptItem, "sourceSession" | "sourceIncarnation"> {
+/** Which session and which epoch of it an item was carried over from; nothing of one that was not. */
+export function sourceOf({ sourceSession, sourceEpoch }: KeptItem): Pick<KeptItem, "sourceSession" | "sourceEpoch"> {
   return {
     ...(sourceSession === undefined ? {} : { sourceSession }),
-    ...(sourceIncarnation === undefined ? {} : { sourceIncarnation }),
+    ...(sourceEpoch === undefined ? {} : { sourceEpoch }),
   };
 }
 
@@ -287,7 +284,7 @@ export function sameItem(a: KeptItem, b: KeptItem): boolean {
     a.kind === b.kind &&
     a.status === b.status &&
     a.sourceSession === b.sourceSession &&
-    a.sourceIncarnation === b.sourceIncarnation &&
+    a.sourceEpoch === b.sourceEpoch &&
     a.sourceSeqs.length === b.sourceSeqs.length &&
     a.sourceSeqs.every((seq, index) => seq === b.sourceSeqs[index])
   );

@@ -22,22 +22,22 @@ type PartType = "tool-result" | "tool-call";
  * @param most what it may take
  */
 export function fitStep(step: readonly Candidate[], target: TokenCount, most: TokenCount): Candidate[] | null {
-  if (costOf(step) <= most) return [...step];
+  if (stepCostOf(step) <= most) return [...step];
   let fitted = cutParts(step, "tool-result", target, MIN_OUTPUT_TOKENS);
-  if (costOf(fitted) > most) fitted = cutParts(fitted, "tool-call", most, CUT_MARKER_TOKENS);
-  if (costOf(fitted) > most) fitted = cutParts(fitted, "tool-result", most, CUT_MARKER_TOKENS);
-  if (costOf(fitted) > most) fitted = cutWords(fitted, most);
-  return costOf(fitted) <= most ? fitted : null;
+  if (stepCostOf(fitted) > most) fitted = cutParts(fitted, "tool-call", most, CUT_MARKER_TOKENS);
+  if (stepCostOf(fitted) > most) fitted = cutParts(fitted, "tool-result", most, CUT_MARKER_TOKENS);
+  if (stepCostOf(fitted) > most) fitted = cutWords(fitted, most);
+  return stepCostOf(fitted) <= most ? fitted : null;
 }
 
-export function costOf(candidates: readonly Candidate[]): TokenCount {
+export function stepCostOf(candidates: readonly Candidate[]): TokenCount {
   return candidates.reduce((sum, { cost }) => sum + cost, 0);
 }
 
 /** Cuts the parts of one type to one level, the small ones left whole. */
 function cutParts(step: readonly Candidate[], type: PartType, target: TokenCount, least: TokenCount): Candidate[] {
   const costs = step.flatMap(({ message }) => partsOf(message.content, type).map(partTokens));
-  const over = costOf(step) - target;
+  const over = stepCostOf(step) - target;
   if (over <= 0 || costs.length === 0) return [...step];
   const all = costs.reduce((sum, cost) => sum + cost, 0);
   const level = Math.max(least, waterLevel(costs, all - over));
@@ -59,7 +59,7 @@ function partsOf(content: Content | null, type: PartType): Part[] {
 /** Cuts whatever there is, the largest messages first. */
 function cutWords(step: readonly Candidate[], most: TokenCount): Candidate[] {
   const cut = step.map((candidate) => withShortAuthor(candidate, most));
-  let total = costOf(cut);
+  let total = stepCostOf(cut);
   const largestFirst = cut.map((_, index) => index).toSorted((a, b) => (cut[b]?.cost ?? 0) - (cut[a]?.cost ?? 0));
   for (const index of largestFirst) {
     const candidate = cut[index];

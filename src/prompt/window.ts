@@ -2,7 +2,7 @@ import type { Context } from "../api/context.ts";
 import type { Seq, TokenCount } from "../api/message.ts";
 import { type Allowance, bytesOf, type Candidate, isQuestion, type LogReader, withNamedFiles } from "./candidates.ts";
 import { toolIds } from "./message-text.ts";
-import { costOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts";
+import { stepCostOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts";
 import { leaveOutOutputs, wholeOutputsFrom } from "./old-outputs.ts";
 import { once } from "./once.ts";
 
@@ -94,7 +94,7 @@ function withCoveredQuestion(
   const newest = fitting[0];
   if (newest === undefined || !isUnderWay(newest) || fitting.some(isQuestion)) return fitting;
   const question = covered();
-  const asked = question === null ? null : fitMessage(question, allowance.tokens - costOf(fitting));
+  const asked = question === null ? null : fitMessage(question, allowance.tokens - stepCostOf(fitting));
   return asked === null ? fitting : [...fitting, asked];
 }
 
@@ -242,7 +242,7 @@ function chooseStart(fitting: readonly Candidate[], step: TokenCount, least: num
 
 /** Where bytes decide how much fits. A power of two: the steps lie where they lay before, though a little more or less fits now. */
 function stepWithin(candidates: readonly Candidate[]): TokenCount {
-  return 2 ** Math.floor(Math.log2(Math.max(1, costOf(candidates) * WINDOW_STEP_SHARE)));
+  return 2 ** Math.floor(Math.log2(Math.max(1, stepCostOf(candidates) * WINDOW_STEP_SHARE)));
 }
 
 /** Names a few more files than have no room, so that the first that is sent stays the same while messages come in, but for rare steps. */

@@ -69,7 +69,7 @@ import {
   type MessageListQuery,
   readMessage,
 } from "../usecases/messages.ts";
-import type { Call, Parts } from "../usecases/request-context.ts";
+import type { RequestContext, Deps } from "../usecases/request-context.ts";
 import { searchSessionJson } from "../usecases/search.ts";
 import {
   createSession,
@@ -77,7 +77,7 @@ import {
   forkSession,
   listSessions,
   readSession,
-  type SessionListQuery,
+  type ListSessionsQuery,
   switchBranch,
   updateSession,
 } from "../usecases/sessions.ts";
@@ -103,8 +103,8 @@ export interface Caller {
 }
 
 /** What the entry hands over. */
-export interface RpcParts {
-  readonly parts: Parts;
+export interface RpcDeps {
+  readonly parts: Deps;
   /** Throws `rate_limited` for a caller that sends too much. */
   limitRequests(principal: Principal): Promise<void>;
   readonly log: Log;
@@ -186,7 +186,7 @@ interface RawInput {
  * The class that another Worker binds to. Made by a function, so that what it is made of stays out of reach: every method of the
  * class can be called from the other side, and nothing else.
  */
-export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
+export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
   return class extends WorkerEntrypoint<Env, unknown> {
     /** Creates a session; one that is there is given back as it is. */
     create(session?: NewSession, caller?: Caller): Promise<SessionState> {
@@ -196,7 +196,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     }
 
     /** A page of the caller's sessions, newest first. */
-    sessions(query?: Partial<SessionListQuery>, caller?: Caller): Promise<Page<ListedSession>> {
+    sessions(query?: Partial<ListSessionsQuery>, caller?: Caller): Promise<Page<ListedSession>> {
       return this.#answer("sessions", caller, inputs.sessions, { query }, (call, input) =>
         listSessions(call, input.query),
       );
@@ -479,7 +479,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       caller: unknown,
       schema: S,
       raw: RawInput,
-      perform: (call: Call, input: z.output<S>, mended: readonly string[]) => Promise<T>,
+      perform: (call: RequestContext, input: z.output<S>, mended: readonly string[]) => Promise<T>,
     ): Promise<T> {
       const startedAt = performance.now();
       const requestId = crypto.randomUUID();

@@ -2,13 +2,13 @@ import { sessionName, type SessionRef } from "../api/session.ts";
 import type { ChatSession } from "./object.ts";
 
 export { ALL_SESSIONS } from "./copies/index.ts";
-export type { Luggage } from "./copies/index.ts";
+export type { CarriedItems } from "./copies/index.ts";
 export type { BegunImport, ImportStanding } from "./copies/index.ts";
 export type { CopyStep } from "./copies/index.ts";
 export type { NumberedLine } from "./copies/index.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live/index.ts";
 export type { EmbeddingStep } from "./summary/index.ts";
-export type { CopyAnswer, CopyErasures, Life } from "./copies/index.ts";
+export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
 
 export type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
 export { type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
@@ -20,7 +20,7 @@ export type SessionObject = Pick<
   ChatSession,
   | "abandonImport"
   | "append"
-  | "archiveAgain"
+  | "resyncArchive"
   | "beginContinuation"
   | "beginEmbedding"
   | "beginExport"
@@ -59,15 +59,15 @@ export type SessionObject = Pick<
   | "message"
   | "messages"
   | "newestQuestion"
-  | "nextCarrying"
+  | "nextCarryOver"
   | "nextCopyStep"
   | "noteFailure"
   | "noteUndelivered"
   | "postponeErasure"
-  | "proof"
-  | "proofOfLog"
-  | "proofOfSources"
-  | "proofOfSummary"
+  | "checkIntegrity"
+  | "checkLogIntegrity"
+  | "checkSourcesIntegrity"
+  | "checkSummaryIntegrity"
   | "putOff"
   | "readArchiveDelta"
   | "readCarried"
@@ -75,7 +75,7 @@ export type SessionObject = Pick<
   | "readErasure"
   | "readImport"
   | "readListing"
-  | "readOwedErasures"
+  | "readPendingErasures"
   | "reindex"
   | "remains"
   | "retryJob"

@@ -4,7 +4,7 @@ import type { Appender } from "../api/audit.ts";
 import type { ContextRequest, RenderedContext } from "../api/context.ts";
 import type { QueryMeaning, QueryVector } from "../api/embedding.ts";
 import { type Fault, type Outcome, ThreadkeepError } from "../api/errors.ts";
-import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../api/finding.ts";
+import type { LogIntegrity, IntegrityReport, SourcesIntegrity, SummaryIntegrity } from "../api/finding.ts";
 import type { Job, SummarizeRequest } from "../api/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../api/message.ts";
 import type { Page } from "../api/page.ts";
@@ -21,7 +21,7 @@ import { createUserDayClient } from "../directory/user-day-client.ts";
 import type { JobStanding } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { TakenNamespace } from "../tenant/taken-client.ts";
-import { archiveAgain, type ArchiveDelta, type Confirmed, forgetArchived, readArchiveDelta } from "./archive/index.ts";
+import { resyncArchive, type ArchiveDelta, type Confirmed, forgetArchived, readArchiveDelta } from "./archive/index.ts";
 import {
   abandonImport,
   beginContinuation,
@@ -30,7 +30,7 @@ import {
   type BegunFork,
   type BegunImport,
   type Carried,
-  type CarryingStep,
+  type CarryOverStep,
   checkImport,
   type Claim,
   confirmCopyErasures,
@@ -51,12 +51,12 @@ import {
   type ForkSource,
   type ImportStanding,
   LastPage,
-  type Life,
-  type Luggage,
-  nextCarrying,
+  type EpochRef,
+  type CarriedItems,
+  nextCarryOver,
   nextCopyStep,
   type NumberedLine,
-  oweCarrying,
+  scheduleCarryOver,
   type PassedOnPlace,
   readCopyPage,
   readExportEnd,
@@ -74,7 +74,7 @@ import { type LiveEnv, LiveFeed } from "./live/index.ts";
 import {
   appendForClient,
   applyTenantSettings,
-  type Birth,
+  type SessionCreation,
   contextAfterAppend,
   createSession,
   editForClient,
@@ -137,7 +137,7 @@ import {
   compareSummaries,
   type EmbeddingStep,
   knownSummary,
-  NOTHING_OWED,
+  NOTHING_PENDING,
   NOTHING_TO_EMBED,
   readLosses,
   readSummarized,
@@ -152,14 +152,14 @@ import {
   maintain,
   type MaintenanceResult,
   type MaintenanceTask,
-  proveLog,
-  proveSession,
-  proveSources,
-  proveSummary,
+  checkLogIntegrity,
+  checkIntegrity,
+  checkSourcesIntegrity,
+  checkSummaryIntegrity,
   reindex,
 } from "./verify/index.ts";
 
-export type { Birth } from "./log/index.ts";
+export type { SessionCreation } from "./log/index.ts";
 
 /** The part of the environment that a session uses. */
 export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
@@ -199,36 +199,36 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * @param continued the session whose summary it begins with
    */
   async create(
-    birth: Birth,
+    creation: SessionCreation,
     tenant?: TenantSettings,
-    continued?: Life,
+    continued?: EpochRef,
     trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
-    this.#recordGrant(birth, trace);
+    this.#recordGrant(creation, trace);
     return this.#calls.answer((unit) => {
       const isNew = unit.findSession() === null;
-      if (isNew) createSession(unit, birth);
+      if (isNew) createSession(unit, creation);
       else applyTenantSettings(unit);
-      if (isNew && continued !== undefined) oweCarrying(unit, { ...continued, ...NOT_YET_CARRIED });
+      if (isNew && continued !== undefined) scheduleCarryOver(unit, { ...continued, ...NOT_YET_CARRIED });
       return { session: readState(unit), created: isNew };
     }, tenant);
   }
 
   /**
-   * Appends a batch. Without `birth` an unknown session stays unknown.
+   * Appends a batch. Without `creation` an unknown session stays unknown.
    * @param by who appends, for the audit
    * @param wouldBe an unknown session that the directory has not been asked for: see `ClientAppend`
    */
   async append(
     request: AppendRequest,
-    birth: Birth | null,
+    creation: SessionCreation | null,
     tenant?: TenantSettings,
     by?: Appender,
     trace?: string,
     wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
     this.#noteTrace(trace);
-    const appended = this.#calls.answer((unit) => appendForClient(unit, { request, birth, by, wouldBe }), tenant);
+    const appended = this.#calls.answer((unit) => appendForClient(unit, { request, creation, by, wouldBe }), tenant);
     if (!appended.ok || request.context === undefined) return appended;
     // Only now: what fails while a context is made must not take the messages with it.
     return { ok: true, value: { ...appended.value, ...contextAfterAppend(this.#calls.unit(), request.context) } };
@@ -414,14 +414,14 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * @param source what `beginFork` gave
    */
   async createFork(
-    birth: Birth,
+    creation: SessionCreation,
     source: ForkSource,
     waitMs: number,
     tenant?: TenantSettings,
     trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
-    this.#recordGrant(birth, trace);
-    const begun = this.#calls.answer((unit) => createFork(unit, birth, source), tenant);
+    this.#recordGrant(creation, trace);
+    const begun = this.#calls.answer((unit) => createFork(unit, creation, source), tenant);
     if (!begun.ok) return begun;
     const { jobId, created } = begun.value;
     if (jobId !== null) await this.#calls.waiters.ended(jobId, waitMs);
@@ -430,7 +430,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** Notes that another session continues from this one, which may have expired. */
-  async beginContinuation(copy: string): Promise<Outcome<Life>> {
+  async beginContinuation(copy: string): Promise<Outcome<EpochRef>> {
     return this.#calls.answer((unit) => beginContinuation(unit, copy));
   }
 
@@ -451,13 +451,13 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** Begins to fill a new session from a file. Nobody sees it until it is whole. Repeated it changes nothing. */
   async beginImport(
-    birth: Birth,
+    creation: SessionCreation,
     begun: BegunImport,
     tenant?: TenantSettings,
     trace?: string,
   ): Promise<Outcome<ImportStanding>> {
-    this.#recordGrant(birth, trace);
-    return this.#calls.answer((unit) => beginImport(unit, birth, begun), tenant);
+    this.#recordGrant(creation, trace);
+    return this.#calls.answer((unit) => beginImport(unit, creation, begun), tenant);
   }
 
   /** Where an import stands. */
@@ -467,16 +467,16 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** Saves lines of a file: see `import-steps`. */
   async saveImportPage(
-    incarnation: string,
+    epoch: string,
     lines: readonly NumberedLine[],
     throughLine: number,
   ): Promise<Outcome<ImportProgress>> {
-    return this.#calls.answer((unit) => saveImportPage(unit, this.#lastPage, { incarnation, lines, throughLine }));
+    return this.#calls.answer((unit) => saveImportPage(unit, this.#lastPage, { epoch, lines, throughLine }));
   }
 
   /** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
-  async checkImport(incarnation: string): Promise<Outcome<null>> {
-    return this.#calls.answer((unit) => checkImport(unit, incarnation));
+  async checkImport(epoch: string): Promise<Outcome<null>> {
+    return this.#calls.answer((unit) => checkImport(unit, epoch));
   }
 
   /**
@@ -484,19 +484,19 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * @param grant of the directory, which lists it from now on
    */
   async finishImport(
-    incarnation: string,
-    { grantedAt = 0, isKnown = false }: Pick<Birth, "grantedAt" | "isKnown"> = {},
+    epoch: string,
+    { grantedAt = 0, isKnown = false }: Pick<SessionCreation, "grantedAt" | "isKnown"> = {},
   ): Promise<Outcome<FinishedImport>> {
-    const finished = finishedImport(this.#calls.unit(), incarnation);
+    const finished = finishedImport(this.#calls.unit(), epoch);
     if (finished !== null) return { ok: true, value: finished };
     // By itself, so that it stands where the rest is refused.
-    const recorded = this.#calls.answer((unit) => recordImportGrant(unit, incarnation, grantedAt));
+    const recorded = this.#calls.answer((unit) => recordImportGrant(unit, epoch, grantedAt));
     if (!recorded.ok) return recorded;
-    return this.#calls.answer((unit) => finishImportedSession(unit, incarnation, isKnown));
+    return this.#calls.answer((unit) => finishImportedSession(unit, epoch, isKnown));
   }
 
   /** Which of the claims of an import its messages bear out: see `import-steps`. */
-  async vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<Life & { readonly answers: boolean[] }>> {
+  async vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<EpochRef & { readonly answers: boolean[] }>> {
     return this.#calls.answer((unit) => vouchFor(unit, copy, claims));
   }
 
@@ -505,8 +505,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * @param grantedAt the newest grant of the directory that its caller was given, and that nothing else comes of
    * @returns the newest grant that this epoch knew of, for the list; null if somebody else sees to the list
    */
-  async abandonImport(incarnation: string, grantedAt = 0): Promise<number | null> {
-    const known = this.#calls.change((unit) => abandonImport(unit, incarnation));
+  async abandonImport(epoch: string, grantedAt = 0): Promise<number | null> {
+    const known = this.#calls.change((unit) => abandonImport(unit, epoch));
     if (known === null) return null;
     await this.#calls.vanishIfDone();
     return Math.max(known, grantedAt);
@@ -514,75 +514,70 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   // What consumers of the queues do
 
-  async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
-    return this.#calls.forJob(jobId, incarnation, NOTHING_OWED, (unit) => stepSummary(unit, jobId));
+  async beginSummary(jobId: string, epoch: string): Promise<SummaryStep> {
+    return this.#calls.forJob(jobId, epoch, NOTHING_PENDING, (unit) => stepSummary(unit, jobId));
   }
 
   /** See `SavedAnswer`. */
   async saveAnswer(
     jobId: string,
-    incarnation: string,
+    epoch: string,
     lease: string,
     answer: SummarizerAnswer,
-    shortfall: Failed | null = null,
+    fallbackCause: Failed | null = null,
     isEmbedded = false,
   ): Promise<SummaryStep> {
-    return this.#calls.forPaidJob(jobId, incarnation, tokensOf(answer.usage), NOTHING_OWED, (unit) =>
-      landAnswer(unit, jobId, { lease, answer, shortfall, isEmbedded }),
+    return this.#calls.forPaidJob(jobId, epoch, tokensOf(answer.usage), NOTHING_PENDING, (unit) =>
+      landAnswer(unit, jobId, { lease, answer, fallbackCause, isEmbedded }),
     );
   }
 
   /** @param model that is to make the vectors; null: none does any more, and the job is over */
-  async beginEmbedding(jobId: string, incarnation: string, model: string | null): Promise<EmbeddingStep> {
-    return this.#calls.forJob(jobId, incarnation, NOTHING_TO_EMBED, (unit) => stepEmbedding(unit, jobId, model));
+  async beginEmbedding(jobId: string, epoch: string, model: string | null): Promise<EmbeddingStep> {
+    return this.#calls.forJob(jobId, epoch, NOTHING_TO_EMBED, (unit) => stepEmbedding(unit, jobId, model));
   }
 
-  async saveVectors(jobId: string, incarnation: string, lease: string, saved: SavedVectors): Promise<EmbeddingStep> {
-    return this.#calls.forPaidJob(jobId, incarnation, saved.usage.inputTokens, NOTHING_TO_EMBED, (unit) =>
+  async saveVectors(jobId: string, epoch: string, lease: string, saved: SavedVectors): Promise<EmbeddingStep> {
+    return this.#calls.forPaidJob(jobId, epoch, saved.usage.inputTokens, NOTHING_TO_EMBED, (unit) =>
       landVectors(unit, jobId, lease, saved),
     );
   }
 
-  async noteFailure(jobId: string, incarnation: string, failure: Failed): Promise<FailureReport | null> {
-    const isOver = this.#calls.unit().findJob(jobId, incarnation) === null;
+  async noteFailure(jobId: string, epoch: string, failure: Failed): Promise<FailureReport | null> {
+    const isOver = this.#calls.unit().findJob(jobId, epoch) === null;
     if (isOver && tokensOf(failure.usage) === 0) return null;
-    return this.#calls.change((unit) => failJob(unit, jobId, incarnation, failure));
+    return this.#calls.change((unit) => failJob(unit, jobId, epoch, failure));
   }
 
   /** Gives a job back that is not done. The object sends it again after the pause. */
-  async putOff(jobId: string, incarnation: string, how: PutOff): Promise<void> {
-    this.#forAnyJob(jobId, incarnation, undefined, (unit) => putOff(unit, jobId, how));
+  async putOff(jobId: string, epoch: string, how: PutOff): Promise<void> {
+    this.#forAnyJob(jobId, epoch, undefined, (unit) => putOff(unit, jobId, how));
   }
 
-  async jobStanding(jobId: string, incarnation: string): Promise<JobStanding> {
+  async jobStanding(jobId: string, epoch: string): Promise<JobStanding> {
     const unit = this.#calls.unit();
-    return standingOf(unit.findJob(jobId, incarnation), unit.now);
+    return standingOf(unit.findJob(jobId, epoch), unit.now);
   }
 
   /** Notes that operators were told of a job. @returns false if it is over, and they need not know */
-  async noteUndelivered(
-    jobId: string,
-    incarnation: string,
-    reason: string,
-    failedAt: number = Date.now(),
-  ): Promise<boolean> {
-    return this.#forAnyJob(jobId, incarnation, false, (unit) =>
+  async noteUndelivered(jobId: string, epoch: string, reason: string, failedAt: number = Date.now()): Promise<boolean> {
+    return this.#forAnyJob(jobId, epoch, false, (unit) =>
       noteUndelivered(unit, unit.store.jobs.byId(jobId), reason, failedAt),
     );
   }
 
   /** What the archive lacks; null if the job is over. */
-  async readArchiveDelta(jobId: string, incarnation: string): Promise<ArchiveDelta | null> {
-    return this.#calls.forJob(jobId, incarnation, null, (unit) => readArchiveDelta(unit, jobId));
+  async readArchiveDelta(jobId: string, epoch: string): Promise<ArchiveDelta | null> {
+    return this.#calls.forJob(jobId, epoch, null, (unit) => readArchiveDelta(unit, jobId));
   }
 
   /** @returns whether operators may have the job on their lists */
-  async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<boolean> {
-    return this.#calls.forJob(jobId, incarnation, false, (unit) => settleArchived(unit, jobId, delta));
+  async confirmArchived(jobId: string, epoch: string, delta: Confirmed): Promise<boolean> {
+    return this.#calls.forJob(jobId, epoch, false, (unit) => settleArchived(unit, jobId, delta));
   }
 
-  async forgetArchived(jobId: string, incarnation: string, outrankedBy?: number): Promise<void> {
-    this.#calls.forJob(jobId, incarnation, undefined, (unit) => forgetArchived(unit, jobId, outrankedBy));
+  async forgetArchived(jobId: string, epoch: string, outrankedBy?: number): Promise<void> {
+    this.#calls.forJob(jobId, epoch, undefined, (unit) => forgetArchived(unit, jobId, outrankedBy));
   }
 
   /** What the list is to say of the session; null if there is none. */
@@ -594,42 +589,40 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** What the directory has yet to be told; null if nothing is left of that. */
-  async readListing(jobId: string, incarnation: string): Promise<Listing | null> {
-    return this.#calls.forJob(jobId, incarnation, null, (unit) => listingOf(unit.session));
+  async readListing(jobId: string, epoch: string): Promise<Listing | null> {
+    return this.#calls.forJob(jobId, epoch, null, (unit) => listingOf(unit.session));
   }
 
   /** The directory was told of the metadata: see `settleListed`. @returns whether nothing is pending of that any more */
-  async confirmListed(incarnation: string, metadataRev: number, isConsumer = false): Promise<Ended> {
+  async confirmListed(epoch: string, metadataRev: number, isConsumer = false): Promise<Ended> {
     const { row, store } = this.#calls.unit();
     const job = row === null ? null : store.jobs.first("list");
     if (job === null) return false;
-    return this.#calls.forJob(job.id, incarnation, false, (unit) =>
-      settleListed(unit, job.id, { metadataRev, isConsumer }),
-    );
+    return this.#calls.forJob(job.id, epoch, false, (unit) => settleListed(unit, job.id, { metadataRev, isConsumer }));
   }
 
-  async readErasure(jobId: string, incarnation: string): Promise<ErasureStep | null> {
-    return readErasure(this.#calls.unit(), jobId, incarnation);
+  async readErasure(jobId: string, epoch: string): Promise<ErasureStep | null> {
+    return readErasure(this.#calls.unit(), jobId, epoch);
   }
 
   /** The list may still have to change: the erasure is not confirmed before `at`. */
-  async postponeErasure(jobId: string, incarnation: string, at: number): Promise<void> {
-    this.#forAnyJob(jobId, incarnation, undefined, (unit) => postponeJob(unit, jobId, at));
+  async postponeErasure(jobId: string, epoch: string, at: number): Promise<void> {
+    this.#forAnyJob(jobId, epoch, undefined, (unit) => postponeJob(unit, jobId, at));
   }
 
   /**
    * The archive erased this epoch of the session. If nothing else is pending, the object is left as if it had never been.
    * @returns whether operators may have the job on their lists
    */
-  async confirmErased(jobId: string, incarnation: string): Promise<boolean> {
-    const isKnown = this.#forAnyJob(jobId, incarnation, false, (unit) => endJob(unit, jobId));
+  async confirmErased(jobId: string, epoch: string): Promise<boolean> {
+    const isKnown = this.#forAnyJob(jobId, epoch, false, (unit) => endJob(unit, jobId));
     await this.#calls.vanishIfDone();
     return isKnown;
   }
 
   /** What the copies of this session have yet to erase, or to confirm: see `readCopyErasures`. */
-  async readOwedErasures(jobId: string, incarnation: string, afterRow?: number): Promise<CopyErasuresStep | null> {
-    return readCopyErasures(this.#calls.unit(), { jobId, incarnation, afterRow });
+  async readPendingErasures(jobId: string, epoch: string, afterRow?: number): Promise<CopyErasuresStep | null> {
+    return readCopyErasures(this.#calls.unit(), { jobId, epoch, afterRow });
   }
 
   /**
@@ -640,12 +633,12 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    */
   async confirmCopyErasures(
     jobId: string,
-    incarnation: string,
+    epoch: string,
     rows: readonly number[],
     further: readonly CopyErasures[],
     throughRow = 0,
   ): Promise<boolean> {
-    const isKnown = this.#forAnyJob(jobId, incarnation, false, (unit) => {
+    const isKnown = this.#forAnyJob(jobId, epoch, false, (unit) => {
       const isListed = mayBeKnown(unit, jobId);
       confirmCopyErasures(unit, jobId, rows, further, throughRow);
       return isListed;
@@ -655,8 +648,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** All of that was told once, and some of it not confirmed yet. */
-  async waitForCopies(jobId: string, incarnation: string): Promise<void> {
-    this.#forAnyJob(jobId, incarnation, undefined, (unit) => waitForCopies(unit, jobId, Math.random()));
+  async waitForCopies(jobId: string, epoch: string): Promise<void> {
+    this.#forAnyJob(jobId, epoch, undefined, (unit) => waitForCopies(unit, jobId, Math.random()));
   }
 
   /**
@@ -669,81 +662,81 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** What is left in the object: a session, no more than what the archive and copies have yet to confirm, or nothing. */
-  async remains(): Promise<"session" | "owed" | "nothing"> {
+  async remains(): Promise<"session" | "pending" | "nothing"> {
     await this.#calls.vanishIfDone();
     const unit = this.#calls.unit();
     if (unit.row === null) return "nothing";
-    return unit.findUnerased() === null ? "owed" : "session";
+    return unit.findUnerased() === null ? "pending" : "session";
   }
 
-  async stepExpiry(jobId: string, incarnation: string): Promise<FoundExpiry> {
+  async stepExpiry(jobId: string, epoch: string): Promise<FoundExpiry> {
     const nothing: FoundExpiry = { step: "done", at: Date.now(), grantedAt: 0, hasFailed: false };
-    return this.#calls.forJob(jobId, incarnation, nothing, (unit) => findExpiry(unit, jobId));
+    return this.#calls.forJob(jobId, epoch, nothing, (unit) => findExpiry(unit, jobId));
   }
 
   /** Expires, or calls it off: see `settleExpiry`. */
-  async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<Ended> {
-    return this.#calls.forJob(jobId, incarnation, false, (unit) => settleExpiry(unit, jobId, step));
+  async confirmExpiry(jobId: string, epoch: string, step: "expire" | "cancel"): Promise<Ended> {
+    return this.#calls.forJob(jobId, epoch, false, (unit) => settleExpiry(unit, jobId, step));
   }
 
   /** The next page to copy; null if nothing is to be copied any more. */
-  async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
-    return this.#calls.forJob(jobId, incarnation, null, (unit) => nextCopyStep(unit, jobId));
+  async nextCopyStep(jobId: string, epoch: string): Promise<CopyStep | null> {
+    return this.#calls.forJob(jobId, epoch, null, (unit) => nextCopyStep(unit, jobId));
   }
 
   /** A page for a copy of this session; null if it is gone. */
-  async readCopyPage(incarnation: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
+  async readCopyPage(epoch: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
     const unit = this.#calls.unit();
-    return unit.findForJob(incarnation) === null ? null : readCopyPage(unit, afterSeq, throughSeq);
+    return unit.findForJob(epoch) === null ? null : readCopyPage(unit, afterSeq, throughSeq);
   }
 
   /** @returns the next step; null if there is none, "known" if operators may have the job on their lists by then */
-  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | "known" | null> {
-    return this.#calls.forJob(jobId, incarnation, null, (unit) => landCopyPage(unit, jobId, page));
+  async saveCopyPage(jobId: string, epoch: string, page: CopyPage): Promise<CopyStep | "known" | null> {
+    return this.#calls.forJob(jobId, epoch, null, (unit) => landCopyPage(unit, jobId, page));
   }
 
   /** What was to be copied is gone, and so is the copy. @returns the newest grant of the directory that it knows of */
-  async loseCopy(jobId: string, incarnation: string): Promise<number> {
-    return this.#calls.forJob(jobId, incarnation, 0, loseCopy);
+  async loseCopy(jobId: string, epoch: string): Promise<number> {
+    return this.#calls.forJob(jobId, epoch, 0, loseCopy);
   }
 
   /** Where to carry over from; null if nothing is to be carried over any more. */
-  async nextCarrying(jobId: string, incarnation: string): Promise<CarryingStep | null> {
-    return this.#calls.forJob(jobId, incarnation, null, (unit) => nextCarrying(unit, jobId));
+  async nextCarryOver(jobId: string, epoch: string): Promise<CarryOverStep | null> {
+    return this.#calls.forJob(jobId, epoch, null, (unit) => nextCarryOver(unit, jobId));
   }
 
   /** What another session may carry over from this one; null if it is gone. */
-  async readCarried(incarnation: string, mayWait: boolean): Promise<Carried | null> {
-    return this.#calls.change((unit) => readCarriedOf(unit, incarnation, mayWait));
+  async readCarried(epoch: string, mayWait: boolean): Promise<Carried | null> {
+    return this.#calls.change((unit) => readCarriedOf(unit, epoch, mayWait));
   }
 
   /** @returns false if it has to come again */
-  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<Ended> {
-    return this.#calls.forJob(jobId, incarnation, true, (unit) => landCarried(unit, jobId, lease, luggage));
+  async carryOver(jobId: string, epoch: string, lease: string, carriedItems: CarriedItems | null): Promise<Ended> {
+    return this.#calls.forJob(jobId, epoch, true, (unit) => landCarried(unit, jobId, lease, carriedItems));
   }
 
   // What operators do
 
   /** What the object holds, and what is wrong with it by itself. Changes nothing. */
-  async proof(): Promise<SessionProof> {
+  async checkIntegrity(): Promise<IntegrityReport> {
     const alarmAt = await this.ctx.storage.getAlarm();
     // Nothing else runs in the object while its storage is read, so that the rest is of the same moment.
-    return proveSession(this.#calls.unit(), alarmAt);
+    return checkIntegrity(this.#calls.unit(), alarmAt);
   }
 
   /** A page of the summary's history in an epoch; null if that is over. */
-  async proofOfSummary(incarnation: string, afterVersion: number): Promise<SummaryProof | null> {
-    return this.#ofEpoch(incarnation, (unit) => proveSummary(unit, afterVersion));
+  async checkSummaryIntegrity(epoch: string, afterVersion: number): Promise<SummaryIntegrity | null> {
+    return this.#ofEpoch(epoch, (unit) => checkSummaryIntegrity(unit, afterVersion));
   }
 
   /** A page of the items of an epoch, held against what they cite; null if that is over. */
-  async proofOfSources(incarnation: string, afterRow: number): Promise<SourcesProof | null> {
-    return this.#ofEpoch(incarnation, (unit) => proveSources(unit, afterRow));
+  async checkSourcesIntegrity(epoch: string, afterRow: number): Promise<SourcesIntegrity | null> {
+    return this.#ofEpoch(epoch, (unit) => checkSourcesIntegrity(unit, afterRow));
   }
 
   /** A page of the log of an epoch; null if that is over. */
-  async proofOfLog(incarnation: string, afterSeq: Seq): Promise<LogProof | null> {
-    return this.#ofEpoch(incarnation, (unit) => proveLog(unit, afterSeq));
+  async checkLogIntegrity(epoch: string, afterSeq: Seq): Promise<LogIntegrity | null> {
+    return this.#ofEpoch(epoch, (unit) => checkLogIntegrity(unit, afterSeq));
   }
 
   /**
@@ -751,8 +744,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * @param aboveRev the revision that the archive holds of this epoch; 0 if none
    * @returns `nothing` if there is nothing that the archive is to hold, `absent` if there is nothing to send it from
    */
-  async archiveAgain(aboveRev: number): Promise<"owed" | "nothing" | "absent"> {
-    return this.#calls.change((unit) => archiveAgain(unit, aboveRev));
+  async resyncArchive(aboveRev: number): Promise<"scheduled" | "nothing" | "absent"> {
+    return this.#calls.change((unit) => resyncArchive(unit, aboveRev));
   }
 
   /** Has a job tried again now. Idempotent. @returns false if it is over */
@@ -795,7 +788,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** The epoch that a ticket for this session is bound to. */
   async ticketLife(): Promise<Outcome<string>> {
-    return this.#calls.readSession((unit) => unit.session.incarnation);
+    return this.#calls.readSession((unit) => unit.session.epoch);
   }
 
   /** Opens a socket. Only the service can call it. */
@@ -822,23 +815,23 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   // Shared by the methods above
 
   #noteTrace(trace: string | undefined): void {
-    this.#calls.unit().traces.heed(trace);
+    this.#calls.unit().traces.noteCaller(trace);
   }
 
   /** By itself, so that it stands also where what follows is refused: the directory's entry then belongs to the epoch that is there. */
-  #recordGrant(birth: Birth, trace: string | undefined): void {
+  #recordGrant(creation: SessionCreation, trace: string | undefined): void {
     this.#noteTrace(trace);
-    this.#calls.change((unit) => recordGrant(unit, birth));
+    this.#calls.change((unit) => recordGrant(unit, creation));
   }
 
   /** A consumer's call for a job that outlives its session. @param gone the answer where the job is over */
-  #forAnyJob<T>(jobId: string, incarnation: string, gone: T, body: (unit: Unit) => T): T {
-    return this.#calls.unit().findJob(jobId, incarnation) === null ? gone : this.#calls.change(body);
+  #forAnyJob<T>(jobId: string, epoch: string, gone: T, body: (unit: Unit) => T): T {
+    return this.#calls.unit().findJob(jobId, epoch) === null ? gone : this.#calls.change(body);
   }
 
-  #ofEpoch<T>(incarnation: string, body: (unit: Unit) => T): T | null {
+  #ofEpoch<T>(epoch: string, body: (unit: Unit) => T): T | null {
     const unit = this.#calls.unit();
-    return unit.findForJob(incarnation) === null ? null : body(unit);
+    return unit.findForJob(epoch) === null ? null : body(unit);
   }
 }
 

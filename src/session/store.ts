@@ -97,7 +97,7 @@ export class SessionStore {
     row: Pick<
       SessionRow,
       | keyof SessionRef
-      | "incarnation"
+      | "epoch"
       | "hashKey"
       | "metadata"
       | "settings"
@@ -112,13 +112,13 @@ export class SessionStore {
     >,
   ): void {
     this.#write(
-      `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
+      `INSERT OR REPLACE INTO session (one, tenant, owner, session, epoch, hash_key, metadata, settings, created_at, began_at,
          granted_at, begun_by, tenant_rev, tenant_settings, copying, rev_base)
        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
       row.session,
-      row.incarnation,
+      row.epoch,
       row.hashKey,
       JSON.stringify(row.metadata),
       JSON.stringify(row.settings),
@@ -231,8 +231,8 @@ export class SessionStore {
   }
 
   /**
-   * Forgets all that was said and all that was owed but erasures. The names stay, for what the archive and the copies have yet to
-   * confirm; so do the blanks that the next life's rows must not take the place of.
+   * Forgets all that was said and all that was pending but erasures. The names stay, for what the archive and the copies have yet to
+   * confirm; so do the blanks that the next epoch's rows must not take the place of.
    */
   wipe(erasedAt: number): void {
     this.#forgetContent();

@@ -115,18 +115,18 @@ export class Transactions {
    * A consumer's call for a job. One for a job that is over, of an earlier epoch or of a session that expired changes nothing.
    * @param gone the answer to that
    */
-  forJob<T>(jobId: string, incarnation: string, gone: T, body: (unit: Unit) => T): T {
+  forJob<T>(jobId: string, epoch: string, gone: T, body: (unit: Unit) => T): T {
     const known = this.unit();
-    const isOver = known.findForJob(incarnation) === null || known.store.jobs.byId(jobId) === null;
+    const isOver = known.findForJob(epoch) === null || known.store.jobs.byId(jobId) === null;
     return isOver ? gone : this.change(body);
   }
 
   /** The same of a call that tells what a model took: that counts also where the job is over. */
-  forPaidJob<T>(jobId: string, incarnation: string, spent: TokenCount, gone: T, body: (unit: Unit) => T): T {
-    if (spent === 0) return this.forJob(jobId, incarnation, gone, body);
+  forPaidJob<T>(jobId: string, epoch: string, spent: TokenCount, gone: T, body: (unit: Unit) => T): T {
+    if (spent === 0) return this.forJob(jobId, epoch, gone, body);
     return this.change((unit) => {
       countModelTokens(unit, spent);
-      const isOver = unit.findForJob(incarnation) === null || unit.store.jobs.byId(jobId) === null;
+      const isOver = unit.findForJob(epoch) === null || unit.store.jobs.byId(jobId) === null;
       return isOver ? gone : body(unit);
     });
   }

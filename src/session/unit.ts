@@ -80,15 +80,15 @@ export class Unit {
   }
 
   /** The session in the epoch that a consumer works for; null if that is over. */
-  findForJob(incarnation: string): SessionRow | null {
+  findForJob(epoch: string): SessionRow | null {
     const session = this.findUnerased();
-    return session === null || session.expiredAt !== null || session.incarnation !== incarnation ? null : session;
+    return session === null || session.expiredAt !== null || session.epoch !== epoch ? null : session;
   }
 
   /** A pending job of this or of an erased epoch; null if it is over. */
-  findJob(jobId: string, incarnation: string): JobRow | null {
+  findJob(jobId: string, epoch: string): JobRow | null {
     const job = this.row === null ? null : this.store.jobs.byId(jobId);
-    return job !== null && job.incarnation === incarnation ? job : null;
+    return job !== null && job.epoch === epoch ? job : null;
   }
 
   /** Calls `body` once what this unit changed has committed, and not if it is rolled back. It must not throw: the change stands. */

@@ -24,7 +24,7 @@ type HandlerContext = Parameters<Handler>[2];
 export interface AgentClients {
   readonly summarizer: SummarizerClient;
   /** Serves where the summarizer is away; null where nothing less would be left. */
-  readonly makeshift: SummarizerClient | null;
+  readonly fallback: SummarizerClient | null;
   /** Rejects if the summarizer is away. @param timeoutMs for all of it */
   ping(timeoutMs: number): Promise<void>;
 }
@@ -42,7 +42,7 @@ const NAME = "threadkeep";
 export function createAgents(settings: AgentSettings, log: Log): Agents {
   const { model, summarizer: foreign, summarizerTimeoutMs: timeoutMs } = settings;
   const builtIn = createSummarizerHandler(createModel(model, timeoutMs), log);
-  const makeshift = createSummarizerHandler(extractive, log);
+  const fallback = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = foreign === null && model.provider === "extractive";
   return {
@@ -56,7 +56,7 @@ export function createAgents(settings: AgentSettings, log: Log): Agents {
       const asked = { name: NAME, ...(foreign ?? within(builtIn)) };
       return {
         summarizer: breaker.guard(createSummarizerClient({ ...asked, timeoutMs })),
-        makeshift: isExtractive ? null : createSummarizerClient({ name: NAME, timeoutMs, ...within(makeshift) }),
+        fallback: isExtractive ? null : createSummarizerClient({ name: NAME, timeoutMs, ...within(fallback) }),
         ping: (pingTimeoutMs) => pingSummarizer({ ...asked, timeoutMs: pingTimeoutMs }),
       };
     },

@@ -20,14 +20,14 @@ const MAX_ATTEMPTS = 2;
 /** What of an answer with faults is shown to the model again: more would cost more than it explains. */
 const MAX_SHOWN_CHARACTERS = 32_000;
 
-export interface Turn {
+export interface ModelTurn {
   readonly role: "user" | "assistant";
   readonly text: string;
 }
 
 export interface ModelQuestion {
   readonly system: string;
-  readonly turns: readonly Turn[];
+  readonly turns: readonly ModelTurn[];
   readonly maxOutputTokens: TokenCount;
   readonly signal: AbortSignal;
 }
@@ -101,7 +101,7 @@ const CUT_OFF = {
   faults: ["it was cut off, because it was too long: write fewer and shorter items"],
 } as const;
 
-function repairTurns(reply: ModelReply, faults: readonly string[]): Turn[] {
+function repairTurns(reply: ModelReply, faults: readonly string[]): ModelTurn[] {
   // What was cut off says nothing more, and providers refuse an empty turn.
   const isShown = !reply.isCut && reply.text.trim() !== "";
   return [
@@ -123,7 +123,7 @@ export function createModelSummarizer(options: ModelSummarizerOptions): Summariz
     const names = nameItems(request.previous);
     const { system, user } = buildPrompt(request, names, newMark());
     const maxOutputTokens = outputLimit(request.maxTokens);
-    const turns: Turn[] = [{ role: "user", text: user }];
+    const turns: ModelTurn[] = [{ role: "user", text: user }];
     let faults: readonly string[] = [];
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const reply = await ask({ system, turns, maxOutputTokens, signal });

@@ -19,7 +19,7 @@ export const DOUBLES = [
   "inputTokens",
   "outputTokens",
   "costMicroDollars",
-  "makeshifts",
+  "fallbacks",
   "waitedMs",
 ] as const;
 
@@ -53,11 +53,11 @@ export interface MeasuredJob {
   readonly attempts: number;
   /** Between the sending of the message and the beginning of this delivery. */
   readonly waitedMs: number;
-  readonly spent: Spent;
+  readonly spent: MeasuredSpending;
 }
 
 /** What a job spent on summarizers in one delivery, also in vain. */
-export interface Spent {
+export interface MeasuredSpending {
   /** The last that answered; empty if none was asked. */
   readonly model: string;
   readonly inputTokens: number;
@@ -65,15 +65,15 @@ export interface Spent {
   /** Millionths of a US dollar; 0 where no prices are set. */
   readonly costMicroDollars: number;
   /** Chunks that the extractive summarizer stood in for. */
-  readonly makeshifts: number;
+  readonly fallbacks: number;
 }
 
-export const NOTHING_SPENT: Spent = {
+export const NOTHING_MEASURED: MeasuredSpending = {
   model: "",
   inputTokens: 0,
   outputTokens: 0,
   costMicroDollars: 0,
-  makeshifts: 0,
+  fallbacks: 0,
 };
 
 /** A call of the model that makes vectors. */
@@ -111,7 +111,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
   };
   return {
     operation({ action, result, tenant, actor, durationMs }) {
-      const { makeshifts, ...spent } = NOTHING_SPENT;
+      const { fallbacks, ...spent } = NOTHING_MEASURED;
       write(tenant, {
         point: "operation",
         name: action,
@@ -120,7 +120,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         durationMs,
         attempts: 0,
         waitedMs: 0,
-        makeshifts,
+        fallbacks,
         ...spent,
       });
     },
@@ -129,7 +129,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
     },
     embedding({ of, result, tenant, model, durationMs, usage }) {
       const { inputTokens, costMicroDollars = 0 } = usage;
-      const spent = { ...NOTHING_SPENT, model, inputTokens, costMicroDollars };
+      const spent = { ...NOTHING_MEASURED, model, inputTokens, costMicroDollars };
       write(tenant, {
         point: "embedding",
         name: of,

@@ -58,7 +58,7 @@ interface KeyObject<R> {
   noteKeyUse(id: string, usedAt: number): Promise<void>;
 }
 
-export interface KeyClientParts<R> {
+export interface KeyClientDeps<R> {
   readonly objectOf: (tenant: string) => KeyObject<R>;
   readonly cache: Pick<TenantCache<Remembered>, "readRecent">;
   readonly keep: (tenant: string, record: R) => void;
@@ -67,7 +67,7 @@ export interface KeyClientParts<R> {
   readonly now: () => number;
 }
 
-export function createKeyClient<R>(parts: KeyClientParts<R>): KeyClient {
+export function createKeyClient<R>(parts: KeyClientDeps<R>): KeyClient {
   const { objectOf, cache, keep, now } = parts;
   const noteUse = createUseNotes(parts);
 
@@ -128,7 +128,7 @@ function createUseNotes({
   keepAlive,
   log,
   now,
-}: Pick<KeyClientParts<unknown>, "objectOf" | "keepAlive" | "log" | "now">): (tenant: string, id: string) => void {
+}: Pick<KeyClientDeps<unknown>, "objectOf" | "keepAlive" | "log" | "now">): (tenant: string, id: string) => void {
   const notedAt = new Map<string, number>();
   const tell = async (tenant: string, id: string, usedAt: number): Promise<void> => {
     try {

@@ -1,9 +1,9 @@
 import type { AlertList } from "../api/alert.ts";
-import type { Call } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** The alerts that stand, the oldest first, and whether anybody looks for them at all. */
-export const listAlerts = operation(
+export const listAlerts = useCase(
   {
     action: "listAlerts",
     scopes: ["admin"],
@@ -11,8 +11,8 @@ export const listAlerts = operation(
     isSessionless: true,
     tell: () => ({ tenant: null }),
   },
-  async ({ parts: { alerts } }: Call): Promise<AlertList> => {
-    const [{ states, checkedAt }, noticesOwed] = await Promise.all([alerts.readBook(), alerts.countOwed()]);
+  async ({ parts: { alerts } }: RequestContext): Promise<AlertList> => {
+    const [{ states, checkedAt }, pendingNotices] = await Promise.all([alerts.readBook(), alerts.countPending()]);
     const data = states
       .map(({ alert }) => alert)
       .filter((alert) => alert !== null)
@@ -22,7 +22,7 @@ export const listAlerts = operation(
       hasMore: false,
       nextCursor: null,
       checkedAt: checkedAt === null ? null : new Date(checkedAt).toISOString(),
-      noticesOwed,
+      pendingNotices,
     };
   },
 );

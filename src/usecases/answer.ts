@@ -8,8 +8,8 @@ import { DAY_SECONDS } from "../api/quota.ts";
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { estimateTokens } from "../tokens/estimate.ts";
 import { appendMessages } from "./messages.ts";
-import { type Call, refOf, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** An answer that a model is writing. */
 interface Answering {
@@ -39,9 +39,9 @@ export interface ChatDesk {
  * A model is paid for it, and no summary comes of it that all readers share: it is for those who look after the service, and a tenant that
  * has spent its day's tokens gets none.
  */
-export const answerSession = operation(
+export const answerSession = useCase(
   { action: "answerSession", scopes: ["memory:read", "memory:write", "ops"], audit: "each" },
-  async (call: Call, sessionId: string, { model, keepAlive }: ChatDesk): Promise<BeingAnswered> => {
+  async (call: RequestContext, sessionId: string, { model, keepAlive }: ChatDesk): Promise<BeingAnswered> => {
     if (model === null) {
       throw new ThreadkeepError({
         code: "model_not_configured",
@@ -67,7 +67,7 @@ export const answerSession = operation(
 );
 
 async function* answerLines(
-  call: Call,
+  call: RequestContext,
   sessionId: string,
   { meta }: AiSdkContext,
   answering: Answering,

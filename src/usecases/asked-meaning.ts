@@ -2,20 +2,20 @@ import type { ContextRequest } from "../api/context.ts";
 import type { QueryMeaning } from "../api/embedding.ts";
 import type { NewMessage } from "../api/message.ts";
 import { messageText } from "../prompt/message-text.ts";
-import { type Call, refOf } from "./request-context.ts";
+import { type RequestContext, refOf } from "./request-context.ts";
 
 /** Asks the newest message of a user. */
 const AUTO = "auto";
 
 /** What a text means that older messages are looked for by; undefined where embeddings are off, or nobody asks anything. */
-export async function meaningOfText(call: Call, text: string): Promise<QueryMeaning | undefined> {
+export async function meaningOfText(call: RequestContext, text: string): Promise<QueryMeaning | undefined> {
   const { meaningOf } = call.parts;
   return meaningOf === null || text.trim() === "" ? undefined : meaningOf(call.principal.tenant, text);
 }
 
 /** The same of the query of a context; which message `auto` asks is known to the session alone. */
 export async function meaningOfQuery(
-  call: Call,
+  call: RequestContext,
   sessionId: string,
   query: ContextRequest["query"],
 ): Promise<QueryMeaning | undefined> {
@@ -28,7 +28,7 @@ export async function meaningOfQuery(
 
 /** The same for the context that an append asks for: what `auto` asks is most often among what is appended. Undefined where it is not. */
 export async function meaningOfAppended(
-  call: Call,
+  call: RequestContext,
   query: string,
   messages: readonly NewMessage[],
 ): Promise<QueryMeaning | undefined> {

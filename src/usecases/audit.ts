@@ -6,8 +6,8 @@ import type { Principal } from "../api/principal.ts";
 import { readAuditEvents } from "../archive/audit.ts";
 import { isArchiveAway } from "../archive/database.ts";
 import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
-import type { Call } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** A restart of PostgreSQL is over by then. */
 const RETRY_AFTER_SECONDS = 5;
@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS = 5;
 export interface AuditQuery extends AuditFilter, PageQuery {}
 
 /** What was done and refused, newest first. An operator reads all of it; a tenant's key with `ops` what is about its tenant. */
-export const readAudit = operation(
+export const readAudit = useCase(
   {
     action: "readAudit",
     scopes: ["ops"],
@@ -23,7 +23,7 @@ export const readAudit = operation(
     isSessionless: true,
     tell: (_page, { tenant }) => (tenant === undefined ? {} : { tenant }),
   },
-  async (call: Call, query: AuditQuery): Promise<Page<AuditEvent>> => {
+  async (call: RequestContext, query: AuditQuery): Promise<Page<AuditEvent>> => {
     const tenant = tenantOf(call.principal, query.tenant);
     const { limit, cursor, user, from, to, ...filter } = query;
     const last = readCursor(timedCursorSchema, cursor);
@@ -50,7 +50,7 @@ function tenantOf(principal: Principal, asked: string | undefined): string | und
 }
 
 /** The name that the audit has for a user; null if it has none. */
-function nameOf(call: Call, tenant: string | undefined, user: string): Promise<string | null> {
+function nameOf(call: RequestContext, tenant: string | undefined, user: string): Promise<string | null> {
   if (tenant !== undefined) return call.parts.directory.auditName(tenant, user, false);
   throw new ThreadkeepError({
     code: "validation_failed",
@@ -72,7 +72,7 @@ function spanOf(from: string | undefined, to: string | undefined) {
   });
 }
 
-async function read<T>(call: Call, body: Parameters<typeof call.parts.withDatabase<T>>[0]): Promise<T> {
+async function read<T>(call: RequestContext, body: Parameters<typeof call.parts.withDatabase<T>>[0]): Promise<T> {
   try {
     return await call.parts.withDatabase(body);
   } catch (error) {

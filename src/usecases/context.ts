@@ -1,16 +1,16 @@
 import type { ContextRequest } from "../api/context.ts";
 import { unwrap } from "../api/errors.ts";
 import { meaningOfQuery } from "./asked-meaning.ts";
-import { type Call, refOf, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /**
  * What goes into the prompt, assembled in the object, next to its rows, and written there as JSON in the format asked for: text crosses
  * from the object six times as fast as the values that it stands for.
  */
-export const readContextJson = operation(
+export const readContextJson = useCase(
   { action: "readContext", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, request: ContextRequest): Promise<string> => {
+  async (call: RequestContext, sessionId: string, request: ContextRequest): Promise<string> => {
     const ref = refOf(call, sessionId);
     const [tenant, meaning] = await Promise.all([tenantOf(call), meaningOfQuery(call, sessionId, request.query)]);
     return unwrap(await call.parts.sessions.get(ref).contextJson(request, tenant, meaning));

@@ -24,8 +24,8 @@ const CHECK_TIMEOUT_MS = 2_000;
 export const BACKLOG_MESSAGES = 5_000;
 /** A message that waits so long is one that nobody takes. A batch waits for seconds at most. */
 export const BACKLOG_AGE_MS = 60_000;
-/** Work that is owed for so long was sent three times, with a minute and two between them, and was not confirmed. */
-export const OWED_AGE_MS = 240_000;
+/** Work that is pending for so long was sent three times, with a minute and two between them, and was not confirmed. */
+export const PENDING_AGE_MS = 240_000;
 /** A single job that fails is its session's trouble; so many are the service's. */
 const MANY_FAILED_JOBS = 100;
 
@@ -73,11 +73,11 @@ export function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHea
 }
 
 /** @param now ms since 1970 */
-export function judgeOwedWork({ oldestOwedAt }: OperationsHealth, now: number): Looked {
-  const oldestMs = oldestOwedAt === null ? 0 : Math.max(0, now - oldestOwedAt);
+export function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number): Looked {
+  const oldestMs = oldestScheduledAt === null ? 0 : Math.max(0, now - oldestScheduledAt);
   const measures = { oldestSeconds: Math.floor(oldestMs / 1000) };
-  if (oldestMs < OWED_AGE_MS) return { status: "ok", measures };
-  return { status: "degraded", detail: "work is owed and not confirmed", measures };
+  if (oldestMs < PENDING_AGE_MS) return { status: "ok", measures };
+  return { status: "degraded", detail: "work is pending and not confirmed", measures };
 }
 
 /** Without sessions nothing is served. Without anything else the hot memory serves on, so that is `degraded`. */
@@ -92,14 +92,14 @@ export async function checkReadiness(probes: HealthProbes): Promise<Readiness> {
   const now = Date.now();
   // One hop for three components; what it found is waited for by each of them.
   const operations = probes.readOperations();
-  const [sessions, registry, postgres, queues, summarizer, failedJobs, owedWork] = await Promise.all([
+  const [sessions, registry, postgres, queues, summarizer, failedJobs, pendingWork] = await Promise.all([
     look(() => isThere(probes.readCanary), "down"),
     look(() => isThere(() => operations), "degraded"),
     look(() => isThere(probes.pingArchive), "degraded"),
     look(async () => judgeQueues(await probes.readQueues(), now), "unknown"),
     look(() => lookAtSummarizer(probes), "degraded"),
     look(async () => judgeFailedJobs(await operations), "unknown"),
-    look(async () => judgeOwedWork(await operations, now), "unknown"),
+    look(async () => judgePendingWork(await operations, now), "unknown"),
   ]);
   const components = {
     sessions,
@@ -108,7 +108,7 @@ export async function checkReadiness(probes: HealthProbes): Promise<Readiness> {
     queues,
     summarizer,
     failedJobs,
-    owedWork,
+    pendingWork,
   } satisfies Record<ComponentName, ComponentHealth>;
   return { status: overallStatus(components), checkedAt: new Date(now).toISOString(), components };
 }

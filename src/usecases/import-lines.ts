@@ -14,8 +14,8 @@ import { byteLength } from "../api/text.ts";
 import { type ItemLine, type TransferLine, transferLineSchema } from "../api/transfer.ts";
 import type { UsersMay } from "../api/users-may.ts";
 import { contentTokens, messageCost } from "../prompt/message-text.ts";
-import type { ImportProgress, Life, NumberedLine } from "../session/client.ts";
-import { askOfUser, type Call, tenantOf, usersMayOf } from "./request-context.ts";
+import type { ImportProgress, EpochRef, NumberedLine } from "../session/client.ts";
+import { askOfUser, type RequestContext, tenantOf, usersMayOf } from "./request-context.ts";
 
 /**
  * The lines of a file on their way into the session's object. They are read, checked and saved a little at a time: whoever waits for the
@@ -104,9 +104,9 @@ export function lineFault(number: number, detail: string): ThreadkeepError {
 
 /** Saves lines as they come. What was saved before one of them is refused stays saved. */
 export async function saveLines(
-  call: Call,
+  call: RequestContext,
   ref: SessionRef,
-  incarnation: string,
+  epoch: string,
   lines: AsyncIterable<ParsedLine>,
 ): Promise<void> {
   const usersMay = await usersMayOf(call);
@@ -120,7 +120,7 @@ export async function saveLines(
     page = [];
     length = 0;
     for (let progress: ImportProgress | null = null; (progress?.throughLine ?? 0) < last;) {
-      progress = unwrap(await call.parts.sessions.get(ref).saveImportPage(incarnation, vouched, last));
+      progress = unwrap(await call.parts.sessions.get(ref).saveImportPage(epoch, vouched, last));
     }
   };
   for await (const { number, line, length: added } of lines) {
@@ -133,7 +133,7 @@ export async function saveLines(
 }
 
 /** A user pays for lines before they are stored, whatever becomes of the rest of the file. */
-async function charge(call: Call, ref: SessionRef, page: readonly NumberedLine[]): Promise<void> {
+async function charge(call: RequestContext, ref: SessionRef, page: readonly NumberedLine[]): Promise<void> {
   const ask = askOfUser(call, await tenantOf(call));
   if (ask === undefined) return;
   let [messages, tokens, bytes] = [0, 0, 0];
@@ -193,19 +193,19 @@ function isCarried(numbered: NumberedLine): numbered is CarriedLine {
 
 /** The sessions that items of a file name as their source. Each says itself what its messages bear out; one that is not here, nothing. */
 class SourceSessions {
-  readonly #call: Call;
+  readonly #call: RequestContext;
   readonly #ref: SessionRef;
   readonly #asked = new Set<string>();
 
-  constructor(call: Call, ref: SessionRef) {
+  constructor(call: RequestContext, ref: SessionRef) {
     this.#call = call;
     this.#ref = ref;
   }
 
-  /** The same lines, with the life of the session that vouches for each item that names another. */
+  /** The same lines, with the epoch of the session that vouches for each item that names another. */
   async vouchFor(page: readonly NumberedLine[]): Promise<NumberedLine[]> {
     const carried = page.filter(isCarried);
-    const vouched = new Map<number, Life>();
+    const vouched = new Map<number, EpochRef>();
     for (const [session, lines] of Map.groupBy(carried, ({ line }) => line.sourceSession)) {
       if (!this.#asked.has(session) && this.#asked.size >= MAX_IMPORT_SOURCE_SESSIONS) continue;
       this.#asked.add(session);
@@ -213,10 +213,10 @@ class SourceSessions {
         const claims = rest.map(({ line: { text, sourceSeqs } }) => ({ text, sourceSeqs }));
         const told = await this.#call.parts.sessions.get({ ...this.#ref, session }).vouch(this.#ref.session, claims);
         if (!told.ok || told.value.answers.length === 0) break;
-        const { answers, ...life } = told.value;
+        const { answers, ...epoch } = told.value;
         for (const [index, isBorneOut] of answers.entries()) {
           const line = rest[index];
-          if (isBorneOut && line !== undefined) vouched.set(line.number, life);
+          if (isBorneOut && line !== undefined) vouched.set(line.number, epoch);
         }
         rest = rest.slice(answers.length);
       }

@@ -6,8 +6,8 @@ import type { SessionRef } from "../api/session.ts";
 import type { ImportRequest, ImportResult, ImportState, SessionLine } from "../api/transfer.ts";
 import type { BegunImport, FinishedImport, ImportStanding } from "../session/client.ts";
 import { lineFault, notAfter, readParsed, saveLines } from "./import-lines.ts";
-import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { askOfUser, beginningSettings, type RequestContext, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /**
  * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
@@ -15,7 +15,7 @@ import { operation } from "./use-case.ts";
  * @param id of the new session; by default that which the file names
  * @param isStrict refuses content that would be mended
  */
-export const importSession = operation(
+export const importSession = useCase(
   {
     action: "importSession",
     scopes: ["memory:write"],
@@ -24,7 +24,7 @@ export const importSession = operation(
     tell: ({ id, messages }) => ({ session: id, details: { messages } }),
   },
   async (
-    call: Call,
+    call: RequestContext,
     lines: AsyncIterable<string>,
     id: string | undefined,
     isStrict?: boolean,
@@ -41,12 +41,12 @@ export const importSession = operation(
       const ref = refOf(call, id ?? head.id);
       const importId = crypto.randomUUID();
       const patienceMs = UNSENT_IMPORT_PATIENCE_MS;
-      const { incarnation, grantedAt } = await begin(call, ref, head, { id: importId, throughLine, patienceMs });
+      const { epoch, grantedAt } = await begin(call, ref, head, { id: importId, throughLine, patienceMs });
       try {
-        await saveLines(call, ref, incarnation, reader);
+        await saveLines(call, ref, epoch, reader);
         return { ...(await complete(call, ref, importId)), ...tellMended(mended) };
       } catch (error) {
-        await abandon(call, ref, incarnation, grantedAt);
+        await abandon(call, ref, epoch, grantedAt);
         throw error;
       }
     } finally {
@@ -60,9 +60,9 @@ export const importSession = operation(
  * Begins an import whose lines come in parts. Repeated with the same id it tells where the import stands, also once that is whole.
  * @param request the file's first line; an id of the import, for whoever may have to begin it again
  */
-export const beginImport = operation(
+export const beginImport = useCase(
   { action: "beginImport", scopes: ["memory:write"], audit: "each" },
-  async (call: Call, sessionId: string, request: ImportRequest): Promise<ImportState> => {
+  async (call: RequestContext, sessionId: string, request: ImportRequest): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     const id = request.id ?? crypto.randomUUID();
     const begun = { id, throughLine: 1, patienceMs: IMPORT_PATIENCE_MS };
@@ -74,10 +74,10 @@ export const beginImport = operation(
  * Takes in lines of the file. Those that are in already are passed over, so that a part may come again, or from its middle.
  * @param afterLine the line of the file before the first of them
  */
-export const addImportLines = operation(
+export const addImportLines = useCase(
   { action: "addImportLines", scopes: ["memory:write"], audit: "ranges" },
   async (
-    call: Call,
+    call: RequestContext,
     sessionId: string,
     importId: string,
     afterLine: number,
@@ -85,7 +85,7 @@ export const addImportLines = operation(
     isStrict?: boolean,
   ): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
-    const { incarnation, progress } = requireOpen(await standing(call, ref, importId));
+    const { epoch, progress } = requireOpen(await standing(call, ref, importId));
     if (afterLine > progress.throughLine) throw gap(afterLine, progress.throughLine);
     const mended: string[] = [];
     const reader = readParsed(
@@ -95,7 +95,7 @@ export const addImportLines = operation(
       progress.throughLine,
     );
     try {
-      await saveLines(call, ref, incarnation, reader);
+      await saveLines(call, ref, epoch, reader);
     } finally {
       await reader.return();
     }
@@ -103,48 +103,48 @@ export const addImportLines = operation(
   },
 );
 
-export const readImport = operation(
+export const readImport = useCase(
   { action: "readImport", scopes: ["memory:write"], audit: "refusals" },
-  async (call: Call, sessionId: string, importId: string): Promise<ImportState> => {
+  async (call: RequestContext, sessionId: string, importId: string): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     return toState(ref, importId, await standing(call, ref, importId));
   },
 );
 
 /** Ends an import all of whose lines came: from here on the session is there. Repeated it tells the same. */
-export const completeImport = operation(
+export const completeImport = useCase(
   {
     action: "completeImport",
     scopes: ["memory:write"],
     audit: "each",
     tell: ({ id, messages }) => ({ session: id, details: { messages } }),
   },
-  (call: Call, sessionId: string, importId: string): Promise<ImportResult> =>
+  (call: RequestContext, sessionId: string, importId: string): Promise<ImportResult> =>
     complete(call, refOf(call, sessionId), importId),
 );
 
 /** Gives an import up that is not whole: nothing of it is left. */
-export const abandonImport = operation(
+export const abandonImport = useCase(
   {
     action: "abandonImport",
     scopes: ["memory:write"],
     audit: "each",
     tell: ({ messages }, sessionId) => ({ session: sessionId, details: { messages } }),
   },
-  async (call: Call, sessionId: string, importId: string): Promise<ImportState> => {
+  async (call: RequestContext, sessionId: string, importId: string): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     const found = requireOpen(await standing(call, ref, importId));
-    await abandon(call, ref, found.incarnation, found.grantedAt);
+    await abandon(call, ref, found.epoch, found.grantedAt);
     return { ...toState(ref, importId, found), state: "abandoned", expiresAt: null };
   },
 );
 
-async function standing(call: Call, ref: SessionRef, importId: string): Promise<ImportStanding> {
+async function standing(call: RequestContext, ref: SessionRef, importId: string): Promise<ImportStanding> {
   return unwrap(await call.parts.sessions.get(ref).readImport(importId));
 }
 
 async function begin(
-  call: Call,
+  call: RequestContext,
   ref: SessionRef,
   { createdAt: told, metadata, settings }: SessionLine,
   begun: BegunImport,
@@ -154,22 +154,22 @@ async function begin(
   const createdAt = Date.parse(isUser(call.principal) ? notAfter(told, Date.now()) : told);
   // The erasure of a user finds it from here on, though no list shows it.
   const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
-  const birth = { ref, createdAt, grantedAt, metadata, settings: own };
-  return unwrap(await call.parts.sessions.get(ref).beginImport(birth, begun, tenant, call.trace));
+  const creation = { ref, createdAt, grantedAt, metadata, settings: own };
+  return unwrap(await call.parts.sessions.get(ref).beginImport(creation, begun, tenant, call.trace));
 }
 
-async function complete(call: Call, ref: SessionRef, importId: string): Promise<ImportResult> {
+async function complete(call: RequestContext, ref: SessionRef, importId: string): Promise<ImportResult> {
   const found = await standing(call, ref, importId);
-  const { createdAt, metadata, incarnation, finished } = found;
+  const { createdAt, metadata, epoch, finished } = found;
   if (finished !== null) {
     // Whoever ended it may have broken off before the list told of it as it is.
     await call.parts.directory.renew(ref, metadata, found.grantedAt);
     return toResult(ref, finished);
   }
-  unwrap(await call.parts.sessions.get(ref).checkImport(incarnation));
+  unwrap(await call.parts.sessions.get(ref).checkImport(epoch));
   // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
   const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
-  const ended = await call.parts.sessions.get(ref).finishImport(incarnation, grant);
+  const ended = await call.parts.sessions.get(ref).finishImport(epoch, grant);
   if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
   const result = unwrap(ended);
   // Only now the entry is this session's: another may have begun under its id, and ended the import.
@@ -178,16 +178,16 @@ async function complete(call: Call, ref: SessionRef, importId: string): Promise<
 }
 
 /** What filled up meanwhile, such as the tenant's day, may have room again before the import is given up: until then no list shows it. */
-async function hideIfUnfinished(call: Call, ref: SessionRef, grantedAt: number): Promise<void> {
+async function hideIfUnfinished(call: RequestContext, ref: SessionRef, grantedAt: number): Promise<void> {
   const living = await call.parts.sessions.get(ref).listing();
   if (living !== null && !living.isListed) await call.parts.directory.hide(ref, grantedAt);
 }
 
 /** Leaves nothing. What cannot be reached now gives the import up by itself. */
-async function abandon(call: Call, ref: SessionRef, incarnation: string, grantedAt: number): Promise<void> {
+async function abandon(call: RequestContext, ref: SessionRef, epoch: string, grantedAt: number): Promise<void> {
   try {
-    const heardOf = await call.parts.sessions.get(ref).abandonImport(incarnation, grantedAt);
-    if (heardOf !== null) await call.parts.directory.remove(ref, heardOf);
+    const newestGrant = await call.parts.sessions.get(ref).abandonImport(epoch, grantedAt);
+    if (newestGrant !== null) await call.parts.directory.remove(ref, newestGrant);
   } catch {
     // Its object gives it up after a while; an entry whose session was never there is harmless.
   }

@@ -3,13 +3,13 @@ import type { FailureFilter, JobDrop, JobRetries, JobRetry, RetryRequest } from 
 import type { Failure } from "../api/job.ts";
 import type { Page } from "../api/page.ts";
 import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
-import type { Call, Parts } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext, Deps } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 type ListQuery = FailureFilter & PageQuery;
 
 /** Background work that keeps failing, newest first. */
-export const listFailures = operation(
+export const listFailures = useCase(
   {
     action: "listFailedJobs",
     scopes: ["admin"],
@@ -17,11 +17,11 @@ export const listFailures = operation(
     isSessionless: true,
     tell: (_page, { tenant = null }) => ({ tenant }),
   },
-  async (call: Call, query: ListQuery): Promise<Page<Failure>> => readPage(call, query),
+  async (call: RequestContext, query: ListQuery): Promise<Page<Failure>> => readPage(call, query),
 );
 
-/** Has one failed job tried again now. One that is no longer owed is taken off the list. */
-export const retryFailure = operation(
+/** Has one failed job tried again now. One that is no longer pending is taken off the list. */
+export const retryFailure = useCase(
   {
     action: "retryFailedJob",
     scopes: ["admin"],
@@ -29,7 +29,7 @@ export const retryFailure = operation(
     isSessionless: true,
     tell: ({ failure }) => toldOf(failure),
   },
-  async (call: Call, jobId: string): Promise<{ failure: Failure; outcome: JobRetry["outcome"] }> => {
+  async (call: RequestContext, jobId: string): Promise<{ failure: Failure; outcome: JobRetry["outcome"] }> => {
     const failure = await findFailure(call, jobId);
     const outcome = await retryJob(call.parts, failure);
     if (outcome === "nothing-known") throw new ThreadkeepError({ code: "job_not_retryable", detail: NOTHING_KNOWN });
@@ -40,7 +40,7 @@ export const retryFailure = operation(
 );
 
 /** Has a page of failed jobs tried again now. Whatever cannot be stays on the list, and holds up none of the others. */
-export const retryFailures = operation(
+export const retryFailures = useCase(
   {
     action: "retryFailedJobs",
     scopes: ["admin"],
@@ -52,7 +52,7 @@ export const retryFailures = operation(
       details: { retried, ...(kind === undefined ? {} : { kind }) },
     }),
   },
-  async (call: Call, request: RetryRequest): Promise<JobRetries> => {
+  async (call: RequestContext, request: RetryRequest): Promise<JobRetries> => {
     const { data, hasMore, nextCursor } = await readPage(call, request);
     const outcomes = await Promise.all(
       data.map((failure) => retryJob(call.parts, failure).catch(() => "away" as const)),
@@ -73,7 +73,7 @@ export const retryFailures = operation(
  * Gives one failed job up and takes it off the list. A job that a promise rests on is refused. What no consumer here understands is
  * taken off the list alone: its object goes on sending it.
  */
-export const dropFailure = operation(
+export const dropFailure = useCase(
   {
     action: "dropFailedJob",
     scopes: ["admin"],
@@ -84,52 +84,56 @@ export const dropFailure = operation(
       return { ...subject, details: { ...details, reason } };
     },
   },
-  async (call: Call, jobId: string, _reason: string): Promise<{ failure: Failure; outcome: JobDrop["outcome"] }> => {
+  async (
+    call: RequestContext,
+    jobId: string,
+    _reason: string,
+  ): Promise<{ failure: Failure; outcome: JobDrop["outcome"] }> => {
     const failure = await findFailure(call, jobId);
     // What was set aside is told no more; it stays in its session, and marked in PostgreSQL.
     const isListedAlone = ["unknown", "set-aside", "away"].includes(failure.state);
-    const isOwed = isListedAlone || (await giveUp(call.parts, failure));
+    const isPending = isListedAlone || (await giveUp(call.parts, failure));
     await call.parts.operations.settle([failure]);
-    return { failure, outcome: isOwed ? "dropped" : "gone" };
+    return { failure, outcome: isPending ? "dropped" : "gone" };
   },
 );
 
 /** What the objects are reached by that owe the work. */
-export type RetryParts = Pick<Parts, "sessions" | "users">;
+export type RetryDeps = Pick<Deps, "sessions" | "users">;
 
 /**
- * Makes the work due that a failure is of, in the object that owes it, which sends it at once. Idempotent. The list is left as it is.
- * Of rows that were set aside no job is owed: their session is sent to the archive anew.
- * @returns `gone` if it is no longer owed; `nothing-known` if the failure names no object; `by-itself` if many sessions wait, and their work goes
+ * Makes the work due that a failure is of, in the object that keeps it, which sends it at once. Idempotent. The list is left as it is.
+ * Of rows that were set aside no job is scheduled: their session is sent to the archive anew.
+ * @returns `gone` if it is no longer pending; `nothing-known` if the failure names no object; `by-itself` if many sessions wait, and their work goes
  * on without anybody. Rejects if the object is out of reach.
  */
 export async function retryJob(
-  { sessions, users }: RetryParts,
+  { sessions, users }: RetryDeps,
   { tenant, owner, session, kind, jobId, state }: Failure,
 ): Promise<JobRetry["outcome"] | "nothing-known" | "by-itself"> {
   if (state === "away") return "by-itself";
   if (tenant === "" || owner === "") return "nothing-known";
   if (state === "set-aside") {
-    const sent = await sessions.get({ tenant, owner, session }).archiveAgain(0);
-    return sent === "owed" ? "retried" : "gone";
+    const sent = await sessions.get({ tenant, owner, session }).resyncArchive(0);
+    return sent === "scheduled" ? "retried" : "gone";
   }
   if (session === "" && kind !== "erase-user") return "nothing-known";
-  const isOwed = await (session === ""
+  const isPending = await (session === ""
     ? users.retryErasure({ tenant, owner }, jobId)
     : sessions.get({ tenant, owner, session }).retryJob(jobId));
-  return isOwed ? "retried" : "gone";
+  return isPending ? "retried" : "gone";
 }
 
 const NOTHING_KNOWN =
-  "The job was written by another version of the service, and does not say whose work it is. Deploy that version, or drop the job: whoever owes the work sends it again.";
+  "The job was written by another version of the service, and does not say whose work it is. Deploy that version, or drop the job: whoever keeps the work sends it again.";
 const BY_ITSELF =
   "The entry stands for all sessions that wait for a part of the service. Mend that part: their work goes on by itself within minutes, and the entry goes.";
 const OUT_OF_REACH = "Its object is out of reach just now. Ask again in a moment.";
 const ERASURE_NEEDED =
   "A user who asked to be erased would be kept. Mend what the error names and retry the job. Nothing was changed.";
 
-/** @returns false if it was no longer owed */
-async function giveUp({ sessions, users }: RetryParts, failure: Failure): Promise<boolean> {
+/** @returns false if it was no longer pending */
+async function giveUp({ sessions, users }: RetryDeps, failure: Failure): Promise<boolean> {
   const { tenant, owner, session, jobId, kind } = failure;
   if (session !== "") return unwrap(await sessions.get({ tenant, owner, session }).dropJob(jobId));
   const erasure = await users.readErasure({ tenant, owner });
@@ -137,7 +141,7 @@ async function giveUp({ sessions, users }: RetryParts, failure: Failure): Promis
   throw new ThreadkeepError({ code: "job_needed", detail: ERASURE_NEEDED, facts: { kind } });
 }
 
-async function findFailure(call: Call, jobId: string): Promise<Failure> {
+async function findFailure(call: RequestContext, jobId: string): Promise<Failure> {
   const failure = await call.parts.operations.find(jobId);
   if (failure !== null) return failure;
   throw new ThreadkeepError({
@@ -150,7 +154,7 @@ function toldOf({ tenant, session, jobId, kind }: Failure) {
   return { tenant: tenant === "" ? null : tenant, ...(session === "" ? {} : { session }), details: { jobId, kind } };
 }
 
-async function readPage(call: Call, { limit, cursor, ...filter }: ListQuery): Promise<Page<Failure>> {
+async function readPage(call: RequestContext, { limit, cursor, ...filter }: ListQuery): Promise<Page<Failure>> {
   const last = readCursor(timedCursorSchema, cursor);
   const after = last === null ? null : { at: last[0], jobId: last[1] };
   const failures = await call.parts.operations.list(limit + 1, after, filter);

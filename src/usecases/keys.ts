@@ -4,12 +4,12 @@ import { type CreatedKey, keyIdSchema, type KeyRotation, type KeyState, type New
 import { ThreadkeepError, unwrap } from "../api/errors.ts";
 import type { Page } from "../api/page.ts";
 import { pageOf, type PageQuery, readCursor } from "./paging.ts";
-import type { Call } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import { createTenant } from "./tenants.ts";
-import { operation } from "./use-case.ts";
+import { useCase } from "./use-case.ts";
 
 /** Makes a key. Only this answer holds it. */
-export const createKey = operation(
+export const createKey = useCase(
   {
     action: "createKey",
     scopes: ["admin"],
@@ -17,7 +17,7 @@ export const createKey = operation(
     isSessionless: true,
     tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
   },
-  async (call: Call, tenant: string, key: NewKey): Promise<CreatedKey> => {
+  async (call: RequestContext, tenant: string, key: NewKey): Promise<CreatedKey> => {
     if (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) {
       throw new ThreadkeepError({
         code: "validation_failed",
@@ -32,7 +32,7 @@ export const createKey = operation(
 );
 
 /** Only a tenant that was created has keys. That of the deployment's own keys is created along. */
-async function requireTenant(call: Call, tenant: string): Promise<void> {
+async function requireTenant(call: RequestContext, tenant: string): Promise<void> {
   const { createdAt } = await call.parts.tenants.readRecord(tenant);
   if (createdAt !== null) return;
   if (tenant === call.principal.tenant) {
@@ -49,9 +49,9 @@ async function requireTenant(call: Call, tenant: string): Promise<void> {
 const cursorSchema = z.tuple([z.int(), keyIdSchema]);
 
 /** A tenant's keys, newest first, those that are no longer good among them. */
-export const listKeys = operation(
+export const listKeys = useCase(
   { action: "listKeys", scopes: ["admin"], audit: "each", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
-  async (call: Call, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
+  async (call: RequestContext, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
     const cursor = readCursor(cursorSchema, query.cursor);
     const after = cursor === null ? null : { createdAt: cursor[0], id: cursor[1] };
     const keys = await call.parts.tenants.keys.list(tenant, query.limit + 1, after);
@@ -60,7 +60,7 @@ export const listKeys = operation(
 );
 
 /** Makes a key that takes another's place; both are good until the grace is over. */
-export const rotateKey = operation(
+export const rotateKey = useCase(
   {
     action: "rotateKey",
     scopes: ["admin"],
@@ -68,14 +68,14 @@ export const rotateKey = operation(
     isSessionless: true,
     tell: ({ id }, tenant, rotatedFrom) => ({ tenant, details: { keyId: id, rotatedFrom } }),
   },
-  async (call: Call, tenant: string, keyId: string, { graceSeconds }: KeyRotation): Promise<CreatedKey> => {
+  async (call: RequestContext, tenant: string, keyId: string, { graceSeconds }: KeyRotation): Promise<CreatedKey> => {
     const { state, secret } = unwrap(await call.parts.tenants.keys.rotate(tenant, keyId, graceSeconds));
     return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
   },
 );
 
 /** Ends a key, within a minute everywhere. Ending it again changes nothing. */
-export const revokeKey = operation(
+export const revokeKey = useCase(
   {
     action: "revokeKey",
     scopes: ["admin"],
@@ -83,7 +83,7 @@ export const revokeKey = operation(
     isSessionless: true,
     tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
   },
-  async (call: Call, tenant: string, keyId: string): Promise<KeyState> => {
+  async (call: RequestContext, tenant: string, keyId: string): Promise<KeyState> => {
     return unwrap(await call.parts.tenants.keys.revoke(tenant, keyId));
   },
 );

@@ -5,16 +5,16 @@ import { ThreadkeepError, unwrap } from "../api/errors.ts";
 import type { Rev, Ticket, TicketRequest } from "../api/live.ts";
 import type { Scope } from "../api/principal.ts";
 import { readOpened, writeOpening } from "../session/client.ts";
-import { type Call, refOf, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /**
  * Opens the live feed of a session. The socket goes to the object itself, which tells what happens and takes frames on it.
  * @param since the last event that the client knows; undefined for those from now on, 0 for all there were
  */
-export const openLive = operation(
+export const openLive = useCase(
   { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
+  async (call: RequestContext, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
     const { principal, requestId, trace, from } = call;
     const ref = refOf(call, sessionId);
     const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
@@ -44,14 +44,14 @@ export const openLive = operation(
 const TICKET_SCOPES: readonly Scope[] = ["memory:read"];
 
 /** A ticket for the live feed of a session, with no more than the caller may do, and no more than a user may. */
-export const issueTicket = operation(
+export const issueTicket = useCase(
   { action: "issueTicket", scopes: ["memory:read"], audit: "each" },
-  async (call: Call, sessionId: string, request: TicketRequest): Promise<Ticket> => {
+  async (call: RequestContext, sessionId: string, request: TicketRequest): Promise<Ticket> => {
     const { principal, parts } = call;
     const ref = refOf(call, sessionId);
     const { scopes = TICKET_SCOPES } = request;
     for (const scope of scopes) requireScope(principal, scope);
-    const life = unwrap(await parts.sessions.get(ref).ticketLife());
-    return parts.tickets.issue(principal, ref.session, life, scopes);
+    const epoch = unwrap(await parts.sessions.get(ref).ticketLife());
+    return parts.tickets.issue(principal, ref.session, epoch, scopes);
   },
 );

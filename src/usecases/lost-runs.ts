@@ -16,7 +16,7 @@ const ENDS = {
 export type ReadInstanceEnd = (id: string) => Promise<keyof typeof ENDS | null>;
 
 /** What a run is looked up with. */
-export interface LookUpParts {
+export interface LookUpDeps {
   readonly readInstanceEnd?: ReadInstanceEnd;
   readonly operations: {
     readonly runs: {
@@ -30,10 +30,7 @@ export interface LookUpParts {
  * A run that goes on as far as it is noted, looked up with Workflows: one whose instance is over ends with it. What nobody can tell
  * leaves it as it is. Idempotent.
  */
-export async function endIfLost(
-  run: OperationRun,
-  { readInstanceEnd, operations }: LookUpParts,
-): Promise<OperationRun> {
+export async function endIfLost(run: OperationRun, { readInstanceEnd, operations }: LookUpDeps): Promise<OperationRun> {
   if (run.finishedAt !== null || readInstanceEnd === undefined) return run;
   const end = await withTimeout(
     readInstanceEnd(run.instance ?? run.id).catch(() => null),

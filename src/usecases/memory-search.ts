@@ -6,8 +6,8 @@ import { type FoundMemory, searchMemories } from "../archive/memories.ts";
 import { wordsToLookFor } from "../prompt/retrieval/across-sessions.ts";
 import { type Query, readQuery } from "../prompt/retrieval/query.ts";
 import { snippet } from "../prompt/retrieval/snippet.ts";
-import { type Call, refOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { type RequestContext, refOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 const DEFAULT_HITS = 10;
 /** A snippet is read at a glance. */
@@ -26,9 +26,9 @@ type Held = ReadonlyMap<string, Item> | "archived";
  * The caller's summary items across sessions that match a query. The archive finds them and may be behind: each is given out only
  * if its session's object holds it as it was found.
  */
-export const searchMemory = operation(
+export const searchMemory = useCase(
   { action: "searchMemory", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
-  async (call: Call, request: MemorySearchRequest): Promise<MemorySearchResult> => {
+  async (call: RequestContext, request: MemorySearchRequest): Promise<MemorySearchResult> => {
     const limit = request.limit ?? DEFAULT_HITS;
     const heldBySession = new Map<string, Promise<Held>>();
     const isHeld = async (found: FoundMemory): Promise<boolean> => {
@@ -55,7 +55,7 @@ export const searchMemory = operation(
 );
 
 async function find(
-  call: Call,
+  call: RequestContext,
   { query, kinds, status = "current", sessions }: MemorySearchRequest,
   page: { readonly limit: number; readonly offset: number },
 ): Promise<FoundMemory[]> {
@@ -78,7 +78,7 @@ async function find(
 }
 
 /** The items of a session's newest summary; none if the session is gone, or not whole yet. */
-async function readHeld(call: Call, session: string): Promise<Held> {
+async function readHeld(call: RequestContext, session: string): Promise<Held> {
   const newest = await call.parts.sessions.get(refOf(call, session)).summaries(undefined, 1);
   if (newest.ok) return new Map(newest.value.data[0]?.items.map((item) => [item.id, item]));
   switch (newest.fault.code) {

@@ -13,16 +13,21 @@ import type { TenantSettings } from "../api/tenant.ts";
 import { idText } from "../api/text.ts";
 import { contentsOf, takeIn } from "../prompt/incoming.ts";
 import { meaningOfAppended, meaningOfQuery } from "./asked-meaning.ts";
-import { askOfUser, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { askOfUser, type RequestContext, refOf, renewIfKnown, tenantOf, usersMayOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /**
  * Appends messages, creating the session with the first. The hot path: one object and nothing else.
  * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
  */
-export const appendMessages = operation(
+export const appendMessages = useCase(
   { action: "appendMessages", scopes: ["memory:write"], audit: "ranges" },
-  async (call: Call, sessionId: string, incoming: IncomingAppend, idempotencyKey?: string): Promise<AppendResult> => {
+  async (
+    call: RequestContext,
+    sessionId: string,
+    incoming: IncomingAppend,
+    idempotencyKey?: string,
+  ): Promise<AppendResult> => {
     if (incoming.context !== undefined) requireScope(call.principal, "memory:read");
     const ref = refOf(call, sessionId);
     const { request, placed } = takeIn(incoming);
@@ -55,7 +60,7 @@ export const appendMessages = operation(
 
 /** The context that an append asked for, after it: what fails in it takes no message with it. */
 async function contextOf(
-  call: Call,
+  call: RequestContext,
   sessionId: string,
   request: ContextRequest,
   tenant: TenantSettings | undefined,
@@ -88,9 +93,9 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
 }
 
 /** Changes what a message says, or its metadata. */
-export const editMessage = operation(
+export const editMessage = useCase(
   { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: ({ seq }) => ({ details: { seq } }) },
-  async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
+  async (call: RequestContext, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
     const ref = refOf(call, sessionId);
     if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
     const [tenant, usersMay] = [await tenantOf(call), await usersMayOf(call)];
@@ -99,14 +104,14 @@ export const editMessage = operation(
 );
 
 /** Erases a message. A tombstone keeps its place. */
-export const eraseMessage = operation(
+export const eraseMessage = useCase(
   {
     action: "eraseMessage",
     scopes: ["memory:erase"],
     audit: "each",
     tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
   },
-  async (call: Call, sessionId: string, messageId: string): Promise<Erasure> => {
+  async (call: RequestContext, sessionId: string, messageId: string): Promise<Erasure> => {
     return unwrap(
       await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId, call.trace, isUser(call.principal)),
     );
@@ -122,16 +127,16 @@ export interface MessageListQuery {
 }
 
 /** A page of the log, oldest first. */
-export const listMessages = operation(
+export const listMessages = useCase(
   { action: "listMessages", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, query: MessageListQuery): Promise<Page<Message>> => {
+  async (call: RequestContext, sessionId: string, query: MessageListQuery): Promise<Page<Message>> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
   },
 );
 
-export const readMessage = operation(
+export const readMessage = useCase(
   { action: "readMessage", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, messageId: string): Promise<Message> => {
+  async (call: RequestContext, sessionId: string, messageId: string): Promise<Message> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
   },
 );

@@ -4,14 +4,14 @@ import { type NewOperation, type OperationRequest, type OperationRun, runIdSchem
 import type { Page } from "../api/page.ts";
 import { endIfLost } from "./lost-runs.ts";
 import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
-import type { Call } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** A Workflow that was just asked may be a moment behind. */
 const RETRY_AFTER_SECONDS = 5;
 
 /** Begins what an operator wants done to many sessions. Repeated with the same id it is begun once. */
-export const startOperation = operation(
+export const startOperation = useCase(
   {
     action: "startOperation",
     scopes: ["admin"],
@@ -19,7 +19,10 @@ export const startOperation = operation(
     isSessionless: true,
     tell: ({ created }, { tenant = null }) => ({ tenant, details: { created } }),
   },
-  async (call: Call, { id = ulid(), ...request }: NewOperation): Promise<{ run: OperationRun; created: boolean }> => {
+  async (
+    call: RequestContext,
+    { id = ulid(), ...request }: NewOperation,
+  ): Promise<{ run: OperationRun; created: boolean }> => {
     const { runs } = call.parts.operations;
     const begun = await runs.begin(id, request, "queued");
     if (!isSame(begun.run, request)) throw runExists(id);
@@ -29,7 +32,7 @@ export const startOperation = operation(
   },
 );
 
-async function begin(call: Call, id: string, request: OperationRequest): Promise<void> {
+async function begin(call: RequestContext, id: string, request: OperationRequest): Promise<void> {
   try {
     await call.parts.startRun(id, request);
   } catch (error) {
@@ -69,7 +72,7 @@ function runExists(id: string): ThreadkeepError {
 }
 
 /** Newest first. */
-export const listOperations = operation(
+export const listOperations = useCase(
   {
     action: "listOperations",
     scopes: ["admin"],
@@ -77,7 +80,7 @@ export const listOperations = operation(
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
-  async (call: Call, query: PageQuery): Promise<Page<OperationRun>> => {
+  async (call: RequestContext, query: PageQuery): Promise<Page<OperationRun>> => {
     const cursor = readCursor(timedCursorSchema, query.cursor);
     const after = cursor === null ? null : { at: cursor[0], id: cursor[1] };
     const runs = await call.parts.operations.runs.list(query.limit + 1, after);
@@ -86,7 +89,7 @@ export const listOperations = operation(
   },
 );
 
-export const readOperation = operation(
+export const readOperation = useCase(
   {
     action: "readOperation",
     scopes: ["admin"],
@@ -94,13 +97,13 @@ export const readOperation = operation(
     isSessionless: true,
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },
-  async (call: Call, id: string): Promise<OperationRun> => {
+  async (call: RequestContext, id: string): Promise<OperationRun> => {
     return endIfLost(known(await call.parts.operations.runs.read(runIdOf(id))), call.parts);
   },
 );
 
 /** No further step is begun; the one that runs is finished. What was done stays done. */
-export const cancelOperation = operation(
+export const cancelOperation = useCase(
   {
     action: "cancelOperation",
     scopes: ["admin"],
@@ -108,7 +111,7 @@ export const cancelOperation = operation(
     isSessionless: true,
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },
-  async (call: Call, id: string): Promise<OperationRun> => {
+  async (call: RequestContext, id: string): Promise<OperationRun> => {
     return known(await call.parts.operations.runs.finish(runIdOf(id), "cancelled", null));
   },
 );

@@ -2,8 +2,8 @@ import type { Readiness } from "../api/health.ts";
 import { TENANT_OWNER } from "../api/session.ts";
 import { type CountedQueues, readWholeBacklog } from "../telemetry/backlog.ts";
 import { checkReadiness, type HealthProbes, withoutDetails } from "./health.ts";
-import type { Parts } from "./request-context.ts";
-import { keepAnswer } from "./single-flight-cache.ts";
+import type { Deps } from "./request-context.ts";
+import { cacheSingleFlight } from "./single-flight-cache.ts";
 
 /** An object that is never written to: reading it leaves no trace. The name cannot be that of a tenant. */
 const CANARY = { tenant: "", owner: TENANT_OWNER, session: "readyz" };
@@ -17,8 +17,8 @@ const AWAY_AGENT_KEPT_MS = 5_000;
 const PING_TIMEOUT_MS = 2_000;
 
 /** `C`: what an invocation reaches the agent within this Worker by. */
-export interface ReadinessParts<C> {
-  readonly parts: Pick<Parts, "sessions" | "operations" | "pingArchive">;
+export interface ReadinessDeps<C> {
+  readonly parts: Pick<Deps, "sessions" | "operations" | "pingArchive">;
   readonly queues: CountedQueues;
   readonly pingSummarizer: (timeoutMs: number, context: C) => Promise<void>;
   readonly isSummarizerResting: () => boolean;
@@ -34,14 +34,14 @@ export interface ReadinessCheck<C> {
 }
 
 /** Reads the health of the deployment, one look at a time, however many ask. */
-export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C> {
+export function createReadiness<C>(options: ReadinessDeps<C>): ReadinessCheck<C> {
   const { parts, queues, keepAlive, isAdmin } = options;
   const pingNow = (context: C): Promise<boolean> =>
     options.pingSummarizer(PING_TIMEOUT_MS, context).then(
       () => true,
       () => false,
     );
-  const pingSeldom = keepAnswer(pingNow, {
+  const pingSeldom = cacheSingleFlight(pingNow, {
     keepMs: (isThere) => (isThere ? AGENT_KEPT_MS : AWAY_AGENT_KEPT_MS),
     keepAlive,
   });
@@ -57,7 +57,7 @@ export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C
   });
   const checkSeldom = (context: C): Promise<Readiness> => checkReadiness(probesOf(pingSeldom, context));
   // What cannot serve is looked at each time: the first moment it can again is worth more than a look.
-  const kept = keepAnswer(checkSeldom, { keepMs: ({ status }) => (status === "down" ? 0 : KEPT_MS), keepAlive });
+  const kept = cacheSingleFlight(checkSeldom, { keepMs: ({ status }) => (status === "down" ? 0 : KEPT_MS), keepAlive });
   return {
     check: (context) => checkReadiness(probesOf(pingNow, context)),
     async answer(request, context) {

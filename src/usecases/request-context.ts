@@ -22,13 +22,13 @@ import type { TenantClient } from "../tenant/client.ts";
 import type { ReadInstanceEnd } from "./lost-runs.ts";
 import type { MeaningOf } from "./query-meaning.ts";
 
-/** What the operations are made of; the entry hands it over. */
-export interface Parts {
+/** What the use cases are made of; the entry hands it over. */
+export interface Deps {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
   readonly users: UserClient;
   readonly operations: OperationsClient;
-  readonly alerts: Pick<AlertClient, "readBook" | "countOwed">;
+  readonly alerts: Pick<AlertClient, "readBook" | "countPending">;
   readonly tenants: TenantClient;
   /** What a query means; null where embeddings are off. */
   readonly meaningOf: MeaningOf | null;
@@ -47,19 +47,19 @@ export interface Parts {
   readonly pingArchive: () => Promise<void>;
 }
 
-/** Who calls an operation, and with what. Every surface makes one and passes it on. */
-export interface Call {
+/** Who calls a use case, and with what. Every surface makes one and passes it on. */
+export interface RequestContext {
   readonly principal: Principal;
   readonly requestId: string;
   /** What the work that it calls for is known by in logs, as a `traceparent`. */
   readonly trace?: string;
   /** The network that it came from, as the audit may know it; null where there is none. */
   readonly from: string | null;
-  readonly parts: Parts;
+  readonly parts: Deps;
 }
 
 /** The session that an id names for this caller. Its tenant and owner come from the principal alone. */
-export function refOf(call: Call, sessionId: string): SessionRef {
+export function refOf(call: RequestContext, sessionId: string): SessionRef {
   const parsed = sessionIdSchema.safeParse(sessionId);
   if (!parsed.success) {
     throw new ThreadkeepError({
@@ -72,9 +72,9 @@ export function refOf(call: Call, sessionId: string): SessionRef {
   return { tenant, owner, session: parsed.data };
 }
 
-/** Called as a session was created: an entry that was there is of an earlier life, which a broken-off erasure left on the list. */
+/** Called as a session was created: an entry that was there is of an earlier epoch, which a broken-off erasure left on the list. */
 export async function renewIfKnown(
-  call: Call,
+  call: RequestContext,
   ref: SessionRef,
   { isKnown, grantedAt }: { readonly isKnown: boolean; readonly grantedAt: number },
   metadata: Metadata,
@@ -84,7 +84,7 @@ export async function renewIfKnown(
 
 /** The settings that a session begins with. Those of a user stand apart, and may only be tighter than what holds without them. */
 export function beginningSettings(
-  { principal }: Call,
+  { principal }: RequestContext,
   settings: SessionSettings | undefined,
   tenant: TenantSettings | undefined,
   placeOf?: (name: keyof SessionSettings) => string,
@@ -94,23 +94,23 @@ export function beginningSettings(
 }
 
 /** What the caller's tenant opens to its users, if the caller is one of them; undefined of a back end, which may do all. */
-export async function usersMayOf(call: Call): Promise<UsersMay | undefined> {
+export async function usersMayOf(call: RequestContext): Promise<UsersMay | undefined> {
   return isUser(call.principal) ? ((await tenantOf(call))?.usersMay ?? {}) : undefined;
 }
 
 /** What JSON of this caller is held to before it is parsed, if it is a user's. */
-export function checkOfJson({ principal }: Pick<Call, "principal">): ((text: string) => void) | undefined {
+export function checkOfJson({ principal }: Pick<RequestContext, "principal">): ((text: string) => void) | undefined {
   return isUser(principal) ? refuseManyValues : undefined;
 }
 
 /** What bounds the caller's new sessions and copies, if it is a user who has a list of sessions; undefined of a back end. */
-export function askOfUser({ principal }: Call, tenant: TenantSettings | undefined): UserAsk | undefined {
+export function askOfUser({ principal }: RequestContext, tenant: TenantSettings | undefined): UserAsk | undefined {
   if (!isUser(principal) || principal.owner === TENANT_OWNER) return undefined;
   return { bounds: userBoundsOf(tenant?.limits) };
 }
 
 /** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */
-export async function tenantOf(call: Call): Promise<TenantSettings | undefined> {
+export async function tenantOf(call: RequestContext): Promise<TenantSettings | undefined> {
   const settings = await call.parts.tenants.read(call.principal.tenant);
   return settings.rev === 0 ? undefined : settings;
 }

@@ -18,13 +18,13 @@ import {
 import type { TenantSettings } from "../api/tenant.ts";
 import type { UserAsk } from "../api/user-quota.ts";
 import { takeOffList } from "../directory/listing-client.ts";
-import { ALL_SESSIONS, type Life } from "../session/client.ts";
+import { ALL_SESSIONS, type EpochRef } from "../session/client.ts";
 import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
-import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { askOfUser, beginningSettings, type RequestContext, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
-export const createSession = operation(
+export const createSession = useCase(
   {
     action: "createSession",
     scopes: ["memory:write"],
@@ -32,7 +32,7 @@ export const createSession = operation(
     isSessionless: true,
     tell: ({ session, created }) => ({ session: session.id, details: { created } }),
   },
-  async (call: Call, input: NewSession): Promise<{ session: SessionState; created: boolean }> => {
+  async (call: RequestContext, input: NewSession): Promise<{ session: SessionState; created: boolean }> => {
     const ref = refOf(call, input.id ?? ulid());
     const { metadata } = input;
     const tenant = await tenantOf(call);
@@ -43,31 +43,31 @@ export const createSession = operation(
     const continued = await beginningOf(call, ref, input);
     // The directory knows the session before anybody is told that it exists.
     const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {}, undefined, ask);
-    const birth = {
+    const creation = {
       ref,
       ...grant,
       ...(metadata === undefined ? {} : { metadata }),
       ...(settings === undefined ? {} : { settings }),
     };
-    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued, call.trace));
+    const made = unwrap(await call.parts.sessions.get(ref).create(creation, tenant, continued, call.trace));
     if (made.created) await renewIfKnown(call, ref, grant, metadata ?? {});
     return made;
   },
 );
 
 /** What a new session begins with: the summary of another, what all of a user's sessions hold, or nothing. */
-async function beginningOf(call: Call, ref: SessionRef, input: NewSession): Promise<Life | undefined> {
+async function beginningOf(call: RequestContext, ref: SessionRef, input: NewSession): Promise<EpochRef | undefined> {
   if (input.continueFrom !== undefined) return beginContinuation(call, ref, input.continueFrom);
   if (input.seedFromUser === undefined) return undefined;
   requireScope(call.principal, "memory:read");
   if (ref.owner === TENANT_OWNER) {
     throw pathFault("/seedFromUser", "needs a user: name one in the header Threadkeep-User");
   }
-  return { session: ALL_SESSIONS, incarnation: "" };
+  return { session: ALL_SESSIONS, epoch: "" };
 }
 
 /** The other session notes it first: whatever is erased there from now on is erased in the new one, too. */
-async function beginContinuation(call: Call, ref: SessionRef, continueFrom: string): Promise<Life> {
+async function beginContinuation(call: RequestContext, ref: SessionRef, continueFrom: string): Promise<EpochRef> {
   requireScope(call.principal, "memory:read");
   if (continueFrom === ref.session) throw pathFault("/continueFrom", "must be another session than the new one");
   return unwrap(
@@ -76,7 +76,7 @@ async function beginContinuation(call: Call, ref: SessionRef, continueFrom: stri
 }
 
 /** Makes a new session of the log up to a message. It is whole within moments; a large one is copied in the background. */
-export const forkSession = operation(
+export const forkSession = useCase(
   {
     action: "forkSession",
     scopes: ["memory:read", "memory:write"],
@@ -86,7 +86,11 @@ export const forkSession = operation(
       details: { created, source, throughSeq: session.origin?.throughSeq ?? 0 },
     }),
   },
-  async (call: Call, sessionId: string, request: ForkRequest): Promise<{ session: SessionState; created: boolean }> => {
+  async (
+    call: RequestContext,
+    sessionId: string,
+    request: ForkRequest,
+  ): Promise<{ session: SessionState; created: boolean }> => {
     const source = refOf(call, sessionId);
     const ref = refOf(call, request.id ?? ulid());
     if (ref.session === source.session)
@@ -104,9 +108,9 @@ export const forkSession = operation(
     const metadata = request.metadata ?? from.metadata;
     const grant = await call.parts.directory.register(ref, Date.now(), metadata, undefined, ask);
     const settings = isByUser ? from.settings : (request.settings ?? from.settings);
-    const birth = { ref, ...grant, metadata, settings };
+    const creation = { ref, ...grant, metadata, settings };
     const made = unwrap(
-      await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant, call.trace),
+      await call.parts.sessions.get(ref).createFork(creation, from, MAX_COPY_WAIT_MS, tenant, call.trace),
     );
     if (made.created) await renewIfKnown(call, ref, grant, metadata);
     return made;
@@ -115,7 +119,7 @@ export const forkSession = operation(
 
 /** Whether it is there already, if anybody counts its messages: a repeated request finds nothing used up by it. */
 async function isForkThere(
-  call: Call,
+  call: RequestContext,
   ref: SessionRef,
   { id }: ForkRequest,
   tenant: TenantSettings | undefined,
@@ -128,7 +132,7 @@ async function isForkThere(
 
 /** Charges a user for what is to be copied, before anything of it is done. */
 async function chargeFork(
-  call: Call,
+  call: RequestContext,
   source: SessionRef,
   ref: SessionRef,
   { throughSeq }: ForkRequest,
@@ -152,14 +156,14 @@ function atPath<T>(path: string, outcome: Outcome<T>): Outcome<T> {
   return { ok: false, fault: { ...outcome.fault, errors: [{ path, detail: "names the session that this is about" }] } };
 }
 
-export interface SessionListQuery extends PageQuery {
+export interface ListSessionsQuery extends PageQuery {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The caller's sessions, newest first. */
-export const listSessions = operation(
+export const listSessions = useCase(
   { action: "listSessions", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
-  async (call: Call, query: SessionListQuery): Promise<Page<ListedSession>> => {
+  async (call: RequestContext, query: ListSessionsQuery): Promise<Page<ListedSession>> => {
     const cursor = readCursor(timedCursorSchema, query.cursor);
     const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
       limit: query.limit,
@@ -174,17 +178,17 @@ export const listSessions = operation(
   },
 );
 
-export const readSession = operation(
+export const readSession = useCase(
   { action: "readSession", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string): Promise<SessionState> => {
+  async (call: RequestContext, sessionId: string): Promise<SessionState> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
   },
 );
 
 /** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
-export const eraseSession = operation(
+export const eraseSession = useCase(
   { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
-  async (call: Call, sessionId: string): Promise<Erasure> => {
+  async (call: RequestContext, sessionId: string): Promise<Erasure> => {
     const ref = refOf(call, sessionId);
     const session = call.parts.sessions.get(ref);
     const outcome = await session.erase(call.trace);
@@ -199,14 +203,14 @@ export const eraseSession = operation(
 );
 
 /** Makes another branch of the log the active one. */
-export const switchBranch = operation(
+export const switchBranch = useCase(
   {
     action: "switchBranch",
     scopes: ["memory:write"],
     audit: "each",
     tell: ({ headSeq }) => ({ details: { headSeq } }),
   },
-  async (call: Call, sessionId: string, request: BranchRequest): Promise<SessionState> => {
+  async (call: RequestContext, sessionId: string, request: BranchRequest): Promise<SessionState> => {
     const tenant = await tenantOf(call);
     return unwrap(
       await call.parts.sessions
@@ -217,18 +221,18 @@ export const switchBranch = operation(
 );
 
 /** Replaces metadata, settings or both. */
-export const updateSession = operation(
+export const updateSession = useCase(
   { action: "updateSession", scopes: ["memory:write"], audit: "each" },
-  async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
+  async (call: RequestContext, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
     const tenant = await tenantOf(call);
-    const { state, incarnation, listing } = unwrap(
+    const { state, epoch, listing } = unwrap(
       await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)),
     );
     if (patch.metadata !== undefined) {
       const { metadata, grantedAt, metadataRev } = listing;
       await call.parts.directory.setMetadata(ref, metadata, { grantedAt, rev: metadataRev });
-      await call.parts.sessions.get(ref).confirmListed(incarnation, metadataRev);
+      await call.parts.sessions.get(ref).confirmListed(epoch, metadataRev);
     }
     return state;
   },

@@ -1,4 +1,4 @@
-export interface KeptAnswerOptions<T> {
+export interface SingleFlightCacheOptions<T> {
   /** How long an answer serves, in ms; 0: it does not. */
   readonly keepMs: (answer: T) => number;
   /** Keeps what is under way alive when the request that began it is gone. */
@@ -11,9 +11,9 @@ export interface KeptAnswerOptions<T> {
 const LOST_AFTER_MS = 10_000;
 
 /** Asks at most once at a time and keeps the answer for a while, so that a flood of questions costs one. A rejection is not kept. */
-export function keepAnswer<A extends readonly unknown[], T>(
+export function cacheSingleFlight<A extends readonly unknown[], T>(
   ask: (...args: A) => Promise<T>,
-  options: KeptAnswerOptions<T>,
+  options: SingleFlightCacheOptions<T>,
 ): (...args: A) => Promise<T> {
   const { keepMs, keepAlive, now = Date.now } = options;
   let kept: { readonly answer: T; readonly until: number } | undefined;

@@ -2,8 +2,8 @@ import type { FailureCount } from "../api/failed-job.ts";
 import type { RunTally } from "../api/operation-run.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
-import type { Call } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** How things stand now, for whoever watches. */
 export interface Stats {
@@ -24,9 +24,9 @@ export interface Stats {
 const READ_TIMEOUT_MS = 5_000;
 
 /** With a tenant's key what is about the tenant, with the admin key of all. What is out of reach is left out. */
-export const readStats = operation(
+export const readStats = useCase(
   { action: "readMetrics", scopes: ["ops"], audit: "refusals", isSessionless: true },
-  async ({ principal, parts }: Call): Promise<Stats> => {
+  async ({ principal, parts }: RequestContext): Promise<Stats> => {
     const isAdmin = principal.scopes.includes("admin");
     const [operations, backlogs] = await Promise.all([
       orNull(parts.operations.stats(isAdmin ? null : principal.tenant)),

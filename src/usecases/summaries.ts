@@ -4,14 +4,14 @@ import type { Job, SummarizeRequest } from "../api/job.ts";
 import type { Page } from "../api/page.ts";
 import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../api/summary.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
-import { type Call, refOf, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
-/** Owes a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
-export const summarizeByHand = operation(
+/** Schedules a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
+export const summarizeByHand = useCase(
   { action: "summarizeSession", scopes: ["memory:write"], audit: "each" },
   async (
-    call: Call,
+    call: RequestContext,
     sessionId: string,
     request: SummarizeRequest,
   ): Promise<{ job: Job | null; summary: Summary | null }> => {
@@ -23,9 +23,9 @@ export const summarizeByHand = operation(
 );
 
 /** The versions of the summary, newest first. */
-export const listSummaries = operation(
+export const listSummaries = useCase(
   { action: "listSummaries", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, query: PageQuery): Promise<Page<SummaryVersion>> => {
+  async (call: RequestContext, sessionId: string, query: PageQuery): Promise<Page<SummaryVersion>> => {
     const before = query.cursor === undefined ? undefined : Number(query.cursor);
     if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
     const page = unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
@@ -34,16 +34,16 @@ export const listSummaries = operation(
 );
 
 /** What models take is paid by the operator, and no matter of a user's. */
-function toldTo<T extends SummaryVersion>({ principal }: Call, version: T): T {
+function toldTo<T extends SummaryVersion>({ principal }: RequestContext, version: T): T {
   if (!isUser(principal)) return version;
   const { usage: _, ...told } = version;
   return told as T;
 }
 
-export const readSummary = operation(
+export const readSummary = useCase(
   { action: "readSummary", scopes: ["memory:read"], audit: "refusals" },
   async (
-    call: Call,
+    call: RequestContext,
     sessionId: string,
     version: number,
     options: { readonly expandSources: boolean },
@@ -54,22 +54,27 @@ export const readSummary = operation(
 );
 
 /** What a version has that another has not, by default the one before it. */
-export const compareSummaries = operation(
+export const compareSummaries = useCase(
   { action: "compareSummaries", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, version: number, from: number | undefined): Promise<SummaryChanges> => {
+  async (
+    call: RequestContext,
+    sessionId: string,
+    version: number,
+    from: number | undefined,
+  ): Promise<SummaryChanges> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).compareSummaries(version, from));
   },
 );
 
 /** Makes an earlier version the one that holds. The answer is the new version that it became. */
-export const restoreSummary = operation(
+export const restoreSummary = useCase(
   {
     action: "restoreSummary",
     scopes: ["memory:write"],
     audit: "each",
     tell: ({ version }) => ({ details: { version } }),
   },
-  async (call: Call, sessionId: string, version: number, request: RestoreRequest): Promise<Summary> => {
+  async (call: RequestContext, sessionId: string, version: number, request: RestoreRequest): Promise<Summary> => {
     const tenant = await tenantOf(call);
     return unwrap(
       await call.parts.sessions
@@ -80,9 +85,9 @@ export const restoreSummary = operation(
 );
 
 /** What users said that a version covers and does not say, oldest first. */
-export const listLosses = operation(
+export const listLosses = useCase(
   { action: "listLosses", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {
+  async (call: RequestContext, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {
     const afterSeq = query.cursor === undefined ? 0 : Number(query.cursor);
     if (!(Number.isSafeInteger(afterSeq) && afterSeq >= 0)) throw invalidCursor();
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).losses(version, afterSeq, query.limit));

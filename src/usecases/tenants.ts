@@ -13,11 +13,11 @@ import {
   tenantIdSchema,
 } from "../api/tenant.ts";
 import { encodeCursor, pageOf, type PageQuery, readCursor } from "./paging.ts";
-import type { Call } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import type { RequestContext } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
-export const createTenant = operation(
+export const createTenant = useCase(
   {
     action: "createTenant",
     scopes: ["admin"],
@@ -26,7 +26,7 @@ export const createTenant = operation(
     tell: ({ created }, { tenant }) => ({ tenant, details: { created } }),
   },
   async (
-    call: Call,
+    call: RequestContext,
     { tenant, jurisdiction, settings }: NewTenant,
   ): Promise<{ tenant: TenantState; created: boolean }> => {
     if (jurisdiction !== null) await refuseIfUsed(call, tenant);
@@ -45,7 +45,7 @@ export const createTenant = operation(
  * A tenant that was used before it was created may have sessions without a jurisdiction, which nothing would find again. Its object knows
  * of settings and of spending; the tenant of the deployment's own keys counts as used from the start.
  */
-async function refuseIfUsed(call: Call, tenant: string): Promise<void> {
+async function refuseIfUsed(call: RequestContext, tenant: string): Promise<void> {
   const { createdAt } = await call.parts.tenants.readRecord(tenant);
   if (createdAt !== null) return;
   if (tenant === call.principal.tenant) throw tenantExists(tenant, null);
@@ -66,7 +66,7 @@ function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): Thread
 const cursorSchema = z.tuple([tenantIdSchema]);
 
 /** The tenants that were created, by name. */
-export const listTenants = operation(
+export const listTenants = useCase(
   {
     action: "listTenants",
     scopes: ["admin"],
@@ -74,7 +74,7 @@ export const listTenants = operation(
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
-  async (call: Call, query: PageQuery): Promise<Page<ListedTenant>> => {
+  async (call: RequestContext, query: PageQuery): Promise<Page<ListedTenant>> => {
     const [after = null] = readCursor(cursorSchema, query.cursor) ?? [];
     const tenants = await call.parts.operations.listTenants(query.limit + 1, after);
     return pageOf(tenants, query.limit, ({ tenant }) => [tenant]);
@@ -82,7 +82,7 @@ export const listTenants = operation(
 );
 
 /** What a tenant sets for its sessions; one that set nothing has the defaults. */
-export const readTenant = operation(
+export const readTenant = useCase(
   {
     action: "readTenant",
     scopes: ["admin"],
@@ -90,13 +90,13 @@ export const readTenant = operation(
     isSessionless: true,
     tell: (_state, tenant) => ({ tenant }),
   },
-  async (call: Call, tenant: string): Promise<TenantState> => {
+  async (call: RequestContext, tenant: string): Promise<TenantState> => {
     return stateOf(tenant, await call.parts.tenants.readRecord(tenant));
   },
 );
 
 /** What models took on each of the last days. */
-export const readSpending = operation(
+export const readSpending = useCase(
   {
     action: "readSpending",
     scopes: ["admin"],
@@ -104,7 +104,7 @@ export const readSpending = operation(
     isSessionless: true,
     tell: (_spending, tenant) => ({ tenant }),
   },
-  async (call: Call, tenant: string, days: number): Promise<Spending> => {
+  async (call: RequestContext, tenant: string, days: number): Promise<Spending> => {
     return { tenant, days: await call.parts.tenants.spending(tenant, days) };
   },
 );
@@ -112,7 +112,7 @@ export const readSpending = operation(
 const userCursorSchema = z.tuple([z.int().min(1)]);
 
 /** Who has sessions in a tenant, those first who came last. */
-export const listUsers = operation(
+export const listUsers = useCase(
   {
     action: "listUsers",
     scopes: ["admin"],
@@ -121,7 +121,7 @@ export const listUsers = operation(
     tell: (_page, tenant) => ({ tenant }),
   },
   async (
-    call: Call,
+    call: RequestContext,
     tenant: string,
     { prefix = "", limit, cursor }: PageQuery & { readonly prefix?: string | undefined },
   ): Promise<Page<ListedUser>> => {
@@ -133,7 +133,7 @@ export const listUsers = operation(
 );
 
 /** Replaces settings, summarization or both. */
-export const updateTenant = operation(
+export const updateTenant = useCase(
   {
     action: "updateTenant",
     scopes: ["admin"],
@@ -141,7 +141,7 @@ export const updateTenant = operation(
     isSessionless: true,
     tell: (_state, tenant) => ({ tenant }),
   },
-  async (call: Call, tenant: string, patch: TenantPatch): Promise<TenantState> => {
+  async (call: RequestContext, tenant: string, patch: TenantPatch): Promise<TenantState> => {
     return stateOf(tenant, await call.parts.tenants.update(tenant, patch));
   },
 );

@@ -3,13 +3,13 @@ import { unwrap } from "../api/errors.ts";
 import type { SessionRef } from "../api/session.ts";
 import type { TransferLine } from "../api/transfer.ts";
 import type { ExportCursor, ExportEnd } from "../session/client.ts";
-import { askOfUser, type Call, refOf, tenantOf } from "./request-context.ts";
-import { operation } from "./use-case.ts";
+import { askOfUser, type RequestContext, refOf, tenantOf } from "./request-context.ts";
+import { useCase } from "./use-case.ts";
 
 /** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
-export const exportSession = operation(
+export const exportSession = useCase(
   { action: "exportSession", scopes: ["memory:read"], audit: "each" },
-  async (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
+  async (call: RequestContext, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
     const lines = await exportLines(call, refOf(call, sessionId));
     await chargeExport(call);
     return lines;
@@ -17,14 +17,14 @@ export const exportSession = operation(
 );
 
 /** A user pays for an export before it is read; what a caller may not see costs nothing. */
-export async function chargeExport(call: Call): Promise<void> {
+export async function chargeExport(call: RequestContext): Promise<void> {
   const ask = askOfUser(call, await tenantOf(call));
   const { tenant, owner } = call.principal;
   if (ask !== undefined) await call.parts.directory.chargeExport({ tenant, owner }, ask);
 }
 
 /** The same for a session that the caller may read. */
-export async function exportLines(call: Call, ref: SessionRef): Promise<AsyncIterable<TransferLine>> {
+export async function exportLines(call: RequestContext, ref: SessionRef): Promise<AsyncIterable<TransferLine>> {
   const head = unwrap(await call.parts.sessions.get(ref).beginExport());
   return (async function* lines() {
     yield head.line;

@@ -1,4 +1,4 @@
-/** The one place that no surface can pass by: whoever calls an operation is authorized first, and what becomes of it is audited. */
+/** The one place that no surface can pass by: whoever calls a use case is authorized first, and what becomes of it is audited. */
 
 import { requireScope } from "../access/scopes.ts";
 import type { AuditAction, AuditDetails } from "../api/audit.ts";
@@ -6,9 +6,9 @@ import type { Scope } from "../api/principal.ts";
 import { faultOf } from "../api/problem.ts";
 import { sessionIdSchema } from "../api/session.ts";
 import type { Audited } from "../telemetry/audit.ts";
-import type { Call } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 
-/** What an operation was about, where its caller's tenant and its first argument do not say it. */
+/** What a use case was about, where its caller's tenant and its first argument do not say it. */
 export interface Subject {
   readonly session?: string;
   /** Null: no tenant in particular. */
@@ -16,7 +16,7 @@ export interface Subject {
   readonly details?: AuditDetails;
 }
 
-export interface OperationSpec<A extends readonly unknown[], T> {
+export interface UseCaseSpec<A extends readonly unknown[], T> {
   /** As the API names it. */
   readonly action: AuditAction;
   /** The caller needs all of them. What needs more by what is asked for checks it by itself. */
@@ -31,17 +31,14 @@ export interface OperationSpec<A extends readonly unknown[], T> {
   readonly tell?: (result: T, ...args: A) => Subject;
 }
 
-type Operation<A extends readonly unknown[], T> = (call: Call, ...args: A) => Promise<T>;
+type UseCase<A extends readonly unknown[], T> = (call: RequestContext, ...args: A) => Promise<T>;
 
-const specs = new WeakMap<object, Pick<OperationSpec<never, never>, "action" | "audit" | "scopes">>();
+const specs = new WeakMap<object, Pick<UseCaseSpec<never, never>, "action" | "audit" | "scopes">>();
 
-/** An operation of what it does: the body runs for those alone that have its scopes. */
-export function operation<A extends readonly unknown[], T>(
-  spec: OperationSpec<A, T>,
-  body: Operation<A, T>,
-): Operation<A, T> {
+/** A use case of what it does: the body runs for those alone that have its scopes. */
+export function useCase<A extends readonly unknown[], T>(spec: UseCaseSpec<A, T>, body: UseCase<A, T>): UseCase<A, T> {
   const { action, scopes, audit, isSessionless = false, tell } = spec;
-  const perform: Operation<A, T> = async (call, ...args) => {
+  const perform: UseCase<A, T> = async (call, ...args) => {
     const session = isSessionless ? null : sessionIdOf(args[0]);
     const startedAt = Date.now();
     let result: T;
@@ -70,7 +67,7 @@ export function operation<A extends readonly unknown[], T>(
  * The first of the scopes of these operations that a caller lacks, for a surface that turns it away before it calls one of them: measured
  * and audited as if it had.
  */
-export function refuseAhead(call: Call, operations: readonly object[]): Scope | undefined {
+export function refuseAhead(call: RequestContext, operations: readonly object[]): Scope | undefined {
   for (const made of operations) {
     const spec = specs.get(made);
     const lacking = spec?.scopes.find((scope) => !call.principal.scopes.includes(scope));
@@ -82,17 +79,20 @@ export function refuseAhead(call: Call, operations: readonly object[]): Scope | 
   return undefined;
 }
 
-/** What an operation was made with; undefined of any other function. */
-export function specOf(made: object): Pick<OperationSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
+/** What a use case was made with; undefined of any other function. */
+export function specOf(made: object): Pick<UseCaseSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
   return specs.get(made);
 }
 
-function measure({ principal, parts }: Call, action: AuditAction, result: string, startedAt: number): void {
+function measure({ principal, parts }: RequestContext, action: AuditAction, result: string, startedAt: number): void {
   const { tenant, kind: actor } = principal;
   parts.metrics?.operation({ action, result, tenant, actor, durationMs: Date.now() - startedAt });
 }
 
-function auditedOf({ principal, requestId, from }: Call, action: AuditAction): Omit<Audited, "session" | "result"> {
+function auditedOf(
+  { principal, requestId, from }: RequestContext,
+  action: AuditAction,
+): Omit<Audited, "session" | "result"> {
   const { tenant, owner, kind, id } = principal;
   return { tenant, owner, actor: { kind, id }, action, requestId, from };
 }

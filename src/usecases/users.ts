@@ -14,14 +14,14 @@ import {
 import { isArchiveAway } from "../archive/database.ts";
 import { readSessionItems } from "../archive/memories.ts";
 import type { DirectoryCursor } from "../directory/client.ts";
-import type { Call } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import { chargeExport, exportLines } from "./transfer.ts";
-import { operation } from "./use-case.ts";
+import { useCase } from "./use-case.ts";
 
 /** All that is known of a user, read page by page as it is taken. A user whom nobody knows, or the caller may not see, has nothing. */
-export const exportUser = operation(
+export const exportUser = useCase(
   { action: "exportUser", scopes: ["memory:read"], audit: "each", isSessionless: true },
-  async (call: Call, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
+  async (call: RequestContext, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
     const owner = parseUserId(userId);
     const mayRead = mayActFor(call, owner);
     if (mayRead) await chargeExport(call);
@@ -29,7 +29,11 @@ export const exportUser = operation(
   },
 );
 
-async function* userLines(call: Call, userId: string, user: UserRef | null): AsyncGenerator<UserTransferLine> {
+async function* userLines(
+  call: RequestContext,
+  userId: string,
+  user: UserRef | null,
+): AsyncGenerator<UserTransferLine> {
   const exportedAt = new Date().toISOString();
   yield { type: "user", format: USER_FORMAT, formatVersion: USER_FORMAT_VERSION, userId, exportedAt };
   let [sessions, unavailable, failures] = [0, 0, 0];
@@ -52,8 +56,8 @@ async function* userLines(call: Call, userId: string, user: UserRef | null): Asy
 }
 
 /** Newest first, page by page. One that fails again between two pages moves to the front of the list, and may be left out. */
-async function* failuresOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<Failure> {
-  let after: Parameters<Call["parts"]["operations"]["list"]>[1] = null;
+async function* failuresOf(call: RequestContext, { tenant, owner }: UserRef): AsyncGenerator<Failure> {
+  let after: Parameters<RequestContext["parts"]["operations"]["list"]>[1] = null;
   for (;;) {
     const page: Failure[] = await call.parts.operations.list(MAX_PAGE_SIZE, after, { tenant, user: owner });
     yield* page;
@@ -63,7 +67,7 @@ async function* failuresOf(call: Call, { tenant, owner }: UserRef): AsyncGenerat
   }
 }
 
-async function* sessionsOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<ListedSession> {
+async function* sessionsOf(call: RequestContext, { tenant, owner }: UserRef): AsyncGenerator<ListedSession> {
   let cursor: DirectoryCursor | null = null;
   do {
     const { data, next }: Awaited<ReturnType<typeof call.parts.directory.list>> = await call.parts.directory.list(
@@ -78,7 +82,7 @@ async function* sessionsOf(call: Call, { tenant, owner }: UserRef): AsyncGenerat
 
 /** A session as lines. What becomes of it meanwhile is told in the place of what is missing; the export goes on. */
 async function* sessionLines(
-  call: Call,
+  call: RequestContext,
   user: UserRef,
   { id, createdAt, metadata }: ListedSession,
 ): AsyncGenerator<UserTransferLine> {
@@ -94,7 +98,7 @@ async function* sessionLines(
 }
 
 /** What the archive holds of a session that expired; null if it is out of reach. */
-async function archivedItems(call: Call, ref: SessionRef): Promise<Item[] | null> {
+async function archivedItems(call: RequestContext, ref: SessionRef): Promise<Item[] | null> {
   try {
     return await call.parts.withDatabase((database) => readSessionItems(database, ref));
   } catch (error) {
@@ -104,9 +108,9 @@ async function archivedItems(call: Call, ref: SessionRef): Promise<Item[] | null
 }
 
 /** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
-export const eraseUser = operation(
+export const eraseUser = useCase(
   { action: "eraseUser", scopes: ["memory:erase"], audit: "each", isSessionless: true },
-  async (call: Call, userId: string): Promise<UserErasure> => {
+  async (call: RequestContext, userId: string): Promise<UserErasure> => {
     const owner = parseUserId(userId);
     if (!mayActFor(call, owner)) {
       throw new ThreadkeepError({
@@ -119,9 +123,9 @@ export const eraseUser = operation(
   },
 );
 
-export const readUserErasure = operation(
+export const readUserErasure = useCase(
   { action: "readUserErasure", scopes: ["memory:erase"], audit: "refusals", isSessionless: true },
-  async (call: Call, userId: string): Promise<UserErasure> => {
+  async (call: RequestContext, userId: string): Promise<UserErasure> => {
     const owner = parseUserId(userId);
     const { tenant } = call.principal;
     const erasure = mayActFor(call, owner) ? await call.parts.users.readErasure({ tenant, owner }) : null;
@@ -134,7 +138,7 @@ export const readUserErasure = operation(
 );
 
 /** Who speaks for the tenant itself acts for any user of it; who speaks for a user, for that one alone. */
-function mayActFor({ principal }: Call, owner: string): boolean {
+function mayActFor({ principal }: RequestContext, owner: string): boolean {
   return principal.owner === TENANT_OWNER || principal.owner === owner;
 }
 

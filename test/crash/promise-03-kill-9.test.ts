@@ -14,7 +14,7 @@ const WITHIN_MS = 400;
 const CHATS = 4;
 const LEAST = 8;
 
-// What is owed is waited for by `npm run crash` alone: a job that a kill took along is done again after minutes.
+// What is pending is waited for by `npm run crash` alone: a job that a kill took along is done again after minutes.
 it("loses no acknowledged message to kill -9 under load, of PostgreSQL alone and with the service, and doubles none", async () => {
   const [databaseDirectory, stateDir] = [makeStateDirectory(), makeTemporaryDirectory()];
   onTestFinished(() => [databaseDirectory, stateDir].forEach(removeDirectory));

@@ -88,9 +88,9 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     tests: ["worker/same-names"],
   },
   {
-    name: "an erased life keeps its messages in the archive",
+    name: "an erased epoch keeps its messages in the archive",
     file: "src/archive/users.ts",
-    replace: "    await database.delete(messages).where(inArray(messages.incarnation, some));\n",
+    replace: "    await database.delete(messages).where(inArray(messages.epoch, some));\n",
     by: "",
     tests: ["worker/same-names", "worker/promise-09-a-user"],
   },

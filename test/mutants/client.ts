@@ -110,7 +110,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a dead socket is never noticed",
     file: "client/src/socket-frames.ts",
-    replace: "    isHeard = false;\n",
+    replace: "    isAlive = false;\n",
     by: "",
     tests: ["unit/client-live"],
   },

@@ -1,6 +1,6 @@
 import type { Mutant } from "../../tools/mutants/mutant.ts";
 
-/** Owed work: when it is sent, who may do it, and what becomes of it. */
+/** Pending work: when it is sent, who may do it, and what becomes of it. */
 export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the twentieth attempt at a better summary waits for 121 days",
@@ -32,23 +32,23 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     tests: ["worker/summaries-move-forward"],
   },
   {
-    name: "what a model said before a makeshift had to serve is paid for again",
+    name: "what a model said before a fallback summary had to serve is paid for again",
     file: "src/session/summary/run.ts",
-    replace: "good: isMakeshift ? goodPartOf(job.draft) : draft.good",
+    replace: "good: isFallback ? goodPartOf(job.draft) : draft.good",
     by: "good: null",
     tests: ["worker/summaries-move-forward"],
   },
   {
-    name: "a makeshift from scratch takes the place of what a model made",
+    name: "a fallback summary from scratch takes the place of what a model made",
     file: "src/session/summary/due.ts",
-    replace: "return fromScratch && redoBase === null",
-    by: "return !fromScratch && redoBase === null",
+    replace: "return fromScratch && rebuildBase === null",
+    by: "return !fromScratch && rebuildBase === null",
     tests: ["worker/summaries-move-forward"],
   },
   {
     name: "a dead letter of work that is done is listed",
     file: "src/pipeline/failed.ts",
-    replace: 'if (standing !== null && standing !== "owed") {',
+    replace: 'if (standing !== null && standing !== "pending") {',
     by: 'if (standing === "held") {',
     tests: ["unit/runtime/pipeline-jobs"],
   },

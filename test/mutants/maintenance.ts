@@ -95,8 +95,8 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
   {
     name: "a session that changes under the eyes is told to be faulty",
     file: "src/maintenance/verify-session.ts",
-    replace: "(isSettled(proof) || isOver(proof)) && isUnchanged(proof, await session.proof())",
-    by: "isSettled(proof) || isOver(proof)",
+    replace: "(isSettled(report) || isOver(report)) && isUnchanged(report, await session.checkIntegrity())",
+    by: "isSettled(report) || isOver(report)",
     tests: ["unit/runtime/maintenance"],
   },
   {

@@ -25,15 +25,15 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
     name: "failed jobs of an erased session stay on the operators' list",
     file: "src/pipeline/archive.ts",
-    replace: "    for (const ended of owed.settles) await parts.operations.clear(ended);\n",
+    replace: "    for (const ended of task.settles) await parts.operations.clear(ended);\n",
     by: "",
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {
-    name: "a makeshift summary comes one failure too late",
+    name: "a fallback summary comes one failure too late",
     file: "src/pipeline/ask-summarizer.ts",
-    replace: "failures + 1 >= MAKESHIFT_AFTER_FAILURES",
-    by: "failures >= MAKESHIFT_AFTER_FAILURES",
+    replace: "failures + 1 >= FALLBACK_AFTER_FAILURES",
+    by: "failures >= FALLBACK_AFTER_FAILURES",
     tests: ["unit/runtime/pipeline"],
   },
   {
@@ -58,9 +58,9 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {
-    name: "a session is seeded with what an earlier life of an id said",
+    name: "a session is seeded with what an earlier epoch of an id said",
     file: "src/pipeline/carry-over.ts",
-    replace: "held.filter((memory) => memory.incarnation === incarnation).map",
+    replace: "held.filter((memory) => memory.epoch === epoch).map",
     by: "held.map",
     tests: ["unit/runtime/pipeline-jobs"],
   },
@@ -137,12 +137,12 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
     name: "what was spent in vain does not count for the tenant's budget",
     file: "src/pipeline/summarize.ts",
-    replace: "      await noteSpent(parts, job.tenant, shortfall.usage);\n",
+    replace: "      await noteSpent(parts, job.tenant, fallbackCause.usage);\n",
     by: "",
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {
-    name: "a better summary that is owed is not on the operators' list",
+    name: "a better summary that is pending is not on the operators' list",
     file: "src/pipeline/summarize.ts",
     replace: "await indexFailure(parts, { ...job, jobId: upgradeId }, reason, { ...report, gaveUp: false });",
     by: "void report;",

@@ -158,7 +158,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a page of a long history passes for all of it",
     file: "src/session/archive/delta.ts",
-    replace: "if (isMore || isMoreSummaryOwed(store, delta.version)) {",
+    replace: "if (isMore || isMoreSummaryPending(store, delta.version)) {",
     by: "if (isMore) {",
     tests: ["unit/runtime/session-archive"],
   },
@@ -205,7 +205,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-archive"],
   },
   {
-    name: "a life that began in the same millisecond as a dead one stays outranked",
+    name: "an epoch that began in the same millisecond as a dead one stays outranked",
     file: "src/session/archive/delta.ts",
     replace: "outrankedBy >= session.beganAt",
     by: "outrankedBy > session.beganAt",
@@ -293,7 +293,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "an export goes on with another session of the same id",
     file: "src/session/copied-session.ts",
-    replace: "    if (session.incarnation !== head.incarnation) throw new Refusal(LOST_EXPORT);\n",
+    replace: "    if (session.epoch !== head.epoch) throw new Refusal(LOST_EXPORT);\n",
     by: "",
     tests: ["worker/transfer"],
   },
@@ -314,7 +314,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "rows that the archive set aside stay listed after their session is erased",
     file: "src/session/erase/erase.ts",
-    replace: "...(session.archiveAside === 0 ? [] : [setAsideIdOf(session.incarnation)]),",
+    replace: "...(session.archiveAside === 0 ? [] : [setAsideIdOf(session.epoch)]),",
     by: "",
     tests: ["unit/runtime/session-log"],
   },
@@ -328,8 +328,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "an operator may drop the summary that takes erased words out",
     file: "src/session/outbox/failed-jobs.ts",
-    replace: "if (redoBase === null && taintedFromSeq === null) return null;",
-    by: "if (redoBase === null || taintedFromSeq === null) return null;",
+    replace: "if (rebuildBase === null && invalidatedFromSeq === null) return null;",
+    by: "if (rebuildBase === null || invalidatedFromSeq === null) return null;",
     tests: ["unit/runtime/session-jobs"],
   },
   {
@@ -361,7 +361,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/frame-limit"],
   },
   {
-    name: "a session expires on a makeshift summary",
+    name: "a session expires on a fallback summary",
     file: "src/session/outbox/idle-schedule.ts",
     replace: 'return isAllDone && newest?.degraded !== true ? "expire" : "wait";',
     by: 'return isAllDone ? "expire" : "wait";',
@@ -426,7 +426,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a ticket for an erased session opens the next one of its id",
     file: "src/session/live-session.ts",
-    replace: "life !== incarnation || ",
+    replace: "epoch !== session.epoch || ",
     by: "",
     tests: ["worker/live-tickets"],
   },
@@ -468,8 +468,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a page of the archive holds one message more",
     file: "src/session/archive/messages.ts",
-    replace: "throughSeq - archive.heldSeq >= MAX_PAGE_ROWS",
-    by: "throughSeq - archive.heldSeq > MAX_PAGE_ROWS",
+    replace: "sentSeq - archive.confirmedSeq >= MAX_PAGE_ROWS",
+    by: "sentSeq - archive.confirmedSeq > MAX_PAGE_ROWS",
     tests: ["unit/runtime/session-archive"],
   },
   {
@@ -503,8 +503,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary that was given up is tried again with every append",
     file: "src/session/summary/due.ts",
-    replace: 'if (open.state === "owed" || !rested) return false;',
-    by: 'if (open.state === "owed") return false;',
+    replace: 'if (open.state === "pending" || !rested) return false;',
+    by: 'if (open.state === "pending") return false;',
     tests: ["unit/runtime/session-jobs"],
   },
   {
@@ -580,7 +580,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a rebuilt session of which nothing is left keeps its old archive",
     file: "src/session/summary/rebuild.ts",
-    replace: "    if (session.archiveRev > 0) oweArchive(store, session, newId, now, true);\n",
+    replace: "    if (session.archiveRev > 0) scheduleArchive(store, session, newId, now, true);\n",
     by: "",
     tests: ["unit/runtime/session-summaries"],
   },
@@ -616,12 +616,12 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     name: "a session is created on a grant that is long past",
     file: "src/session/session-shell.ts",
     replace:
-      "    if (birth.grantedAt !== undefined && now - birth.grantedAt > CREATION_GRANT_MS) throw new Refusal(SLOW_CREATION);\n",
+      "    if (creation.grantedAt !== undefined && now - creation.grantedAt > CREATION_GRANT_MS)\n      throw new Refusal(SLOW_CREATION);\n",
     by: "",
     tests: ["unit/runtime/chat-session"],
   },
   {
-    name: "a life that begins as soon as another was erased has its date",
+    name: "an epoch that begins as soon as another was erased has its date",
     file: "src/session/session-shell.ts",
     replace: "Math.max(now, erased.beganAt + 1)",
     by: "Math.max(now, erased.beganAt)",
@@ -749,7 +749,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a better summary is tried before the pause that the summarizer asked for",
     file: "src/session/summary/upgrade.ts",
-    replace: "Math.max(upgradeDelayMs(0, 0.5), (shortfall?.retryAfterSeconds ?? 0) * 1000)",
+    replace: "Math.max(upgradeDelayMs(0, 0.5), (fallbackCause?.retryAfterSeconds ?? 0) * 1000)",
     by: "upgradeDelayMs(0, 0.5)",
     tests: ["unit/runtime/session-jobs"],
   },
@@ -775,7 +775,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-summaries"],
   },
   {
-    name: "what is better than a makeshift begins from the makeshift of another branch, where it takes newer messages along",
+    name: "what is better than a fallback summary begins from the fallback summary of another branch, where it takes newer messages along",
     file: "src/session/summary/run.ts",
     replace: "const isGood = isUpgrade || asked?.degraded === false;",
     by: "const isGood = isUpgrade;",

@@ -30,7 +30,7 @@ export const SMALL_OBJECT_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/registry-objects"],
   },
   {
-    name: "the entry of a life that began within a minute goes with the one before it",
+    name: "the entry of an epoch that began within a minute goes with the one before it",
     file: "src/directory/entries.ts",
     replace: "entry.granted_at > grantedAt)",
     by: "entry.granted_at > grantedAt + 60_000)",
@@ -39,12 +39,12 @@ export const SMALL_OBJECT_MUTANTS: readonly Mutant[] = [
   {
     name: "the word that a session began, told late, takes the session's own expiry off the list",
     file: "src/directory/entries.ts",
-    replace: "expired_at = CASE WHEN expiry_life_at >= ?2 THEN expired_at END",
+    replace: "expired_at = CASE WHEN expiry_epoch_at >= ?2 THEN expired_at END",
     by: "expired_at = NULL",
     tests: ["unit/runtime/registry"],
   },
   {
-    name: "a session that was begun again keeps the expiry of the life before where its client is gone",
+    name: "a session that was begun again keeps the expiry of the epoch before where its client is gone",
     file: "src/directory/listing-client.ts",
     replace: "      await directory.renew(ref, living.metadata, living.begunBy);\n",
     by: "",
@@ -128,17 +128,17 @@ export const SMALL_OBJECT_MUTANTS: readonly Mutant[] = [
     tests: ["unit/key-format"],
   },
   {
-    name: "work that is owed as long as the one just told is told once more",
+    name: "work that is pending as long as the one just told is told once more",
     file: "src/control/late-work-client.ts",
-    replace: "work.owedAt >= last.owedAt)",
-    by: "work.owedAt > last.owedAt)",
+    replace: "work.scheduledAt >= last.scheduledAt)",
+    by: "work.scheduledAt > last.scheduledAt)",
     tests: ["unit/runtime/registry"],
   },
   {
     name: "of late work the youngest is looked at",
     file: "src/control/late-work-store.ts",
-    replace: "SELECT min(owed_at) AS at FROM late_work",
-    by: "SELECT max(owed_at) AS at FROM late_work",
+    replace: "SELECT min(scheduled_at) AS at FROM late_work",
+    by: "SELECT max(scheduled_at) AS at FROM late_work",
     tests: ["unit/runtime/registry"],
   },
   {

@@ -39,8 +39,8 @@ export const USECASE_MUTANTS: readonly Mutant[] = [
   {
     name: "work that is late by just the bound passes for healthy",
     file: "src/usecases/health.ts",
-    replace: "if (oldestMs < OWED_AGE_MS)",
-    by: "if (oldestMs <= OWED_AGE_MS)",
+    replace: "if (oldestMs < PENDING_AGE_MS)",
+    by: "if (oldestMs <= PENDING_AGE_MS)",
     tests: ["unit/health"],
   },
   {

@@ -22,8 +22,8 @@ export interface Outage {
   readonly session: string;
   /** How operators read it under `/v1/admin/jobs`. */
   readonly reason: string;
-  /** Called when the chat has its marked makeshift: what was asked until then. */
-  readonly atMakeshift: () => Promise<void> | void;
+  /** Called when the chat has its marked fallback: what was asked until then. */
+  readonly atFallback: () => Promise<void> | void;
   /** Makes the summarizer well. */
   readonly heal: () => Promise<void> | void;
   /** What then stands as the summarizer. */
@@ -76,14 +76,14 @@ export async function liveThrough(service: Service, outage: Outage): Promise<voi
     await appendQuickly(service, session, seq, 1);
   }
 
-  const makeshift = await eventually(
-    "a marked makeshift lands",
+  const fallback = await eventually(
+    "a marked fallback lands",
     () => newestSummary(service, session),
     OUTAGE_TIMEOUT_MS,
   );
-  expect(makeshift).toMatchObject({ degraded: true, summarizer: "extractive" });
-  expect(makeshift.items).not.toEqual([]);
-  await outage.atMakeshift();
+  expect(fallback).toMatchObject({ degraded: true, summarizer: "extractive" });
+  expect(fallback.items).not.toEqual([]);
+  await outage.atFallback();
   await appendQuickly(service, session, FIRST_TURNS + LATER_TURNS + 1, 1);
   await eventually("operators see what fails", async () => {
     const [failure] = await failuresOf(service, session);
@@ -99,7 +99,7 @@ export async function liveThrough(service: Service, outage: Outage): Promise<voi
     },
     OUTAGE_TIMEOUT_MS,
   );
-  expect(healed).toMatchObject({ summarizer: outage.summarizer, throughSeq: makeshift.throughSeq });
+  expect(healed).toMatchObject({ summarizer: outage.summarizer, throughSeq: fallback.throughSeq });
   await eventually("operators see it no more", async () =>
     (await failuresOf(service, session)).length === 0 ? true : undefined,
   );
@@ -129,7 +129,7 @@ async function expectAllKept(service: Service, session: string, headSeq: number,
   await client.connect();
   try {
     const { rows } = await client.query(
-      "select v.version, v.through_seq, v.degraded from summaries v join sessions using (incarnation) where session = $1",
+      "select v.version, v.through_seq, v.degraded from summaries v join sessions using (epoch) where session = $1",
       [session],
     );
     expect(rows).toEqual([{ version: summary.version, through_seq: summary.throughSeq, degraded: false }]);

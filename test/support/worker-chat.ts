@@ -1,7 +1,7 @@
 import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
-import type { Birth } from "../../src/session/object.ts";
+import type { SessionCreation } from "../../src/session/object.ts";
 import { sessionAt } from "./worker-session.ts";
 
 /** Chats to test with. */
@@ -11,7 +11,7 @@ export function freshRef(owner = "-"): SessionRef {
   return { tenant: "test", owner, session: crypto.randomUUID() };
 }
 
-export function birthOf(ref: SessionRef, settings?: SessionSettings): Birth {
+export function creationOf(ref: SessionRef, settings?: SessionSettings): SessionCreation {
   return { ref, createdAt: Date.now(), ...(settings === undefined ? {} : { settings }) };
 }
 
@@ -38,7 +38,7 @@ export async function chatOf(
   for (let from = 1; from <= count; from += 100) {
     const size = Math.min(100, count - from + 1);
     const messages = Array.from({ length: size }, (_, index) => turn(from + index, options.words));
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, options.settings)));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, options.settings)));
   }
   return ref;
 }

@@ -3,12 +3,12 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { SummarizeRequest } from "../../src/api/job.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { ChatSession } from "../../src/session/object.ts";
-import { incarnationOf, stubAt } from "./worker-session.ts";
+import { epochOf, stubAt } from "./worker-session.ts";
 
 /** What a session owes, in the hands of the test alone. */
 
 /**
- * Runs a body in the object and takes the alarm away before it can fire, so that the test alone brings owed work on its way.
+ * Runs a body in the object and takes the alarm away before it can fire, so that the test alone brings pending work on its way.
  */
 export function withoutAlarm<T>(ref: SessionRef, body: (session: ChatSession) => Promise<T>): Promise<T> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
@@ -24,18 +24,18 @@ export function takeAlarm(ref: SessionRef): Promise<void> {
 }
 
 /** The jobs that the object owes. */
-export function owedJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
+export function pendingJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
   return runInDurableObject(stubAt(ref), (_, state) =>
     state.storage.sql.exec("SELECT * FROM jobs ORDER BY kind").toArray(),
   );
 }
 
-/** Owes a summary by hand that only the test brings on its way. */
-export async function oweSummary(
+/** Schedules a summary by hand that only the test brings on its way. */
+export async function scheduleSummary(
   ref: SessionRef,
   request: SummarizeRequest = { keepRecentTokens: 0 },
-): Promise<{ jobId: string; incarnation: string }> {
+): Promise<{ jobId: string; epoch: string }> {
   const { job } = unwrap(await withoutAlarm(ref, (session) => session.summarize(request)));
   if (job === null) throw new Error("nothing to summarize");
-  return { jobId: job.id, incarnation: await incarnationOf(ref) };
+  return { jobId: job.id, epoch: await epochOf(ref) };
 }

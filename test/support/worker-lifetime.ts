@@ -3,7 +3,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import { DAY_SECONDS } from "../../src/api/quota.ts";
 import type { SessionRef, SessionState } from "../../src/api/session.ts";
 import { type HttpAnswer, send } from "./worker-http.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "./worker-session.ts";
+import { epochOf, sessionAt, stubAt, until } from "./worker-session.ts";
 
 /** What tests of a session's beginning and end have in common: forks, continuations, expiry, silence. */
 
@@ -63,7 +63,7 @@ export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await evictDurableObject(stubAt(ref));
 }
 
-/** The alarm rings. What is owed is due by then, however long its pause. */
+/** The alarm rings. What is pending is due by then, however long its pause. */
 export function ring(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
     state.storage.sql.exec("UPDATE jobs SET next_send_at = 0");
@@ -86,7 +86,7 @@ export async function untilExpired(ref: SessionRef): Promise<void> {
   });
 }
 
-/** The life of a session, as others name it. */
-export async function lifeOf(ref: SessionRef): Promise<{ session: string; incarnation: string }> {
-  return { session: ref.session, incarnation: await incarnationOf(ref) };
+/** The epoch of a session, as others name it. */
+export async function epochRefOf(ref: SessionRef): Promise<{ session: string; epoch: string }> {
+  return { session: ref.session, epoch: await epochOf(ref) };
 }

@@ -9,18 +9,18 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
-import type { RunParts, Steps } from "../../src/maintenance/run-operation.ts";
+import type { RunDeps, Steps } from "../../src/maintenance/run-operation.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { listeningTrail } from "./worker-audit.ts";
-import { birthOf, turn } from "./worker-chat.ts";
+import { creationOf, turn } from "./worker-chat.ts";
 import { sessionAt, until } from "./worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 
 /** What operations are made of, on the objects of the test run. An instance that would be begun is only noted. */
-export function runParts(change: Partial<RunParts> = {}): RunParts & { begun: [string, WorkflowPayload][] } {
+export function runDeps(change: Partial<RunDeps> = {}): RunDeps & { begun: [string, WorkflowPayload][] } {
   const begun: [string, WorkflowPayload][] = [];
   const sessions = createSessionClient(env.CHAT_SESSION);
   return {
@@ -78,10 +78,10 @@ export function payloadOf(request: Record<string, unknown>): WorkflowPayload {
 
 /** A session that the directory and the list of owners know, with so many turns. */
 export async function listedSession(ref: SessionRef, turns = 2): Promise<SessionRef> {
-  const parts = runParts();
+  const parts = runDeps();
   const grant = await parts.directory.register(ref, Date.now(), {});
   const messages = Array.from({ length: turns }, (_, at) => turn(at + 1));
-  unwrap(await sessionAt(ref).append({ messages }, { ...birthOf(ref), grantedAt: grant.grantedAt }));
+  unwrap(await sessionAt(ref).append({ messages }, { ...creationOf(ref), grantedAt: grant.grantedAt }));
   await until("the owner is on the list", async () => {
     const owners = await parts.owners.list(ref.tenant, 0, 500);
     return owners.some(({ owner }) => owner === ref.owner);

@@ -9,22 +9,22 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "./worker-jobs.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "./worker-jobs.ts";
 import { sessionAt } from "./worker-session.ts";
 
 /** Background work, brought on its way by the test alone. */
 
 /** The parts of the consumers as in production, but for a summarizer that repeats what it was given. */
-export function pipelineParts(change: Partial<PipelineParts> = {}): PipelineParts {
+export function pipelineDeps(change: Partial<PipelineDeps> = {}): PipelineDeps {
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
     tenants: { read: async () => UNSET_TENANT, spend: async () => undefined, spendOnEmbeddings: async () => undefined },
-    makeshift: null,
+    fallback: null,
     embedder: null,
     archiveOutage: { note: async () => undefined, over: async () => undefined },
     operations: createOperationsClient(env.OPERATIONS),
@@ -37,10 +37,10 @@ export function pipelineParts(change: Partial<PipelineParts> = {}): PipelinePart
 
 /** Makes a summary of a session with an answer of the test's own. */
 export async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
-  const { jobId, incarnation } = await oweSummary(ref);
-  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  const { jobId, epoch } = await scheduleSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, epoch);
   if (step.next !== "call") throw new Error("expected a call");
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer(step.request)));
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer(step.request)));
 }
 
 /** Each message as an item, after those that there were. */
@@ -56,13 +56,13 @@ export function quoting({ previous, messages }: SummarizerRequest): SummarizerAn
 
 /** The message that the queue would carry for the job of a kind that a session owes. */
 export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage> {
-  const job = (await owedJobs(ref)).find((row) => row["kind"] === kind);
-  if (job === undefined) throw new Error(`no job of the kind ${kind} is owed`);
+  const job = (await pendingJobs(ref)).find((row) => row["kind"] === kind);
+  if (job === undefined) throw new Error(`no job of the kind ${kind} is pending`);
   return {
     v: 1,
     kind,
     ...ref,
-    incarnation: String(job["incarnation"]),
+    epoch: String(job["epoch"]),
     throughSeq: Number(job["through_seq"]),
     jobId: String(job["id"]),
     sends: Math.max(1, Number(job["sends"])),
@@ -72,7 +72,7 @@ export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage>
 /** Brings one message to the consumers. */
 export async function deliver(
   body: JobMessage,
-  parts: PipelineParts = pipelineParts(),
+  parts: PipelineDeps = pipelineDeps(),
   attempts = 1,
 ): Promise<"acked" | "retried"> {
   const queue = body.kind === "summarize" ? "threadkeep-summarize" : "threadkeep-archive";

@@ -15,10 +15,10 @@ export function stubAt(ref: SessionRef): DurableObjectStub<ChatSession> {
   return env.CHAT_SESSION.getByName(sessionName(ref));
 }
 
-export function incarnationOf(ref: SessionRef): Promise<string> {
+export function epochOf(ref: SessionRef): Promise<string> {
   return runInDurableObject(
     stubAt(ref),
-    (_, state) => state.storage.sql.exec<{ incarnation: string }>("SELECT incarnation FROM session").one().incarnation,
+    (_, state) => state.storage.sql.exec<{ epoch: string }>("SELECT epoch FROM session").one().epoch,
   );
 }
 

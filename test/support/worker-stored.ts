@@ -39,10 +39,10 @@ export function storedText(ref: SessionRef): Promise<string> {
   });
 }
 
-/** What PostgreSQL holds of the items of a session, whichever life. */
-export function archivedTexts(incarnation: string): Promise<string[]> {
+/** What PostgreSQL holds of the items of a session, whichever epoch. */
+export function archivedTexts(epoch: string): Promise<string[]> {
   return onArchive(async (database) => {
-    const { rows } = await database.execute(sql`select text from summary_items where incarnation = ${incarnation}`);
+    const { rows } = await database.execute(sql`select text from summary_items where epoch = ${epoch}`);
     return rows.map((row) => String(row["text"]));
   });
 }

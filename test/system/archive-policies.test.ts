@@ -59,22 +59,22 @@ async function insertSession(
   texts: readonly string[],
   erasedAt: Date | null = null,
 ): Promise<void> {
-  const incarnation = crypto.randomUUID();
+  const epoch = crypto.randomUUID();
   const session = `${tenant}-${owner}-${erasedAt === null ? "live" : "erased"}`;
   await client.query(
-    `insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at, erased_at)
+    `insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at, erased_at)
      values ($1, $2, $3, $4, 1, 1, 1, now(), $5)`,
-    [tenant, owner, session, incarnation, erasedAt],
+    [tenant, owner, session, epoch, erasedAt],
   );
   await client.query(
-    `insert into summaries (incarnation, version, through_seq, tokens, summarizer, degraded, dropped_items, created_at, tenant)
+    `insert into summaries (epoch, version, through_seq, tokens, summarizer, degraded, dropped_items, created_at, tenant)
      values ($1, 1, 1, 1, 'test', false, 0, '2026-01-02T00:00:00Z', $2)`,
-    [incarnation, tenant],
+    [epoch, tenant],
   );
   await client.query(
-    `insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+    `insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
      select $1, 'i' || n, 1, 'fact', text, '{1}', 'current', $3, $4 from unnest($2::text[]) with ordinality as t (text, n)`,
-    [incarnation, texts, tenant, owner],
+    [epoch, texts, tenant, owner],
   );
 }
 
@@ -109,8 +109,8 @@ beforeAll(async () => {
     await insertSession(client, "acme", "-", ["The tenant keeps a boat"]);
     await insertSession(client, "other", "ada", ["Another Ada keeps a boat"]);
     await client.query(
-      `insert into messages (incarnation, seq, id, role, content, created_at, tenant, owner)
-       select incarnation, 1, 'm1', 'user', to_jsonb(session), now(), tenant, owner from sessions`,
+      `insert into messages (epoch, seq, id, role, content, created_at, tenant, owner)
+       select epoch, 1, 'm1', 'user', to_jsonb(session), now(), tenant, owner from sessions`,
     );
   });
 });
@@ -215,7 +215,7 @@ describe("authenticated, a user through Supabase's own API, to whom Supabase gra
   });
 
   it.each(TABLES)("changes nothing in %s", async (table) => {
-    const changes = [`delete from ${table}`, `truncate ${table}`, `update ${table} set incarnation = ''`];
+    const changes = [`delete from ${table}`, `truncate ${table}`, `update ${table} set epoch = ''`];
     for (const change of [...changes, `insert into ${table} default values`]) {
       const refused = as("authenticated", ada, (client) => refusal(client.query(change)));
       expect(await refused).toMatch(/permission denied/);
@@ -267,7 +267,7 @@ describe("the Worker's role", () => {
     expect(counted).toMatch(/violates row-level security policy/);
     const others = await as("threadkeep_worker", ofTenant("other"), async (client) => [
       (await client.query(`delete from ${table} where tenant = 'acme'`)).rowCount,
-      (await client.query(`update ${table} set incarnation = 'taken' where tenant = 'acme'`)).rowCount,
+      (await client.query(`update ${table} set epoch = 'taken' where tenant = 'acme'`)).rowCount,
     ]);
     expect(others).toEqual([0, 0]);
   });
@@ -342,21 +342,21 @@ describe("the plans of the Worker's statements", () => {
   beforeAll(() =>
     withClient(urlOf(database), async (client) => {
       await client.query(
-        `insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
-         select 'many', 'user-' || n % 300, 's' || n, 'life-' || n, 1, 1, 1, now() from generate_series(1, 3000) as n`,
+        `insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
+         select 'many', 'user-' || n % 300, 's' || n, 'epoch-' || n, 1, 1, 1, now() from generate_series(1, 3000) as n`,
       );
       await client.query(
-        `insert into summaries select 'life-' || n, v, 1, 1, 'test', false, 0, null, now(), null, 'many'
+        `insert into summaries select 'epoch-' || n, v, 1, 1, 'test', false, 0, null, now(), null, 'many'
          from generate_series(1, 3000) as n, generate_series(1, 3) as v`,
       );
       await client.query(
-        `insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
-         select 'life-' || n, 'i' || i, 1, 'fact', 'Crate ' || n * i || ' goes to harbour ' || n % 50, '{1}', 'current', 'many', 'user-' || n % 300
+        `insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+         select 'epoch-' || n, 'i' || i, 1, 'fact', 'Crate ' || n * i || ' goes to harbour ' || n % 50, '{1}', 'current', 'many', 'user-' || n % 300
          from generate_series(1, 3000) as n, generate_series(1, 5) as i`,
       );
       await client.query(
-        `insert into messages (incarnation, seq, id, role, content, created_at, tenant, owner)
-         select 'life-' || n, s, 'm' || s, 'user', '"Ahoy"', now(), 'many', 'user-' || n % 300
+        `insert into messages (epoch, seq, id, role, content, created_at, tenant, owner)
+         select 'epoch-' || n, s, 'm' || s, 'user', '"Ahoy"', now(), 'many', 'user-' || n % 300
          from generate_series(1, 3000) as n, generate_series(1, 5) as s`,
       );
       await client.query("vacuum analyze");
@@ -395,7 +395,7 @@ describe("the plans of the Worker's statements", () => {
     [
       "newest memories of an owner",
       "summary_items_newest",
-      `select i.text from summary_items i join sessions s using (incarnation)
+      `select i.text from summary_items i join sessions s using (epoch)
        where i.tenant = 'many' and i.owner = 'user-7' and to_version is null and status = 'current' and kind in ('fact', 'preference')
          and s.tenant = 'many' and s.owner = 'user-7' and erased_at is null order by made_at desc limit 10`,
     ],
@@ -404,31 +404,27 @@ describe("the plans of the Worker's statements", () => {
       "sessions_tenant_owner_session_pk",
       "select rev from sessions where tenant = 'many' and owner = 'user-7' and session = 's7' for update",
     ],
-    ["a life's session", "sessions_incarnation", "select session from sessions where incarnation = 'life-7'"],
+    ["an epoch's session", "sessions_epoch", "select session from sessions where epoch = 'epoch-7'"],
     [
-      "a life's newest summary",
-      "summaries_incarnation_version_pk",
-      "select through_seq from summaries where incarnation = 'life-7' order by version desc limit 1",
+      "an epoch's newest summary",
+      "summaries_epoch_version_pk",
+      "select through_seq from summaries where epoch = 'epoch-7' order by version desc limit 1",
     ],
     [
-      "a life's current items",
-      "summary_items_incarnation_item_id_from_version_pk",
-      "select * from summary_items where incarnation = 'life-7' and to_version is null",
+      "an epoch's current items",
+      "summary_items_epoch_item_id_from_version_pk",
+      "select * from summary_items where epoch = 'epoch-7' and to_version is null",
     ],
     [
-      "the end of a life's items",
-      "summary_items_incarnation_item_id_from_version_pk",
-      "delete from summary_items where incarnation = 'life-none'",
+      "the end of an epoch's items",
+      "summary_items_epoch_item_id_from_version_pk",
+      "delete from summary_items where epoch = 'epoch-none'",
     ],
+    ["the end of an epoch's summaries", "summaries_epoch_version_pk", "delete from summaries where epoch = 'none'"],
     [
-      "the end of a life's summaries",
-      "summaries_incarnation_version_pk",
-      "delete from summaries where incarnation = 'none'",
-    ],
-    [
-      "the messages of a life that are sent anew",
-      "messages_incarnation_seq_pk",
-      "delete from messages where incarnation = 'none' and seq > 3",
+      "the messages of an epoch that are sent anew",
+      "messages_epoch_seq_pk",
+      "delete from messages where epoch = 'none' and seq > 3",
     ],
   ])("find %s by %s", async (_, index, statement) => {
     const plans = await plansOf(statement);

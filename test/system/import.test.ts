@@ -89,7 +89,7 @@ async function archivedSummaries(
   await client.connect();
   try {
     const found = await client.query<{ version: number; through: number }>(
-      `select s.version, s.through_seq as through from summaries s join sessions using (incarnation)
+      `select s.version, s.through_seq as through from summaries s join sessions using (epoch)
        where sessions.session = $1 order by s.version`,
       [session],
     );

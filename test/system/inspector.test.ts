@@ -116,7 +116,7 @@ const ALERTS: AlertList = {
   hasMore: false,
   nextCursor: null,
   checkedAt: "2026-11-30T01:00:00.000Z",
-  noticesOwed: 0,
+  pendingNotices: 0,
 };
 
 /** Sooner or later: the machine may be busy. */

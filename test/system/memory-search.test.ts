@@ -71,7 +71,7 @@ describe("POST /v1/search", () => {
     const client = new Client({ connectionString: service.databaseUrl });
     await client.connect();
     try {
-      const columns = "incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner, made_at";
+      const columns = "epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner, made_at";
       await client.query(`create temporary table backup as select ${columns} from summary_items where owner = $1`, [
         user,
       ]);

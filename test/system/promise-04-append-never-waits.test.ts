@@ -69,7 +69,7 @@ describe("promise 4: append never waits", () => {
     const client = new Client({ connectionString: service.databaseUrl });
     await client.connect();
     const rows = await client.query(
-      "select s.version, s.through_seq from summaries s join sessions using (incarnation) where session = 'away' order by version desc",
+      "select s.version, s.through_seq from summaries s join sessions using (epoch) where session = 'away' order by version desc",
     );
     await client.end();
     expect(rows.rows[0]).toMatchObject({

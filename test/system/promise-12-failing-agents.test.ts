@@ -12,7 +12,7 @@ interface Fault {
   /** What is wrong with the agent. */
   readonly name: string;
   readonly reason: string;
-  /** What the agent is asked before the chat has a makeshift. */
+  /** What the agent is asked before the chat has a fallback summary. */
   readonly calls: readonly string[];
   readonly begin: (agent: ForeignAgent) => Promise<void> | void;
   readonly heal: (agent: ForeignAgent) => Promise<void> | void;
@@ -93,7 +93,7 @@ async function surviveFaults(faults: readonly Fault[], onFinished: FinishHook): 
       session: `chat-${crypto.randomUUID()}`,
       reason,
       summarizer: "foreign/quoting",
-      atMakeshift: () => expect(agent.calls.map(({ does }) => does)).toEqual(calls),
+      atFallback: () => expect(agent.calls.map(({ does }) => does)).toEqual(calls),
       heal: () => heal(agent),
     };
     await named(name, async () => {

@@ -19,7 +19,7 @@ interface Fault {
   /** The key that the provider takes while the fault lasts. */
   readonly key?: string;
   readonly reason: string;
-  /** What the model is asked before the chat has a makeshift. */
+  /** What the model is asked before the chat has a fallback summary. */
   readonly calls: number;
   /** The least pause between two of the calls. */
   readonly pauseMs?: number;
@@ -30,7 +30,7 @@ const INVENTED = JSON.stringify({
   items: [{ id: null, kind: "fact", text: "Crate 9999 is lost", sourceSeqs: [9_999], status: "current" }],
 });
 
-/** Two attempts may be a blip, the third is served by a makeshift. What a moment does not change is not tried three times. */
+/** Two attempts may be a blip, the third is served by a fallback summary. What a moment does not change is not tried three times. */
 const OPENAI_FAULTS: Fault[] = [
   {
     name: "answers every call with HTTP 500",
@@ -130,7 +130,7 @@ async function surviveFaults(model: string, faults: readonly Fault[], onFinished
       session: `chat-${crypto.randomUUID()}`,
       reason,
       summarizer: model,
-      atMakeshift: async () => {
+      atFallback: async () => {
         const seen = await asked();
         expect(seen).toHaveLength(calls);
         for (const [index, { at }] of seen.slice(1).entries()) {

@@ -83,8 +83,8 @@ describe("promise 12: with the model down for the whole of an import", () => {
     });
     expect(await runImport(service)).toBe(0);
 
-    const makeshifts = await allSummarized(service, "every session has a marked summary", true);
-    for (const summary of makeshifts) {
+    const fallbacks = await allSummarized(service, "every session has a marked summary", true);
+    for (const summary of fallbacks) {
       expect(summary).toMatchObject({ summarizer: "extractive" });
       expect(summary?.items).not.toEqual([]);
     }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createAdminCheck } from "../../src/access/admin-check.ts";
 import { type Authenticator, createAuthenticator } from "../../src/access/authenticate.ts";
-import { limitStrangers } from "../../src/access/unauthenticated-limit.ts";
+import { limitUnauthenticated } from "../../src/access/unauthenticated-limit.ts";
 
 const KEYS = { tenant: "default", apiKey: "tk_0123456789abcdefghij", adminKey: "tk_admin_0123456789abcdefghij" };
 
@@ -25,7 +25,7 @@ it("the admin's key is told from others, and whoever shows nothing is not even a
 it("a flood of guesses is kept out: then the right guess is no better than a wrong one", async () => {
   let admitted = 3;
   const isAdmin = createAdminCheck(
-    limitStrangers(createAuthenticator({ deployment: KEYS }), { admit: async () => (admitted -= 1) >= 0 }),
+    limitUnauthenticated(createAuthenticator({ deployment: KEYS }), { admit: async () => (admitted -= 1) >= 0 }),
   );
   for (let guess = 0; guess < 4; guess += 1)
     expect(await isAdmin(showing(`tk_admin_wrong_guess_${guess}`))).toBe(false);

@@ -9,7 +9,7 @@ import {
   EMPTY_ALERT_BOOK,
 } from "../../src/api/alert.ts";
 import { COMPONENTS, type ComponentHealth, type Readiness } from "../../src/api/health.ts";
-import { decideAlerts, type Finding, type Findings, findingsOf } from "../../src/maintenance/alerts.ts";
+import { decideAlerts, type AlertFinding, type Findings, findingsOf } from "../../src/maintenance/alerts.ts";
 import { checkAlerts, THRESHOLDS } from "../../src/maintenance/check-alerts.ts";
 import { runSchedule } from "../../src/maintenance/schedule.ts";
 import { signBody } from "../../src/maintenance/webhook.ts";
@@ -19,14 +19,14 @@ const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const NOON = Date.parse("2026-11-22T12:00:30Z");
 
-function found(what: Finding["found"], measures = {}): Finding {
+function found(what: AlertFinding["found"], measures = {}): AlertFinding {
   return { found: what, detail: "It is so.", measures };
 }
 
-function findings(change: Partial<Record<AlertKind, Finding>> = {}): Findings {
+function findings(change: Partial<Record<AlertKind, AlertFinding>> = {}): Findings {
   return Object.fromEntries(ALERT_KINDS.map((kind) => [kind, change[kind] ?? found("good")])) as Record<
     AlertKind,
-    Finding
+    AlertFinding
   >;
 }
 
@@ -104,7 +104,7 @@ describe("an alert", () => {
           kind,
           fc.constantFrom("bad", "good", "between", "unknown").map((what) => found(what)),
         ]),
-      ) as Record<AlertKind, fc.Arbitrary<Finding>>,
+      ) as Record<AlertKind, fc.Arbitrary<AlertFinding>>,
     );
     fc.assert(
       fc.property(fc.array(look, { maxLength: 60 }), (looks) => {
@@ -173,7 +173,7 @@ describe("what is found", () => {
   it.each([
     ["queue-backlog", "queues", "messages", [2_499, 2_500, 5_000]],
     ["queue-backlog", "queues", "oldestSeconds", [29, 30, 60]],
-    ["work-late", "owedWork", "oldestSeconds", [119, 120, 240]],
+    ["work-late", "pendingWork", "oldestSeconds", [119, 120, 240]],
   ] as const)("is %s by %s.%s, from one threshold until below half of it", (kind, component, name, values) => {
     const at = (value: number) => lookAt({ [component]: { status: "ok", measures: { [name]: value } } })[kind].found;
     expect(values.map(at)).toEqual(["good", "between", "bad"]);
@@ -187,7 +187,7 @@ describe("what is found", () => {
   });
 
   it("is nothing where nothing was counted", () => {
-    const uncounted = lookAt({ queues: { status: "unknown" }, owedWork: { status: "unknown" } });
+    const uncounted = lookAt({ queues: { status: "unknown" }, pendingWork: { status: "unknown" } });
     expect([uncounted["queue-backlog"].found, uncounted["work-late"].found]).toEqual(["unknown", "unknown"]);
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { AlertKind, AlertNotice } from "../../src/api/alert.ts";
 import { postNotice } from "../../src/maintenance/webhook.ts";
-import { proveToldOnce, type Told } from "../../tools/drills/alerts.ts";
-import { proveNothingPaidTwice } from "../../tools/drills/check-kept.ts";
+import { checkToldOnce, type Told } from "../../tools/drills/alerts.ts";
+import { checkNothingPaidTwice } from "../../tools/drills/check-kept.ts";
 import { until } from "../../tools/drills/fault.ts";
 import { type Chat, missingFrom } from "../../tools/drills/load.ts";
 import { startMailbox } from "../../tools/drills/mailbox.ts";
@@ -33,7 +33,7 @@ describe("a drill fails", () => {
       /jobs-failing/,
     ],
   ])("at an alert %s", (_, notices, fault) => {
-    expect(() => proveToldOnce(notices, "postgres-away")).toThrow(fault);
+    expect(() => checkToldOnce(notices, "postgres-away")).toThrow(fault);
   });
 
   it("at a message in two calls that were answered, unless a crash came between the first and what saves it", () => {
@@ -41,10 +41,10 @@ describe("a drill fails", () => {
       { at: 20_000, messages: ["chat:1", "chat:2"] },
       { at: 60_000, messages: ["chat:2"] },
     ];
-    expect(() => proveNothingPaidTwice([chat], calls, [])).toThrow(/chat:2 was given to the agent in two calls/);
-    expect(() => proveNothingPaidTwice([chat], calls, [{ begunAt: 21_000, overAt: 22_000 }])).not.toThrow();
-    expect(() => proveNothingPaidTwice([chat], calls, [{ begunAt: 50_000, overAt: 51_000 }])).toThrow(/two calls/);
-    expect(() => proveNothingPaidTwice([chat], [], [])).toThrow(/nothing was summarized/);
+    expect(() => checkNothingPaidTwice([chat], calls, [])).toThrow(/chat:2 was given to the agent in two calls/);
+    expect(() => checkNothingPaidTwice([chat], calls, [{ begunAt: 21_000, overAt: 22_000 }])).not.toThrow();
+    expect(() => checkNothingPaidTwice([chat], calls, [{ begunAt: 50_000, overAt: 51_000 }])).toThrow(/two calls/);
+    expect(() => checkNothingPaidTwice([chat], [], [])).toThrow(/nothing was summarized/);
   });
 
   it("at a message that a context says nothing of", () => {

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
-import { type Change, countThrough, type Entry, entriesAfter, revBaseOf, Window } from "../../src/session/log/feed.ts";
+import {
+  type Change,
+  countThrough,
+  type Entry,
+  entriesAfter,
+  revBaseOf,
+  FeedWindow,
+} from "../../src/session/log/feed.ts";
 
 /** A session as it was written: each step appends a message or changes something. */
 function history(steps: readonly ("append" | "change")[]): { entries: Entry[]; changes: Change[]; headSeq: number } {
@@ -68,8 +75,8 @@ describe("what happened after a rev", () => {
   });
 });
 
-describe("where the revs of a life begin", () => {
-  it("is past all that an earlier life could have come to", () => {
+describe("where the revs of an epoch begin", () => {
+  it("is past all that an earlier epoch could have come to", () => {
     const first = Date.UTC(2026, 10, 22);
     // A hundred messages a millisecond are more than one thread appends.
     expect(revBaseOf(first + 1_000)).toBeGreaterThan(revBaseOf(first) + 100 * 1_000);
@@ -83,7 +90,7 @@ describe("where the revs of a life begin", () => {
 
 describe("the window of a socket", () => {
   it("is full at 256 events, and has room for as many as are acknowledged", () => {
-    const window = new Window();
+    const window = new FeedWindow();
     let rev = 0;
     for (; window.hasRoom; rev += 1) window.add({ rev: rev + 1, bytes: 10 });
     expect(rev).toBe(MAX_UNACKNOWLEDGED_EVENTS);
@@ -93,7 +100,7 @@ describe("the window of a socket", () => {
   });
 
   it("is full at 1 MiB, and takes one event over it rather than none", () => {
-    const window = new Window();
+    const window = new FeedWindow();
     window.add({ rev: 1, bytes: MAX_UNACKNOWLEDGED_BYTES - 1 });
     expect(window.hasRoom).toBe(true);
     window.add({ rev: 2, bytes: 300_000 });
@@ -103,7 +110,7 @@ describe("the window of a socket", () => {
   });
 
   it("is not moved by an acknowledgement that comes late or twice", () => {
-    const window = new Window();
+    const window = new FeedWindow();
     for (let rev = 1; rev <= MAX_UNACKNOWLEDGED_EVENTS; rev += 1) window.add({ rev, bytes: 1 });
     window.acknowledge(0);
     expect(window.hasRoom).toBe(false);

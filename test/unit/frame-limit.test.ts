@@ -161,7 +161,7 @@ it("says of what is usual what wrangler.toml says", () => {
     KEY_HIGH: "keyHigh",
     TENANT: "tenant",
     TENANT_HIGH: "tenantHigh",
-    STRANGER: "stranger",
+    UNAUTHENTICATED: "unauthenticated",
   };
   const set = Object.entries(names).map(([name, tier]) => [
     tier,

@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { COMPONENTS, type OperationsHealth, readinessSchema } from "../../src/api/health.ts";
-import { checkReadiness, type HealthProbes, judgeOwedWork, withoutDetails } from "../../src/usecases/health.ts";
-import { keepAnswer } from "../../src/usecases/single-flight-cache.ts";
+import { checkReadiness, type HealthProbes, judgePendingWork, withoutDetails } from "../../src/usecases/health.ts";
+import { cacheSingleFlight } from "../../src/usecases/single-flight-cache.ts";
 
-const NOTHING_WRONG: OperationsHealth = { failedJobs: 0, tenantsOverBudget: 0, oldestOwedAt: null };
+const NOTHING_WRONG: OperationsHealth = { failedJobs: 0, tenantsOverBudget: 0, oldestScheduledAt: null };
 
 function probes(change: Partial<HealthProbes> = {}): HealthProbes {
   return {
@@ -63,7 +63,7 @@ describe("readiness", () => {
     expect(unheard.components).toMatchObject({
       operations: { status: "degraded" },
       failedJobs: { status: "unknown" },
-      owedWork: { status: "unknown" },
+      pendingWork: { status: "unknown" },
     });
   });
 
@@ -87,11 +87,12 @@ describe("readiness", () => {
     expect((await withFailed(100)).status).toBe("degraded");
   });
 
-  it("measures work that is owed from when it was first owed; a clock that runs ahead gives no negative age", () => {
-    const owedSince = (oldestOwedAt: number) => judgeOwedWork({ ...NOTHING_WRONG, oldestOwedAt }, 1_000_000);
-    expect(owedSince(1_000_000 - 239_999)).toMatchObject({ status: "ok", measures: { oldestSeconds: 239 } });
-    expect(owedSince(1_000_000 - 240_000)).toMatchObject({ status: "degraded", measures: { oldestSeconds: 240 } });
-    expect(owedSince(1_000_001)).toMatchObject({ status: "ok", measures: { oldestSeconds: 0 } });
+  it("measures work that is pending from when it was first scheduled; a clock that runs ahead gives no negative age", () => {
+    const pendingSince = (oldestScheduledAt: number) =>
+      judgePendingWork({ ...NOTHING_WRONG, oldestScheduledAt }, 1_000_000);
+    expect(pendingSince(1_000_000 - 239_999)).toMatchObject({ status: "ok", measures: { oldestSeconds: 239 } });
+    expect(pendingSince(1_000_000 - 240_000)).toMatchObject({ status: "degraded", measures: { oldestSeconds: 240 } });
+    expect(pendingSince(1_000_001)).toMatchObject({ status: "ok", measures: { oldestSeconds: 0 } });
   });
 
   it("tells strangers how each part does, and neither what was counted nor why", async () => {
@@ -103,10 +104,10 @@ describe("readiness", () => {
   });
 });
 
-describe("a kept answer", () => {
+describe("a single-flight cache", () => {
   const setUp = () => {
     const state = { now: 0, asked: 0, keepMs: 1_000, fails: false, gate: Promise.resolve() };
-    const read = keepAnswer(
+    const read = cacheSingleFlight(
       async () => {
         state.asked += 1;
         const mine = state.asked;

@@ -32,7 +32,7 @@ function fakeApi(faults: Record<string, Faults>): { api: Api; polls: Map<string,
     async summarize(id) {
       if (faults[id]?.refuse === true) throw new ApiProblem(422, "validation_failed", "refused");
       if (faults[id]?.job === null) return { job: null, summary: null };
-      const job = { id: "j", kind: "summarize", state: "owed", throughSeq: 8, attempts: 0, createdAt: "" } as const;
+      const job = { id: "j", kind: "summarize", state: "pending", throughSeq: 8, attempts: 0, createdAt: "" } as const;
       return { job, summary: null };
     },
     async session(id): Promise<SessionState> {

@@ -99,7 +99,7 @@ describe("npm run jobs", () => {
     const last = ok({ retried: 1, gone: 2, left, hasMore: false, nextCursor: null });
     const { code, stdout } = await run(["retry", "--all"], [first, last]);
     expect(code).toBe(EXIT.failed);
-    expect(stdout).toContain("101 tried again now, 2 no longer owed, 1 left");
+    expect(stdout).toContain("101 tried again now, 2 no longer pending, 1 left");
     expect(stdout).toContain("stuck: Its object");
     expect(asked).toEqual([
       'POST /v1/admin/jobs/retry {"limit":100}',

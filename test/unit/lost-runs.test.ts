@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { OperationRun, RunStatus } from "../../src/api/operation-run.ts";
-import { endLostRuns, type LostRunParts } from "../../src/maintenance/end-lost-runs.ts";
+import { endLostRuns, type LostRunDeps } from "../../src/maintenance/end-lost-runs.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { endIfLost, type ReadInstanceEnd } from "../../src/usecases/lost-runs.ts";
 
-type Runs = LostRunParts["operations"]["runs"];
+type Runs = LostRunDeps["operations"]["runs"];
 
 const AT = "2026-11-23T02:00:00.000Z";
 

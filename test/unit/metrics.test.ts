@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { AUDIT_ACTIONS } from "../../src/api/audit.ts";
 import { PROBLEMS } from "../../src/api/errors.ts";
 import { jobKindSchema } from "../../src/api/job.ts";
-import { BLOBS, createMetrics, DOUBLES, type MetricsDataset, NOTHING_SPENT } from "../../src/telemetry/metrics.ts";
+import { BLOBS, createMetrics, DOUBLES, type MetricsDataset, NOTHING_MEASURED } from "../../src/telemetry/metrics.ts";
 
 type Point = Parameters<MetricsDataset["writeDataPoint"]>[0];
 
@@ -20,7 +20,7 @@ const JOB = {
   durationMs: 900,
   attempts: 2,
   waitedMs: 30,
-  spent: { model: "extractive", inputTokens: 100, outputTokens: 20, costMicroDollars: 450, makeshifts: 1 },
+  spent: { model: "extractive", inputTokens: 100, outputTokens: 20, costMicroDollars: 450, fallbacks: 1 },
 };
 
 const EMBEDDING = {
@@ -62,7 +62,7 @@ describe("a data point", () => {
     const { points, dataset } = listening();
     const metrics = createMetrics(dataset);
     metrics.operation({ ...OPERATION, tenant: "" });
-    metrics.job({ ...JOB, tenant: "é".repeat(80), spent: NOTHING_SPENT });
+    metrics.job({ ...JOB, tenant: "é".repeat(80), spent: NOTHING_MEASURED });
     for (const { indexes, blobs, doubles } of points) {
       expect(indexes).toHaveLength(1);
       expect(Buffer.byteLength(indexes[0] ?? "")).toBeGreaterThan(0);

@@ -120,7 +120,7 @@ describe("who is paced", () => {
     scopes: [],
     ...change,
   });
-  const ticket = { id: "t1", life: "l1", expiresAt: 0 };
+  const ticket = { id: "t1", epoch: "l1", expiresAt: 0 };
 
   it("is a user by token or ticket, within the tenant, and no back end, whomever it speaks for", () => {
     expect(pacedAs(someone({}))).toBe("acme/user:ada");

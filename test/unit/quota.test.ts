@@ -59,7 +59,7 @@ describe("where a session stood when the day began", () => {
 });
 
 describe("a bound of the day", () => {
-  const start = { incarnation: "life", day: MIDNIGHT, seq: 100, totalCost: 5_000, earlier: { messages: 0, tokens: 0 } };
+  const start = { epoch: "epoch", day: MIDNIGHT, seq: 100, totalCost: 5_000, earlier: { messages: 0, tokens: 0 } };
   const at = (seq: number, totalCost: number) => ({ seq, totalCost });
 
   test("may be met and not passed", () => {
@@ -81,7 +81,7 @@ describe("a bound of the day", () => {
     });
   });
 
-  test("counts what earlier lives of the session took of the day", () => {
+  test("counts what earlier epochs of the session took of the day", () => {
     const begun = { ...start, earlier: { messages: 8, tokens: 0 } };
     const limits = { sessionMessagesPerDay: 10 };
     expect(appendQuotaFault(limits, begun, at(102, 5_100), at(101, 5_050), NOON)).toBeNull();

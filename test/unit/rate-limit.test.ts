@@ -8,7 +8,7 @@ import {
   RATE_LIMIT_PERIOD_SECONDS,
   rateLimited,
 } from "../../src/access/rate-limit.ts";
-import { limitStrangers, networkOf } from "../../src/access/unauthenticated-limit.ts";
+import { limitUnauthenticated, networkOf } from "../../src/access/unauthenticated-limit.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
 import type { Principal } from "../../src/api/principal.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -40,7 +40,7 @@ function limiters(change: Partial<Limiters> = {}): Limiters {
     keyHigh: counting(500),
     tenant: counting(20),
     tenantHigh: counting(200),
-    stranger: counting(3),
+    unauthenticated: counting(3),
     ...change,
   };
 }
@@ -102,7 +102,7 @@ describe("the limit of requests", () => {
 
   test("is a user's own whichever way they come, and whoever holds a ticket uses up nothing of the key's", async () => {
     const limit = createRequestLimit(createAdmission(limiters({ tenant: counting(1_000) }), log));
-    const ticket = { id: "t1", life: "l", expiresAt: 0 };
+    const ticket = { id: "t1", epoch: "l", expiresAt: 0 };
     const ofAda: Principal = { ...backEnd, owner: "ada", ticket };
     expect(await passes(limit, someone("ada"), 3)).toBe(3);
     expect(await passes(limit, ofAda, 100)).toBe(2);
@@ -165,7 +165,7 @@ describe("a flood of bad keys", () => {
           : { code: "unauthenticated", detail: "This API key is not known." },
       );
     };
-    return limitStrangers(authenticate, { admit: createAdmission(limiters(), log), now: () => now });
+    return limitUnauthenticated(authenticate, { admit: createAdmission(limiters(), log), now: () => now });
   }
 
   function from(address: string | null, key: string): Request {

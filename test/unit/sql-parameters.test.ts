@@ -8,8 +8,8 @@ import { describe, expect, it } from "vitest";
  */
 const OWN_WORDS = [
   /^[A-Z][A-Z_]*$/,
-  /^blanksOf\(("\w+"|column)\)$/,
-  /^blanks\.join\(", "\)$/,
+  /^overwritten\(("\w+"|column)\)$/,
+  /^zeros\.join\(", "\)$/,
   /^(condition|query|where|statement|filling)$/,
   /^(table|place)$/,
   /^textsOf\("[\w, ]+", "[?\w.]+"\)$/,

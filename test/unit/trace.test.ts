@@ -39,10 +39,10 @@ describe("the traces of jobs", () => {
   it("are those of the call that came last before a job was first sent, however often it is sent again", () => {
     const traces = new JobTraces();
     expect(traces.of("before-any-call")).toBeUndefined();
-    traces.heed("a");
+    traces.noteCaller("a");
     expect(traces.of("first")).toBe("a");
-    traces.heed("b");
-    traces.heed(undefined);
+    traces.noteCaller("b");
+    traces.noteCaller(undefined);
     expect([traces.of("first"), traces.of("second")]).toEqual(["a", "b"]);
     traces.follow("first");
     expect(traces.of("third")).toBe("a");
@@ -52,9 +52,9 @@ describe("the traces of jobs", () => {
 
   it("are forgotten before they are many", () => {
     const traces = new JobTraces();
-    traces.heed("a");
+    traces.noteCaller("a");
     traces.of("first");
-    traces.heed("b");
+    traces.noteCaller("b");
     for (let at = 0; at < 100; at += 1) traces.of(`job-${at}`);
     expect(traces.of("first")).toBe("b");
   });

@@ -139,7 +139,7 @@ describe("a tenant opens", () => {
 });
 
 it("holds for tokens of users and for tickets, whoever asked for these, and for no key and no operator", () => {
-  const ticket = { id: "t", life: "l", expiresAt: 0 };
+  const ticket = { id: "t", epoch: "l", expiresAt: 0 };
   expect(isUser({ kind: "user" })).toBe(true);
   for (const kind of ["tenant-key", "admin", "user"] as const) expect(isUser({ kind, ticket })).toBe(true);
   for (const kind of ["tenant-key", "admin"] as const) expect(isUser({ kind })).toBe(false);

@@ -84,7 +84,7 @@ describe("alerts", () => {
       expect(Math.abs(Number(t) - Date.now() / 1000)).toBeLessThan(300);
       expect(headers).toMatchObject({ "threadkeep-notice": notices[index]?.id, "content-type": "application/json" });
     }
-    expect(await keeper.countOwed()).toBe(0);
+    expect(await keeper.countPending()).toBe(0);
   });
 
   it.each([
@@ -97,7 +97,7 @@ describe("alerts", () => {
     await answerWith(status);
     for (let minute = 0; minute < 2; minute += 1) await look({ postgres: AWAY });
     for (let minute = 0; minute < 3; minute += 1) await look();
-    expect(await keeper.countOwed()).toBe(2);
+    expect(await keeper.countPending()).toBe(2);
     expect(await taken()).toEqual([]);
     const tried = (await mailbox()).length;
     expect(tried).toBeGreaterThan(0);
@@ -111,7 +111,7 @@ describe("alerts", () => {
     const ids = (await mailbox()).map(({ headers }) => headers["threadkeep-notice"]);
     expect(ids.length).toBeGreaterThan(tried);
     expect(new Set(ids).size).toBe(2);
-    expect(await keeper.countOwed()).toBe(0);
+    expect(await keeper.countPending()).toBe(0);
   });
 
   it("are not sent again within their pause, which grows to a quarter of an hour, nor counted twice by two checks at a time", async () => {
@@ -156,7 +156,7 @@ describe("alerts", () => {
     await look({ postgres: AWAY });
     await look({ postgres: AWAY });
     expect((await keeper.readBook()).states).toMatchObject([{ alert: { kind: "postgres-away" } }]);
-    expect(await keeper.countOwed()).toBe(0);
+    expect(await keeper.countPending()).toBe(0);
   });
 
   it("leave one digest owed, the newest, while the webhook is away for hours", async () => {
@@ -213,7 +213,7 @@ describe("what fails, is late or waits for a budget", () => {
   it("starts its alert by the measures that the Operations object took", async () => {
     const poison = failure("archive: 22P02");
     const overBudget = failure(OVER_BUDGET_REASON);
-    const late: LateWork = { jobId: crypto.randomUUID(), kind: "archive", owedAt: Date.now() - 3_600_000 };
+    const late: LateWork = { jobId: crypto.randomUUID(), kind: "archive", scheduledAt: Date.now() - 3_600_000 };
     await operations.report(poison);
     await operations.report(overBudget);
     await env.OPERATIONS.getByName("operations").noteLate(late);
@@ -245,7 +245,7 @@ describe("GET /v1/admin/alerts", () => {
     expect(response.status).toBe(200);
     const list = alertListSchema.parse(await response.json());
     expect(Date.parse(list.checkedAt ?? "")).toBeGreaterThanOrEqual(before);
-    expect(list.noticesOwed).toBe(0);
+    expect(list.pendingNotices).toBe(0);
   });
 
   it("is for the admin alone", async () => {

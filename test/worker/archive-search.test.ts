@@ -21,7 +21,7 @@ async function archive(
 ): Promise<ArchiveWrite> {
   const write: ArchiveWrite = {
     ref: { tenant, owner, session: freshRef().session },
-    incarnation: crypto.randomUUID(),
+    epoch: crypto.randomUUID(),
     baseRev: 0,
     isReplaced: false,
     rev: 1,
@@ -65,7 +65,7 @@ describe("search across sessions, in the archive", () => {
     expect(found).toEqual([
       {
         session: write.ref.session,
-        incarnation: write.incarnation,
+        epoch: write.epoch,
         item: {
           id: expect.any(String),
           kind: "preference",
@@ -189,8 +189,8 @@ describe("search across sessions, in the archive", () => {
 
   it("forgets a session with its erasure", async () => {
     const owner = newOwner();
-    const { ref, incarnation, createdAt } = await archive(owner, [itemOf("the harbour")]);
-    await asWorkerOf(ref, (transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
+    const { ref, epoch, createdAt } = await archive(owner, [itemOf("the harbour")]);
+    await asWorkerOf(ref, (transaction) => applyErasure(transaction, { ref, epoch, createdAt }));
     expect(await search(owner, "harbour")).toEqual([]);
     expect(await asWorker((database) => readMemories(database, owner, 10))).toEqual([]);
   });
@@ -216,13 +216,13 @@ describe("a user's memories across sessions", () => {
     expect(await read(10)).toMatchObject([
       {
         session: young.ref.session,
-        incarnation: young.incarnation,
+        epoch: young.epoch,
         item: { text: "lives in Lisbon" },
         madeAt: Date.UTC(2026, 0, 3),
       },
       {
         session: old.ref.session,
-        incarnation: old.incarnation,
+        epoch: old.epoch,
         item: { text: "likes tea" },
         madeAt: Date.UTC(2026, 0, 1),
       },

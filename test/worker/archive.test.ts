@@ -7,8 +7,8 @@ import { actForTenant, withinTenant } from "../../src/archive/reach.ts";
 import { applyArchiveWrite, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { asWorker, asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
-import { jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
+import { jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 function apply(write: ArchiveWrite, tenant = write.ref.tenant) {
@@ -26,7 +26,7 @@ function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {
   const version = change.rev ?? 1;
   return {
     ref: freshRef(),
-    incarnation: crypto.randomUUID(),
+    epoch: crypto.randomUUID(),
     baseRev: 0,
     isReplaced: false,
     rev: 1,
@@ -65,13 +65,13 @@ async function rowsOf(write: ArchiveWrite) {
   return onArchive(async (database) => {
     const { tenant, session } = write.ref;
     const sessions = await database.execute(
-      sql`select incarnation, rev::int, through_seq, metadata from sessions where tenant = ${tenant} and session = ${session}`,
+      sql`select epoch, rev::int, through_seq, metadata from sessions where tenant = ${tenant} and session = ${session}`,
     );
     const summaries = await database.execute(
-      sql`select version from summaries where incarnation = ${write.incarnation} order by version`,
+      sql`select version from summaries where epoch = ${write.epoch} order by version`,
     );
     const items = await database.execute(
-      sql`select item_id, to_version, source_seqs from summary_items where incarnation = ${write.incarnation} order by item_id`,
+      sql`select item_id, to_version, source_seqs from summary_items where epoch = ${write.epoch} order by item_id`,
     );
     return { session: sessions.rows[0], summaries: summaries.rows, items: items.rows };
   });
@@ -83,7 +83,7 @@ describe("the archive's fence", () => {
     expect(await apply(write)).toBe("applied");
     const before = await rowsOf(write);
     expect(before).toEqual({
-      session: { incarnation: write.incarnation, rev: 1, through_seq: 4, metadata: { topic: "boats" } },
+      session: { epoch: write.epoch, rev: 1, through_seq: 4, metadata: { topic: "boats" } },
       summaries: [{ version: 1 }],
       items: [{ item_id: "1.1", to_version: null, source_seqs: [1, 3] }],
     });
@@ -93,7 +93,7 @@ describe("the archive's fence", () => {
 
   it("lets a late write change nothing that a newer one wrote", async () => {
     const first = writeOf();
-    const second = { ...writeOf({ rev: 2 }), ref: first.ref, incarnation: first.incarnation, throughSeq: 8 };
+    const second = { ...writeOf({ rev: 2 }), ref: first.ref, epoch: first.epoch, throughSeq: 8 };
     expect(await apply({ ...second, summaries: [...first.summaries, ...second.summaries] })).toBe("applied");
     expect(await apply({ ...first, throughSeq: 1 })).toBe("stale");
     expect((await rowsOf(first)).session).toMatchObject({ rev: 2, through_seq: 8 });
@@ -107,7 +107,7 @@ describe("the archive's fence", () => {
     const second: ArchiveWrite = {
       ...writeOf({ rev: 2, baseRev: 1 }),
       ref: first.ref,
-      incarnation: first.incarnation,
+      epoch: first.epoch,
       items: [{ ...item, toVersion: 2 }],
     };
     expect(await apply(second)).toBe("applied");
@@ -117,19 +117,19 @@ describe("the archive's fence", () => {
   it("asks for everything when it holds less than a write builds on, as after a restore", async () => {
     const first = writeOf();
     await apply(first);
-    const gap = { ...writeOf({ rev: 4, baseRev: 3 }), ref: first.ref, incarnation: first.incarnation };
+    const gap = { ...writeOf({ rev: 4, baseRev: 3 }), ref: first.ref, epoch: first.epoch };
     expect(await apply(gap)).toBe("behind");
     expect(await apply(writeOf({ rev: 2, baseRev: 1 }))).toBe("behind");
     expect((await rowsOf(first)).session).toMatchObject({ rev: 1 });
   });
 
-  it("gives the place of an earlier life of a session to the later one, never the other way", async () => {
+  it("gives the place of an earlier epoch of a session to the later one, never the other way", async () => {
     const old = writeOf({ rev: 7 });
     await apply(old);
     const young = { ...writeOf(), ref: old.ref, createdAt: old.createdAt + 1 };
     expect(await apply(young)).toBe("applied");
     expect(await apply({ ...old, rev: 8, baseRev: 7 })).toEqual({ outrankedBy: young.createdAt });
-    expect((await rowsOf(young)).session).toMatchObject({ incarnation: young.incarnation, rev: 1 });
+    expect((await rowsOf(young)).session).toMatchObject({ epoch: young.epoch, rev: 1 });
     expect(await rowsOf(old)).toMatchObject({ summaries: [], items: [] });
   });
 
@@ -138,7 +138,7 @@ describe("the archive's fence", () => {
     const writes = Array.from({ length: 8 }, (_, index) => ({
       ...writeOf({ rev: index + 1 }),
       ref: base.ref,
-      incarnation: base.incarnation,
+      epoch: base.epoch,
     }));
     const results = await Promise.all(writes.toReversed().map((write) => apply(write)));
     expect(results).toContain("applied");
@@ -164,14 +164,14 @@ describe("the tenant of a transaction", () => {
       asWorker((database) =>
         database.transaction(async (transaction) => {
           if (tenant !== null) await actForTenant(transaction, tenant);
-          const { rows } = await transaction.execute<{ incarnation: string }>(
-            sql`select incarnation from summaries where incarnation in (${ours.incarnation}, ${theirs.incarnation})`,
+          const { rows } = await transaction.execute<{ epoch: string }>(
+            sql`select epoch from summaries where epoch in (${ours.epoch}, ${theirs.epoch})`,
           );
-          return rows.map(({ incarnation }) => incarnation);
+          return rows.map(({ epoch }) => epoch);
         }),
       );
-    expect(await seen("test")).toEqual([ours.incarnation]);
-    expect(await seen("another")).toEqual([theirs.incarnation]);
+    expect(await seen("test")).toEqual([ours.epoch]);
+    expect(await seen("another")).toEqual([theirs.epoch]);
     expect(await seen(null)).toEqual([]);
   });
 
@@ -179,7 +179,7 @@ describe("the tenant of a transaction", () => {
     const refs = [freshRef(), freshRef(), { ...freshRef(), tenant: "another" }, { ...freshRef(), tenant: "another" }];
     for (const ref of refs) {
       const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
-      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+      unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
       await summarizeBy(ref, quoting);
     }
     const jobs = await Promise.all(refs.map((ref) => jobOf(ref, "archive")));
@@ -188,7 +188,7 @@ describe("the tenant of a transaction", () => {
       "threadkeep-archive",
       jobs.map((body, index) => ({ id: `${index}`, timestamp: new Date(), attempts: 1, body })),
     );
-    await consume(batch, pipelineParts());
+    await consume(batch, pipelineDeps());
     // Sessions of other tests may be archived meanwhile, each batch over a connection of its own.
     const said = query.mock.calls.map((given, index) => ({
       text: JSON.stringify(given),
@@ -204,7 +204,7 @@ describe("the tenant of a transaction", () => {
       expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
       const { rows } = await asWorkerOf(ref, (one) =>
         one.execute<{ tenant: string }>(
-          sql`select v.tenant from summaries v join sessions s using (incarnation) where s.session = ${ref.session}`,
+          sql`select v.tenant from summaries v join sessions s using (epoch) where s.session = ${ref.session}`,
         ),
       );
       expect(rows.map(({ tenant }) => tenant)).toEqual([ref.tenant]);
@@ -216,7 +216,7 @@ describe("the tenant of a transaction", () => {
     await apply(write);
     const after = await asWorker(async (database) => {
       await withinTenant(database, "test", async () => undefined);
-      return database.execute(sql`select 1 from sessions where incarnation = ${write.incarnation}`);
+      return database.execute(sql`select 1 from sessions where epoch = ${write.epoch}`);
     });
     expect(after.rows).toEqual([]);
   });

@@ -7,11 +7,11 @@ import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import type { ArchiveDelta } from "../../src/session/archive/delta.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, forkOf, letPass, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, until } from "../support/worker-session.ts";
 import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const ARCHIVING: SessionSettings = { archiveMessages: true };
@@ -30,11 +30,11 @@ interface Archived {
   readonly content: unknown;
 }
 
-/** What the archive holds of the messages of a life, in the form of `heldBy`. */
-function archived(incarnation: string): Promise<Archived[]> {
+/** What the archive holds of the messages of an epoch, in the form of `heldBy`. */
+function archived(epoch: string): Promise<Archived[]> {
   return onArchive(async (database) => {
     const { rows } = await database.execute<Record<string, unknown>>(
-      sql`select seq, id, role, author, content, metadata, edited_at, erased_at from messages where incarnation = ${incarnation} order by seq`,
+      sql`select seq, id, role, author, content, metadata, edited_at, erased_at from messages where epoch = ${epoch} order by seq`,
     );
     return rows.map((row) => ({
       seq: Number(row["seq"]),
@@ -83,7 +83,7 @@ function rowsWith(text: string): Promise<number> {
 }
 
 async function expectArchiveLikeObject(ref: SessionRef): Promise<void> {
-  expect(await archived(await incarnationOf(ref))).toEqual(await heldBy(ref));
+  expect(await archived(await epochOf(ref))).toEqual(await heldBy(ref));
 }
 
 /** A chat whose messages are in the archive. */
@@ -97,7 +97,7 @@ async function archivedChat(turns = 12): Promise<SessionRef> {
 async function bulkyChat(count: number, settings: SessionSettings): Promise<SessionRef> {
   const ref = freshRef();
   const messages = Array.from({ length: count }, (_, index) => said(`${index}: ${"boat ".repeat(16_000)}`));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, settings)));
   return ref;
 }
 
@@ -107,8 +107,8 @@ async function switchTo(ref: SessionRef, archiveMessages: boolean): Promise<void
 }
 
 async function deltaOf(ref: SessionRef): Promise<ArchiveDelta> {
-  const { jobId, incarnation } = await jobOf(ref, "archive");
-  const delta = await withoutAlarm(ref, (session) => session.readArchiveDelta(jobId, incarnation));
+  const { jobId, epoch } = await jobOf(ref, "archive");
+  const delta = await withoutAlarm(ref, (session) => session.readArchiveDelta(jobId, epoch));
   if (delta === null) throw new Error("nothing is owed to the archive");
   return delta;
 }
@@ -118,18 +118,18 @@ function apply(delta: ArchiveDelta) {
 }
 
 async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDelta): Promise<void> {
-  const { jobId, incarnation } = await jobOf(ref, "archive");
-  await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev, version, messageSeq }));
+  const { jobId, epoch } = await jobOf(ref, "archive");
+  await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version, messageSeq }));
 }
 
 /** Delivers what is owed to the archive until nothing is; how often it took. */
 async function archiveAll(ref: SessionRef): Promise<number> {
   for (let deliveries = 0; deliveries < 50; deliveries += 1) {
-    if (!(await owedJobs(ref)).some(({ kind }) => kind === "archive")) return deliveries;
+    if (!(await pendingJobs(ref)).some(({ kind }) => kind === "archive")) return deliveries;
     const job = await jobOf(ref, "archive");
     await deliver(job);
   }
-  throw new Error("the archive is owed more and more");
+  throw new Error("the archive is pending more and more");
 }
 
 describe("messages in the archive", () => {
@@ -144,14 +144,14 @@ describe("messages in the archive", () => {
     unwrap(await sessionAt(ref).append({ messages: [rich, said("no id")] }, null));
     await summarizeAndArchive(ref);
     await expectArchiveLikeObject(ref);
-    expect(await archived(await incarnationOf(ref))).toHaveLength(14);
+    expect(await archived(await epochOf(ref))).toHaveLength(14);
   });
 
   it("follow with their files, each message with its own", async () => {
     const ref = freshRef();
     const data = `/9j/${"photo".repeat(200_000)}`;
     const photo: NewMessage = { role: "user", content: [{ type: "file", mediaType: "image/jpeg", data }] };
-    unwrap(await sessionAt(ref).append({ messages: [photo, photo] }, birthOf(ref, { ...QUIET, ...ARCHIVING })));
+    unwrap(await sessionAt(ref).append({ messages: [photo, photo] }, creationOf(ref, { ...QUIET, ...ARCHIVING })));
     unwrap(await sessionAt(ref).append({ messages: [turn(1), turn(2), turn(3)] }, null));
     await summarizeAndArchive(ref);
     await expectArchiveLikeObject(ref);
@@ -170,18 +170,18 @@ describe("messages in the archive", () => {
     unwrap(await sessionAt(ref).append({ messages: [said(unlike)] }, null));
     await summarizeAndArchive(ref);
     expect(await rowsWith(unlike)).toBe(0);
-    expect(await archived(await incarnationOf(ref))).toEqual([]);
+    expect(await archived(await epochOf(ref))).toEqual([]);
   });
 
   it("follow after a silence, though too little was said for a summary", async () => {
     const ref = await chatOf(2, { settings: ARCHIVING });
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     await letPass(ref, HOUR_MS);
     await ring(ref);
-    await until("both are archived", async () => (await archived(await incarnationOf(ref))).length === 2);
+    await until("both are archived", async () => (await archived(await epochOf(ref))).length === 2);
     await archivedWhole(ref);
     await ring(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
   });
 
   it("all follow page by page when it is switched on later, and are archived once the last one is", async () => {
@@ -190,7 +190,7 @@ describe("messages in the archive", () => {
     const first = await deltaOf(ref);
     expect(first.messages?.rows.map(({ seq }) => seq)).toEqual([1, 2, 3]);
     await deliver(await jobOf(ref, "archive"));
-    expect((await archived(first.incarnation)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect((await archived(first.epoch)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
     // One of the two pages that are left may be written by the session's own alarm.
     expect(await archiveAll(ref)).toBeLessThanOrEqual(2);
@@ -216,7 +216,7 @@ describe("messages in the archive", () => {
     expect(await apply(third)).toBe("applied");
     await confirm(ref, third);
     await expectArchiveLikeObject(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
   });
 
   it("are not taken for written when an earlier version of the consumer confirms, which leaves them out", async () => {
@@ -225,9 +225,9 @@ describe("messages in the archive", () => {
     const { messages, messageSeq, ...known } = await deltaOf(ref);
     expect([messages?.rows.length, messageSeq]).toEqual([2, 2]);
     await apply({ ...known, messages: null, messageSeq });
-    const { jobId, incarnation } = await jobOf(ref, "archive");
+    const { jobId, epoch } = await jobOf(ref, "archive");
     const { rev, version } = known;
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev, version }));
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version }));
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
     await archiveAll(ref);
     await expectArchiveLikeObject(ref);
@@ -242,7 +242,7 @@ describe("messages in the archive", () => {
     await expectArchiveLikeObject(ref);
     unwrap(await sessionAt(ref).append({ messages: [turn(10)] }, null, off));
     await archivedWhole(ref);
-    expect(await archived(await incarnationOf(ref))).toEqual([]);
+    expect(await archived(await epochOf(ref))).toEqual([]);
   });
 });
 
@@ -267,7 +267,7 @@ describe("an archived message that is changed", () => {
     await archiveAll(ref);
     expect(await rowsWith(secret)).toBe(0);
     expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("secret"))).state).toBe("erased");
-    expect((await archived(await incarnationOf(ref)))[4]).toMatchObject({ seq: 5, id: "secret", content: "erased" });
+    expect((await archived(await epochOf(ref)))[4]).toMatchObject({ seq: 5, id: "secret", content: "erased" });
     await expectArchiveLikeObject(ref);
   });
 
@@ -275,7 +275,9 @@ describe("an archived message that is changed", () => {
     const secret = `heron-${crypto.randomUUID()}`;
     const ref = freshRef();
     const settings = { ...QUIET, ...ARCHIVING };
-    unwrap(await sessionAt(ref).append({ messages: [said("hello", "a"), said(secret, "b")] }, birthOf(ref, settings)));
+    unwrap(
+      await sessionAt(ref).append({ messages: [said("hello", "a"), said(secret, "b")] }, creationOf(ref, settings)),
+    );
     await letPass(ref, HOUR_MS);
     await switchTo(ref, false);
     await switchTo(ref, true);
@@ -320,14 +322,14 @@ describe("an archived message that is changed", () => {
 describe("messages that are to be in the archive no more", () => {
   it("are erased from it when the setting is switched off, and follow again when it is on", async () => {
     const ref = await archivedChat();
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     await switchTo(ref, false);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
     await archiveAll(ref);
-    expect(await archived(incarnation)).toEqual([]);
+    expect(await archived(epoch)).toEqual([]);
     unwrap(await sessionAt(ref).append({ messages: [turn(13)] }, null));
     await summarizeAndArchive(ref);
-    expect(await archived(incarnation)).toEqual([]);
+    expect(await archived(epoch)).toEqual([]);
     await switchTo(ref, true);
     await archiveAll(ref);
     await expectArchiveLikeObject(ref);
@@ -341,7 +343,7 @@ describe("messages that are to be in the archive no more", () => {
     await switchTo(ref, false);
     const off = await deltaOf(ref);
     expect(await apply(off)).toBe("applied");
-    expect(await archived(early.incarnation)).toEqual([]);
+    expect(await archived(early.epoch)).toEqual([]);
     await switchTo(ref, true);
     await confirm(ref, early);
     await confirm(ref, off);
@@ -349,12 +351,12 @@ describe("messages that are to be in the archive no more", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("go with their session, and with an earlier life of it", async () => {
+  it("go with their session, and with an earlier epoch of it", async () => {
     const ref = await archivedChat();
-    const first = await incarnationOf(ref);
+    const first = await epochOf(ref);
     unwrap(await sessionAt(ref).erase());
     await until("the messages are gone", async () => (await archived(first)).length === 0);
-    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref, { ...QUIET, ...ARCHIVING })));
+    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, creationOf(ref, { ...QUIET, ...ARCHIVING })));
     await letPass(ref, 0);
     await switchTo(ref, false);
     await switchTo(ref, true);
@@ -366,7 +368,7 @@ describe("messages that are to be in the archive no more", () => {
   it("stay there when the session expires, and go when it is erased", async () => {
     const settings = { ...QUIET, ...ARCHIVING, expireAfterIdleSeconds: 3_600 };
     const ref = await chatOf(8, { settings });
-    await pipelineParts().directory.register(ref, Date.now(), {});
+    await pipelineDeps().directory.register(ref, Date.now(), {});
     await letPass(ref, 2 * HOUR_MS);
     await until("it expires", async () => {
       const state = await sessionAt(ref).state();
@@ -374,28 +376,26 @@ describe("messages that are to be in the archive no more", () => {
       await ring(ref);
       return false;
     });
-    const incarnation = await incarnationOf(ref);
-    expect((await archived(incarnation)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const epoch = await epochOf(ref);
+    expect((await archived(epoch)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     unwrap(await sessionAt(ref).erase());
-    await until("they are gone", async () => (await archived(incarnation)).length === 0);
+    await until("they are gone", async () => (await archived(epoch)).length === 0);
   });
 });
 
 describe("an archive that was set back", () => {
   it("is filled again with everything, and rid of what was erased since", async () => {
     const ref = await archivedChat();
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     const before = await onArchive((database) =>
-      database.execute(sql`select rev from sessions where incarnation = ${incarnation}`),
+      database.execute(sql`select rev from sessions where epoch = ${epoch}`),
     );
     unwrap(await sessionAt(ref).eraseMessage("turn-2"));
     await archivedWhole(ref);
     await onArchive(async (database) => {
-      await database.execute(
-        sql`update sessions set rev = ${before.rows[0]?.["rev"]} where incarnation = ${incarnation}`,
-      );
-      await database.execute(sql`update messages set content = '"came back"' where incarnation = ${incarnation}`);
-      await database.execute(sql`delete from messages where incarnation = ${incarnation} and seq > 5`);
+      await database.execute(sql`update sessions set rev = ${before.rows[0]?.["rev"]} where epoch = ${epoch}`);
+      await database.execute(sql`update messages set content = '"came back"' where epoch = ${epoch}`);
+      await database.execute(sql`delete from messages where epoch = ${epoch} and seq > 5`);
     });
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
     await archivedWhole(ref);
@@ -404,36 +404,36 @@ describe("an archive that was set back", () => {
 
   it("is rid of messages that were taken out of it since, though all that follows is the summary anew", async () => {
     const ref = await archivedChat();
-    const incarnation = await incarnationOf(ref);
-    const life = sql`incarnation = ${incarnation}`;
+    const epoch = await epochOf(ref);
+    const ofEpoch = sql`epoch = ${epoch}`;
     const before = await onArchive(async (database) => {
-      const [session] = (await database.execute(sql`select rev from sessions where ${life}`)).rows;
+      const [session] = (await database.execute(sql`select rev from sessions where ${ofEpoch}`)).rows;
       const rows = await database.execute(
-        sql`select jsonb_agg(to_jsonb(held)) as held from messages as held where ${life}`,
+        sql`select jsonb_agg(to_jsonb(held)) as held from messages as held where ${ofEpoch}`,
       );
       return { rev: session?.["rev"], messages: JSON.stringify(rows.rows[0]?.["held"]) };
     });
     unwrap(await sessionAt(ref).update({ settings: QUIET }));
     await archivedWhole(ref);
-    expect(await archived(incarnation)).toEqual([]);
+    expect(await archived(epoch)).toEqual([]);
     await onArchive(async (database) => {
-      await database.execute(sql`update sessions set rev = ${before.rev} where ${life}`);
+      await database.execute(sql`update sessions set rev = ${before.rev} where ${ofEpoch}`);
       await database.execute(
         sql`insert into messages select * from jsonb_populate_recordset(null::messages, ${before.messages}::jsonb)`,
       );
     });
-    expect(await archived(incarnation)).not.toEqual([]);
+    expect(await archived(epoch)).not.toEqual([]);
     unwrap(await sessionAt(ref).eraseMessage("turn-2"));
     await archivedWhole(ref);
-    expect(await archived(incarnation)).toEqual([]);
+    expect(await archived(epoch)).toEqual([]);
   });
 
   it("is filled again when it lost the session as a whole", async () => {
     const ref = await archivedChat();
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     await onArchive(async (database) => {
       for (const table of ["sessions", "summaries", "summary_items", "messages"]) {
-        await database.execute(sql`delete from ${sql.identifier(table)} where incarnation = ${incarnation}`);
+        await database.execute(sql`delete from ${sql.identifier(table)} where epoch = ${epoch}`);
       }
     });
     unwrap(await sessionAt(ref).update({ metadata: { topic: "boats" } }));
@@ -450,7 +450,7 @@ describe("a copy of a session", () => {
     await expectArchiveLikeObject(fork);
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
     await until("the fork's archive is told", async () => {
-      const rows = await archived(await incarnationOf(fork));
+      const rows = await archived(await epochOf(fork));
       return rows[2]?.content === "erased";
     });
     await archivedWhole(fork);
@@ -463,7 +463,7 @@ describe("a copy of a session", () => {
     const file = await request("GET", `/sessions/${ref.session}/export`);
     const copy = beside(ref);
     expect((await request("POST", `/import?sessionId=${copy.session}`, file.text)).status).toBe(201);
-    await until("it is archived", async () => (await archived(await incarnationOf(copy))).length === 4);
+    await until("it is archived", async () => (await archived(await epochOf(copy))).length === 4);
     await expectArchiveLikeObject(copy);
   });
 });

@@ -7,7 +7,7 @@ import type { SessionRef } from "../../src/api/session.ts";
 import { readAuditEvents } from "../../src/archive/audit.ts";
 import { asWorker } from "../support/worker-archive.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
-import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { letPass } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
@@ -18,7 +18,7 @@ const BY_ADMIN = { kind: "admin", id: "admin", isUser: false } as const;
 
 async function append(ref: SessionRef, texts: readonly string[], by: AuditActor = KEY): Promise<void> {
   const messages = texts.map((text) => said(text));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, { ...by, isUser: false }));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, { ...by, isUser: false }));
 }
 
 /** What the archive knows of a session's appends, the oldest first. */
@@ -43,12 +43,12 @@ async function fallSilent(ref: SessionRef): Promise<void> {
 }
 
 /** What is owed to the audit; and whether a range is open. */
-function kept(ref: SessionRef): Promise<{ owed: number; open: number; tables: number }> {
+function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables: number }> {
   return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
-    const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'owed_audits'").toArray().length;
+    const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'pending_audits'").toArray().length;
     const count = (table: string): number =>
       tables === 0 ? 0 : Number(sql.exec(`SELECT count(*) AS n FROM ${table}`).one()["n"]);
-    return { owed: count("owed_audits"), open: count("appending"), tables };
+    return { pending: count("pending_audits"), open: count("appending"), tables };
   });
 }
 
@@ -83,13 +83,13 @@ describe("appends in the audit", () => {
       [1, 3],
       [4, 4],
     ]);
-    expect(await kept(ref)).toMatchObject({ owed: 0, open: 0 });
+    expect(await kept(ref)).toMatchObject({ pending: 0, open: 0 });
   });
 
   it("are told when a summary lands, up to the newest message", async () => {
     const ref = freshRef();
     const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, BY_KEY));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, BY_KEY));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0 }));
     const [range] = await told(ref, 1);
     expect(range?.details).toMatchObject({ fromSeq: 1, throughSeq: 12 });
@@ -125,10 +125,10 @@ describe("appends in the audit", () => {
     const ref = freshRef();
     await append(ref, ["one"]);
     await fallSilentWith(ref, () => Promise.reject(new Error("the queue is out of reach")));
-    expect(await kept(ref)).toMatchObject({ owed: 1, open: 0 });
+    expect(await kept(ref)).toMatchObject({ pending: 1, open: 0 });
     await evictDurableObject(stubAt(ref));
     await told(ref, 1);
-    await until("nothing is owed", async () => (await kept(ref)).owed === 0);
+    await until("nothing is pending", async () => (await kept(ref)).pending === 0);
   });
 
   it("are told once where the object died between the sending and the noting of it", async () => {
@@ -142,18 +142,18 @@ describe("appends in the audit", () => {
     });
     expect(sent).toBe(1);
     await evictDurableObject(stubAt(ref));
-    await until("nothing is owed", async () => (await kept(ref)).owed === 0);
+    await until("nothing is pending", async () => (await kept(ref)).pending === 0);
     expect(await told(ref, 1)).toHaveLength(1);
   });
 
   it("of a batch that changes nothing, because it was appended before, are none", async () => {
     const ref = freshRef();
     const messages = [said("one", "m1")];
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, BY_KEY));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, BY_KEY));
     await fallSilent(ref);
     await told(ref, 1);
     unwrap(await sessionAt(ref).append({ messages }, null, undefined, BY_ADMIN));
-    expect(await kept(ref)).toMatchObject({ owed: 0, open: 0 });
+    expect(await kept(ref)).toMatchObject({ pending: 0, open: 0 });
   });
 
   it("cost no row and no alarm of their own, but for the first of a range and each further principal", async () => {

@@ -10,7 +10,7 @@ import { createUserClient } from "../../src/directory/user-client.ts";
 import { retainAudit } from "../../src/maintenance/retain-audit.ts";
 import { storeAudit } from "../../src/pipeline/audit.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { asWorker, onArchive } from "../support/worker-archive.ts";
@@ -41,10 +41,10 @@ async function deliver(
     queue = "threadkeep-audit",
     attempts = 1,
     ...change
-  }: Partial<PipelineParts> & { queue?: string; attempts?: number } = {},
+  }: Partial<PipelineDeps> & { queue?: string; attempts?: number } = {},
 ) {
   const lines: string[] = [];
-  const parts: PipelineParts = {
+  const parts: PipelineDeps = {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory,
     tenants: {
@@ -52,7 +52,7 @@ async function deliver(
       spend: () => Promise.reject(new Error("no business of the audit")),
       spendOnEmbeddings: () => Promise.reject(new Error("no business of the audit")),
     },
-    makeshift: null,
+    fallback: null,
     embedder: null,
     operations: createOperationsClient(env.OPERATIONS),
     archiveOutage: { note: async () => undefined, over: async () => undefined },

@@ -19,25 +19,32 @@ import { summaryRoutes } from "../../src/http/routes/summaries.ts";
 import { transferRoutes } from "../../src/http/routes/transfer.ts";
 import { userRoutes } from "../../src/http/routes/users.ts";
 import type { MeasuredOperation, Metrics } from "../../src/telemetry/metrics.ts";
-import type { Call, Parts } from "../../src/usecases/request-context.ts";
-import { operation, specOf } from "../../src/usecases/use-case.ts";
+import type { RequestContext, Deps } from "../../src/usecases/request-context.ts";
+import { useCase, specOf } from "../../src/usecases/use-case.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "asked-meaning.ts": ["meaningOfText", "meaningOfQuery", "meaningOfAppended"],
   "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "checkOfJson", "askOfUser"],
-  "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
+  "health.ts": [
+    "checkReadiness",
+    "judgeFailedJobs",
+    "judgePendingWork",
+    "judgeQueues",
+    "overallStatus",
+    "withoutDetails",
+  ],
   // For those that are operations: they have seen to it that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "query-meaning.ts": ["createMeaningOf"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
-  "kept-answer.ts": ["keepAnswer"],
+  "kept-answer.ts": ["cacheSingleFlight"],
   // For those that are operations, and for the cron: the run is theirs to read.
   "lost-runs.ts": ["endIfLost"],
-  "operation.ts": ["operation", "refuseAhead", "specOf"],
+  "operation.ts": ["useCase", "refuseAhead", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
@@ -117,11 +124,11 @@ function callWith(scopes: readonly Scope[]) {
     job: () => undefined,
     embedding: () => undefined,
   };
-  const call: Call = {
+  const call: RequestContext = {
     principal: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa", tenant: "acme", owner: "ada", scopes },
     requestId: "request-1",
     from: "198.51.100.0/24",
-    parts: { audit, metrics } as Partial<Parts> as Parts,
+    parts: { audit, metrics } as Partial<Deps> as Deps,
   };
   return { call, audit, measured };
 }
@@ -135,9 +142,9 @@ const CALLER = {
 };
 
 describe("an operation", () => {
-  const write = operation(
+  const write = useCase(
     { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: (seq) => ({ details: { seq } }) },
-    async (_call: Call, _sessionId: string, seq: number): Promise<number> => {
+    async (_call: RequestContext, _sessionId: string, seq: number): Promise<number> => {
       if (seq === 0) throw new Error("the fault is ours");
       if (seq < 0) throw new ThreadkeepError({ code: "message_not_found", detail: "" });
       return seq;
@@ -168,7 +175,7 @@ describe("an operation", () => {
 
   it("does nothing for a caller without its scope", async () => {
     let isDone = false;
-    const guarded = operation(
+    const guarded = useCase(
       { action: "eraseSession", scopes: ["memory:read", "memory:erase"], audit: "each" },
       async () => {
         isDone = true;

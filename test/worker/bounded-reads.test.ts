@@ -12,7 +12,7 @@ import { OperationRuns } from "../../src/control/operation-runs.ts";
 import { DirectoryEntries } from "../../src/directory/entries.ts";
 import { Changes } from "../../src/session/changes.ts";
 import { AuditStore } from "../../src/session/outbox/audit-store.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
@@ -124,27 +124,27 @@ describe("sessions of an owner by their metadata", () => {
   });
 });
 
-describe("events that a session owes the audit", () => {
+describe("events that a session schedules the audit", () => {
   it("are read some at a time, those that wait longest first, until all are sent", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, birthOf(ref)));
-    const owed = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
+    const pending = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       await storage.deleteAlarm();
-      const [columns] = storage.sql.exec("SELECT count(*) AS owed FROM owed_audits").toArray();
-      expect(columns).toEqual({ owed: 0 });
+      const [columns] = storage.sql.exec("SELECT count(*) AS pending FROM pending_audits").toArray();
+      expect(columns).toEqual({ pending: 0 });
       for (let at = 1; at <= 120; at += 1)
-        new AuditStore(storage.sql, new Changes()).owe(`range-${at}`, [eventOf(ref)], at);
+        new AuditStore(storage.sql, new Changes()).schedule(`range-${at}`, [eventOf(ref)], at);
       const { result, read } = counting(storage.sql, (sql) => new AuditStore(sql, new Changes()).due(Date.now()));
       expect(result.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, index) => `range-${index + 1}`));
       expect(read.widest).toBe(50);
       const left: unknown[] = [];
       for (let alarms = 0; alarms < 3; alarms += 1) {
         await session.alarm();
-        left.push(storage.sql.exec("SELECT count(*) AS owed FROM owed_audits").one()["owed"]);
+        left.push(storage.sql.exec("SELECT count(*) AS pending FROM pending_audits").one()["pending"]);
       }
       return left;
     });
-    expect(owed).toEqual([70, 20, 0]);
+    expect(pending).toEqual([70, 20, 0]);
   });
 });
 
@@ -264,7 +264,7 @@ describe("the list of failed jobs, with all that it takes", () => {
         operations.noteOutage({ id: "archive-away", kind: "archive", reason: "away", deliveries: 50, at: Date.now() }),
       );
       await count("a job that went well", () => operations.clear("job-500"));
-      await count("late work", () => operations.noteLate({ jobId: "late", kind: "archive", owedAt: 1 }));
+      await count("late work", () => operations.noteLate({ jobId: "late", kind: "archive", scheduledAt: 1 }));
       await count("health", () => operations.readHealth());
       await count("all figures", () => operations.stats(null));
       await count("a tenant's figures", () => operations.stats("test"));

@@ -9,10 +9,10 @@ import type { Page } from "../../src/api/page.ts";
 import type { SearchResult } from "../../src/api/search.ts";
 import type { SessionRef, SessionState } from "../../src/api/session.ts";
 import { onArchive } from "../support/worker-archive.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { beside, continuationOf, forkOf, request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, eventsOf, follow, type LiveClient } from "../support/worker-live.ts";
-import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { epochOf, sessionAt, until } from "../support/worker-session.ts";
 import { archivedWhole, itemsOf, summarizeAndArchive } from "../support/worker-stored.ts";
 import { freshTenant, userOf } from "../support/worker-user.ts";
 
@@ -36,7 +36,7 @@ const FIRST: NewMessage[] = [
 const ANEW = answer("We meet at the southern gate, by the kiosk.", { afterSeq: 1 });
 
 async function meeting(ref: SessionRef = freshRef(), first: readonly NewMessage[] = FIRST): Promise<SessionRef> {
-  unwrap(await sessionAt(ref).append({ messages: [...first] }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages: [...first] }, creationOf(ref)));
   return ref;
 }
 
@@ -297,18 +297,18 @@ describe("a session with branches", () => {
 
   it("has its messages in the archive with what each follows, and nothing of one that is erased off the branch", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).append({ messages: FIRST }, birthOf(ref, { archiveMessages: true })));
+    unwrap(await sessionAt(ref).append({ messages: FIRST }, creationOf(ref, { archiveMessages: true })));
     await summarizeAndArchive(ref);
     unwrap(await sessionAt(ref).append({ messages: [ANEW, ...FIRST.slice(4)] }, null));
     await summarizeAndArchive(ref);
     unwrap(await sessionAt(ref).eraseMessage("seq-2"));
     await until("it is erased", async () => unwrap(await sessionAt(ref).eraseMessage("seq-2")).state === "erased");
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     const held = await onArchive(async (database) => {
       const { rows } = await database.execute(
-        sql`select seq, after_seq, content::text as content from messages where incarnation = ${incarnation} order by seq`,
+        sql`select seq, after_seq, content::text as content from messages where epoch = ${epoch} order by seq`,
       );
-      const items = await database.execute(sql`select text from summary_items where incarnation = ${incarnation}`);
+      const items = await database.execute(sql`select text from summary_items where epoch = ${epoch}`);
       return { rows, texts: JSON.stringify([rows, items.rows]) };
     });
     expect(held.rows.filter((row) => row["after_seq"] !== null)).toMatchObject([{ seq: 9, after_seq: 1 }]);

@@ -5,7 +5,7 @@ import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { jsonBytes } from "../../src/api/text.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { valueSizes } from "../support/worker-values.ts";
 
@@ -17,7 +17,7 @@ async function screenshots(count: number): Promise<SessionRef> {
   const message: NewMessage = { role: "user", content: [{ type: "file", mediaType: "image/png", data }] };
   for (let at = 0; at < count; at += 5) {
     const messages = Array.from({ length: 5 }, () => message);
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, { summarizeAfterTokens: 1_000_000 })));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, { summarizeAfterTokens: 1_000_000 })));
   }
   return ref;
 }

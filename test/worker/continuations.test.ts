@@ -3,14 +3,14 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { Item } from "../../src/api/summary.ts";
-import type { Luggage } from "../../src/session/client.ts";
+import type { CarriedItems } from "../../src/session/client.ts";
 import type { ChatSession } from "../../src/session/object.ts";
 import type { Ended } from "../../src/session/outbox/job-steps.ts";
-import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, continuationOf, lifeOf, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, continuationOf, epochRefOf, request, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedTexts, archivedWhole, itemsOf, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
@@ -19,22 +19,22 @@ const FOLDED = "mandrake";
 /** A continuation that only the test brings on its way. */
 async function beginContinuation(source: SessionRef): Promise<SessionRef> {
   const copy = beside(source);
-  const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
-  unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+  const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
+  unwrap(await withoutAlarm(copy, (session) => session.create(creationOf(copy), undefined, epoch)));
   return copy;
 }
 
-async function carry(copy: SessionRef, luggage: Luggage | null): Promise<Ended> {
-  const { jobId, incarnation } = await jobOf(copy, "restore");
+async function carry(copy: SessionRef, carriedItems: CarriedItems | null): Promise<Ended> {
+  const { jobId, epoch } = await jobOf(copy, "restore");
   return withoutAlarm(copy, async (session) => {
-    const next = await session.nextCarrying(jobId, incarnation);
-    if (next === null) throw new Error("nothing is owed");
-    return session.carryOver(jobId, incarnation, next.lease, luggage);
+    const next = await session.nextCarryOver(jobId, epoch);
+    if (next === null) throw new Error("nothing is pending");
+    return session.carryOver(jobId, epoch, next.lease, carriedItems);
   });
 }
 
-async function luggageOf(source: SessionRef): Promise<Luggage> {
-  const carried = await sessionAt(source).readCarried(await incarnationOf(source), false);
+async function carriedItemsOf(source: SessionRef): Promise<CarriedItems> {
+  const carried = await sessionAt(source).readCarried(await epochOf(source), false);
   if (carried?.next !== "items") throw new Error("the source has nothing to give");
   return carried;
 }
@@ -60,9 +60,7 @@ describe("a session that continues from another", () => {
       summary: { version: 1, throughSeq: 0 },
     });
     await archivedWhole(copy);
-    expect((await archivedTexts(await incarnationOf(copy))).toSorted()).toEqual(
-      carried.map(({ text }) => text).toSorted(),
-    );
+    expect((await archivedTexts(await epochOf(copy))).toSorted()).toEqual(carried.map(({ text }) => text).toSorted());
   });
 
   it("first has the other's summary brought up to date with all but its last four messages", async () => {
@@ -78,15 +76,15 @@ describe("a session that continues from another", () => {
     unwrap(await sessionAt(source).append({ messages: [13, 14, 15, 16].map((number) => turn(number)) }, null));
     const copy = await beginContinuation(source);
     const job = await jobOf(copy, "restore");
-    const { sessions } = pipelineParts();
-    const stuck = pipelineParts({
+    const { sessions } = pipelineDeps();
+    const stuck = pipelineDeps({
       sessions: {
         get: (ref) =>
           new Proxy(sessions.get(ref), {
             get: (target, name) =>
               name === "readCarried"
-                ? (incarnation: string, mayWait: boolean) =>
-                    withoutAlarm(ref, (session) => session.readCarried(incarnation, mayWait))
+                ? (epoch: string, mayWait: boolean) =>
+                    withoutAlarm(ref, (session) => session.readCarried(epoch, mayWait))
                 : name === "putOff"
                   ? (...given: Parameters<ChatSession["putOff"]>) =>
                       withoutAlarm(ref, (session) => session.putOff(...given))
@@ -99,8 +97,8 @@ describe("a session that continues from another", () => {
       await runInDurableObject(stubAt(copy), (_, { storage }) => storage.sql.exec("UPDATE jobs SET sends = ?", sends));
       // Never by the queue, which would give it up after some rounds.
       expect(await deliver(job, stuck)).toBe("acked");
-      const owed = (await owedJobs(copy)).find(({ kind }) => kind === "restore");
-      return owed === undefined ? 0 : Math.round((Number(owed["next_send_at"]) - sentAt) / 1_000);
+      const pending = (await pendingJobs(copy)).find(({ kind }) => kind === "restore");
+      return pending === undefined ? 0 : Math.round((Number(pending["next_send_at"]) - sentAt) / 1_000);
     };
     expect([await sendFor(1), await sendFor(3), await sendFor(5)]).toEqual([1, 4, 16]);
     expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "pending" });
@@ -111,9 +109,9 @@ describe("a session that continues from another", () => {
   it("leaves out what no longer holds, and the oldest where the budget does not do for all", async () => {
     const source = await chatOf(12);
     const copy = beside(source);
-    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
-    const birth = birthOf(copy, { summaryMaxTokens: 150 });
-    unwrap(await withoutAlarm(copy, (session) => session.create(birth, undefined, life)));
+    const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    const creation = creationOf(copy, { summaryMaxTokens: 150 });
+    unwrap(await withoutAlarm(copy, (session) => session.create(creation, undefined, epoch)));
     const items = Array.from({ length: 12 }, (_, index) =>
       item(`1.${index + 1}`, `Statement ${index + 1} about the harbour office.`, [index + 1]),
     );
@@ -163,11 +161,11 @@ describe("a session that continues from another", () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = await beginContinuation(source);
-    const luggage = await luggageOf(source);
+    const carriedItems = await carriedItemsOf(source);
     const job = await jobOf(copy, "restore");
     unwrap(await withoutAlarm(source, (session) => session.erase()));
     await deliver(await jobOf(source, "erase-copies"));
-    expect(await carry(copy, luggage)).toBe(true);
+    expect(await carry(copy, carriedItems)).toBe(true);
     expect(unwrap(await sessionAt(copy).state())).toMatchObject({ summary: null, origin: { state: "lost" } });
     expect(await storedText(copy)).not.toContain(SECRET);
     expect(await deliver(job)).toBe("acked");
@@ -178,11 +176,11 @@ describe("a session that continues from another", () => {
     const source = await chatOf(12);
     await summarizeBy(source, quoting);
     const copy = await beginContinuation(source);
-    const luggage = await luggageOf(source);
-    expect(JSON.stringify(luggage)).toContain(SECRET);
+    const carriedItems = await carriedItemsOf(source);
+    expect(JSON.stringify(carriedItems)).toContain(SECRET);
     unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
     await deliver(await jobOf(source, "erase-copies"));
-    expect(await carry(copy, luggage)).toBe(true);
+    expect(await carry(copy, carriedItems)).toBe(true);
     expect((await itemsOf(copy)).map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
     expect(await storedText(copy)).not.toContain(SECRET);
   });
@@ -225,8 +223,8 @@ describe("items that were carried over", () => {
     unwrap(await sessionAt(copy).summarize({ fromScratch: true, keepRecentTokens: 0, waitMs: 10_000 }));
     const carried = { text: "Ada lives in Lisbon.", sourceSession: source.session, sourceSeqs: [3] };
     unwrap(await withoutAlarm(copy, (session) => session.eraseMessage("turn-3")));
-    const job = (await owedJobs(copy)).find(({ kind }) => kind === "summarize");
-    expect(job).toMatchObject({ redo_base: 1 });
+    const job = (await pendingJobs(copy)).find(({ kind }) => kind === "summarize");
+    expect(job).toMatchObject({ rebuild_base: 1 });
     await summarizeBy(copy, quoting);
     const items = await itemsOf(copy);
     expect(items).toContainEqual(expect.objectContaining(carried));
@@ -239,15 +237,19 @@ describe("items that were carried over", () => {
     const source = await chatOf(12);
     const copy = await beginContinuation(source);
     unwrap(await sessionAt(copy).append({ messages: [1, 2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
-    const { jobId, incarnation } = await oweSummary(copy);
-    const step = await sessionAt(copy).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(copy);
+    const step = await sessionAt(copy).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
-    const luggage: Luggage = { throughSeq: 8, items: [item("1.1", "Ada lives in Lisbon.", [3])], origins: [] };
-    expect(await carry(copy, luggage)).toBe(false);
+    const carriedItems: CarriedItems = {
+      throughSeq: 8,
+      items: [item("1.1", "Ada lives in Lisbon.", [3])],
+      origins: [],
+    };
+    expect(await carry(copy, carriedItems)).toBe(false);
     await runInDurableObject(stubAt(copy), (_, state) => {
       state.storage.sql.exec("UPDATE jobs SET state = 'failed' WHERE id = ?", jobId);
     });
-    expect(await carry(copy, luggage)).toBe(true);
+    expect(await carry(copy, carriedItems)).toBe(true);
     expect(await itemsOf(copy)).toHaveLength(1);
   });
 
@@ -283,7 +285,7 @@ describe("items that were carried over", () => {
     await archivedWhole(c);
     for (const ref of [b, c]) {
       expect(await storedText(ref)).toContain(SECRET);
-      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).toContain(SECRET);
+      expect((await archivedTexts(await epochOf(ref))).join("\n")).toContain(SECRET);
     }
     expect(unwrap(await withoutAlarm(a, (session) => session.eraseMessage("turn-3")))).toMatchObject({
       state: "erasing",
@@ -293,7 +295,7 @@ describe("items that were carried over", () => {
     await until("the last of them has heard", async () => !(await storedText(c)).includes(SECRET));
     for (const ref of [b, c]) {
       await until("the archive has heard", async () => unwrap(await sessionAt(ref).state()).archived);
-      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).not.toContain(SECRET);
+      expect((await archivedTexts(await epochOf(ref))).join("\n")).not.toContain(SECRET);
       const kept = (await itemsOf(ref)).filter(({ sourceSession }) => sourceSession === a.session);
       expect(kept.map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
     }
@@ -332,12 +334,12 @@ describe("items that were carried over", () => {
     for (const ref of [b, c]) expect(await storedText(ref)).toContain(FOLDED);
     unwrap(await sessionAt(a).eraseMessage("turn-3"));
     for (const ref of [a, b, c]) {
-      await until("what is owed is done", async () => {
-        if ((await owedJobs(ref)).length > 0) await ring(ref);
+      await until("what is pending is done", async () => {
+        if ((await pendingJobs(ref)).length > 0) await ring(ref);
         const { archived } = unwrap(await sessionAt(ref).state());
         return archived && !(await storedText(ref)).includes(FOLDED);
       });
-      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).not.toContain(FOLDED);
+      expect((await archivedTexts(await epochOf(ref))).join("\n")).not.toContain(FOLDED);
     }
     expect((await itemsOf(b)).filter(({ sourceSession }) => sourceSession === a.session).length).toBeGreaterThan(0);
     expect(unwrap(await sessionAt(b).state()).origin).toMatchObject({ state: "done" });
@@ -357,15 +359,15 @@ describe("items that were carried over", () => {
       [undefined, [2]],
     ]);
     expect(unwrap(await sessionAt(b).messages({ limit: 10 })).data).toHaveLength(6);
-    expect((await lifeOf(b)).session).toBe(b.session);
+    expect((await epochRefOf(b)).session).toBe(b.session);
   });
 });
 
 describe("a continuation of a session that is not there for strangers", () => {
   it("of another owner is answered as of one that does not exist", async () => {
     const foreign = { ...freshRef("mallory") };
-    unwrap(await sessionAt(foreign).append({ messages: [turn(1)] }, birthOf(foreign)));
+    unwrap(await sessionAt(foreign).append({ messages: [turn(1)] }, creationOf(foreign)));
     expect(await request("POST", "/sessions", { continueFrom: foreign.session })).toMatchObject({ status: 404 });
-    expect(await owedJobs(foreign)).toEqual([]);
+    expect(await pendingJobs(foreign)).toEqual([]);
   });
 });

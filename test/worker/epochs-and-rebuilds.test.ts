@@ -8,9 +8,9 @@ import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summariz
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import type { SummaryStep } from "../../src/session/summary/run.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 /** What the simulation (test/fuzz) found, each as the shortest story that shows it. */
 
@@ -32,9 +32,9 @@ function answerTo(request: SummarizerRequest): SummarizerAnswer {
 }
 
 /** Brings an owed summary about, with nobody but the test at work. */
-async function land(ref: SessionRef, job: { jobId: string; incarnation: string }): Promise<void> {
-  const { lease, request } = call(await sessionAt(ref).beginSummary(job.jobId, job.incarnation));
-  await withoutAlarm(ref, (session) => session.saveAnswer(job.jobId, job.incarnation, lease, answerTo(request)));
+async function land(ref: SessionRef, job: { jobId: string; epoch: string }): Promise<void> {
+  const { lease, request } = call(await sessionAt(ref).beginSummary(job.jobId, job.epoch));
+  await withoutAlarm(ref, (session) => session.saveAnswer(job.jobId, job.epoch, lease, answerTo(request)));
 }
 
 function beganAt(ref: SessionRef): Promise<number> {
@@ -48,16 +48,16 @@ function fire(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), (session) => session.alarm());
 }
 
-function archivedOf(ref: SessionRef): Promise<{ incarnation: unknown; erased: unknown; versions: unknown[] }> {
+function archivedOf(ref: SessionRef): Promise<{ epoch: unknown; erased: unknown; versions: unknown[] }> {
   return onArchive(async (database) => {
     const { rows } = await database.execute(
-      sql`select incarnation, erased_at is not null as erased,
-            array(select version from summaries v where v.incarnation = s.incarnation order by version) as versions
+      sql`select epoch, erased_at is not null as erased,
+            array(select version from summaries v where v.epoch = s.epoch order by version) as versions
           from sessions s where session = ${ref.session}`,
     );
     const versions = rows[0]?.["versions"];
     return {
-      incarnation: rows[0]?.["incarnation"],
+      epoch: rows[0]?.["epoch"],
       erased: rows[0]?.["erased"],
       versions: Array.isArray(versions) ? versions : [],
     };
@@ -74,9 +74,9 @@ describe("lives of a session that was erased and begun anew", () => {
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, creationOf(ref)));
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    expect(await owedJobs(ref)).toMatchObject([{ kind: "erase" }, { kind: "erase" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "erase" }, { kind: "erase" }]);
     await fire(ref);
     await until("the archive forgets", async () => (await archivedOf(ref)).erased === true);
     expect((await archivedOf(ref)).versions).toEqual([]);
@@ -85,16 +85,16 @@ describe("lives of a session that was erased and begun anew", () => {
   it("are erased each by its own date, which the archive keeps in the place of none that began later", async () => {
     const ref = await chatOf(2);
     const began: number[] = [];
-    for (let life = 1; life <= 3; life += 1) {
+    for (let epoch = 1; epoch <= 3; epoch += 1) {
       began.push(await beganAt(ref));
       unwrap(await withoutAlarm(ref, (session) => session.erase()));
-      unwrap(await withoutAlarm(ref, (session) => session.append({ messages: [turn(life)] }, birthOf(ref))));
+      unwrap(await withoutAlarm(ref, (session) => session.append({ messages: [turn(epoch)] }, creationOf(ref))));
     }
     expect(began).toEqual([...new Set(began)].toSorted((a, b) => a - b));
     const told: (number | undefined)[] = [];
-    for (const { id, incarnation, kind } of await owedJobs(ref)) {
+    for (const { id, epoch, kind } of await pendingJobs(ref)) {
       if (kind !== "erase") continue;
-      const erasure = await sessionAt(ref).readErasure(String(id), String(incarnation));
+      const erasure = await sessionAt(ref).readErasure(String(id), String(epoch));
       told.push(erasure?.createdAt);
     }
     expect(told.toSorted((a, b) => Number(a) - Number(b))).toEqual(began);
@@ -106,11 +106,11 @@ describe("lives of a session that was erased and begun anew", () => {
   ])("leave nothing to write in for an alarm which hears late that the queue %s", async (_, answer) => {
     const ref = await chatOf(2);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       const before = Reflect.get(session, "env");
       const confirmedBefore = async ({ jobId, kind }: JobMessage): Promise<unknown> => {
-        if (kind === "erase") await session.confirmErased(jobId, incarnation);
+        if (kind === "erase") await session.confirmErased(jobId, epoch);
         if (answer === null) throw new Error("the queue is away");
         return answer;
       };
@@ -136,8 +136,8 @@ describe("lives of a session that was erased and begun anew", () => {
     const early = { ref, createdAt: Date.now() - 3_600_000 };
     unwrap(await sessionAt(ref).append({ messages: [1, 2, 3, 4, 5, 6].map((number) => turn(number)) }, early));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
-    const incarnation = await incarnationOf(ref);
-    await until("the new life is archived", async () => (await archivedOf(ref)).incarnation === incarnation);
+    const epoch = await epochOf(ref);
+    await until("the new epoch is archived", async () => (await archivedOf(ref)).epoch === epoch);
     expect(await archivedOf(ref)).toMatchObject({ erased: false, versions: [1] });
   });
 
@@ -146,7 +146,7 @@ describe("lives of a session that was erased and begun anew", () => {
     const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
     const late: ArchiveWrite = {
       ref,
-      incarnation: second,
+      epoch: second,
       baseRev: 0,
       isReplaced: false,
       rev: 1,
@@ -158,14 +158,14 @@ describe("lives of a session that was erased and begun anew", () => {
       items: [],
       messages: null,
     };
-    await inTransaction((database) => applyErasure(database, { ref, incarnation: first, createdAt: 1_000 }));
-    await inTransaction((database) => applyErasure(database, { ref, incarnation: second, createdAt: 2_000 }));
+    await inTransaction((database) => applyErasure(database, { ref, epoch: first, createdAt: 1_000 }));
+    await inTransaction((database) => applyErasure(database, { ref, epoch: second, createdAt: 2_000 }));
     expect(await inTransaction((database) => applyArchiveWrite(database, late))).toBe("stale");
-    expect(await archivedOf(ref)).toMatchObject({ incarnation: second, erased: true });
+    expect(await archivedOf(ref)).toMatchObject({ epoch: second, erased: true });
   });
 });
 
-describe("a session of which nothing is owed any more", () => {
+describe("a session of which nothing is pending any more", () => {
   const leftOf = (ref: SessionRef): Promise<unknown[]> =>
     runInDurableObject(stubAt(ref), (_, state) =>
       state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'session'").toArray(),
@@ -176,7 +176,7 @@ describe("a session of which nothing is owed any more", () => {
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await runInDurableObject(stubAt(ref), async (_, state) => {
       state.storage.sql.exec("DELETE FROM jobs");
-      state.storage.sql.exec("DELETE FROM owed_audits");
+      state.storage.sql.exec("DELETE FROM pending_audits");
       if (keepsAlarm) await state.storage.setAlarm(Date.now() + 3_600_000);
     });
     await evictDurableObject(stubAt(ref));
@@ -199,13 +199,13 @@ describe("a session of which nothing is owed any more", () => {
   it("sets its alarm with the last confirmation, so that the rest is not left to whoever confirms", async () => {
     const ref = await chatOf(2);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    await runInDurableObject(stubAt(ref), (_, state) => void state.storage.sql.exec("DELETE FROM owed_audits"));
-    const [job] = await owedJobs(ref);
-    const incarnation = await incarnationOf(ref);
+    await runInDurableObject(stubAt(ref), (_, state) => void state.storage.sql.exec("DELETE FROM pending_audits"));
+    const [job] = await pendingJobs(ref);
+    const epoch = await epochOf(ref);
     await runInDurableObject(stubAt(ref), async (session, state) => {
       const { deleteAll } = state.storage;
       Object.assign(state.storage, { deleteAll: () => Promise.reject(new Error("the disk is away")) });
-      await expect(session.confirmErased(String(job?.["id"]), incarnation)).rejects.toThrow("the disk is away");
+      await expect(session.confirmErased(String(job?.["id"]), epoch)).rejects.toThrow("the disk is away");
       Object.assign(state.storage, { deleteAll });
     });
     await until("the object is empty", async () => (await leftOf(ref)).length === 0);
@@ -226,24 +226,24 @@ describe("a summary that is made again", () => {
     expect((await archivedOf(ref)).versions).toEqual([2]);
   });
 
-  it("is not owed where what changed is given to the summarizer anew, since its first answer was never saved", async () => {
+  it("is not pending where what changed is given to the summarizer anew, since its first answer was never saved", async () => {
     const ref = await chatOf(8);
-    const job = await oweSummary(ref);
-    const { lease } = call(await sessionAt(ref).beginSummary(job.jobId, job.incarnation));
+    const job = await scheduleSummary(ref);
+    const { lease } = call(await sessionAt(ref).beginSummary(job.jobId, job.epoch));
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-2")));
-    await withoutAlarm(ref, (session) => session.noteFailure(job.jobId, job.incarnation, { reason: "test", lease }));
+    await withoutAlarm(ref, (session) => session.noteFailure(job.jobId, job.epoch, { reason: "test", lease }));
     await land(ref, job);
-    expect((await owedJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
+    expect((await pendingJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted: [] });
   });
 
   it("deletes the versions that cover an erased message, also when it began from scratch before the erasure", async () => {
     const ref = await chatOf(12);
-    await land(ref, await oweSummary(ref));
-    const job = await oweSummary(ref, { fromScratch: true });
-    const { lease } = call(await sessionAt(ref).beginSummary(job.jobId, job.incarnation));
+    await land(ref, await scheduleSummary(ref));
+    const job = await scheduleSummary(ref, { fromScratch: true });
+    const { lease } = call(await sessionAt(ref).beginSummary(job.jobId, job.epoch));
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-2")));
-    await withoutAlarm(ref, (session) => session.noteFailure(job.jobId, job.incarnation, { reason: "test", lease }));
+    await withoutAlarm(ref, (session) => session.noteFailure(job.jobId, job.epoch, { reason: "test", lease }));
     await land(ref, job);
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 10)).data;
     expect(versions.map(({ version }) => version)).toEqual([2]);
@@ -261,13 +261,13 @@ describe("a summary that is made again", () => {
 describe("the archive's confirmation", () => {
   it("changes nothing when it comes after another has ended the job", async () => {
     const ref = await chatOf(8);
-    await land(ref, await oweSummary(ref));
-    const [job] = await owedJobs(ref);
+    await land(ref, await scheduleSummary(ref));
+    const [job] = await pendingJobs(ref);
     const jobId = String(job?.["id"]);
-    const incarnation = await incarnationOf(ref);
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev: 1, version: 1 }));
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev: 99, version: 9 }));
-    await withoutAlarm(ref, (session) => session.forgetArchived(jobId, incarnation));
+    const epoch = await epochOf(ref);
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 1, version: 1 }));
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 99, version: 9 }));
+    await withoutAlarm(ref, (session) => session.forgetArchived(jobId, epoch));
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
   });
 });

@@ -10,7 +10,7 @@ import { requestsIn } from "../../src/mcp/batch.ts";
 import { createRpcEntrypoint } from "../../src/rpc/threadkeep.ts";
 import { SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import type { Parts } from "../../src/usecases/request-context.ts";
+import type { Deps } from "../../src/usecases/request-context.ts";
 import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
@@ -40,8 +40,8 @@ describe("a call over a service binding", () => {
   it("counts like a request, before anything is read or done for it", async () => {
     const { counts, limit: limitRequests } = limitOf(3);
     const tenant = `t-${crypto.randomUUID()}`;
-    const known: Partial<Parts> = { audit: listeningTrail(), directory: createDirectoryClient(env.DIRECTORY) };
-    const Entrypoint = createRpcEntrypoint(() => ({ parts: known as Parts, limitRequests, log }));
+    const known: Partial<Deps> = { audit: listeningTrail(), directory: createDirectoryClient(env.DIRECTORY) };
+    const Entrypoint = createRpcEntrypoint(() => ({ parts: known as Deps, limitRequests, log }));
     const context = Object.assign(createExecutionContext(), { props: { tenant, scopes: ["memory:read"] } });
     const binding = new Entrypoint(context, env);
     const codes: (string | null)[] = [];

@@ -6,11 +6,11 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { withinTenant } from "../../src/archive/reach.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, isExpired, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedTexts, itemsOf, listed, storedText } from "../support/worker-stored.ts";
 
 const HOUR_MS = 3_600_000;
@@ -19,18 +19,18 @@ const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfte
 /** A chat that is listed, and falls silent for longer than its settings allow. */
 async function silentChat(turns = 12, settings: SessionSettings = EXPIRING): Promise<SessionRef> {
   const ref = await chatOf(turns, { settings });
-  const grant = await pipelineParts().directory.register(ref, Date.now(), {});
-  unwrap(await sessionAt(ref).create({ ...birthOf(ref), ...grant }));
+  const grant = await pipelineDeps().directory.register(ref, Date.now(), {});
+  unwrap(await sessionAt(ref).create({ ...creationOf(ref), ...grant }));
   await letPass(ref, 2 * HOUR_MS);
   return ref;
 }
 
-function kindsOwed(ref: SessionRef): Promise<unknown[]> {
-  return owedJobs(ref).then((jobs) => jobs.map(({ kind }) => kind).toSorted());
+function pendingKinds(ref: SessionRef): Promise<unknown[]> {
+  return pendingJobs(ref).then((jobs) => jobs.map(({ kind }) => kind).toSorted());
 }
 
 /** The alarm rings, and what it sends stays in the hands of the test: nothing of it is due to anybody else. */
-async function oweExpiry(ref: SessionRef) {
+async function scheduleExpiry(ref: SessionRef) {
   await runInDurableObject(stubAt(ref), async (session, state) => {
     await session.alarm();
     await state.storage.deleteAlarm();
@@ -51,7 +51,7 @@ describe("expiry", () => {
     expect(unwrap(await sessionAt(ref).state()).expiresAt).toBeNull();
     await letPass(ref, 1_000 * 24 * HOUR_MS);
     await ring(ref);
-    expect(await kindsOwed(ref)).toEqual([]);
+    expect(await pendingKinds(ref)).toEqual([]);
     expect(unwrap(await sessionAt(ref).message("turn-1")).seq).toBe(1);
   });
 
@@ -89,7 +89,7 @@ describe("expiry", () => {
     }
     expect(await request("POST", "/sessions", { id: ref.session })).toMatchObject(expired);
     expect(await storedText(ref)).not.toContain("invoice");
-    expect((await archivedTexts(await incarnationOf(ref))).join("\n")).toContain("invoice");
+    expect((await archivedTexts(await epochOf(ref))).join("\n")).toContain("invoice");
   });
 
   it("shows in the list since when", async () => {
@@ -102,19 +102,17 @@ describe("expiry", () => {
 
   it("waits for a summary of every message, and for the archive to confirm it", async () => {
     const ref = await silentChat();
-    const job = await oweExpiry(ref);
-    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.incarnation, "expire"));
-    await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.incarnation));
+    const job = await scheduleExpiry(ref);
+    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.epoch, "expire"));
+    await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.epoch));
     expect(await step()).toBe(false);
-    expect(await kindsOwed(ref)).toEqual(["expire", "summarize"]);
+    expect(await pendingKinds(ref)).toEqual(["expire", "summarize"]);
     const summarize = await jobOf(ref, "summarize");
     expect(summarize.throughSeq).toBe(12);
-    const call = await sessionAt(ref).beginSummary(summarize.jobId, summarize.incarnation);
+    const call = await sessionAt(ref).beginSummary(summarize.jobId, summarize.epoch);
     if (call.next !== "call") throw new Error("expected a call");
     const answer = quoting(call.request);
-    await withoutAlarm(ref, (session) =>
-      session.saveAnswer(summarize.jobId, summarize.incarnation, call.lease, answer),
-    );
+    await withoutAlarm(ref, (session) => session.saveAnswer(summarize.jobId, summarize.epoch, call.lease, answer));
     expect(await step()).toBe(false);
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ summary: { throughSeq: 12 }, archived: false });
     await deliver(await jobOf(ref, "archive"));
@@ -127,23 +125,23 @@ describe("expiry", () => {
     ["set back to an earlier revision of", sql`update sessions set rev = rev - 1 where session = `],
   ])("sends all of it again first where a restored archive has %s the session", async (_, setBack) => {
     const ref = await silentChat();
-    const job = await oweExpiry(ref);
-    await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.incarnation));
+    const job = await scheduleExpiry(ref);
+    await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.epoch));
     await deliver(await jobOf(ref, "summarize"));
     await deliver(await jobOf(ref, "archive"));
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ summary: { throughSeq: 12 }, archived: true });
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     await onArchive(ref, sql`${setBack}${ref.session}`);
     await deliver(job);
     expect(await isExpired(ref)).toBe(false);
     await untilExpired(ref);
-    expect((await archivedTexts(incarnation)).join("\n")).toContain("invoice");
-    expect(await onArchive(ref, sql`select session from sessions where incarnation = ${incarnation}`)).toHaveLength(1);
+    expect((await archivedTexts(epoch)).join("\n")).toContain("invoice");
+    expect(await onArchive(ref, sql`select session from sessions where epoch = ${epoch}`)).toHaveLength(1);
   });
 
   it("does not happen while the summary is a degraded one", async () => {
     const ref = await silentChat(2);
-    const job = await oweExpiry(ref);
+    const job = await scheduleExpiry(ref);
     await deliver(job);
     await ring(ref);
     await until("summarized and archived", async () => {
@@ -165,29 +163,29 @@ describe("expiry", () => {
   it("does not happen before the session has what it continues from", async () => {
     const source = await chatOf(12);
     const ref = beside(source);
-    const life = unwrap(await sessionAt(source).beginContinuation(ref.session));
-    unwrap(await withoutAlarm(ref, (session) => session.create(birthOf(ref, EXPIRING), undefined, life)));
+    const origin = unwrap(await sessionAt(source).beginContinuation(ref.session));
+    unwrap(await withoutAlarm(ref, (session) => session.create(creationOf(ref, EXPIRING), undefined, origin)));
     await letPass(ref, 2 * HOUR_MS);
     await runInDurableObject(stubAt(ref), (_, state) => {
       state.storage.sql.exec("UPDATE jobs SET next_send_at = ?", Date.now() + HOUR_MS);
     });
-    const job = await oweExpiry(ref);
-    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.incarnation, "expire"));
+    const job = await scheduleExpiry(ref);
+    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.epoch, "expire"));
     expect(await step()).toBe(false);
-    const { jobId, incarnation } = await jobOf(ref, "restore");
+    const { jobId, epoch } = await jobOf(ref, "restore");
     await withoutAlarm(ref, async (session) => {
-      const lease = (await session.nextCarrying(jobId, incarnation))?.lease ?? "";
-      return session.carryOver(jobId, incarnation, lease, null);
+      const lease = (await session.nextCarryOver(jobId, epoch))?.lease ?? "";
+      return session.carryOver(jobId, epoch, lease, null);
     });
     expect(await step()).toBe(true);
   });
 
   it("is called off by an append that comes in between, and the list forgets that it was to be", async () => {
     const ref = await silentChat(2);
-    const job = await oweExpiry(ref);
-    const { sessions } = pipelineParts();
+    const job = await scheduleExpiry(ref);
+    const { sessions } = pipelineDeps();
     let steps = 0;
-    const overtaken = pipelineParts({
+    const overtaken = pipelineDeps({
       sessions: {
         get: (at) =>
           new Proxy(sessions.get(at), {
@@ -204,28 +202,28 @@ describe("expiry", () => {
     });
     await deliver(job, overtaken);
     expect(steps).toBe(1);
-    // The list says that it expired, and the object still owes it to set that right.
-    expect(await kindsOwed(ref)).toContain("expire");
+    // The list says that it expired, and the object still schedules it to set that right.
+    expect(await pendingKinds(ref)).toContain("expire");
     await deliver(job);
     expect(unwrap(await sessionAt(ref).message("late")).seq).toBe(3);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
-    expect(await kindsOwed(ref)).not.toContain("expire");
+    expect(await pendingKinds(ref)).not.toContain("expire");
     const alarm = await runInDurableObject(stubAt(ref), (_, state) => state.storage.getAlarm());
     expect(alarm).toBeGreaterThan(Date.now() + HOUR_MS - 60_000);
   });
 
   it("waits while the list knows of a later decision, as after a clock went back, and happens once that is past", async () => {
     const ref = freshRef();
-    const { directory, sessions } = pipelineParts();
+    const { directory, sessions } = pipelineDeps();
     const grant = await directory.register(ref, Date.now(), {});
-    unwrap(await sessionAt(ref).create({ ...birthOf(ref, EXPIRING), ...grant }));
+    unwrap(await sessionAt(ref).create({ ...creationOf(ref, EXPIRING), ...grant }));
     await letPass(ref, 2 * HOUR_MS);
-    const job = await oweExpiry(ref);
+    const job = await scheduleExpiry(ref);
     expect(await directory.setExpired(ref, false, Date.now() + HOUR_MS, grant.grantedAt)).toBe(true);
     expect(await deliver(job)).toBe("acked");
     expect(await isExpired(ref)).toBe(false);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
-    const caughtUp = pipelineParts({
+    const caughtUp = pipelineDeps({
       sessions: {
         get: (at) =>
           new Proxy(sessions.get(at), {
@@ -243,24 +241,24 @@ describe("expiry", () => {
 
   it("is not undone by deliveries that come late, of whatever kind", async () => {
     const ref = await silentChat();
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     await runInDurableObject(stubAt(ref), (_, state) => {
       state.storage.sql.exec("UPDATE jobs SET lease_until = 0");
     });
     await untilExpired(ref);
-    const late = { v: 1, ...ref, incarnation, throughSeq: 8, jobId, sends: 1 } as const;
+    const late = { v: 1, ...ref, epoch, throughSeq: 8, jobId, sends: 1 } as const;
     for (const kind of ["summarize", "archive", "expire", "fork", "restore"] as const) {
       expect(await deliver({ ...late, kind }), kind).toBe("acked");
     }
-    expect(await sessionAt(ref).saveAnswer(jobId, incarnation, step.lease, quoting(step.request))).toMatchObject({
+    expect(await sessionAt(ref).saveAnswer(jobId, epoch, step.lease, quoting(step.request))).toMatchObject({
       next: "done",
     });
     expect(await isExpired(ref)).toBe(true);
     expect(await storedText(ref)).not.toContain("invoice");
     expect((await listed(ref)).get(ref.session)).toHaveProperty("expiredAt");
-    expect(await kindsOwed(ref)).toEqual([]);
+    expect(await pendingKinds(ref)).toEqual([]);
   });
 });
 
@@ -268,7 +266,7 @@ describe("an expired session", () => {
   it("is erased like any other, archive included, and its id is free then", async () => {
     const ref = await silentChat();
     await untilExpired(ref);
-    const incarnation = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     expect(await request("DELETE", `/sessions/${ref.session}`)).toMatchObject({ status: 202 });
     expect(await request("GET", `/sessions/${ref.session}`)).toMatchObject({ status: 404 });
     expect((await listed(ref)).has(ref.session)).toBe(false);
@@ -277,15 +275,15 @@ describe("an expired session", () => {
     });
     expect(anew).toMatchObject({ status: 201, body: { headSeq: 1 } });
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
-    await until("the archive forgets", async () => (await archivedTexts(incarnation)).length === 0);
-    await until("nothing is owed", async () => (await owedJobs(ref)).length === 0);
+    await until("the archive forgets", async () => (await archivedTexts(epoch)).length === 0);
+    await until("nothing is pending", async () => (await pendingJobs(ref)).length === 0);
     expect(unwrap(await sessionAt(ref).message("n")).content).toBe("a new beginning");
   });
 
   it("lends its summary, through the archive, to a session that continues from it", async () => {
     const ref = await silentChat();
     await untilExpired(ref);
-    const before = await archivedTexts(await incarnationOf(ref));
+    const before = await archivedTexts(await epochOf(ref));
     const copy = await continuationOf(ref);
     const items = await itemsOf(copy);
     expect(items.map(({ text }) => text).toSorted()).toEqual(before.toSorted());
@@ -300,10 +298,10 @@ describe("an expired session", () => {
     const ref = await silentChat(6);
     await untilExpired(ref);
     const copy = beside(ref);
-    const life = unwrap(await sessionAt(ref).beginContinuation(copy.session));
-    unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+    const origin = unwrap(await sessionAt(ref).beginContinuation(copy.session));
+    unwrap(await withoutAlarm(copy, (session) => session.create(creationOf(copy), undefined, origin)));
     const job = await jobOf(copy, "restore");
-    const away = pipelineParts({
+    const away = pipelineDeps({
       withDatabase: async () => {
         throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
       },
@@ -311,7 +309,9 @@ describe("an expired session", () => {
     // Its object has the retry: the queue's own are for deliveries that do not reach it.
     expect(await deliver(job, away)).toBe("acked");
     await takeAlarm(copy);
-    expect(await owedJobs(copy)).toMatchObject([{ kind: "restore", failures: 1, last_error: "restore: ECONNREFUSED" }]);
+    expect(await pendingJobs(copy)).toMatchObject([
+      { kind: "restore", failures: 1, last_error: "restore: ECONNREFUSED" },
+    ]);
     expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "pending" });
     expect(await deliver(job)).toBe("acked");
     expect((await itemsOf(copy)).length).toBeGreaterThan(0);
@@ -319,10 +319,10 @@ describe("an expired session", () => {
 
   it("of which nothing was ever said expires as well", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).create(birthOf(ref, EXPIRING)));
+    unwrap(await sessionAt(ref).create(creationOf(ref, EXPIRING)));
     await letPass(ref, 2 * HOUR_MS);
     await untilExpired(ref);
-    expect(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref))).toMatchObject({
+    expect(await sessionAt(ref).append({ messages: [turn(1)] }, creationOf(ref))).toMatchObject({
       fault: { code: "session_expired" },
     });
   });

@@ -12,8 +12,8 @@ import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { chatOf, freshRef } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
@@ -49,16 +49,16 @@ async function listed(ref: Partial<SessionRef>): Promise<Failure[]> {
 }
 
 /** A session whose summary was given up, and stands on the list. */
-async function givenUp(): Promise<{ ref: SessionRef; jobId: string; incarnation: string }> {
+async function givenUp(): Promise<{ ref: SessionRef; jobId: string; epoch: string }> {
   const ref = await chatOf(8);
-  const { jobId, incarnation } = await oweSummary(ref);
+  const { jobId, epoch } = await scheduleSummary(ref);
   for (let failure = 1; failure <= 20; failure += 1) {
     const reason = failure === 1 ? "the first" : "the last";
-    const report = await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason }));
+    const report = await withoutAlarm(ref, (object) => object.noteFailure(jobId, epoch, { reason }));
     expect(report).toMatchObject({ failures: failure, firstError: "the first" });
   }
   await operations.report(failureOf(ref, { jobId, state: "failed", attempts: 20 }));
-  return { ref, jobId, incarnation };
+  return { ref, jobId, epoch };
 }
 
 describe("the list of failed jobs", () => {
@@ -115,14 +115,14 @@ describe("retrying a failed job", () => {
 
   it("leaves pauses out, and is told of at once when it fails anew", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     await runInDurableObject(stubAt(ref), (_, { storage }) =>
       storage.sql.exec("UPDATE jobs SET kind = 'archive', failures = 7, next_send_at = ?", Date.now() + 300_000),
     );
     const tried = await withoutAlarm(ref, (object) => object.retryJob(jobId));
     expect(tried).toBe(true);
-    const [job] = await owedJobs(ref);
-    expect(job).toMatchObject({ kind: "archive", state: "owed", failures: 2, incarnation });
+    const [job] = await pendingJobs(ref);
+    expect(job).toMatchObject({ kind: "archive", state: "pending", failures: 2, epoch });
     expect(Number(job?.["next_send_at"])).toBeLessThanOrEqual(Date.now());
   });
 
@@ -240,13 +240,13 @@ describe("erasing a session", () => {
     await operations.report(other);
     unwrap(await withoutAlarm(ref, (object) => object.erase()));
     const erasure = await jobOf(ref, "erase");
-    expect(await owedJobs(ref)).toMatchObject([{ kind: "erase", settles: JSON.stringify([jobId]) }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "erase", settles: JSON.stringify([jobId]) }]);
     const away = async (): Promise<never> => {
       throw new Error("out of reach");
     };
-    const withoutList = pipelineParts({ operations: { ...operations, clear: away } });
+    const withoutList = pipelineDeps({ operations: { ...operations, clear: away } });
     expect(await deliver(erasure, withoutList)).toBe("retried");
-    expect(await sessionAt(ref).remains()).toBe("owed");
+    expect(await sessionAt(ref).remains()).toBe("pending");
     expect(await deliver(erasure)).toBe("acked");
     expect(await sessionAt(ref).remains()).toBe("nothing");
     expect(await listed({ session: ref.session })).toEqual([]);
@@ -255,10 +255,10 @@ describe("erasing a session", () => {
 
   it("asks nothing of the list where none of its jobs can be on it", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     unwrap(await withoutAlarm(ref, (object) => object.erase()));
     const clear = vi.fn<typeof operations.clear>();
-    expect(await deliver(await jobOf(ref, "erase"), pipelineParts({ operations: { ...operations, clear } }))).toBe(
+    expect(await deliver(await jobOf(ref, "erase"), pipelineDeps({ operations: { ...operations, clear } }))).toBe(
       "acked",
     );
     expect(clear).not.toHaveBeenCalled();
@@ -268,13 +268,15 @@ describe("erasing a session", () => {
 describe("dropping a failed job", () => {
   it("gives a summary up that goes on from the last one: it comes back when somebody asks", async () => {
     const ref = await chatOf(8);
-    const { jobId } = await oweSummary(ref);
+    const { jobId } = await scheduleSummary(ref);
     await operations.report(failureOf(ref, { jobId }));
     expect(await asOperator("DELETE", `/${jobId}?reason=the%20model%20is%20gone`)).toEqual({
       status: 200,
       body: { jobId, outcome: "dropped" },
     });
-    expect(await owedJobs(ref)).toMatchObject([{ state: "failed", last_error: "dropped by an operator", lease: null }]);
+    expect(await pendingJobs(ref)).toMatchObject([
+      { state: "failed", last_error: "dropped by an operator", lease: null },
+    ]);
     expect(await listed({ session: ref.session })).toEqual([]);
     const { job } = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(job).toMatchObject({ id: jobId, state: "done" });
@@ -284,44 +286,44 @@ describe("dropping a failed job", () => {
     "is refused for the kind %s, and says what to do instead",
     async (kind) => {
       const ref = await chatOf(8);
-      const { jobId } = await oweSummary(ref);
+      const { jobId } = await scheduleSummary(ref);
       await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET kind = ?", kind));
       await operations.report(failureOf(ref, { jobId, kind }));
-      const before = await owedJobs(ref);
+      const before = await pendingJobs(ref);
       const { status, body } = await asOperator("DELETE", `/${jobId}?reason=tidy`);
       expect({ status, code: body["code"], kind: body["kind"] }).toEqual({ status: 409, code: "job_needed", kind });
       expect(body["detail"]).toMatch(/[Rr]etry/);
       expect(body["detail"]).not.toContain("does not know its kind");
-      expect(await owedJobs(ref)).toEqual(before);
+      expect(await pendingJobs(ref)).toEqual(before);
       expect(await listed({ session: ref.session })).toHaveLength(1);
     },
   );
 
   it.each([
-    ["takes something out that was erased", "redo_base = 0"],
-    ["follows a change under way", "tainted_from_seq = 1"],
-    ["takes the place of a makeshift", "redo_base = 0, is_upgrade = 1"],
+    ["takes something out that was erased", "rebuild_base = 0"],
+    ["follows a change under way", "invalidated_from_seq = 1"],
+    ["takes the place of a fallback summary", "rebuild_base = 0, is_upgrade = 1"],
   ])("is refused for a summary that %s", async (_why, change) => {
     const ref = await chatOf(8);
-    const { jobId } = await oweSummary(ref);
+    const { jobId } = await scheduleSummary(ref);
     await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(`UPDATE jobs SET ${change}`));
     await operations.report(failureOf(ref, { jobId }));
     expect(await asOperator("DELETE", `/${jobId}?reason=tidy`)).toMatchObject({
       status: 409,
       body: { code: "job_needed" },
     });
-    expect(await owedJobs(ref)).toMatchObject([{ id: jobId, state: "owed" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ id: jobId, state: "pending" }]);
   });
 
   it("takes what nobody understands off the list, and leaves its object as it is", async () => {
     const ref = await chatOf(8);
-    const { jobId } = await oweSummary(ref);
+    const { jobId } = await scheduleSummary(ref);
     await operations.report(failureOf(ref, { jobId, state: "unknown", kind: "of-tomorrow" }));
     expect(await asOperator("DELETE", `/${jobId}?reason=deployed`)).toMatchObject({
       status: 200,
       body: { outcome: "dropped" },
     });
-    expect(await owedJobs(ref)).toMatchObject([{ id: jobId, state: "owed" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ id: jobId, state: "pending" }]);
     expect(await listed({ session: ref.session })).toEqual([]);
   });
 

@@ -4,17 +4,17 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef, SessionState } from "../../src/api/session.ts";
 import type { CopyPage } from "../../src/session/copies/fork.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, forkOf, lifeOf, request } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, forkOf, epochRefOf, request } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
 
 /** The context but for the names that have to differ. */
-async function proofOf(ref: SessionRef, atSeq: number, maxTokens?: number): Promise<string> {
+async function metaOf(ref: SessionRef, atSeq: number, maxTokens?: number): Promise<string> {
   const context = unwrap(await sessionAt(ref).context({ atSeq, ...(maxTokens === undefined ? {} : { maxTokens }) }));
   return JSON.stringify({ ...context, sessionId: "", headSeq: 0 });
 }
@@ -23,19 +23,19 @@ async function proofOf(ref: SessionRef, atSeq: number, maxTokens?: number): Prom
 async function beginFork(source: SessionRef, throughSeq?: number): Promise<SessionRef> {
   const copy = beside(source);
   const from = unwrap(await sessionAt(source).beginFork(copy.session, throughSeq));
-  unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+  unwrap(await withoutAlarm(copy, (session) => session.createFork(creationOf(copy), from, 0)));
   return copy;
 }
 
 async function pageOf(source: SessionRef, afterSeq: number, throughSeq: number): Promise<CopyPage> {
-  const page = await sessionAt(source).readCopyPage(await incarnationOf(source), afterSeq, throughSeq);
+  const page = await sessionAt(source).readCopyPage(await epochOf(source), afterSeq, throughSeq);
   if (page === null) throw new Error("the source gives no page");
   return page;
 }
 
 async function savePage(copy: SessionRef, jobId: string, page: CopyPage) {
-  const incarnation = await incarnationOf(copy);
-  return withoutAlarm(copy, (session) => session.saveCopyPage(jobId, incarnation, page));
+  const epoch = await epochOf(copy);
+  return withoutAlarm(copy, (session) => session.saveCopyPage(jobId, epoch, page));
 }
 
 function headOf(ref: SessionRef): Promise<number> {
@@ -91,7 +91,7 @@ describe("a fork", () => {
       said("and a secret", "secret"),
       said("and on it goes"),
     ];
-    unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+    unwrap(await sessionAt(source).append({ messages }, creationOf(source)));
     unwrap(await sessionAt(source).eraseMessage("secret"));
     const fork = await forkOf(source);
     const pages = await Promise.all(
@@ -111,7 +111,7 @@ describe("a fork", () => {
     for (const throughSeq of [7, 8, 13, 14, 18]) {
       const fork = await forkOf(source, { throughSeq });
       for (const maxTokens of [undefined, 600]) {
-        expect(await proofOf(fork, throughSeq, maxTokens)).toBe(await proofOf(source, throughSeq, maxTokens));
+        expect(await metaOf(fork, throughSeq, maxTokens)).toBe(await metaOf(source, throughSeq, maxTokens));
       }
     }
   });
@@ -136,7 +136,7 @@ describe("a fork", () => {
   });
 
   it.each(["edited", "erased"])(
-    "leaves a summary behind that may hold what was %s while a new one is owed",
+    "leaves a summary behind that may hold what was %s while a new one is pending",
     async (how) => {
       const source = await chatOf(12);
       await summarizeAndArchive(source);
@@ -207,13 +207,13 @@ describe("a fork", () => {
     const first = await forkOf(source, { throughSeq: 10 });
     unwrap(await sessionAt(first).append({ messages: [said("only here", "own")] }, null));
     const second = await forkOf(first);
-    expect(await proofOf(second, 11)).toBe(await proofOf(first, 11));
+    expect(await metaOf(second, 11)).toBe(await metaOf(first, 11));
     expect(unwrap(await sessionAt(second).state()).origin).toMatchObject({ session: first.session, throughSeq: 11 });
   });
 
   it("of an empty session is empty", async () => {
     const source = freshRef();
-    unwrap(await sessionAt(source).create(birthOf(source)));
+    unwrap(await sessionAt(source).create(creationOf(source)));
     const fork = await forkOf(source);
     expect(unwrap(await sessionAt(fork).state())).toMatchObject({ headSeq: 0, summary: null, status: "active" });
   });
@@ -225,8 +225,8 @@ describe("a fork that is being copied", () => {
     const fork = await beginFork(source);
     const job = await jobOf(fork, "fork");
     let pages = 0;
-    const { sessions } = pipelineParts();
-    const counting = pipelineParts({
+    const { sessions } = pipelineDeps();
+    const counting = pipelineDeps({
       sessions: {
         get: (ref) =>
           new Proxy(sessions.get(ref), {
@@ -259,7 +259,7 @@ describe("a fork that is being copied", () => {
     const fork = await beginFork(source);
     expect(unwrap(await sessionAt(fork).state())).toMatchObject({ status: "copying", origin: { state: "pending" } });
     const notReady = { fault: { code: "session_not_ready" } };
-    expect(await sessionAt(fork).append({ messages: [turn(7)] }, birthOf(fork))).toMatchObject(notReady);
+    expect(await sessionAt(fork).append({ messages: [turn(7)] }, creationOf(fork))).toMatchObject(notReady);
     expect(await sessionAt(fork).context({})).toMatchObject(notReady);
     expect(await sessionAt(fork).messages({ limit: 1 })).toMatchObject(notReady);
     expect(await sessionAt(fork).eraseMessage("turn-1")).toMatchObject(notReady);
@@ -329,8 +329,8 @@ describe("a fork that is being copied", () => {
       const source = await chatOf(6);
       const copy = beside(source);
       const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
-      const grant = await pipelineParts().directory.register(copy, Date.now(), {});
-      unwrap(await withoutAlarm(copy, (session) => session.createFork({ ...birthOf(copy), ...grant }, from, 0)));
+      const grant = await pipelineDeps().directory.register(copy, Date.now(), {});
+      unwrap(await withoutAlarm(copy, (session) => session.createFork({ ...creationOf(copy), ...grant }, from, 0)));
       const job = await jobOf(copy, "fork");
       if (how === "erased") unwrap(await withoutAlarm(source, (session) => session.erase()));
       else {
@@ -342,7 +342,7 @@ describe("a fork that is being copied", () => {
       expect(await deliver(job)).toBe("acked");
       expect(await sessionAt(copy).state()).toMatchObject({ fault: { code: "session_not_found" } });
       expect((await listed(copy)).has(copy.session)).toBe(false);
-      expect((await owedJobs(copy)).filter(({ kind }) => kind === "fork")).toEqual([]);
+      expect((await pendingJobs(copy)).filter(({ kind }) => kind === "fork")).toEqual([]);
     }
   });
 
@@ -353,7 +353,7 @@ describe("a fork that is being copied", () => {
     unwrap(await sessionAt(source).erase());
     const longest = 45_000;
     const startedAt = Date.now();
-    expect(await sessionAt(copy).createFork(birthOf(copy), from, longest)).toMatchObject({
+    expect(await sessionAt(copy).createFork(creationOf(copy), from, longest)).toMatchObject({
       fault: { code: "session_not_found" },
     });
     expect(Date.now() - startedAt, "it does not wait to the end").toBeLessThan(longest);
@@ -362,11 +362,11 @@ describe("a fork that is being copied", () => {
   it("does not come back by a late page after it was erased", async () => {
     const source = await chatOf(6);
     const fork = await beginFork(source);
-    const { jobId, incarnation } = await jobOf(fork, "fork");
+    const { jobId, epoch } = await jobOf(fork, "fork");
     const page = await pageOf(source, 0, 6);
     unwrap(await sessionAt(fork).erase());
-    expect(await sessionAt(fork).saveCopyPage(jobId, incarnation, page)).toBeNull();
+    expect(await sessionAt(fork).saveCopyPage(jobId, epoch, page)).toBeNull();
     await until("the object is empty", async () => (await storedText(fork)) === "");
-    expect((await lifeOf(source)).session).toBe(source.session);
+    expect((await epochRefOf(source)).session).toBe(source.session);
   });
 });

@@ -6,9 +6,9 @@ import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { itemsTokens } from "../../src/prompt/items.ts";
 import { estimateTokens } from "../../src/tokens/estimate.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
-import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
+import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 const WORDS = ["invoice", "Lisbon", "Friday", "budget", "office", "contract", "meeting", "garden", "window", "ticket"];
@@ -34,20 +34,20 @@ function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
 /** Summarizes all that there is, and tells what the summarizer was asked. */
 async function summarize(ref: SessionRef): Promise<SummarizerRequest[]> {
   const asked: SummarizerRequest[] = [];
-  await oweSummary(ref);
+  await scheduleSummary(ref);
   const summarizer = {
     summarize: async (given: SummarizerRequest) => {
       asked.push(given);
       return quoting(given);
     },
   };
-  await deliver(await jobOf(ref, "summarize"), pipelineParts({ summarizer }));
+  await deliver(await jobOf(ref, "summarize"), pipelineDeps({ summarizer }));
   await withoutAlarm(ref, async () => undefined);
   return asked;
 }
 
 async function append(ref: SessionRef, messages: NewMessage[]): Promise<void> {
-  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref, FULL))));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref, FULL))));
 }
 
 async function newest(ref: SessionRef) {

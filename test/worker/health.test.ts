@@ -8,7 +8,7 @@ import { createLateWorkClient, type LateWork } from "../../src/control/late-work
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { chatOf, freshRef } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary } from "../support/worker-jobs.ts";
+import { pendingJobs, scheduleSummary } from "../support/worker-jobs.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
@@ -54,7 +54,7 @@ describe("work that is late", () => {
 
   it("tells of itself when its session sends it for the third time, and is settled when it is done", async () => {
     const ref = await chatOf(10);
-    const { jobId } = await oweSummary(ref);
+    const { jobId } = await scheduleSummary(ref);
     // A consumer holds it that will never be heard of again; and nothing that other tests owe is older.
     const longAgo = Date.now() - 1_000_000_000;
     const sendAgain = async (leaseUntil: number): Promise<void> => {
@@ -71,11 +71,11 @@ describe("work that is late", () => {
     };
     await sendAgain(Date.now() + 3_600_000);
     expect(await known(jobId)).toBe(true);
-    expect((await operations.readHealth()).oldestOwedAt).toBe(longAgo);
+    expect((await operations.readHealth()).oldestScheduledAt).toBe(longAgo);
 
     await sendAgain(0);
     await until("it is late no more", async () => !(await known(jobId)));
-    expect((await owedJobs(ref)).some((job) => job["id"] === jobId)).toBe(false);
+    expect((await pendingJobs(ref)).some((job) => job["id"] === jobId)).toBe(false);
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1 });
   });
 
@@ -111,24 +111,24 @@ describe("work that is late", () => {
   it("is measured by the oldest that is known", async () => {
     const now = Date.now();
     const [old, older] = [crypto.randomUUID(), crypto.randomUUID()];
-    await operationsObject().noteLate({ jobId: old, kind: "archive", owedAt: now - 500_000 });
-    await operationsObject().noteLate({ jobId: older, kind: "archive", owedAt: now - 900_000_000_000 });
-    expect((await operations.readHealth()).oldestOwedAt).toBe(now - 900_000_000_000);
+    await operationsObject().noteLate({ jobId: old, kind: "archive", scheduledAt: now - 500_000 });
+    await operationsObject().noteLate({ jobId: older, kind: "archive", scheduledAt: now - 900_000_000_000 });
+    expect((await operations.readHealth()).oldestScheduledAt).toBe(now - 900_000_000_000);
     await operations.settleLate(older);
-    expect((await operations.readHealth()).oldestOwedAt).toBeLessThanOrEqual(now - 500_000);
+    expect((await operations.readHealth()).oldestScheduledAt).toBeLessThanOrEqual(now - 500_000);
     await operations.clear(old);
     expect(await known(old)).toBe(false);
   });
 
   it("is forgotten when its session tells of it no more", async () => {
     const jobId = crypto.randomUUID();
-    const owedAt = Date.now() - 800_000_000_000;
-    await operationsObject().noteLate({ jobId, kind: "archive", owedAt });
+    const scheduledAt = Date.now() - 800_000_000_000;
+    await operationsObject().noteLate({ jobId, kind: "archive", scheduledAt });
     await runInDurableObject(operationsObject(), (_, state) => {
       state.storage.sql.exec("UPDATE late_work SET noted_at = noted_at - 900000 WHERE job_id = ?", jobId);
     });
-    expect((await operations.readHealth()).oldestOwedAt).not.toBe(owedAt);
-    await operationsObject().noteLate({ jobId: freshRef().session, kind: "archive", owedAt: Date.now() });
+    expect((await operations.readHealth()).oldestScheduledAt).not.toBe(scheduledAt);
+    await operationsObject().noteLate({ jobId: freshRef().session, kind: "archive", scheduledAt: Date.now() });
     expect(await known(jobId)).toBe(false);
   });
 
@@ -137,9 +137,9 @@ describe("work that is late", () => {
     const namespace = { getByName: () => ({ noteLate: async (work: LateWork) => void told.push(work) }) };
     const clock = { now: 0 };
     const client = createLateWorkClient(createLog({ write: () => undefined }), () => clock.now);
-    const isTold = async (jobId: string, owedAt: number): Promise<boolean> => {
+    const isTold = async (jobId: string, scheduledAt: number): Promise<boolean> => {
       const before = told.length;
-      await client.note(namespace, { jobId, kind: "summarize", owedAt });
+      await client.note(namespace, { jobId, kind: "summarize", scheduledAt });
       return told.length > before;
     };
     expect(await isTold("first", 100)).toBe(true);
@@ -154,7 +154,7 @@ describe("work that is late", () => {
     const lines: string[] = [];
     const client = createLateWorkClient(createLog({ write: (_, line) => lines.push(line) }));
     const away = { getByName: () => ({ noteLate: () => Promise.reject(new Error("away")) }) };
-    await client.note(away, { jobId: "late", kind: "summarize", owedAt: 0 });
+    await client.note(away, { jobId: "late", kind: "summarize", scheduledAt: 0 });
     await client.note(away, null);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain("operations_unreachable");

@@ -4,8 +4,8 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { billed } from "../support/worker-billing.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs } from "../support/worker-jobs.ts";
 import { letPass, ring } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
@@ -38,11 +38,11 @@ describe("a session that falls silent", () => {
     const few = await chatOf(6, { words: 20 });
     const atTheEnd = freshRef();
     const messages = [said("one"), said("two"), long(400), long(400), long(400), long(400)];
-    unwrap(await sessionAt(atTheEnd).append({ messages }, birthOf(atTheEnd)));
+    unwrap(await sessionAt(atTheEnd).append({ messages }, creationOf(atTheEnd)));
     for (const ref of [few, atTheEnd]) {
       await letPass(ref, 2 * IDLE_MS);
       await ring(ref);
-      expect(await owedJobs(ref)).toEqual([]);
+      expect(await pendingJobs(ref)).toEqual([]);
     }
   });
 
@@ -64,7 +64,7 @@ describe("a session that falls silent", () => {
     await letPass(ref, 2 * IDLE_MS);
     unwrap(await sessionAt(ref).append({ messages: [said("still here", "here")] }, null));
     await ring(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     const { createdAt } = unwrap(await sessionAt(ref).message("here"));
     expect(await alarmOf(ref)).toBeGreaterThanOrEqual(Date.parse(createdAt) + IDLE_MS);
   });
@@ -79,7 +79,7 @@ describe("a session that falls silent", () => {
     });
     await letPass(ref, 10 * IDLE_MS);
     await ring(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     expect(await alarmOf(ref)).toBeNull();
   });
 
@@ -88,7 +88,7 @@ describe("a session that falls silent", () => {
     expect(await alarmOf(ref)).toBeNull();
     await letPass(ref, 100 * IDLE_MS);
     await ring(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
   });
 });
 
@@ -107,7 +107,7 @@ describe("an append", () => {
 
   it("sets one alarm when enough is new that silence would call for a summary, and none before", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
     expect(await alarmOf(ref)).toBeNull();
     const cost = await billed(ref, (session) => session.append({ messages: [long(1_200)] }, null));
     expect(cost).toEqual({ rows: 1, alarms: 1 });
@@ -115,15 +115,15 @@ describe("an append", () => {
     expect(next).toEqual({ rows: 1, alarms: 0 });
   });
 
-  it("puts off no owed work after one that was refused", async () => {
+  it("puts off no pending work after one that was refused", async () => {
     const ref = await chatOf(12, { words: 120 });
     const [refused, ringsAt, due] = await runInDurableObject(stubAt(ref), async (session, state) => {
-      const owed = session.summarize({ keepRecentTokens: 0 });
+      const pending = session.summarize({ keepRecentTokens: 0 });
       const conflict = session.append({ messages: [said("other words", "turn-1")] }, null);
       const append = session.append({ messages: [turn(13)] }, null);
       const alarm = await state.storage.getAlarm();
       await state.storage.deleteAlarm();
-      unwrap(await owed);
+      unwrap(await pending);
       unwrap(await append);
       const [job] = state.storage.sql.exec("SELECT next_send_at FROM jobs").toArray();
       return [await conflict, alarm, Number(job?.["next_send_at"])] as const;

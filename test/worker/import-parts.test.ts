@@ -6,7 +6,7 @@ import { IMPORT_PATIENCE_MS, MAX_ITEMS_PER_SUMMARY } from "../../src/api/limits.
 import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult, ImportState } from "../../src/api/transfer.ts";
 import { endOf, fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
-import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { beside, letPass, request, ring } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
@@ -177,7 +177,7 @@ describe("an import in parts", () => {
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(2);
     const parts = importOf(freshRef());
     await parts.begin();
-    const appended = await sessionAt(parts.ref).append({ messages: [said("x")] }, birthOf(parts.ref));
+    const appended = await sessionAt(parts.ref).append({ messages: [said("x")] }, creationOf(parts.ref));
     expect(appended).toMatchObject({ fault: { code: "session_not_ready" } });
     const atOnce = await request("POST", `/import?sessionId=${parts.ref.session}`, fileOf([]));
     expect(atOnce).toMatchObject({ status: 409, body: { code: "session_exists" } });

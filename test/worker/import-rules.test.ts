@@ -11,9 +11,9 @@ import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult, ItemLine, TransferLine } from "../../src/api/transfer.ts";
 import type { NumberedLine } from "../../src/session/copies/import.ts";
 import { fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
-import { birthOf, chatOf, freshRef } from "../support/worker-chat.ts";
+import { creationOf, chatOf, freshRef } from "../support/worker-chat.ts";
 import { withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, lifeOf, request } from "../support/worker-lifetime.ts";
+import { beside, epochRefOf, request } from "../support/worker-lifetime.ts";
 import { quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { itemsOf, storedText } from "../support/worker-stored.ts";
@@ -39,16 +39,16 @@ const textsOf = async (ref: SessionRef): Promise<string[]> => (await itemsOf(ref
 /** An import that is open in its object, as the service fills it. */
 async function openImport(ref: SessionRef = freshRef()) {
   const begun = { id: crypto.randomUUID(), throughLine: 1, patienceMs: UNSENT_IMPORT_PATIENCE_MS };
-  const { incarnation } = unwrap(await sessionAt(ref).beginImport(birthOf(ref), begun));
+  const { epoch } = unwrap(await sessionAt(ref).beginImport(creationOf(ref), begun));
   let throughLine = 1;
   return {
     ref,
-    incarnation,
+    epoch,
     /** A page of lines, which the test may say somebody vouches for. */
     save: (lines: readonly TransferLine[], vouchedBy?: NumberedLine["vouchedBy"]) => {
       const numbered = lines.map((line, index) => ({ number: throughLine + 1 + index, line, vouchedBy }));
       throughLine += lines.length;
-      return sessionAt(ref).saveImportPage(incarnation, numbered, throughLine);
+      return sessionAt(ref).saveImportPage(epoch, numbered, throughLine);
     },
   };
 }
@@ -105,9 +105,9 @@ describe("an item of an import that names another session", () => {
     const source = await chatOf(4);
     const open = await openImport();
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
-    const { session, incarnation, answers } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
+    const { session, epoch, answers } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
     expect(answers).toEqual([true]);
-    unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1), item], { session, incarnation }));
+    unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1), item], { session, epoch }));
     unwrap(await sessionAt(source).eraseMessage("turn-2"));
     await until("nothing of it is left", async () => !(await storedText(open.ref)).includes("1002"));
     expect(await open.save([])).toMatchObject({ fault: { code: "session_not_found" } });
@@ -117,25 +117,25 @@ describe("an item of an import that names another session", () => {
     const source = await chatOf(4);
     const open = await openImport();
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
-    const { session, incarnation } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
+    const { session, epoch } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
     unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
     unwrap(await sessionAt(source).eraseMessage("turn-2"));
     await until("it is told", async () => (await storedText(open.ref)).includes(source.session));
-    const progress = unwrap(await open.save([item], { session, incarnation }));
+    const progress = unwrap(await open.save([item], { session, epoch }));
     expect(progress).toMatchObject({ items: 1, dropped: 1 });
     expect(await storedText(open.ref)).not.toMatch(/(?<![\da-f])1002(?![\da-f])/);
   });
 
-  it("is not believed on the word of another session, and is of the life whose word it was", async () => {
+  it("is not believed on the word of another session, and is of the epoch whose word it was", async () => {
     const source = await chatOf(4);
     const other = await chatOf(4);
     const open = await openImport();
     unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
-    expect(unwrap(await open.save([{ ...item, id: "1.0" }], await lifeOf(other)))).toMatchObject({ dropped: 1 });
-    unwrap(await open.save([item], await lifeOf(source)));
+    expect(unwrap(await open.save([{ ...item, id: "1.0" }], await epochRefOf(other)))).toMatchObject({ dropped: 1 });
+    unwrap(await open.save([item], await epochRefOf(source)));
     const later = { ...item, id: "1.2" };
-    const earlier = { session: source.session, incarnation: "an earlier life" };
+    const earlier = { session: source.session, epoch: "an earlier epoch" };
     expect(unwrap(await open.save([later], earlier))).toMatchObject({ items: 3, dropped: 1 });
     const erased = [{ source: earlier, seqs: null }];
     expect(await withoutAlarm(open.ref, (session) => session.eraseCopied(erased))).toMatchObject({ isGone: true });
@@ -311,11 +311,11 @@ describe("the check of an item", () => {
     unwrap(await open.save([summaryLine(1, 5)]));
     const items = Array.from({ length: 8 }, (_, index) => itemLine(`1.${index}`, SAID, [1, 2, 3, 4]));
     const numbered = items.map((line, index) => ({ number: 8 + index, line }));
-    let progress = unwrap(await sessionAt(open.ref).saveImportPage(open.incarnation, numbered, 20));
+    let progress = unwrap(await sessionAt(open.ref).saveImportPage(open.epoch, numbered, 20));
     let calls = 1;
     expect(progress.throughLine).toBeLessThan(15);
     while (progress.throughLine < 20) {
-      progress = unwrap(await sessionAt(open.ref).saveImportPage(open.incarnation, numbered, 20));
+      progress = unwrap(await sessionAt(open.ref).saveImportPage(open.epoch, numbered, 20));
       calls += 1;
     }
     expect(progress).toMatchObject({ items: 8, dropped: 8 });
@@ -325,7 +325,7 @@ describe("the check of an item", () => {
   it("answers for the first claims alone where much has to be read, in another session as well", async () => {
     const source = freshRef();
     const texts = [1, 2, 3, 4].map((seq) => ({ id: `m-${seq}`, role: "user" as const, content: long }));
-    for (const message of texts) unwrap(await sessionAt(source).append({ messages: [message] }, birthOf(source)));
+    for (const message of texts) unwrap(await sessionAt(source).append({ messages: [message] }, creationOf(source)));
     const claims = Array.from({ length: 8 }, () => ({ text: SAID, sourceSeqs: [1, 2, 3, 4] }));
     const { answers } = unwrap(await withoutAlarm(source, (session) => session.vouch("a-copy", claims)));
     expect(answers.length).toBeGreaterThan(0);

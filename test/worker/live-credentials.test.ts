@@ -9,7 +9,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 import { appWith } from "../support/worker-app.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, until } from "../support/worker-session.ts";
 
@@ -84,7 +84,7 @@ describe("a socket is closed with 4401, and told nothing more, when what it was 
   ])("%s", async (_, begin, enter) => {
     const opening = await begin();
     const session = sessionAt(opening.ref);
-    unwrap(await session.append({ messages: [said("first")] }, birthOf(opening.ref)));
+    unwrap(await session.append({ messages: [said("first")] }, creationOf(opening.ref)));
     const client = await enter(opening);
     unwrap(await session.append({ messages: [said("in time")] }, null));
     await until("the event has come", async () => eventsOf(client).length === 1);

@@ -4,8 +4,8 @@ import { unwrap } from "../../src/api/errors.ts";
 import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
 import type { ErrorFrame, Hello } from "../../src/api/live.ts";
 import type { SessionRef } from "../../src/api/session.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { oweSummary } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { scheduleSummary } from "../support/worker-jobs.ts";
 import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
 import { askLive, eventsOf, follow, type LiveClient, revsOf } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -50,16 +50,16 @@ describe("a live feed", () => {
   it("tells of a summary that lands, and of one that is given up", async () => {
     const ref = await chatOf(8);
     const client = await follow(ref);
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("no call");
     const items = [{ kind: "fact", text: "Turn 1", sourceSeqs: [1], status: "current" }] as const;
     const answer = { model: "test", items: items.map((item) => ({ ...item, sourceSeqs: [...item.sourceSeqs] })) };
-    await sessionAt(ref).saveAnswer(jobId, incarnation, step.lease, answer);
+    await sessionAt(ref).saveAnswer(jobId, epoch, step.lease, answer);
     await append(ref, ...Array.from({ length: 8 }, (_, index) => `more ${index}`));
-    const next = await oweSummary(ref);
+    const next = await scheduleSummary(ref);
     for (let failure = 0; failure < 20; failure += 1) {
-      await sessionAt(ref).noteFailure(next.jobId, next.incarnation, { reason: "away" });
+      await sessionAt(ref).noteFailure(next.jobId, next.epoch, { reason: "away" });
     }
     await client.find("it was given up", ({ type }) => type === "summaryFailed");
     expect(eventsOf(client)[0]).toMatchObject({ type: "summarized", version: 1, throughSeq: 4, degraded: false });
@@ -139,7 +139,7 @@ describe("a feed that is resumed", () => {
     const before = await follow(ref);
     const { rev } = await helloOf(before);
     unwrap(await sessionAt(ref).erase());
-    unwrap(await sessionAt(ref).append({ messages: Array.from({ length: 9 }, (_, at) => turn(at)) }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: Array.from({ length: 9 }, (_, at) => turn(at)) }, creationOf(ref)));
     const later = await follow(ref, rev);
     const hello = await helloOf(later);
     expect(hello).toMatchObject({ reset: true, headSeq: 9, since: hello.rev });
@@ -268,12 +268,12 @@ describe("a feed that ends", () => {
     const before = await helloOf(client);
     const session = sessionAt(ref);
     const erased = session.erase();
-    const begun = session.append({ messages: [said("of another life")] }, birthOf(ref));
+    const begun = session.append({ messages: [said("of another epoch")] }, creationOf(ref));
     unwrap(await erased);
     unwrap(await begun);
     await until("it is closed", async () => client.closed() !== null);
     expect(client.closed()).toMatchObject({ code: 4404 });
-    expect(JSON.stringify(client.frames)).not.toContain("of another life");
+    expect(JSON.stringify(client.frames)).not.toContain("of another epoch");
     const next = await follow(ref);
     expect((await helloOf(next)).headSeq).toBe(1);
     expect((await helloOf(next)).rev).toBeGreaterThan(before.rev);

@@ -5,7 +5,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import { MAX_FAULTY_FRAMES, MAX_FORBIDDEN_FRAMES } from "../../src/api/limits.ts";
 import type { ErrorFrame, ServerFrame } from "../../src/api/live.ts";
 import type { SessionRef } from "../../src/api/session.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import type { LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { freshTenant, userOf } from "../support/worker-user.ts";
@@ -20,7 +20,7 @@ interface Limited {
 /** A session of Ada's whose object counts requests, and lets so many pass by name. */
 async function limitedChat(tenant: string, limit: number, shared = new Map<string, number>()) {
   const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
-  unwrap(await sessionAt(ref).append({ messages: [said("Hello.")] }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages: [said("Hello.")] }, creationOf(ref)));
   const limited: Limited = { counts: shared, events: [] };
   await limitIn(ref, limit, limited);
   return { ref, ...limited };
@@ -101,7 +101,7 @@ describe("frames count with the requests of whoever sends them", () => {
   it("of a ticket with those of its user, and apart from those of the key that asked for it", async () => {
     const { ref, counts } = await limitedChat(freshTenant(), 1_000);
     const scopes = ["memory:read", "memory:write"] as const;
-    const claim = { id: "t1", life: unwrap(await sessionAt(ref).ticketLife()), expiresAt: Date.now() + 60_000 };
+    const claim = { id: "t1", epoch: unwrap(await sessionAt(ref).ticketLife()), expiresAt: Date.now() + 60_000 };
     const ofKey = { kind: "tenant-key", id: "deployment-key", tenant: ref.tenant, owner: "ada", scopes } as const;
     const page = userOf(ref.tenant, "ada", { authenticate: async () => ({ ...ofKey, ticket: claim }) });
     const client = await page.follow(ref.session);

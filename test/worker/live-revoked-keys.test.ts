@@ -10,7 +10,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import type { IssuedKey } from "../../src/tenant/key-records.ts";
 import { Tenant } from "../../src/tenant/tenant.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { send } from "../support/worker-http.ts";
 import { askLive, clientOf, eventsOf, type LiveClient, revsOf } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -37,7 +37,7 @@ async function chatOfTwoKeys(): Promise<Chat> {
   const tenant = `t-${crypto.randomUUID()}`;
   const ref = { tenant, owner: "-", session: "s" };
   await tenants.create(tenant, null);
-  unwrap(await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages: [said("first")] }, creationOf(ref)));
   const issue = async (name: string): Promise<IssuedKey> =>
     unwrap(await tenants.keys.create(tenant, newKeySchema.parse({ name })));
   // Both before the first is shown: a key that is newer than what the Worker has heard of the tenant is not known for a second.
@@ -107,7 +107,7 @@ describe("a ticket of a key that was revoked", () => {
     const tenant = `t-${crypto.randomUUID()}`;
     const ref = { tenant, owner: "-", session: "s" };
     await tenants.create(tenant, null);
-    unwrap(await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [said("first")] }, creationOf(ref)));
     const { state, secret } = unwrap(await tenants.keys.create(tenant, newKeySchema.parse({ name: "brief" })));
     const key = formatKey({ tenant, id: state.id, secret });
     const { body } = await send<{ ticket: string }>("POST", "/v1/sessions/s/tickets", {}, { key });

@@ -6,7 +6,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { Ticket } from "../../src/api/live.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -63,11 +63,11 @@ describe("a ticket", () => {
     expect(await statusWith({ ...ref, session: "%ZZ" }, ticket)).toBe(401);
     const { tenant, owner } = ref;
     const principal = { kind: "tenant-key", id: "deployment-key", tenant, owner, scopes: ["memory:read"] } as const;
-    const life = unwrap(await sessionAt(ref).ticketLife());
+    const epoch = unwrap(await sessionAt(ref).ticketLife());
     const early = createTicketOffice(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY, () => Date.now() - 61_000);
-    expect(await statusWith(ref, early.issue(principal, ref.session, life, ["memory:read"]).ticket)).toBe(401);
+    expect(await statusWith(ref, early.issue(principal, ref.session, epoch, ["memory:read"]).ticket)).toBe(401);
     unwrap(await sessionAt(ref).erase());
-    unwrap(await sessionAt(ref).append({ messages: [said("anew")] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [said("anew")] }, creationOf(ref)));
     expect(await statusWith(ref, ticket)).toBe(401);
   });
 

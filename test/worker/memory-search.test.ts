@@ -16,17 +16,17 @@ import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { searchMemory } from "../../src/usecases/memory-search.ts";
-import type { Call, Parts } from "../../src/usecases/request-context.ts";
+import type { RequestContext, Deps } from "../../src/usecases/request-context.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const newOwner = (): string => crypto.randomUUID();
 
-function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionString): Call {
-  const parts: Parts = {
+function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionString): RequestContext {
+  const parts: Deps = {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
@@ -52,9 +52,9 @@ const RECENT = ["One.", "Two.", "Three.", "Four."];
 async function remembered(owner: string, texts: readonly string[]): Promise<SessionRef> {
   const ref = freshRef(owner);
   const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
-  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref))));
-  const { jobId, incarnation } = await oweSummary(ref);
-  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref))));
+  const { jobId, epoch } = await scheduleSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, epoch);
   if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
   const items = texts.map((text, index) => ({
     kind: "fact" as const,
@@ -62,15 +62,15 @@ async function remembered(owner: string, texts: readonly string[]): Promise<Sess
     sourceSeqs: [index + 1],
     status: "current" as const,
   }));
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
-  await archive(ref, incarnation);
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, { model: "test", items }));
+  await archive(ref, epoch);
   return ref;
 }
 
-/** Brings to the archive what the object owes it. */
-async function archive(ref: SessionRef, incarnation: string): Promise<void> {
-  const owed = (await owedJobs(ref)).find((job) => job["kind"] === "archive");
-  const write = await sessionAt(ref).readArchiveDelta(String(owed?.["id"]), incarnation);
+/** Brings to the archive what the object keeps it. */
+async function archive(ref: SessionRef, epoch: string): Promise<void> {
+  const pending = (await pendingJobs(ref)).find((job) => job["kind"] === "archive");
+  const write = await sessionAt(ref).readArchiveDelta(String(pending?.["id"]), epoch);
   if (write === null) throw new Error("nothing is owed to the archive");
   await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
 }
@@ -124,7 +124,7 @@ describe("search across sessions, checked with the objects", () => {
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     expect(await search(owner, { query: "code" })).toEqual([]);
     const anew = { messages: [said("The code is 7731", "m1")] };
-    unwrap(await withoutAlarm(ref, (session) => session.append(anew, birthOf(ref))));
+    unwrap(await withoutAlarm(ref, (session) => session.append(anew, creationOf(ref))));
     expect(await search(owner, { query: "code" })).toEqual([]);
   });
 

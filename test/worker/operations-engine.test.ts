@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.ts";
-import { owedJobs } from "../support/worker-jobs.ts";
-import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
+import { pendingJobs } from "../support/worker-jobs.ts";
+import { listedSession, payloadOf, runDeps, stepsOf } from "../support/worker-operations.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { storedText } from "../support/worker-stored.ts";
 
@@ -29,7 +29,7 @@ function tenantOf(refs: readonly SessionRef[]): string {
 }
 
 /** Which sessions are come to, and how often. */
-function watched(parts = runParts()) {
+function watched(parts = runDeps()) {
   const visits: string[] = [];
   const { sessions } = parts;
   return {
@@ -47,7 +47,7 @@ function watched(parts = runParts()) {
 describe("a run", () => {
   it("comes to every session of every owner, two in a step, and goes on in another instance after two steps", async () => {
     const refs = await tenantOfFive();
-    const parts = watched(runParts({ pacing: { slicesPerInstance: 2, pauseMs: 0 } }));
+    const parts = watched(runDeps({ pacing: { slicesPerInstance: 2, pauseMs: 0 } }));
     const id = crypto.randomUUID();
     const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs), sliceSize: 2 });
     let end: RunEnd = await runOperation(payload, id, stepsOf(), parts);
@@ -83,7 +83,7 @@ describe("a run", () => {
 
   it("comes to tenants that nobody created", async () => {
     const refs = await tenantOfFive();
-    const names = await runParts().operations.listTenantNames(10_000, "");
+    const names = await runDeps().operations.listTenantNames(10_000, "");
     expect(names).toContain(tenantOf(refs));
     expect(names).toEqual([...new Set(names)].toSorted());
   });
@@ -117,7 +117,7 @@ describe("a run", () => {
     // What the end of an isolate leaves behind: no step after it was made, that of the failure neither.
     const none: typeof ending.do = (name, config, body) =>
       name === "fail" ? Promise.reject(new Error("ended")) : ending.do(name, config, body);
-    await expect(runOperation(payload, id, { ...crash, do: none }, runParts())).rejects.toThrow("ended");
+    await expect(runOperation(payload, id, { ...crash, do: none }, runDeps())).rejects.toThrow("ended");
     const parts = watched();
     await runOperation(payload, id, stepsOf(remembered), parts);
     expect(parts.visits).toHaveLength(3);
@@ -137,9 +137,9 @@ describe("a run", () => {
     );
     const request = { op: "rebuild", tenant: ref.tenant, session: ref.session };
     for (let time = 0; time < 2; time += 1) {
-      await runOperation(payloadOf(request), crypto.randomUUID(), stepsOf(), runParts());
+      await runOperation(payloadOf(request), crypto.randomUUID(), stepsOf(), runDeps());
     }
-    expect((await owedJobs(ref)).filter(({ kind }) => kind === "summarize").length).toBeLessThan(2);
+    expect((await pendingJobs(ref)).filter(({ kind }) => kind === "summarize").length).toBeLessThan(2);
   });
 
   it("tells what it would do in a dry run, and changes nothing: neither the session, nor its alarm", async () => {
@@ -151,12 +151,12 @@ describe("a run", () => {
     for (const op of ["summarize", "rebuild", "expire", "reindex", "erase-user", "export-user", "retry"]) {
       const id = crypto.randomUUID();
       const reach = op === "retry" ? {} : { user: "ada" };
-      const parts = runParts();
+      const parts = runDeps();
       await runOperation(payloadOf({ op, tenant, ...reach, dryRun: true }), id, stepsOf(), parts);
       expect(await parts.operations.runs.read(id), op).toMatchObject({ status: "complete", dryRun: true });
       expect([await storedText(ref), await alarm()], op).toEqual(before);
     }
-    expect(await runParts().users.readErasure({ tenant, owner: "ada" })).toBeNull();
+    expect(await runDeps().users.readErasure({ tenant, owner: "ada" })).toBeNull();
   });
 
   it("that is cancelled begins no further step", async () => {
@@ -175,7 +175,7 @@ describe("a run", () => {
 
   it("counts a session that is out of reach as failed, names it, and goes on with the others", async () => {
     const refs = await tenantOfFive();
-    const parts = runParts();
+    const parts = runDeps();
     const get: typeof parts.sessions.get = (ref) => {
       if (ref.owner === "bob") throw Object.assign(new Error("overloaded"), { overloaded: true });
       return parts.sessions.get(ref);
@@ -195,7 +195,7 @@ describe("a run", () => {
 
   it("that cannot go on says so, and what to do next", async () => {
     const tenant = `ops-${crypto.randomUUID()}`;
-    const parts = runParts();
+    const parts = runDeps();
     const list = (): Promise<never> => Promise.reject(new Error("the list is gone"));
     const id = crypto.randomUUID();
     const broken = { ...parts, directory: { ...parts.directory, list } };

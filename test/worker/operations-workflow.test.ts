@@ -6,7 +6,7 @@ import { type OperationRun, operationRunSchema } from "../../src/api/operation-r
 import { pageSchema } from "../../src/api/page.ts";
 import { chatOf } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { listedSession, runParts } from "../support/worker-operations.ts";
+import { listedSession, runDeps } from "../support/worker-operations.ts";
 import { until } from "../support/worker-session.ts";
 
 const runPageSchema = pageSchema(operationRunSchema);
@@ -33,7 +33,7 @@ describe("an operation", () => {
     expect(await ended(asked.id)).toMatchObject({
       status: "complete",
       progress: { done: 1, failed: 0, total: 1 },
-      report: { counts: { owed: 1 } },
+      report: { counts: { scheduled: 1 } },
     });
     expect(await request("POST", "", { ...asked, op: "reindex" })).toMatchObject({
       status: 409,
@@ -98,7 +98,7 @@ describe("an operation", () => {
   });
 
   it("whose instance ended with an error that nobody noted is told as failed by the list", async () => {
-    const { operations } = runParts();
+    const { operations } = runDeps();
     const id = crypto.randomUUID();
     await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
     await operations.runs.begin(id, { op: "reindex", dryRun: false, sliceSize: 500 }, "running");
@@ -119,7 +119,7 @@ describe("an operation", () => {
   });
 
   it("that Workflows does not take is noted, and begun by the same request again", async () => {
-    const { operations } = runParts();
+    const { operations } = runDeps();
     const id = crypto.randomUUID();
     // What a request leaves behind that broke off between noting the run and beginning it.
     const asked = { op: "reindex", tenant: `ops-${id}` } as const;
@@ -129,7 +129,7 @@ describe("an operation", () => {
   });
 
   it("is cancelled over HTTP; one that is over stays as it is", async () => {
-    const { operations } = runParts();
+    const { operations } = runDeps();
     const id = crypto.randomUUID();
     await operations.runs.begin(id, { op: "reindex", dryRun: false, sliceSize: 500 }, "queued");
     for (let time = 0; time < 2; time += 1) {
@@ -140,7 +140,7 @@ describe("an operation", () => {
   });
 
   it("is listed, the newest first, page by page", async () => {
-    const { operations } = runParts();
+    const { operations } = runDeps();
     const ids = Array.from({ length: 3 }, () => crypto.randomUUID());
     for (const id of ids) await operations.runs.begin(id, { op: "retry", dryRun: true, sliceSize: 1 }, "queued");
     const seen: OperationRun[] = [];

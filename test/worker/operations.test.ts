@@ -6,15 +6,15 @@ import type { OperationRun } from "../../src/api/operation-run.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation } from "../../src/maintenance/run-operation.ts";
 import { turn } from "../support/worker-chat.ts";
-import { owedJobs } from "../support/worker-jobs.ts";
-import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
+import { pendingJobs } from "../support/worker-jobs.ts";
+import { listedSession, payloadOf, runDeps, stepsOf } from "../support/worker-operations.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
-type TestRunParts = ReturnType<typeof runParts>;
+type TestRunDeps = ReturnType<typeof runDeps>;
 
 const freshTenant = (): string => `ops-${crypto.randomUUID()}`;
 
-async function run(request: Record<string, unknown>, parts = runParts()): Promise<OperationRun> {
+async function run(request: Record<string, unknown>, parts = runDeps()): Promise<OperationRun> {
   const id = crypto.randomUUID();
   await runOperation(payloadOf(request), id, stepsOf(), parts);
   const ended = await parts.operations.runs.read(id);
@@ -22,15 +22,15 @@ async function run(request: Record<string, unknown>, parts = runParts()): Promis
   return ended;
 }
 
-const kindsOwed = async (ref: SessionRef): Promise<unknown[]> => (await owedJobs(ref)).map(({ kind }) => kind);
+const pendingKinds = async (ref: SessionRef): Promise<unknown[]> => (await pendingJobs(ref)).map(({ kind }) => kind);
 
-/** Keeps what is owed from being done: the test looks at it. */
+/** Keeps what is pending from being done: the test looks at it. */
 function withSummarizationPaused(ref: SessionRef): Promise<unknown> {
-  return runParts().tenants.update(ref.tenant, { summarization: "paused" });
+  return runDeps().tenants.update(ref.tenant, { summarization: "paused" });
 }
 
 describe("summarize", () => {
-  it("owes a summary to sessions that lag by their own settings, and leaves the others alone", async () => {
+  it("schedules a summary to sessions that lag by their own settings, and leaves the others alone", async () => {
     const tenant = freshTenant();
     const [lagging, short] = await Promise.all([
       listedSession({ tenant, owner: "ada", session: "lagging" }),
@@ -40,7 +40,7 @@ describe("summarize", () => {
     unwrap(
       await sessionAt(lagging).append({ messages: Array.from({ length: 60 }, (_, at) => turn(at + 10, 80)) }, null),
     );
-    // As after a change of its settings that it did not hear of: enough was said, and nothing is owed.
+    // As after a change of its settings that it did not hear of: enough was said, and nothing is pending.
     await runInDurableObject(stubAt(lagging), (_, state) => {
       state.storage.sql.exec("DELETE FROM jobs");
       state.storage.sql.exec(
@@ -49,9 +49,9 @@ describe("summarize", () => {
       );
     });
     await evictDurableObject(stubAt(lagging));
-    expect(await run({ op: "summarize", tenant })).toMatchObject({ report: { counts: { owed: 1, nothing: 1 } } });
-    expect(await kindsOwed(lagging)).toEqual(["summarize"]);
-    expect(await kindsOwed(short)).toEqual([]);
+    expect(await run({ op: "summarize", tenant })).toMatchObject({ report: { counts: { scheduled: 1, nothing: 1 } } });
+    expect(await pendingKinds(lagging)).toEqual(["summarize"]);
+    expect(await pendingKinds(short)).toEqual([]);
   });
 });
 
@@ -68,12 +68,14 @@ describe("expire", () => {
       );
     });
     expect(await run({ op: "expire", tenant })).toMatchObject({ report: { counts: { nothing: 1 } } });
-    const parts = runParts();
+    const parts = runDeps();
     await parts.tenants.update(tenant, { settings: { expireAfterIdleSeconds: 86_400 } });
-    expect(await run({ op: "expire", tenant, dryRun: true }, parts)).toMatchObject({ report: { counts: { owed: 1 } } });
-    expect(await kindsOwed(ref)).toEqual([]);
-    expect(await run({ op: "expire", tenant }, parts)).toMatchObject({ report: { counts: { owed: 1 } } });
-    expect(await kindsOwed(ref)).toContain("expire");
+    expect(await run({ op: "expire", tenant, dryRun: true }, parts)).toMatchObject({
+      report: { counts: { scheduled: 1 } },
+    });
+    expect(await pendingKinds(ref)).toEqual([]);
+    expect(await run({ op: "expire", tenant }, parts)).toMatchObject({ report: { counts: { scheduled: 1 } } });
+    expect(await pendingKinds(ref)).toContain("expire");
   });
 });
 
@@ -100,8 +102,8 @@ describe("reindex", () => {
 
 describe("retry", () => {
   /** Jobs that no session knows, as a restore may leave them. */
-  async function reportJobs(tenant: string, jobs: readonly { owner: string; kind: string }[]): Promise<TestRunParts> {
-    const parts = runParts();
+  async function reportJobs(tenant: string, jobs: readonly { owner: string; kind: string }[]): Promise<TestRunDeps> {
+    const parts = runDeps();
     const at = new Date().toISOString();
     for (const { owner, kind } of jobs) {
       await parts.operations.report({
@@ -123,7 +125,7 @@ describe("retry", () => {
   }
 
   /** Sessions that answer for the jobs. */
-  function answering(parts: TestRunParts, answer: (jobId: string) => Promise<boolean>): TestRunParts {
+  function answering(parts: TestRunDeps, answer: (jobId: string) => Promise<boolean>): TestRunDeps {
     return { ...parts, sessions: { get: (ref) => ({ ...sessionAt(ref), retryJob: answer }) } };
   }
 
@@ -182,7 +184,7 @@ describe("export-user", () => {
 describe("erase-user", () => {
   it("begins the erasure, waits for its end, and is audited like a request", async () => {
     const user = { tenant: freshTenant(), owner: "ada" };
-    const parts = runParts();
+    const parts = runDeps();
     const looks = [5, 2, 0];
     const erasure = { userId: "ada", sessions: 5, startedAt: new Date().toISOString() };
     const users: typeof parts.users = {
@@ -209,7 +211,7 @@ describe("erase-user", () => {
   });
 
   it("is told of no more by the user's name once the user is erased, nor are sessions of theirs in other reports", async () => {
-    const { operations } = runParts();
+    const { operations } = runDeps();
     const tenant = freshTenant();
     const [about, other] = [crypto.randomUUID(), crypto.randomUUID()];
     const owner = `ada-${crypto.randomUUID()}`;
@@ -237,7 +239,7 @@ describe("erase-user", () => {
 describe("the list of owners", () => {
   it("has each user once, and none who was erased", async () => {
     const tenant = freshTenant();
-    const { owners } = runParts();
+    const { owners } = runDeps();
     for (const session of ["a", "b"]) await listedSession({ tenant, owner: "yuri", session });
     await listedSession({ tenant, owner: "bob", session: "a" });
     const names = async (): Promise<string[]> =>
@@ -279,7 +281,7 @@ describe("the list of owners", () => {
 
   it("that refuses is told again later, until it takes the word", async () => {
     const tenant = freshTenant();
-    const { directory, owners } = runParts();
+    const { directory, owners } = runDeps();
     const list = env.OWNERS.getByName(tenant);
     // A table that takes no owner, whether the object stays in memory or not.
     await runInDurableObject(list, (_, state) => void state.storage.sql.exec("CREATE TABLE owners (one INTEGER)"));

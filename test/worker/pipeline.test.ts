@@ -8,27 +8,27 @@ import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summariz
 import { withDatabase } from "../../src/archive/database.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { MeasuredJob, Metrics } from "../../src/telemetry/metrics.ts";
 import { chatOf } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary } from "../support/worker-jobs.ts";
-import { pipelineParts } from "../support/worker-pipeline.ts";
+import { pendingJobs, scheduleSummary } from "../support/worker-jobs.ts";
+import { pipelineDeps } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
-function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls: number[] } {
+function partsWith(change: Partial<PipelineDeps> = {}): PipelineDeps & { calls: number[] } {
   const calls: number[] = [];
   const summarize = async (request: SummarizerRequest): Promise<SummarizerAnswer> => {
     calls.push(request.messages.length);
     return { items: [], model: "test" };
   };
-  return { ...pipelineParts({ summarizer: { summarize }, ...change }), calls };
+  return { ...pipelineDeps({ summarizer: { summarize }, ...change }), calls };
 }
 
-async function deliver(parts: PipelineParts, bodies: unknown[], queue = "threadkeep-summarize") {
+async function deliver(parts: PipelineDeps, bodies: unknown[], queue = "threadkeep-summarize") {
   const batch = createMessageBatch(
     queue,
     bodies.map((body, index) => ({ id: `${index}`, timestamp: Date.now(), attempts: 1, body })),
@@ -38,9 +38,9 @@ async function deliver(parts: PipelineParts, bodies: unknown[], queue = "threadk
   return { acks: explicitAcks, retries: retryMessages };
 }
 
-async function owed(ref: SessionRef): Promise<JobMessage> {
-  const { jobId, incarnation } = await oweSummary(ref);
-  return { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, sends: 1 };
+async function pending(ref: SessionRef): Promise<JobMessage> {
+  const { jobId, epoch } = await scheduleSummary(ref);
+  return { v: 1, kind: "summarize", ...ref, epoch, throughSeq: 4, jobId, sends: 1 };
 }
 
 async function failuresOf(jobId: string) {
@@ -49,7 +49,7 @@ async function failuresOf(jobId: string) {
 
 describe("the consumer", () => {
   it("calls the summarizer once for a job that is delivered again and again", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [job])).toEqual({ acks: ["0"], retries: [] });
     expect(await deliver(parts, [job, job])).toEqual({ acks: ["0", "1"], retries: [] });
@@ -57,22 +57,22 @@ describe("the consumer", () => {
   });
 
   it("acknowledges the second of two deliveries that come together", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [job, job])).toEqual({ acks: ["0", "1"], retries: [] });
     expect(parts.calls).toHaveLength(1);
   });
 
   it("acknowledges the good messages of a batch with a bad one, and sends the bad one round", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const { acks, retries } = await deliver(partsWith(), [{ v: 2, of: "tomorrow" }, job, "nonsense"]);
     expect(acks).toEqual(["1"]);
     expect(retries.map(({ msgId }) => msgId)).toEqual(["0", "2"]);
   });
 
-  it("sends a body of a later version round after longer and longer pauses, and leaves its job owed", async () => {
+  it("sends a body of a later version round after longer and longer pauses, and leaves its job pending", async () => {
     const ref = await chatOf(8);
-    const job = await owed(ref);
+    const job = await pending(ref);
     const pauses: number[] = [];
     const messages = [1, 2, 3, 10].map((attempts) => ({
       id: `${attempts}`,
@@ -84,11 +84,11 @@ describe("the consumer", () => {
     }));
     await consume({ queue: "threadkeep-summarize", messages }, partsWith());
     expect(pauses).toEqual([5, 10, 20, 300]);
-    expect(await owedJobs(ref)).toMatchObject([{ id: job.jobId, state: "owed" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ id: job.jobId, state: "pending" }]);
   });
 
   it("reads a body of this version that a later one added to", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [{ ...job, trace: 7, priority: "high" }])).toEqual({ acks: ["0"], retries: [] });
     expect(parts.calls).toEqual([4]);
@@ -96,7 +96,7 @@ describe("the consumer", () => {
 
   it("sends archive work round when all of it broke unforeseen, and lets the summary beside it land", async () => {
     const [ref, other] = [await chatOf(8), await chatOf(8)];
-    const [job, poison] = [await owed(ref), { ...(await owed(other)), kind: "archive" as const }];
+    const [job, poison] = [await pending(ref), { ...(await pending(other)), kind: "archive" as const }];
     const log = createLog({ write: () => undefined });
     const parts = partsWith({
       log: {
@@ -113,10 +113,10 @@ describe("the consumer", () => {
   });
 
   it.each(["timeout", "unreachable", "tool_error", "invalid_answer"] as const)(
-    "owes a summary after the summarizer's %s, and makes it when the summarizer is back",
+    "schedules a summary after the summarizer's %s, and makes it when the summarizer is back",
     async (kind) => {
       const ref = await chatOf(8);
-      const job = await owed(ref);
+      const job = await pending(ref);
       const broken = partsWith({
         summarizer: {
           summarize: async () => {
@@ -125,8 +125,8 @@ describe("the consumer", () => {
         },
       });
       expect(await deliver(broken, [job])).toEqual({ acks: ["0"], retries: [] });
-      expect(await owedJobs(ref)).toMatchObject([
-        { state: "owed", failures: 1, last_error: `summarizer ${kind}`, lease: null },
+      expect(await pendingJobs(ref)).toMatchObject([
+        { state: "pending", failures: 1, last_error: `summarizer ${kind}`, lease: null },
       ]);
       await deliver(partsWith(), [job]);
       expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
@@ -134,7 +134,7 @@ describe("the consumer", () => {
   );
 
   it("tells operators from the third failure on, and takes it back when the job went well", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const broken = partsWith({
       summarizer: {
         summarize: async () => {
@@ -154,7 +154,7 @@ describe("the consumer", () => {
   });
 
   it("sends a delivery round whose summarizer broke in a way that nobody foresaw", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const broken = partsWith({
       summarizer: {
         summarize: async () => {
@@ -169,7 +169,7 @@ describe("the consumer", () => {
 
   it("owes the archive what PostgreSQL could not take, and calls no model for it again", async () => {
     const ref = await chatOf(8);
-    const job = await owed(ref);
+    const job = await pending(ref);
     const parts = partsWith();
     await deliver(parts, [job]);
     const away = partsWith({
@@ -177,13 +177,13 @@ describe("the consumer", () => {
         throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
       },
     });
-    const [archive] = await owedJobs(ref);
+    const [archive] = await pendingJobs(ref);
     // The object may have brought it on its way already: then there is nothing left to refuse.
     if (archive?.["kind"] === "archive") {
       const jobId = String(archive["id"]);
       const delivery = await deliver(away, [{ ...job, kind: "archive", jobId }], "threadkeep-archive");
       expect(delivery).toMatchObject({ acks: [], retries: [{ msgId: "0" }] });
-      expect((await owedJobs(ref))[0]).toMatchObject({ failures: 0 });
+      expect((await pendingJobs(ref))[0]).toMatchObject({ failures: 0 });
     }
     await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 40_000 }).toBe(true);
     expect(parts.calls).toHaveLength(1);
@@ -198,13 +198,13 @@ describe("the consumer", () => {
         return withDatabase(env.HYPERDRIVE.connectionString, body);
       },
     });
-    const jobs = await Promise.all(refs.map(owed));
+    const jobs = await Promise.all(refs.map(pending));
     await deliver(parts, jobs);
     const archives: JobMessage[] = [];
     for (const [index, job] of jobs.entries()) {
       const ref = refs[index];
       if (ref === undefined) continue;
-      for (const row of await owedJobs(ref)) {
+      for (const row of await pendingJobs(ref)) {
         archives.push({ ...job, kind: "archive", jobId: String(row["id"]) });
       }
     }
@@ -226,7 +226,7 @@ describe("what is measured of jobs", () => {
   };
 
   it("is each delivery by itself: what was made at which cost, what failed, and what nobody understood", async () => {
-    const [good, bad] = [await owed(await chatOf(8)), await owed(await chatOf(8))];
+    const [good, bad] = [await pending(await chatOf(8)), await pending(await chatOf(8))];
     const { measured, metrics } = measuring();
     let calls = 0;
     const parts = partsWith({
@@ -243,7 +243,7 @@ describe("what is measured of jobs", () => {
     await deliver(parts, [good]);
     await deliver(parts, [bad, { ...good, v: 2 }]);
     await deliver(parts, [{ ...good, v: 2 }], "threadkeep-summarize-failed");
-    const spent = { inputTokens: 900, outputTokens: 40, costMicroDollars: 12, makeshifts: 0 };
+    const spent = { inputTokens: 900, outputTokens: 40, costMicroDollars: 12, fallbacks: 0 };
     const told = (job: string | undefined) => measured.filter(({ result }) => result === job);
     expect(measured).toHaveLength(4);
     expect(told("ok")).toMatchObject([
@@ -265,7 +265,7 @@ describe("what is measured of jobs", () => {
         throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
       },
     });
-    const job = await owed(ref);
+    const job = await pending(ref);
     await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET kind = 'archive'"));
     const { acks } = await deliver(away, [{ ...job, kind: "archive" }], "threadkeep-archive");
     expect(acks).toEqual([]);
@@ -275,7 +275,7 @@ describe("what is measured of jobs", () => {
 
 describe("the dead letters", () => {
   it("are indexed for operators, those that nobody understands too", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const before = await operations.count();
     const queue = "threadkeep-summarize-failed-staging";
     expect(await deliver(partsWith(), [job, { odd: true }], queue)).toEqual({
@@ -287,7 +287,7 @@ describe("the dead letters", () => {
   });
 
   it("of a later version are one entry, however often the object sends the job, and name whose work it is", async () => {
-    const job = { ...(await owed(await chatOf(8))), v: 2, kind: "of-tomorrow", more: { nested: true } };
+    const job = { ...(await pending(await chatOf(8))), v: 2, kind: "of-tomorrow", more: { nested: true } };
     const queue = "threadkeep-archive-failed";
     const before = await operations.count();
     expect(await deliver(partsWith(), [job, { ...job, sends: 2 }], queue)).toEqual({ acks: ["0", "1"], retries: [] });
@@ -303,7 +303,7 @@ describe("the dead letters", () => {
   });
 
   it("are sent round while the list is out of reach", async () => {
-    const job = await owed(await chatOf(8));
+    const job = await pending(await chatOf(8));
     const away = async (): Promise<never> => {
       throw new Error("out of reach");
     };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 describe("promise 1: one order", () => {
@@ -9,7 +9,7 @@ describe("promise 1: one order", () => {
     const session = sessionAt(ref);
     const appends = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
-        session.append({ messages: [said(`a${index}`), said(`b${index}`)] }, birthOf(ref)),
+        session.append({ messages: [said(`a${index}`), said(`b${index}`)] }, creationOf(ref)),
       ),
     );
     const seqs = appends.flatMap((append) => unwrap(append).messages.map(({ seq }) => seq));
@@ -23,7 +23,7 @@ describe("promise 1: one order", () => {
   it("leaves no gap behind a refused batch", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
-    await session.append({ messages: [said("kept", "a")] }, birthOf(ref));
+    await session.append({ messages: [said("kept", "a")] }, creationOf(ref));
     const refused = await session.append({ messages: [said("new", "b"), said("other than kept", "a")] }, null);
     expect(refused).toMatchObject({ ok: false, fault: { code: "message_conflict" } });
     const next = unwrap(await session.append({ messages: [said("next", "c")] }, null));
@@ -35,7 +35,7 @@ describe("promise 1: one order", () => {
   it("refuses an append that expects another head, and takes it with the right one", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
-    await session.append({ messages: [said("one")] }, birthOf(ref));
+    await session.append({ messages: [said("one")] }, creationOf(ref));
     const stale = await session.append({ messages: [said("two")], expectedHeadSeq: 0 }, null);
     expect(stale).toMatchObject({
       ok: false,
@@ -49,7 +49,7 @@ describe("promise 1: one order", () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const messages = Array.from({ length: 25 }, (_, index) => said(`m${index + 1}`));
-    await session.append({ messages }, birthOf(ref));
+    await session.append({ messages }, creationOf(ref));
     const forward: number[] = [];
     let afterSeq = 0;
     for (;;) {

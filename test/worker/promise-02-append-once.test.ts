@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 describe("promise 2: append once", () => {
   it("stores a repeated id once and answers with the same seq", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
-    await session.append({ messages: [said("first", "a")] }, birthOf(ref));
+    await session.append({ messages: [said("first", "a")] }, creationOf(ref));
     const again = unwrap(await session.append({ messages: [said("first", "a"), said("second", "b")] }, null));
     expect(again).toEqual({
       headSeq: 2,
@@ -23,7 +23,7 @@ describe("promise 2: append once", () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const appends = await Promise.all(
-      Array.from({ length: 20 }, () => session.append({ messages: [said("same", "same")] }, birthOf(ref))),
+      Array.from({ length: 20 }, () => session.append({ messages: [said("same", "same")] }, creationOf(ref))),
     );
     const answers = appends.map((append) => unwrap(append).messages[0]);
     expect(new Set(answers.map((answer) => answer?.seq))).toEqual(new Set([1]));
@@ -39,7 +39,7 @@ describe("promise 2: append once", () => {
   ])("refuses the same id with another %s as a conflict, and changes nothing", async (_, other) => {
     const ref = freshRef();
     const session = sessionAt(ref);
-    await session.append({ messages: [said("first", "a")] }, birthOf(ref));
+    await session.append({ messages: [said("first", "a")] }, creationOf(ref));
     const conflict = await session.append({ messages: [other] }, null);
     expect(conflict).toMatchObject({
       ok: false,
@@ -53,7 +53,7 @@ describe("promise 2: append once", () => {
     const session = sessionAt(ref);
     const call = { type: "tool-call", toolCallId: "c", toolName: "find" } as const;
     const append = (input: { [key: string]: number }) =>
-      session.append({ messages: [{ id: "a", role: "assistant", content: [{ ...call, input }] }] }, birthOf(ref));
+      session.append({ messages: [{ id: "a", role: "assistant", content: [{ ...call, input }] }] }, creationOf(ref));
     await append({ x: 1, y: 2 });
     expect(unwrap(await append({ y: 2, x: 1 })).messages).toMatchObject([{ created: false }]);
   });
@@ -62,14 +62,14 @@ describe("promise 2: append once", () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const request = { messages: [said("first", "a")], expectedHeadSeq: 0 };
-    await session.append(request, birthOf(ref));
+    await session.append(request, creationOf(ref));
     expect(unwrap(await session.append(request, null)).messages).toEqual([{ id: "a", seq: 1, created: false }]);
   });
 
   it("gives ids of its own that can be read and appended again, and refuses invented ones", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
-    await session.append({ messages: [said("first")] }, birthOf(ref));
+    await session.append({ messages: [said("first")] }, creationOf(ref));
     expect(unwrap(await session.message("seq-1")).content).toBe("first");
     expect(unwrap(await session.append({ messages: [said("first", "seq-1")] }, null))).toEqual({
       headSeq: 1,

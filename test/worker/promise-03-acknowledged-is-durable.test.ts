@@ -4,7 +4,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 async function billedRows(ref: SessionRef, messages: NewMessage[]): Promise<number> {
@@ -14,7 +14,7 @@ async function billedRows(ref: SessionRef, messages: NewMessage[]): Promise<numb
 describe("promise 3: acknowledged is durable", () => {
   it("keeps what was answered over an eviction", async () => {
     const ref = freshRef();
-    await sessionAt(ref).append({ messages: [said("kept", "a")] }, birthOf(ref));
+    await sessionAt(ref).append({ messages: [said("kept", "a")] }, creationOf(ref));
     await evictDurableObject(stubAt(ref));
     expect(unwrap(await sessionAt(ref).message("a")).content).toBe("kept");
     const again = await sessionAt(ref).append({ messages: [said("kept", "a")] }, null);
@@ -23,14 +23,14 @@ describe("promise 3: acknowledged is durable", () => {
 
   it("keeps what was answered when every object is aborted", async () => {
     const ref = freshRef();
-    await sessionAt(ref).append({ messages: [said("kept", "a")] }, birthOf(ref));
+    await sessionAt(ref).append({ messages: [said("kept", "a")] }, creationOf(ref));
     await abortAllDurableObjects();
     expect(unwrap(await sessionAt(ref).message("a")).content).toBe("kept");
   });
 
   it("bills two rows for an append with a client's id, and one with a server's", async () => {
     const ref = freshRef();
-    await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref));
+    await sessionAt(ref).append({ messages: [said("first")] }, creationOf(ref));
     expect(await billedRows(ref, [said("with an id", "mine")])).toBe(2);
     expect(await billedRows(ref, [said("without")])).toBe(1);
   });

@@ -3,7 +3,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summary/run.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
-import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { sessionAt, until } from "../support/worker-session.ts";
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
@@ -32,15 +32,15 @@ function answerTo(request: SummarizerRequest): SummarizerAnswer {
 describe("promise 7: a summary lands whole or not at all", () => {
   it("shows nothing of a long range before its last chunk is answered", async () => {
     const ref = await chatOf(60, { words: 700, settings: { profile: "agent" } });
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
-    let step = await session.beginSummary(jobId, incarnation);
+    let step = await session.beginSummary(jobId, epoch);
     const ranges: number[][] = [];
     while (step.next === "call") {
       ranges.push(step.request.messages.map(({ seq }) => seq));
       expect(unwrap(await session.state()).summary).toBeNull();
       const { lease, request } = step;
-      step = await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, lease, answerTo(request)));
+      step = await withoutAlarm(ref, (object) => object.saveAnswer(jobId, epoch, lease, answerTo(request)));
     }
     expect(ranges.length).toBeGreaterThan(1);
     expect(ranges.flat()).toEqual(Array.from({ length: 56 }, (_, index) => index + 1));
@@ -50,45 +50,45 @@ describe("promise 7: a summary lands whole or not at all", () => {
 
   it("gives a duplicate delivery nothing to do while the first one holds the lease", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
-    call(await sessionAt(ref).beginSummary(jobId, incarnation));
-    const duplicate = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    call(await sessionAt(ref).beginSummary(jobId, epoch));
+    const duplicate = await sessionAt(ref).beginSummary(jobId, epoch);
     expect(duplicate).toMatchObject({ next: "wait" });
   });
 
   it("takes no answer under a lease that is lost, and takes it once under one that holds", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
-    const lost = call(await session.beginSummary(jobId, incarnation));
-    await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason: "test", lease: lost.lease }));
-    const held = call(await session.beginSummary(jobId, incarnation));
-    const late = await session.saveAnswer(jobId, incarnation, lost.lease, answerTo(lost.request));
+    const lost = call(await session.beginSummary(jobId, epoch));
+    await withoutAlarm(ref, (object) => object.noteFailure(jobId, epoch, { reason: "test", lease: lost.lease }));
+    const held = call(await session.beginSummary(jobId, epoch));
+    const late = await session.saveAnswer(jobId, epoch, lost.lease, answerTo(lost.request));
     expect(late).toMatchObject({ next: "wait" });
     expect(unwrap(await session.state()).summary).toBeNull();
     const save = () =>
-      withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, held.lease, answerTo(held.request)));
+      withoutAlarm(ref, (object) => object.saveAnswer(jobId, epoch, held.lease, answerTo(held.request)));
     expect(await save()).toMatchObject({ next: "done" });
     expect(await save()).toMatchObject({ next: "done" });
     expect(unwrap(await session.summaries(undefined, 10)).data).toHaveLength(1);
   });
 
-  it("does nothing for a job of another life of the session, or for one that is done", async () => {
+  it("does nothing for a job of another epoch of the session, or for one that is done", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
     expect(await session.beginSummary(jobId, "another")).toMatchObject({ next: "done" });
-    expect(await session.beginSummary("no-such-job", incarnation)).toMatchObject({ next: "done" });
-    expect(await session.beginSummary(jobId, incarnation)).toMatchObject({ next: "call" });
+    expect(await session.beginSummary("no-such-job", epoch)).toMatchObject({ next: "done" });
+    expect(await session.beginSummary(jobId, epoch)).toMatchObject({ next: "call" });
   });
 
   it("covers messages that came while it was made by the next summary, not by this one", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
-    const step = call(await session.beginSummary(jobId, incarnation));
+    const step = call(await session.beginSummary(jobId, epoch));
     unwrap(await session.append({ messages: [said("late to the party")] }, null));
-    await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, answerTo(step.request)));
+    await withoutAlarm(ref, (object) => object.saveAnswer(jobId, epoch, step.lease, answerTo(step.request)));
     const state = unwrap(await session.state());
     expect(state).toMatchObject({ headSeq: 9, summary: { throughSeq: 4 } });
   });
@@ -97,8 +97,8 @@ describe("promise 7: a summary lands whole or not at all", () => {
     const ref = await chatOf(8);
     const session = sessionAt(ref);
     for (let round = 0; round < 2; round += 1) {
-      const { jobId, incarnation } = await oweSummary(ref);
-      const step = call(await session.beginSummary(jobId, incarnation));
+      const { jobId, epoch } = await scheduleSummary(ref);
+      const step = call(await session.beginSummary(jobId, epoch));
       const answer = answerTo(step.request);
       // The second time one item is reworded, one left out and one kept.
       if (round === 1) {
@@ -106,7 +106,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
         if (reworded === undefined) throw new Error("no item");
         answer.items = [{ ...reworded, text: "Turn 1: the invoice" }, ...rest.slice(1)];
       }
-      await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, answer));
+      await withoutAlarm(ref, (object) => object.saveAnswer(jobId, epoch, step.lease, answer));
       unwrap(await session.append({ messages: Array.from({ length: 4 }, () => said("more")) }, null));
     }
     const first = unwrap(await session.summary(1, false));
@@ -124,7 +124,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     await until("the summary is there", async () => unwrap(await session.state()).summary !== null);
     const context = unwrap(await session.context({ maxTokens: 4_000 }));
     expect(context).toMatchObject({ summary: { summarizer: "extractive", degraded: false } });
-    await until("nothing is owed", async () => {
+    await until("nothing is pending", async () => {
       const state = unwrap(await session.state());
       return !state.summaryPending && state.archived;
     });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { ProposedItem } from "../../src/api/summarizer.ts";
-import { birthOf, freshRef } from "../support/worker-chat.ts";
-import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, freshRef } from "../support/worker-chat.ts";
+import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 const LOG = [
@@ -23,11 +23,11 @@ async function committed(items: ProposedItem[]) {
     role: index % 2 === 0 ? ("user" as const) : ("assistant" as const),
     content,
   }));
-  unwrap(await session.append({ messages }, birthOf(ref)));
-  const { jobId, incarnation } = await oweSummary(ref);
-  const step = await session.beginSummary(jobId, incarnation);
+  unwrap(await session.append({ messages }, creationOf(ref)));
+  const { jobId, epoch } = await scheduleSummary(ref);
+  const step = await session.beginSummary(jobId, epoch);
   if (step.next !== "call") throw new Error("expected a call");
-  await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
+  await withoutAlarm(ref, (object) => object.saveAnswer(jobId, epoch, step.lease, { model: "test", items }));
   return unwrap(await session.summary(1, false));
 }
 

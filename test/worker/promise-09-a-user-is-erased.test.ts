@@ -9,15 +9,15 @@ import type { UserErasure, UserRef } from "../../src/api/user.ts";
 import { ArchiveUnreachable } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import type { Directory } from "../../src/directory/directory.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { turn } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, until } from "../support/worker-session.ts";
 import { archivedWhole, listed, storedText } from "../support/worker-stored.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -68,7 +68,7 @@ async function letGrantsPass(user: UserRef, ms = 3 * CREATION_GRANT_MS): Promise
 }
 
 /** One round of the erasure, as a consumer does it. */
-async function goRound(user: UserRef, jobId: string, parts: PipelineParts = pipelineParts()): Promise<void> {
+async function goRound(user: UserRef, jobId: string, parts: PipelineDeps = pipelineDeps()): Promise<void> {
   await eraseUser({ v: 1, kind: "erase-user", ...user, jobId }, parts);
 }
 
@@ -103,7 +103,7 @@ describe("promise 9: erasing a user", () => {
   it("by itself leaves nothing in objects, list, archive and failed jobs, and says so", async () => {
     const user = freshUser();
     const refs = [await sessionOf(user, "one", true), await sessionOf(user, "__proto__")];
-    const lives = await Promise.all(refs.map(incarnationOf));
+    const epochs = await Promise.all(refs.map(epochOf));
     await request("POST", "/sessions/one/fork", { id: "three" }, user.owner);
     for (const word of ["invoice 1001", user.owner]) expect(await rowsNaming(word)).not.toEqual([]);
     await letGrantsPass(user);
@@ -123,13 +123,13 @@ describe("promise 9: erasing a user", () => {
     expect(report.finishedAt).toBeDefined();
     for (const ref of [...refs, { ...user, session: "three" }]) expect(await storedText(ref)).toBe("");
     expect(await listed({ ...user, session: "" })).toEqual(new Map());
-    for (const word of [user.owner, ...lives]) {
+    for (const word of [user.owner, ...epochs]) {
       expect((await rowsNaming(word)).filter((row) => row.includes("invoice"))).toEqual([]);
     }
     expect(await rowsNaming(user.owner)).toEqual([]);
-    for (const life of lives) {
-      const left = (await rowsNaming(life)).map((row) => JSON.parse(row) as Record<string, unknown>);
-      for (const row of left) expect(row).toMatchObject({ owner: "", session: life, metadata: {}, head_seq: 0 });
+    for (const epoch of epochs) {
+      const left = (await rowsNaming(epoch)).map((row) => JSON.parse(row) as Record<string, unknown>);
+      for (const row of left) expect(row).toMatchObject({ owner: "", session: epoch, metadata: {}, head_seq: 0 });
     }
   });
 
@@ -193,7 +193,7 @@ describe("promise 9: erasing a user", () => {
   it("goes round again for a session that was allowed before and is created after its object was asked", async () => {
     const user = freshUser();
     const ref = { ...user, session: "late" };
-    const directory = pipelineParts().directory;
+    const directory = pipelineDeps().directory;
     const grant = await directory.register(ref, Date.now(), {});
     const jobId = await beginErasure(user);
     await goRound(user, jobId);
@@ -208,11 +208,11 @@ describe("promise 9: erasing a user", () => {
     const user = freshUser();
     const ref = { ...user, session: "too-late" };
     const grantedAt = Date.now() - CREATION_GRANT_MS - 1_000;
-    const birth = { ref, createdAt: grantedAt, grantedAt };
+    const creation = { ref, createdAt: grantedAt, grantedAt };
     for (const refused of [
-      await sessionAt(ref).append({ messages: [turn(1)] }, birth),
-      await sessionAt(ref).create(birth),
-      await sessionAt(ref).beginImport(birth, { id: "an-import", throughLine: 1, patienceMs: 1_000 }),
+      await sessionAt(ref).append({ messages: [turn(1)] }, creation),
+      await sessionAt(ref).create(creation),
+      await sessionAt(ref).beginImport(creation, { id: "an-import", throughLine: 1, patienceMs: 1_000 }),
     ]) {
       expect(refused).toMatchObject({ ok: false, fault: { code: "unavailable", retryAfterSeconds: 1 } });
     }
@@ -245,10 +245,10 @@ describe("promise 9: erasing a user", () => {
   it("erases the objects at once while PostgreSQL is away, waits, tells why, and goes on when it is back", async () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one", true);
-    const life = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     await letGrantsPass(user);
     const jobId = await beginErasure(user);
-    const away = pipelineParts({
+    const away = pipelineDeps({
       withDatabase: async () => {
         throw new ArchiveUnreachable("PostgreSQL did not take the connection");
       },
@@ -266,19 +266,19 @@ describe("promise 9: erasing a user", () => {
       expect(nextSendAt).toBeGreaterThan(Date.now() + 2 ** failures * 500);
       expect(nextSendAt).toBeLessThan(Date.now() + 360_000);
     }
-    const operations = pipelineParts().operations;
+    const operations = pipelineDeps().operations;
     expect(await operations.list(10, null, { tenant: user.tenant, user: user.owner })).toMatchObject([
       { kind: "erase-user", jobId, attempts: 3 },
     ]);
     const report = await finish(user, jobId);
     expect(report.lastError).toBeUndefined();
     expect(await operations.countOfUser(user)).toBe(0);
-    expect((await rowsNaming(life)).join()).not.toContain(user.owner);
+    expect((await rowsNaming(epoch)).join()).not.toContain(user.owner);
   });
 
   it("goes page by page, and a session that is out of reach holds up none of the others", async () => {
     const user = freshUser();
-    const { directory, sessions } = pipelineParts();
+    const { directory, sessions } = pipelineDeps();
     const names = Array.from({ length: 120 }, (_, index) => `s-${String(index).padStart(3, "0")}`);
     await Promise.all(names.map((session) => directory.register({ ...user, session }, Date.now(), {})));
     const written = await sessionOf(user, "s-060");
@@ -289,7 +289,7 @@ describe("promise 9: erasing a user", () => {
       if (ref.session === away.session) throw new Error("its object is out of reach");
       return sessions.get(ref);
     };
-    await goRound(user, jobId, pipelineParts({ sessions: { get } }));
+    await goRound(user, jobId, pipelineDeps({ sessions: { get } }));
     expect(await storedText(written)).not.toContain("invoice");
     expect(await storedText(away)).toContain("invoice");
     expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 120, lastError: "erasure: Error" });
@@ -313,7 +313,7 @@ describe("promise 9: erasing a user", () => {
     const jobId = await beginErasure(user);
     expect(await listed(ref)).toEqual(new Map());
     const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    await pipelineParts().directory.remove(ref, grantedAt);
+    await pipelineDeps().directory.remove(ref, grantedAt);
     await letGrantsPass(user);
     await goRound(user, jobId);
     expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
@@ -339,11 +339,11 @@ describe("what comes late, after the user was erased", () => {
   it("changes nothing: jobs of the queues, writes to the archive, dead letters", async () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one", true);
-    const life = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
     unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { mood: "calm" } })));
     const jobs = [await jobOf(ref, "archive")];
-    const delta = await sessionAt(ref).readArchiveDelta(jobs[0]?.jobId ?? "", life);
+    const delta = await sessionAt(ref).readArchiveDelta(jobs[0]?.jobId ?? "", epoch);
     if (delta === null) throw new Error("nothing is owed to the archive");
     await finish(user, await beginErasure(user));
 
@@ -361,21 +361,21 @@ describe("what comes late, after the user was erased", () => {
         v: 1 as const,
         kind,
         ...ref,
-        incarnation: life,
+        epoch,
         throughSeq: 6,
         jobId: jobs[0]?.jobId ?? "",
         sends: 1,
       };
       expect(await deliver(job), kind).toBe("acked");
-      await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineParts());
+      await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineDeps());
     }
     await asWorkerOf(user, async (transaction) => {
       const write = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
       expect(await applyArchiveWrite(transaction, write)).toBe("stale");
-      await applyErasure(transaction, { ref, incarnation: life, createdAt: delta.createdAt });
+      await applyErasure(transaction, { ref, epoch, createdAt: delta.createdAt });
     });
     expect(await rowsNaming(user.owner)).toEqual([]);
-    expect(await pipelineParts().operations.countOfUser(user)).toBe(0);
+    expect(await pipelineDeps().operations.countOfUser(user)).toBe(0);
     expect(await storedText(ref)).toBe("");
   });
 
@@ -383,7 +383,7 @@ describe("what comes late, after the user was erased", () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one");
     const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    await pipelineParts().directory.remove(ref, grantedAt);
+    await pipelineDeps().directory.remove(ref, grantedAt);
     await finish(user, await beginErasure(user));
     await deliver(await jobOf(ref, "erase"));
     await ring(ref);
@@ -427,10 +427,10 @@ describe("what comes late, after the user was erased", () => {
 describe("an entry of the list of sessions", () => {
   const ref = (): SessionRef => ({ ...freshUser(), session: "again" });
 
-  /** A life that began by a word, as a request brings it to the object. */
+  /** An epoch that began by a word, as a request brings it to the object. */
   async function beginBy(again: SessionRef, { grantedAt }: { grantedAt: number }): Promise<void> {
-    const birth = { ref: again, createdAt: Date.now(), grantedAt };
-    unwrap(await withoutAlarm(again, (session) => session.append({ messages: [turn(1)] }, birth)));
+    const creation = { ref: again, createdAt: Date.now(), grantedAt };
+    unwrap(await withoutAlarm(again, (session) => session.append({ messages: [turn(1)] }, creation)));
   }
 
   const erased = (again: SessionRef): Promise<number> =>
@@ -491,7 +491,7 @@ describe("an entry of the list of sessions", () => {
     const file = importInto(again);
     await file.send(HEAD, LINE, END);
     expect(await file.end()).toBe(201);
-    expect(await sessionAt(again).abandonImport(await incarnationOf(again), Date.now())).toBeNull();
+    expect(await sessionAt(again).abandonImport(await epochOf(again), Date.now())).toBeNull();
     expect([...(await listed(again)).keys()]).toEqual(["again"]);
   });
 
@@ -507,9 +507,9 @@ describe("an entry of the list of sessions", () => {
     }
   });
 
-  it("comes back with a life that an earlier word led to, after the life of a later one was erased", async () => {
+  it("comes back with an epoch that an earlier word led to, after the epoch of a later one was erased", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     const early = await directory.register(again, Date.now(), {});
     await beginBy(again, await directory.register(again, Date.now(), {}));
     await directory.remove(again, await erased(again));
@@ -537,9 +537,9 @@ describe("an entry of the list of sessions", () => {
     });
   });
 
-  it.each([0, 5_000])("is of a new life by a later word, though the clock goes back by %d ms", async (backMs) => {
+  it.each([0, 5_000])("is of a new epoch by a later word, though the clock goes back by %d ms", async (backMs) => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     const start = Date.now();
     const now = vi.spyOn(Date, "now").mockReturnValue(start);
     await beginBy(again, await directory.register(again, start, {}));
@@ -554,7 +554,7 @@ describe("an entry of the list of sessions", () => {
 
   it("goes by itself where a later word came to nothing, once nothing can come of it any more", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
     await directory.register(again, Date.now(), {});
     const job = await erased(again).then(() => jobOf(again, "erase"));
@@ -569,7 +569,7 @@ describe("an entry of the list of sessions", () => {
 
   it("goes with what the session owes, though whoever erased it never came to the list", async () => {
     const again = ref();
-    await beginBy(again, await pipelineParts().directory.register(again, Date.now(), { secret: "old" }));
+    await beginBy(again, await pipelineDeps().directory.register(again, Date.now(), { secret: "old" }));
     await erased(again);
     await deliver(await jobOf(again, "erase"));
     expect((await directoryOf(again).standing("again")).entries).toBe(0);
@@ -577,7 +577,7 @@ describe("an entry of the list of sessions", () => {
 
   it("says what the last change of the metadata says, though an earlier one comes late from the session", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
     const changes = [];
     for (const step of [1, 2]) {
@@ -592,21 +592,19 @@ describe("an entry of the list of sessions", () => {
 
   it("comes to say what a change of the metadata says, though whoever made it never told the directory", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
     unwrap(await withoutAlarm(again, (session) => session.update({ metadata: { step: 1 } })));
     expect((await listed(again)).get("again")).toMatchObject({ metadata: {} });
     const first = await jobOf(again, "list");
-    const { incarnation, listing } = unwrap(
+    const { epoch, listing } = unwrap(
       await withoutAlarm(again, (session) => session.update({ metadata: { step: 2 } })),
     );
     expect(await jobOf(again, "list")).toMatchObject({ jobId: first.jobId });
-    expect(await withoutAlarm(again, (session) => session.confirmListed(incarnation, listing.metadataRev - 1))).toBe(
-      false,
-    );
+    expect(await withoutAlarm(again, (session) => session.confirmListed(epoch, listing.metadataRev - 1))).toBe(false);
     expect(await deliver(first)).toBe("acked");
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 2 } });
-    expect(await owedJobs(again)).toEqual([]);
+    expect(await pendingJobs(again)).toEqual([]);
   });
 
   it("owes the directory nothing more once a client's change was told", async () => {
@@ -614,43 +612,43 @@ describe("an entry of the list of sessions", () => {
     await request("POST", "/sessions", { id: "again" }, again.owner);
     await request("PATCH", "/sessions/again", { metadata: { step: 1 } }, again.owner);
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 1 } });
-    expect(await owedJobs(again)).toEqual([]);
+    expect(await pendingJobs(again)).toEqual([]);
   });
 
-  it("comes to say what a new life is, though whoever began it never told the directory of it", async () => {
+  it("comes to say what a new epoch is, though whoever began it never told the directory of it", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
-    await beginBy(again, await directory.register(again, Date.now(), { life: 1 }));
+    const { directory } = pipelineDeps();
+    await beginBy(again, await directory.register(again, Date.now(), { epoch: 1 }));
     await erased(again);
-    const grant = await directory.register(again, Date.now(), { life: 2 });
+    const grant = await directory.register(again, Date.now(), { epoch: 2 });
     expect(grant.isKnown).toBe(true);
-    await withoutAlarm(again, (session) => session.create({ ref: again, ...grant, metadata: { life: 2 } }));
-    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 1 } });
+    await withoutAlarm(again, (session) => session.create({ ref: again, ...grant, metadata: { epoch: 2 } }));
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { epoch: 1 } });
     expect(await deliver(await jobOf(again, "list"))).toBe("acked");
-    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2 } });
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { epoch: 2 } });
   });
 
-  it("says nothing that comes late of a life before: no metadata, no expiry", async () => {
+  it("says nothing that comes late of an epoch before: no metadata, no expiry", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     const first = await directory.register(again, Date.now(), {});
     await beginBy(again, first);
     await directory.remove(again, await erased(again));
     const decidedAt = Date.now();
-    const second = await directory.register(again, Date.parse(at), { life: 2 });
+    const second = await directory.register(again, Date.parse(at), { epoch: 2 });
     await beginBy(again, second);
-    await directory.setMetadata(again, { life: 1 }, { grantedAt: first.grantedAt, rev: 9 });
-    await directory.renew(again, { life: 1 }, first.grantedAt);
+    await directory.setMetadata(again, { epoch: 1 }, { grantedAt: first.grantedAt, rev: 9 });
+    await directory.renew(again, { epoch: 1 }, first.grantedAt);
     await directory.setExpired(again, true, decidedAt, first.grantedAt);
-    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2 } });
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { epoch: 2 } });
     expect((await listed(again)).get("again")).not.toHaveProperty("expiredAt");
-    await directory.setMetadata(again, { life: 2, mood: "calm" }, { grantedAt: second.grantedAt, rev: 1 });
-    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2, mood: "calm" } });
+    await directory.setMetadata(again, { epoch: 2, mood: "calm" }, { grantedAt: second.grantedAt, rev: 1 });
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { epoch: 2, mood: "calm" } });
   });
 
-  it("stays if a new life was allowed before the removal of the old one arrives", async () => {
+  it("stays if a new epoch was allowed before the removal of the old one arrives", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     const old = await directory.register(again, Date.now(), {});
     await directory.register(again, Date.now(), {});
     await directory.remove(again, old.grantedAt);
@@ -664,9 +662,9 @@ describe("an entry of the list of sessions", () => {
     expect(await listed(again)).toEqual(new Map());
   });
 
-  it("says nothing of an earlier life that a broken-off erasure left on it", async () => {
+  it("says nothing of an earlier epoch that a broken-off erasure left on it", async () => {
     const again = ref();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     await request("POST", "/sessions", { id: "again", metadata: { secret: "old" } }, again.owner);
     const { grantedAt } = unwrap(await sessionAt(again).update({})).listing;
     await directory.setExpired(again, true, Date.now() + 1, grantedAt);

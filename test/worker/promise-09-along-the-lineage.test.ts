@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { type TransferLine, transferLineSchema } from "../../src/api/transfer.ts";
-import { birthOf, chatOf, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, forkOf, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import {
   archivedTexts,
   archivedWhole,
@@ -23,10 +23,10 @@ async function forgets(ref: SessionRef): Promise<void> {
   await until("the copy forgets", async () => !(await storedText(ref)).includes(SECRET));
 }
 
-async function expectArchiveForgets(ref: SessionRef, incarnation: string): Promise<void> {
+async function expectArchiveForgets(ref: SessionRef, epoch: string): Promise<void> {
   await until("the archive forgets", async () => {
     await ring(ref);
-    return !(await archivedTexts(incarnation)).join("\n").includes(SECRET);
+    return !(await archivedTexts(epoch)).join("\n").includes(SECRET);
   });
 }
 
@@ -56,7 +56,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
       expect(unwrap(await sessionAt(ref).message("own")).content).toBe("only here");
       const hits = unwrap(await sessionAt(ref).search({ query: "invoice 1003" })).data;
       expect(hits.map(({ message }) => message.id)).not.toContain("turn-3");
-      await expectArchiveForgets(ref, await incarnationOf(ref));
+      await expectArchiveForgets(ref, await epochOf(ref));
     }
   });
 
@@ -72,27 +72,27 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     await deliver(await jobOf(source, "erase-copies"));
     expect(unwrap(await sessionAt(source).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
     expect(unwrap(await sessionAt(fork).message("turn-6"))).toMatchObject({ erased: true });
-    expect(await owedJobs(source)).toEqual([]);
+    expect(await pendingJobs(source)).toEqual([]);
   });
 
   it("tells a fork nothing of what it never took along", async () => {
     const source = await chatOf(6);
     await forkOf(source, { throughSeq: 4 });
     expect(unwrap(await sessionAt(source).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
-    expect(await owedJobs(source)).toEqual([]);
+    expect(await pendingJobs(source)).toEqual([]);
   });
 
   it("leaves a copy's own message alone that has the same seq", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source, { throughSeq: 4 });
     unwrap(await sessionAt(fork).append({ messages: [said("five", "five"), said("six", "six")] }, null));
-    const life = { session: source.session, incarnation: await incarnationOf(source) };
-    await sessionAt(fork).eraseCopied([{ source: life, seqs: [4, 5, 6] }]);
+    const origin = { session: source.session, epoch: await epochOf(source) };
+    await sessionAt(fork).eraseCopied([{ source: origin, seqs: [4, 5, 6] }]);
     expect(unwrap(await sessionAt(fork).message("turn-4"))).toMatchObject({ erased: true });
     expect(unwrap(await sessionAt(fork).message("five")).content).toBe("five");
   });
 
-  it("changes nothing when it is told twice, or of a life that the copy did not come from", async () => {
+  it("changes nothing when it is told twice, or of an epoch that the copy did not come from", async () => {
     const source = await chatOf(12);
     const fork = await forkOf(source);
     unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
@@ -100,8 +100,8 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     await deliver(job);
     const before = await storedText(fork);
     expect(await deliver(job)).toBe("acked");
-    await sessionAt(fork).eraseCopied([{ source: { session: source.session, incarnation: "another" }, seqs: null }]);
-    await sessionAt(fork).eraseCopied([{ source: { session: "another", incarnation: "another" }, seqs: [1] }]);
+    await sessionAt(fork).eraseCopied([{ source: { session: source.session, epoch: "another" }, seqs: null }]);
+    await sessionAt(fork).eraseCopied([{ source: { session: "another", epoch: "another" }, seqs: [1] }]);
     expect(await storedText(fork)).toBe(before);
   });
 
@@ -113,8 +113,8 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     const [away, ...others] = forks;
     if (away === undefined) throw new Error("no fork");
     unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
-    const { sessions } = pipelineParts();
-    const broken = pipelineParts({
+    const { sessions } = pipelineDeps();
+    const broken = pipelineDeps({
       sessions: {
         get: (ref) => {
           if (ref.session === away.session) throw new Error("out of reach");
@@ -126,13 +126,13 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     // The session itself is within reach, and has the retry.
     expect(await deliver(job, broken)).toBe("acked");
     await takeAlarm(source);
-    expect(await owedJobs(source)).toMatchObject([{ kind: "erase-copies", failures: 1, state: "owed" }]);
+    expect(await pendingJobs(source)).toMatchObject([{ kind: "erase-copies", failures: 1, state: "pending" }]);
     for (const ref of others) expect(await storedText(ref)).not.toContain(SECRET);
     expect(await storedText(away)).toContain(SECRET);
     expect(await jobOf(source, "erase-copies")).toMatchObject({ jobId: job.jobId });
     expect(await deliver(job)).toBe("acked");
     expect(await storedText(away)).not.toContain(SECRET);
-    expect(await owedJobs(source)).toEqual([]);
+    expect(await pendingJobs(source)).toEqual([]);
   });
 });
 
@@ -150,7 +150,7 @@ describe("promise 9: erasing a session erases it from every copy", () => {
       const { data } = unwrap(await sessionAt(ref).messages({ limit: 20 }));
       expect(data.filter(({ erased }) => erased !== true).map(({ id }) => id)).toEqual(["own"]);
       expect(data).toHaveLength(11);
-      await expectArchiveForgets(ref, await incarnationOf(ref));
+      await expectArchiveForgets(ref, await epochOf(ref));
       unwrap(await sessionAt(ref).append({ messages: [said("and on", "on")] }, null));
     }
     await until("the source is as if it had never been", async () => (await storedText(source)) === "");
@@ -162,7 +162,7 @@ describe("promise 9: erasing a session erases it from every copy", () => {
     unwrap(await withoutAlarm(source, (session) => session.erase()));
     const [erase, tell] = [await jobOf(source, "erase"), await jobOf(source, "erase-copies")];
     await deliver(erase);
-    expect(await owedJobs(source)).toMatchObject([{ kind: "erase-copies" }]);
+    expect(await pendingJobs(source)).toMatchObject([{ kind: "erase-copies" }]);
     expect(await storedText(fork)).toContain(SECRET);
     await deliver(tell);
     expect(await storedText(fork)).not.toContain("invoice");
@@ -192,7 +192,7 @@ describe("promise 9: erasing a session erases it from every copy", () => {
     const fork = await forkOf(source);
     unwrap(await sessionAt(fork).erase());
     await until("the fork is gone", async () => (await storedText(fork)) === "");
-    unwrap(await sessionAt(fork).append({ messages: [turn(3)] }, birthOf(fork)));
+    unwrap(await sessionAt(fork).append({ messages: [turn(3)] }, creationOf(fork)));
     unwrap(await withoutAlarm(source, (session) => session.erase()));
     await deliver(await jobOf(source, "erase-copies"));
     expect(await storedText(fork)).toContain(SECRET);
@@ -207,14 +207,14 @@ describe("promise 9: a copy that expired", () => {
     const fork = beside(source, made.body.id);
     await until("the fork is whole", async () => unwrap(await sessionAt(fork).state()).status === "active");
     await expire(fork);
-    const incarnation = await incarnationOf(fork);
-    expect((await archivedTexts(incarnation)).length).toBeGreaterThan(0);
+    const epoch = await epochOf(fork);
+    expect((await archivedTexts(epoch)).length).toBeGreaterThan(0);
     unwrap(await sessionAt(source).eraseMessage("turn-3"));
     await until("the expired copy is gone", async () => {
       const state = await sessionAt(fork).state();
       return !state.ok && state.fault.code === "session_not_found";
     });
-    await until("the archive forgets", async () => (await archivedTexts(incarnation)).length === 0);
+    await until("the archive forgets", async () => (await archivedTexts(epoch)).length === 0);
     expect((await listed(fork)).has(fork.session)).toBe(false);
   });
 
@@ -245,12 +245,14 @@ describe("promise 9: a copy that expired", () => {
   });
 });
 
-/** Brings about whatever sessions owe, until nothing is owed: each job is due at once. */
+/** Brings about whatever sessions owe, until nothing is pending: each job is due at once. */
 async function settle(...refs: readonly SessionRef[]): Promise<void> {
-  await until("nothing is owed", async () => {
+  await until("nothing is pending", async () => {
     for (const ref of refs) if ((await storedText(ref)) !== "") await ring(ref);
-    const owed = await Promise.all(refs.map(async (ref) => ((await storedText(ref)) === "" ? [] : owedJobs(ref))));
-    return owed.flat().length === 0;
+    const pending = await Promise.all(
+      refs.map(async (ref) => ((await storedText(ref)) === "" ? [] : pendingJobs(ref))),
+    );
+    return pending.flat().length === 0;
   });
 }
 
@@ -258,7 +260,7 @@ const stateOf = async (ref: SessionRef, id: string): Promise<string> =>
   unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(id))).state;
 
 describe("promise 9: lives of one id in the lineage of a session", () => {
-  it("leave a fork what it is a fork of, though an earlier life of that comes along with its items", async () => {
+  it("leave a fork what it is a fork of, though an earlier epoch of that comes along with its items", async () => {
     const a = await chatOf(10);
     await summarizeAndArchive(a);
     const b = await continuationOf(a);
@@ -283,15 +285,15 @@ describe("promise 9: a copy confirms", () => {
     await summarizeAndArchive(source);
     const fork = await forkOf(source);
     await archivedWhole(fork);
-    const life = await incarnationOf(fork);
-    expect((await archivedTexts(life)).join()).toContain(SECRET);
+    const origin = await epochOf(fork);
+    expect((await archivedTexts(origin)).join()).toContain(SECRET);
     expect(await stateOf(source, "turn-3")).toBe("erasing");
     await deliver(await jobOf(source, "erase-copies"));
     expect(await jobOf(source, "erase-copies")).toBeDefined();
     await until("the source says erased", async () => {
       for (const ref of [source, fork]) await ring(ref);
       const state = unwrap(await sessionAt(source).eraseMessage("turn-3")).state;
-      if (state === "erased") expect((await archivedTexts(life)).join()).not.toContain(SECRET);
+      if (state === "erased") expect((await archivedTexts(origin)).join()).not.toContain(SECRET);
       return state === "erased";
     });
   });
@@ -339,28 +341,28 @@ describe("promise 9: an erasure that comes while a file is taken in", () => {
       .map((line) => transferLineSchema.parse(JSON.parse(line)));
     const copy = beside(source);
     const begun = { id: "a-file", throughLine: 1, patienceMs: 60_000 };
-    const { incarnation } = unwrap(await sessionAt(copy).beginImport(birthOf(copy), begun));
+    const { epoch } = unwrap(await sessionAt(copy).beginImport(creationOf(copy), begun));
     const claims = lines.flatMap((line) => (line.type === "item" && line.sourceSession !== undefined ? [line] : []));
-    const { answers, ...life } = unwrap(await sessionAt(source).vouch(copy.session, claims));
+    const { answers, ...origin } = unwrap(await sessionAt(source).vouch(copy.session, claims));
     expect(answers).toContain(true);
     const saving = lines.slice(1).map((line, index) => {
       const place = line.type === "item" ? claims.indexOf(line) : -1;
-      return { number: index + 2, line, vouchedBy: answers[place] === true ? life : undefined };
+      return { number: index + 2, line, vouchedBy: answers[place] === true ? origin : undefined };
     });
-    const save = async () => sessionAt(copy).saveImportPage(incarnation, saving, lines.length);
-    return { copy, continuation, incarnation, save };
+    const save = async () => sessionAt(copy).saveImportPage(epoch, saving, lines.length);
+    return { copy, continuation, epoch, save };
   }
 
   it("takes with it all that is in of the file, which may say it in other words", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
-    const { copy, continuation, save, incarnation } = await beginning(source);
+    const { copy, continuation, save, epoch } = await beginning(source);
     unwrap(await save());
     expect(await storedText(copy)).toContain(SECRET);
     expect(await stateOf(source, "turn-3")).toBe("erasing");
     await deliver(await jobOf(source, "erase-copies"));
     expect(await storedText(copy)).not.toContain(SECRET);
-    expect(await sessionAt(copy).finishImport(incarnation)).toMatchObject({ fault: { code: "session_not_found" } });
+    expect(await sessionAt(copy).finishImport(epoch)).toMatchObject({ fault: { code: "session_not_found" } });
     await settle(source, copy, continuation);
     expect(await stateOf(source, "turn-3")).toBe("erased");
   });
@@ -368,12 +370,12 @@ describe("promise 9: an erasure that comes while a file is taken in", () => {
   it("is held against the items that are still on their way", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
-    const { copy, continuation, save, incarnation } = await beginning(source);
+    const { copy, continuation, save, epoch } = await beginning(source);
     expect(await stateOf(source, "turn-3")).toBe("erasing");
     await settle(source, continuation);
     expect(await stateOf(source, "turn-3")).toBe("erased");
     expect(unwrap(await save()).dropped).toBeGreaterThan(0);
-    unwrap(await sessionAt(copy).finishImport(incarnation));
+    unwrap(await sessionAt(copy).finishImport(epoch));
     expect(await storedText(copy)).not.toContain(SECRET);
   });
 });
@@ -400,8 +402,8 @@ describe("promise 9: erasing a log that is more than one transaction ought to ch
     await lengthen(source);
     const fork = await forkOf(source);
     unwrap(await sessionAt(fork).append({ messages: [said("only here", "own")] }, null));
-    const life = { session: source.session, incarnation: await incarnationOf(source) };
-    const first = await withoutAlarm(fork, (session) => session.eraseCopied([{ source: life, seqs: null }]));
+    const origin = { session: source.session, epoch: await epochOf(source) };
+    const first = await withoutAlarm(fork, (session) => session.eraseCopied([{ source: origin, seqs: null }]));
     expect(first.isConfirmed).toBe(false);
     expect(await storedText(fork)).toContain("damson");
     const { data } = unwrap(await sessionAt(fork).messages({ beforeSeq: LONG + 3, limit: 100 }));
@@ -410,7 +412,7 @@ describe("promise 9: erasing a log that is more than one transaction ought to ch
     expect(unwrap(await sessionAt(fork).message("own")).content).toBe("only here");
     await evictDurableObject(stubAt(fork));
     await until("all is written over", async () => !(await storedText(fork)).includes("damson"));
-    expect((await sessionAt(fork).eraseCopied([{ source: life, seqs: null }])).isConfirmed).toBe(true);
+    expect((await sessionAt(fork).eraseCopied([{ source: origin, seqs: null }])).isConfirmed).toBe(true);
     expect(unwrap(await sessionAt(fork).message("own")).content).toBe("only here");
   });
 });

@@ -5,12 +5,12 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { JobKind } from "../../src/api/job.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import { itemsTokens } from "../../src/prompt/items.ts";
-import { blanksOf } from "../../src/session/sqlite/secure-delete.ts";
+import { overwritten } from "../../src/session/sqlite/secure-delete.ts";
 import { onArchive } from "../support/worker-archive.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { deliver, jobOf, summarizeBy } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedTexts, storedText } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
@@ -18,10 +18,10 @@ const SECRET = "the invoice 1003";
 function archived(ref: SessionRef): Promise<{ session: Record<string, unknown> | undefined; texts: string[] }> {
   return onArchive(async (database) => {
     const sessions = await database.execute(
-      sql`select incarnation, erased_at, metadata from sessions where tenant = ${ref.tenant} and session = ${ref.session}`,
+      sql`select epoch, erased_at, metadata from sessions where tenant = ${ref.tenant} and session = ${ref.session}`,
     );
     const session = sessions.rows[0];
-    return { session, texts: await archivedTexts(String(session?.["incarnation"])) };
+    return { session, texts: await archivedTexts(String(session?.["epoch"])) };
   });
 }
 
@@ -72,12 +72,12 @@ describe("promise 9: erasing erases a message", () => {
 
   it("writes over every byte of a long text, which else would be freed as it is", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).append({ messages: [said("é".repeat(120_000), "long")] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [said("é".repeat(120_000), "long")] }, creationOf(ref)));
     const sizes = await runInDurableObject(stubAt(ref), (_, state) =>
       state.storage.sql
         .exec(
-          `SELECT length(CAST(content AS BLOB)) AS said, length(CAST(${blanksOf("content")} AS BLOB)) AS blank,
-             typeof(${blanksOf("content")}) AS type FROM messages WHERE seq = 1`,
+          `SELECT length(CAST(content AS BLOB)) AS said, length(CAST(${overwritten("content")} AS BLOB)) AS blank,
+             typeof(${overwritten("content")}) AS type FROM messages WHERE seq = 1`,
         )
         .one(),
     );
@@ -114,8 +114,8 @@ describe("promise 9: erasing erases a message", () => {
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     // Versions 1 to 3 cover 8, 12 and 14: turn 10 is covered by the last two.
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-10")));
-    const job = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
-    expect(job).toMatchObject({ redo_base: 1, through_seq: 14 });
+    const job = (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
+    expect(job).toMatchObject({ rebuild_base: 1, through_seq: 14 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 10)).data;
     expect(versions.map(({ version, throughSeq }) => [version, throughSeq])).toEqual([
@@ -154,8 +154,8 @@ describe("promise 9: erasing erases a message", () => {
 
   it("keeps what was erased while a summary was made out of it, and makes another", async () => {
     const ref = await chatOf(12);
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
     const items = step.request.messages.map(({ seq, text }) => ({
@@ -164,15 +164,15 @@ describe("promise 9: erasing erases a message", () => {
       sourceSeqs: [seq],
       status: "current" as const,
     }));
-    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, { model: "test", items }));
     expect(await storedText(ref)).not.toContain(SECRET);
     const summary = unwrap(await sessionAt(ref).summary(1, false));
     expect(summary).toMatchObject({ throughSeq: 8, droppedItems: 1 });
     expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
       omitted: [{ fromSeq: 3, throughSeq: 3, reason: "hidden" }],
     });
-    const redo = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
-    expect(redo).toMatchObject({ redo_base: 0, through_seq: 8 });
+    const rebuild = (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
+    expect(rebuild).toMatchObject({ rebuild_base: 0, through_seq: 8 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
   });
@@ -181,8 +181,8 @@ describe("promise 9: erasing erases a message", () => {
     const ref = await summarizedChat();
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-5"));
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));
-    const jobs = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
-    expect(jobs).toMatchObject([{ redo_base: 0, through_seq: 8 }]);
+    const jobs = (await pendingJobs(ref)).filter(({ kind }) => kind === "summarize");
+    expect(jobs).toMatchObject([{ rebuild_base: 0, through_seq: 8 }]);
     const wait = Number(jobs[0]?.["next_send_at"]) - Date.now();
     expect(wait).toBeGreaterThan(3_000);
     expect(wait).toBeLessThanOrEqual(5_000);
@@ -191,7 +191,7 @@ describe("promise 9: erasing erases a message", () => {
   it("erases a message that no summary covers without asking for a new one", async () => {
     const ref = await chatOf(6);
     expect(unwrap(await sessionAt(ref).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
       omitted: [{ fromSeq: 6, throughSeq: 6, reason: "hidden" }],
     });
@@ -222,7 +222,7 @@ describe("an edit", () => {
   it("of the metadata alone leaves the summary alone", async () => {
     const ref = await summarizedChat();
     unwrap(await sessionAt(ref).editMessage("turn-3", { metadata: { pinned: true } }));
-    expect((await owedJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
+    expect((await pendingJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
     expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({ metadata: { pinned: true } });
   });
 
@@ -244,8 +244,8 @@ describe("promise 9: erasing erases a session", () => {
     expect(unwrap(await withoutAlarm(ref, (session) => session.erase()))).toMatchObject({ state: "erasing" });
     expect(await storedText(ref)).not.toContain("invoice");
     expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
-    const [job] = await owedJobs(ref);
-    expect(job).toMatchObject({ kind: "erase", state: "owed" });
+    const [job] = await pendingJobs(ref);
+    expect(job).toMatchObject({ kind: "erase", state: "pending" });
     await runInDurableObject(stubAt(ref), (session) => session.alarm());
     await until("the archive forgets", async () => (await archived(ref)).texts.length === 0);
     await until("the object is empty", () =>
@@ -261,23 +261,23 @@ describe("promise 9: erasing erases a session", () => {
 
   it("lets a late job of the erased session bring nothing back", async () => {
     const ref = await chatOf(12);
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     unwrap(await sessionAt(ref).erase());
     const answer = { model: "test", items: [] };
-    expect(await sessionAt(ref).saveAnswer(jobId, incarnation, step.lease, answer)).toMatchObject({ next: "done" });
+    expect(await sessionAt(ref).saveAnswer(jobId, epoch, step.lease, answer)).toMatchObject({ next: "done" });
     expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
   it("gives the id to a new session at once, which the erasure on its way does not touch", async () => {
     const ref = await summarizedChat();
-    const old = await incarnationOf(ref);
+    const old = await epochOf(ref);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    unwrap(await sessionAt(ref).append({ messages: [said("a new beginning", "new")] }, birthOf(ref)));
-    expect(await incarnationOf(ref)).not.toBe(old);
+    unwrap(await sessionAt(ref).append({ messages: [said("a new beginning", "new")] }, creationOf(ref)));
+    expect(await epochOf(ref)).not.toBe(old);
     await runInDurableObject(stubAt(ref), (session) => session.alarm());
-    await until("the erasure is confirmed", async () => (await owedJobs(ref)).length === 0);
+    await until("the erasure is confirmed", async () => (await pendingJobs(ref)).length === 0);
     expect(unwrap(await sessionAt(ref).message("new"))).toMatchObject({ seq: 1, content: "a new beginning" });
     unwrap(await sessionAt(ref).append({ messages: [2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));

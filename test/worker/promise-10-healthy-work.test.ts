@@ -8,29 +8,29 @@ import type { SummarizerAnswer } from "../../src/api/summarizer.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { LEASE_MS, REPORT_AFTER_FAILURES } from "../../src/lib/retry-policy.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import type { SessionObject } from "../../src/session/client.ts";
 import { noteBacklog } from "../../src/session/outbox/jobs.ts";
 import { SessionStore } from "../../src/session/store.ts";
 import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
-import { birthOf, chatOf, said } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, said } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, forkOf, letPass, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { summarizeAndArchive } from "../support/worker-stored.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
 /** PostgreSQL is there, and refuses what each session has for it. */
-const REFUSED: Partial<PipelineParts> = { withDatabase: async () => [new Error("refused")] as never };
+const REFUSED: Partial<PipelineDeps> = { withDatabase: async () => [new Error("refused")] as never };
 
 afterEach(() => void vi.restoreAllMocks());
 
 /** A model that answers each call when the test lets it. */
 function slowModel() {
   const calls: { readonly seqs: number[]; answer(): void }[] = [];
-  const parts = pipelineParts({
+  const parts = pipelineDeps({
     summarizer: {
       summarize: (given) =>
         new Promise<SummarizerAnswer>((resolve) => {
@@ -42,7 +42,7 @@ function slowModel() {
   return { parts, calls, isAsked };
 }
 
-async function bury(body: unknown, parts: PipelineParts = pipelineParts()): Promise<"acked" | "retried"> {
+async function bury(body: unknown, parts: PipelineDeps = pipelineDeps()): Promise<"acked" | "retried"> {
   const batch = createMessageBatch("threadkeep-summarize-failed", [
     { id: "0", timestamp: new Date(), attempts: 1, body },
   ]);
@@ -52,8 +52,8 @@ async function bury(body: unknown, parts: PipelineParts = pipelineParts()): Prom
 }
 
 async function rowOf(ref: SessionRef, kind: string) {
-  const row = (await owedJobs(ref)).find((job) => job["kind"] === kind);
-  if (row === undefined) throw new Error(`no ${kind} is owed`);
+  const row = (await pendingJobs(ref)).find((job) => job["kind"] === kind);
+  if (row === undefined) throw new Error(`no ${kind} is pending`);
   return row;
 }
 
@@ -79,9 +79,9 @@ function movedClock(): { pass(ms: number): void } {
 }
 
 /** The parts of the consumers, with some calls of a session's object in the test's hands. */
-function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): PipelineParts {
-  const { sessions } = pipelineParts();
-  return pipelineParts({
+function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): PipelineDeps {
+  const { sessions } = pipelineDeps();
+  return pipelineDeps({
     sessions: {
       get: (ref) => {
         const changed: Record<string | symbol, unknown> = { ...change(ref) };
@@ -94,7 +94,7 @@ function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): Pipelin
 describe("promise 10: healthy work, however long it takes", () => {
   it("is not sent again while a consumer is at it, and is once that is taken for dead", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     await withoutAlarm(ref, (session) => session.alarm());
     const job = await jobOf(ref, "summarize");
     const { parts, calls, isAsked } = slowModel();
@@ -107,9 +107,9 @@ describe("promise 10: healthy work, however long it takes", () => {
       await ringAfter(ref, ms);
       expect(await rowOf(ref, "summarize")).toMatchObject({ sends: 1 });
     }
-    expect(await sessionAt(ref).jobStanding(jobId, incarnation)).toBe("held");
+    expect(await sessionAt(ref).jobStanding(jobId, epoch)).toBe("held");
     await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET lease_until = 0"));
-    expect(await sessionAt(ref).jobStanding(jobId, incarnation)).toBe("owed");
+    expect(await sessionAt(ref).jobStanding(jobId, epoch)).toBe("pending");
     await ring(ref);
     await until("another consumer does it", async () => unwrap(await sessionAt(ref).state()).summary !== null);
     calls[0]?.answer();
@@ -119,10 +119,10 @@ describe("promise 10: healthy work, however long it takes", () => {
 
   it("that was to be sent again late, as after a long pause, is sent again when the lease ends", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const failed = { reason: "busy", retryAfterSeconds: 3_600 };
-    await sessionAt(ref).noteFailure(jobId, incarnation, failed);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    await sessionAt(ref).noteFailure(jobId, epoch, failed);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     const { alarm, leaseUntil } = await runInDurableObject(stubAt(ref), async (_, { storage }) => ({
       alarm: await storage.getAlarm(),
       leaseUntil: storage.sql.exec("SELECT lease_until FROM jobs").one()["lease_until"],
@@ -133,7 +133,7 @@ describe("promise 10: healthy work, however long it takes", () => {
 
   it("is given its time anew with each chunk", async () => {
     const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const { parts, calls, isAsked } = slowModel();
     const clock = movedClock();
     const done = deliver(await jobOf(ref, "summarize"), parts);
@@ -151,7 +151,7 @@ describe("promise 10: healthy work, however long it takes", () => {
 
   it("leaves the real queue alone: whatever meets the lease is acknowledged, and what waits behind it is done", async () => {
     const [slow, other] = [await chatOf(8), await chatOf(8)];
-    await oweSummary(slow);
+    await scheduleSummary(slow);
     const job = await jobOf(slow, "summarize");
     const { parts, calls, isAsked } = slowModel();
     const first = deliver(job, parts);
@@ -162,7 +162,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     await until("the queue is empty", async () => (await env.SUMMARIZE_QUEUE.metrics()).backlogCount === 0);
     expect(unwrap(await sessionAt(other).state()).summary).toMatchObject({ throughSeq: 4 });
     for (let attempts = 1; attempts <= 11; attempts += 1) expect(await deliver(job, parts, attempts)).toBe("acked");
-    expect(await rowOf(slow, "summarize")).toMatchObject({ sends: 0, failures: 0, state: "owed" });
+    expect(await rowOf(slow, "summarize")).toMatchObject({ sends: 0, failures: 0, state: "pending" });
     calls[0]?.answer();
     expect(await first).toBe("acked");
     expect(calls).toHaveLength(1);
@@ -171,7 +171,7 @@ describe("promise 10: healthy work, however long it takes", () => {
 
   it("makes room for others before the platform ends its consumer, and goes on where it was", async () => {
     const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
     const { parts, calls, isAsked } = slowModel();
     const clock = movedClock();
@@ -194,7 +194,7 @@ describe("promise 10: healthy work, however long it takes", () => {
 
   it("that waits for its turn in a queue which is behind is given the time that it takes, unless it is wanted at once", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const seen = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       await session.alarm();
       await storage.deleteAlarm();
@@ -210,7 +210,7 @@ describe("promise 10: healthy work, however long it takes", () => {
       const job = storeNow().jobs.byId(jobId);
       if (job !== null) storeNow().jobs.put({ ...job, nextSendAt: now });
       const wanted = [noted(1, 30), pause()];
-      await session.beginSummary(jobId, incarnation);
+      await session.beginSummary(jobId, epoch);
       const held = [noted(1, 30), pause()];
       return { before, after, wanted, held };
     });
@@ -226,7 +226,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     const source = await chatOf(12);
     const copy = beside(source);
     const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
-    unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+    unwrap(await withoutAlarm(copy, (session) => session.createFork(creationOf(copy), from, 0)));
     const job = await jobOf(copy, "fork");
     const clock = movedClock();
     const slow = partsWith((ref) => ({
@@ -240,7 +240,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     await runInDurableObject(stubAt(copy), (_, { storage }) => storage.sql.exec("UPDATE jobs SET sends = 3"));
     expect(await deliver(job, slow, 10)).toBe("acked");
     const left = await rowOf(copy, "fork");
-    expect(left).toMatchObject({ sends: 0, failures: 0, state: "owed" });
+    expect(left).toMatchObject({ sends: 0, failures: 0, state: "pending" });
     expect(Number(left["next_send_at"])).toBeLessThanOrEqual(Date.now());
     expect(await deliver(job, slow, 11)).toBe("acked");
     expect(unwrap(await sessionAt(copy).state())).toMatchObject({ status: "active", headSeq: 12 });
@@ -250,17 +250,17 @@ describe("promise 10: healthy work, however long it takes", () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = beside(source);
-    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
-    unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+    const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    unwrap(await withoutAlarm(copy, (session) => session.create(creationOf(copy), undefined, epoch)));
     const messages = Array.from({ length: 8 }, (_, at) => said(`Something of its own, ${at}, in the harbour.`));
     unwrap(await withoutAlarm(copy, (session) => session.append({ messages }, null)));
-    await oweSummary(copy);
+    await scheduleSummary(copy);
     const { parts, calls, isAsked } = slowModel();
     const summary = deliver(await jobOf(copy, "summarize"), parts);
     await isAsked(1);
     const job = await jobOf(copy, "restore");
     for (let attempts = 1; attempts <= 15; attempts += 1) {
-      expect(await deliver(job, pipelineParts(), attempts)).toBe("acked");
+      expect(await deliver(job, pipelineDeps(), attempts)).toBe("acked");
       await takeAlarm(copy);
     }
     expect(await rowOf(copy, "restore")).toMatchObject({ failures: 0, first_failed_at: null });
@@ -272,9 +272,9 @@ describe("promise 10: healthy work, however long it takes", () => {
 });
 
 describe("a dead letter", () => {
-  it("of work that a consumer is at, that is done, or that is of another life, is nothing to tell of", async () => {
+  it("of work that a consumer is at, that is done, or that is of another epoch, is nothing to tell of", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
     const { parts, calls, isAsked } = slowModel();
     const done = deliver(job, parts);
@@ -284,32 +284,32 @@ describe("a dead letter", () => {
     calls[0]?.answer();
     await done;
     expect(await bury(job)).toBe("acked");
-    expect(await bury({ ...job, incarnation: "another" })).toBe("acked");
+    expect(await bury({ ...job, epoch: "another" })).toBe("acked");
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
   /** How a session comes to owe each kind of work, with nobody but the test to do it. */
-  const OWING: Record<Exclude<JobMessage["kind"], "expire">, () => Promise<SessionRef>> = {
+  const UNSETTLED: Record<Exclude<JobMessage["kind"], "expire">, () => Promise<SessionRef>> = {
     summarize: async () => {
       const ref = await chatOf(8);
-      await oweSummary(ref);
+      await scheduleSummary(ref);
       return ref;
     },
     archive: async () => {
       const ref = await chatOf(8);
-      const { jobId, incarnation } = await oweSummary(ref);
-      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      const { jobId, epoch } = await scheduleSummary(ref);
+      const step = await sessionAt(ref).beginSummary(jobId, epoch);
       if (step.next !== "call") throw new Error("expected a call");
-      await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
+      await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, quoting(step.request)));
       return ref;
     },
     embed: async () => {
       const ref = await chatOf(8);
-      const { jobId, incarnation } = await oweSummary(ref);
-      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      const { jobId, epoch } = await scheduleSummary(ref);
+      const step = await sessionAt(ref).beginSummary(jobId, epoch);
       if (step.next !== "call") throw new Error("expected a call");
       await withoutAlarm(ref, (session) =>
-        session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request), null, true),
+        session.saveAnswer(jobId, epoch, step.lease, quoting(step.request), null, true),
       );
       return ref;
     },
@@ -328,15 +328,15 @@ describe("a dead letter", () => {
       const source = await chatOf(8);
       const copy = beside(source);
       const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
-      unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+      unwrap(await withoutAlarm(copy, (session) => session.createFork(creationOf(copy), from, 0)));
       return copy;
     },
     restore: async () => {
       const source = await chatOf(12);
       await summarizeAndArchive(source);
       const copy = beside(source);
-      const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
-      unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+      const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
+      unwrap(await withoutAlarm(copy, (session) => session.create(creationOf(copy), undefined, epoch)));
       return copy;
     },
     list: async () => {
@@ -346,16 +346,16 @@ describe("a dead letter", () => {
     },
   };
 
-  it.each(Object.keys(OWING) as (keyof typeof OWING)[])(
-    "of work that is owed is listed, and goes from the list when the work is done: %s",
+  it.each(Object.keys(UNSETTLED) as (keyof typeof UNSETTLED)[])(
+    "of work that is pending is listed, and goes from the list when the work is done: %s",
     async (kind) => {
-      const ref = await OWING[kind]();
+      const ref = await UNSETTLED[kind]();
       const job = await jobOf(ref, kind);
       expect(await bury({ ...job, sends: 1 })).toBe("acked");
       expect(await operations.find(job.jobId)).toMatchObject({ kind, state: "undelivered", session: ref.session });
-      expect(await rowOf(ref, kind)).toMatchObject({ failures: 0, state: "owed" });
+      expect(await rowOf(ref, kind)).toMatchObject({ failures: 0, state: "pending" });
       expect(await deliver(job)).toBe("acked");
-      expect(await sessionAt(ref).jobStanding(job.jobId, job.incarnation)).toBe("over");
+      expect(await sessionAt(ref).jobStanding(job.jobId, job.epoch)).toBe("over");
       expect(await operations.find(job.jobId)).toBeNull();
     },
   );
@@ -370,25 +370,25 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toMatchObject({ kind: "expire", state: "undelivered" });
     await until("the session expires", async () => {
       await ring(ref);
-      return (await owedJobs(ref)).length === 0;
+      return (await pendingJobs(ref)).length === 0;
     });
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
   it("of metadata that the directory is told of by somebody else goes from the list with its job", async () => {
-    const ref = await OWING.list();
+    const ref = await UNSETTLED.list();
     const job = await jobOf(ref, "list");
     expect(await bury({ ...job, sends: 1 })).toBe("acked");
-    const { incarnation, listing } = unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: {} })));
-    expect(await withoutAlarm(ref, (session) => session.confirmListed(incarnation, listing.metadataRev))).toBe(false);
+    const { epoch, listing } = unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: {} })));
+    expect(await withoutAlarm(ref, (session) => session.confirmListed(epoch, listing.metadataRev))).toBe(false);
     expect(await deliver(job)).toBe("acked");
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
   it("whose object is out of reach is listed, and comes again until that object has told what became of the work", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
     const away = partsWith(() => ({
       jobStanding: async () => {
@@ -404,9 +404,9 @@ describe("a dead letter", () => {
 
   it("that comes while the work is being done leaves nothing on the list, whichever is first", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
-    const racing = pipelineParts({
+    const racing = pipelineDeps({
       operations: {
         ...operations,
         report: async (failure) => {
@@ -423,30 +423,30 @@ describe("a dead letter", () => {
 describe("the list of failures", () => {
   it("does not get a failure that is told after another delivery did the work", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
     const summarizer = {
       summarize: async () => {
         throw new SummarizerError("timeout", "test");
       },
     };
-    await deliver(job, pipelineParts({ summarizer }));
-    await deliver(job, pipelineParts({ summarizer }));
+    await deliver(job, pipelineDeps({ summarizer }));
+    await deliver(job, pipelineDeps({ summarizer }));
     const report = async (failure: Parameters<typeof operations.report>[0]): Promise<void> => {
       await deliver(job);
       await operations.report(failure);
     };
-    await deliver(job, pipelineParts({ summarizer, operations: { ...operations, report } }));
+    await deliver(job, pipelineDeps({ summarizer, operations: { ...operations, report } }));
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
   it("forgets work that was done by a consumer which never heard that it was", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
     const job = await jobOf(ref, "archive");
-    const away = pipelineParts(REFUSED);
+    const away = pipelineDeps(REFUSED);
     for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
     expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
     const deaf = partsWith((of) => ({
@@ -462,10 +462,10 @@ describe("the list of failures", () => {
 
   it("forgets work of which another delivery failed while it was being done", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
     const job = await jobOf(ref, "archive");
-    const away = pipelineParts(REFUSED);
+    const away = pipelineDeps(REFUSED);
     const late = partsWith((of) => ({
       readArchiveDelta: async (...given) => {
         const delta = await sessionAt(of).readArchiveDelta(...given);
@@ -479,7 +479,7 @@ describe("the list of failures", () => {
 
   it("forgets work of which a failure was told only after another delivery had done some of it", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
     const job = await jobOf(ref, "archive");
     const halfway = partsWith((of) => ({
@@ -488,7 +488,7 @@ describe("the list of failures", () => {
         return sessionAt(of).confirmArchived(...given);
       },
     }));
-    const away = pipelineParts({
+    const away = pipelineDeps({
       ...REFUSED,
       operations: {
         ...operations,
@@ -502,15 +502,15 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
     expect(await deliver(job)).toBe("acked");
     // Nobody told the directory of the metadata.
-    expect(await owedJobs(ref)).toMatchObject([{ kind: "list" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "list" }]);
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
   it("forgets a summary that failed when another takes its place from the whole log", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
-    const refused = pipelineParts({
+    const refused = pipelineDeps({
       summarizer: {
         summarize: async () => {
           throw new SummarizerError("refused", "test");
@@ -527,15 +527,15 @@ describe("the list of failures", () => {
 
   it("forgets the better summary that was to come, when its session is erased", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
-    const refused = pipelineParts({
+    const refused = pipelineDeps({
       summarizer: {
         summarize: async () => {
           throw new SummarizerError("refused", "test");
         },
       },
-      makeshift: { summarize: async (given) => quoting(given) },
+      fallback: { summarize: async (given) => quoting(given) },
     });
     await deliver(job, refused);
     await takeAlarm(ref);

@@ -2,8 +2,8 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import { chatOf } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 describe("promise 10: work is never lost, nor paid twice", () => {
@@ -23,27 +23,29 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     });
     expect(seen.alarmBefore).toBeNull();
     expect(seen.alarm).not.toBeNull();
-    expect(seen.jobs).toEqual([{ kind: "summarize", state: "owed" }]);
+    expect(seen.jobs).toEqual([{ kind: "summarize", state: "pending" }]);
     expect(unwrap(await session.state()).summaryPending).toBe(true);
   });
 
-  it("still owes it after the queue took the message, and sends it again", async () => {
+  it("still keeps it after the queue took the message, and sends it again", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const sent = await runInDurableObject(stubAt(ref), async (object, state) => {
       await object.alarm();
       const [job] = state.storage.sql.exec("SELECT state, sends, next_send_at FROM jobs").toArray();
       return { job, alarm: await state.storage.getAlarm(), now: Date.now() };
     });
-    expect(sent.job).toMatchObject({ state: "owed", sends: 1 });
+    expect(sent.job).toMatchObject({ state: "pending", sends: 1 });
     expect(sent.alarm).toBe(sent.job?.["next_send_at"]);
     expect(sent.alarm).toBeGreaterThan(sent.now + 30_000);
-    await until("the consumer confirms", async () => (await owedJobs(ref)).every((job) => job["kind"] !== "summarize"));
+    await until("the consumer confirms", async () =>
+      (await pendingJobs(ref)).every((job) => job["kind"] !== "summarize"),
+    );
   });
 
   it("goes on after an eviction, from the alarm alone", async () => {
     const ref = await chatOf(8);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await evictDurableObject(stubAt(ref));
     // The object arms itself again when it is next built, because the alarm is gone.
     unwrap(await sessionAt(ref).state());
@@ -53,59 +55,59 @@ describe("promise 10: work is never lost, nor paid twice", () => {
 
   it("backs off after a failure, keeps the first and the last, and goes on", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     for (const reason of ["first reason", "second reason"]) {
-      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      const step = await sessionAt(ref).beginSummary(jobId, epoch);
       if (step.next !== "call") throw new Error("expected a call");
-      await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason, lease: step.lease }));
+      await withoutAlarm(ref, (object) => object.noteFailure(jobId, epoch, { reason, lease: step.lease }));
     }
-    const [job] = await owedJobs(ref);
-    expect(job).toMatchObject({ state: "owed", failures: 2, last_error: "second reason", lease: null });
+    const [job] = await pendingJobs(ref);
+    expect(job).toMatchObject({ state: "pending", failures: 2, last_error: "second reason", lease: null });
     expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(1_000);
     expect(Number(job?.["first_failed_at"])).toBeLessThanOrEqual(Number(job?.["last_failed_at"]));
     expect(await deliver(await jobOf(ref, "summarize"))).toBe("acked");
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1, throughSeq: 4 });
-    expect((await owedJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
+    expect((await pendingJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
   });
 
   it("waits as long as the summarizer asks", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     await withoutAlarm(ref, (object) =>
-      object.noteFailure(jobId, incarnation, { reason: "busy", lease: step.lease, retryAfterSeconds: 900 }),
+      object.noteFailure(jobId, epoch, { reason: "busy", lease: step.lease, retryAfterSeconds: 900 }),
     );
-    const [job] = await owedJobs(ref);
+    const [job] = await pendingJobs(ref);
     expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(890_000);
   });
 
   it("gives a summary up after twenty failures, and takes it up again by hand", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     for (let failure = 1; failure <= 20; failure += 1) {
-      const report = await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason: "broken" }));
+      const report = await withoutAlarm(ref, (object) => object.noteFailure(jobId, epoch, { reason: "broken" }));
       expect(report).toMatchObject({ failures: failure, gaveUp: failure === 20 });
     }
     expect(unwrap(await sessionAt(ref).state()).summaryPending).toBe(false);
-    expect(await sessionAt(ref).beginSummary(jobId, incarnation)).toMatchObject({ next: "done" });
+    expect(await sessionAt(ref).beginSummary(jobId, epoch)).toMatchObject({ next: "done" });
     const { job, summary } = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(job).toMatchObject({ id: jobId, state: "done" });
     expect(summary).toMatchObject({ throughSeq: 4 });
   });
 
-  it("owes the same work once, however often it is asked for", async () => {
+  it("schedules the same work once, however often it is asked for", async () => {
     const ref = await chatOf(8);
-    const first = await oweSummary(ref);
-    const second = await oweSummary(ref);
+    const first = await scheduleSummary(ref);
+    const second = await scheduleSummary(ref);
     expect(second).toEqual(first);
-    expect(await owedJobs(ref)).toHaveLength(1);
+    expect(await pendingJobs(ref)).toHaveLength(1);
   });
 
   it("asks a summarizer nothing for a range that is covered", async () => {
     const ref = await chatOf(8);
     const asked: number[][] = [];
-    const parts = pipelineParts({
+    const parts = pipelineDeps({
       summarizer: {
         summarize: async (request) => {
           asked.push(request.messages.map(({ seq }) => seq));
@@ -113,13 +115,13 @@ describe("promise 10: work is never lost, nor paid twice", () => {
         },
       },
     });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const delivery = await jobOf(ref, "summarize");
     expect(await deliver(delivery, parts)).toBe("acked");
     expect(asked).toEqual([[1, 2, 3, 4]]);
     const again = unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
     expect(again).toMatchObject({ job: null, summary: { version: 1 } });
-    expect((await owedJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
+    expect((await pendingJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
     // A queue delivers at least once: the same message again is no other work.
     expect(await deliver(delivery, parts)).toBe("acked");
     expect(asked).toHaveLength(1);

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import { Threadkeep } from "../../src/worker.ts";
 import { emptyTransfer } from "../support/empty-transfer.ts";
-import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
 
@@ -94,7 +94,7 @@ const { tenant, session } = known;
 let before = "";
 
 beforeAll(async () => {
-  unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, birthOf(known)));
+  unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, creationOf(known)));
   before = await storedText(known);
 });
 

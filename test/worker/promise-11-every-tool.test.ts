@@ -7,7 +7,7 @@ import { prompts } from "../../src/mcp/prompts.ts";
 import { resources } from "../../src/mcp/resources.ts";
 import { scopesOf } from "../../src/mcp/tool.ts";
 import { tools } from "../../src/mcp/tools.ts";
-import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
 import { MCP_URL, postRpc, surfaceFor } from "../support/worker-mcp.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
@@ -111,7 +111,7 @@ const caller = (change: Partial<Principal>): Principal => {
 
 async function stored(): Promise<string> {
   const there = await storedText(known);
-  if (there === "") unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, birthOf(known)));
+  if (there === "") unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, creationOf(known)));
   return storedText(known);
 }
 

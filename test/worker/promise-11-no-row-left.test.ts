@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
 import { unwrap } from "../../src/api/errors.ts";
-import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
 import { send } from "../support/worker-http.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
@@ -20,7 +20,7 @@ async function operations() {
 describe("promise 11: a stranger's requests for a session", () => {
   it("leave no schema and no row in the object that they reach, nor an entry in a list, whatever the operation", async () => {
     const known = freshRef("ada");
-    unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, birthOf(known)));
+    unwrap(await sessionAt(known).append({ messages: [turn(1), turn(2)] }, creationOf(known)));
     const before = await storedText(known);
     const offered = await operations();
     expect(offered.length).toBeGreaterThan(14);

@@ -9,7 +9,7 @@ import { writeOpening } from "../../src/session/live/opening.ts";
 import type { JsonSchema, OpenApiDocument } from "../../tools/fuzz-api/document.ts";
 import { listOperations, type Offered, scopesOf, soundRequest } from "../../tools/fuzz-api/sound-request.ts";
 import { appWith } from "../support/worker-app.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
@@ -104,7 +104,7 @@ async function chat() {
   const tenant = freshTenant();
   const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
   const messages = [said("May I?", "m-user"), ...ROLES.map(([role, message]) => ({ ...message, id: `m-${role}` }))];
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
   const scopes = ["memory:read", "memory:write", "memory:erase"] as const;
   const key = { kind: "tenant-key", id: "key:1", tenant, owner: "ada", scopes } as const;
   return { ref, ada: userOf(tenant, "ada"), backEnd: userOf(tenant, "ada", { authenticate: async () => key }) };

@@ -12,18 +12,18 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { letPass } from "../support/worker-lifetime.ts";
-import { incarnationOf, sessionAt, stubAt } from "../support/worker-session.ts";
+import { epochOf, sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** A model that the test brings down and up again, and an extractive summarizer that is always there. */
 interface Bench {
-  readonly parts: PipelineParts;
+  readonly parts: PipelineDeps;
   down: SummarizerErrorKind | null;
   /** What it asks for with each failure. */
   retryAfterSeconds: number | undefined;
@@ -68,7 +68,7 @@ function bench(): Bench {
           return { ...quote(request, "test/model"), usage: { inputTokens: 100, outputTokens: 10 } };
         },
       },
-      makeshift: { summarize: async (request) => quote(request, "extractive") },
+      fallback: { summarize: async (request) => quote(request, "extractive") },
       embedder: null,
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       log: createLog({ write: () => undefined }),
@@ -78,13 +78,13 @@ function bench(): Bench {
 }
 
 async function deliver(ref: SessionRef, { parts }: Bench): Promise<void> {
-  const job = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
-  if (job === undefined) throw new Error("no summary is owed");
+  const job = (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
+  if (job === undefined) throw new Error("no summary is pending");
   const body: JobMessage = {
     v: 1,
     kind: "summarize",
     ...ref,
-    incarnation: await incarnationOf(ref),
+    epoch: await epochOf(ref),
     throughSeq: Number(job["through_seq"]),
     jobId: String(job["id"]),
     sends: 1,
@@ -100,7 +100,7 @@ async function newest(ref: SessionRef) {
 }
 
 async function summarizeJob(ref: SessionRef) {
-  return (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
+  return (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
 }
 
 /** What operators read of one session. */
@@ -112,7 +112,7 @@ async function failuresOf(ref: SessionRef) {
 describe("promise 12: without a model there is an extractive summary, marked as such and replaced later", () => {
   it("waits out a blip, and serves a marked extractive summary after the third failure", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "unreachable";
     await deliver(ref, model);
@@ -124,17 +124,17 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("replaces it from the last good version when the model is back, without anybody asking", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     await deliver(ref, model);
     await withoutAlarm(ref, (session) =>
       session.append({ messages: Array.from({ length: 8 }, (_, at) => said(`Later ${at} in the harbour.`)) }, null),
     );
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     model.down = "refused";
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ version: 2, degraded: true });
-    expect(await summarizeJob(ref)).toMatchObject({ redo_base: 1, is_upgrade: 1, state: "owed" });
+    expect(await summarizeJob(ref)).toMatchObject({ rebuild_base: 1, is_upgrade: 1, state: "pending" });
     model.down = null;
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ version: 3, throughSeq: 16, degraded: false, summarizer: "test/model" });
@@ -148,14 +148,14 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("does not ring over and over where a silence falls while the better one is being made", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "refused";
     await deliver(ref, model);
     const messages = Array.from({ length: 8 }, () => said("word ".repeat(400)));
     await withoutAlarm(ref, (session) => session.append({ messages }, null));
     const job = await summarizeJob(ref);
-    await withoutAlarm(ref, async (session) => session.beginSummary(String(job?.["id"]), await incarnationOf(ref)));
+    await withoutAlarm(ref, async (session) => session.beginSummary(String(job?.["id"]), await epochOf(ref)));
     await letPass(ref, 2 * 3_600_000);
     const rings = await runInDurableObject(stubAt(ref), async (session, state) => {
       await session.alarm();
@@ -168,9 +168,9 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(rings).toBeLessThanOrEqual(Number(waiting?.["next_send_at"]));
   });
 
-  it("tells operators of a makeshift at once, and takes it off their list when it is replaced", async () => {
+  it("tells operators of a fallback summary at once, and takes it off their list when it is replaced", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "refused";
     await deliver(ref, model);
@@ -201,7 +201,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("asks a model that gets a range wrong ever more seldom, because each answer is paid for", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "invalid_answer";
     await deliver(ref, model);
@@ -214,9 +214,9 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(pauses).toEqual([60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
   });
 
-  it("leaves a model alone for the pause that it asked for, though a makeshift serves", async () => {
+  it("leaves a model alone for the pause that it asked for, though a fallback summary serves", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "rate_limited";
     model.retryAfterSeconds = 120;
@@ -226,9 +226,9 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(Number(job?.["next_send_at"]) - Number(job?.["created_at"])).toBe(120_000);
   });
 
-  it("makes no second makeshift of what is covered, however often the model fails, and never gives up", async () => {
+  it("makes no second fallback of what is covered, however often the model fails, and never gives up", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.down = "invalid_answer";
     await deliver(ref, model);
@@ -239,7 +239,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       pauses.push((Number(job?.["next_send_at"]) - Number(job?.["last_failed_at"])) / 1_000);
     }
     expect(await newest(ref)).toMatchObject({ version: 1, degraded: true });
-    expect(await summarizeJob(ref)).toMatchObject({ state: "owed", failures: 25, is_upgrade: 1 });
+    expect(await summarizeJob(ref)).toMatchObject({ state: "pending", failures: 25, is_upgrade: 1 });
     expect(pauses.slice(6)).toEqual(Array.from({ length: 19 }, () => 3_600));
   });
 
@@ -254,7 +254,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       said(`More ${at}: ${"the boat leaves the harbour office. ".repeat(12)}`),
     );
     await withoutAlarm(ref, (session) => session.append({ messages: more }, null));
-    expect(await summarizeJob(ref)).toMatchObject({ is_upgrade: 0, redo_base: 0 });
+    expect(await summarizeJob(ref)).toMatchObject({ is_upgrade: 0, rebuild_base: 0 });
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: true });
     expect((await newest(ref))?.throughSeq).toBeGreaterThan(first?.throughSeq ?? 0);
@@ -262,7 +262,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("keeps what the model said of earlier chunks, and asks it for them no more", async () => {
     const ref = await chatOf(60, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     const { summarizer } = model.parts;
     const flaky: Bench = {
@@ -289,7 +289,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("serves a marked extractive summary when the tenant's budget for models is used up", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.tenant = { ...UNSET_TENANT, isOverBudget: true };
     await deliver(ref, model);
@@ -305,14 +305,14 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("serves a marked extractive summary when the session's own budget is used up, and counts what was spent", async () => {
     const ref = await chatOf(12, { settings: { summarizerTokensPerDay: 100 } });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: false });
     await withoutAlarm(ref, (session) =>
       session.append({ messages: Array.from({ length: 6 }, (_, at) => said(`Later ${at} in the harbour.`)) }, null),
     );
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: true });
     expect(model.asked).toHaveLength(1);
@@ -320,12 +320,12 @@ describe("promise 12: without a model there is an extractive summary, marked as 
 
   it("leaves a paused tenant's summaries owed, and makes them once it goes on", async () => {
     const ref = await chatOf(12);
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     const model = bench();
     model.tenant = { ...UNSET_TENANT, summarization: "paused" };
     await deliver(ref, model);
     expect(await newest(ref)).toBeUndefined();
-    expect(await summarizeJob(ref)).toMatchObject({ failures: 0, state: "owed" });
+    expect(await summarizeJob(ref)).toMatchObject({ failures: 0, state: "pending" });
     model.tenant = UNSET_TENANT;
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: false });

@@ -8,7 +8,7 @@ import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { billed } from "../support/worker-billing.ts";
-import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { letPass } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
@@ -28,7 +28,7 @@ function tenantWith(limits: SessionLimits): TenantSettings {
 /** @param limits null: the tenant never set anything */
 async function append(ref: SessionRef, limits: SessionLimits | null, ...ids: string[]): Promise<Outcome<unknown>> {
   const messages = ids.map((id) => said(`This is ${id}.`, id));
-  return sessionAt(ref).append({ messages }, birthOf(ref), limits === null ? undefined : tenantWith(limits));
+  return sessionAt(ref).append({ messages }, creationOf(ref), limits === null ? undefined : tenantWith(limits));
 }
 
 async function headOf(ref: SessionRef): Promise<number> {
@@ -134,7 +134,7 @@ it("summaries by hand end with the day's limit, and the chat goes on", async () 
   const ref = freshRef();
   const tenant = tenantWith({ sessionSummariesPerDay: 1 });
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), tenant));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), tenant));
   const first = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
   expect(first.summary?.version).toBe(1);
   unwrap(await sessionAt(ref).append({ messages: [turn(9), turn(10)] }, null, tenant));

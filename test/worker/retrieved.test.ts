@@ -4,7 +4,7 @@ import { contextSchema, type ContextRequest } from "../../src/api/context.ts";
 import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
-import { birthOf, freshRef } from "../support/worker-chat.ts";
+import { creationOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** An early turn that no small window reaches, and a question about it at the end. */
@@ -16,7 +16,7 @@ async function chat(): Promise<SessionRef> {
     content:
       index === 10 ? "My locker at the pool is number 3917." : `Chatter number ${index}: the weather is as it is.`,
   }));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
   const question: NewMessage = { role: "user", content: "Which locker did I get at the pool?" };
   unwrap(await sessionAt(ref).append({ messages: [question] }, null));
   return ref;
@@ -154,13 +154,13 @@ describe("an index that lags behind", () => {
 
   async function longChat(): Promise<SessionRef> {
     const ref = freshRef();
-    const birth = birthOf(ref, { summarizeAfterTokens: 500_000 });
+    const creation = creationOf(ref, { summarizeAfterTokens: 500_000 });
     for (let from = 1; from < 3_100; from += 100) {
       const messages = Array.from({ length: 100 }, (_, index): NewMessage => {
         const seq = from + index;
         return { role: "user", content: seq === WANTED_SEQ ? "My locker is number 3917." : `Entry ${seq}.` };
       });
-      unwrap(await sessionAt(ref).append({ messages }, birth));
+      unwrap(await sessionAt(ref).append({ messages }, creation));
     }
     return ref;
   }

@@ -16,12 +16,12 @@ import { verifySession } from "../../src/maintenance/verify-session.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { asWorker, onArchive } from "../support/worker-archive.ts";
-import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { sendAsAdmin } from "../support/worker-http.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { letPass, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, summarizeBy } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { deliver, jobOf, pipelineDeps, summarizeBy } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SETTINGS: SessionSettings = {
@@ -52,7 +52,7 @@ async function chatWith(...forced: readonly Partial<NewMessage>[]): Promise<Sess
     turn(3),
     turn(4),
   ];
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, SETTINGS)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, SETTINGS)));
   return ref;
 }
 
@@ -63,10 +63,10 @@ interface Row {
 }
 
 async function archived(ref: SessionRef): Promise<Row[]> {
-  const incarnation = await incarnationOf(ref);
+  const epoch = await epochOf(ref);
   return onArchive(async (database) => {
     const { rows } = await database.execute<Record<string, unknown>>(
-      sql`select id, content, set_aside from messages where incarnation = ${incarnation} order by seq`,
+      sql`select id, content, set_aside from messages where epoch = ${epoch} order by seq`,
     );
     return rows.map((row) => ({
       id: String(row["id"]),
@@ -80,9 +80,9 @@ async function listed({ session }: SessionRef): Promise<Failure[]> {
   return (await sendAsAdmin<Page<Failure>>("GET", `/v1/admin/jobs?session=${session}`)).body.data;
 }
 
-async function archiveAgain(ref: SessionRef): Promise<void> {
-  await until("nothing is owed", async () => {
-    if ((await owedJobs(ref)).length === 0) return true;
+async function resyncArchive(ref: SessionRef): Promise<void> {
+  await until("nothing is pending", async () => {
+    if ((await pendingJobs(ref)).length === 0) return true;
     await ring(ref);
     return false;
   });
@@ -133,12 +133,12 @@ describe("a message that PostgreSQL refuses", () => {
         },
       ],
     }));
-    while ((await owedJobs(ref)).length > 0)
-      expect(await deliver(await jobOf(ref, "archive"), pipelineParts({ log }))).toBe("acked");
+    while ((await pendingJobs(ref)).length > 0)
+      expect(await deliver(await jobOf(ref, "archive"), pipelineDeps({ log }))).toBe("acked");
     const reason =
       "archive: 7 rows set aside, which PostgreSQL refuses (22P05, 22P02, 22021): message 3, message 4, message 5, message 6, message 7 …";
     expect(await listed(ref)).toMatchObject([
-      { jobId: setAsideIdOf(await incarnationOf(ref)), kind: "archive", state: "set-aside", reason, lastError: reason },
+      { jobId: setAsideIdOf(await epochOf(ref)), kind: "archive", state: "set-aside", reason, lastError: reason },
     ]);
     const told = lines.map((line): unknown => JSON.parse(line));
     expect(told).toContainEqual(expect.objectContaining({ event: "archive_rows_set_aside", rows: 7 }));
@@ -160,10 +160,10 @@ describe("a message that PostgreSQL refuses", () => {
       "threadkeep-archive",
       bodies.map((body, id) => ({ id: String(id), timestamp: new Date(), attempts: 1, body })),
     );
-    await consume(batch, pipelineParts());
+    await consume(batch, pipelineDeps());
     const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
     expect(explicitAcks.toSorted()).toEqual(["0", "1", "2"]);
-    for (const ref of refs) expect(await owedJobs(ref)).toEqual([]);
+    for (const ref of refs) expect(await pendingJobs(ref)).toEqual([]);
     expect((await Promise.all(refs.map(archived))).map((rows) => rows.length)).toEqual([6, 5, 6]);
   });
 
@@ -185,7 +185,7 @@ describe("a message that PostgreSQL refuses", () => {
   it("is told by verify for what it is, and is no reason to send the session again", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
-    const { findings } = await asWorker((database) => verifySession(ref, database, pipelineParts()));
+    const { findings } = await asWorker((database) => verifySession(ref, database, pipelineDeps()));
     expect(findings.filter(({ kind }) => kind !== "unlisted-session")).toMatchObject([
       { kind: "different-archive", mend: null, detail: expect.stringContaining("message 3 aside") },
     ]);
@@ -208,8 +208,8 @@ describe("a message that PostgreSQL refuses", () => {
       await session.alarm();
       await storage.deleteAlarm();
     });
-    const { jobId, incarnation } = await jobOf(ref, "expire");
-    const { step } = await withoutAlarm(ref, (session) => session.stepExpiry(jobId, incarnation));
+    const { jobId, epoch } = await jobOf(ref, "expire");
+    const { step } = await withoutAlarm(ref, (session) => session.stepExpiry(jobId, epoch));
     expect(step).toBe("wait");
   });
 });
@@ -218,14 +218,14 @@ describe("what operators may do about rows that were set aside", () => {
   it("is to have the session sent anew, which lists what is still refused and takes off what is not", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
-    const jobId = setAsideIdOf(await incarnationOf(ref));
+    const jobId = setAsideIdOf(await epochOf(ref));
     const retry = (): Promise<unknown> => sendAsAdmin("POST", `/v1/admin/jobs/${jobId}/retry`);
     expect(await retry()).toEqual({ status: 200, body: { jobId, outcome: "retried" } });
-    await archiveAgain(ref);
+    await resyncArchive(ref);
     expect(await listed(ref)).toMatchObject([{ state: "set-aside" }]);
     await planted(ref, "UPDATE messages SET author = 'Ada' WHERE client_id = 'refused-0'");
     expect(await retry()).toMatchObject({ body: { outcome: "retried" } });
-    await archiveAgain(ref);
+    await resyncArchive(ref);
     expect(await listed(ref)).toEqual([]);
     expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, null, null]);
     expect(unwrap(await sessionAt(ref).state())).not.toHaveProperty("archiveSetAside");
@@ -234,7 +234,7 @@ describe("what operators may do about rows that were set aside", () => {
   it("is to take them off the list; the marks stay", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
-    const jobId = setAsideIdOf(await incarnationOf(ref));
+    const jobId = setAsideIdOf(await epochOf(ref));
     const drop = await sendAsAdmin("DELETE", `/v1/admin/jobs/${jobId}?reason=known`);
     expect(drop).toMatchObject({ body: { outcome: "dropped" } });
     expect(await listed(ref)).toEqual([]);
@@ -248,12 +248,12 @@ it("metadata, a version or an item that PostgreSQL refuses is set aside like a m
   await planted(ref, `UPDATE session SET metadata = '{"a\\u0000":1}'`);
   await planted(ref, `UPDATE items SET text = 'no such' || char(0) || 'text' WHERE row = (SELECT max(row) FROM items)`);
   await planted(ref, `UPDATE summaries SET summarizer = 'a' || char(0)`);
-  expect(await sessionAt(ref).archiveAgain(0)).toBe("owed");
-  await archiveAgain(ref);
-  const incarnation = await incarnationOf(ref);
+  expect(await sessionAt(ref).resyncArchive(0)).toBe("scheduled");
+  await resyncArchive(ref);
+  const epoch = await epochOf(ref);
   const held = await onArchive(async (database) => {
     const of = async (table: string): Promise<Record<string, unknown>[]> =>
-      (await database.execute(sql`select * from ${sql.identifier(table)} where incarnation = ${incarnation}`)).rows;
+      (await database.execute(sql`select * from ${sql.identifier(table)} where epoch = ${epoch}`)).rows;
     return { sessions: await of("sessions"), summaries: await of("summaries"), items: await of("summary_items") };
   });
   expect(held.sessions).toMatchObject([{ metadata: {}, set_aside: "22P05", rows_set_aside: 3 }]);

@@ -7,13 +7,13 @@ import type { SessionRef } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { byteLength } from "../../src/api/text.ts";
 import { contentTokens } from "../../src/prompt/message-text.ts";
-import { costOf } from "../../src/session/sqlite/rows.ts";
+import { messageCostOf } from "../../src/session/sqlite/rows.ts";
 import { SessionStore } from "../../src/session/store.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
-import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
-import { incarnationOf, sessionAt, stubAt } from "../support/worker-session.ts";
+import { epochOf, sessionAt, stubAt } from "../support/worker-session.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -34,7 +34,7 @@ function totalsOf(ref: SessionRef) {
     const rows = [...store.forward(1, Number.MAX_SAFE_INTEGER)];
     let [cost, bytes] = [0, 0];
     const summed = rows.map((row) => {
-      cost += costOf(row);
+      cost += messageCostOf(row);
       bytes += row.content === null ? 0 : byteLength(JSON.stringify(row.content));
       return cost;
     });
@@ -51,7 +51,7 @@ function totalsOf(ref: SessionRef) {
 }
 
 async function flawsOf(ref: SessionRef): Promise<unknown[]> {
-  const proof = await sessionAt(ref).proofOfLog(await incarnationOf(ref), 0);
+  const proof = await sessionAt(ref).checkLogIntegrity(await epochOf(ref), 0);
   return [...(proof?.flaws ?? [])];
 }
 
@@ -123,7 +123,7 @@ describe("the running totals", () => {
 });
 
 describe("text that arrives by edit", () => {
-  it("owes a summary when it is enough, like text that was appended", async () => {
+  it("schedules a summary when it is enough, like text that was appended", async () => {
     const settings = { summarizeAfterTokens: 2_000, keepRecentTokens: 500, maxTokens: 4_000 };
     const whole = freshRef();
     const filled = freshRef();
@@ -133,14 +133,17 @@ describe("text that arrives by edit", () => {
       for (const ref of [whole, filled]) {
         const given = { id: `a-${round}`, role: "assistant" as const, content: ref === whole ? text : "" };
         unwrap(
-          await withoutAlarm(ref, (session) => session.append({ messages: [question, given] }, birthOf(ref, settings))),
+          await withoutAlarm(ref, (session) =>
+            session.append({ messages: [question, given] }, creationOf(ref, settings)),
+          ),
         );
       }
       unwrap(await edit(filled, `a-${round}`, text));
-      const owed = async (ref: SessionRef) => (await owedJobs(ref)).map(({ kind, through_seq }) => [kind, through_seq]);
-      expect(await owed(filled)).toEqual(await owed(whole));
+      const pending = async (ref: SessionRef) =>
+        (await pendingJobs(ref)).map(({ kind, through_seq }) => [kind, through_seq]);
+      expect(await pending(filled)).toEqual(await pending(whole));
     }
-    expect(await owedJobs(filled)).toHaveLength(1);
+    expect(await pendingJobs(filled)).toHaveLength(1);
     expect(unwrap(await sessionAt(filled).state()).messageTokens).toBe(
       unwrap(await sessionAt(whole).state()).messageTokens,
     );
@@ -175,11 +178,11 @@ describe("text that arrives by edit", () => {
     const ref = await chatOf(8, { words: 5 });
     await letPass(ref, HOUR_MS);
     await ring(ref);
-    expect(await owedJobs(ref)).toEqual([]);
+    expect(await pendingJobs(ref)).toEqual([]);
     for (const seq of [1, 2, 3]) unwrap(await edit(ref, `turn-${seq}`, answer(600, seq)));
     await letPass(ref, HOUR_MS);
     await ring(ref);
-    expect(await owedJobs(ref)).toMatchObject([{ kind: "summarize" }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "summarize" }]);
   });
 
   it("puts expiry off, while an erasure does not", async () => {
@@ -201,7 +204,7 @@ describe("the tokens of a session's day", () => {
   async function placeholder(left: number): Promise<SessionRef> {
     const ref = freshRef();
     const messages = [said("A question?", "q"), { id: "a", role: "assistant" as const, content: "" }];
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
     const { messageTokens } = unwrap(await sessionAt(ref).state());
     const tenant = tenantWith({ sessionTokensPerDay: messageTokens + left }, 1);
     unwrap(await sessionAt(ref).update({ metadata: {} }, tenant));
@@ -221,7 +224,7 @@ describe("the tokens of a session's day", () => {
     expect(await sessionAt(ref).append({ messages: [said("More.")] }, null)).toMatchObject({ ok: false });
   });
 
-  it("are not given back by an edit that takes away, an erasure, or another life; what is taken away passes", async () => {
+  it("are not given back by an edit that takes away, an erasure, or another epoch; what is taken away passes", async () => {
     const text = answer(100);
     const ref = await placeholder(contentTokens(text));
     unwrap(await edit(ref, "a", text));
@@ -231,7 +234,7 @@ describe("the tokens of a session's day", () => {
     expect(await edit(ref, "q", text)).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     const tenant = tenantWith({ sessionTokensPerDay: contentTokens(text) + 20 }, 2);
-    const again = await sessionAt(ref).append({ messages: [said(text)] }, birthOf(ref), tenant);
+    const again = await sessionAt(ref).append({ messages: [said(text)] }, creationOf(ref), tenant);
     expect(again).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
   });
 

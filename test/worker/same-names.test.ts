@@ -8,7 +8,7 @@ import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { letPass, request, untilExpired } from "../support/worker-lifetime.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { archivedWhole } from "../support/worker-stored.ts";
@@ -19,7 +19,7 @@ import { archivedWhole } from "../support/worker-stored.ts";
  */
 
 describe("sessions of one id in the archive", () => {
-  let parties: readonly (SessionRef & { readonly secret: string; readonly incarnation: string })[] = [];
+  let parties: readonly (SessionRef & { readonly secret: string; readonly epoch: string })[] = [];
 
   beforeEach(async () => {
     const [ada, bob] = [`ada-${crypto.randomUUID()}`, `bob-${crypto.randomUUID()}`];
@@ -34,12 +34,12 @@ describe("sessions of one id in the archive", () => {
       ...names,
       session,
       secret: `The harbour code of party ${index} is ${7000 + index}`,
-      incarnation: crypto.randomUUID(),
+      epoch: crypto.randomUUID(),
     }));
-    for (const { secret, incarnation, ...ref } of parties) await archive(ref, incarnation, secret);
+    for (const { secret, epoch, ...ref } of parties) await archive(ref, epoch, secret);
   });
 
-  async function archive(ref: SessionRef, incarnation: string, secret: string): Promise<void> {
+  async function archive(ref: SessionRef, epoch: string, secret: string): Promise<void> {
     const createdAt = Date.UTC(2026, 10, 1);
     const summary = {
       version: 1,
@@ -66,7 +66,7 @@ describe("sessions of one id in the archive", () => {
     };
     const write = {
       ref,
-      incarnation,
+      epoch,
       baseRev: 0,
       isReplaced: false,
       rev: 1,
@@ -83,32 +83,32 @@ describe("sessions of one id in the archive", () => {
   }
 
   it("give each party its own items, memories and hits, and nobody else's", async () => {
-    for (const { tenant, owner, session, secret, incarnation } of parties) {
+    for (const { tenant, owner, session, secret, epoch } of parties) {
       await asWorker(async (database) => {
         const items = await readSessionItems(database, { tenant, owner, session });
         expect(items.map(({ text }) => text)).toEqual([secret]);
         const memories = await readMemories(database, { tenant, owner }, 10);
-        expect(memories.map(({ item, incarnation: life }) => [item.text, life])).toEqual([[secret, incarnation]]);
+        expect(memories.map(({ item, epoch: theirs }) => [item.text, theirs])).toEqual([[secret, epoch]]);
         const found = await searchMemories(
           database,
           { tenant, owner },
           { query: "harbour code" },
           { limit: 10, offset: 0 },
         );
-        expect(found.map(({ item, incarnation: life }) => [item.text, life])).toEqual([[secret, incarnation]]);
+        expect(found.map(({ item, epoch: theirs }) => [item.text, theirs])).toEqual([[secret, epoch]]);
       });
     }
   });
 
   it("are held as each party's own", async () => {
-    for (const { tenant, owner, session, incarnation } of parties) {
+    for (const { tenant, owner, session, epoch } of parties) {
       await asWorker(async (database) => {
-        expect((await readHeldRow(database, { tenant, owner, session }))?.incarnation).toBe(incarnation);
+        expect((await readHeldRow(database, { tenant, owner, session }))?.epoch).toBe(epoch);
         expect((await readHeldSession(database, { tenant, owner, session }))?.hasSummary).toBe(true);
-        const held = await readHeldSummary(database, { tenant, incarnation }, 0, Number.MAX_SAFE_INTEGER);
+        const held = await readHeldSummary(database, { tenant, epoch }, 0, Number.MAX_SAFE_INTEGER);
         expect(held.items.map((item) => [item.tenant, item.owner])).toEqual([[tenant, owner]]);
         const listed = await listHeldSessions(database, { tenant, owner }, { after: null, limit: 10 });
-        expect(listed.map((row) => [row.tenant, row.owner, row.incarnation])).toEqual([[tenant, owner, incarnation]]);
+        expect(listed.map((row) => [row.tenant, row.owner, row.epoch])).toEqual([[tenant, owner, epoch]]);
       });
     }
   });
@@ -116,11 +116,9 @@ describe("sessions of one id in the archive", () => {
   it("go alone when one of them is erased", async () => {
     const [ada, ...others] = parties;
     if (ada === undefined) throw new Error("nobody is there");
-    const { tenant, owner, session, incarnation } = ada;
+    const { tenant, owner, session, epoch } = ada;
     const createdAt = Date.UTC(2026, 10, 1);
-    await asWorkerOf({ tenant }, (one) =>
-      applyErasure(one, { ref: { tenant, owner, session }, incarnation, createdAt }),
-    );
+    await asWorkerOf({ tenant }, (one) => applyErasure(one, { ref: { tenant, owner, session }, epoch, createdAt }));
     expect(await asWorker((database) => readSessionItems(database, ada))).toEqual([]);
     const page = { after: null, limit: 10 };
     expect(
@@ -133,8 +131,8 @@ describe("sessions of one id in the archive", () => {
   it("go alone when one of the users is erased, and are counted alone", async () => {
     const [ada, ...others] = parties;
     if (ada === undefined) throw new Error("nobody is there");
-    expect(await asWorker((database) => eraseUserRows(database, ada))).toEqual([ada.incarnation]);
-    expect(await asWorker((database) => countUserRows(database, ada, [ada.incarnation]))).toBe(0);
+    expect(await asWorker((database) => eraseUserRows(database, ada))).toEqual([ada.epoch]);
+    expect(await asWorker((database) => countUserRows(database, ada, [ada.epoch]))).toBe(0);
     for (const other of others) {
       expect(await asWorker((database) => countUserRows(database, other, []))).toBe(2);
     }
@@ -142,11 +140,11 @@ describe("sessions of one id in the archive", () => {
   });
 
   async function expectUntouched(others: typeof parties): Promise<void> {
-    for (const { secret, incarnation, ...ref } of others) {
+    for (const { secret, epoch, ...ref } of others) {
       await asWorker(async (database) => {
         expect((await readSessionItems(database, ref)).map(({ text }) => text)).toEqual([secret]);
         const held = await readHeldSession(database, ref);
-        expect([held?.row.incarnation, held?.row.isErased, held?.messageSeq]).toEqual([incarnation, false, 1]);
+        expect([held?.row.epoch, held?.row.isErased, held?.messageSeq]).toEqual([epoch, false, 1]);
       });
     }
   }
@@ -160,7 +158,7 @@ describe("expired sessions of one id", () => {
     const messages = Array.from({ length: 12 }, (_, at) => said(`${secret}, says ${owner} for the ${at + 1}. time.`));
     const settings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
     const grant = await createDirectoryClient(env.DIRECTORY).register(ref, Date.now(), {});
-    unwrap(await sessionAt(ref).append({ messages }, { ...birthOf(ref, settings), ...grant }));
+    unwrap(await sessionAt(ref).append({ messages }, { ...creationOf(ref, settings), ...grant }));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await archivedWhole(ref);
     await letPass(ref, 2 * HOUR_MS);

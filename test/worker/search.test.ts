@@ -5,14 +5,14 @@ import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { ChatSession } from "../../src/session/object.ts";
 import { billed } from "../support/worker-billing.ts";
-import { birthOf, freshRef } from "../support/worker-chat.ts";
+import { creationOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 import { valueSizes } from "../support/worker-values.ts";
 
 async function chat(lines: readonly string[]): Promise<SessionRef> {
   const ref = freshRef();
   const messages = lines.map((content, index): NewMessage => ({ id: `m${index + 1}`, role: "user", content }));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
   return ref;
 }
 
@@ -96,7 +96,7 @@ describe("an index of more messages than one that could be made anew at once", (
     const ref = freshRef();
     for (let from = 0; from < count; from += 100) {
       const messages = Array.from({ length: 100 }, (_, i): NewMessage => ({ role: "user", content: line(from + i) }));
-      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+      unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
     }
     for (;;) {
       const { indexedThroughSeq, headSeq } = unwrap(await sessionAt(ref).search({ query: "invoice" }));
@@ -139,7 +139,7 @@ describe("a search among long messages", () => {
         role: "assistant",
         content: text(from + i),
       }));
-      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, { summarizeAfterTokens: 1_000_000 })));
+      unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, { summarizeAfterTokens: 1_000_000 })));
     }
     for (;;) {
       const { indexedThroughSeq, headSeq } = unwrap(await sessionAt(ref).search({ query: "zebra" }));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef, SessionState } from "../../src/api/session.ts";
-import { birthOf, freshRef, said } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, freshRef, said } from "../support/worker-chat.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, request, ring } from "../support/worker-lifetime.ts";
 import { summarizeBy } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { epochOf, sessionAt, until } from "../support/worker-session.ts";
 import { archivedTexts, archivedWhole, itemsOf, storedText } from "../support/worker-stored.ts";
 
 /** So many messages stay word for word, whatever is asked for. */
@@ -15,7 +15,7 @@ const RECENT = ["One.", "Two.", "Three.", "Four."];
 async function chat(owner: string, texts: readonly string[], folded = ""): Promise<SessionRef> {
   const ref = freshRef(owner);
   const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
   await summarizeBy(ref, ({ messages: given }) => ({
     model: "test",
     items: given.map(({ seq, text }) => ({
@@ -35,7 +35,10 @@ async function seeded(owner: string): Promise<SessionRef> {
   const made = await request<SessionState>("POST", "/sessions", { seedFromUser: true }, owner);
   expect(made.status).toBe(201);
   const ref = { ...beside(freshRef(owner)), session: made.body.id };
-  await until("what it begins with arrives", async () => !(await owedJobs(ref)).some(({ kind }) => kind === "restore"));
+  await until(
+    "what it begins with arrives",
+    async () => !(await pendingJobs(ref)).some(({ kind }) => kind === "restore"),
+  );
   return ref;
 }
 
@@ -84,7 +87,7 @@ describe("a session that begins with what is known of its user", () => {
     await until("the new session has heard", async () => !/mandrake/i.test(await storedText(ref)));
     expect(await textsOf(ref)).toEqual(["Mira plays the cello."]);
     await until("the archive has heard", async () => unwrap(await sessionAt(ref).state()).archived);
-    expect(await archivedTexts(await incarnationOf(ref))).toEqual(["Mira plays the cello."]);
+    expect(await archivedTexts(await epochOf(ref))).toEqual(["Mira plays the cello."]);
   });
 
   it("loses what came from a session that is erased, and keeps what was said in it since", async () => {

@@ -5,10 +5,10 @@ import type { JobMessage } from "../../src/api/job.ts";
 import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, forkOf, letPass, request, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { storedText } from "../support/worker-stored.ts";
 import { userOf } from "../support/worker-user.ts";
@@ -23,7 +23,7 @@ function paidModel() {
   const model = {
     calls: 0,
     isDown: false,
-    parts: pipelineParts({
+    parts: pipelineDeps({
       summarizer: {
         async summarize(given) {
           model.calls += 1;
@@ -31,7 +31,7 @@ function paidModel() {
           return { ...quoting(given), usage: USAGE };
         },
       },
-      makeshift: { summarize: async (given) => quoting(given) },
+      fallback: { summarize: async (given) => quoting(given) },
     }),
   };
   return model;
@@ -48,7 +48,7 @@ async function summarize(ref: SessionRef, { parts }: ReturnType<typeof paidModel
 async function summarizedChat(settings = BUDGET) {
   const ref = await chatOf(12, { settings });
   const model = paidModel();
-  await oweSummary(ref);
+  await scheduleSummary(ref);
   await summarize(ref, model);
   expect(model.calls).toBe(1);
   return { ref, model };
@@ -56,7 +56,7 @@ async function summarizedChat(settings = BUDGET) {
 
 async function append(ref: SessionRef, settings?: SessionSettings): Promise<void> {
   const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
-  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref, settings))));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref, settings))));
 }
 
 async function spentRows(ref: SessionRef): Promise<unknown[]> {
@@ -70,7 +70,7 @@ async function spentRows(ref: SessionRef): Promise<unknown[]> {
 /** All that the object holds is erased from the archive as well, and so the object is as if it had never been. */
 async function untilVanished(ref: SessionRef): Promise<void> {
   await until("nothing is left", async () => {
-    for (const job of await owedJobs(ref).catch(() => [])) {
+    for (const job of await pendingJobs(ref).catch(() => [])) {
       await deliver(await jobOf(ref, job["kind"] as JobMessage["kind"]));
     }
     return (await sessionAt(ref).remains()) === "nothing";
@@ -85,7 +85,7 @@ describe("what a session may spend on models in a day", () => {
         withoutAlarm(ref, (session) => session.editMessage("turn-1", { content: `Invoice ${round} it is.` })),
     ],
     ["erasures", (ref, round) => withoutAlarm(ref, (session) => session.eraseMessage(`turn-${round}`))],
-    ["summaries from scratch", (ref) => oweSummary(ref, { keepRecentTokens: 0, fromScratch: true })],
+    ["summaries from scratch", (ref) => scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true })],
     ["rebuilding", (ref) => withoutAlarm(ref, (session) => session.maintain("rebuild", false))],
   ];
   it.each(ways)("is not given back by %s, which delete what it was spent on", async (_, change) => {
@@ -102,13 +102,13 @@ describe("what a session may spend on models in a day", () => {
     const model = paidModel();
     model.isDown = true;
     for (const round of [1, 2]) {
-      const { jobId } = await oweSummary(ref);
+      const { jobId } = await scheduleSummary(ref);
       await summarize(ref, model);
       expect(model.calls).toBe(round);
       unwrap(await withoutAlarm(ref, (session) => session.dropJob(jobId)));
     }
     model.isDown = false;
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await summarize(ref, model);
     expect(model.calls).toBe(2);
     expect(unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0]?.degraded).toBe(true);
@@ -116,14 +116,14 @@ describe("what a session may spend on models in a day", () => {
 
   it("counts an answer that comes too late to be of use", async () => {
     const { ref, model } = await summarizedChat();
-    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
-    const { jobId, incarnation } = await jobOf(ref, "summarize");
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    await scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    const { jobId, epoch } = await jobOf(ref, "summarize");
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     const answer = { ...quoting(step.request), usage: USAGE };
-    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, "another lease", answer));
-    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
-    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, "another lease", answer));
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, quoting(step.request)));
+    await scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true });
     await summarize(ref, model);
     expect(model.calls).toBe(1);
   });
@@ -131,7 +131,7 @@ describe("what a session may spend on models in a day", () => {
   it("is there anew the next day", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     await letPass(ref, DAY_MS);
-    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    await scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true });
     await summarize(ref, model);
     expect(model.calls).toBe(2);
   });
@@ -140,7 +140,7 @@ describe("what a session may spend on models in a day", () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await append(ref, { summarizerTokensPerDay: 100 });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await summarize(ref, model);
     expect(model.calls).toBe(1);
   });
@@ -154,7 +154,7 @@ describe("what a session may spend on models in a day", () => {
     const alarmAt = await runInDurableObject(stubAt(ref), (_, { storage }) => storage.getAlarm());
     expect(alarmAt).toBe(Date.now() - (Date.now() % DAY_MS) + DAY_MS);
     await append(ref, { summarizerTokensPerDay: 100 });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await summarize(ref, model);
     expect(model.calls).toBe(1);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
@@ -181,7 +181,7 @@ describe("what a session may spend on models in a day", () => {
     expect((await request("POST", `/import?sessionId=${imported.session}`, text)).status).toBe(201);
     const copies = [await forkOf(ref), imported];
     for (const copy of [...copies, ...copies]) {
-      await oweSummary(copy, { keepRecentTokens: 0, fromScratch: true });
+      await scheduleSummary(copy, { keepRecentTokens: 0, fromScratch: true });
       await summarize(copy, model);
     }
     expect(model.calls).toBe(3);
@@ -189,8 +189,10 @@ describe("what a session may spend on models in a day", () => {
 
   it("is counted on where a session expired meanwhile", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100, expireAfterIdleSeconds: 60 });
-    const parts = pipelineParts();
-    unwrap(await sessionAt(ref).create({ ...birthOf(ref), ...(await parts.directory.register(ref, Date.now(), {})) }));
+    const parts = pipelineDeps();
+    unwrap(
+      await sessionAt(ref).create({ ...creationOf(ref), ...(await parts.directory.register(ref, Date.now(), {})) }),
+    );
     await runInDurableObject(stubAt(ref), (_, { storage }) => {
       storage.sql.exec("UPDATE session SET began_at = began_at - 600000");
       storage.sql.exec("UPDATE messages SET created_at = created_at - 600000 WHERE seq > 0");
@@ -198,7 +200,7 @@ describe("what a session may spend on models in a day", () => {
     await untilExpired(ref);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await append(ref, { summarizerTokensPerDay: 100 });
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await summarize(ref, model);
     expect(model.calls).toBe(1);
   });
@@ -208,7 +210,7 @@ it("summaries by hand in a day are not given back by edits that have them made a
   const ref = freshRef();
   const tenant = { ...UNSET_TENANT, rev: 1, limits: { sessionSummariesPerDay: 2 } };
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
-  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref), tenant)));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref), tenant)));
   await summarizeBy(ref, quoting);
   unwrap(await withoutAlarm(ref, (session) => session.editMessage("turn-1", { content: "Another invoice." })));
   await deliver(await jobOf(ref, "summarize"));
@@ -223,7 +225,9 @@ it("summaries by hand in a day are not given back by edits that have them made a
 it("what a version of the summary took is told to a back end, and to a user neither in lists, by itself nor in exports", async () => {
   const owner = `ada-${crypto.randomUUID()}`;
   const ref = freshRef(owner);
-  unwrap(await sessionAt(ref).append({ messages: Array.from({ length: 8 }, (_, at) => turn(at + 1)) }, birthOf(ref)));
+  unwrap(
+    await sessionAt(ref).append({ messages: Array.from({ length: 8 }, (_, at) => turn(at + 1)) }, creationOf(ref)),
+  );
   const usage = { inputTokens: 90, outputTokens: 10, costMicroDollars: 7 };
   await summarizeBy(ref, (given) => ({ ...quoting(given), usage }));
   const took = { ...usage, durationMs: expect.any(Number) };

@@ -4,9 +4,9 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerRequest } from "../../src/api/summarizer.ts";
 import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** What the simulation (test/fuzz) found of summaries, each as the shortest story that shows it. */
@@ -14,9 +14,9 @@ import { sessionAt, stubAt } from "../support/worker-session.ts";
 const LONG = { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } };
 
 /** A model that is away from a call on, until it is well again; and what it was asked. */
-function flakyModel({ hasMakeshift = true } = {}) {
+function flakyModel({ hasFallback = true } = {}) {
   const state = { answersLeft: Number.POSITIVE_INFINITY, asked: [] as number[][] };
-  const parts = pipelineParts({
+  const parts = pipelineDeps({
     summarizer: {
       summarize: async (given) => {
         if (state.answersLeft <= 0) throw new SummarizerError("invalid_answer", "for the test");
@@ -25,7 +25,7 @@ function flakyModel({ hasMakeshift = true } = {}) {
         return quoting(given);
       },
     },
-    makeshift: hasMakeshift ? { summarize: async (given) => ({ ...quoting(given), model: "extractive" }) } : null,
+    fallback: hasFallback ? { summarize: async (given) => ({ ...quoting(given), model: "extractive" }) } : null,
   });
   return { state, parts };
 }
@@ -39,23 +39,23 @@ async function versionsOf(ref: SessionRef) {
   return data.map(({ version, throughSeq, degraded }) => ({ version, throughSeq, degraded }));
 }
 
-async function bring(ref: SessionRef, parts: ReturnType<typeof pipelineParts>): Promise<void> {
+async function bring(ref: SessionRef, parts: ReturnType<typeof pipelineDeps>): Promise<void> {
   await deliver(await jobOf(ref, "summarize"), parts);
   await takeAlarm(ref);
 }
 
 async function summarizeRow(ref: SessionRef) {
-  return (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
+  return (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
 }
 
 describe("promise 7: no version covers less than the one before it, whoever made it", () => {
   it("leaves the summary that there is, where a model goes away amid one from scratch, and lands that whole later", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 1, throughSeq: 30, degraded: false }]);
-    await oweSummary(ref, { fromScratch: true });
+    await scheduleSummary(ref, { fromScratch: true });
     state.answersLeft = 1;
     for (let attempt = 0; attempt < 4; attempt += 1) await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 1, throughSeq: 30, degraded: false }]);
@@ -70,14 +70,14 @@ describe("promise 7: no version covers less than the one before it, whoever made
     expect(state.asked.flat()).toEqual([...all, ...all]);
   });
 
-  it("lands a makeshift whole, at a cut of the chat and not where a chunk ended, and pays for no chunk twice", async () => {
+  it("lands a fallback summary whole, at a cut of the chat and not where a chunk ended, and pays for no chunk twice", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     state.answersLeft = 1;
     await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 1, throughSeq: 30, degraded: true }]);
-    expect(await summarizeRow(ref)).toMatchObject({ is_upgrade: 1, redo_base: 0 });
+    expect(await summarizeRow(ref)).toMatchObject({ is_upgrade: 1, rebuild_base: 0 });
     state.answersLeft = Number.POSITIVE_INFINITY;
     await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 2, throughSeq: 30, degraded: false }]);
@@ -87,10 +87,10 @@ describe("promise 7: no version covers less than the one before it, whoever made
   it("takes what is newly due along with one from scratch that fails, and does not wait for it", async () => {
     const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
     const { state, parts } = flakyModel();
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     await bring(ref, parts);
     const [before] = await versionsOf(ref);
-    await oweSummary(ref, { fromScratch: true });
+    await scheduleSummary(ref, { fromScratch: true });
     state.answersLeft = 0;
     await bring(ref, parts);
     const messages = Array.from({ length: 12 }, (_, index) => turn(20 + index));
@@ -114,30 +114,30 @@ describe("promise 10: a model is not paid twice for the same range", () => {
       form,
       ...Array.from({ length: 7 }, (_, at) => said(`Crate ${at} leaves the harbour.`, `m-${at}`)),
     ];
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref)));
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     expect(seqsOf(step.request)).toEqual([2, 3, 4]);
     const content = [{ type: "data-form" as const, data: { size: 4 } }];
     unwrap(await withoutAlarm(ref, (session) => session.editMessage("form", { content })));
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("form")));
-    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, quoting(step.request)));
     expect(await summarizeRow(ref)).toBeUndefined();
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted: [], summary: { throughSeq: 4 } });
   });
 
   it("after a summary was given up: it goes on with what it has, under the name that operators know", async () => {
     const ref = await chatOf(34, { ...LONG, settings: { summarizeAfterTokens: 20_000, keepRecentTokens: 0 } });
-    const { state, parts } = flakyModel({ hasMakeshift: false });
-    await oweSummary(ref);
+    const { state, parts } = flakyModel({ hasFallback: false });
+    await scheduleSummary(ref);
     const before = await summarizeRow(ref);
     state.answersLeft = 1;
     for (let attempt = 0; attempt < 20; attempt += 1) await bring(ref, parts);
     expect(await summarizeRow(ref)).toMatchObject({ id: before?.["id"], state: "failed" });
     await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET last_failed_at = 0"));
     unwrap(await withoutAlarm(ref, (session) => session.append({ messages: [turn(99, 900)] }, null)));
-    expect(await summarizeRow(ref)).toMatchObject({ id: before?.["id"], state: "owed", failures: 0 });
+    expect(await summarizeRow(ref)).toMatchObject({ id: before?.["id"], state: "pending", failures: 0 });
     state.answersLeft = Number.POSITIVE_INFINITY;
     await bring(ref, parts);
     expect(state.asked.flat()).toEqual(Array.from({ length: 31 }, (_, index) => index + 1));
@@ -149,18 +149,23 @@ describe("promise 9: what waits to be summarized again", () => {
   it("drops what it has so far at once when a message in it is erased, and nobody is at it", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
-    await oweSummary(ref);
+    await scheduleSummary(ref);
     state.answersLeft = 1;
     await bring(ref, parts);
     expect(String((await summarizeRow(ref))?.["draft"])).toContain("the invoice 1003");
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
-    expect(await summarizeRow(ref)).toMatchObject({ draft: null, redo_base: 0, is_upgrade: 0, tainted_from_seq: null });
+    expect(await summarizeRow(ref)).toMatchObject({
+      draft: null,
+      rebuild_base: 0,
+      is_upgrade: 0,
+      invalidated_from_seq: null,
+    });
   });
 
   it("is made again without the last message that a model was given, where that is erased meanwhile", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
-    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { jobId, epoch } = await scheduleSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     expect(seqsOf(step.request).at(-1)).toBe(4);
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-4")));
@@ -172,8 +177,8 @@ describe("promise 9: what waits to be summarized again", () => {
       status: "current" as const,
     };
     const answer = { model: "test", items: [folded, ...quoting(step.request).items] };
-    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer));
-    expect(await summarizeRow(ref)).toMatchObject({ state: "owed", redo_base: 0, through_seq: 4 });
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer));
+    expect(await summarizeRow(ref)).toMatchObject({ state: "pending", rebuild_base: 0, through_seq: 4 });
     const [summary] = unwrap(await sessionAt(ref).summaries(undefined, 1)).data;
     expect(summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs)).not.toContain(4);
     const omitted = [{ fromSeq: 4, throughSeq: 4, reason: "hidden" }];

@@ -14,7 +14,7 @@ import { createTenantClient } from "../../src/tenant/client.ts";
 import { Tenant } from "../../src/tenant/tenant.ts";
 import { appWith } from "../support/worker-app.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
@@ -33,7 +33,7 @@ function refOf(tenant: string): SessionRef {
 
 async function append(ref: SessionRef, settings: TenantSettings, ...ids: string[]): Promise<Outcome<unknown>> {
   const messages = ids.map((id) => said(`This is ${id}.`, id));
-  return sessionAt(ref).append({ messages }, birthOf(ref), settings);
+  return sessionAt(ref).append({ messages }, creationOf(ref), settings);
 }
 
 /** The messages that the tenant's object was told of. */
@@ -104,7 +104,7 @@ describe("the quota of all sessions of a tenant", () => {
     for (let turn = 0; fault === null; turn += 1) {
       const ref = { tenant, owner: "-", session: `s-${turn % 100}` };
       const content = words(1 + ((turn * 7) % 12));
-      const answer = await sessionAt(ref).append({ messages: [said(content, `m-${turn}`)] }, birthOf(ref), settings);
+      const answer = await sessionAt(ref).append({ messages: [said(content, `m-${turn}`)] }, creationOf(ref), settings);
       if (answer.ok) used += messageCost({ tokens: contentTokens(content) });
       else ({ fault } = answer);
     }

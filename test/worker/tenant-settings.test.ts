@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
 import type { TenantSettings } from "../../src/api/tenant.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { letPass, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 function tenant(rev: number, settings: SessionSettings = {}, summarization: "on" | "paused" = "on"): TenantSettings {
@@ -35,9 +35,9 @@ describe("a tenant's settings in its sessions", () => {
   it("hold for a session that sets nothing, and give way to what it sets", async () => {
     const settings = { maxTokens: 2_000, summaryMaxTokens: 300 };
     const [plain, own] = [freshRef(), freshRef()];
-    unwrap(await sessionAt(plain).append({ messages: turns(1, 2) }, birthOf(plain), tenant(1, settings)));
+    unwrap(await sessionAt(plain).append({ messages: turns(1, 2) }, creationOf(plain), tenant(1, settings)));
     unwrap(
-      await sessionAt(own).append({ messages: turns(1, 2) }, birthOf(own, { maxTokens: 900 }), tenant(1, settings)),
+      await sessionAt(own).append({ messages: turns(1, 2) }, creationOf(own, { maxTokens: 900 }), tenant(1, settings)),
     );
     expect(await budgetOf(plain)).toBe(2_000);
     expect(await budgetOf(own)).toBe(900);
@@ -47,12 +47,12 @@ describe("a tenant's settings in its sessions", () => {
   it("say when a summary is due", async () => {
     const ref = freshRef();
     const due = tenant(1, { summarizeAfterTokens: 200, keepRecentTokens: 50 });
-    unwrap(await withoutAlarm(ref, (session) => session.append({ messages: turns(1, 8) }, birthOf(ref), due)));
+    unwrap(await withoutAlarm(ref, (session) => session.append({ messages: turns(1, 8) }, creationOf(ref), due)));
     expect(await jobOf(ref, "summarize")).toMatchObject({ throughSeq: 4 });
     const lenient = freshRef();
-    const own = birthOf(lenient, { summarizeAfterTokens: 10_000 });
+    const own = creationOf(lenient, { summarizeAfterTokens: 10_000 });
     unwrap(await sessionAt(lenient).append({ messages: turns(1, 8) }, own, due));
-    expect(await owedJobs(lenient)).toEqual([]);
+    expect(await pendingJobs(lenient)).toEqual([]);
   });
 
   it("reach a session with its next append when they change, and a context at once, without a write", async () => {
@@ -84,7 +84,7 @@ describe("a tenant's settings in its sessions", () => {
   it("are what the alarm goes by when nobody calls any more", async () => {
     const ref = freshRef();
     const strict = tenant(1, { expireAfterIdleSeconds: 60, summarizeAfterIdleSeconds: null });
-    unwrap(await sessionAt(ref).append({ messages: turns(1, 2) }, birthOf(ref), strict));
+    unwrap(await sessionAt(ref).append({ messages: turns(1, 2) }, creationOf(ref), strict));
     expect(unwrap(await sessionAt(ref).state()).expiresAt).not.toBeNull();
     await letPass(ref, 120_000);
     await until("the session expires", async () => {
@@ -110,7 +110,7 @@ describe("a tenant's settings in its sessions", () => {
     const job = await jobOf(ref, "summarize");
     let calls = 0;
     let current = tenant(1, {}, "paused");
-    const parts = pipelineParts({
+    const parts = pipelineDeps({
       tenants: { read: async () => current, spend: async () => undefined, spendOnEmbeddings: async () => undefined },
       summarizer: {
         summarize: async () => {
@@ -121,7 +121,7 @@ describe("a tenant's settings in its sessions", () => {
     });
     expect(await deliver(job, parts)).toBe("acked");
     expect(calls).toBe(0);
-    expect(await owedJobs(ref)).toMatchObject([{ kind: "summarize", state: "owed", failures: 0, lease: null }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "summarize", state: "pending", failures: 0, lease: null }]);
     unwrap(await sessionAt(ref).append({ messages: [turn(9)] }, null, current));
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ headSeq: 9, omitted: [], summaryPending: true });
     current = tenant(2);

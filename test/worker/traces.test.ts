@@ -13,10 +13,10 @@ import { createSummarizerClient, SummarizerError } from "../../src/summarizer/cl
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
-import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { clientOf } from "../support/worker-live.ts";
-import { pipelineParts } from "../support/worker-pipeline.ts";
+import { pipelineDeps } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -69,14 +69,14 @@ describe("the trace of a request", () => {
       const before = Reflect.get(object, "env");
       Reflect.set(object, "env", { ...before, SUMMARIZE_QUEUE: { send }, ARCHIVE_QUEUE: { send } });
       // The alarm is taken away before it can ring: the test alone sends.
-      const owed = object.summarize({ keepRecentTokens: 0 }, TRACE);
+      const pending = object.summarize({ keepRecentTokens: 0 }, TRACE);
       await storage.deleteAlarm();
-      const { job } = unwrap(await owed);
+      const { job } = unwrap(await pending);
       await object.alarm();
-      const incarnation = sent[0]?.incarnation ?? "";
-      const step = await object.beginSummary(job?.id ?? "", incarnation);
+      const epoch = sent[0]?.epoch ?? "";
+      const step = await object.beginSummary(job?.id ?? "", epoch);
       if (step.next !== "call") throw new Error("expected a call");
-      const saved = object.saveAnswer(job?.id ?? "", incarnation, step.lease, { items: [], model: "test" });
+      const saved = object.saveAnswer(job?.id ?? "", epoch, step.lease, { items: [], model: "test" });
       await storage.deleteAlarm();
       await saved;
       await object.alarm();
@@ -139,7 +139,7 @@ describe("the trace of a request goes with the job", () => {
   async function chat(settings = {}): Promise<SessionRef> {
     const ref = freshRef(user);
     const messages = Array.from({ length: 8 }, (_, at) => turn(at + 1));
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, settings)));
     return ref;
   }
 
@@ -201,11 +201,11 @@ describe("the trace of a request goes with the job", () => {
 describe("the trace of a job", () => {
   it("is in its log, and handed on to the summarizer and to PostgreSQL", async () => {
     const ref = await chatOf(8);
-    const { jobId, incarnation } = await oweSummary(ref);
+    const { jobId, epoch } = await scheduleSummary(ref);
     const { log, entries } = listening();
     const asked: (string | undefined)[] = [];
     const written: (readonly string[] | undefined)[] = [];
-    const parts = pipelineParts({
+    const parts = pipelineDeps({
       summarizer: {
         summarize: async (_request, _signal, trace) => {
           asked.push(trace);
@@ -218,7 +218,7 @@ describe("the trace of a job", () => {
       },
       log,
     });
-    const job = { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, sends: 1, trace: TRACE };
+    const job = { v: 1, kind: "summarize", ...ref, epoch, throughSeq: 4, jobId, sends: 1, trace: TRACE };
     const deliver = (...bodies: object[]): Promise<void> =>
       consume(
         createMessageBatch(

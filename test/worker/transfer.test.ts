@@ -5,10 +5,10 @@ import { MAX_IMPORT_LINE_BYTES, MAX_MESSAGE_BYTES, UNSENT_IMPORT_PATIENCE_MS } f
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult } from "../../src/api/transfer.ts";
-import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, letPass, request, ring } from "../support/worker-lifetime.ts";
-import { pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { pipelineDeps, quoting } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedWhole, itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
@@ -72,12 +72,12 @@ async function richSession(): Promise<SessionRef> {
   await summarizeAndArchive(ref);
   await append([21, 22, 23].map((number) => turn(number)));
   // Of what there was it leaves out the second half, which ends with it.
-  const { jobId, incarnation } = await oweSummary(ref);
-  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  const { jobId, epoch } = await scheduleSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, epoch);
   if (step.next !== "call") throw new Error("expected a call");
   const { previous } = step.request;
   const answer = quoting({ ...step.request, previous: previous.slice(0, previous.length / 2) });
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer));
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer));
   return ref;
 }
 
@@ -143,7 +143,7 @@ describe("an export", () => {
 
   it("is one of an empty session, too", async () => {
     const ref = freshRef();
-    unwrap(await sessionAt(ref).create(birthOf(ref)));
+    unwrap(await sessionAt(ref).create(creationOf(ref)));
     const file = await exported(ref);
     expect(file.split("\n")).toHaveLength(3);
     const copy = beside(ref);
@@ -163,11 +163,11 @@ describe("an export", () => {
     await expectNothingOf(copy);
   });
 
-  it("mixes no two lives of a session that was erased and begun anew under the same id", async () => {
+  it("mixes no two epochs of a session that was erased and begun anew under the same id", async () => {
     const ref = await chatOf(4);
     const head = unwrap(await sessionAt(ref).beginExport());
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
-    unwrap(await sessionAt(ref).append({ messages: [said("another life")] }, birthOf(ref)));
+    unwrap(await sessionAt(ref).append({ messages: [said("another epoch")] }, creationOf(ref)));
     expect(await sessionAt(ref).exportPage(head, 0)).toMatchObject({ fault: { code: "session_not_found" } });
     expect(await sessionAt(ref).endExport(head)).toMatchObject({ fault: { code: "session_not_found" } });
   });
@@ -311,7 +311,7 @@ describe("an import", () => {
 
   it("is listed as what it is where the list still says that an earlier session of its id expired", async () => {
     const copy = freshRef();
-    const { directory } = pipelineParts();
+    const { directory } = pipelineDeps();
     const earlier = await directory.register(copy, Date.now() - 3_600_000, { topic: "of the one that is gone" });
     await directory.setExpired(copy, true, Date.now() - 60_000, earlier.grantedAt);
     expect((await listed(copy)).get(copy.session)).toHaveProperty("expiredAt");
@@ -332,7 +332,7 @@ describe("an import", () => {
   it("is given up by the alarm fifteen minutes after its file stopped coming", async () => {
     const copy = freshRef();
     const begun = { id: "an-import", throughLine: 1, patienceMs: UNSENT_IMPORT_PATIENCE_MS };
-    const { incarnation } = unwrap(await sessionAt(copy).beginImport(birthOf(copy), begun));
+    const { epoch } = unwrap(await sessionAt(copy).beginImport(creationOf(copy), begun));
     const line = {
       type: "message",
       seq: 1,
@@ -341,8 +341,8 @@ describe("an import", () => {
       content: "half",
       createdAt: "2026-01-01T00:00:00.000Z",
     } as const;
-    unwrap(await sessionAt(copy).saveImportPage(incarnation, [{ number: 2, line }], 2));
-    expect(await sessionAt(copy).append({ messages: [said("x")] }, birthOf(copy))).toMatchObject({
+    unwrap(await sessionAt(copy).saveImportPage(epoch, [{ number: 2, line }], 2));
+    expect(await sessionAt(copy).append({ messages: [said("x")] }, creationOf(copy))).toMatchObject({
       fault: { code: "session_not_ready" },
     });
     const alarm = await runInDurableObject(stubAt(copy), (_, state) => state.storage.getAlarm());
@@ -356,8 +356,8 @@ describe("an import", () => {
     await ring(copy);
     const end = { type: "end", messages: 1, summaries: 0, items: 0, complete: true } as const;
     const gone = { fault: { code: "session_not_found" } };
-    expect(await sessionAt(copy).saveImportPage(incarnation, [{ number: 3, line: end }], 3)).toMatchObject(gone);
-    expect(await sessionAt(copy).finishImport(incarnation)).toMatchObject(gone);
+    expect(await sessionAt(copy).saveImportPage(epoch, [{ number: 3, line: end }], 3)).toMatchObject(gone);
+    expect(await sessionAt(copy).finishImport(epoch)).toMatchObject(gone);
     await until("nothing is left", async () => (await storedText(copy)) === "");
     expect(await importInto(copy, (await goodLines()).join("\n"))).toMatchObject({ status: 201 });
   });

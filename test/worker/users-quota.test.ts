@@ -5,7 +5,7 @@ import { unwrap } from "../../src/api/errors.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
 import { type SessionRef, type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
 import { Directory } from "../../src/directory/directory.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { sessionAt, until } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
@@ -99,11 +99,11 @@ describe("a user's day", () => {
   it("is that of the session, for whoever has a ticket to one of the tenant's own", async () => {
     const { tenant, ref } = await userWith({ userMessagesPerDay: 2 });
     const source = { ...ref(), owner: TENANT_OWNER };
-    unwrap(await sessionAt(source).append({ messages: [said("Hello.")] }, birthOf(source)));
+    unwrap(await sessionAt(source).append({ messages: [said("Hello.")] }, creationOf(source)));
     const scopes = ["memory:read", "memory:write"] as const;
     const key = { kind: "tenant-key", id: "key:1", tenant, owner: TENANT_OWNER, scopes } as const;
     const page = userOf(tenant, TENANT_OWNER, {
-      authenticate: async () => ({ ...key, ticket: { id: "t", life: "", expiresAt: 0 } }),
+      authenticate: async () => ({ ...key, ticket: { id: "t", epoch: "", expiresAt: 0 } }),
     });
     const backEnd = userOf(tenant, TENANT_OWNER, { authenticate: async () => key });
     expect(await page.send(...append(source.session))).toMatchObject({ status: 201 });
@@ -134,7 +134,9 @@ describe("what a user copies is paid before it is done:", () => {
   it("a fork, however many are asked for at once, and one that is there costs nothing again", async () => {
     const { user, ref } = await userWith({ userMessagesPerDay: 100 });
     const source = ref();
-    unwrap(await sessionAt(source).append({ messages: Array.from({ length: 30 }, () => said("x")) }, birthOf(source)));
+    unwrap(
+      await sessionAt(source).append({ messages: Array.from({ length: 30 }, () => said("x")) }, creationOf(source)),
+    );
     const fork = (id: string) => user.send("POST", `/sessions/${source.session}/fork`, { id });
     const ids = Array.from({ length: 6 }, () => ref().session);
     const answers = await Promise.all(ids.map(fork));
@@ -150,7 +152,7 @@ describe("what a user copies is paid before it is done:", () => {
     const { user, ref } = await userWith({ userBytesPerDay: 1_000 });
     const source = ref();
     const messages = Array.from({ length: 40 }, (_, at) => said("x", `m${at}`));
-    unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+    unwrap(await sessionAt(source).append({ messages }, creationOf(source)));
     unwrap(await sessionAt(source).editMessage("m0", { content: "x".repeat(900) }));
     unwrap(await sessionAt(source).eraseMessage("m39"));
     const fork = () => user.send("POST", `/sessions/${source.session}/fork`, { throughSeq: 1 });
@@ -256,7 +258,7 @@ describe("what models read again for a user", () => {
     const source = ref();
     const path = `/sessions/${source.session}`;
     const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
-    unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+    unwrap(await sessionAt(source).append({ messages }, creationOf(source)));
     const byHand = ["POST", `${path}/summarize`, { keepRecentTokens: 0, waitMs: 10_000 }] as const;
     expect(await user.send(...byHand)).toMatchObject({ status: 202 });
     await until("it is summarized", async () => unwrap(await sessionAt(source).state()).summary !== null);
@@ -278,7 +280,7 @@ it("changes that share one new summary count once, and as much as a call costs a
   const { user, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
   const source = ref();
   const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
-  unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+  unwrap(await sessionAt(source).append({ messages }, creationOf(source)));
   unwrap(await sessionAt(source).summarize({ keepRecentTokens: 0 }));
   const version = async () => unwrap(await sessionAt(source).state()).summary?.version ?? 0;
   await until("it is summarized", async () => (await version()) === 1);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { SessionRef, SessionSettings, SessionState } from "../../src/api/session.ts";
-import { birthOf, said } from "../support/worker-chat.ts";
+import { creationOf, said } from "../support/worker-chat.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
@@ -45,7 +45,7 @@ async function strictTenant(): Promise<string> {
 
 async function chatOfAda(): Promise<SessionRef> {
   const ref = { tenant: await strictTenant(), owner: "ada", session: crypto.randomUUID() };
-  unwrap(await sessionAt(ref).append({ messages: [said("Hello.")] }, birthOf(ref), await tenants.read(ref.tenant)));
+  unwrap(await sessionAt(ref).append({ messages: [said("Hello.")] }, creationOf(ref), await tenants.read(ref.tenant)));
   return ref;
 }
 

@@ -6,7 +6,7 @@ import type { ServerFrame, Ticket } from "../../src/api/live.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { SessionRef } from "../../src/api/session.ts";
 import type { UsersMay } from "../../src/api/users-may.ts";
-import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
+import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -49,7 +49,7 @@ async function answeredChat(usersMay?: UsersMay): Promise<SessionRef> {
   const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
   const answer = { id: "answer", role: "assistant", content: "You may have 10 euros." } as const;
   const rule = { id: "rule", role: "system", content: "Refund nobody." } as const;
-  unwrap(await sessionAt(ref).append({ messages: [rule, said("May I?", "question"), answer] }, birthOf(ref)));
+  unwrap(await sessionAt(ref).append({ messages: [rule, said("May I?", "question"), answer] }, creationOf(ref)));
   return ref;
 }
 

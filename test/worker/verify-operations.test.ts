@@ -7,24 +7,24 @@ import { type OperationReport, operationRequestSchema, type OperationName } from
 import { ownerName, type SessionRef } from "../../src/api/session.ts";
 import type { UserErasure } from "../../src/api/user.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
-import { type RunParts, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
+import { type RunDeps, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { onArchive } from "../support/worker-archive.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { turn } from "../support/worker-chat.ts";
-import { owedJobs } from "../support/worker-jobs.ts";
+import { pendingJobs } from "../support/worker-jobs.ts";
 import { request } from "../support/worker-lifetime.ts";
-import { pipelineParts } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { pipelineDeps } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { summarizeAndArchive } from "../support/worker-stored.ts";
 
 const log = createLog({ write: () => undefined });
 
-function partsOf(): RunParts {
+function partsOf(): RunDeps {
   return {
-    ...pipelineParts(),
+    ...pipelineDeps(),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
     owners: createOwnersClient(env.OWNERS),
     tickets: createTicketOffice("a secret of the tests"),
@@ -68,15 +68,15 @@ function inObject(ref: SessionRef, statement: string): Promise<void> {
   }).then(() => evictDurableObject(stubAt(ref)));
 }
 
-/** A life that nobody knows, with the items of another. */
+/** An epoch that nobody knows, with the items of another. */
 async function plantOrphan(ref: SessionRef, session: string): Promise<void> {
-  const [life, source] = [crypto.randomUUID(), await incarnationOf(ref)];
-  await archivedAs(sql`insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
-    values (${ref.tenant}, ${ref.owner}, ${session}, ${life}, 3, 9, 6, now())`);
+  const [epoch, source] = [crypto.randomUUID(), await epochOf(ref)];
+  await archivedAs(sql`insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
+    values (${ref.tenant}, ${ref.owner}, ${session}, ${epoch}, 3, 9, 6, now())`);
   await archivedAs(sql`
-    insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
-    select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
-    where incarnation = ${source}`);
+    insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+    select ${epoch}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
+    where epoch = ${source}`);
 }
 
 /** Its erasure is over, by what the list says, which had forgotten the session. */
@@ -92,7 +92,7 @@ async function halfErase(ref: SessionRef): Promise<void> {
 }
 
 async function isSettled(ref: SessionRef): Promise<boolean> {
-  return (await owedJobs(ref)).length === 0;
+  return (await pendingJobs(ref)).length === 0;
 }
 
 /** Brings the erasure on its way as a consumer does, until a look at every place finds nothing. */
@@ -102,7 +102,7 @@ async function isErased({ tenant, owner }: SessionRef): Promise<boolean> {
     const [erasure] = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").toArray();
     return String(JSON.parse(erasure?.row ?? "{}").jobId);
   });
-  await eraseUser({ v: 1, kind: "erase-user", tenant, owner, jobId }, pipelineParts());
+  await eraseUser({ v: 1, kind: "erase-user", tenant, owner, jobId }, pipelineDeps());
   return (await request<UserErasure>("GET", `/users/${encodeURIComponent(owner)}/erasure`)).body.state === "erased";
 }
 
@@ -112,7 +112,7 @@ describe("the operation that a finding names mends", () => {
       "missing-summary",
       "archive",
       "a summary row that PostgreSQL lost",
-      async (ref) => archivedAs(sql`delete from summaries where incarnation = ${await incarnationOf(ref)}`),
+      async (ref) => archivedAs(sql`delete from summaries where epoch = ${await epochOf(ref)}`),
       isSettled,
     ],
     [
@@ -122,7 +122,7 @@ describe("the operation that a finding names mends", () => {
       (ref) => inObject(ref, "UPDATE summaries SET through_seq = 99"),
       isSettled,
     ],
-    ["orphan", "archive", "a life that no object knows", (ref) => plantOrphan(ref, "another"), isSettled],
+    ["orphan", "archive", "an epoch that no object knows", (ref) => plantOrphan(ref, "another"), isSettled],
     [
       "stale-source",
       "rebuild",
@@ -156,7 +156,7 @@ describe("the operation that a finding names mends", () => {
 describe("the operation archive", () => {
   it("run dry tells what it would do, and does nothing", async () => {
     const ref = await chatOfUser();
-    await archivedAs(sql`delete from summaries where incarnation = ${await incarnationOf(ref)}`);
+    await archivedAs(sql`delete from summaries where epoch = ${await epochOf(ref)}`);
     await plantOrphan(ref, "another");
     const before = await run("verify", ref);
     expect((await run("archive", ref, true)).counts).toMatchObject({ "would-archive": 1, "would-erase-orphan": 1 });
@@ -165,13 +165,13 @@ describe("the operation archive", () => {
 
   it("fills a PostgreSQL that lost everything of a user, and sends nothing of what is there", async () => {
     const ref = await chatOfUser();
-    const { rev } = await sessionAt(ref).proof();
+    const { rev } = await sessionAt(ref).checkIntegrity();
     expect((await run("archive", ref)).counts).toEqual({ sound: 1 });
-    expect((await sessionAt(ref).proof()).rev).toBe(rev);
+    expect((await sessionAt(ref).checkIntegrity()).rev).toBe(rev);
     for (const table of ["sessions", "summaries", "summary_items"]) {
-      await archivedAs(sql`delete from ${sql.identifier(table)} where incarnation = ${await incarnationOf(ref)}`);
+      await archivedAs(sql`delete from ${sql.identifier(table)} where epoch = ${await epochOf(ref)}`);
     }
-    expect((await run("archive", ref)).counts).toEqual({ owed: 1 });
+    expect((await run("archive", ref)).counts).toEqual({ scheduled: 1 });
     await until("the archive has it", () => isSettled(ref));
     expect(await run("verify", ref)).toMatchObject({ counts: { sound: 1 }, findings: [] });
   });

@@ -5,19 +5,19 @@ import { describe, expect, it } from "vitest";
 import type { Finding } from "../../src/api/finding.ts";
 import { ownerName, type SessionRef, type SessionSettings } from "../../src/api/session.ts";
 import type { UserRef } from "../../src/api/user.ts";
-import { deleteLooseLife, eraseOrphan } from "../../src/archive/orphans.ts";
-import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
-import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
+import { deleteLooseEpoch, eraseOrphan } from "../../src/archive/orphans.ts";
+import { type ArchivePage, verifyHeldSessions, verifyLooseEpochs } from "../../src/maintenance/verify-archive.ts";
+import { verifySession, type VerifyDeps } from "../../src/maintenance/verify-session.ts";
 import { SessionStore } from "../../src/session/store.ts";
 import { asWorker, onArchive } from "../support/worker-archive.ts";
 import { turn } from "../support/worker-chat.ts";
-import { owedJobs } from "../support/worker-jobs.ts";
+import { pendingJobs } from "../support/worker-jobs.ts";
 import { request } from "../support/worker-lifetime.ts";
-import { pipelineParts } from "../support/worker-pipeline.ts";
-import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { pipelineDeps } from "../support/worker-pipeline.ts";
+import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { archivedTexts, archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
-const parts: VerifyParts = pipelineParts();
+const parts: VerifyDeps = pipelineDeps();
 /** Nothing is summarized of its own accord. */
 const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
 const EVERYTHING = { after: null, limit: 500 };
@@ -64,7 +64,7 @@ async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
 }
 
 function looseAfter(user: UserRef, after: string): Promise<ArchivePage<string>> {
-  return asWorker((database) => verifyLooseLives(user, { after, limit: 50 }, database));
+  return asWorker((database) => verifyLooseEpochs(user, { after, limit: 50 }, database));
 }
 
 let archiving: Promise<SessionRef> | undefined;
@@ -74,14 +74,14 @@ function mendedChat(): Promise<SessionRef> {
   return archiving;
 }
 
-async function archivedAgain(ref: SessionRef): Promise<void> {
-  expect(await sessionAt(ref).archiveAgain(0)).toBe("owed");
+async function resyncedArchive(ref: SessionRef): Promise<void> {
+  expect(await sessionAt(ref).resyncArchive(0)).toBe("scheduled");
   await archivedWhole(ref);
 }
 
 async function rebuilt(ref: SessionRef): Promise<void> {
-  expect(await sessionAt(ref).maintain("rebuild", false)).toEqual({ ok: true, value: "owed" });
-  await until("the summary is made again, and archived", async () => (await owedJobs(ref)).length === 0);
+  expect(await sessionAt(ref).maintain("rebuild", false)).toEqual({ ok: true, value: "scheduled" });
+  await until("the summary is made again, and archived", async () => (await pendingJobs(ref)).length === 0);
 }
 
 describe("verify: a session", () => {
@@ -96,12 +96,12 @@ describe("verify: a session", () => {
 
   it("without a row of its own in the archive gets it back, with its messages", async () => {
     const ref = await mendedChat();
-    const life = await incarnationOf(ref);
+    const epoch = await epochOf(ref);
     for (const table of ["sessions", "summaries", "summary_items", "messages"]) {
-      await archivedAs(sql`delete from ${sql.identifier(table)} where incarnation = ${life}`);
+      await archivedAs(sql`delete from ${sql.identifier(table)} where epoch = ${epoch}`);
     }
     expect(told(await verified(ref))).toContainEqual({ kind: "missing-summary", mend: "archive" });
-    await archivedAgain(ref);
+    await resyncedArchive(ref);
     expect(await verified(ref)).toEqual([]);
   });
 
@@ -126,9 +126,9 @@ describe("verify: a session", () => {
 
   it("whose version covers something else in the archive has a wrong range there until everything is archived again", async () => {
     const ref = await mendedChat();
-    await archivedAs(sql`update summaries set through_seq = 3 where incarnation = ${await incarnationOf(ref)}`);
+    await archivedAs(sql`update summaries set through_seq = 3 where epoch = ${await epochOf(ref)}`);
     expect(told(await verified(ref))).toEqual([{ kind: "wrong-range", mend: "archive" }]);
-    await archivedAgain(ref);
+    await resyncedArchive(ref);
     expect(await verified(ref)).toEqual([]);
   });
 
@@ -146,25 +146,23 @@ describe("verify: a session", () => {
 
   it("whose archived items and messages were changed by hand differs from the archive until it is archived again", async () => {
     const ref = await mendedChat();
-    const life = await incarnationOf(ref);
-    await archivedAs(
-      sql`update summary_items set source_seqs = '{7}' where incarnation = ${life} and from_version = 1`,
-    );
-    await archivedAs(sql`update messages set content = '"Ice cream."' where incarnation = ${life} and seq = 2`);
+    const epoch = await epochOf(ref);
+    await archivedAs(sql`update summary_items set source_seqs = '{7}' where epoch = ${epoch} and from_version = 1`);
+    await archivedAs(sql`update messages set content = '"Ice cream."' where epoch = ${epoch} and seq = 2`);
     expect(told(await verified(ref)).toSorted((a, b) => (a.kind < b.kind ? -1 : 1))).toEqual([
       { kind: "different-archive", mend: "archive" },
       { kind: "stale-source", mend: "archive" },
     ]);
-    await archivedAgain(ref);
+    await resyncedArchive(ref);
     expect(await verified(ref)).toEqual([]);
   });
 
   it("whose archive is ahead of it, as after a restore of the object, takes the place of what is there", async () => {
     const ref = await mendedChat();
-    const life = await incarnationOf(ref);
-    await archivedAs(sql`update sessions set rev = 700 where incarnation = ${life}`);
+    const epoch = await epochOf(ref);
+    await archivedAs(sql`update sessions set rev = 700 where epoch = ${epoch}`);
     expect(told(await verified(ref))).toEqual([{ kind: "missing-summary", mend: "archive" }]);
-    expect(await sessionAt(ref).archiveAgain(700)).toBe("owed");
+    expect(await sessionAt(ref).resyncArchive(700)).toBe("scheduled");
     await archivedWhole(ref);
     expect(await verified(ref)).toEqual([]);
   });
@@ -180,8 +178,8 @@ describe("verify: a session", () => {
   it("whose work nobody owes is found, and owed again", async () => {
     const ref = await mendedChat();
     await planted(ref, "UPDATE session SET archive_rev = archive_rev + 1");
-    expect(told(await verified(ref))).toEqual([{ kind: "unowed-work", mend: "archive" }]);
-    await archivedAgain(ref);
+    expect(told(await verified(ref))).toEqual([{ kind: "missing-job", mend: "archive" }]);
+    await resyncedArchive(ref);
     expect(await verified(ref)).toEqual([]);
   });
 
@@ -216,23 +214,23 @@ describe("verify: a session", () => {
 
 describe("verify: what the archive holds", () => {
   it.each(["-", `auth0|user/${crypto.randomUUID()}`])(
-    "of a life that no object knows, owned by %s, is an orphan until it is erased",
+    "of an epoch that no object knows, owned by %s, is an orphan until it is erased",
     async (owner) => {
       const chat = await mendedChat();
       const orphan = { tenant: "test", owner, session: crypto.randomUUID() };
-      const life = crypto.randomUUID();
-      const source = await incarnationOf(chat);
-      await archivedAs(sql`insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
-        values (${orphan.tenant}, ${orphan.owner}, ${orphan.session}, ${life}, 3, 9, 6, now())`);
-      await archivedAs(sql`insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
-        select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, ${owner} from summary_items
-        where incarnation = ${source}`);
-      expect(await archivedTexts(life)).not.toEqual([]);
+      const epoch = crypto.randomUUID();
+      const source = await epochOf(chat);
+      await archivedAs(sql`insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
+        values (${orphan.tenant}, ${orphan.owner}, ${orphan.session}, ${epoch}, 3, 9, 6, now())`);
+      await archivedAs(sql`insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+        select ${epoch}, item_id, from_version, kind, text, source_seqs, status, tenant, ${owner} from summary_items
+        where epoch = ${source}`);
+      expect(await archivedTexts(epoch)).not.toEqual([]);
       const findings = await verified(orphan);
       expect(told(findings)).toEqual([{ kind: "orphan", mend: "archive" }]);
       const row = {
         ...orphan,
-        incarnation: life,
+        epoch,
         rev: 3,
         headSeq: 9,
         throughSeq: 6,
@@ -245,18 +243,18 @@ describe("verify: what the archive holds", () => {
       await asWorker((database) => eraseOrphan(database, row));
       await asWorker((database) => eraseOrphan(database, row));
       expect(await verified(orphan)).toEqual([]);
-      expect(await archivedTexts(life)).toEqual([]);
+      expect(await archivedTexts(epoch)).toEqual([]);
       expect(await verified(chat)).toEqual([]);
     },
   );
 
-  it("of a life without a row of its session is an orphan until it is deleted", async () => {
+  it("of an epoch without a row of its session is an orphan until it is deleted", async () => {
     const chat = await mendedChat();
-    const life = `loose-${crypto.randomUUID()}`;
-    const source = await incarnationOf(chat);
-    await archivedAs(sql`insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
-      select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
-      where incarnation = ${source}`);
+    const epoch = `loose-${crypto.randomUUID()}`;
+    const source = await epochOf(chat);
+    await archivedAs(sql`insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+      select ${epoch}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
+      where epoch = ${source}`);
     const loose = async (): Promise<readonly Finding[]> => {
       const found: Finding[] = [];
       let after: string | null = "";
@@ -268,8 +266,8 @@ describe("verify: what the archive holds", () => {
       return found;
     };
     expect(told(await loose())).toEqual([{ kind: "orphan", mend: "archive" }]);
-    await asWorker((database) => deleteLooseLife(database, life));
-    await asWorker((database) => deleteLooseLife(database, source));
+    await asWorker((database) => deleteLooseEpoch(database, epoch));
+    await asWorker((database) => deleteLooseEpoch(database, source));
     expect(await loose()).toEqual([]);
     expect(await verified(chat)).toEqual([]);
   });

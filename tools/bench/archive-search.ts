@@ -79,14 +79,14 @@ async function fill(client: Client, items: number, { signal, onProgress }: Archi
     const sessionOf = (number: number): string => `s${Math.floor(number / ITEMS_PER_SESSION)}`;
     const sessions = numbers.filter((number) => number % ITEMS_PER_SESSION === 0);
     await client.query(
-      `insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
+      `insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
        select $1, owner, session, session, 1, 1, 1, now() from unnest($2::text[], $3::text[]) as t (owner, session)`,
       [TENANT, sessions.map(ownerOf), sessions.map(sessionOf)],
     );
     await client.query(
-      `insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner, made_at)
-       select incarnation, item_id, 1, 'fact', text, '{1}', 'current', $1, owner, to_timestamp(made_at)
-       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) as t (incarnation, item_id, text, owner, made_at)`,
+      `insert into summary_items (epoch, item_id, from_version, kind, text, source_seqs, status, tenant, owner, made_at)
+       select epoch, item_id, 1, 'fact', text, '{1}', 'current', $1, owner, to_timestamp(made_at)
+       from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) as t (epoch, item_id, text, owner, made_at)`,
       [
         TENANT,
         numbers.map(sessionOf),

@@ -88,8 +88,9 @@ async function measureUpdate({ sessions, signal }: UpdateParts, id: string, talk
   const readableMs = await pollUntil("the summary can be read", startedAt, signal, async () => {
     const { body } = await sessions.context(id, "?maxTokens=256");
     const { summary } = summarizedSchema.parse(JSON.parse(body.toString("utf8")));
-    // A makeshift is no measure of the way to the model.
-    if (summary?.degraded === true) throw new RequestFailure("summary degraded", `session ${id} has only a makeshift`);
+    // A fallback summary is no measure of the way to the model.
+    if (summary?.degraded === true)
+      throw new RequestFailure("summary degraded", `session ${id} has only a fallback summary`);
     return summary !== null;
   });
   const archivedMs = await pollUntil("the summary is archived", startedAt, signal, async () => {
@@ -138,8 +139,8 @@ async function checkRows(databaseUrl: string, ids: readonly string[], { failures
   await client.connect();
   try {
     const found = await client.query(
-      `select distinct s.session from sessions s join summaries v on v.incarnation = s.incarnation
-       join summary_items i on i.incarnation = v.incarnation where s.session = any($1)`,
+      `select distinct s.session from sessions s join summaries v on v.epoch = s.epoch
+       join summary_items i on i.epoch = v.epoch where s.session = any($1)`,
       [ids],
     );
     const count = found.rowCount ?? 0;

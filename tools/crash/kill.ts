@@ -1,6 +1,6 @@
 // One kill under load, and the comparison with what clients were told.
 import { setTimeout as sleep } from "node:timers/promises";
-import { proveMessages } from "../drills/check-kept.ts";
+import { checkMessages } from "../drills/check-kept.ts";
 import { check, until } from "../drills/fault.ts";
 import { type Load, startLoad } from "../drills/load.ts";
 import type { PlannedKill } from "./plan.ts";
@@ -60,7 +60,7 @@ export async function killOnce(
       `${unanswered} requests failed, though PostgreSQL alone was gone`,
     );
     let messages = 0;
-    for (const chat of load.chats) messages += await proveMessages(rig.service(), chat);
+    for (const chat of load.chats) messages += await checkMessages(rig.service(), chat);
     const result = {
       ...kill,
       acknowledgedBefore: before.reduce((sum, count) => sum + count, 0),

@@ -45,7 +45,7 @@ It starts a PostgreSQL and a service with a state of their own, and a stand-in f
 begin; at a random moment the service, PostgreSQL or both are killed and started again; the chats repeat what was not
 answered, and go on. Then each chat is compared with what its client was told: every acknowledged message is there, once, in
 its place, and the context has no gap. While only PostgreSQL is gone, no request may fail. In the end every summary that is
-owed is waited for, in the session and in PostgreSQL, and no call of the summarizer was made twice, but for one that a kill
+pending is waited for, in the session and in PostgreSQL, and no call of the summarizer was made twice, but for one that a kill
 kept from being saved.
 
 At the first fault it stops, tells it, and leaves the state of the service for a look. The exit code is 0 if all of it held,

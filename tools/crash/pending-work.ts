@@ -1,8 +1,8 @@
-// What is owed after kills: each summary that is due, and the archive of it.
+// What is pending after kills: each summary that is due, and the archive of it.
 import { z } from "zod";
 import { contextSchema } from "../../src/api/context.ts";
 import type { PaidCall } from "../drills/agent.ts";
-import { proveArchive, proveNothingPaidTwice } from "../drills/check-kept.ts";
+import { checkArchive, checkNothingPaidTwice } from "../drills/check-kept.ts";
 import { check } from "../drills/fault.ts";
 import { type Chat, SETTINGS } from "../drills/load.ts";
 import { send, type Target } from "../drills/requests.ts";
@@ -12,20 +12,24 @@ import type { CrashRig } from "./rig.ts";
 const summarySchema = z.object({ summary: z.object({ throughSeq: z.int() }).nullable() });
 
 /** Waits for all of it. Rejects with what did not come. Returns how many versions of summaries the archive has. */
-export async function proveDebts(rig: CrashRig, chats: readonly Chat[], calls: readonly PaidCall[]): Promise<number> {
+export async function checkPendingWork(
+  rig: CrashRig,
+  chats: readonly Chat[],
+  calls: readonly PaidCall[],
+): Promise<number> {
   let summaries = 0;
   const target = rig.service();
   await untilIdle(target, chats);
   for (const chat of chats) {
-    await proveNoneOverdue(target, chat);
-    summaries += await proveArchive(target, rig.databaseUrl, chat);
+    await checkNoneOverdue(target, chat);
+    summaries += await checkArchive(target, rig.databaseUrl, chat);
   }
-  proveNothingPaidTwice(chats, calls, rig.crashes);
+  checkNothingPaidTwice(chats, calls, rig.crashes);
   return summaries;
 }
 
 /** A session that owes nothing and has more to summarize than it should has forgotten a summary. */
-async function proveNoneOverdue(target: Target, { id }: Chat): Promise<void> {
+async function checkNoneOverdue(target: Target, { id }: Chat): Promise<void> {
   const context = contextSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
   const { summary } = summarySchema.parse((await send(target, `/v1/sessions/${id}`)).body);
   const throughSeq = summary?.throughSeq ?? 0;

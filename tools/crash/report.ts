@@ -25,7 +25,7 @@ export function showReport({ kills, options, summaries, fault, leftIn, seconds }
     "",
     `${kills.length} of ${options.kills} kills in ${seconds} s, seed ${options.seed}`,
     fault === null
-      ? `held: nothing lost, nothing twice, no gap; ${summaries ?? 0} versions of summaries in PostgreSQL, none owed, none paid twice`
+      ? `held: nothing lost, nothing twice, no gap; ${summaries ?? 0} versions of summaries in PostgreSQL, none pending, none paid twice`
       : `BROKEN: ${fault}\nThe state is left in ${leftIn}. Again: npm run crash -- --kills ${options.kills} --seed ${options.seed}${ofVictims(options.victims)} --chats ${options.chats} --within ${options.withinMs}`,
   ].join("\n");
 }

@@ -7,7 +7,7 @@ import { startAgent } from "../drills/agent.ts";
 import type { Chat } from "../drills/load.ts";
 import { killOnce, type KillResult } from "./kill.ts";
 import type { CrashOptions } from "./options.ts";
-import { proveDebts } from "./pending-work.ts";
+import { checkPendingWork } from "./pending-work.ts";
 import { planKills } from "./plan.ts";
 import { openCrashRig } from "./rig.ts";
 
@@ -66,8 +66,8 @@ export async function runCrash(options: CrashOptions, { signal, onKill, onStep }
         chats.push(...load.chats);
         onKill(result, index + 1);
       }
-      onStep("waiting for what is owed …");
-      summaries = await proveDebts(rig, chats, agent.calls);
+      onStep("waiting for what is pending …");
+      summaries = await checkPendingWork(rig, chats, agent.calls);
     } catch (error) {
       if (signal.aborted) throw error;
       fault = error instanceof Error ? error.message : String(error);

@@ -5,11 +5,11 @@ import { hasSummaries, readSummaries } from "./sessions.ts";
 
 const WHOLE_OUTAGE_MS = 60_000;
 
-/** Chats have makeshift summaries without the agent, and better ones once it is back. */
+/** Chats have fallback summaries without the agent, and better ones once it is back. */
 export const agentGone: Drill = {
   name: "agent-gone",
   says: "the MCP agent takes no connection under load",
-  async run({ isShort, agent, bell, service, load: startLoad, saw, prove }) {
+  async run({ isShort, agent, bell, service, load: startLoad, saw, checkLoad }) {
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
     const before = load.acknowledged();
@@ -18,7 +18,7 @@ export const agentGone: Drill = {
     await bell.started("summarizer-away");
     saw("the alert summarizer-away has started");
     if (!isShort) await bell.lookFor(WHOLE_OUTAGE_MS);
-    await until("a chat has a makeshift", async () => {
+    await until("a chat has a fallback summary", async () => {
       const summaries = await readSummaries(service(), load.chats);
       return summaries.some((summary) => summary?.degraded === true) ? true : undefined;
     });
@@ -27,7 +27,9 @@ export const agentGone: Drill = {
       load.unanswered() === 0,
       `${load.unanswered()} requests of the chats failed, though the agent alone was gone`,
     );
-    saw(`${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, makeshifts serve`);
+    saw(
+      `${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, fallback summaries serve`,
+    );
     await load.stop();
     agent.be("well");
     saw("the agent is back");
@@ -37,9 +39,9 @@ export const agentGone: Drill = {
       const summaries = await readSummaries(service(), load.chats);
       return summaries.every((summary) => summary?.degraded === false) ? true : undefined;
     };
-    await until("no chat has a makeshift any more", replaced, { pollMs: 1_000 });
-    saw("failed summaries were retried, and each makeshift is replaced");
-    await prove(load);
+    await until("no chat has a fallback summary any more", replaced, { pollMs: 1_000 });
+    saw("failed summaries were retried, and each fallback summary is replaced");
+    await checkLoad(load);
     const kinds = await bell.over("summarizer-away");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },

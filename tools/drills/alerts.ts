@@ -60,7 +60,7 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
       const isTold = (): boolean => told().filter(({ type }) => type === "alert.ended").length * 2 === told().length;
       // The notice is sent after the list has changed.
       for (let tries = 0; tries < 20 && !isTold(); tries += 1) await sleep(everyMs);
-      proveToldOnce(told(), kind);
+      checkToldOnce(told(), kind);
       check(mailbox.faults.length === 0, mailbox.faults.join("; "));
       return [...new Set(told().map(({ alert }) => alert.kind))];
     },
@@ -68,7 +68,7 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
 }
 
 /** Fails unless each alert was told once at its start and once at its end, and one was of this kind. */
-export function proveToldOnce(told: readonly Told[], kind: AlertKind): void {
+export function checkToldOnce(told: readonly Told[], kind: AlertKind): void {
   const ids = [...new Set(told.map(({ alert }) => alert.id))];
   for (const id of ids) {
     const types = told.filter(({ alert }) => alert.id === id).map(({ type }) => type);

@@ -17,7 +17,7 @@ const messagePageSchema = pageSchema(messageSchema);
 const summaryPageSchema = pageSchema(summarySchema);
 const stateSchema = z.object({ archived: z.boolean() });
 
-export interface Proof {
+export interface KeptReport {
   readonly messages: number;
   readonly summaries: number;
   readonly calls: number;
@@ -38,21 +38,21 @@ export interface Tried {
 }
 
 /** The load has to be over. */
-export async function proveKept({ target, databaseUrl, load, calls, crashes }: Tried): Promise<Proof> {
+export async function checkKept({ target, databaseUrl, load, calls, crashes }: Tried): Promise<KeptReport> {
   const faults = load.chats.flatMap((chat) => chat.faults);
   check(faults.length === 0, faults.join("; "));
   let messages = 0;
   let summaries = 0;
   for (const chat of load.chats) {
-    messages += await proveMessages(target, chat);
-    summaries += await proveArchive(target, databaseUrl, chat);
+    messages += await checkMessages(target, chat);
+    summaries += await checkArchive(target, databaseUrl, chat);
   }
-  proveNothingPaidTwice(load.chats, calls, crashes);
+  checkNothingPaidTwice(load.chats, calls, crashes);
   return { messages, summaries, calls: calls.length };
 }
 
 /** Every message of a chat is there once, as it was acknowledged, and its context has no gap. Returns how many there are. */
-export async function proveMessages(target: Target, { id, acknowledged }: Chat): Promise<number> {
+export async function checkMessages(target: Target, { id, acknowledged }: Chat): Promise<number> {
   const stored: z.infer<typeof messageSchema>[] = [];
   for (let afterSeq = 0; ; afterSeq = stored.at(-1)?.seq ?? afterSeq) {
     const { body } = await send(target, `/v1/sessions/${id}/messages?afterSeq=${afterSeq}&limit=100`);
@@ -78,7 +78,7 @@ export async function proveMessages(target: Target, { id, acknowledged }: Chat):
 }
 
 /** Waits until the session says that the archive has all, and the versions it tells of are those in PostgreSQL. */
-export async function proveArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
+export async function checkArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
   let seen: unknown;
   // Asked again: a summary that was under way when the chat fell silent is archived a little later.
   return until(
@@ -95,7 +95,7 @@ export async function proveArchive(target: Target, databaseUrl: string, { id }: 
 }
 
 const VERSIONS = `
-  select v.version, v.through_seq as "throughSeq", v.degraded from summaries v join sessions using (incarnation)
+  select v.version, v.through_seq as "throughSeq", v.degraded from summaries v join sessions using (epoch)
   where session = $1 and erased_at is null order by v.version desc limit 100`;
 
 /** The newest first. */
@@ -108,7 +108,7 @@ async function readVersions(target: Target, id: string): Promise<unknown[]> {
 }
 
 /** Fails if a message of these chats was in two calls that were answered, but for a crash just after the first. */
-export function proveNothingPaidTwice(
+export function checkNothingPaidTwice(
   chats: readonly Chat[],
   calls: readonly PaidCall[],
   crashes: readonly Crash[],

@@ -22,7 +22,7 @@ const TAKE_AWAY = `drop trigger if exists ${NAME} on sessions; drop function if 
 export const failingWrite: Drill = {
   name: "failing-write",
   says: "PostgreSQL refuses the rows of one session among others",
-  async run({ bell, service, load: startLoad, saw, prove }) {
+  async run({ bell, service, load: startLoad, saw, checkLoad }) {
     const load = await startLoad();
     const [victim, ...others] = load.chats;
     if (victim === undefined || others.length === 0) throw new DrillFault("the load has to have two chats or more");
@@ -40,7 +40,7 @@ export const failingWrite: Drill = {
       await hasSummaries(service(), load.chats, 0);
       const rows = await queryDatabase(
         databaseUrl,
-        "select 1 from sessions join summaries using (incarnation) where session = any($1) group by session having max(version) >= 2",
+        "select 1 from sessions join summaries using (epoch) where session = any($1) group by session having max(version) >= 2",
         [others.map(({ id }) => id)],
       );
       return rows.length === others.length ? true : undefined;
@@ -51,7 +51,7 @@ export const failingWrite: Drill = {
     await queryDatabase(databaseUrl, TAKE_AWAY);
     await retryFailures(service(), "archive");
     saw("PostgreSQL takes the rows again, and the job is retried");
-    await prove(load);
+    await checkLoad(load);
     const kinds = await bell.over("jobs-failing");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },

@@ -5,7 +5,7 @@ import { check, until } from "./fault.ts";
 import { sendBodies } from "./levers.ts";
 import { send, type Target } from "./requests.ts";
 
-/** Each owes a summary and its archiving: two good jobs. */
+/** Each schedules a summary and its archiving: two good jobs. */
 const SESSIONS = { short: 25, whole: 500 };
 const AT_ONCE = 5;
 /** Of a form that there never was. */
@@ -15,7 +15,7 @@ const POISON = { v: 99, kind: "drill", note: "nobody understands this" };
 export const poisonJob: Drill = {
   name: "poison-job",
   says: "a body that nobody understands in each queue, among a thousand good jobs",
-  async run({ isShort, bell, service, load: startLoad, plant, saw, prove }) {
+  async run({ isShort, bell, service, load: startLoad, plant, saw, checkLoad }) {
     await plant("levers");
     const load = await startLoad();
     const prefix = `poisoned-${crypto.randomUUID()}`;
@@ -23,17 +23,17 @@ export const poisonJob: Drill = {
     const ids = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
     const waiting = [...ids];
     const work = async (): Promise<void> => {
-      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await oweJobs(service(), id);
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await scheduleJobs(service(), id);
     };
-    const owing = Promise.all(Array.from({ length: AT_ONCE }, work));
+    const scheduling = Promise.all(Array.from({ length: AT_ONCE }, work));
     await sendBodies(service(), "SUMMARIZE_QUEUE", [POISON]);
     await sendBodies(service(), "ARCHIVE_QUEUE", [{ ...POISON, note: "nor this" }]);
-    await owing;
+    await scheduling;
     saw(`two bodies that nobody understands are in the queues, among ${2 * count} good jobs and those of the chats`);
     await until("all good jobs are done", async () => {
       const rows = await queryDatabase(
         service().databaseUrl,
-        "select 1 from sessions join summaries using (incarnation) where starts_with(session, $1)",
+        "select 1 from sessions join summaries using (epoch) where starts_with(session, $1)",
         [prefix],
       );
       return rows.length === count ? true : undefined;
@@ -52,14 +52,14 @@ export const poisonJob: Drill = {
       check(dropped === 200, `to drop it was answered with ${dropped}, and not with 200`);
     }
     saw("a retry is refused, as nobody knows whose they are; they are dropped with a reason");
-    await prove(load);
+    await checkLoad(load);
     check(load.unanswered() === 0, `${load.unanswered()} requests of the chats failed`);
     const kinds = await bell.over("jobs-failing");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },
 };
 
-async function oweJobs(target: Target, id: string): Promise<void> {
+async function scheduleJobs(target: Target, id: string): Promise<void> {
   const messages = Array.from({ length: 8 }, (_, index) => ({
     id: `${id}:${index}`,
     role: index % 2 === 0 ? "user" : "assistant",

@@ -9,7 +9,7 @@ const WHOLE_OUTAGE_MS = 60_000;
 export const postgresAway: Drill = {
   name: "postgres-away",
   says: "PostgreSQL is gone for a minute under load",
-  async run({ isShort, bell, service, load: startLoad, saw, prove }) {
+  async run({ isShort, bell, service, load: startLoad, saw, checkLoad }) {
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
     const before = load.acknowledged();
@@ -29,7 +29,7 @@ export const postgresAway: Drill = {
     saw(`${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, summaries went on`);
     await service().startPostgres();
     saw("PostgreSQL is back; nothing is sent by hand");
-    await prove(load);
+    await checkLoad(load);
     const kinds = await bell.over("postgres-away");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },

@@ -15,7 +15,7 @@ const WHOLE_PAUSE_MS = 75_000;
 export const queuePaused: Drill = {
   name: "queue-paused",
   says: "the queues deliver nothing, and then go on",
-  async run({ isShort, bell, service, load: startLoad, plant, saw, prove }) {
+  async run({ isShort, bell, service, load: startLoad, plant, saw, checkLoad }) {
     await plant("levers");
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
@@ -34,7 +34,7 @@ export const queuePaused: Drill = {
     saw(`${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed`);
     await releaseQueues(service());
     saw("the queues deliver again");
-    await prove(load);
+    await checkLoad(load);
     const kinds = await bell.over("queue-backlog");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },
@@ -48,7 +48,7 @@ function lateBody(): unknown {
     tenant: LOCAL_TENANT,
     owner: "-",
     session: "of-long-ago",
-    incarnation: "of-long-ago",
+    epoch: "of-long-ago",
     throughSeq: 1,
     jobId: "of-long-ago",
     sends: 1,

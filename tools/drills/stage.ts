@@ -4,7 +4,7 @@ import path from "node:path";
 import { type Service, startService } from "../../scripts/dev/service.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { type Bell, createBell } from "./alerts.ts";
-import { type Crash, type Proof, proveKept } from "./check-kept.ts";
+import { type Crash, type KeptReport, checkKept } from "./check-kept.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type Mailbox, startMailbox } from "./mailbox.ts";
 import { type Plant, plantBundle } from "./planted-bundle.ts";
@@ -52,7 +52,7 @@ export interface Scene {
   /** Restarts it where something else is planted in it. */
   readonly plant: (plant: Plant) => Promise<void>;
   /** Ends the load, and proves that all of it is there. */
-  readonly prove: (load: Load) => Promise<Proof>;
+  readonly checkLoad: (load: Load) => Promise<KeptReport>;
 }
 
 export interface Stage {
@@ -117,14 +117,14 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
       async plant(plant) {
         if (plant !== planted) await restart("stop", plant);
       },
-      async prove(load) {
+      async checkLoad(load) {
         await load.stop();
         const { databaseUrl } = service;
-        const proof = await proveKept({ target: service, databaseUrl, load, calls: agent.calls, crashes });
+        const report = await checkKept({ target: service, databaseUrl, load, calls: agent.calls, crashes });
         saw(
-          `kept: ${proof.messages} messages of ${load.chats.length} chats and ${proof.summaries} summaries, in the archive too; none paid twice`,
+          `kept: ${report.messages} messages of ${load.chats.length} chats and ${report.summaries} summaries, in the archive too; none paid twice`,
         );
-        return proof;
+        return report;
       },
     };
   }

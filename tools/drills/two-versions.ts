@@ -15,7 +15,7 @@ export const twoVersions: Drill = {
   name: "two-versions",
   says: "a later version around live sessions, and back",
   async run(scene) {
-    const { bell, service, load: startLoad, restartAround, plant, saw, prove } = scene;
+    const { bell, service, load: startLoad, restartAround, plant, saw, checkLoad } = scene;
     await plant("levers");
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
@@ -32,7 +32,7 @@ export const twoVersions: Drill = {
       tenant: LOCAL_TENANT,
       owner: "-",
       session: id,
-      incarnation: "of the later version",
+      epoch: "of the later version",
       throughSeq: 1,
       jobId: `left-by-the-later-version-${id}-${index}`,
     }));
@@ -47,7 +47,7 @@ export const twoVersions: Drill = {
     const still = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
     check(still.length === 0, `${still.length} of them stay on the list after they were retried`);
     saw("retried by filter: their sessions owe nothing of it, and they are off the list");
-    await prove(load);
+    await checkLoad(load);
     const kinds = await bell.over("jobs-failing");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
   },

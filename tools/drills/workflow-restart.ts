@@ -19,7 +19,7 @@ const summaryPageSchema = pageSchema(summarySchema);
 export const workflowRestart: Drill = {
   name: "workflow-restart",
   says: "kill -9 while an operation goes over sessions, one in a step",
-  async run({ isShort, service, load: startLoad, restart, saw, prove }) {
+  async run({ isShort, service, load: startLoad, restart, saw, checkLoad }) {
     const user = `drilled-${crypto.randomUUID()}`;
     const count = isShort ? SESSIONS.short : SESSIONS.whole;
     const ids = Array.from({ length: count }, (_, index) => `${user}-${index}`);
@@ -37,7 +37,7 @@ export const workflowRestart: Drill = {
       });
       check(amid.finishedAt === null, "the operation was over before it could be killed");
       if (isShort)
-        await until("what is owed so far is done", () => isSummarizedAnew(service(), user, ids, DONE_BEFORE));
+        await until("what is pending so far is done", () => isSummarizedAnew(service(), user, ids, DONE_BEFORE));
       saw(`an operation is at ${amid.progress.done} of ${count}: kill -9 of every process`);
       await restart("kill -9", "levers");
     };
@@ -68,7 +68,7 @@ export const workflowRestart: Drill = {
     const twice = summaries.filter((summary) => (summary?.version ?? 0) > 2).length;
     check(twice <= 1, `${twice} sessions were summarized twice`);
     saw(`it went on to ${over.progress.done} of ${count}; each was summarized anew, ${twice} of them twice`);
-    await prove(load);
+    await checkLoad(load);
   },
 };
 

@@ -127,7 +127,7 @@ export function loadProgram(run: (options: LoadOptions) => Promise<number>, core
 Scenarios:
 ${SCENARIO_NAMES.map((name) => `  ${name.padEnd(14)} ${SCENARIOS[name]}`).join("\n")}
 
-It starts one PostgreSQL and several workerds on it, with a state of their own, removed in the end. Each session lives in one
+It starts one PostgreSQL and several workerds on it, with a state of their own, removed in the end. Each session epochs in one
 of the workerds, told by its name. Chats belong to customers, each with an API key and the usual limits. Before the load each
 session gets its past, so that the sessions stand at every point on the way to a summary. A turn is an append that asks for
 the context, then the append of the answer; before every fifth turn the context is read. In the end every session is read

@@ -64,8 +64,8 @@ export async function readAllBack({ chats, settleSeconds, signal, onProgress }: 
     note("lost", lost.length, `${chat.id}: lost ${lost.slice(0, 3).join(", ")}`);
     note("doubled", doubled.length, `${chat.id}: ${doubled.slice(0, 3).join(", ")}`);
     note("gaps", unmentioned.length, `${chat.id}: the context says nothing of ${unmentioned.slice(0, 3).join(", ")}`);
-    const isOwing = state.summaryPending || !state.archived;
-    note("unsettled", isOwing ? 1 : 0, `${chat.id}: pending ${state.summaryPending}, archived ${state.archived}`);
+    const isUnsettled = state.summaryPending || !state.archived;
+    note("unsettled", isUnsettled ? 1 : 0, `${chat.id}: pending ${state.summaryPending}, archived ${state.archived}`);
   };
   let done = 0;
   await side(chats, async (chat) => {

@@ -27,8 +27,8 @@ interface ArchivedRow {
 /** The newest version of each session's summary, and when its transaction began. */
 const NEWEST = `
   select s.tenant, s.session, v.version, v.through_seq as "throughSeq", s.archived_at as "archivedAt"
-  from sessions s join summaries v using (incarnation)
-  where s.erased_at is null and v.version = (select max(version) from summaries n where n.incarnation = s.incarnation)`;
+  from sessions s join summaries v using (epoch)
+  where s.erased_at is null and v.version = (select max(version) from summaries n where n.epoch = s.epoch)`;
 
 export async function readUpdates(
   databaseUrl: string,

@@ -24,7 +24,7 @@ const run: OperationRun = {
   status: "complete",
   progress: { done: 12, failed: 1, total: null },
   report: {
-    counts: { owed: 9, nothing: 2, failed: 1 },
+    counts: { scheduled: 9, nothing: 2, failed: 1 },
     failures: [{ tenant: "acme", user: "ada", session: "chat-7", reason: "unavailable" }],
     findings: [],
     notes: [],

@@ -51,7 +51,7 @@ const alertList: AlertList = {
   hasMore: false,
   nextCursor: null,
   checkedAt: "2026-11-22T10:41:00.000Z",
-  noticesOwed: 0,
+  pendingNotices: 0,
 };
 
 const auditPage: Page<AuditEvent> = {
@@ -86,7 +86,7 @@ const auditPage: Page<AuditEvent> = {
       id: "7d0e6f8b-53d9-4f0e-8a5e-91b1f4b2c333",
       at: "2026-11-22T09:12:40.006Z",
       tenant: null,
-      actor: { kind: "stranger", id: "stranger" },
+      actor: { kind: "unauthenticated", id: "unauthenticated" },
       user: null,
       session: null,
       action: "authenticate",

@@ -4,7 +4,7 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { ThreadkeepError } from "../../api/errors.ts";
 import { answerSession, type ChatDesk } from "../../usecases/answer.ts";
-import type { Call } from "../../usecases/request-context.ts";
+import type { RequestContext } from "../../usecases/request-context.ts";
 import { createSignInLink, type SignInOffice } from "../../usecases/sign-in.ts";
 import { specOf } from "../../usecases/use-case.ts";
 import type { HttpEnv } from "../env.ts";
@@ -34,7 +34,7 @@ export function mountInspector(
   app: Hono<HttpEnv>,
   readFile: ReadFile,
   { signIns, signIn, issuers, chat }: InspectorOptions,
-  callOf: (c: Context<HttpEnv>) => Call,
+  callOf: (c: Context<HttpEnv>) => RequestContext,
 ): void {
   const supabase = issuers.filter(isSupabase);
   const policy = inspectorPolicy(supabase);

@@ -42,7 +42,7 @@ const retryOne = defineRoute({
   scopes: ["admin"],
   summary: "Try a failed job again",
   description:
-    "Its session sends it at once, whatever pause it was in; a summary that was given up is owed again. It leaves the list, and comes back if it fails again. Sent twice it changes nothing more, and is told that there is no such job.",
+    "Its session sends it at once, whatever pause it was in; a summary that was given up is pending again. It leaves the list, and comes back if it fails again. Sent twice it changes nothing more, and is told that there is no such job.",
   request: z.object({ params: jobParams }),
   answers: { 200: { description: "What became of it", schema: jobRetrySchema } },
   problems: ["job_not_found", "job_not_retryable"],
@@ -77,7 +77,7 @@ const drop = defineRoute({
   scopes: ["admin"],
   summary: "Give a failed job up",
   description:
-    "Of a summary that goes on from the last one: the messages stay word for word, and the session owes it again when it goes on after an hour, or when somebody asks. A job that nobody here understands leaves the list alone. What erases, archives or is otherwise promised cannot be dropped: the answer says what to do instead. The reason is kept in the audit.",
+    "Of a summary that goes on from the last one: the messages stay word for word, and the session schedules it again when it goes on after an hour, or when somebody asks. A job that nobody here understands leaves the list alone. What erases, archives or is otherwise promised cannot be dropped: the answer says what to do instead. The reason is kept in the audit.",
   request: z.object({ params: jobParams, query: z.strictObject({ reason: dropReasonSchema }) }),
   answers: { 200: { description: "What became of it", schema: jobDropSchema } },
   problems: ["job_not_found", "job_needed"],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Finding } from "../../api/finding.ts";
 import { type HeldRow, listHeldSessions, readHeldRow } from "../../archive/held.ts";
-import { deleteLooseLife, eraseOrphan, liftTombstone, listLooseLives } from "../../archive/orphans.ts";
+import { deleteLooseEpoch, eraseOrphan, liftTombstone, listLooseEpochs } from "../../archive/orphans.ts";
 import { inPasses } from "../in-passes.ts";
 import type { Operation } from "../operation.ts";
 import { isOfOwner, orphansAmong } from "../verify-archive.ts";
@@ -15,14 +15,14 @@ const refSchema = z.strictObject({ tenant: z.string(), owner: z.string(), sessio
 
 /**
  * Has the archive hold what the objects do: whatever it lacks of a session, or holds otherwise, is sent anew, whole; and what no object
- * knows is erased from it. What is owed already is left to that.
+ * knows is erased from it. What is pending already is left to that.
  */
 export const archive: Operation = inPasses(({ session, user }) => {
   if (session !== undefined) return [listed];
   return user === undefined ? [listed, held, loose] : [listed, held];
 });
 
-const listed = eachVerified((isDryRun) => (isDryRun ? tell : archiveAgain));
+const listed = eachVerified((isDryRun) => (isDryRun ? tell : resyncArchive));
 
 const isOurs = ({ mend }: Finding): boolean => mend === "archive";
 
@@ -32,22 +32,22 @@ const tell: Judge = async ({ result, findings }) => {
   return { result: findings.some(isOurs) ? "would-archive" : result, findings: others };
 };
 
-const archiveAgain: Judge = async (verified, { ref, database, parts }) => {
+const resyncArchive: Judge = async (verified, { ref, database, parts }) => {
   const { findings } = await tell(verified, { ref, database, parts });
   if (!verified.findings.some(isOurs)) return { result: verified.result, findings };
   const row = await readHeldRow(database, ref);
-  const proof = await parts.sessions.get(ref).proof();
+  const report = await parts.sessions.get(ref).checkIntegrity();
   if (verified.findings.some(({ kind, session }) => kind === "orphan" && session !== null) && row !== null) {
     const [orphan] = await orphansAmong([row], parts);
     if (orphan !== undefined) await eraseOrphan(database, orphan);
   }
-  const isSameLife = row !== null && row.incarnation === proof.incarnation;
-  if (isSameLife && row.isErased && proof.state === "active") await liftTombstone(database, row);
-  const sent = await parts.sessions.get(ref).archiveAgain(isSameLife ? row.rev : 0);
-  return { result: sent === "owed" ? "owed" : "mended", findings };
+  const isSameEpoch = row !== null && row.epoch === report.epoch;
+  if (isSameEpoch && row.isErased && report.state === "active") await liftTombstone(database, row);
+  const sent = await parts.sessions.get(ref).resyncArchive(isSameEpoch ? row.rev : 0);
+  return { result: sent === "scheduled" ? "scheduled" : "mended", findings };
 };
 
-/** Lives that the archive says are there, and no object knows. */
+/** Epochs that the archive says are there, and no object knows. */
 const held: Operation = {
   async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
     const after = cursor === null ? null : refSchema.parse(JSON.parse(cursor));
@@ -67,13 +67,13 @@ const held: Operation = {
   },
 };
 
-/** Lives that no row names. Nothing finds them by their user: a run of one user does not go over the lives of all. */
+/** Epochs that no row names. Nothing finds them by their user: a run of one user does not go over the epochs of all. */
 const loose: Operation = {
   async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
     return parts.withDatabase(async (database) => {
-      const { lives, next } = await listLooseLives(database, { after: cursor ?? "", limit: sliceSize });
-      const meant = lives.filter((life) => isOfOwner(life, { tenant, owner: user }));
-      if (!dryRun) for (const { incarnation } of meant) await deleteLooseLife(database, incarnation);
+      const { epochs, next } = await listLooseEpochs(database, { after: cursor ?? "", limit: sliceSize });
+      const meant = epochs.filter((epoch) => isOfOwner(epoch, { tenant, owner: user }));
+      if (!dryRun) for (const { epoch } of meant) await deleteLooseEpoch(database, epoch);
       return { cursor: next, counts: counted(meant.length, dryRun) };
     });
   },

@@ -4,7 +4,7 @@ import type { NamedSession } from "../../api/operation-run.ts";
 import { faultOf } from "../../api/problem.ts";
 import { TENANT_OWNER } from "../../api/session.ts";
 import { retryJob } from "../../usecases/jobs.ts";
-import type { MaintenanceParts, Operation } from "../operation.ts";
+import type { MaintenanceDeps, Operation } from "../operation.ts";
 
 const cursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
 
@@ -29,7 +29,7 @@ export const retry: Operation = {
   },
 };
 
-async function tryAgain(failure: Failure, failures: NamedSession[], parts: MaintenanceParts): Promise<string> {
+async function tryAgain(failure: Failure, failures: NamedSession[], parts: MaintenanceDeps): Promise<string> {
   try {
     const result = await retryJob(parts, failure);
     if (result === "retried" || result === "gone") await parts.operations.settle([failure]);

@@ -4,7 +4,7 @@ import { ownerName, TENANT_OWNER } from "../../api/session.ts";
 import { inPasses } from "../in-passes.ts";
 import type { Operation } from "../operation.ts";
 import { reportFindings } from "../report-findings.ts";
-import { verifyHeldSessions, verifyLooseLives } from "../verify-archive.ts";
+import { verifyHeldSessions, verifyLooseEpochs } from "../verify-archive.ts";
 import { eachVerified } from "../verify-listed.ts";
 import { verifyUser } from "../verify-user.ts";
 
@@ -69,12 +69,12 @@ const held: Operation = {
   },
 };
 
-/** Nothing finds them by their user: a run of one user does not go over the lives of all. */
+/** Nothing finds them by their user: a run of one user does not go over the epochs of all. */
 const loose: Operation = {
   async slice({ tenant, user, sliceSize }, cursor, parts) {
     const page = { after: cursor ?? "", limit: sliceSize };
     const { findings, next } = await parts.withDatabase((database) =>
-      verifyLooseLives({ tenant, owner: user }, page, database),
+      verifyLooseEpochs({ tenant, owner: user }, page, database),
     );
     return toSlice(next, {}, findings);
   },

@@ -3,7 +3,7 @@ import { memorySearchRequestSchema } from "../../api/memory-search.ts";
 import type { SearchResult } from "../../api/search.ts";
 import { sessionIdSchema } from "../../api/session.ts";
 import { searchMemory } from "../../usecases/memory-search.ts";
-import type { Call } from "../../usecases/request-context.ts";
+import type { RequestContext } from "../../usecases/request-context.ts";
 import { searchSessionJson } from "../../usecases/search.ts";
 import { linesWithin, withinResult } from "../budget.ts";
 import { fence, itemLine, messageHeading, passage } from "../fenced-text.ts";
@@ -63,7 +63,7 @@ export const searchMemoryTool = defineTool({
   },
 });
 
-async function findItems(call: Call, query: string, limit: number): Promise<Found[]> {
+async function findItems(call: RequestContext, query: string, limit: number): Promise<Found[]> {
   const { data } = await searchMemory(call, { query, limit });
   return data.map(({ sessionId, item, score }) => ({
     hit: { sessionId: item.sourceSession ?? sessionId, seqs: item.sourceSeqs, kind: item.kind, score },
@@ -71,7 +71,7 @@ async function findItems(call: Call, query: string, limit: number): Promise<Foun
   }));
 }
 
-async function findMessages(call: Call, sessionId: string, query: string, limit: number): Promise<Found[]> {
+async function findMessages(call: RequestContext, sessionId: string, query: string, limit: number): Promise<Found[]> {
   const { data }: SearchResult = JSON.parse(await searchSessionJson(call, sessionId, { query, limit }));
   return data.map(({ message, score, snippet }) => ({
     hit: { sessionId, seqs: [message.seq], kind: "message", score },

@@ -50,7 +50,7 @@ export const summarizeSessionTool = defineTool({
   }),
   async run(running, { sessionId, waitSeconds, keepRecentTokens, maxTokens }) {
     const { call } = running;
-    // Whoever may not read is refused before anything is owed.
+    // Whoever may not read is refused before anything is scheduled.
     await readSession(call, sessionId);
     const waitMs = Math.min(waitSeconds * 1_000, MAX_WAIT_MS);
     const asked = summarizeByHand(call, sessionId, {
@@ -61,7 +61,7 @@ export const summarizeSessionTool = defineTool({
     try {
       const { job, summary } = await whileWanted(running.signal, asked);
       if (job === null) return tellResult(sessionId, "nothing_to_do", summary, maxTokens);
-      if (job.state !== "owed") return tellResult(sessionId, job.state, summary, maxTokens);
+      if (job.state !== "pending") return tellResult(sessionId, job.state, summary, maxTokens);
       const isMade = await isMadeWithin(running, sessionId, waitSeconds - waitMs / 1_000);
       if (!isMade) return tellResult(sessionId, "pending", summary, maxTokens);
       const [newest = null] = (await listSummaries(call, sessionId, { limit: 1 })).data;

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { AiSdkFileDataIn, AiSdkMessageIn, AiSdkPartIn } from "../../api/incoming-ai-sdk.ts";
 import type { Part } from "../../api/message.ts";
-import { heldFile, isGiven, ownOf, type Taken, takenOf, textTaken } from "./taken.ts";
+import { heldFile, isGiven, ownOf, type TakenMessages, takenOf, textTaken } from "./taken.ts";
 
 /** A ModelMessage of the AI SDK as it is kept here: its parts are ours, but for a few forms. */
-export function fromAiSdk(message: AiSdkMessageIn, path: string): Taken {
+export function fromAiSdk(message: AiSdkMessageIn, path: string): TakenMessages {
   const fields = { ...ownOf(message), role: message.role };
   if (typeof message.content === "string") return textTaken(fields, path, message.content);
   const parts: readonly AiSdkPartIn[] = message.content;

@@ -20,7 +20,7 @@ import {
   heldFile,
   isGiven,
   ownOf,
-  type Taken,
+  type TakenMessages,
   type TakenPart,
   takenOf,
   textTaken,
@@ -36,7 +36,7 @@ export const RESULTS_ID_SUFFIX = ".results";
  * A message of Anthropic's Messages as it is kept here. A user's message holds the results of tools, too; those are a tool's words, and
  * become a message of their own, before what the user says.
  */
-export function fromAnthropic(message: AnthropicMessageIn, path: string): Taken[] {
+export function fromAnthropic(message: AnthropicMessageIn, path: string): TakenMessages[] {
   const { role } = message;
   const fields = { ...ownOf(message), role };
   if (typeof message.content === "string") return [textTaken(fields, path, message.content)];

@@ -1,12 +1,21 @@
 import type { OpenaiChatMessageIn, OpenaiUserPartIn } from "../../api/incoming-openai.ts";
 import type { Part } from "../../api/message.ts";
 import type { Json } from "../../api/text.ts";
-import { heldFile, isGiven, ownOf, type Taken, type TakenPart, takenOf, textTaken, UNNAMED_TOOL } from "./taken.ts";
+import {
+  heldFile,
+  isGiven,
+  ownOf,
+  type TakenMessages,
+  type TakenPart,
+  takenOf,
+  textTaken,
+  UNNAMED_TOOL,
+} from "./taken.ts";
 
 type Of<Role extends OpenaiChatMessageIn["role"]> = Extract<OpenaiChatMessageIn, { role: Role }>;
 
 /** A message of OpenAI's Chat Completions as it is kept here: calls, results, files and reasoning as parts. */
-export function fromOpenaiChat(message: OpenaiChatMessageIn, path: string): Taken {
+export function fromOpenaiChat(message: OpenaiChatMessageIn, path: string): TakenMessages {
   switch (message.role) {
     case "system":
     case "developer": {
@@ -35,7 +44,7 @@ export function fromOpenaiChat(message: OpenaiChatMessageIn, path: string): Take
   }
 }
 
-function fromAssistant(message: Of<"assistant">, path: string): Taken {
+function fromAssistant(message: Of<"assistant">, path: string): TakenMessages {
   const { content, refusal, audio, reasoning, reasoning_content: thought, tool_calls: calls } = message;
   const fields = { ...namedOf(message), role: message.role };
   const parts: TakenPart[] = [];

@@ -1,7 +1,7 @@
 import type { NewMessage, Part } from "../../api/message.ts";
 
 /** A message out of what a provider's SDK has, and where in the request it stood: JSON Pointers, for what may be wrong with it. */
-export interface Taken {
+export interface TakenMessages {
   readonly message: NewMessage;
   readonly path: string;
   /** What made its role, where that is not the message's own. */
@@ -37,7 +37,7 @@ export function takenOf(
   path: string,
   parts: readonly TakenPart[],
   roleAt?: string,
-): Taken {
+): TakenMessages {
   const where = roleAt === undefined ? {} : { roleAt };
   if (parts.length === 0) return { message: { ...fields, content: "" }, path, ...where, partPaths: null };
   const message = { ...fields, content: parts.map(({ part }) => part) };
@@ -45,7 +45,7 @@ export function takenOf(
 }
 
 /** A message whose content is a text. */
-export function textTaken(fields: Omit<NewMessage, "content">, path: string, content: string): Taken {
+export function textTaken(fields: Omit<NewMessage, "content">, path: string, content: string): TakenMessages {
   return { message: { ...fields, content }, path, partPaths: null };
 }
 

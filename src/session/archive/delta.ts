@@ -1,15 +1,15 @@
 import type { Seq } from "../../api/message.ts";
 import type { Metadata, SessionRef } from "../../api/session.ts";
 import { jsonBytes } from "../../api/text.ts";
-import { mayBeListed, NEVER_FAILED, oweArchive } from "../outbox/index.ts";
+import { mayBeListed, NEVER_FAILED, scheduleArchive } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
-import { type MessageDelta, isMoreOwed, readMessageDelta, withHeld, withNoneHeld } from "./messages.ts";
-import { isMoreSummaryOwed, planVersions, readSummaryDelta, type SummaryDelta } from "./summaries.ts";
+import { type MessageDelta, isMorePending, readMessageDelta, withHeld, withNoneHeld } from "./messages.ts";
+import { isMoreSummaryPending, planVersions, readSummaryDelta, type SummaryDelta } from "./summaries.ts";
 
 /** What the archive lacks of one session. */
 export interface ArchiveDelta extends SummaryDelta {
   readonly ref: SessionRef;
-  readonly incarnation: string;
+  readonly epoch: string;
   /** The archive holds at least this much if the delta is to apply; 0 if it carries everything. */
   readonly baseRev: number;
   /** What the archive holds of the session has to go first. */
@@ -32,7 +32,7 @@ export interface ArchiveDelta extends SummaryDelta {
   readonly hasFailed: boolean;
 }
 
-/** What the archive lacks; null if the job is no longer owed. */
+/** What the archive lacks; null if the job is no longer pending. */
 export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -43,20 +43,20 @@ export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null
   const { tenant, owner, session: id } = unit.session;
   return {
     ref: { tenant, owner, session: id },
-    incarnation: unit.session.incarnation,
+    epoch: unit.session.epoch,
     // An archive that was set back would lack messages that are not sent again, or still hold some that were taken out of it.
     baseRev: unit.session.archiveReplace && messages?.afterSeq === 0 ? 0 : unit.session.archivedRev,
     isReplaced: unit.session.archiveReplace,
     rev: unit.session.archiveRev,
     version: unit.session.archiveVersion,
-    // Of two lives of one id the archive takes the one that began later for the last.
+    // Of two epochs of one id the archive takes the one that began later for the last.
     createdAt: unit.session.beganAt,
     headSeq: store.messages.head()?.seq ?? 0,
     throughSeq: held?.throughSeq ?? 0,
     metadata: unit.session.metadata,
     ...summary,
     messages,
-    messageSeq: unit.session.messageArchive?.throughSeq ?? 0,
+    messageSeq: unit.session.messageArchive?.sentSeq ?? 0,
     bytes: jsonBytes([summary, messages]),
     hasFailed: mayBeListed(job),
   };
@@ -71,7 +71,7 @@ export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
 }
 
 /**
- * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed, and no message or version is left;
+ * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is pending, and no message or version is left;
  * else it is due at once.
  * @returns whether the archive is up to date
  */
@@ -89,9 +89,9 @@ export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): bo
   store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: unit.now });
   if (delta.rev < unit.session.archiveRev) return false;
   store.setArchiveRev(unit.session.archiveRev, false);
-  const isMore = messages !== null && isMoreOwed(messages, delta.rev);
-  if (isMore || isMoreSummaryOwed(unit, delta.version)) {
-    oweArchive(unit);
+  const isMore = messages !== null && isMorePending(messages, delta.rev);
+  if (isMore || isMoreSummaryPending(unit, delta.version)) {
+    scheduleArchive(unit);
     return false;
   }
   store.jobs.delete(jobId);
@@ -99,8 +99,8 @@ export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): bo
 }
 
 /**
- * The archive lost what it had confirmed, as after a restore: everything is owed again, in the place of what it still has.
- * @param outrankedBy it holds another life that began then: this one, being the last, began after it, whatever the clocks said
+ * The archive lost what it had confirmed, as after a restore: everything is pending again, in the place of what it still has.
+ * @param outrankedBy it holds another epoch that began then: this one, being the last, began after it, whatever the clocks said
  */
 export function forgetArchived(unit: Unit, jobId: string, outrankedBy?: number): void {
   const { store } = unit;

@@ -29,24 +29,24 @@ export interface MessageDelta {
 export function planMessages(unit: Unit, rev: number, changed: SeqSet): MessageArchive | null {
   const before = unit.session.messageArchive;
   if (!settingsOf(unit.session).archiveMessages) {
-    if (before === null || before.owedSeq === 0) return before;
-    return { throughSeq: 0, owedSeq: 0, heldSeq: 0, sinceRev: rev, changed: [] };
+    if (before === null || before.targetSeq === 0) return before;
+    return { sentSeq: 0, targetSeq: 0, confirmedSeq: 0, sinceRev: rev, changed: [] };
   }
-  const owedSeq = unit.store.messages.head()?.seq ?? 0;
-  if (before === null && owedSeq === 0) return null;
-  const begun = before ?? { throughSeq: 0, heldSeq: 0, sinceRev: rev, changed: [] };
-  return withNextPage(unit, noteChanged(unit, { ...begun, owedSeq }, rev, changed));
+  const targetSeq = unit.store.messages.head()?.seq ?? 0;
+  if (before === null && targetSeq === 0) return null;
+  const begun = before ?? { sentSeq: 0, confirmedSeq: 0, sinceRev: rev, changed: [] };
+  return withNextPage(unit, noteChanged(unit, { ...begun, targetSeq }, rev, changed));
 }
 
 /** Everything is sent anew from a message on. */
 function sentAnewFrom(archive: MessageArchive, seq: Seq, rev: number): MessageArchive {
-  const heldSeq = Math.min(archive.heldSeq, seq - 1);
-  return { ...archive, heldSeq, throughSeq: heldSeq, sinceRev: rev, changed: [] };
+  const confirmedSeq = Math.min(archive.confirmedSeq, seq - 1);
+  return { ...archive, confirmedSeq, sentSeq: confirmedSeq, sinceRev: rev, changed: [] };
 }
 
 function noteChanged(unit: Unit, archive: MessageArchive, rev: number, changed: SeqSet): MessageArchive {
-  if ("throughSeq" in changed) return archive.throughSeq === 0 ? archive : sentAnewFrom(archive, 1, rev);
-  const sent = changed.filter((seq) => seq <= archive.throughSeq);
+  if ("throughSeq" in changed) return archive.sentSeq === 0 ? archive : sentAnewFrom(archive, 1, rev);
+  const sent = changed.filter((seq) => seq <= archive.sentSeq);
   if (sent.length === 0) return archive;
   const revs = new Map(archive.changed.map((change) => [change.seq, change.rev]));
   for (const seq of sent) revs.set(seq, rev);
@@ -61,26 +61,26 @@ function noteChanged(unit: Unit, archive: MessageArchive, rev: number, changed: 
   return { ...archive, changed: [...revs].map(([seq, since]) => ({ seq, rev: since })) };
 }
 
-/** A page that is on its way is waited for: what is owed for longer must not grow without bound. */
+/** A page that is on its way is waited for: what is pending for longer must not grow without bound. */
 function withNextPage(unit: Unit, archive: MessageArchive): MessageArchive {
-  if (archive.heldSeq < archive.throughSeq) return archive;
-  let { throughSeq } = archive;
+  if (archive.confirmedSeq < archive.sentSeq) return archive;
+  let { sentSeq } = archive;
   let bytes = 0;
-  for (const row of unit.store.messages.forward(archive.heldSeq + 1, archive.owedSeq)) {
+  for (const row of unit.store.messages.forward(archive.confirmedSeq + 1, archive.targetSeq)) {
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
     // A message that is larger than a page makes one of its own.
-    if (bytes > MAX_PAGE_BYTES && throughSeq > archive.heldSeq) break;
-    throughSeq = row.seq;
-    if (throughSeq - archive.heldSeq >= MAX_PAGE_ROWS) break;
+    if (bytes > MAX_PAGE_BYTES && sentSeq > archive.confirmedSeq) break;
+    sentSeq = row.seq;
+    if (sentSeq - archive.confirmedSeq >= MAX_PAGE_ROWS) break;
   }
-  return { ...archive, throughSeq };
+  return { ...archive, sentSeq };
 }
 
 /** Whether the archive lacks anything of what it is to hold at the newest revision. */
 function isUnheld(session: SessionRow): boolean {
   const archive = session.messageArchive;
   if (archive === null) return false;
-  return archive.heldSeq < archive.throughSeq || isChangeUnheld(session);
+  return archive.confirmedSeq < archive.sentSeq || isChangeUnheld(session);
 }
 
 /** Whether the archive may still hold a message as it was before it was edited or erased. */
@@ -95,13 +95,13 @@ export function readMessageDelta(unit: Unit): MessageDelta | null {
   // An archive that was set back may hold messages that nobody here knows of.
   if (!isUnheld(unit.session) && unit.session.archivedRev > 0) return null;
   if (archive === null) return { afterSeq: 0, rows: [] };
-  const { heldSeq, throughSeq } = archive;
-  const changed = archive.changed.flatMap(({ seq }) => (seq <= heldSeq ? [seq] : []));
+  const { confirmedSeq, sentSeq } = archive;
+  const changed = archive.changed.flatMap(({ seq }) => (seq <= confirmedSeq ? [seq] : []));
   const rows = [
     ...store.messages.bySeqs(changed.toSorted((a, b) => a - b)),
-    ...store.messages.forward(heldSeq + 1, throughSeq),
+    ...store.messages.forward(confirmedSeq + 1, sentSeq),
   ];
-  return { afterSeq: heldSeq, rows: rows.map(toArchived) };
+  return { afterSeq: confirmedSeq, rows: rows.map(toArchived) };
 }
 
 export function toArchived(row: MessageRow): ArchivedMessage {
@@ -122,27 +122,23 @@ export function toArchived(row: MessageRow): ArchivedMessage {
 }
 
 /**
- * The archive holds the messages as they are at `rev`, the last of them `throughSeq`; undefined: whoever wrote there left them out.
+ * The archive holds the messages as they are at `rev`, the last of them `sentSeq`; undefined: whoever wrote there left them out.
  * Null once it holds none and is to hold none.
  */
-export function withHeld(
-  archive: MessageArchive | null,
-  rev: number,
-  throughSeq: Seq | undefined,
-): MessageArchive | null {
+export function withHeld(archive: MessageArchive | null, rev: number, sentSeq: Seq | undefined): MessageArchive | null {
   if (archive === null || rev < archive.sinceRev) return archive;
-  if (throughSeq === undefined) return { ...archive, sinceRev: rev + 1 };
-  if (archive.owedSeq === 0) return null;
+  if (sentSeq === undefined) return { ...archive, sinceRev: rev + 1 };
+  if (archive.targetSeq === 0) return null;
   return {
     ...archive,
-    heldSeq: Math.max(archive.heldSeq, throughSeq),
+    confirmedSeq: Math.max(archive.confirmedSeq, sentSeq),
     changed: archive.changed.filter((change) => change.rev > rev),
   };
 }
 
 /** Whether anything of the messages is left to send after a revision that the archive confirmed. */
-export function isMoreOwed(archive: MessageArchive, rev: number): boolean {
-  return archive.heldSeq < archive.owedSeq || archive.sinceRev > rev;
+export function isMorePending(archive: MessageArchive, rev: number): boolean {
+  return archive.confirmedSeq < archive.targetSeq || archive.sinceRev > rev;
 }
 
 /** Everything is to be sent anew, from the first message on. */
@@ -151,13 +147,13 @@ export function withNoneHeld(unit: Unit, archive: MessageArchive | null, rev: nu
 }
 
 /** Whether messages are there that the settings send to the archive, and nobody has owed it yet. */
-export function hasUnowedMessages(unit: Unit): boolean {
+export function hasUnscheduledMessages(unit: Unit): boolean {
   if (!settingsOf(unit.session).archiveMessages) return false;
-  return (unit.store.messages.head()?.seq ?? 0) > (unit.session.messageArchive?.owedSeq ?? 0);
+  return (unit.store.messages.head()?.seq ?? 0) > (unit.session.messageArchive?.targetSeq ?? 0);
 }
 
 /** Whether the archive holds messages that the settings keep out of it. */
 export function isArchivedInVain(session: SessionRow): boolean {
   const { messageArchive: archive } = session;
-  return archive !== null && archive.owedSeq > 0 && !settingsOf(session).archiveMessages;
+  return archive !== null && archive.targetSeq > 0 && !settingsOf(session).archiveMessages;
 }

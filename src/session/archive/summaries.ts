@@ -61,6 +61,6 @@ export function readSummaryDelta(unit: Unit): SummaryDelta {
 }
 
 /** Whether there are versions after the last that the archive confirmed. */
-export function isMoreSummaryOwed(unit: Unit, version: number): boolean {
+export function isMoreSummaryPending(unit: Unit, version: number): boolean {
   return (unit.store.summaries.newest()?.version ?? 0) > version;
 }

@@ -3,15 +3,15 @@ import type { Seq, TokenCount } from "../../api/message.ts";
 import type { Metadata, SessionSettings } from "../../api/session.ts";
 import type { TenantSettings } from "../../api/tenant.ts";
 import type { UserTaken } from "../../api/user-quota.ts";
-import { type Birth, createSession } from "../log/index.ts";
+import { type SessionCreation, createSession } from "../log/index.ts";
 import { countCopied, refuseCopied } from "../quota/index.ts";
 import { type OwnSettings, settingsByUser, withTenant } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
-import { oweCopy } from "./fork.ts";
-import type { Life } from "./lineage.ts";
+import { scheduleCopy } from "./fork.ts";
+import type { EpochRef } from "./lineage.ts";
 
 /** What a fork is made of. */
-export interface ForkSource extends Life {
+export interface ForkSource extends EpochRef {
   readonly throughSeq: Seq;
   /** Nobody named the message: it is the newest. */
   readonly isNewest: boolean;
@@ -44,7 +44,7 @@ export function beginFork(
   }: { throughSeq: Seq | undefined; counted: TenantSettings | undefined; byUser: ForkSettings | undefined },
 ): BegunFork {
   const known = unit.requireSession();
-  const { session, incarnation, metadata } = known;
+  const { session, epoch, metadata } = known;
   const settings =
     byUser === undefined
       ? known.settings
@@ -53,7 +53,7 @@ export function beginFork(
   const tokens = unit.store.messages.totalCostAt(through);
   refuseCopied(unit, counted?.limits, { messages: through, tokens }, counted);
   unit.store.lineage.putCopy(copy, through);
-  return { session, incarnation, throughSeq: through, isNewest: throughSeq === undefined, tokens, metadata, settings };
+  return { session, epoch, throughSeq: through, isNewest: throughSeq === undefined, tokens, metadata, settings };
 }
 
 /** What a fork would copy, as it is now: whoever pays by size pays before it is begun. */
@@ -80,29 +80,33 @@ function forkedThrough({ store }: Unit, throughSeq: Seq | undefined): Seq {
  * @param source what `beginFork` gave
  * @returns the job that copies it; null if it was there
  */
-export function createFork(unit: Unit, birth: Birth, source: ForkSource): { created: boolean; jobId: string | null } {
+export function createFork(
+  unit: Unit,
+  creation: SessionCreation,
+  source: ForkSource,
+): { created: boolean; jobId: string | null } {
   const { store, now, tenant } = unit;
   if (unit.findUnerased() !== null) {
     const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
     // Asked again for the newest message, the source may have moved on.
     const isThrough = source.isNewest || origin?.throughSeq === source.throughSeq;
-    if (origin?.incarnation !== source.incarnation || !isThrough) throw new ThreadkeepError(TAKEN_SESSION);
+    if (origin?.epoch !== source.epoch || !isThrough) throw new ThreadkeepError(TAKEN_SESSION);
     return { created: false, jobId: null };
   }
-  createSession(unit, birth, { kind: "fork", until: now, sourceChanges: null });
-  const { session, incarnation, throughSeq } = source;
-  const job = oweCopy(unit, { session, incarnation, kind: "fork", throughSeq, state: "pending" });
+  createSession(unit, creation, { kind: "fork", until: now, sourceChanges: null });
+  const { session, epoch, throughSeq } = source;
+  const job = scheduleCopy(unit, { session, epoch, kind: "fork", throughSeq, state: "pending" });
   // Here and not at its source: a request that broke off in between is repeated, and the messages come once.
   countCopied(unit, tenant?.limits, { messages: throughSeq, tokens: source.tokens });
   return { created: true, jobId: job.id };
 }
 
 /** Notes that another session continues from this one, which may have expired. */
-export function beginContinuation(unit: Unit, copy: string): Life {
+export function beginContinuation(unit: Unit, copy: string): EpochRef {
   const unerased = unit.findUnerased();
-  const { session, incarnation } = unerased === null || unerased.expiredAt === null ? unit.requireSession() : unerased;
+  const { session, epoch } = unerased === null || unerased.expiredAt === null ? unit.requireSession() : unerased;
   unit.store.lineage.putCopy(copy, null);
-  return { session, incarnation };
+  return { session, epoch };
 }
 
 export const TAKEN_SESSION: Fault = {

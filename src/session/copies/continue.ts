@@ -10,18 +10,18 @@ import {
   withoutDoubles,
 } from "../../prompt/items.ts";
 import { noteChange } from "../log/index.ts";
-import { mayBeListed, newJob, oweArchive } from "../outbox/index.ts";
+import { mayBeListed, newJob, scheduleArchive } from "../outbox/index.ts";
 import { type OriginRow, settingsOf } from "../sqlite/index.ts";
 import {
   countAnew,
-  oweSummaryByHand,
-  redoFromStart,
+  scheduleSummaryByHand,
+  rebuildFromStart,
   soundSummaryAt,
   summarizeJob,
   toKeptItem,
 } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { furtherOrigins, type Life } from "./lineage.ts";
+import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
 /** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
 
@@ -33,12 +33,12 @@ export const ALL_SESSIONS = "";
  * the archive has its summary
  */
 export type Carried =
-  | ({ readonly next: "items" } & Luggage)
+  | ({ readonly next: "items" } & CarriedItems)
   | { readonly next: "wait" }
   | { readonly next: "archive"; readonly origins: readonly OriginRow[] };
 
 /** What is carried over. */
-export interface Luggage {
+export interface CarriedItems {
   readonly throughSeq: Seq;
   /** The most important first: where there is too little room, the last ones stay behind. */
   readonly items: readonly KeptItem[];
@@ -60,8 +60,8 @@ export function readCarried(unit: Unit, mayWait: boolean): Carried {
   if (isStale) return { next: "items", throughSeq: 0, items: [], origins };
   if (mayWait) {
     const open = summarizeJob(unit);
-    const owed = open ?? oweSummaryByHand(unit, { keepRecentTokens: 0 });
-    if (owed?.state === "owed") return { next: "wait" };
+    const pending = open ?? scheduleSummaryByHand(unit, { keepRecentTokens: 0 });
+    if (pending?.state === "pending") return { next: "wait" };
   }
   const tip = store.messages.tip();
   const summary = soundSummaryAt(unit, tip?.branch ?? store.branches.active(0));
@@ -69,37 +69,37 @@ export function readCarried(unit: Unit, mayWait: boolean): Carried {
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toKeptItem)), origins };
 }
 
-/** Owes the carrying over. Called as the continuation is created. */
-export function oweCarrying(unit: Unit, source: OriginRow): void {
+/** Schedules the carrying over. Called as the continuation is created. */
+export function scheduleCarryOver(unit: Unit, source: OriginRow): void {
   const { store, now } = unit;
   store.lineage.putOrigin(source);
-  store.jobs.put(newJob("restore", unit.session.incarnation, unit.newId(), 0, now, now));
+  store.jobs.put(newJob("restore", unit.session.epoch, unit.newId(), 0, now, now));
 }
 
-/** Owes it again, since something was erased there: what is on its way is worth nothing any more. */
-export function oweCarryingAnew(unit: Unit): void {
+/** Schedules it again, since something was erased there: what is on its way is worth nothing any more. */
+export function rescheduleCarryOver(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("restore");
   store.jobs.put(
     open === null
-      ? newJob("restore", unit.session.incarnation, unit.newId(), 0, now, now)
+      ? newJob("restore", unit.session.epoch, unit.newId(), 0, now, now)
       : { ...open, lease: null, sends: 0, nextSendAt: now },
   );
 }
 
 /** Where to carry over from, and what a consumer has to know of the job. */
-export interface CarryingStep {
-  readonly source: Life;
+export interface CarryOverStep {
+  readonly source: EpochRef;
   /** What comes of it is known by this. */
   readonly lease: string;
-  /** How often it was sent since it is owed. */
+  /** How often it was sent since it is pending. */
   readonly sends: number;
   /** Operators may know of the job. */
   readonly hasFailed: boolean;
 }
 
-/** Null if nothing is owed any more. */
-export function nextCarrying(unit: Unit, jobId: string): CarryingStep | null {
+/** Null if nothing is pending any more. */
+export function nextCarryOver(unit: Unit, jobId: string): CarryOverStep | null {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
   const source = pendingOrigin(unit);
@@ -122,7 +122,7 @@ export function pendingOrigin(unit: Unit): OriginRow | undefined {
  * @param given null if the other session is gone
  * @returns false if a summary is just being made, or something was erased there meanwhile: the call comes again
  */
-export function carryOver(unit: Unit, jobId: string, lease: string, given: Luggage | null): boolean {
+export function carryOver(unit: Unit, jobId: string, lease: string, given: CarriedItems | null): boolean {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
   const origin = pendingOrigin(unit);
@@ -131,7 +131,7 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Lugga
   const summarizing = summarizeJob(unit);
   // A version that came between would make an answer that is on its way worthless, and it is paid for. One that waits may do so for days.
   const isBegun = summarizing?.draft !== null && summarizing?.isUpgrade === false;
-  const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || isBegun);
+  const isUnderWay = summarizing?.state === "pending" && (summarizing.lease !== null || isBegun);
   if (isUnderWay) return false;
   const isAnew = origin.state === "stale";
   store.jobs.delete(jobId);
@@ -139,17 +139,17 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Lugga
   if (isAnew) {
     deleteAllBut(unit, items);
     store.countChange();
-    redoFromStart(unit);
+    rebuildFromStart(unit);
   }
   const newest = store.summaries.newest();
-  if (isAnew && newest !== null) oweArchive(unit, true);
+  if (isAnew && newest !== null) scheduleArchive(unit, true);
   // Of what was carried over before, what was heard stays: it is told again.
-  const forgetHeard = (): void => {
-    if (!isAnew) store.lineage.forgetHeard();
+  const forgetSourceErasures = (): void => {
+    if (!isAnew) store.lineage.forgetSourceErasures();
   };
-  if (given === null || store.lineage.isHeard(origin, [])) {
+  if (given === null || store.lineage.isErasedAtSource(origin, [])) {
     store.lineage.putOrigin({ ...origin, state: "lost" });
-    forgetHeard();
+    forgetSourceErasures();
     return true;
   }
   for (const further of given.origins) store.lineage.putOrigin(further);
@@ -157,10 +157,10 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Lugga
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
   const current = newest === null ? [] : store.summaries.items(newest.version);
   const room = settingsOf(unit.session).summaryMaxTokens - itemsTokens(current);
-  const isErased = ({ sourceIncarnation = "", sourceSeqs }: KeptItem): boolean =>
-    store.lineage.isHeard({ incarnation: sourceIncarnation }, sourceSeqs);
+  const isErased = ({ sourceEpoch = "", sourceSeqs }: KeptItem): boolean =>
+    store.lineage.isErasedAtSource({ epoch: sourceEpoch }, sourceSeqs);
   const candidates = items.filter((item) => item.status === "current" && !isErased(item));
-  forgetHeard();
+  forgetSourceErasures();
   const fitting = firstWithin(withoutDoubles(candidates, current), room);
   const bytesLeft = MAX_SUMMARY_BYTES - current.reduce((sum, item) => sum + itemBytes(toKeptItem(item)), 0);
   const kept = firstWithinBytes(fitting.kept, bytesLeft);
@@ -179,7 +179,7 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Lugga
     usage: null,
     createdAt: unit.now,
   });
-  oweArchive(unit);
+  scheduleArchive(unit);
   noteChange(unit, "summarized", { version, throughSeq, degraded });
   addToDraft(unit, version, kept);
   return true;
@@ -198,14 +198,14 @@ function numbered(items: readonly KeptItem[], version: number): KeptItem[] {
   return items.toSorted(bySource).map((item, index) => ({ ...item, id: `${version}.${index + 1}` }));
 }
 
-/** An item with the life of the session that its sources are of. */
+/** An item with the epoch of the session that its sources are of. */
 function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow[]): KeptItem {
   if (item.sourceSession === undefined) {
-    return { ...item, sourceSession: origin.session, sourceIncarnation: origin.incarnation };
+    return { ...item, sourceSession: origin.session, sourceEpoch: origin.epoch };
   }
-  if (item.sourceIncarnation !== undefined) return item;
+  if (item.sourceEpoch !== undefined) return item;
   const source = further.find(({ session }) => session === item.sourceSession);
-  return source === undefined ? item : { ...item, sourceIncarnation: source.incarnation };
+  return source === undefined ? item : { ...item, sourceEpoch: source.epoch };
 }
 
 /** What was carried over and is held no longer goes, from every version. */
@@ -221,8 +221,8 @@ function deleteAllBut(unit: Unit, held: readonly KeptItem[]): void {
 }
 
 /** What an item says, and of what, whatever became of it. */
-function statementOf({ kind, text, sourceSeqs, sourceSession, sourceIncarnation }: KeptItem): string {
-  return JSON.stringify([kind, text, sourceSeqs, sourceSession, sourceIncarnation]);
+function statementOf({ kind, text, sourceSeqs, sourceSession, sourceEpoch }: KeptItem): string {
+  return JSON.stringify([kind, text, sourceSeqs, sourceSession, sourceEpoch]);
 }
 
 function bySource(a: KeptItem, b: KeptItem): number {

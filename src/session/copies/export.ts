@@ -27,7 +27,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 /** What an export begins with, and what it has to know to go on. */
 export interface ExportHead {
   readonly line: SessionLine;
-  readonly incarnation: string;
+  readonly epoch: string;
   /** The newest message. */
   readonly headSeq: Seq;
   /** The head of the active branch. */
@@ -38,7 +38,7 @@ export interface ExportHead {
 
 export function readExportHead(unit: Unit): ExportHead {
   const { store } = unit;
-  const { metadata, createdAt, changes, incarnation } = unit.session;
+  const { metadata, createdAt, changes, epoch } = unit.session;
   const headSeq = store.messages.head()?.seq ?? 0;
   return {
     line: {
@@ -50,7 +50,7 @@ export function readExportHead(unit: Unit): ExportHead {
       metadata,
       settings: plainSettings(unit.session),
     },
-    incarnation,
+    epoch,
     headSeq,
     branchHeadSeq: store.branches.active(headSeq).headSeq,
     changes,
@@ -59,7 +59,7 @@ export function readExportHead(unit: Unit): ExportHead {
 
 /** One file is of one epoch of the session. Throws if that is over. */
 export function requireExported(unit: Unit, head: ExportHead): Unit {
-  if (unit.requireSession().incarnation !== head.incarnation) throw new ThreadkeepError(LOST_EXPORT);
+  if (unit.requireSession().epoch !== head.epoch) throw new ThreadkeepError(LOST_EXPORT);
   return unit;
 }
 

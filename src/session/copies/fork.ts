@@ -1,19 +1,19 @@
 import type { Seq } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
-import { hasUnowedMessages } from "../archive/index.ts";
-import { mayBeListed, newJob, oweArchive } from "../outbox/index.ts";
+import { hasUnscheduledMessages } from "../archive/index.ts";
+import { mayBeListed, newJob, scheduleArchive } from "../outbox/index.ts";
 import {
   type Copying,
-  costOf,
+  messageCostOf,
   type HashedMessageRow,
   type JobRow,
   type OriginRow,
   type SummaryRow,
   type VersionedItem,
 } from "../sqlite/index.ts";
-import { oweEmbedding, oweSummaryIfDue, soundSummaryAt } from "../summary/index.ts";
+import { scheduleEmbedding, scheduleSummaryIfDue, soundSummaryAt } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { furtherOrigins, type Life } from "./lineage.ts";
+import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
 /**
  * A fork: a new session with the messages of another, up to one of them. It is copied page by page in the background; until it is
@@ -71,14 +71,14 @@ export function readCopyPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): CopyPa
 
 /** What a copy asks its source for next. */
 export interface CopyStep {
-  readonly source: Life;
+  readonly source: EpochRef;
   readonly afterSeq: Seq;
   readonly throughSeq: Seq;
   /** Operators may know of the job. */
   readonly hasFailed: boolean;
 }
 
-/** Null if nothing is owed any more. */
+/** Null if nothing is pending any more. */
 export function nextCopyStep(unit: Unit, jobId: string): CopyStep | null {
   const { store } = unit;
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
@@ -100,10 +100,10 @@ export function beginAgain(unit: Unit, copying: Copying): void {
 }
 
 /** Owes the copy. Called as the fork is created. */
-export function oweCopy(unit: Unit, source: OriginRow): JobRow {
+export function scheduleCopy(unit: Unit, source: OriginRow): JobRow {
   const { store, now } = unit;
   store.lineage.putOrigin(source);
-  const job = newJob("fork", unit.session.incarnation, unit.newId(), source.throughSeq, now, now);
+  const job = newJob("fork", unit.session.epoch, unit.newId(), source.throughSeq, now, now);
   store.jobs.put(job);
   return job;
 }
@@ -131,7 +131,7 @@ export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopySte
     if (row.seq !== afterSeq + 1 || row.seq > step.throughSeq) continue;
     const contentJson = row.content === null ? null : JSON.stringify(row.content);
     // The totals there may tell of messages as they were before an edit.
-    totalCost += costOf(row);
+    totalCost += messageCostOf(row);
     totalBytes += contentJson === null ? 0 : byteLength(contentJson);
     store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);
     afterSeq = row.seq;
@@ -156,7 +156,7 @@ function finish(unit: Unit, end: CopyEnd): void {
   for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
   for (const origin of end.origins) store.lineage.putOrigin(origin);
   store.setCopying(null);
-  if (summary !== null || hasUnowedMessages(unit)) oweArchive(unit);
-  oweSummaryIfDue(unit);
-  if (end.hasVectors) oweEmbedding(unit, false);
+  if (summary !== null || hasUnscheduledMessages(unit)) scheduleArchive(unit);
+  scheduleSummaryIfDue(unit);
+  if (end.hasVectors) scheduleEmbedding(unit, false);
 }

@@ -24,14 +24,26 @@ import {
 } from "../../api/transfer.ts";
 import { itemBytes, itemsTokens, itemTokens, ownSources } from "../../prompt/items.ts";
 import { contentTokens } from "../../prompt/message-text.ts";
-import { hasUnowedMessages } from "../archive/index.ts";
+import { hasUnscheduledMessages } from "../archive/index.ts";
 import { seqOfServerId, serverId, settleBranch } from "../log/index.ts";
-import { oweArchive } from "../outbox/index.ts";
-import { costOf, type FinishedImport, type ImportProgress, readSaidAt, type SummaryRow } from "../sqlite/index.ts";
+import { scheduleArchive } from "../outbox/index.ts";
+import {
+  messageCostOf,
+  type FinishedImport,
+  type ImportProgress,
+  readSaidAt,
+  type SummaryRow,
+} from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
-import { MAX_CALL_EVIDENCE_CHARACTERS, oweSummaryIfDue, redoFromStart, toPlainItem, weigh } from "../summary/index.ts";
+import {
+  MAX_CALL_EVIDENCE_CHARACTERS,
+  scheduleSummaryIfDue,
+  rebuildFromStart,
+  toPlainItem,
+  weigh,
+} from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import type { Life } from "./lineage.ts";
+import type { EpochRef } from "./lineage.ts";
 
 /**
  * A session out of a file, line by line. What comes in keeps to what could have been appended and summarized here: a summary is no
@@ -42,8 +54,8 @@ import type { Life } from "./lineage.ts";
 export interface NumberedLine {
   readonly number: number;
   readonly line: TransferLine;
-  /** Of an item that names another session: the life of it whose messages bear the item out. Without one it is left out. */
-  readonly vouchedBy?: Life | undefined;
+  /** Of an item that names another session: the epoch of it whose messages bear the item out. Without one it is left out. */
+  readonly vouchedBy?: EpochRef | undefined;
 }
 
 /** The standing of an import that has just begun: its first line told of the session. */
@@ -115,7 +127,7 @@ class Saving {
     this.#note({ throughLine: Math.max(this.#progress.throughLine, number) });
   }
 
-  save(line: TransferLine, vouchedBy: Life | undefined): string | null {
+  save(line: TransferLine, vouchedBy: EpochRef | undefined): string | null {
     if (this.#progress.end !== null) return "comes after the end";
     switch (line.type) {
       case "message":
@@ -173,7 +185,7 @@ class Saving {
         // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
         hash: null,
         tokens,
-        totalCost: (newest?.appendedCost ?? 0) + costOf({ content, tokens, author: line.author ?? null }),
+        totalCost: (newest?.appendedCost ?? 0) + messageCostOf({ content, tokens, author: line.author ?? null }),
         totalBytes,
       },
       contentJson,
@@ -209,7 +221,7 @@ class Saving {
   }
 
   /** What an import brings in is checked as what a summarizer says: against the messages that it cites. */
-  #saveItem(line: ItemLine, vouchedBy: Life | undefined): string | null {
+  #saveItem(line: ItemLine, vouchedBy: EpochRef | undefined): string | null {
     const { items } = this.#progress;
     if (items >= MAX_IMPORT_ITEMS) return `is more than a file may have: ${MAX_IMPORT_ITEMS} items`;
     const begun = this.#versionOf(line.fromVersion);
@@ -235,7 +247,7 @@ class Saving {
     const bytes = this.#progress.itemBytes + byteLength(text) + JSON.stringify(sourceSeqs).length;
     if (this.#messageBytes() + bytes > MAX_BYTES_PER_SESSION) return OVERFULL;
     const { id, kind, sourceSession, status, fromVersion, toVersion } = line;
-    const from = sourceSession === undefined ? {} : { sourceSession, sourceIncarnation: vouchedBy?.incarnation };
+    const from = sourceSession === undefined ? {} : { sourceSession, sourceEpoch: vouchedBy?.epoch };
     const item = { id, kind, text, sourceSeqs, ...from, status };
     this.#unit.store.summaries.insertItem(item, fromVersion);
     if (toVersion !== undefined) this.#unit.store.summaries.endItem(id, fromVersion, toVersion);
@@ -273,13 +285,13 @@ class Saving {
   }
 
   /** Nothing of it was erased there since it was asked, and this session is on the list of those that hear of later erasures. */
-  #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: Life | undefined): boolean {
+  #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: EpochRef | undefined): boolean {
     if (vouchedBy === undefined || vouchedBy.session !== sourceSession) return false;
     const { lineage } = this.#unit.store;
-    const { incarnation } = vouchedBy;
-    if (lineage.isHeard(vouchedBy, sourceSeqs)) return false;
+    const { epoch } = vouchedBy;
+    if (lineage.isErasedAtSource(vouchedBy, sourceSeqs)) return false;
     const origins = lineage.origins();
-    if (origins.some((known) => known.incarnation === incarnation)) return true;
+    if (origins.some((known) => known.epoch === epoch)) return true;
     if (origins.length >= MAX_IMPORT_SOURCE_SESSIONS) return false;
     lineage.putOrigin({ ...vouchedBy, kind: "further", throughSeq: 0, state: "done" });
     return true;
@@ -409,7 +421,7 @@ export function finishImport(unit: Unit, progress: ImportProgress): FinishedImpo
   if (branchHeadSeq !== null && branchHeadSeq < (store.messages.head()?.seq ?? 0)) store.branches.follow(branchHeadSeq);
   const standing = withoutHollowSummary(unit, progress);
   const newest = store.summaries.newest();
-  store.lineage.forgetHeard();
+  store.lineage.forgetSourceErasures();
   store.setCopying(null);
   const messages = store.messages.head()?.seq ?? 0;
   const finished = { id: progress.id, messages, ...standing };
@@ -419,11 +431,11 @@ export function finishImport(unit: Unit, progress: ImportProgress): FinishedImpo
     // The count in the file was of all items, and some may have been left out.
     store.summaries.setTokens(newest.version, itemsTokens(items));
     store.summaries.reveal(items.flatMap(ownSources));
-    if (store.summaries.isAnyHidden()) redoFromStart(unit);
+    if (store.summaries.isAnyHidden()) rebuildFromStart(unit);
   }
-  if (newest !== null || hasUnowedMessages(unit)) oweArchive(unit);
+  if (newest !== null || hasUnscheduledMessages(unit)) scheduleArchive(unit);
   if (!store.branches.isSole) settleBranch(unit);
-  oweSummaryIfDue(unit);
+  scheduleSummaryIfDue(unit);
   return finished;
 }
 

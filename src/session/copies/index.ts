@@ -3,13 +3,13 @@ export type { BegunFork, ForkSettings, ForkSource } from "./begin-fork.ts";
 export {
   ALL_SESSIONS,
   carryOver,
-  nextCarrying,
-  oweCarrying,
-  oweCarryingAnew,
+  nextCarryOver,
+  scheduleCarryOver,
+  rescheduleCarryOver,
   pendingOrigin,
   readCarried,
 } from "./continue.ts";
-export type { Carried, CarryingStep, Luggage } from "./continue.ts";
+export type { Carried, CarryOverStep, CarriedItems } from "./continue.ts";
 export { readExportEnd, readExportHead, readExportPage, requireExported } from "./export.ts";
 export type { ExportCursor, ExportEnd, ExportHead } from "./export.ts";
 export { beginAgain, nextCopyStep, readCopyPage, saveCopyPage } from "./fork.ts";
@@ -36,10 +36,10 @@ export {
   furtherOrigins,
   isAll,
   passedOn,
-  readOwedErasures,
+  readPendingErasures,
   seqsOf,
   tellCopies,
   upTo,
   waitForCopies,
 } from "./lineage.ts";
-export type { CopyAnswer, CopyErasures, Erased, Life, OwedCopyErasures, PassedOnPlace } from "./lineage.ts";
+export type { CopyAnswer, CopyErasures, Erased, EpochRef, PendingCopyErasures, PassedOnPlace } from "./lineage.ts";

@@ -1,11 +1,11 @@
 import type { Seq } from "../../api/message.ts";
 import { askAgainDelayMs } from "../../lib/retry-policy.ts";
 import { newJob } from "../outbox/index.ts";
-import type { Life, OriginRow, OwedErasure, SeqSet, SessionRow } from "../sqlite/index.ts";
+import type { EpochRef, OriginRow, PendingErasure, SeqSet, SessionRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import type { Copy } from "./lineage-store.ts";
 
-export type { Life } from "../sqlite/index.ts";
+export type { EpochRef } from "../sqlite/index.ts";
 
 /**
  * Forks and continuations of a session hold what was said in it: what is erased here has to be erased there. The session where it is
@@ -13,14 +13,14 @@ export type { Life } from "../sqlite/index.ts";
  * own copies in turn could wait for one that waits for it.
  */
 
-/** What was erased of a life of a session. */
+/** What was erased of an epoch of a session. */
 export interface Erased {
-  readonly source: Life;
+  readonly source: EpochRef;
   /** Null for all of it, or for all up to `throughSeq`. */
   readonly seqs: readonly Seq[] | null;
   readonly throughSeq?: Seq | undefined;
-  /** The life by which the copy has what it took from the source, where it did not take it from there: it had carried items over. */
-  readonly through?: Life | undefined;
+  /** The epoch by which the copy has what it took from the source, where it did not take it from there: it had carried items over. */
+  readonly through?: EpochRef | undefined;
 }
 
 /** What one copy is told. */
@@ -29,8 +29,8 @@ export interface CopyErasures {
   readonly erased: readonly Erased[];
 }
 
-/** The same as it is owed, with the rows that are confirmed with it. */
-export interface OwedCopyErasures extends CopyErasures {
+/** The same as it is pending, with the rows that are confirmed with it. */
+export interface PendingCopyErasures extends CopyErasures {
   readonly rows: readonly number[];
 }
 
@@ -52,13 +52,13 @@ export interface CopyAnswer {
 export interface PassedOnPlace {
   /** After the copy of this name; null: all of them are named. */
   readonly copy: string | null;
-  /** After this row of what lives owe that are over; null: all of it is named. */
+  /** After this row of what epochs owe that are over; null: all of it is named. */
   readonly row: number | null;
 }
 
 export const FIRST_PLACE: PassedOnPlace = { copy: "", row: 0 };
 
-/** Nothing of the life is left at all, so that it can tell nobody of anything more. */
+/** Nothing of the epoch is left at all, so that it can tell nobody of anything more. */
 export function isAll({ seqs, throughSeq }: Erased): boolean {
   return seqs === null && throughSeq === undefined;
 }
@@ -92,7 +92,7 @@ const MAX_PASSED_ON = 5_000;
 
 /** What a copy of this session has to be told of an erasure; null if it took none of that. */
 function forCopy(copy: Copy, session: SessionRow, erased: Erased): Erased | null {
-  const isOwn = erased.source.incarnation === session.incarnation;
+  const isOwn = erased.source.epoch === session.epoch;
   if (!isOwn || isAll(erased) || copy.throughSeq === null) return erased;
   const taken = upTo(seqsOf(erased), copy.throughSeq);
   return taken === null ? null : erasedOf(erased.source, taken, erased.through);
@@ -104,9 +104,9 @@ function toldTo(copy: Copy, session: SessionRow, erased: readonly Erased[]): Cop
 }
 
 /**
- * What copies of this session have to be told of erasures, a page of them; and what lives of it that are over have yet to tell, since one
+ * What copies of this session have to be told of erasures, a page of them; and what epochs of it that are over have yet to tell, since one
  * of these may be the copy that somebody asks about.
- * @param session null if no life goes on
+ * @param session null if no epoch goes on
  */
 export function passedOn(
   unit: Unit,
@@ -118,13 +118,13 @@ export function passedOn(
   const messages = erased.reduce((sum, { seqs }) => sum + (seqs?.length ?? 1), 0);
   const limit = Math.max(1, Math.floor(MAX_PASSED_ON / Math.max(1, messages)));
   const copies = session === null || copy === null || messages === 0 ? [] : store.lineage.copies(copy, limit);
-  const rows = row === null ? [] : store.lineage.owedByOthers(session?.incarnation ?? null, row, MAX_PASSED_ON);
+  const rows = row === null ? [] : store.lineage.pendingOfOthers(session?.epoch ?? null, row, MAX_PASSED_ON);
   const lastCopy = copies.length < limit ? null : (copies.at(-1)?.session ?? null);
   const lastRow = rows.length < MAX_PASSED_ON ? null : (rows.at(-1)?.row ?? null);
   const ofCopies = session === null ? [] : copies.flatMap((one) => toldTo(one, session, erased));
-  const ofOthers = [...Map.groupBy(rows, (owed) => owed.copy)].map(([name, owed]) => ({
+  const ofOthers = [...Map.groupBy(rows, (pending) => pending.copy)].map(([name, pending]) => ({
     copy: name,
-    erased: toldOf(owed),
+    erased: toldOf(pending),
   }));
   return {
     further: [...ofCopies, ...ofOthers],
@@ -132,30 +132,30 @@ export function passedOn(
   };
 }
 
-export function erasedOf(source: Life, seqs: SeqSet | null, through?: Life): Erased {
+export function erasedOf(source: EpochRef, seqs: SeqSet | null, through?: EpochRef): Erased {
   const what = seqs === null ? { seqs } : "throughSeq" in seqs ? { seqs: null, ...seqs } : { seqs };
   return { source, ...what, ...(through === undefined ? {} : { through }) };
 }
 
-/** Owes it to every copy to be told, until each confirms. */
+/** Schedules it to every copy to be told, until each confirms. */
 export function tellCopies(unit: Unit, erased: Erased): void {
   const { store, now } = unit;
   const { source, seqs, throughSeq, through } = erased;
-  const isOfOwn = source.incarnation === unit.session.incarnation;
+  const isOfOwn = source.epoch === unit.session.epoch;
   for (const what of seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }]) {
-    store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, unit.session.incarnation);
+    store.lineage.scheduleEveryCopy({ source, what, via: through ?? null }, isOfOwn, unit.session.epoch);
   }
-  if (!store.lineage.owesErasures()) return;
+  if (!store.lineage.hasPendingErasures()) return;
   const open = store.jobs.first("erase-copies");
-  if (open === null) store.jobs.put(newJob("erase-copies", unit.session.incarnation, unit.newId(), 0, now, now));
+  if (open === null) store.jobs.put(newJob("erase-copies", unit.session.epoch, unit.newId(), 0, now, now));
   else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
-function oweTelling(unit: Unit, told: readonly CopyErasures[], root: string): void {
+function scheduleErasures(unit: Unit, told: readonly CopyErasures[], root: string): void {
   for (const { copy, erased } of told) {
     for (const { source, seqs, throughSeq, through } of erased) {
       const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
-      for (const what of whats) unit.store.lineage.oweErasure({ copy, source, what, via: through ?? null }, root);
+      for (const what of whats) unit.store.lineage.scheduleErasure({ copy, source, what, via: through ?? null }, root);
     }
   }
 }
@@ -164,24 +164,24 @@ function oweTelling(unit: Unit, told: readonly CopyErasures[], root: string): vo
  * What has to be told next.
  * @param afterRow where the round before ended: each row is told once a delivery
  */
-export function readOwedErasures(
+export function readPendingErasures(
   unit: Unit,
   afterRow: number,
-): { readonly owed: OwedCopyErasures[]; readonly lastRow: number } {
-  const rows = unit.store.lineage.owedErasures(afterRow, MAX_ERASURES_PER_ROUND);
+): { readonly pending: PendingCopyErasures[]; readonly lastRow: number } {
+  const rows = unit.store.lineage.pendingErasures(afterRow, MAX_ERASURES_PER_ROUND);
   const byCopy = Map.groupBy(rows, ({ copy }) => copy);
-  const owed = [...byCopy].map(([copy, ofCopy]) => ({
+  const pending = [...byCopy].map(([copy, ofCopy]) => ({
     copy,
     erased: toldOf(ofCopy),
     rows: ofCopy.map(({ row }) => row),
   }));
-  return { owed, lastRow: rows.at(-1)?.row ?? afterRow };
+  return { pending, lastRow: rows.at(-1)?.row ?? afterRow };
 }
 
-/** Rows as they are told: those of single messages of one life together. */
-function toldOf(rows: readonly OwedErasure[]): Erased[] {
+/** Rows as they are told: those of single messages of one epoch together. */
+function toldOf(rows: readonly PendingErasure[]): Erased[] {
   const told: Erased[] = [];
-  const bySource = Map.groupBy(rows, ({ source, via }) => `${source.incarnation} ${via?.incarnation ?? ""}`);
+  const bySource = Map.groupBy(rows, ({ source, via }) => `${source.epoch} ${via?.epoch ?? ""}`);
   for (const ofSource of bySource.values()) {
     const seqs: Seq[] = [];
     for (const { source, what, via } of ofSource) {
@@ -210,14 +210,14 @@ export function confirmCopyErasures(
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.lineage.confirmErasures(rows);
-  oweTelling(unit, further, job.incarnation);
-  if (store.lineage.owesErasures()) {
+  scheduleErasures(unit, further, job.epoch);
+  if (store.lineage.hasPendingErasures()) {
     // The next delivery goes on from there: those who do not confirm hold up none of the others.
     const told = { ...job, throughSeq: throughRow };
     store.jobs.put(rows.length > 0 ? { ...told, failures: 0, sends: 1, nextSendAt: unit.now } : told);
     return;
   }
-  store.lineage.clearOwedErasures();
+  store.lineage.clearPendingErasures();
   store.jobs.delete(jobId);
 }
 

@@ -14,7 +14,7 @@ import {
   erasedOf,
   furtherOrigins,
   isAll,
-  oweCarryingAnew,
+  rescheduleCarryOver,
   passedOn,
   type PassedOnPlace,
   pendingOrigin,
@@ -23,12 +23,12 @@ import {
   upTo,
 } from "../copies/index.ts";
 import { findMessage, fullFault, noteChange, noteErasures } from "../log/index.ts";
-import { mayBeListed, newJob, oweArchive, oweRange } from "../outbox/index.ts";
+import { mayBeListed, newJob, scheduleArchive, scheduleAuditRange } from "../outbox/index.ts";
 import { keepDay, startOfDay } from "../quota/index.ts";
 import {
-  costOf,
+  messageCostOf,
   type JobRow,
-  type Life,
+  type EpochRef,
   type MessageRow,
   type OriginRow,
   type SeqSet,
@@ -42,8 +42,8 @@ import {
   coveredAmong,
   coveredAnywhere,
   mayBeFoldedIn,
-  REDO_DELAY_MS,
-  redoFromStart,
+  REBUILD_DELAY_MS,
+  rebuildFromStart,
   revived,
   summarizeJob,
   uncovered,
@@ -78,7 +78,7 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
   const isSaidAnew = contentJson !== JSON.stringify(row.content);
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
   const tokens = contentTokens(content);
-  const size = { tokens, cost: costOf({ ...row, content, tokens }) };
+  const size = { tokens, cost: messageCostOf({ ...row, content, tokens }) };
   const change = store.messages.edit(row.seq, content, contentJson, metadataJson, size, now);
   store.countChange(
     change,
@@ -94,7 +94,7 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
   const isCovered = isSaidAnew && invalidate(unit, [row.seq], told);
   // Whether an item cited it or not: no summarizer was told yet what it says now.
   if (told.length > 0 && isGiven(unit, row.seq)) store.summaries.hide(told);
-  oweArchivedChange(unit, [row.seq], isCovered);
+  scheduleArchivedChange(unit, [row.seq], isCovered);
   return store.messages.bySeq(row.seq) ?? row;
 }
 
@@ -109,8 +109,8 @@ export function eraseMessage(unit: Unit, id: string): MessageRow {
 }
 
 /** Whether what an erased message said may still be anywhere: in the archive, in copies, or in a summary that is yet to be made anew. */
-export function isErasureOwed(unit: Unit, seq: Seq): boolean {
-  return isHeldHere(unit, seq) || unit.store.lineage.owesErasures();
+export function isErasurePending(unit: Unit, seq: Seq): boolean {
+  return isHeldHere(unit, seq) || unit.store.lineage.hasPendingErasures();
 }
 
 /** The same of this session alone, of messages from one on. */
@@ -138,11 +138,11 @@ function eraseSeqs(unit: Unit, seqs: SeqSet): void {
   );
   noteErasures(unit, seqs);
   const isCovered = invalidate(unit, seqs, told);
-  oweArchivedChange(unit, seqs, isCovered);
+  scheduleArchivedChange(unit, seqs, isCovered);
 }
 
 function tellErased(unit: Unit, seqs: SeqSet | null): void {
-  tellCopies(unit, erasedOf(lifeOf(unit.session), seqs));
+  tellCopies(unit, erasedOf(epochRefOf(unit.session), seqs));
 }
 
 /** So many messages are looked at before they are erased; of more one will have said something. */
@@ -155,7 +155,7 @@ function toldAmong(unit: Unit, seqs: SeqSet): SeqSet {
 }
 
 /**
- * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and owes a new summary from
+ * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and schedules a new summary from
  * before the first of them: a model may have folded their content into items that cite others.
  * @param told those of them of which a summarizer is told anything else than before: without one, and without an item that cites any of them, it would be
  * paid for the same again
@@ -177,21 +177,21 @@ function invalidate(unit: Unit, seqs: SeqSet, told: SeqSet): boolean {
     }
   }
   const covered = coveredAmong(unit, changed);
-  if (job !== undefined) taint(unit, job, changed);
+  if (job !== undefined) invalidateJob(unit, job, changed);
   else if (newest !== null && covered !== null) {
     store.jobs.put({
-      ...newJob("summarize", unit.session.incarnation, unit.newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
-      redoBase: store.summaries.versionBefore(lowestOf(covered)),
+      ...newJob("summarize", unit.session.epoch, unit.newId(), newest.throughSeq, now + REBUILD_DELAY_MS, now),
+      rebuildBase: store.summaries.versionBefore(lowestOf(covered)),
     });
   }
   return covered !== null;
 }
 
-/** Owes the archive a change of messages, if it holds any of them, or a summary that covers them. */
-function oweArchivedChange(unit: Unit, seqs: SeqSet, isCovered: boolean): void {
-  const archivedSeq = unit.store.session()?.messageArchive?.throughSeq ?? 0;
+/** Schedules for the archive a change of messages, if it holds any of them, or a summary that covers them. */
+function scheduleArchivedChange(unit: Unit, seqs: SeqSet, isCovered: boolean): void {
+  const archivedSeq = unit.store.session()?.messageArchive?.sentSeq ?? 0;
   if (!isCovered && upTo(seqs, archivedSeq) === null) return;
-  oweArchive(unit, isCovered, seqs);
+  scheduleArchive(unit, isCovered, seqs);
 }
 
 /** Whether a summary covers a message, or the one that is being made has been given it. */
@@ -235,7 +235,7 @@ function partByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): {
 }
 
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
-function taint(unit: Unit, open: JobRow, given: SeqSet): void {
+function invalidateJob(unit: Unit, open: JobRow, given: SeqSet): void {
   const { store, now } = unit;
   const seqs = concerning(unit, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
@@ -255,7 +255,7 @@ function taint(unit: Unit, open: JobRow, given: SeqSet): void {
     changed = {
       ...changed,
       isUpgrade: false,
-      taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, firstGiven),
+      invalidatedFromSeq: Math.min(job.invalidatedFromSeq ?? Number.MAX_SAFE_INTEGER, firstGiven),
     };
     if (job.draft !== null) {
       const isErased = holds(seqs);
@@ -267,12 +267,12 @@ function taint(unit: Unit, open: JobRow, given: SeqSet): void {
   }
   if (behind.length > 0) {
     const before = store.summaries.versionBefore(Math.min(...behind));
-    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, before);
+    const rebuildBase = Math.min(job.rebuildBase ?? Number.MAX_SAFE_INTEGER, before);
     changed = {
       ...changed,
       ...revived(job, now),
       throughSeq: Math.max(job.throughSeq, covered),
-      redoBase,
+      rebuildBase,
       isUpgrade: false,
     };
   }
@@ -282,7 +282,7 @@ function taint(unit: Unit, open: JobRow, given: SeqSet): void {
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
 export function eraseSession(unit: Unit): JobRow {
   const { store, now } = unit;
-  oweRange(unit);
+  scheduleAuditRange(unit);
   keepDay(unit);
   // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
   const settles = store.jobs.ending().filter(mayBeListed);
@@ -290,18 +290,15 @@ export function eraseSession(unit: Unit): JobRow {
   tellErased(unit, null);
   // What copies carry on from there goes too: through this session they would have heard of later erasures.
   for (const origin of furtherOrigins(unit)) {
-    tellCopies(
-      unit,
-      erasedOf({ session: origin.session, incarnation: origin.incarnation }, null, lifeOf(unit.session)),
-    );
+    tellCopies(unit, erasedOf({ session: origin.session, epoch: origin.epoch }, null, epochRefOf(unit.session)));
   }
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
   const job = {
-    ...newJob("erase", unit.session.incarnation, unit.newId(), 0, now, now),
+    ...newJob("erase", unit.session.epoch, unit.newId(), 0, now, now),
     settles: [
       ...settles.map((ended) => ended.id),
-      ...(unit.session.archiveAside === 0 ? [] : [setAsideIdOf(unit.session.incarnation)]),
+      ...(unit.session.archiveAside === 0 ? [] : [setAsideIdOf(unit.session.epoch)]),
     ],
     grantedAt: unit.session.grantedAt,
     beganAt: unit.session.beganAt,
@@ -311,12 +308,12 @@ export function eraseSession(unit: Unit): JobRow {
 }
 
 /**
- * When the life began that a job erases: the archive takes the one that began later for the last. An earlier version of this code did not keep it;
- * of the life before the newest it is known that it began before that one.
+ * When the epoch began that a job erases: the archive takes the one that began later for the last. An earlier version of this code did not keep it;
+ * of the epoch before the newest it is known that it began before that one.
  */
 export function beganOf(job: JobRow, session: SessionRow): number {
   if (job.beganAt > 0) return job.beganAt;
-  return job.incarnation === session.incarnation ? session.beganAt : session.beganAt - 1;
+  return job.epoch === session.epoch ? session.beganAt : session.beganAt - 1;
 }
 
 /** What an erasure elsewhere means here. */
@@ -333,7 +330,7 @@ const NOTHING: Touch = { of: "nothing" };
 
 function touchOf(unit: Unit, told: Erased): Touch {
   const { source, through } = told;
-  const origin = unit.store.lineage.origins().find(({ incarnation }) => incarnation === source.incarnation);
+  const origin = unit.store.lineage.origins().find(({ epoch }) => epoch === source.epoch);
   // Where something was taken from tells it itself: another that is erased takes none of that along.
   if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NOTHING;
   if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
@@ -364,7 +361,7 @@ export function eraseCopied(
     const touch = touchOf(unit, told);
     if (touch.of === "nothing") continue;
     if (touch.of === "arrivals") {
-      hearOfArrivals(unit, told);
+      noteErasuresOnArrival(unit, told);
       continue;
     }
     // What is in of a file may say in other words what was erased there: it has to come anew, and is checked anew.
@@ -386,26 +383,26 @@ export function eraseCopied(
 }
 
 /** What is on its way here is worth nothing any more, or is held against this when it is here. */
-function hearOfArrivals(unit: Unit, told: Erased): void {
+function noteErasuresOnArrival(unit: Unit, told: Erased): void {
   const isPending = pendingOrigin(unit) !== undefined;
   // A fork is copied anew, and what it comes from has erased it.
   if (!isPending && unit.session.copying?.kind !== "import") return;
   hear(unit, told);
-  if (isPending) oweCarryingAnew(unit);
+  if (isPending) rescheduleCarryOver(unit);
 }
 
 /** @returns whether any of it is news */
 function hear(unit: Unit, { source, seqs, throughSeq, through }: Erased): boolean {
   const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
   let isNews = false;
-  for (const what of whats) isNews = unit.store.lineage.hear(source, what, through ?? null) || isNews;
+  for (const what of whats) isNews = unit.store.lineage.noteSourceErasure(source, what, through ?? null) || isNews;
   return isNews;
 }
 
 /**
  * Whether nothing is left here, nor in the archive in the name of this session, of what others were told to be erased; and what copies of
  * this session have to be told of it.
- * @param session null if no life goes on
+ * @param session null if no epoch goes on
  */
 export function answerFor(
   unit: Unit,
@@ -413,8 +410,8 @@ export function answerFor(
   place: PassedOnPlace,
 ): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
   const session = unit.findUnerased();
-  // An earlier life may have been the copy: the archive may still hold it.
-  let isConfirmed = !unit.store.jobs.isOwed("erase");
+  // An earlier epoch may have been the copy: the archive may still hold it.
+  let isConfirmed = !unit.store.jobs.isPending("erase");
   const passing: Erased[] = [];
   for (const told of erased) {
     if (session === null) break;
@@ -422,12 +419,12 @@ export function answerFor(
     const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(unit, told));
     if (touch.of === "messages") {
       isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));
-      passing.push(erasedOf(lifeOf(session), touch.seqs));
+      passing.push(erasedOf(epochRefOf(session), touch.seqs));
     }
     if (isItems) {
       // Where it came from may say it in other words, and so may whatever was made here with it in sight.
       isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);
-      passing.push({ ...told, through: lifeOf(session) });
+      passing.push({ ...told, through: epochRefOf(session) });
     }
   }
   return { isConfirmed, ...passedOn(unit, passing, place) };
@@ -439,14 +436,14 @@ export function answerFor(
  */
 function wereItemsErased(unit: Unit, told: Erased): boolean {
   const { store } = unit;
-  const origin = store.lineage.origins().find(({ incarnation }) => incarnation === told.source.incarnation);
+  const origin = store.lineage.origins().find(({ epoch }) => epoch === told.source.epoch);
   if (origin === undefined || origin.kind === "fork") return false;
   const { source, seqs, throughSeq } = told;
-  return store.lineage.isHeard(source, seqs ?? (throughSeq === undefined ? [] : [throughSeq]));
+  return store.lineage.isErasedAtSource(source, seqs ?? (throughSeq === undefined ? [] : [throughSeq]));
 }
 
-function lifeOf({ session, incarnation }: SessionRow): Life {
-  return { session, incarnation };
+function epochRefOf({ session, epoch }: SessionRow): EpochRef {
+  return { session, epoch };
 }
 
 /**
@@ -456,29 +453,29 @@ function lifeOf({ session, incarnation }: SessionRow): Life {
 function eraseCarried(unit: Unit, origin: OriginRow, told: Erased): void {
   const { store } = unit;
   const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
-  // Sessions may continue from each other in a circle, by lives that are long over; and a copy is asked until it has confirmed. By which
+  // Sessions may continue from each other in a circle, by epochs that are long over; and a copy is asked until it has confirmed. By which
   // session it has what it took is news only where nobody is asked anew.
   if (!hear(unit, direct === undefined ? told : { ...told, through: undefined })) return;
   store.countChange();
   deleteCarried(unit, origin, seqsOf(told));
-  if (direct !== undefined && !(isAll(told) && direct.incarnation === origin.incarnation)) {
+  if (direct !== undefined && !(isAll(told) && direct.epoch === origin.epoch)) {
     store.lineage.putOrigin({ ...direct, state: "stale" });
-    oweCarryingAnew(unit);
+    rescheduleCarryOver(unit);
   } else {
     deleteCarried(unit, origin, null);
     if (told.through !== undefined) deleteCarried(unit, told.through, null);
-    redoFromStart(unit);
+    rebuildFromStart(unit);
   }
-  if (store.summaries.newest() !== null) oweArchive(unit, true);
+  if (store.summaries.newest() !== null) scheduleArchive(unit, true);
 }
 
-function deleteCarried(unit: Unit, source: Life, seqs: SeqSet | null): void {
+function deleteCarried(unit: Unit, source: EpochRef, seqs: SeqSet | null): void {
   const { store } = unit;
   if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
   const job = summarizeJob(unit);
   if (job === undefined || job.draft === null) return;
   const isErased = seqs === null ? () => true : holds(seqs);
   const isGone = (item: KeptItem): boolean =>
-    item.sourceIncarnation === source.incarnation && item.sourceSeqs.some((seq) => isErased(seq));
+    item.sourceEpoch === source.epoch && item.sourceSeqs.some((seq) => isErased(seq));
   store.jobs.put({ ...job, draft: withoutItems(job.draft, isGone) });
 }

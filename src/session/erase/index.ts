@@ -5,6 +5,6 @@ export {
   eraseCopied,
   eraseMessage,
   eraseSession,
-  isErasureOwed,
+  isErasurePending,
   UNKNOWN_MESSAGE,
 } from "./erase.ts";

@@ -10,7 +10,7 @@ export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.s
 
 const attachmentSchema = z.object({
   v: z.literal(1),
-  incarnation: z.string(),
+  epoch: z.string(),
   scopes: z.array(scopeSchema),
   /** Who sends its frames. */
   by: z.custom<AuditActor>(),

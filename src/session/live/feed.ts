@@ -55,7 +55,7 @@ export interface LiveEnv extends LimiterEnv {
 export interface LiveCalls {
   append(
     request: AppendRequest,
-    birth: null,
+    creation: null,
     tenant: undefined,
     by: Appender | undefined,
     trace: string | undefined,
@@ -270,10 +270,9 @@ export class LiveFeed {
 }
 
 /** Spends a ticket of this epoch. Throws if it was used, or is too old. */
-function takeTicket({ store, session, now }: Unit, { id, life, expiresAt }: TicketClaim): void {
+function takeTicket({ store, session, now }: Unit, { id, epoch, expiresAt }: TicketClaim): void {
   const { feed } = store;
-  if (expiresAt <= now || life !== session.incarnation || feed.isTicketUsed(id))
-    throw new ThreadkeepError(SPENT_TICKET);
+  if (expiresAt <= now || epoch !== session.epoch || feed.isTicketUsed(id)) throw new ThreadkeepError(SPENT_TICKET);
   feed.useTicket(id, expiresAt, now);
 }
 

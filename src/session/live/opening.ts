@@ -44,7 +44,7 @@ const openingSchema = z.object({
   counted: countedSchema,
   from: z.string().nullable(),
   expiresAt: z.number().nullable(),
-  ticket: z.object({ id: z.string(), life: z.string(), expiresAt: z.number() }).nullable(),
+  ticket: z.object({ id: z.string(), epoch: z.string(), expiresAt: z.number() }).nullable(),
   requestId: z.string(),
   trace: z.string().optional(),
   tenant: z.custom<TenantSettings | null>(),

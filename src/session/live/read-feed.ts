@@ -17,7 +17,7 @@ export function headRev(unit: Unit): Rev {
 
 /**
  * Where a feed goes on that was followed through `since`: 0 stands for the beginning.
- * @returns null if what came after it is not remembered any more, or if it is of another life
+ * @returns null if what came after it is not remembered any more, or if it is of another epoch
  */
 export function resumeAt(unit: Unit, since: Rev): Rev | null {
   const rev = since === 0 ? 0 : since - unit.session.revBase;

@@ -15,7 +15,7 @@ import { problemOf } from "../../api/problem.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
 import type { CheckKeys } from "../../tenant/key-check-client.ts";
-import { type SentEvent, Window } from "../log/index.ts";
+import { type SentEvent, FeedWindow } from "../log/index.ts";
 import type { SessionRow } from "../sqlite/index.ts";
 import type { Transactions } from "../transactions.ts";
 import { type Attachment, parseAttachment } from "./attachment.ts";
@@ -52,7 +52,7 @@ interface Reader {
   attachment: Attachment;
   sent: Rev;
   /** Null after hibernation, until it is counted anew. */
-  window: Window | null;
+  window: FeedWindow | null;
   faults: number;
   /** Frames that were refused because of who sent them. */
   forbidden: number;
@@ -115,16 +115,16 @@ export class LiveSockets {
     const from = since === null ? rev : resumeAt(unit, since);
     const sent = from ?? rev;
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
-    const { incarnation } = session;
+    const { epoch } = session;
     const traced = trace === undefined ? {} : { trace };
     const sender = { scopes: [...scopes], by, isUser, counted, from: network };
     const opener = { ...sender, requestId, until, keyCheckedAt, ...traced };
-    const attachment: Attachment = { v: 1, incarnation, ...opener, acked: sent, sent };
+    const attachment: Attachment = { v: 1, epoch, ...opener, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#ctx.acceptWebSocket(socket);
     socket.serializeAttachment(attachment);
-    const reader = newReader(attachment, sent, new Window());
+    const reader = newReader(attachment, sent, new FeedWindow());
     this.#readers.set(socket, reader);
     this.#greet(socket, sent, from === null);
     this.#feed(socket, reader, rev, new Page());
@@ -185,7 +185,7 @@ export class LiveSockets {
       // It was paused for so long that what it waits for is forgotten.
       this.#greet(socket, rev, true);
       reader.sent = rev;
-      reader.window = new Window();
+      reader.window = new FeedWindow();
       reader.attachment = { ...reader.attachment, acked: rev };
     }
     const window = (reader.window ??= this.#countAnew(reader));
@@ -206,8 +206,8 @@ export class LiveSockets {
   }
 
   /** What is under way to a socket, after hibernation. */
-  #countAnew({ attachment, sent }: Reader): Window {
-    const window = new Window();
+  #countAnew({ attachment, sent }: Reader): FeedWindow {
+    const window = new FeedWindow();
     const unit = this.#calls.unit();
     if (resumeAt(unit, attachment.acked) === null) return window;
     for (let after = attachment.acked; after < sent;) {
@@ -372,8 +372,8 @@ export class LiveSockets {
 
   /** Whether a socket has nothing more to hear; it is told why, and closed. */
   #isOver(socket: WebSocket, reader: Reader, session: SessionRow | null): boolean {
-    const { incarnation, until } = reader.attachment;
-    if (session === null || session.erasedAt !== null || session.incarnation !== incarnation) {
+    const { epoch, until } = reader.attachment;
+    if (session === null || session.erasedAt !== null || session.epoch !== epoch) {
       this.refuse(socket, ERASED_SESSION, undefined, CLOSE.erased);
       return true;
     }
@@ -410,7 +410,7 @@ class Page {
   }
 }
 
-function newReader(attachment: Attachment, sent: Rev, window: Window | null): Reader {
+function newReader(attachment: Attachment, sent: Rev, window: FeedWindow | null): Reader {
   return {
     attachment,
     sent,

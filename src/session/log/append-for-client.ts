@@ -7,13 +7,13 @@ import type { UserTaken } from "../../api/user-quota.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
 import { isArchivedInVain } from "../archive/index.ts";
-import { noteAppend, oweArchive } from "../outbox/index.ts";
+import { noteAppend, scheduleArchive } from "../outbox/index.ts";
 import { beginDay, takeForUser } from "../quota/index.ts";
-import { oweSummaryIfDue } from "../summary/index.ts";
+import { scheduleSummaryIfDue } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { appendMessages } from "./append.ts";
 import { beginningFault } from "./begin.ts";
-import { applyTenantSettings, type Birth, createSession, recordGrant } from "./epoch.ts";
+import { applyTenantSettings, type SessionCreation, createSession, recordGrant } from "./epoch.ts";
 import { noteTokenizer } from "./read.ts";
 import { renderSessionContext } from "./render-context.ts";
 import { activeBranch, refuseLeavingInstruction, settleBranch } from "./switch-branch.ts";
@@ -23,7 +23,7 @@ const log = createLog();
 export interface ClientAppend {
   readonly request: AppendRequest;
   /** What the session is created with if it is not there; null: an unknown session stays unknown. */
-  readonly birth: Birth | null;
+  readonly creation: SessionCreation | null;
   /** Who appends, for the audit. */
   readonly by?: Appender | undefined;
   /**
@@ -39,14 +39,14 @@ type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
 /** Appends a batch for a client: within its quotas, and with the work that it calls for. */
 export function appendForClient(
   unit: Unit,
-  { request, birth, by, wouldBe }: ClientAppend,
+  { request, creation, by, wouldBe }: ClientAppend,
 ): Pick<AppendResult, "messages" | "headSeq" | "quotas"> {
-  const begun = birth?.ref ?? wouldBe;
-  if (birth === null && begun !== undefined && unit.findSession() === null) refuseBeginning(unit, request, begun);
-  if (birth === null) unit.requireSession();
+  const begun = creation?.ref ?? wouldBe;
+  if (creation === null && begun !== undefined && unit.findSession() === null) refuseBeginning(unit, request, begun);
+  if (creation === null) unit.requireSession();
   else {
-    recordGrant(unit, birth);
-    if (unit.findSession() === null) createSession(unit, birth);
+    recordGrant(unit, creation);
+    if (unit.findSession() === null) createSession(unit, creation);
   }
   applyTenantSettings(unit);
   const isByUser = by?.isUser === true;
@@ -66,11 +66,11 @@ export function appendForClient(
   }
   // What a switch writes anew of the summary was paid for, and counts like what is said.
   if (before !== null) takeForUser(unit, growthSince(unit, before, written));
-  if (isArchivedInVain(unit.session)) oweArchive(unit);
+  if (isArchivedInVain(unit.session)) scheduleArchive(unit);
   if (createdCount > 0) {
     if (by !== undefined) noteAppend(unit, by, headSeq - createdCount + 1);
     if (request.context !== undefined) noteTokenizer(unit, request.context);
-    oweSummaryIfDue(unit);
+    scheduleSummaryIfDue(unit);
   }
   return { messages, headSeq, ...(quotas.length === 0 ? {} : { quotas: [...quotas] }) };
 }

@@ -2,9 +2,9 @@ import { refuseForeignWords } from "../../access/users-words.ts";
 import type { Erasure, Message, MessagePatch } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
 import type { UsersMay } from "../../api/users-may.ts";
-import { editMessage, eraseMessage, isErasureOwed } from "../erase/index.ts";
+import { editMessage, eraseMessage, isErasurePending } from "../erase/index.ts";
 import { beginDay, countForUser, takeForUser } from "../quota/index.ts";
-import { goodThrough, oweSummaryIfDue, tokensReadAgain } from "../summary/index.ts";
+import { goodThrough, scheduleSummaryIfDue, tokensReadAgain } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { messageId } from "./append.ts";
 import { applyTenantSettings } from "./epoch.ts";
@@ -28,7 +28,7 @@ export function editForClient(unit: Unit, id: string, patch: MessagePatch, byUse
     const bytes = byteLength(JSON.stringify(content));
     takeForUser(unit, { messages: 1, tokens, bytes, summarizerTokens: tokensReadAgain(unit, goodBefore) });
   }
-  oweSummaryIfDue(unit);
+  scheduleSummaryIfDue(unit);
   return toMessage(edited);
 }
 
@@ -42,7 +42,7 @@ export function eraseForClient(unit: Unit, id: string, isByUser: boolean): Erasu
   const erased = eraseMessage(unit, id);
   if (isByUser) countForUser(unit, { summarizerTokens: tokensReadAgain(unit, goodBefore) });
   const { seq } = erased;
-  return { id: messageId(erased), seq, state: isErasureOwed(unit, seq) ? "erasing" : "erased" };
+  return { id: messageId(erased), seq, state: isErasurePending(unit, seq) ? "erasing" : "erased" };
 }
 
 function refuseForeignEdit(unit: Unit, id: string, { content, pinned }: MessagePatch, { write }: UsersMay): void {

@@ -1,13 +1,13 @@
 import { type Fault, ThreadkeepError } from "../../api/errors.ts";
 import { CREATION_GRANT_MS } from "../../api/limits.ts";
 import type { Metadata, SessionRef } from "../../api/session.ts";
-import { oweListing } from "../outbox/index.ts";
+import { scheduleListing } from "../outbox/index.ts";
 import { type Copying, type OwnSettings, type SessionRow, termsOf } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { revBaseOf } from "./feed.ts";
 
 /** What a session is created with, at its first write. */
-export interface Birth {
+export interface SessionCreation {
   readonly ref: SessionRef;
   readonly createdAt: number;
   /** When the directory said that it may be created, by its clock. Without it nobody has asked. */
@@ -21,10 +21,10 @@ export interface Birth {
 const HASH_KEY_BYTES = 32;
 
 /** Begins an epoch of the session. @param copying null if it is whole from the first */
-export function createSession(unit: Unit, birth: Birth, copying: Copying | null = null): SessionRow {
+export function createSession(unit: Unit, creation: SessionCreation, copying: Copying | null = null): SessionRow {
   const { store, now, tenant } = unit;
   // By then the user may have been erased, and nobody looks here any more.
-  if (birth.grantedAt !== undefined && now - birth.grantedAt > CREATION_GRANT_MS) {
+  if (creation.grantedAt !== undefined && now - creation.grantedAt > CREATION_GRANT_MS) {
     throw new ThreadkeepError(SLOW_CREATION);
   }
   store.createSchema();
@@ -32,26 +32,26 @@ export function createSession(unit: Unit, birth: Birth, copying: Copying | null 
   // Of two epochs the archive takes the one that began later for the last; clocks may differ.
   const beganAt = erased === null ? now : Math.max(now, erased.beganAt + 1);
   store.insertSession({
-    ...birth.ref,
-    incarnation: unit.newId(),
+    ...creation.ref,
+    epoch: unit.newId(),
     hashKey: crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)),
-    metadata: birth.metadata ?? {},
-    settings: birth.settings ?? {},
-    createdAt: birth.createdAt,
+    metadata: creation.metadata ?? {},
+    settings: creation.settings ?? {},
+    createdAt: creation.createdAt,
     beganAt,
-    grantedAt: birth.grantedAt ?? 0,
-    begunBy: birth.grantedAt ?? 0,
+    grantedAt: creation.grantedAt ?? 0,
+    begunBy: creation.grantedAt ?? 0,
     tenantRev: tenant?.rev ?? 0,
     tenantSettings: tenant === undefined ? {} : termsOf(tenant),
     copying,
     revBase: revBaseOf(beganAt),
   });
-  if (birth.isKnown === true && copying?.kind !== "import") oweListing(unit);
+  if (creation.isKnown === true && copying?.kind !== "import") scheduleListing(unit);
   return unit.session;
 }
 
 /** Records the newest grant of the directory that reached this epoch, also where nothing comes of it: the directory's entry then belongs to it. */
-export function recordGrant(unit: Unit, { grantedAt = 0 }: Pick<Birth, "grantedAt">): void {
+export function recordGrant(unit: Unit, { grantedAt = 0 }: Pick<SessionCreation, "grantedAt">): void {
   const session = unit.findUnerased();
   if (session !== null && session.grantedAt < grantedAt) unit.store.setGrantedAt(grantedAt);
 }

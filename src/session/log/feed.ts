@@ -8,15 +8,15 @@ import type { Seq } from "../../api/message.ts";
  * nothing for the feed.
  */
 
-// Where the revs of a life begin
+// Where the revs of an epoch begin
 
 /** Any moment before the first session. */
 const REV_EPOCH = Date.UTC(2026, 0, 1);
-/** More than an object can append: an earlier life of the id, which began sooner, cannot have come as far as a later one begins. */
+/** More than an object can append: an earlier epoch of the id, which began sooner, cannot have come as far as a later one begins. */
 const REVS_PER_MS = 1_000;
 
 /**
- * What the revs of a life begin at. A client that resumes by a rev of an earlier life would else be told what happened after as many
+ * What the revs of an epoch begin at. A client that resumes by a rev of an earlier epoch would else be told what happened after as many
  * events of this one, and miss the rest in silence. Exact until the year 2311.
  */
 export function revBaseOf(beganAt: number): Rev {
@@ -27,7 +27,7 @@ export function revBaseOf(beganAt: number): Rev {
 
 /** What was done to the session besides an append. */
 export interface Change {
-  /** Within this life of the session: the messages and the changes through this one. */
+  /** Within this epoch of the session: the messages and the changes through this one. */
   readonly rev: number;
   /** The newest message then. */
   readonly headSeq: Seq;
@@ -88,7 +88,7 @@ export interface SentEvent {
 }
 
 /** What a socket has been sent and has not acknowledged yet. */
-export class Window {
+export class FeedWindow {
   readonly #sent: { readonly rev: Rev; readonly bytes: number }[] = [];
   #bytes = 0;
 

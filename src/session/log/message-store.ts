@@ -1,12 +1,12 @@
 import { MAX_BRANCHES } from "../../api/limits.ts";
 import type { Content, Role, Seq, TokenCount } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
-import { type Branch, isOn, piecesOf, type SeqRange } from "../../prompt/branch.ts";
+import { type Branch, isOn, branchPiecesOf, type SeqRange } from "../../prompt/branch.ts";
 import { MESSAGE_OVERHEAD_TOKENS } from "../../prompt/message-text.ts";
 import type { Changes } from "../changes.ts";
 import type { VectorStore } from "../search/index.ts";
 import {
-  blanksOf,
+  overwritten,
   type EarlierRow,
   type FileStore,
   type HashedMessageRow,
@@ -25,7 +25,7 @@ import {
   toEarlier,
   toHashedMessage,
   toLedger,
-  toMessage,
+  toMessageRow,
   toSizedMessage,
   toStoredTime,
   type TotalsChange,
@@ -258,7 +258,7 @@ export class MessageStore {
 
   #one(query: string, value: SqlStorageValue, view: FileView): MessageRow | null {
     const row = this.#sql.exec(query, value).toArray()[0];
-    return row === undefined ? null : this.#read(row, toMessage, view);
+    return row === undefined ? null : this.#read(row, toMessageRow, view);
   }
 
   /** Those that there are, in the order in which they are asked for. One statement, however many: each leaves something to the collector. */
@@ -267,13 +267,13 @@ export class MessageStore {
     const bySeq = new Map(rows.map((row) => [number(row["seq"]), row]));
     for (const seq of seqs) {
       const row = bySeq.get(seq);
-      if (row !== undefined) yield this.#read(row, toMessage, view);
+      if (row !== undefined) yield this.#read(row, toMessageRow, view);
     }
   }
 
   /** The newest message of a role on a branch, without its files, from `fromSeq` down to `throughSeq`, that was not erased. */
   newestOf(role: Role, branch: Branch, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
-    for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
+    for (const piece of branchPiecesOf(branch, throughSeq, fromSeq).toReversed()) {
       const row = this.#sql
         .exec(
           "SELECT seq FROM messages WHERE seq <= ? AND seq >= ? AND role = ? AND content IS NOT NULL ORDER BY seq DESC LIMIT 1",
@@ -406,7 +406,7 @@ export class MessageStore {
 
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
   *forward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
-    yield* this.#inPages(fromSeq, 1, toMessage, view, (next, limit) =>
+    yield* this.#inPages(fromSeq, 1, toMessageRow, view, (next, limit) =>
       this.#sql.exec(
         `SELECT ${MESSAGE} FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`,
         next,
@@ -418,7 +418,7 @@ export class MessageStore {
 
   /** The same of a branch. */
   *forwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
-    for (const piece of piecesOf(branch, fromSeq, throughSeq)) {
+    for (const piece of branchPiecesOf(branch, fromSeq, throughSeq)) {
       yield* this.forward(piece.fromSeq, piece.throughSeq, view);
     }
   }
@@ -463,7 +463,7 @@ export class MessageStore {
     view: FileView = "whole",
     room?: Room,
   ): Generator<SizedMessageRow> {
-    for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
+    for (const piece of branchPiecesOf(branch, throughSeq, fromSeq).toReversed()) {
       yield* this.backward(piece.throughSeq, piece.fromSeq, view, room);
     }
   }
@@ -503,7 +503,7 @@ export class MessageStore {
     const before = this.#sizesOf([seq]);
     const packed = this.#files.pack(content, contentJson);
     if (this.#vectors.state() !== null && !this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);
-    this.#blank([seq], ["content", "metadata"]);
+    this.#overwrite([seq], ["content", "metadata"]);
     this.#sql.exec(
       `UPDATE messages SET content = ?, held_bytes = ?, metadata = ?, tokens = ?, edited_at = ?,
          cost_change = ? - ${APPENDED_COST} WHERE seq = ?`,
@@ -564,9 +564,9 @@ export class MessageStore {
    * Writes blanks over what messages say, in place. SQLite frees a cell without clearing it (its `secure_delete` is off here, and
    * the pragma refused), but a row that keeps its size keeps its bytes' place.
    */
-  #blank(seqs: readonly Seq[], columns: readonly string[]): void {
-    const blanks = columns.map((column) => `${column} = ${blanksOf(column)}`);
-    this.#sql.exec(`UPDATE messages SET ${blanks.join(", ")} WHERE ${AMONG_SEQS}`, JSON.stringify(seqs));
+  #overwrite(seqs: readonly Seq[], columns: readonly string[]): void {
+    const zeros = columns.map((column) => `${column} = ${overwritten(column)}`);
+    this.#sql.exec(`UPDATE messages SET ${zeros.join(", ")} WHERE ${AMONG_SEQS}`, JSON.stringify(seqs));
   }
 
   /**
@@ -580,7 +580,7 @@ export class MessageStore {
 
   #erase(seqs: readonly Seq[], erasedAt: number): TotalsChange {
     const before = this.#sizesOf(seqs);
-    this.#blank(seqs, ["content", "metadata", "author"]);
+    this.#overwrite(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
          edited_at = NULL, pinned = 0, held_bytes = 0, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,

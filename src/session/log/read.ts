@@ -16,8 +16,8 @@ import { tokenizerOf } from "../../tokens/tokenizers.ts";
 import { ALL_SESSIONS } from "../copies/index.ts";
 import { expiryAt } from "../outbox/index.ts";
 import {
-  costOf,
-  isoTime,
+  messageCostOf,
+  toIsoTime,
   type MessageRow,
   pageOf,
   saidTime,
@@ -35,7 +35,7 @@ import type { FileView, Room } from "./message-store.ts";
 function described(row: MessageRow): Omit<Message, "content"> {
   if (isPlain(row)) {
     const { seq, role, tokens } = row;
-    return { id: messageId(row), seq, role, createdAt: isoTime(row.createdAt), tokens };
+    return { id: messageId(row), seq, role, createdAt: toIsoTime(row.createdAt), tokens };
   }
   return {
     id: messageId(row),
@@ -44,8 +44,8 @@ function described(row: MessageRow): Omit<Message, "content"> {
     ...(row.author === null ? {} : { author: row.author }),
     ...(row.metadata === null ? {} : { metadata: row.metadata }),
     ...(row.occurredAt === null ? {} : { occurredAt: saidTime(row) }),
-    createdAt: isoTime(row.createdAt),
-    ...(row.editedAt === null ? {} : { editedAt: isoTime(row.editedAt) }),
+    createdAt: toIsoTime(row.createdAt),
+    ...(row.editedAt === null ? {} : { editedAt: toIsoTime(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erased: true as const }),
     ...(row.isPinned ? { pinned: true as const } : {}),
     ...(row.afterSeq === null ? {} : { afterSeq: row.afterSeq }),
@@ -134,7 +134,7 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
     summarizer: row.summarizer,
     degraded: row.degraded,
     droppedItems: row.droppedItems,
-    createdAt: isoTime(row.createdAt),
+    createdAt: toIsoTime(row.createdAt),
   };
 }
 
@@ -158,7 +158,7 @@ export function readState(unit: Unit): SessionState {
   const summary = newestVersion === null || isEmptyVersion(newestVersion, items) ? null : newestVersion;
   return {
     id: unit.session.session,
-    createdAt: isoTime(unit.session.createdAt),
+    createdAt: toIsoTime(unit.session.createdAt),
     headSeq: store.branches.active(lastSeq).headSeq,
     lastSeq,
     messageTokens: newest?.totalCost ?? 0,
@@ -171,15 +171,15 @@ export function readState(unit: Unit): SessionState {
             throughSeq: summary.throughSeq,
             tokens: summary.tokens,
             items: items.length,
-            createdAt: isoTime(summary.createdAt),
+            createdAt: toIsoTime(summary.createdAt),
           },
     summaryPending: isSummaryPending(unit),
-    ...(store.jobs.isOwed("embed") ? { vectorsPending: true as const } : {}),
+    ...(store.jobs.isPending("embed") ? { vectorsPending: true as const } : {}),
     archived: unit.session.archivedRev === unit.session.archiveRev,
     ...(unit.session.archiveAside === 0 ? {} : { archiveSetAside: unit.session.archiveAside }),
     status: unit.session.copying === null ? "active" : "copying",
     origin: originOf(unit),
-    expiresAt: expiresAt === null ? null : isoTime(expiresAt),
+    expiresAt: expiresAt === null ? null : toIsoTime(expiresAt),
     metadata: unit.session.metadata,
     settings: settingsOf(unit.session),
   };
@@ -195,7 +195,7 @@ function originOf(unit: Unit): Origin | null {
 }
 
 export function isSummaryPending(unit: Unit): boolean {
-  return unit.store.jobs.isOwed("summarize");
+  return unit.store.jobs.isPending("summarize");
 }
 
 /** Older messages that were looked for, and what went wrong with it. */
@@ -249,7 +249,7 @@ export function readContext(
   const items = row === null ? [] : store.summaries.items(row.version);
   const summary = row === null || isEmptyVersion(row, items) ? null : toSummary(row, items);
   const retrieval = retrieve?.(branch) ?? null;
-  const pendingThroughSeq = store.jobs.owedThrough("summarize");
+  const pendingThroughSeq = store.jobs.pendingThrough("summarize");
   noteTokenizer(unit, request);
   const budget = {
     maxTokens: request.maxTokens ?? settingsOf(unit.session).maxTokens,
@@ -370,7 +370,7 @@ function* newestFirst(
   const siblings = isShown ? (placesOf(store)?.siblings ?? null) : null;
   let tokensBefore = totalCost;
   for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq, "told", room)) {
-    tokensBefore -= costOf(row);
+    tokensBefore -= messageCostOf(row);
     const message = toLogMessage(row, isShown, tokensBefore);
     const alternatives = siblings?.of(row.seq) ?? [];
     yield alternatives.length === 0 ? message : { ...message, siblings: alternatives };

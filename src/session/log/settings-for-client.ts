@@ -1,9 +1,9 @@
 import type { BranchRequest, SessionPatch, SessionState } from "../../api/session.ts";
-import { hasUnowedMessages, isArchivedInVain } from "../archive/index.ts";
-import { type Listing, listingOf, oweArchive, oweListing } from "../outbox/index.ts";
+import { hasUnscheduledMessages, isArchivedInVain } from "../archive/index.ts";
+import { type Listing, listingOf, scheduleArchive, scheduleListing } from "../outbox/index.ts";
 import { takeForUser } from "../quota/index.ts";
 import { settingsByUser, settingsOf } from "../sqlite/index.ts";
-import { oweSummaryIfDue } from "../summary/index.ts";
+import { scheduleSummaryIfDue } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { applyTenantSettings } from "./epoch.ts";
 import { readState } from "./read.ts";
@@ -14,7 +14,7 @@ const ONE_CHANGE = { messages: 1 };
 
 export interface UpdatedSession {
   readonly state: SessionState;
-  readonly incarnation: string;
+  readonly epoch: string;
   /** What the list of sessions is to say of it: the object keeps a job for the directory until that is confirmed. */
   readonly listing: Listing;
 }
@@ -34,13 +34,13 @@ export function updateForClient(unit: Unit, patch: SessionPatch, isByUser: boole
       ? (patch.settings ?? before.settings)
       : settingsByUser(before.settings, patch.settings, before.tenantSettings);
   store.updateSession(patch.metadata ?? before.metadata, settings);
-  if (patch.metadata !== undefined) oweListing(unit);
+  if (patch.metadata !== undefined) scheduleListing(unit);
   const isArchivedNews = before.archiveRev > 0 && patch.metadata !== undefined;
   const isFollowed = settingsOf(before).archiveMessages === settingsOf(unit.session).archiveMessages;
-  const isLacking = !isFollowed && hasUnowedMessages(unit);
-  if (isArchivedNews || isLacking || isArchivedInVain(unit.session)) oweArchive(unit);
-  oweSummaryIfDue(unit);
-  return { state: readState(unit), incarnation: unit.session.incarnation, listing: listingOf(unit.session) };
+  const isLacking = !isFollowed && hasUnscheduledMessages(unit);
+  if (isArchivedNews || isLacking || isArchivedInVain(unit.session)) scheduleArchive(unit);
+  scheduleSummaryIfDue(unit);
+  return { state: readState(unit), epoch: unit.session.epoch, listing: listingOf(unit.session) };
 }
 
 /**

@@ -2,8 +2,8 @@ import { type Fault, ThreadkeepError } from "../../api/errors.ts";
 import type { Seq, TokenCount } from "../../api/message.ts";
 import type { BranchRequest } from "../../api/session.ts";
 import { type Branch, isOn, sharedThrough } from "../../prompt/branch.ts";
-import { oweArchive } from "../outbox/index.ts";
-import { bringBack, oweSummaryIfDue, settleSummaryWork, soundSummaryAt } from "../summary/index.ts";
+import { scheduleArchive } from "../outbox/index.ts";
+import { bringBack, scheduleSummaryIfDue, settleSummaryWork, soundSummaryAt } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { noteBranch } from "./feed-changes.ts";
 
@@ -29,7 +29,7 @@ export function switchBranch(unit: Unit, { headSeq, expectedHeadSeq }: BranchReq
   noteBranch(unit, active, store.branches.through(headSeq));
   store.branches.follow(headSeq === lastSeq ? null : headSeq);
   const tokens = settleBranch(unit);
-  oweSummaryIfDue(unit);
+  scheduleSummaryIfDue(unit);
   return { isChanged: true, tokens };
 }
 
@@ -78,7 +78,7 @@ export function settleBranch(unit: Unit): TokenCount {
     if (!isHolding) {
       tokens = bringBack(unit, newest, best);
       isRebased = true;
-      oweArchive(unit);
+      scheduleArchive(unit);
     }
   }
   settleSummaryWork(unit, isRebased);

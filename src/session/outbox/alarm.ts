@@ -6,9 +6,9 @@ import { errorFields } from "../../telemetry/redact.ts";
 import { eraseSession } from "../erase/index.ts";
 import type { Transactions } from "../transactions.ts";
 import type { Unit } from "../unit.ts";
-import type { OwedAuditRow } from "./audit-store.ts";
+import type { PendingAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, takeDueAudits } from "./audit.ts";
-import { oweIdleWork } from "./idle-schedule.ts";
+import { scheduleIdleWork } from "./idle-schedule.ts";
 import { noteBacklog, noteNotSent, takeDueJobs } from "./jobs.ts";
 import { oldestLate } from "./late-work.ts";
 import { isLeftOver } from "./next-wake.ts";
@@ -23,7 +23,7 @@ export interface OutboxQueues {
 
 interface Due {
   readonly jobs: JobMessage[];
-  readonly audits: OwedAuditRow[];
+  readonly audits: PendingAuditRow[];
   readonly late: LateWork | null;
 }
 
@@ -51,7 +51,7 @@ export async function ringAlarm(calls: Transactions, queues: OutboxQueues): Prom
 function takeDue(unit: Unit): Due {
   const { row } = unit;
   if (isAbandoned(unit)) eraseSession(unit);
-  else if (row?.erasedAt === null && row.expiredAt === null && row.copying === null) oweIdleWork(unit);
+  else if (row?.erasedAt === null && row.expiredAt === null && row.copying === null) scheduleIdleWork(unit);
   return {
     jobs: takeDueJobs(unit, Math.random),
     audits: takeDueAudits(unit, Math.random),
@@ -79,7 +79,11 @@ async function sendJob(calls: Transactions, queues: OutboxQueues, message: JobMe
 }
 
 /** What the queue has taken is pending no more: the queue keeps it, and an event that comes twice is stored once. */
-async function sendAudits(calls: Transactions, queues: OutboxQueues, audits: readonly OwedAuditRow[]): Promise<void> {
+async function sendAudits(
+  calls: Transactions,
+  queues: OutboxQueues,
+  audits: readonly PendingAuditRow[],
+): Promise<void> {
   for (const audit of audits) {
     try {
       await queues.AUDIT_QUEUE.send({ v: 1, events: audit.events });

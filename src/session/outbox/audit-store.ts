@@ -12,7 +12,7 @@ export interface AppendingRow {
 }
 
 /** Events that are owed to the audit until its queue has taken them. */
-export interface OwedAuditRow {
+export interface PendingAuditRow {
   readonly id: string;
   readonly events: readonly RawAuditEvent[];
   readonly sends: number;
@@ -67,10 +67,10 @@ export class AuditStore {
     this.#sql.exec("DELETE FROM appending");
   }
 
-  owe(id: string, events: readonly RawAuditEvent[], nextSendAt: number): void {
+  schedule(id: string, events: readonly RawAuditEvent[], nextSendAt: number): void {
     this.#noteWrite();
     this.#sql.exec(
-      "INSERT OR IGNORE INTO owed_audits (id, events, sends, next_send_at) VALUES (?, ?, 0, ?)",
+      "INSERT OR IGNORE INTO pending_audits (id, events, sends, next_send_at) VALUES (?, ?, 0, ?)",
       id,
       JSON.stringify(events),
       nextSendAt,
@@ -78,10 +78,10 @@ export class AuditStore {
   }
 
   /** Some of what is due, the longest due first: the next alarm takes the rest. */
-  due(now: number): OwedAuditRow[] {
+  due(now: number): PendingAuditRow[] {
     return this.#sql
       .exec(
-        `SELECT id, events, sends FROM owed_audits WHERE next_send_at <= ? ORDER BY next_send_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
+        `SELECT id, events, sends FROM pending_audits WHERE next_send_at <= ? ORDER BY next_send_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
         now,
       )
       .toArray()
@@ -94,18 +94,18 @@ export class AuditStore {
 
   noteSend(id: string, sends: number, nextSendAt: number): void {
     this.#noteWrite();
-    this.#sql.exec("UPDATE owed_audits SET sends = ?, next_send_at = ? WHERE id = ?", sends, nextSendAt, id);
+    this.#sql.exec("UPDATE pending_audits SET sends = ?, next_send_at = ? WHERE id = ?", sends, nextSendAt, id);
   }
 
   settle(id: string): void {
     this.#noteWrite();
-    this.#sql.exec("DELETE FROM owed_audits WHERE id = ?", id);
+    this.#sql.exec("DELETE FROM pending_audits WHERE id = ?", id);
   }
 
-  /** When something is to be sent; null if nothing is owed. */
+  /** When something is to be sent; null if nothing is pending. */
   nextSendAt(): number | null {
     if (this.#nextSendAt === undefined) {
-      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM owed_audits").toArray()[0];
+      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM pending_audits").toArray()[0];
       this.#nextSendAt = numberOrNull(row?.["at"]);
     }
     return this.#nextSendAt;

@@ -2,7 +2,7 @@ import type { AuditActor, RawAuditEvent } from "../../api/audit.ts";
 import type { Seq } from "../../api/message.ts";
 import { resendDelayMs, retryDelayMs } from "../../lib/retry-policy.ts";
 import type { Unit } from "../unit.ts";
-import type { OwedAuditRow } from "./audit-store.ts";
+import type { PendingAuditRow } from "./audit-store.ts";
 
 /**
  * Appends are told to the audit as ranges, when a summary lands, in silence, and before they are gone. A range costs a row when it
@@ -29,13 +29,13 @@ function includes(actors: readonly AuditActor[], { kind, id }: AuditActor): bool
   return actors.some((actor) => actor.kind === kind && actor.id === id);
 }
 
-/** Owes the audit what was appended since the last range: an event for each principal. Ids are the same each time they are sent. */
-export function oweRange(unit: Unit): void {
+/** Schedules the audit what was appended since the last range: an event for each principal. Ids are the same each time they are sent. */
+export function scheduleAuditRange(unit: Unit): void {
   const { store } = unit;
   const open = store.audit.appending();
   const newest = store.messages.head();
   if (open === null || newest === null) return;
-  const { tenant, owner, session: id, incarnation } = unit.session;
+  const { tenant, owner, session: id, epoch } = unit.session;
   const details = {
     fromSeq: open.fromSeq,
     throughSeq: newest.seq,
@@ -43,7 +43,7 @@ export function oweRange(unit: Unit): void {
     principals: open.actors.length,
   };
   const events = open.actors.map((actor, index): RawAuditEvent => ({
-    id: `${incarnation}/${newest.seq}/${index}`,
+    id: `${epoch}/${newest.seq}/${index}`,
     at: new Date(newest.createdAt).toISOString(),
     tenant,
     owner,
@@ -55,12 +55,12 @@ export function oweRange(unit: Unit): void {
     from: null,
     details,
   }));
-  store.audit.owe(`${incarnation}/${newest.seq}`, events, unit.now);
+  store.audit.schedule(`${epoch}/${newest.seq}`, events, unit.now);
   store.audit.clearAppending();
 }
 
 /** Marks what is due as sent, and says when to look again if the queue does not take it. */
-export function takeDueAudits(unit: Unit, random: () => number): OwedAuditRow[] {
+export function takeDueAudits(unit: Unit, random: () => number): PendingAuditRow[] {
   const { store, now } = unit;
   const due = store.audit.due(now);
   for (const { id, sends } of due) store.audit.noteSend(id, sends + 1, now + resendDelayMs(sends + 1, random()));
@@ -68,6 +68,6 @@ export function takeDueAudits(unit: Unit, random: () => number): OwedAuditRow[] 
 }
 
 /** The queue did not take it: try again soon. */
-export function noteAuditNotSent(unit: Unit, { id, sends }: OwedAuditRow, random: number): void {
+export function noteAuditNotSent(unit: Unit, { id, sends }: PendingAuditRow, random: number): void {
   unit.store.audit.noteSend(id, sends + 1, unit.now + retryDelayMs(sends + 1, random));
 }

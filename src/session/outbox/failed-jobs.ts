@@ -11,7 +11,7 @@ import { isHeld } from "./jobs.ts";
 export function standingOf(job: JobRow | null, now: number): JobStanding {
   if (job === null) return "over";
   if (job.state === "failed") return "given-up";
-  return isHeld(job, now) ? "held" : "owed";
+  return isHeld(job, now) ? "held" : "pending";
 }
 
 /** Whether operators may have a job on their lists: whoever ends it takes it off. */
@@ -55,7 +55,7 @@ export function noteUndelivered(unit: Unit, job: JobRow | null, reason: string, 
   return true;
 }
 
-/** Makes a job due now; one that was given up is owed again. Idempotent. @returns false if it is no longer owed */
+/** Makes a job due now; one that was given up is pending again. Idempotent. @returns false if it is no longer pending */
 export function retryJob(unit: Unit, jobId: string): boolean {
   const { store } = unit;
   const job = unit.row === null ? null : store.jobs.byId(jobId);
@@ -63,13 +63,13 @@ export function retryJob(unit: Unit, jobId: string): boolean {
   // A summary is given up by its failures, and so are vectors. Of the rest none is ever given up, and operators hear at once when it fails anew.
   const isGivenUp = job.kind === "summarize" || job.kind === "embed";
   const failures = isGivenUp ? 0 : Math.min(job.failures, REPORT_AFTER_FAILURES - 1);
-  store.jobs.put({ ...job, state: "owed", failures, nextSendAt: unit.now });
+  store.jobs.put({ ...job, state: "pending", failures, nextSendAt: unit.now });
   return true;
 }
 
 /**
  * Gives a job up, if no promise rests on it: a summary that goes on from the last one, without which the messages stay word for word, or
- * vectors, without which they are found by their words. It is owed again when the session goes on after a rest, or somebody asks.
+ * vectors, without which they are found by their words. It is pending again when the session goes on after a rest, or somebody asks.
  * Throws of one that has to be done. @returns false if there is none any more
  */
 export function dropJob(unit: Unit, jobId: string): boolean {
@@ -106,13 +106,13 @@ export function endJob(unit: Unit, jobId: string): boolean {
 }
 
 /** Why a job cannot be given up, and what to do instead; null if it can. */
-function adviceOf({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): string | null {
+function adviceOf({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): string | null {
   if (kind === "embed") return null;
   if (kind !== "summarize") return ADVICE[kind] ?? NEWER_KIND;
   if (isUpgrade) {
-    return "It takes the place of a makeshift summary, which would else stay for good. Mend the summarizer and retry it, or pause the tenant's summaries.";
+    return "It takes the place of a fallback summary, which would else stay for good. Mend the summarizer and retry it, or pause the tenant's summaries.";
   }
-  if (redoBase === null && taintedFromSeq === null) return null;
+  if (rebuildBase === null && invalidatedFromSeq === null) return null;
   return "It takes something out of the summary that was edited or erased. Mend the summarizer and retry it, or erase the session.";
 }
 

@@ -2,19 +2,19 @@ import { IDLE_SUMMARY_MIN_TOKENS } from "../../api/limits.ts";
 import type { Seq, TokenCount } from "../../api/message.ts";
 import { earliest, idleWakeAt } from "../../lib/retry-policy.ts";
 import { chooseCut } from "../../prompt/cut.ts";
-import { hasUnowedMessages } from "../archive/index.ts";
+import { hasUnscheduledMessages } from "../archive/index.ts";
 import { type SessionRow, settingsOf } from "../sqlite/index.ts";
 import {
   callOffEmbedding,
   cutMessages,
   isRemake,
-  oweSummaryThrough,
+  scheduleSummaryThrough,
   summarizeJob,
   unsummarizedTokens,
 } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { oweRange } from "./audit.ts";
-import { newJob, oweArchive } from "./jobs.ts";
+import { scheduleAuditRange } from "./audit.ts";
+import { newJob, scheduleArchive } from "./jobs.ts";
 
 /** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
 
@@ -24,9 +24,9 @@ function lastActivityAt(unit: Unit): number {
   return Math.max(unit.store.messages.head()?.createdAt ?? 0, beganAt, editedAt ?? 0);
 }
 
-/** In [0, 1), the same for one life of a session each time. */
+/** In [0, 1), the same for one epoch of a session each time. */
 function shareOf(session: SessionRow): number {
-  return Number.parseInt(session.incarnation.slice(0, 8), 16) / 2 ** 32 || 0;
+  return Number.parseInt(session.epoch.slice(0, 8), 16) / 2 ** 32 || 0;
 }
 
 /** The last message that a summary for silence would cover; null if it would not be worth it. */
@@ -48,7 +48,7 @@ function idleTarget(unit: Unit): Seq | null {
 export function idleSummaryAt(unit: Unit): number | null {
   const seconds = settingsOf(unit.session).summarizeAfterIdleSeconds;
   if (seconds === null || idleTarget(unit) === null) return null;
-  // While the last one is being made better nothing can be owed: an alarm before that has ended would ring over and over.
+  // While the last one is being made better nothing can be pending: an alarm before that has ended would ring over and over.
   const heldUntil = summarizeJob(unit)?.leaseUntil ?? 0;
   return Math.max(heldUntil, idleWakeAt(lastActivityAt(unit), seconds, shareOf(unit.session)));
 }
@@ -56,7 +56,7 @@ export function idleSummaryAt(unit: Unit): number | null {
 /** When silence calls for the messages to be archived; null if it does not. */
 export function idleArchiveAt(unit: Unit): number | null {
   const seconds = settingsOf(unit.session).summarizeAfterIdleSeconds;
-  if (seconds === null || !hasUnowedMessages(unit)) return null;
+  if (seconds === null || !hasUnscheduledMessages(unit)) return null;
   return idleWakeAt(lastActivityAt(unit), seconds, shareOf(unit.session));
 }
 
@@ -91,31 +91,31 @@ export function soonestIdleAt(unit: Unit): number | null {
   );
 }
 
-/** Owes what silence calls for. Called when the alarm rings. */
-export function oweIdleWork(unit: Unit): void {
+/** Schedules what silence calls for. Called when the alarm rings. */
+export function scheduleIdleWork(unit: Unit): void {
   const { store, now } = unit;
   const tellAt = auditAt(unit);
-  if (tellAt !== null && tellAt <= now) oweRange(unit);
+  if (tellAt !== null && tellAt <= now) scheduleAuditRange(unit);
   const summaryAt = idleSummaryAt(unit);
   const target = summaryAt !== null && summaryAt <= now ? idleTarget(unit) : null;
-  if (target !== null) oweSummaryThrough(unit, target);
+  if (target !== null) scheduleSummaryThrough(unit, target);
   const archiveAt = idleArchiveAt(unit);
-  if (archiveAt !== null && archiveAt <= now) oweArchive(unit);
+  if (archiveAt !== null && archiveAt <= now) scheduleArchive(unit);
   const expiry = expiryAt(unit);
-  if (expiry !== null && expiry <= now && !store.jobs.isOwed("expire")) {
-    store.jobs.put(newJob("expire", unit.session.incarnation, unit.newId(), 0, now, now));
+  if (expiry !== null && expiry <= now && !store.jobs.isPending("expire")) {
+    store.jobs.put(newJob("expire", unit.session.epoch, unit.newId(), 0, now, now));
   }
 }
 
 /**
- * - `expire`: it may; - `wait`: something has to happen first, and is owed; - `cancel`: somebody spoke, and it may not; - `done`: nothing
- * is owed any more
+ * - `expire`: it may; - `wait`: something has to happen first, and is pending; - `cancel`: somebody spoke, and it may not; - `done`: nothing
+ * is pending any more
  */
 export type ExpiryStep = "expire" | "wait" | "cancel" | "done";
 
 /**
  * Whether the session may expire now: nobody spoke since, what it is to continue from is there, all of it is summarized, soundly, and
- * the archive and the copies confirmed whatever they were owed. Owes the summary if one is lacking.
+ * the archive and the copies confirmed whatever they were owed. Schedules the summary if one is lacking.
  */
 export function stepExpiry(unit: Unit, jobId: string): ExpiryStep {
   const { store } = unit;
@@ -125,17 +125,17 @@ export function stepExpiry(unit: Unit, jobId: string): ExpiryStep {
   const newest = store.summaries.newest();
   const headSeq = store.messages.tip()?.seq ?? 0;
   if ((newest?.throughSeq ?? 0) < headSeq) {
-    oweSummaryThrough(unit, headSeq);
+    scheduleSummaryThrough(unit, headSeq);
     return "wait";
   }
-  if (hasUnowedMessages(unit)) {
-    oweArchive(unit);
+  if (hasUnscheduledMessages(unit)) {
+    scheduleArchive(unit);
     return "wait";
   }
   callOffEmbedding(unit);
   // What PostgreSQL refuses is here alone.
   if (unit.session.archiveAside > 0) return "wait";
-  // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
+  // Whatever else is pending, to the archive, to copies or to itself, could not be done any more.
   const isAllDone = !store.jobs.isAnyBut(jobId);
   return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }

@@ -1,7 +1,7 @@
 export { ringAlarm } from "./alarm.ts";
 export type { OutboxQueues } from "./alarm.ts";
 export { AuditStore } from "./audit-store.ts";
-export { noteAppend, oweRange } from "./audit.ts";
+export { noteAppend, scheduleAuditRange } from "./audit.ts";
 export {
   dropJob,
   endJob,
@@ -35,9 +35,9 @@ export {
 export type { CopyErasuresStep, Ended, ErasureStep, FoundExpiry, SavedVectors } from "./job-steps.ts";
 export { JobStore } from "./job-store.ts";
 export { JobTraces } from "./job-traces.ts";
-export { addUsage, heldMs, isHeld, newJob, oweArchive, postponeJob, putOff, toJob } from "./jobs.ts";
+export { addUsage, heldMs, isHeld, newJob, scheduleArchive, postponeJob, putOff, toJob } from "./jobs.ts";
 export type { Failed, FailureReport, PutOff } from "./jobs.ts";
-export { listingOf, oweListing } from "./listing.ts";
+export { listingOf, scheduleListing } from "./listing.ts";
 export type { Listing } from "./listing.ts";
 export { isLeftOver, nextWakeAt } from "./next-wake.ts";
 export { JobWaiters } from "./waiters.ts";

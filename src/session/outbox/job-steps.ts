@@ -8,11 +8,11 @@ import {
   type CopyPage,
   type CopyStep,
   type Erased,
-  type Luggage,
-  type OwedCopyErasures,
+  type CarriedItems,
+  type PendingCopyErasures,
   type PassedOnPlace,
   readCarried,
-  readOwedErasures,
+  readPendingErasures,
   saveCopyPage,
 } from "../copies/index.ts";
 import { answerFor, beganOf, eraseCopied, eraseSession } from "../erase/index.ts";
@@ -22,17 +22,17 @@ import {
   beginSummary,
   type EmbeddingStep,
   type KeyedVector,
-  oweEmbedding,
-  oweSummaryIfDue,
+  scheduleEmbedding,
+  scheduleSummaryIfDue,
   saveAnswer,
   saveVectors,
   type SummaryStep,
 } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { oweRange } from "./audit.ts";
+import { scheduleAuditRange } from "./audit.ts";
 import { mayBeKnown, mayBeListed } from "./failed-jobs.ts";
 import { type ExpiryStep, stepExpiry } from "./idle-schedule.ts";
-import { type Failed, type FailureReport, noteFailure, oweArchive } from "./jobs.ts";
+import { type Failed, type FailureReport, noteFailure, scheduleArchive } from "./jobs.ts";
 import type { Listing } from "./listing.ts";
 
 /** What consumers do for jobs, as the object's transactions have it: a step of the work itself, and what else the step calls for. */
@@ -49,7 +49,7 @@ export type Ended = boolean | "known";
 export function stepSummary(unit: Unit, jobId: string): SummaryStep {
   const step = beginSummary(unit, jobId);
   // Nothing was left to cover. What was said meanwhile may be due, and had no job of its own beside this one.
-  if (step.next !== "call" && unit.store.jobs.byId(jobId) === null) oweSummaryIfDue(unit);
+  if (step.next !== "call" && unit.store.jobs.byId(jobId) === null) scheduleSummaryIfDue(unit);
   return withinUsersBudget(unit, step);
 }
 
@@ -57,7 +57,7 @@ export interface SavedAnswer {
   readonly lease: string;
   readonly answer: SummarizerAnswer;
   /** Why it is not by the summarizer that was asked for; null if it is. */
-  readonly shortfall: Failed | null;
+  readonly fallbackCause: Failed | null;
   /** What it brings is to be found by its meaning, too: with the version that lands vectors become due. */
   readonly isEmbedded: boolean;
 }
@@ -65,15 +65,15 @@ export interface SavedAnswer {
 export function landAnswer(
   unit: Unit,
   jobId: string,
-  { lease, answer, shortfall, isEmbedded }: SavedAnswer,
+  { lease, answer, fallbackCause, isEmbedded }: SavedAnswer,
 ): SummaryStep {
-  const saved = saveAnswer(unit, jobId, lease, answer, shortfall);
+  const saved = saveAnswer(unit, jobId, lease, answer, fallbackCause);
   if (saved.committedVersion === null) return saved.step;
   unit.traces.follow(jobId);
-  oweArchive(unit, saved.isReplaced);
-  oweSummaryIfDue(unit);
-  oweRange(unit);
-  const embedding = isEmbedded ? oweEmbedding(unit, true) : null;
+  scheduleArchive(unit, saved.isReplaced);
+  scheduleSummaryIfDue(unit);
+  scheduleAuditRange(unit);
+  const embedding = isEmbedded ? scheduleEmbedding(unit, true) : null;
   return embedding !== null && saved.step.next === "done"
     ? { ...saved.step, embeddingJobId: embedding.id }
     : saved.step;
@@ -106,9 +106,9 @@ function withinUsersBudget<Step extends SummaryStep | EmbeddingStep>(unit: Unit,
 }
 
 /** Notes a failed attempt, and what it spent in vain. Null if the job is over. */
-export function failJob(unit: Unit, jobId: string, incarnation: string, failure: Failed): FailureReport | null {
+export function failJob(unit: Unit, jobId: string, epoch: string, failure: Failed): FailureReport | null {
   countModelTokens(unit, tokensOf(failure.usage));
-  if (unit.findJob(jobId, incarnation) === null) return null;
+  if (unit.findJob(jobId, epoch) === null) return null;
   return noteFailure(unit, jobId, failure, Math.random());
 }
 
@@ -151,8 +151,8 @@ export interface ErasureStep {
 }
 
 /** Null if the archive has confirmed. */
-export function readErasure(unit: Unit, jobId: string, incarnation: string): ErasureStep | null {
-  const job = unit.findJob(jobId, incarnation);
+export function readErasure(unit: Unit, jobId: string, epoch: string): ErasureStep | null {
+  const job = unit.findJob(jobId, epoch);
   const { row } = unit;
   if (job === null || row === null) return null;
   const { settles, grantedAt } = job;
@@ -161,7 +161,7 @@ export function readErasure(unit: Unit, jobId: string, incarnation: string): Era
 
 /** A page of what copies have yet to erase, or to confirm. */
 export interface CopyErasuresStep {
-  readonly owed: OwedCopyErasures[];
+  readonly pending: PendingCopyErasures[];
   readonly lastRow: number;
   readonly hasFailed: boolean;
 }
@@ -172,11 +172,11 @@ export interface CopyErasuresStep {
  */
 export function readCopyErasures(
   unit: Unit,
-  { jobId, incarnation, afterRow }: { jobId: string; incarnation: string; afterRow?: number | undefined },
+  { jobId, epoch, afterRow }: { jobId: string; epoch: string; afterRow?: number | undefined },
 ): CopyErasuresStep | null {
-  const job = unit.findJob(jobId, incarnation);
+  const job = unit.findJob(jobId, epoch);
   if (job === null) return null;
-  return { ...readOwedErasures(unit, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
+  return { ...readPendingErasures(unit, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
 }
 
 /** Erases what this session took from others that was erased there. */
@@ -214,14 +214,14 @@ export function landCopyPage(unit: Unit, jobId: string, page: CopyPage): CopySte
 }
 
 /** What another session may carry over from this epoch; null if it is gone. An expired one has it in the archive. */
-export function readCarriedOf(unit: Unit, incarnation: string, mayWait: boolean): Carried | null {
-  return unit.findUnerased()?.incarnation === incarnation ? readCarried(unit, mayWait) : null;
+export function readCarriedOf(unit: Unit, epoch: string, mayWait: boolean): Carried | null {
+  return unit.findUnerased()?.epoch === epoch ? readCarried(unit, mayWait) : null;
 }
 
 /** @returns false if it has to come again */
-export function landCarried(unit: Unit, jobId: string, lease: string, luggage: Luggage | null): Ended {
+export function landCarried(unit: Unit, jobId: string, lease: string, carriedItems: CarriedItems | null): Ended {
   const isKnown = mayBeKnown(unit, jobId);
-  const isDone = carryOver(unit, jobId, lease, luggage);
+  const isDone = carryOver(unit, jobId, lease, carriedItems);
   return isDone && isKnown ? "known" : isDone;
 }
 
@@ -254,7 +254,7 @@ export function settleExpiry(unit: Unit, jobId: string, step: "expire" | "cancel
   const isKnown = mayBeKnown(unit, jobId);
   if (stepExpiry(unit, jobId) !== step) return false;
   if (step === "expire") {
-    oweRange(unit);
+    scheduleAuditRange(unit);
     keepDay(unit);
     store.expire(now);
   }

@@ -1,9 +1,9 @@
 import type { JobKind } from "../../api/job.ts";
 import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
-import { blanksOf, type JobRow, number, numberOrNull, text, toJob } from "../sqlite/index.ts";
+import { overwritten, type JobRow, number, numberOrNull, text, toJobRow } from "../sqlite/index.ts";
 
-/** Every SQL statement about owed work. No decision is taken here. */
+/** Every SQL statement about pending work. No decision is taken here. */
 
 /** Jobs that an alarm sends at most: each is a request of its own, and an invocation has a thousand. */
 const MAX_DUE_AT_ONCE = 100;
@@ -14,7 +14,7 @@ const ERASURES = "'erase', 'erase-copies'";
 export class JobStore {
   readonly #sql: SqlStorage;
   /** Up to where jobs of a kind go, as it was read: each context asks. */
-  readonly #owedThrough = new Map<JobKind, Seq | null>();
+  readonly #pendingThrough = new Map<JobKind, Seq | null>();
 
   readonly #changes: Changes;
   /** Undefined until read: each commit asks. */
@@ -27,7 +27,7 @@ export class JobStore {
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
-    this.#owedThrough.clear();
+    this.#pendingThrough.clear();
     this.#nextSendAt = undefined;
   }
 
@@ -36,29 +36,29 @@ export class JobStore {
     this.#changes.isRescheduled = true;
   }
 
-  /** The oldest of a kind; null if there is none. Of erasures there is one a life, of every other kind one. */
+  /** The oldest of a kind; null if there is none. Of erasures there is one an epoch, of every other kind one. */
   first(kind: JobKind): JobRow | null {
     const row = this.#sql.exec("SELECT * FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT 1", kind).toArray()[0];
-    return row === undefined ? null : toJob(row);
+    return row === undefined ? null : toJobRow(row);
   }
 
-  /** What is owed and has to be sent by now, the longest due first: as many as one alarm sends. The next alarm takes the rest. */
+  /** What is pending and has to be sent by now, the longest due first: as many as one alarm sends. The next alarm takes the rest. */
   due(now: number): JobRow[] {
     return this.#sql
       .exec(
-        `SELECT * FROM jobs WHERE state = 'owed' AND next_send_at <= ? ORDER BY next_send_at, created_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
+        `SELECT * FROM jobs WHERE state = 'pending' AND next_send_at <= ? ORDER BY next_send_at, created_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
         now,
       )
       .toArray()
-      .map(toJob);
+      .map(toJobRow);
   }
 
-  /** The oldest of what was sent at least so often, and failed or has been owed since a moment; null if there is none. */
+  /** The oldest of what was sent at least so often, and failed or has been pending since a moment; null if there is none. */
   oldestSent(sends: number, createdBy: number): Pick<JobRow, "id" | "kind" | "createdAt"> | null {
     const row = this.#sql
       .exec(
         `SELECT id, kind, created_at FROM jobs
-         WHERE state = 'owed' AND is_upgrade = 0 AND sends >= ? AND (first_failed_at IS NOT NULL OR created_at <= ?)
+         WHERE state = 'pending' AND is_upgrade = 0 AND sends >= ? AND (first_failed_at IS NOT NULL OR created_at <= ?)
          ORDER BY created_at, id LIMIT 1`,
         sends,
         createdBy,
@@ -69,11 +69,11 @@ export class JobStore {
   }
 
   /** The lives that jobs of a kind belong to, the oldest job first. */
-  livesOf(kind: JobKind, limit: number): string[] {
+  epochsOf(kind: JobKind, limit: number): string[] {
     return this.#sql
-      .exec("SELECT incarnation FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT ?", kind, limit)
+      .exec("SELECT epoch FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT ?", kind, limit)
       .toArray()
-      .map((row) => text(row["incarnation"]));
+      .map((row) => text(row["epoch"]));
   }
 
   /** Whether there is any besides one. */
@@ -86,30 +86,30 @@ export class JobStore {
     return this.#sql
       .exec(`SELECT * FROM jobs WHERE kind NOT IN (${ERASURES}) ORDER BY created_at, id`)
       .toArray()
-      .map(toJob);
+      .map(toJobRow);
   }
 
-  /** Whether a job of a kind is owed. */
-  isOwed(kind: JobKind): boolean {
-    return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind).toArray().length > 0;
+  /** Whether a job of a kind is pending. */
+  isPending(kind: JobKind): boolean {
+    return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'pending' LIMIT 1", kind).toArray().length > 0;
   }
 
-  /** Up to which message the job of a kind goes that is owed; null if none is. */
-  owedThrough(kind: JobKind): Seq | null {
-    const known = this.#owedThrough.get(kind);
+  /** Up to which message the job of a kind goes that is pending; null if none is. */
+  pendingThrough(kind: JobKind): Seq | null {
+    const known = this.#pendingThrough.get(kind);
     if (known !== undefined) return known;
     const row = this.#sql
-      .exec("SELECT through_seq FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind)
+      .exec("SELECT through_seq FROM jobs WHERE kind = ? AND state = 'pending' LIMIT 1", kind)
       .toArray()[0];
     const throughSeq = numberOrNull(row?.["through_seq"]);
-    this.#owedThrough.set(kind, throughSeq);
+    this.#pendingThrough.set(kind, throughSeq);
     return throughSeq;
   }
 
-  /** When the next owed job has to be sent; null if none is owed. */
+  /** When the next pending job has to be sent; null if none is pending. */
   nextSendAt(): number | null {
     if (this.#nextSendAt === undefined) {
-      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'owed'").toArray()[0];
+      const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'pending'").toArray()[0];
       this.#nextSendAt = numberOrNull(row?.["at"]);
     }
     return this.#nextSendAt;
@@ -117,26 +117,26 @@ export class JobStore {
 
   byId(id: string): JobRow | null {
     const row = this.#sql.exec("SELECT * FROM jobs WHERE id = ?", id).toArray()[0];
-    return row === undefined ? null : toJob(row);
+    return row === undefined ? null : toJobRow(row);
   }
 
   put(job: JobRow): void {
     this.#noteWrite();
     if (job.state === "failed") this.#changes.endedJobs.add(job.id);
-    this.#blankDraft(job.id);
+    this.#overwriteDraft(job.id);
     this.#sql.exec(
-      `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
+      `INSERT OR REPLACE INTO jobs (id, epoch, kind, state, through_seq, from_scratch, rebuild_base, invalidated_from_seq,
          sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, first_error, last_error,
          first_failed_at, last_failed_at, created_at, settles, granted_at, began_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
-      job.incarnation,
+      job.epoch,
       job.kind,
       job.state,
       job.throughSeq,
       job.fromScratch ? 1 : 0,
-      job.redoBase,
-      job.taintedFromSeq,
+      job.rebuildBase,
+      job.invalidatedFromSeq,
       job.sends,
       job.failures,
       job.nextSendAt,
@@ -158,18 +158,18 @@ export class JobStore {
     );
   }
 
-  #blankDraft(id: string): void {
-    this.#sql.exec(`UPDATE jobs SET draft = ${blanksOf("draft")} WHERE id = ? AND draft IS NOT NULL`, id);
+  #overwriteDraft(id: string): void {
+    this.#sql.exec(`UPDATE jobs SET draft = ${overwritten("draft")} WHERE id = ? AND draft IS NOT NULL`, id);
   }
 
   delete(id: string): void {
     this.#noteWrite();
     this.#changes.endedJobs.add(id);
-    this.#blankDraft(id);
+    this.#overwriteDraft(id);
     this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
   }
 
-  /** Forgets all that was owed but erasures. */
+  /** Forgets all that was pending but erasures. */
   deleteAllButErasures(): void {
     this.#noteWrite();
     this.#changes.isWiped = true;

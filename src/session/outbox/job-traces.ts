@@ -10,13 +10,13 @@ export class JobTraces {
   readonly #sent = new Map<string, string>();
 
   /** A call that may owe work. */
-  heed(trace: string | undefined): void {
+  noteCaller(trace: string | undefined): void {
     if (trace !== undefined) this.#latest = trace;
   }
 
-  /** What is owed because of a job goes on with its trace. */
+  /** What is pending because of a job goes on with its trace. */
   follow(jobId: string): void {
-    this.heed(this.#sent.get(jobId));
+    this.noteCaller(this.#sent.get(jobId));
   }
 
   /** Of a job that is sent. The same each time that it is sent again. */

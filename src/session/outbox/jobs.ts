@@ -20,7 +20,7 @@ import type { Unit } from "../unit.ts";
 
 export function newJob(
   kind: JobRow["kind"],
-  incarnation: string,
+  epoch: string,
   id: string,
   throughSeq: Seq,
   nextSendAt: number,
@@ -28,13 +28,13 @@ export function newJob(
 ): JobRow {
   return {
     id,
-    incarnation,
+    epoch,
     kind,
-    state: "owed",
+    state: "pending",
     throughSeq,
     fromScratch: false,
-    redoBase: null,
-    taintedFromSeq: null,
+    rebuildBase: null,
+    invalidatedFromSeq: null,
     sends: 0,
     failures: 0,
     nextSendAt,
@@ -68,7 +68,7 @@ export function toJob(row: JobRow): Job {
   };
 }
 
-/** Whether a consumer is at it. What meets its lease does nothing: the object sends the job again when the lease ends, if it is owed still. */
+/** Whether a consumer is at it. What meets its lease does nothing: the object sends the job again when the lease ends, if it is pending still. */
 export function isHeld(job: JobRow, now: number): boolean {
   return job.leaseUntil !== null && job.leaseUntil > now;
 }
@@ -87,7 +87,7 @@ export function takeDueJobs(unit: Unit, random: () => number): JobMessage[] {
       tenant: unit.session.tenant,
       owner: unit.session.owner,
       session: unit.session.session,
-      incarnation: job.incarnation,
+      epoch: job.epoch,
       throughSeq: job.throughSeq,
       jobId: job.id,
       sends,
@@ -119,7 +119,7 @@ export function noteBacklog(
   const job = store.jobs.byId(jobId);
   const nextSendAt = now + backlogDelayMs(waitedMs, random);
   // One that somebody wants at once, or that failed, or that a consumer has already, is not in that queue's hands any more.
-  const isWaiting = job?.state === "owed" && job.sends === sends && job.nextSendAt > now && !isHeld(job, now);
+  const isWaiting = job?.state === "pending" && job.sends === sends && job.nextSendAt > now && !isHeld(job, now);
   if (job === null || !isWaiting || job.nextSendAt >= nextSendAt) return false;
   store.jobs.put({ ...job, nextSendAt });
   return true;
@@ -152,11 +152,11 @@ export function postponeJob({ store }: Unit, jobId: string, at: number): void {
 }
 
 /**
- * Owes the archive what it lacks.
+ * Schedules for the archive what it lacks.
  * @param isReplaced what it holds of the summary has to go first: something in it was changed or erased
  * @param changed messages that were edited or erased
  */
-export function oweArchive(unit: Unit, isReplaced = false, changed: SeqSet = []): void {
+export function scheduleArchive(unit: Unit, isReplaced = false, changed: SeqSet = []): void {
   const { store, now } = unit;
   const row = unit.session;
   const rev = row.archiveRev + 1;
@@ -168,7 +168,7 @@ export function oweArchive(unit: Unit, isReplaced = false, changed: SeqSet = [])
   const open = store.jobs.first("archive");
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (open === null) {
-    store.jobs.put(newJob("archive", unit.session.incarnation, unit.newId(), throughSeq, now, now));
+    store.jobs.put(newJob("archive", unit.session.epoch, unit.newId(), throughSeq, now, now));
     return;
   }
   // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
@@ -194,13 +194,13 @@ export interface Failed {
 }
 
 /** Failures after which a job is given up. */
-function mostFailures({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): number {
+function mostFailures({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): number {
   if (kind === "embed") return MAX_EMBEDDING_FAILURES;
   // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
   if (kind !== "summarize" || isUpgrade) return Number.POSITIVE_INFINITY;
   // What was erased may live on in the versions that this one is to take the place of: it is never given up.
-  const isRedo = redoBase !== null || taintedFromSeq !== null;
-  return isRedo ? Number.POSITIVE_INFINITY : MAX_SUMMARIZE_FAILURES;
+  const isRebuild = rebuildBase !== null || invalidatedFromSeq !== null;
+  return isRebuild ? Number.POSITIVE_INFINITY : MAX_SUMMARIZE_FAILURES;
 }
 
 /** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
@@ -217,7 +217,7 @@ export function noteFailure(unit: Unit, jobId: string, failure: Failed, random: 
   const firstError = job.firstError ?? job.lastError ?? failure.reason;
   store.jobs.put({
     ...job,
-    state: gaveUp ? "failed" : "owed",
+    state: gaveUp ? "failed" : "pending",
     failures,
     nextSendAt: now + delay,
     lease: null,

@@ -3,7 +3,7 @@ import type { SessionRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { newJob } from "./jobs.ts";
 
-/** What the list of sessions says of one. Whoever changes it tells the directory; the object owes it, should the caller not get that far. */
+/** What the list of sessions says of one. Whoever changes it tells the directory; the object keeps it, should the caller not get that far. */
 export interface Listing {
   readonly metadata: Metadata;
   /** Which change of the metadata it is: the directory keeps the latest. */
@@ -18,10 +18,10 @@ export interface Listing {
 const CALLER_MS = 5_000;
 
 /** Owes the directory the session's metadata as it is now. */
-export function oweListing(unit: Unit): void {
+export function scheduleListing(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("list");
-  if (open === null) store.jobs.put(newJob("list", unit.session.incarnation, unit.newId(), 0, now + CALLER_MS, now));
+  if (open === null) store.jobs.put(newJob("list", unit.session.epoch, unit.newId(), 0, now + CALLER_MS, now));
   // While the directory is away the backoff stands.
   else if (open.failures === 0) store.jobs.put({ ...open, nextSendAt: now + CALLER_MS });
 }

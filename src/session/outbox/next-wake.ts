@@ -24,7 +24,7 @@ export function nextWakeAt(unit: Unit, restsUntil: number): number | null {
     isTalkedIn ? idleSummaryAt(unit) : null,
     isTalkedIn ? idleArchiveAt(unit) : null,
     isTalkedIn ? auditAt(unit) : null,
-    isTalkedIn && !store.jobs.isOwed("expire") ? expiryAt(unit) : null,
+    isTalkedIn && !store.jobs.isPending("expire") ? expiryAt(unit) : null,
   );
 }
 

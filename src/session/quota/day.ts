@@ -29,7 +29,7 @@ export interface DatedLog {
 
 /** What stands beside the log. */
 export interface DayBook {
-  /** What earlier lives of the session took of a day. */
+  /** What earlier epochs of the session took of a day. */
   earlierOn(day: number): Taken;
   /** The tokens that edits brought on a day: an edit or an erasure that takes away gives none back. */
   editedTokensOn(day: number): TokenCount;
@@ -37,8 +37,8 @@ export interface DayBook {
 
 /** Where a session stood when the day began. */
 export interface DayStart extends Place {
-  /** Of the life of the session that it was counted for. */
-  readonly incarnation: string;
+  /** Of the epoch of the session that it was counted for. */
+  readonly epoch: string;
   /** The day's first millisecond since 1970. */
   readonly day: number;
   /** What lives of the session took that were erased or expired on that day. */
@@ -55,7 +55,7 @@ export function startOfDay(now: number): number {
 }
 
 /**
- * The last message before the day, by halving: 17 rows read of 100,000 messages, once a day and life of the object. Messages of an
+ * The last message before the day, by halving: 17 rows read of 100,000 messages, once a day and epoch of the object. Messages of an
  * import may bear any moment; wherever halving ends among them, nothing that was appended today is left out.
  */
 export function findDayStart(log: DatedLog, now: number): Place {
@@ -71,7 +71,7 @@ export function findDayStart(log: DatedLog, now: number): Place {
   return { seq: before, totalCost: log.appendedCostAt(before) };
 }
 
-/** What a life of the session took of a day so far. */
+/** What an epoch of the session took of a day so far. */
 export function usedToday(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, now: number): Taken {
   const start = findDayStart(log, now);
   const head = placeNow(log, book, startOfDay(now));
@@ -92,16 +92,16 @@ export interface Measured extends Taken {
 }
 
 /** Notes where the day stands before an append or an edit. What comes back is called after it. */
-export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Measured;
+export type DayMeasure = (limits: SessionLimits, epoch: string, now: number) => () => Measured;
 
 export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
   let start: DayStart | undefined;
-  return (limits, incarnation, now) => {
+  return (limits, epoch, now) => {
     const day = startOfDay(now);
     const begun =
-      start?.incarnation === incarnation && start.day === day
+      start?.epoch === epoch && start.day === day
         ? start
-        : { incarnation, day, earlier: book.earlierOn(day), ...findDayStart(log, now) };
+        : { epoch, day, earlier: book.earlierOn(day), ...findDayStart(log, now) };
     start = begun;
     const before = placeNow(log, book, day);
     return () => {
@@ -146,7 +146,7 @@ export function firstQuotaFault(
   used: { readonly messages: number; readonly tokens: TokenCount },
   now: number,
 ): Fault | null {
-  const start = { ...NOTHING_SAID, incarnation: "", day: startOfDay(now), earlier: NOTHING_TAKEN };
+  const start = { ...NOTHING_SAID, epoch: "", day: startOfDay(now), earlier: NOTHING_TAKEN };
   return appendQuotaFault(limits, start, { seq: used.messages, totalCost: used.tokens }, NOTHING_SAID, now);
 }
 

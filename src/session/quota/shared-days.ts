@@ -109,7 +109,7 @@ export class SharedDays<N extends string> {
     for (const day of untold) day.sent = day.taken;
     const { log, holder: kind } = this.#options;
     try {
-      for (const day of untold) this.#hear(day, await tell(holder, { teller, day: day.day, ...day.sent }));
+      for (const day of untold) this.#noteAnswer(day, await tell(holder, { teller, day: day.day, ...day.sent }));
       if (known.failedAt !== null) log.info("taken_told_again", { [kind]: holder });
       known.failedAt = null;
     } catch (error) {
@@ -141,7 +141,7 @@ export class SharedDays<N extends string> {
   }
 
   /** Answers may overtake each other. */
-  #hear(day: Day<N>, { total, told }: DayAnswer<N>): void {
+  #noteAnswer(day: Day<N>, { total, told }: DayAnswer<N>): void {
     day.told = this.most(day.told, told);
     const others = this.#each((name) => total[name] - told[name]);
     day.others = this.most(day.others, others);

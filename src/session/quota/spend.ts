@@ -20,7 +20,7 @@ function isBounded(session: SessionRow): boolean {
 }
 
 /**
- * Called before a life of the session ends: a new one under the same id would else begin with the whole day before it. What was taken of
+ * Called before an epoch of the session ends: a new one under the same id would else begin with the whole day before it. What was taken of
  * the day is kept where it is bounded; elsewhere nothing of the session is left.
  */
 export function keepDay(unit: Unit): void {

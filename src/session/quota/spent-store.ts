@@ -7,7 +7,7 @@ export interface Spent {
   readonly summarizerTokens: TokenCount;
   /** Summaries that were made. */
   readonly summaries: number;
-  /** Messages of earlier lives of the session: those of this life are told from its log. */
+  /** Messages of earlier epochs of the session: those of this epoch are told from its log. */
   readonly messages: number;
   readonly messageTokens: TokenCount;
 }
@@ -15,7 +15,7 @@ export interface Spent {
 export const NOTHING_SPENT: Spent = { summarizerTokens: 0, summaries: 0, messages: 0, messageTokens: 0 };
 
 /**
- * Every SQL statement about what was spent: a row a day, which outlives the versions, the jobs and the life that it was spent on. Nothing
+ * Every SQL statement about what was spent: a row a day, which outlives the versions, the jobs and the epoch that it was spent on. Nothing
  * else may be summed for a budget, since versions and jobs are deleted. It holds numbers alone.
  */
 export class SpentStore {

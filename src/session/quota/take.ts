@@ -13,10 +13,10 @@ import { copiedQuotaFault } from "./day.ts";
  */
 export function beginDay(unit: Unit, isByUser = false): () => readonly Quota[] {
   const { quotas, now, session } = unit;
-  const { tenant, owner, incarnation, tenantSettings } = session;
+  const { tenant, owner, epoch, tenantSettings } = session;
   const limits = isByUser ? limitsByUser(owner, tenantSettings.limits) : tenantSettings.limits;
   if (limits === undefined) return () => [];
-  const measure = quotas.measureDay(limits, incarnation, now);
+  const measure = quotas.measureDay(limits, epoch, now);
   return () => {
     const taken = measure();
     refuse(taken.fault ?? quotas.tenant.faultOf(tenant, limits, taken, unit.tenant, now));

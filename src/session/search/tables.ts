@@ -120,7 +120,7 @@ const MAX_WORD_BYTES = 60;
 const NEVER = "9".repeat(10);
 
 /** A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages and names. */
-const BLANK_ROWS = `
+const PLACEHOLDER_ROWS = `
   INSERT INTO search_texts (seq, live, asks, terms, more) SELECT value, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
   INSERT INTO search_edits (row, seq, live, asks, terms, more) SELECT value, 0, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
   INSERT INTO search_authors (row, author, hash, first_seq) SELECT value, printf('%2000s', ''), '', '${NEVER}' FROM json_each('[-2,-1,0]');
@@ -177,7 +177,7 @@ export class SearchTables {
 
   create(): void {
     this.#sql.exec(SCHEMA);
-    this.#sql.exec(BLANK_ROWS);
+    this.#sql.exec(PLACEHOLDER_ROWS);
   }
 
   drop(): void {
@@ -273,7 +273,7 @@ export class SearchTables {
    * Takes a message out. workerd runs without SQLite's secure_delete: a deleted row's bytes stay in its page, and a page that falls
    * empty is freed as it was. Only an update to a row of the same size writes over the old bytes in place, so the row stays, as blanks.
    */
-  blankText(seq: Seq, hashed: string): void {
+  overwriteText(seq: Seq, hashed: string): void {
     const row = this.#textRow(seq);
     if (row === null || row.live === 0) return;
     this.#unindex(seq, hashed);
@@ -424,8 +424,8 @@ export class SearchTables {
     if (next !== undefined) return;
     this.#sql.exec(
       "UPDATE search_authors SET author = ?, hash = ? WHERE row = ?",
-      blanks(author),
-      blanks(hash),
+      spacesFor(author),
+      spacesFor(hash),
       known.row,
     );
   }
@@ -489,7 +489,7 @@ export const firstOfLengths = (seq: Seq): Seq => seq - (seq % LENGTHS_PER_ROW);
 
 const digits = (seq: Seq): string => String(seq).padStart(10, "0");
 
-const blanks = (text: string): string => " ".repeat(byteLength(text));
+const spacesFor = (text: string): string => " ".repeat(byteLength(text));
 
 /** A text of so many bytes, with blanks behind it. */
 const padded = (text: string, bytes: number): string => text + " ".repeat(bytes - byteLength(text));

@@ -20,7 +20,7 @@ import { type RankedTurn, rankTurns } from "../../prompt/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../../prompt/retrieval/repeats.ts";
 import type { TurnItems } from "../../prompt/retrieval/turn-items.ts";
 import { type Matches, TurnScores } from "../../prompt/retrieval/turn-scores.ts";
-import { fromStoredTime, localTime, overwriteFreePages } from "../sqlite/index.ts";
+import { fromStoredTime, localTime, overwriteFreedPages } from "../sqlite/index.ts";
 import { firstOfLengths, type SearchState, type SearchStorage, SearchTables } from "./tables.ts";
 import { TermCounts } from "./term-counts.ts";
 
@@ -169,7 +169,7 @@ export class SearchIndex {
     if (this.#tables.state() === null) return;
     this.#storage.transactionSync(() => {
       this.#tables.drop();
-      overwriteFreePages(this.#storage.sql);
+      overwriteFreedPages(this.#storage.sql);
     });
   }
 
@@ -388,7 +388,7 @@ export class SearchIndex {
     if (known === null) return;
     const { author } = known;
     const before = hashedTerms(known.terms, hash);
-    this.#tables.blankText(seq, before.join(" "));
+    this.#tables.overwriteText(seq, before.join(" "));
     if (author !== null) this.#tables.forgetAuthor({ author, hash: hash(author) }, seq);
     counts.change(seq, before, []);
     lengths.set(seq, 0);

@@ -12,7 +12,7 @@ interface FillableSql {
  * terms; SQLite keeps freed pages as they are (its `secure_delete` is off here, and the pragma refused), and takes them before the file
  * grows. So whatever is written until it grows lies over all of them. Costs as many bytes as are free; call it where something is erased.
  */
-export function overwriteFreePages(sql: FillableSql): void {
+export function overwriteFreedPages(sql: FillableSql): void {
   sql.exec("CREATE TABLE filling (zeros BLOB)");
   const { databaseSize } = sql;
   while (sql.databaseSize <= databaseSize) sql.exec("INSERT INTO filling VALUES (zeroblob(?))", FILLING_BYTES);

@@ -1,11 +1,11 @@
 export { FileStore } from "./file-store.ts";
-export { overwriteFreePages } from "./freed-pages.ts";
-export { isoTime } from "./iso-time.ts";
+export { overwriteFreedPages } from "./freed-pages.ts";
+export { toIsoTime } from "./iso-time.ts";
 export { pageOf } from "./pages.ts";
 export { renewTable } from "./renew-table.ts";
 export type { TableSql } from "./renew-table.ts";
 export {
-  costOf,
+  messageCostOf,
   ended,
   NEVER_BEGUN,
   NEVER_ENDED,
@@ -15,14 +15,14 @@ export {
   text,
   toEarlier,
   toHashedMessage,
-  toItem,
-  toJob,
+  toItemRow,
+  toJobRow,
   toLedger,
-  toMessage,
+  toMessageRow,
   toSession,
   toSizedMessage,
-  toSummary,
-  UNKNOWN_LIFE,
+  toSummaryRow,
+  UNKNOWN_EPOCH,
 } from "./rows.ts";
 export type {
   Copying,
@@ -36,12 +36,12 @@ export type {
   ImportProgress,
   JobRow,
   LedgerRow,
-  Life,
+  EpochRef,
   MessageArchive,
   MessageRow,
   NewMessageRow,
   OriginRow,
-  OwedErasure,
+  PendingErasure,
   Row,
   SeqSet,
   SessionRow,
@@ -53,6 +53,6 @@ export type {
 } from "./rows.ts";
 export { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "./said-at.ts";
 export { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
-export { blanksOf } from "./secure-delete.ts";
+export { overwritten } from "./secure-delete.ts";
 export { plainSettings, settingsByUser, settingsOf, summarizedBudgetOf, termsOf, withTenant } from "./settings.ts";
 export type { OwnSettings, TenantTerms } from "./settings.ts";

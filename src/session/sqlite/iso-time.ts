@@ -9,7 +9,7 @@ let dayText = "";
  * A moment in ms since 1970 as `Date.toISOString` writes it, in a fifth of the time where the last one was on the same day: a context has one for each
  * of its messages.
  */
-export function isoTime(ms: number): string {
+export function toIsoTime(ms: number): string {
   const day = Math.floor(ms / DAY_MS);
   if (day !== dayRead) {
     const midnight = new Date(day * DAY_MS).toISOString();

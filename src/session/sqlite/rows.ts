@@ -11,7 +11,7 @@ import type { OwnSettings, TenantTerms } from "./settings.ts";
 /** The rows of the session object, and how each is read. */
 
 export interface SessionRow extends SessionRef {
-  readonly incarnation: string;
+  readonly epoch: string;
   readonly hashKey: Uint8Array;
   readonly metadata: Metadata;
   readonly settings: OwnSettings;
@@ -30,13 +30,13 @@ export interface SessionRow extends SessionRef {
   readonly messageArchive: MessageArchive | null;
   /** When the session was created, as clients see it: an import brings it along. */
   readonly createdAt: number;
-  /** When this life of the session began: of two lives the one that began later is the last. */
+  /** When this epoch of the session began: of two epochs the one that began later is the last. */
   readonly beganAt: number;
-  /** The newest word of the directory, that the session may be created, that this life heard of; 0 if none. */
+  /** The newest word of the directory, that the session may be created, that this epoch heard of; 0 if none. */
   readonly grantedAt: number;
-  /** The one by which this life began; 0 if none. */
+  /** The one by which this epoch began; 0 if none. */
   readonly begunBy: number;
-  /** Changes of its metadata and settings so far, in this life. */
+  /** Changes of its metadata and settings so far, in this epoch. */
   readonly metadataRev: number;
   /** Erased: only what the archive and the copies have yet to confirm is left. */
   readonly erasedAt: number | null;
@@ -60,11 +60,11 @@ export interface SessionRow extends SessionRef {
 /** How much of the log the archive holds. What belongs to a revision never changes: a late delivery of it writes the same. */
 export interface MessageArchive {
   /** The last message that the archive holds at the newest revision. */
-  readonly throughSeq: Seq;
+  readonly sentSeq: Seq;
   /** The last one that it is to hold, page by page; 0 if it is to hold none. */
-  readonly owedSeq: Seq;
+  readonly targetSeq: Seq;
   /** The last one that it confirmed. */
-  readonly heldSeq: Seq;
+  readonly confirmedSeq: Seq;
   /** The messages are sent anew since that revision: what is confirmed of an earlier one says nothing of them. */
   readonly sinceRev: number;
   /** Messages that were edited or erased since they were sent, each with the revision that tells the archive. */
@@ -122,7 +122,7 @@ export interface FinishedImport {
 /** A session that this one took something from. */
 export interface OriginRow {
   readonly session: string;
-  readonly incarnation: string;
+  readonly epoch: string;
   /** `further`: items of it came along with those of another origin. */
   readonly kind: Origin["kind"] | "further";
   readonly throughSeq: Seq;
@@ -133,20 +133,20 @@ export interface OriginRow {
 /** Which messages: these, or all up to one of them. */
 export type SeqSet = readonly Seq[] | { readonly throughSeq: Seq };
 
-/** One life of a session. */
-export interface Life {
+/** One epoch of a session. */
+export interface EpochRef {
   readonly session: string;
-  readonly incarnation: string;
+  readonly epoch: string;
 }
 
-/** What a copy has yet to be told, or to confirm: that something of a life of a session was erased. */
-export interface OwedErasure {
+/** What a copy has yet to be told, or to confirm: that something of an epoch of a session was erased. */
+export interface PendingErasure {
   readonly copy: string;
-  readonly source: Life;
+  readonly source: EpochRef;
   /** One message, all up to one of them, or all there was. */
   readonly what: Seq | { readonly throughSeq: Seq } | "all";
-  /** The life by which the copy has what it took from the source; null where it took it from there. */
-  readonly via: Life | null;
+  /** The epoch by which the copy has what it took from the source; null where it took it from there. */
+  readonly via: EpochRef | null;
 }
 
 export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
@@ -157,7 +157,11 @@ export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
 }
 
 /** What a message takes of a context's budget now: nothing once it is erased. */
-export function costOf({ content, tokens, author }: Pick<MessageRow, "content" | "tokens" | "author">): TokenCount {
+export function messageCostOf({
+  content,
+  tokens,
+  author,
+}: Pick<MessageRow, "content" | "tokens" | "author">): TokenCount {
   return content === null ? 0 : messageCost({ tokens, author: author ?? undefined });
 }
 
@@ -233,22 +237,22 @@ export interface GoodPart {
 export interface Draft extends GoodPart {
   readonly baseVersion: number;
   readonly degraded: boolean;
-  /** Of a degraded one: what it holds up to the first makeshift in it. The better summary goes on from there; null if there is nothing. */
+  /** Of a degraded one: what it holds up to the first fallback summary in it. The better summary goes on from there; null if there is nothing. */
   readonly good: GoodPart | null;
 }
 
 export interface JobRow {
   readonly id: string;
-  /** The life of the session that it belongs to. */
-  readonly incarnation: string;
+  /** The epoch of the session that it belongs to. */
+  readonly epoch: string;
   readonly kind: JobKind;
-  readonly state: "owed" | "failed";
+  readonly state: "pending" | "failed";
   readonly throughSeq: Seq;
   readonly fromScratch: boolean;
   /** The version to summarize again from, because a message after it was changed; null for a summary that goes on. */
-  readonly redoBase: number | null;
+  readonly rebuildBase: number | null;
   /** The lowest seq that was changed after a summarizer had been given it. */
-  readonly taintedFromSeq: Seq | null;
+  readonly invalidatedFromSeq: Seq | null;
   readonly sends: number;
   readonly failures: number;
   readonly nextSendAt: number;
@@ -269,9 +273,9 @@ export interface JobRow {
   readonly createdAt: number;
   /** Jobs that ended with the session, and that operators may have on their lists. */
   readonly settles: readonly string[];
-  /** Of an erasure: the newest word of the directory that the erased life had heard of; 0 if none. */
+  /** Of an erasure: the newest word of the directory that the erased epoch had heard of; 0 if none. */
   readonly grantedAt: number;
-  /** Of an erasure: when the life began that it erases; 0 if that was not kept. */
+  /** Of an erasure: when the epoch began that it erases; 0 if that was not kept. */
   readonly beganAt: number;
 }
 
@@ -310,7 +314,7 @@ export function toSession(row: Row): SessionRow {
     tenant: text(row["tenant"]),
     owner: text(row["owner"]),
     session: text(row["session"]),
-    incarnation: text(row["incarnation"]),
+    epoch: text(row["epoch"]),
     hashKey: bytesOrNull(row["hash_key"]) ?? new Uint8Array(),
     metadata: stored<Metadata>(row["metadata"]),
     settings: stored<OwnSettings>(row["settings"]),
@@ -338,7 +342,7 @@ export function toSession(row: Row): SessionRow {
   };
 }
 
-export function toMessage(row: Row): MessageRow {
+export function toMessageRow(row: Row): MessageRow {
   const content = textOrNull(row["content"]);
   const metadata = textOrNull(row["metadata"]);
   return {
@@ -371,7 +375,7 @@ export function toLedger(row: Row): LedgerRow {
 }
 
 export function toSizedMessage(row: Row): SizedMessageRow {
-  return { ...toMessage(row), bytes: number(row["bytes"]) };
+  return { ...toMessageRow(row), bytes: number(row["bytes"]) };
 }
 
 export function toEarlier(row: Row): EarlierRow {
@@ -389,7 +393,7 @@ export function toEarlier(row: Row): EarlierRow {
 }
 
 export function toHashedMessage(row: Row): HashedMessageRow {
-  return { ...toMessage(row), hash: bytesOrNull(row["hash"]) };
+  return { ...toMessageRow(row), hash: bytesOrNull(row["hash"]) };
 }
 
 /** A version as `items.to_version` holds it: all of one width, in order as text. */
@@ -397,28 +401,28 @@ export function ended(version: number): string {
   return String(version).padStart(NEVER_ENDED.length, "0");
 }
 export const NEVER_ENDED = "9999999999";
-/** Stands for the life of a session that an item was carried over from, while it is not known: of the width of one, so that no row moves. */
-export const UNKNOWN_LIFE = " ".repeat(36);
+/** Stands for the epoch of a session that an item was carried over from, while it is not known: of the width of one, so that no row moves. */
+export const UNKNOWN_EPOCH = " ".repeat(36);
 /** Of an item that holds in no version any more. */
 export const NEVER_BEGUN = "0000000000";
 
-export function toItem(row: Row): VersionedItem {
+export function toItemRow(row: Row): VersionedItem {
   return {
     id: text(row["item_id"]),
     kind: text(row["kind"]) as ItemKind,
     text: text(row["text"]),
     sourceSeqs: stored<Seq[]>(row["source_seqs"]),
     ...(row["source_session"] === null ? {} : { sourceSession: text(row["source_session"]) }),
-    ...(row["source_incarnation"] === null || row["source_incarnation"] === UNKNOWN_LIFE
+    ...(row["source_epoch"] === null || row["source_epoch"] === UNKNOWN_EPOCH
       ? {}
-      : { sourceIncarnation: text(row["source_incarnation"]) }),
+      : { sourceEpoch: text(row["source_epoch"]) }),
     status: text(row["status"]) as ItemStatus,
     fromVersion: number(row["from_version"]),
     toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),
   };
 }
 
-export function toSummary(row: Row): SummaryRow {
+export function toSummaryRow(row: Row): SummaryRow {
   const usage = textOrNull(row["usage"]);
   return {
     version: number(row["version"]),
@@ -432,17 +436,17 @@ export function toSummary(row: Row): SummaryRow {
   };
 }
 
-export function toJob(row: Row): JobRow {
+export function toJobRow(row: Row): JobRow {
   const draft = textOrNull(row["draft"]);
   return {
     id: text(row["id"]),
-    incarnation: text(row["incarnation"]),
+    epoch: text(row["epoch"]),
     kind: text(row["kind"]) as JobKind,
     state: text(row["state"]) as JobRow["state"],
     throughSeq: number(row["through_seq"]),
     fromScratch: number(row["from_scratch"]) === 1,
-    redoBase: numberOrNull(row["redo_base"]),
-    taintedFromSeq: numberOrNull(row["tainted_from_seq"]),
+    rebuildBase: numberOrNull(row["rebuild_base"]),
+    invalidatedFromSeq: numberOrNull(row["invalidated_from_seq"]),
     sends: number(row["sends"]),
     failures: number(row["failures"]),
     nextSendAt: number(row["next_send_at"]),

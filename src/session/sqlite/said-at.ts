@@ -1,5 +1,5 @@
 import { isStorableTime } from "../../api/text.ts";
-import { isoTime } from "./iso-time.ts";
+import { toIsoTime } from "./iso-time.ts";
 
 /**
  * When a message was said, as its row has it. "Tomorrow" is another day by the clock of whoever said it than by UTC's, so the offset
@@ -48,7 +48,7 @@ export function localTime({ occurredAt, offsetMinutes, createdAt }: SaidAt & { r
 }
 
 function isoWithOffset(ms: number, offsetMinutes: number | null): string {
-  if (offsetMinutes === null) return isoTime(ms);
+  if (offsetMinutes === null) return toIsoTime(ms);
   const minutes = Math.abs(offsetMinutes);
   const two = (part: number): string => String(part).padStart(2, "0");
   const offset = `${offsetMinutes < 0 ? "-" : "+"}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;

@@ -18,7 +18,7 @@ export const MIGRATIONS: readonly Migration[] = [
         tenant TEXT NOT NULL,
         owner TEXT NOT NULL,
         session TEXT NOT NULL,
-        incarnation TEXT NOT NULL,
+        epoch TEXT NOT NULL,
         hash_key BLOB NOT NULL,
         metadata TEXT NOT NULL,
         settings TEXT NOT NULL,
@@ -37,9 +37,9 @@ export const MIGRATIONS: readonly Migration[] = [
         expired_at INTEGER,
         -- JSON while the session is a copy that is not whole yet.
         copying TEXT,
-        -- The revs of a life begin where no earlier life of the id can have ended: clients see them with this added.
+        -- The revs of an epoch begin where no earlier epoch of the id can have ended: clients see them with this added.
         rev_base INTEGER NOT NULL DEFAULT 0,
-        -- The newest word of the directory that reached this life: an entry of a later one belongs to a later life.
+        -- The newest word of the directory that reached this epoch: an entry of a later one belongs to a later epoch.
         granted_at INTEGER NOT NULL DEFAULT 0,
         -- The word by which it began.
         begun_by INTEGER NOT NULL DEFAULT 0,
@@ -56,7 +56,7 @@ export const MIGRATIONS: readonly Migration[] = [
         archive_aside INTEGER NOT NULL DEFAULT 0,
         -- JSON of the import that this session came of: its id, and what it brought.
         imported TEXT,
-        -- Changes by clients in this life: two of the metadata that cross on their way to the list are told apart by it.
+        -- Changes by clients in this epoch: two of the metadata that cross on their way to the list are told apart by it.
         metadata_rev INTEGER NOT NULL DEFAULT 0,
         -- The last version of the summary that the archive holds at archive_rev: a long history goes there in pages, a revision each.
         archive_version INTEGER NOT NULL DEFAULT 0,
@@ -145,9 +145,9 @@ export const MIGRATIONS: readonly Migration[] = [
         text TEXT NOT NULL,
         source_seqs TEXT NOT NULL,
         status TEXT NOT NULL,
-        -- The session whose messages the item cites, where it was carried over from there, and which life of it.
+        -- The session whose messages the item cites, where it was carried over from there, and which epoch of it.
         source_session TEXT,
-        source_incarnation TEXT
+        source_epoch TEXT
       );
       INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
         SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]');
@@ -155,16 +155,16 @@ export const MIGRATIONS: readonly Migration[] = [
       -- Seqs that the summary covers no more, because the items that spoke of them cited a changed message as well.
       CREATE TABLE hidden (seq INTEGER PRIMARY KEY);
 
-      -- Owed work. A row goes when the consumer confirms, not when the queue took the message.
+      -- Pending work. A row goes when the consumer confirms, not when the queue took the message.
       CREATE TABLE jobs (
         id TEXT PRIMARY KEY,
-        incarnation TEXT NOT NULL,
+        epoch TEXT NOT NULL,
         kind TEXT NOT NULL,
         state TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
         from_scratch INTEGER NOT NULL DEFAULT 0,
-        redo_base INTEGER,
-        tainted_from_seq INTEGER,
+        rebuild_base INTEGER,
+        invalidated_from_seq INTEGER,
         sends INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0,
         next_send_at INTEGER NOT NULL,
@@ -184,50 +184,50 @@ export const MIGRATIONS: readonly Migration[] = [
         first_error TEXT,
         -- JSON of ids: what operators may have on their lists of jobs that ended with the session.
         settles TEXT,
-        -- Of an erasure: the newest word of the directory that the erased life had heard of, by which the list's entry goes, and when that
-        -- life began.
+        -- Of an erasure: the newest word of the directory that the erased epoch had heard of, by which the list's entry goes, and when that
+        -- epoch began.
         granted_at INTEGER NOT NULL DEFAULT 0,
         began_at INTEGER NOT NULL DEFAULT 0
       ) WITHOUT ROWID;
 
-      -- The sessions that this one took something from, and those that took something from it. An id may have several lives, and a session
+      -- The sessions that this one took something from, and those that took something from it. An id may have several epochs, and a session
       -- may have taken something from more than one of them.
       CREATE TABLE origins (
         session TEXT NOT NULL,
-        incarnation TEXT NOT NULL,
+        epoch TEXT NOT NULL,
         kind TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
         state TEXT NOT NULL,
-        PRIMARY KEY (session, incarnation)
+        PRIMARY KEY (session, epoch)
       ) WITHOUT ROWID;
       CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
 
-      -- What was heard to be erased of a life. A seq of 0 stands for all; a through_seq for all messages up to it. via: the life, gone or
+      -- What was heard to be erased of an epoch. A seq of 0 stands for all; a through_seq for all messages up to it. via: the epoch, gone or
       -- not, by which items of that one came here as well.
-      CREATE TABLE heard_erasures (
+      CREATE TABLE source_erasures (
         session TEXT NOT NULL,
-        incarnation TEXT NOT NULL DEFAULT '',
+        epoch TEXT NOT NULL DEFAULT '',
         seq INTEGER NOT NULL,
         through_seq INTEGER NOT NULL DEFAULT 0,
         via TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (session, incarnation, seq, through_seq, via)
+        PRIMARY KEY (session, epoch, seq, through_seq, via)
       ) WITHOUT ROWID;
 
       -- What copies have yet to be told, or to confirm: of messages of this session, or of those of a session that items were carried over
-      -- from. Seqs as above. A row that is confirmed stays until all are: what copies of copies have to erase is noted once. root: the life
-      -- of this session that owes it.
-      CREATE TABLE owed_erasures (
+      -- from. Seqs as above. A row that is confirmed stays until all are: what copies of copies have to erase is noted once. root: the epoch
+      -- of this session that keeps it.
+      CREATE TABLE pending_erasures (
         row INTEGER PRIMARY KEY,
         copy TEXT NOT NULL,
         source_session TEXT NOT NULL,
-        source_incarnation TEXT NOT NULL,
+        source_epoch TEXT NOT NULL,
         seq INTEGER NOT NULL,
         through_seq INTEGER NOT NULL DEFAULT 0,
         via_session TEXT NOT NULL DEFAULT '',
-        via_incarnation TEXT NOT NULL DEFAULT '',
+        via_epoch TEXT NOT NULL DEFAULT '',
         root TEXT NOT NULL DEFAULT '',
         is_confirmed INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (copy, source_session, source_incarnation, seq, through_seq, via_incarnation)
+        UNIQUE (copy, source_session, source_epoch, seq, through_seq, via_epoch)
       );
 
       -- What was done to the session besides appends, for its live feed: names and places, never what was said. An append is no row:
@@ -252,14 +252,14 @@ export const MIGRATIONS: readonly Migration[] = [
         actors TEXT NOT NULL
       );
       -- Events of the audit. A row goes when the queue has taken it.
-      CREATE TABLE owed_audits (
+      CREATE TABLE pending_audits (
         id TEXT PRIMARY KEY,
         events TEXT NOT NULL,
         sends INTEGER NOT NULL,
         next_send_at INTEGER NOT NULL
       ) WITHOUT ROWID;
 
-      -- What was spent on a day: it is never summed from versions or jobs, which are deleted. A row outlives the life that it was spent
+      -- What was spent on a day: it is never summed from versions or jobs, which are deleted. A row outlives the epoch that it was spent
       -- on where the session has a bound of the day, and goes when the day is over.
       CREATE TABLE spent (
         day INTEGER PRIMARY KEY,

@@ -7,7 +7,7 @@ import { chooseInstructions, mostForInstructions } from "../../prompt/pin-instru
 import { plainBudget } from "../../tokens/tokenizers.ts";
 import { isHeld, mayBeListed, newJob } from "../outbox/index.ts";
 import {
-  costOf,
+  messageCostOf,
   type JobRow,
   type MessageRow,
   settingsOf,
@@ -16,15 +16,15 @@ import {
 } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** When a summary is owed, and through which message. There is one at a time. */
+/** When a summary is scheduled, and through which message. There is one at a time. */
 
 export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
   for (const row of rows) {
-    yield { seq: row.seq, content: row.content, cost: costOf(row) };
+    yield { seq: row.seq, content: row.content, cost: messageCostOf(row) };
   }
 }
 
-/** The one summary that is owed or was given up. */
+/** The one summary that is pending or was given up. */
 export function summarizeJob(unit: Unit): JobRow | undefined {
   return unit.store.jobs.first("summarize") ?? undefined;
 }
@@ -61,7 +61,8 @@ function boundsOf(unit: Unit, summary: SummaryRow | null, unsummarized: TokenCou
 function instructionsTokens(unit: Unit, throughSeq: Seq, budget: TokenCount): TokenCount {
   const { store } = unit;
   const branch = store.branches.through(throughSeq);
-  return chooseInstructions(store.messages.instructions(branch, throughSeq), costOf, { budget, hereSeqs: [] }).tokens;
+  return chooseInstructions(store.messages.instructions(branch, throughSeq), messageCostOf, { budget, hereSeqs: [] })
+    .tokens;
 }
 
 /** Whether enough was said since the last summary, or more than a context would hold of it. */
@@ -71,10 +72,10 @@ export function isDue(unit: Unit): boolean {
 }
 
 /**
- * Owes a summary if enough was said since the last one, or more than a context has room for. Called with each append, edit and summary, inside its transaction.
- * @returns whether work is newly owed
+ * Schedules a summary if enough was said since the last one, or more than a context has room for. Called with each append, edit and summary, inside its transaction.
+ * @returns whether work is newly scheduled
  */
-export function oweSummaryIfDue(unit: Unit): boolean {
+export function scheduleSummaryIfDue(unit: Unit): boolean {
   const { store } = unit;
   const tip = store.messages.tip();
   if (tip === null) return false;
@@ -86,36 +87,36 @@ export function oweSummaryIfDue(unit: Unit): boolean {
   const open = summarizeJob(unit);
   if (open !== undefined && !isRemake(unit, open)) {
     const rested = unit.now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
-    if (open.state === "owed" || !rested) return false;
+    if (open.state === "pending" || !rested) return false;
   }
   const unsummarized = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, throughSeq + 1, "told"));
   const target = chooseCut(unsummarized, bounds.keepRecentTokens, bounds.room);
   if (target <= throughSeq) return false;
-  return oweSummaryThrough(unit, target);
+  return scheduleSummaryThrough(unit, target);
 }
 
 /**
- * Owes a summary through a message. One that was given up goes on, and one that only makes anew what is covered takes the rest along; one that
+ * Schedules a summary through a message. One that was given up goes on, and one that only makes anew what is covered takes the rest along; one that
  * is on its way stays as it is.
- * @returns whether work is newly owed
+ * @returns whether work is newly scheduled
  */
-export function oweSummaryThrough(unit: Unit, target: Seq): boolean {
+export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
   const { store, now } = unit;
   const open = summarizeJob(unit);
   if (open === undefined) {
-    store.jobs.put(newJob("summarize", unit.session.incarnation, unit.newId(), target, now, now));
+    store.jobs.put(newJob("summarize", unit.session.epoch, unit.newId(), target, now, now));
     return true;
   }
-  if (open.state === "owed" && (isHeld(open, now) || !isRemake(unit, open))) return false;
+  if (open.state === "pending" && (isHeld(open, now) || !isRemake(unit, open))) return false;
   // What was given up keeps what it has done so far, which is paid for; and it may have been to take the place of versions that cover something
   // changed. Under the same name, by which operators know it: they hear of it when it is done.
   store.jobs.put({
     ...open,
-    state: "owed",
+    state: "pending",
     throughSeq: Math.max(open.throughSeq, target),
     isUpgrade: false,
     failures: 0,
-    // However long the better summary was waited for, this one is owed from now on.
+    // However long the better summary was waited for, this one is pending from now on.
     sends: 0,
     createdAt: now,
     nextSendAt: now,
@@ -132,7 +133,7 @@ export function endSummary(unit: Unit, job: JobRow): void {
     store.jobs.delete(job.id);
     return;
   }
-  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "owed", throughSeq: 0, nextSendAt: unit.now });
+  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "pending", throughSeq: 0, nextSendAt: unit.now });
 }
 
 /** Nobody is at it any more, and nothing of it is done. */
@@ -141,17 +142,17 @@ export function withoutWork(job: JobRow): JobRow {
 }
 
 /** Of a job that does no more than go on from the newest version. */
-const GOES_ON = { isUpgrade: false, fromScratch: false, redoBase: null, taintedFromSeq: null } as const;
+const GOES_ON = { isUpgrade: false, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null } as const;
 
 /** Whether a job is more than going on from the newest version. */
-export function isMadeAnew({ isUpgrade, fromScratch, redoBase, taintedFromSeq }: JobRow): boolean {
-  return isUpgrade || fromScratch || redoBase !== null || taintedFromSeq !== null;
+export function isMadeAnew({ isUpgrade, fromScratch, rebuildBase, invalidatedFromSeq }: JobRow): boolean {
+  return isUpgrade || fromScratch || rebuildBase !== null || invalidatedFromSeq !== null;
 }
 
 /** Whether a job only makes anew what is summarized already: it takes along whatever is newly due. */
-export function isRemake(unit: Unit, { isUpgrade, fromScratch, redoBase, throughSeq }: JobRow): boolean {
+export function isRemake(unit: Unit, { isUpgrade, fromScratch, rebuildBase, throughSeq }: JobRow): boolean {
   if (isUpgrade) return true;
-  return fromScratch && redoBase === null && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
+  return fromScratch && rebuildBase === null && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /** Whoever asks by hand does not wait for a backoff. What a consumer is at is not sent again, unless it is to begin anew. */
@@ -161,8 +162,8 @@ function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number
   return open.sends === 0 || open.failures > 0 ? now : open.nextSendAt;
 }
 
-/** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
-export function oweSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow | null {
+/** Schedules a summary because somebody asked. Null if there is nothing that it would cover. */
+export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow | null {
   const { store, now } = unit;
   const tip = store.messages.tip();
   if (tip === null) return null;
@@ -181,14 +182,14 @@ export function oweSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow 
   const open = summarizeJob(unit);
   if (open === undefined) {
     if (target === 0 || (target <= covered && !fromScratch)) return null;
-    const job = { ...newJob("summarize", unit.session.incarnation, unit.newId(), target, now, now), fromScratch };
+    const job = { ...newJob("summarize", unit.session.epoch, unit.newId(), target, now, now), fromScratch };
     store.jobs.put(job);
     return job;
   }
   const restart = fromScratch && !open.fromScratch;
   const job: JobRow = {
     ...open,
-    state: "owed",
+    state: "pending",
     throughSeq: Math.max(open.throughSeq, target),
     isUpgrade: open.isUpgrade && target <= covered,
     fromScratch: open.fromScratch || fromScratch,

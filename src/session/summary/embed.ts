@@ -11,7 +11,7 @@ import { isOverBudget } from "./run.ts";
 
 /**
  * Which texts of a session are to have a vector of their meaning, and what becomes of the vectors: what users said, and the items of the newest
- * version of the summary. The job is owed with each summary, and after it the session has them all.
+ * version of the summary. The job is scheduled with each summary, and after it the session has them all.
  */
 
 /** Texts of one call of a model. With `MAX_CALL_LENGTH` it bounds what is held of a call: 256 KB of text, and 1 MB of the longest vectors. */
@@ -43,7 +43,7 @@ export type EmbeddingStep =
     }
   /** Another consumer is at it. */
   | { readonly next: "wait" }
-  /** Nothing is owed any more. `hasFailed`: operators may know of it. */
+  /** Nothing is pending any more. `hasFailed`: operators may know of it. */
   | { readonly next: "done"; readonly hasFailed: boolean };
 
 export const NOTHING_TO_EMBED: EmbeddingStep = { next: "done", hasFailed: false };
@@ -56,10 +56,10 @@ export interface KeyedVector {
 }
 
 /**
- * Owes the vectors that are lacking. One that was given up is owed again: the session went on.
+ * Schedules the vectors that are lacking. One that was given up is pending again: the session went on.
  * @param isBegun whoever landed the summary goes on with it
  */
-export function oweEmbedding(unit: Unit, isBegun: boolean): JobRow {
+export function scheduleEmbedding(unit: Unit, isBegun: boolean): JobRow {
   const { store, now } = unit;
   const open = store.jobs.first("embed");
   const nextSendAt = isBegun ? now + HEAD_START_MS : now;
@@ -67,10 +67,10 @@ export function oweEmbedding(unit: Unit, isBegun: boolean): JobRow {
   const throughSeq = Math.max(1, store.summaries.newest()?.throughSeq ?? 0);
   const job: JobRow =
     open === null
-      ? { ...newJob("embed", unit.session.incarnation, unit.newId(), throughSeq, nextSendAt, now), isUpgrade: true }
+      ? { ...newJob("embed", unit.session.epoch, unit.newId(), throughSeq, nextSendAt, now), isUpgrade: true }
       : {
           ...open,
-          state: "owed",
+          state: "pending",
           throughSeq,
           failures: open.state === "failed" ? 0 : open.failures,
           // While the provider is away the backoff stands.
@@ -85,7 +85,7 @@ export function callOffEmbedding(unit: Unit): void {
   const { store } = unit;
   const job = store.jobs.first("embed");
   if (job === null || job.state !== "failed") return;
-  if (mayBeListed(job)) store.jobs.put({ ...job, state: "owed", throughSeq: 0, nextSendAt: unit.now });
+  if (mayBeListed(job)) store.jobs.put({ ...job, state: "pending", throughSeq: 0, nextSendAt: unit.now });
   else store.jobs.delete(job.id);
 }
 
@@ -93,7 +93,7 @@ export function callOffEmbedding(unit: Unit): void {
 export function beginEmbedding(unit: Unit, jobId: string, model: string | null): EmbeddingStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job === null || job.kind !== "embed" || job.state !== "owed") return NOTHING_TO_EMBED;
+  if (job === null || job.kind !== "embed" || job.state !== "pending") return NOTHING_TO_EMBED;
   if (isHeld(job, unit.now)) return HELD;
   if (model === null || job.throughSeq === 0) {
     store.jobs.delete(job.id);
@@ -112,7 +112,7 @@ export function saveVectors(
 ): EmbeddingStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job === null || job.state !== "owed") return NOTHING_TO_EMBED;
+  if (job === null || job.state !== "pending") return NOTHING_TO_EMBED;
   if (job.lease !== lease) return HELD;
   const textNow = textReader(unit);
   const current = vectors.flatMap(({ key, vector }): OwnedVector[] => {

@@ -8,7 +8,7 @@ import { toJob } from "../outbox/index.ts";
 import { startOfDay, summaryQuotaFault, takeForUser } from "../quota/index.ts";
 import type { JobRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
-import { oweSummaryByHand, summarizeJob } from "./due.ts";
+import { scheduleSummaryByHand, summarizeJob } from "./due.ts";
 import { goodThrough, tokensReadAgain } from "./invalidate.ts";
 import { restoreSummary } from "./restore.ts";
 
@@ -47,7 +47,7 @@ export function summarizeForClient(unit: Unit, request: SummarizeRequest, isByUs
   unit.requireSession();
   applyTenantSettings(unit);
   const summarizerTokens = isByUser ? tokensByHand(unit, request) : 0;
-  const job = oweSummaryByHand(unit, request);
+  const job = scheduleSummaryByHand(unit, request);
   const { limits } = unit.session.tenantSettings;
   if (job !== null && limits !== undefined) {
     const fault = summaryQuotaFault(limits, unit.store.spent.on(startOfDay(unit.now)).summaries, unit.now);

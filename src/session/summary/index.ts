@@ -2,13 +2,13 @@ export {
   cutMessages,
   isDue,
   isRemake,
-  oweSummaryByHand,
-  oweSummaryIfDue,
-  oweSummaryThrough,
+  scheduleSummaryByHand,
+  scheduleSummaryIfDue,
+  scheduleSummaryThrough,
   summarizeJob,
   unsummarizedTokens,
 } from "./due.ts";
-export { beginEmbedding, callOffEmbedding, NOTHING_TO_EMBED, oweEmbedding, saveVectors } from "./embed.ts";
+export { beginEmbedding, callOffEmbedding, NOTHING_TO_EMBED, scheduleEmbedding, saveVectors } from "./embed.ts";
 export type { EmbeddingStep, KeyedVector } from "./embed.ts";
 export {
   knownSummary,
@@ -24,8 +24,8 @@ export {
   coveredAnywhere,
   goodThrough,
   mayBeFoldedIn,
-  REDO_DELAY_MS,
-  redoFromStart,
+  REBUILD_DELAY_MS,
+  rebuildFromStart,
   revived,
   soundSummaryAt,
   tokensReadAgain,
@@ -33,9 +33,9 @@ export {
   withoutItems,
 } from "./invalidate.ts";
 export { settleSummaryWork } from "./rebase.ts";
-export { oweRebuild } from "./rebuild.ts";
+export { scheduleRebuild } from "./rebuild.ts";
 export { compareSummaries, readLosses } from "./report.ts";
-export { beginSummary, bringBack, NOTHING_OWED, saveAnswer, toKeptItem, toPlainItem } from "./run.ts";
+export { beginSummary, bringBack, NOTHING_PENDING, saveAnswer, toKeptItem, toPlainItem } from "./run.ts";
 export type { SummaryStep } from "./run.ts";
 export { SummaryStore } from "./summary-store.ts";
 export { isWeighedWhole, MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weigh.ts";

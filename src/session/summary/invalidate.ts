@@ -13,7 +13,7 @@ import { summarizeJob } from "./due.ts";
 /** Summarizing again, because something that a summary was made from has changed. */
 
 /** Erasures within this share one new summary: people erase in bursts, and each summary may cost money. */
-export const REDO_DELAY_MS = 5_000;
+export const REBUILD_DELAY_MS = 5_000;
 
 /** What items cited that no other item cites. */
 export function uncovered(
@@ -25,14 +25,14 @@ export function uncovered(
   return seqs;
 }
 
-/** Owes a new summary for what was changed while the last one was made. */
-export function oweRedo(unit: Unit, taintedFromSeq: Seq): void {
+/** Schedules a new summary for what was changed while the last one was made. */
+export function scheduleRebuildFrom(unit: Unit, invalidatedFromSeq: Seq): void {
   const { store, now } = unit;
-  if (taintedFromSeq > coveredAnywhere(store)) return;
+  if (invalidatedFromSeq > coveredAnywhere(store)) return;
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   store.jobs.put({
-    ...newJob("summarize", unit.session.incarnation, unit.newId(), throughSeq, now + REDO_DELAY_MS, now),
-    redoBase: store.summaries.versionBefore(taintedFromSeq),
+    ...newJob("summarize", unit.session.epoch, unit.newId(), throughSeq, now + REBUILD_DELAY_MS, now),
+    rebuildBase: store.summaries.versionBefore(invalidatedFromSeq),
   });
 }
 
@@ -56,7 +56,7 @@ export function coveredAmong(unit: Unit, seqs: SeqSet): SeqSet | null {
 }
 
 /**
- * The version that covers the most of a branch, and rests on nothing that was edited or erased since: what a new summary is owed for
+ * The version that covers the most of a branch, and rests on nothing that was edited or erased since: what a new summary is pending for
  * may still be folded into the versions that it is to take the place of.
  */
 export function soundSummaryAt(unit: Unit, branch: Branch): SummaryRow | null {
@@ -71,33 +71,33 @@ export function mayBeFoldedIn(unit: Unit, seq: Seq): boolean {
   return unit.store.summaries.versionBefore(seq) >= lastSoundVersion(unit);
 }
 
-/** The version that a new summary is owed from; larger than any where all are sound. */
+/** The version that a new summary is pending from; larger than any where all are sound. */
 export function lastSoundVersion(unit: Unit): number {
-  const owed = summarizeJob(unit);
-  const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
-  const taintedFromSeq = owed?.taintedFromSeq ?? null;
-  const untainted =
-    taintedFromSeq === null ? Number.MAX_SAFE_INTEGER : unit.store.summaries.versionBefore(taintedFromSeq);
-  return Math.min(redoBase, untainted);
+  const pending = summarizeJob(unit);
+  const rebuildBase = pending?.rebuildBase ?? Number.MAX_SAFE_INTEGER;
+  const invalidatedFromSeq = pending?.invalidatedFromSeq ?? null;
+  const lastValid =
+    invalidatedFromSeq === null ? Number.MAX_SAFE_INTEGER : unit.store.summaries.versionBefore(invalidatedFromSeq);
+  return Math.min(rebuildBase, lastValid);
 }
 
 /**
- * Owes a summary from the first message on: every version was made with what was carried here in sight, and a model may have folded
+ * Schedules a summary from the first message on: every version was made with what was carried here in sight, and a model may have folded
  * it into items that cite messages of this session.
  */
-export function redoFromStart(unit: Unit): void {
+export function rebuildFromStart(unit: Unit): void {
   const { store, now } = unit;
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   const open = summarizeJob(unit);
   if (open === undefined && coveredAnywhere(store) === 0) return;
-  const owed = open ?? newJob("summarize", unit.session.incarnation, unit.newId(), covered, now + REDO_DELAY_MS, now);
-  const job = owed.lease === null ? { ...owed, draft: null } : owed;
+  const pending = open ?? newJob("summarize", unit.session.epoch, unit.newId(), covered, now + REBUILD_DELAY_MS, now);
+  const job = pending.lease === null ? { ...pending, draft: null } : pending;
   store.jobs.put({
     ...job,
     ...revived(job, now),
     throughSeq: Math.max(job.throughSeq, covered),
     isUpgrade: false,
-    ...(begunThrough(job) > 0 ? { taintedFromSeq: 1 } : { redoBase: store.summaries.versionBefore(1) }),
+    ...(begunThrough(job) > 0 ? { invalidatedFromSeq: 1 } : { rebuildBase: store.summaries.versionBefore(1) }),
   });
 }
 
@@ -118,7 +118,7 @@ export function goodThrough(unit: Unit): Seq {
   const tip = store.messages.tip();
   const isUntouched = sound === Number.MAX_SAFE_INTEGER || tip === null;
   const settled = isUntouched ? newest : (store.summaries.at(tip.branch, sound)?.throughSeq ?? 0);
-  return Math.max(settled, job.taintedFromSeq === null ? begunThrough(job) : 0);
+  return Math.max(settled, job.invalidatedFromSeq === null ? begunThrough(job) : 0);
 }
 
 /** Says of the newest version how large it is without the items that went. */
@@ -132,9 +132,9 @@ export function begunThrough(job: JobRow): Seq {
   return Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
 }
 
-/** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
+/** A job that was given up is pending again: what was erased may live on in the versions that it is to take the place of. */
 export function revived(job: JobRow, now: number): Partial<JobRow> {
-  return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
+  return job.state === "failed" ? { state: "pending", nextSendAt: now + REBUILD_DELAY_MS } : {};
 }
 
 /** What models are to be given again because of a change. Changes that share one new summary are counted as one. */

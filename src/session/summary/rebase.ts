@@ -4,7 +4,7 @@ import type { JobRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { endSummary, isMadeAnew, summarizeJob, withoutWork } from "./due.ts";
 import { begunThrough } from "./invalidate.ts";
-import { oweUpgrade } from "./upgrade.ts";
+import { scheduleUpgrade } from "./upgrade.ts";
 
 /**
  * Fits the work for the summary to the branch that is active now, and to the version that is the newest now. What is under way for
@@ -16,7 +16,7 @@ export function settleSummaryWork(unit: Unit, isRebased: boolean): void {
   settleWork(unit, isRebased);
   const brought = isRebased ? unit.store.summaries.newest() : null;
   if (brought?.degraded === true && summarizeJob(unit) === undefined) {
-    oweUpgrade(unit, newJob("summarize", unit.session.incarnation, unit.newId(), 0, now, now), null);
+    scheduleUpgrade(unit, newJob("summarize", unit.session.epoch, unit.newId(), 0, now, now), null);
   }
 }
 
@@ -32,16 +32,16 @@ function settleWork(unit: Unit, isRebased: boolean): void {
   const covered = newest?.throughSeq ?? 0;
   const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunThrough(job), covered);
   if (open.isUpgrade && newest?.degraded === true) {
-    const redoBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put(isRebased ? { ...job, throughSeq: covered, redoBase } : { ...job, throughSeq });
+    const rebuildBase = store.summaries.lastGoodVersion(newest.version);
+    store.jobs.put(isRebased ? { ...job, throughSeq: covered, rebuildBase } : { ...job, throughSeq });
     return;
   }
-  const left: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, redoBase: null, fromScratch: false } : job;
+  const left: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, rebuildBase: null, fromScratch: false } : job;
   const isOver = !isMadeAnew(left) && throughSeq <= covered;
   if (isOver && newest?.degraded === true) {
     // There is nothing more to cover, and what covers it is to be made better: under the name by which operators may know the job.
-    const redoBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
+    const rebuildBase = store.summaries.lastGoodVersion(newest.version);
+    store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, rebuildBase });
     return;
   }
   if (isOver) endSummary(unit, left);

@@ -1,21 +1,21 @@
 import { lastThrough } from "../../prompt/branch.ts";
 import { chooseCut } from "../../prompt/cut.ts";
 import { ownSources } from "../../prompt/items.ts";
-import { newJob, oweArchive } from "../outbox/index.ts";
+import { newJob, scheduleArchive } from "../outbox/index.ts";
 import { settingsOf } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { cutMessages, endSummary, summarizeJob } from "./due.ts";
 import { forgetVersions } from "./run.ts";
 
 /**
- * Owes a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
- * all that followed. Until it lands they stay. Repeated while it is owed, nothing is added to that.
+ * Schedules a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
+ * all that followed. Until it lands they stay. Repeated while it is pending, nothing is added to that.
  * @returns the id of the job; null if there is nothing to summarize: what then rests on no version goes at once
  */
-export function oweRebuild(unit: Unit): string | null {
+export function scheduleRebuild(unit: Unit): string | null {
   const { store, now } = unit;
   const open = summarizeJob(unit);
-  if (open?.state === "owed" && open.fromScratch && open.redoBase === 0) {
+  if (open?.state === "pending" && open.fromScratch && open.rebuildBase === 0) {
     store.jobs.put({ ...open, nextSendAt: Math.min(open.nextSendAt, now) });
     return open.id;
   }
@@ -36,13 +36,13 @@ export function oweRebuild(unit: Unit): string | null {
     if (newest === null || store.branches.isSole) store.summaries.deleteVersionsAfter(newest?.version ?? 0);
     else forgetVersions(unit, newest);
     store.summaries.clearHidden();
-    if (unit.session.archiveRev > 0) oweArchive(unit, true);
+    if (unit.session.archiveRev > 0) scheduleArchive(unit, true);
     return null;
   }
-  const fresh = newJob("summarize", unit.session.incarnation, open?.id ?? unit.newId(), throughSeq, now, now);
+  const fresh = newJob("summarize", unit.session.epoch, open?.id ?? unit.newId(), throughSeq, now, now);
   // What was spent in vain on the one before counts still; and where it failed operators know this one by its name, and hear when it is done.
   const { usage = null, firstError = null, lastError = null, firstFailedAt = null, lastFailedAt = null } = open ?? {};
   const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };
-  store.jobs.put({ ...fresh, ...before, fromScratch: true, redoBase: 0 });
+  store.jobs.put({ ...fresh, ...before, fromScratch: true, rebuildBase: 0 });
   return fresh.id;
 }

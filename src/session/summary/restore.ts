@@ -2,11 +2,11 @@ import { type Fault, ThreadkeepError } from "../../api/errors.ts";
 import type { TokenCount } from "../../api/message.ts";
 import type { RestoreRequest } from "../../api/summary.ts";
 import { isOn } from "../../prompt/branch.ts";
-import { oweArchive } from "../outbox/index.ts";
+import { scheduleArchive } from "../outbox/index.ts";
 import type { SummaryRow } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
-import { oweSummaryIfDue, summarizeJob } from "./due.ts";
+import { scheduleSummaryIfDue, summarizeJob } from "./due.ts";
 import { lastSoundVersion } from "./invalidate.ts";
 import { settleSummaryWork } from "./rebase.ts";
 import { restoreVersion } from "./run.ts";
@@ -37,10 +37,10 @@ export function restoreSummary(unit: Unit, asked: SummaryRow, { expectedVersion 
   store.summaries.clearHidden();
   const open = summarizeJob(unit);
   // What was to take the place of versions that are gone has nothing left to replace. It goes on from this one.
-  if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, redoBase: null, taintedFromSeq: null });
+  if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null });
   settleSummaryWork(unit, true);
-  oweArchive(unit, true);
-  oweSummaryIfDue(unit);
+  scheduleArchive(unit, true);
+  scheduleSummaryIfDue(unit);
   return { isChanged: true, tokens };
 }
 

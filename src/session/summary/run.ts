@@ -23,8 +23,8 @@ import {
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { isMadeAnew, isRemake } from "./due.ts";
-import { coveredAnywhere, oweRedo, uncovered } from "./invalidate.ts";
-import { oweUpgrade, type Upgrade } from "./upgrade.ts";
+import { coveredAnywhere, scheduleRebuildFrom, uncovered } from "./invalidate.ts";
+import { scheduleUpgrade, type Upgrade } from "./upgrade.ts";
 
 /** What a consumer does next for a summary. */
 export type SummaryStep =
@@ -35,25 +35,25 @@ export type SummaryStep =
       readonly request: SummarizerRequest;
       /** Failed attempts so far. */
       readonly failures: number;
-      /** All of it is summarized already, though not by what was asked for: nothing is gained by another makeshift. */
+      /** All of it is summarized already, though not by what was asked for: nothing is gained by another fallback summary. */
       readonly isUpgrade: boolean;
       /** The session has used up what it may spend on models for now. */
       readonly isOverBudget: boolean;
     }
   /** Another consumer is at it. The object sends the job again if nothing comes of that. */
   | { readonly next: "wait" }
-  /** Nothing is owed any more. */
+  /** Nothing is pending any more. */
   | {
       readonly next: "done";
       /** Operators may know of it. */
       readonly hasFailed: boolean;
-      /** What is owed in the place of the makeshift that landed. */
+      /** What is pending in the place of the fallback summary that landed. */
       readonly upgrade: Upgrade | null;
       /** The job of the vectors that the summary calls for; absent where none are made, or no version landed. */
       readonly embeddingJobId?: string;
     };
 
-export const NOTHING_OWED: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
+export const NOTHING_PENDING: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
 
 const HELD: SummaryStep = { next: "wait" };
 
@@ -64,20 +64,20 @@ const MAX_GIVEN_TOKENS = MAX_SUMMARIZER_INPUT_TOKENS / 2;
 export function beginSummary(unit: Unit, jobId: string): SummaryStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
+  if (job === null || job.kind !== "summarize" || job.state !== "pending") return NOTHING_PENDING;
   if (isHeld(job, unit.now)) return HELD;
   if (isOver(unit, job)) {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
-  return handOutChunk(unit, withoutTaint(job));
+  return handOutChunk(unit, withoutInvalidation(job));
 }
 
 /** What was changed since would have to be taken out of a draft by another job, which then pays again for all that goes on from it. */
-function withoutTaint(job: JobRow): JobRow {
-  const { draft, taintedFromSeq } = job;
-  const isTainted = draft !== null && taintedFromSeq !== null && taintedFromSeq <= draft.throughSeq;
-  return isTainted ? { ...job, draft: null } : job;
+function withoutInvalidation(job: JobRow): JobRow {
+  const { draft, invalidatedFromSeq } = job;
+  const isInvalidated = draft !== null && invalidatedFromSeq !== null && invalidatedFromSeq <= draft.throughSeq;
+  return isInvalidated ? { ...job, draft: null } : job;
 }
 
 /** Whether there is nothing to cover any more: see `endSummary`; or another branch has in its summary what there is. */
@@ -147,11 +147,14 @@ export function isOverBudget(unit: Unit): boolean {
  */
 function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { store } = unit;
-  const { taintedFromSeq } = job;
-  if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
-  if (taintedFromSeq > coveredAnywhere(store)) return { ...job, taintedFromSeq: null };
-  const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(taintedFromSeq));
-  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
+  const { invalidatedFromSeq } = job;
+  if (invalidatedFromSeq === null || invalidatedFromSeq <= savedThroughSeq) return job;
+  if (invalidatedFromSeq > coveredAnywhere(store)) return { ...job, invalidatedFromSeq: null };
+  const rebuildBase = Math.min(
+    job.rebuildBase ?? Number.MAX_SAFE_INTEGER,
+    store.summaries.versionBefore(invalidatedFromSeq),
+  );
+  return { ...job, invalidatedFromSeq: null, rebuildBase, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
 /** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
@@ -167,7 +170,7 @@ function coveredSeq(unit: Unit): Seq {
 
 function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
   const { store } = unit;
-  const base = job.fromScratch ? null : baseOf(unit, job.redoBase ?? baseVersion, job);
+  const base = job.fromScratch ? null : baseOf(unit, job.rebuildBase ?? baseVersion, job);
   const own =
     base === null ? [] : store.summaries.items(base.version).filter((item) => item.sourceSession === undefined);
   // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
@@ -185,12 +188,12 @@ function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
 
 /**
  * The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. What is to be
- * better than a makeshift goes on from none, also once it takes newer messages along: its result would be made again, and paid for again.
+ * better than a fallback summary goes on from none, also once it takes newer messages along: its result would be made again, and paid for again.
  */
-function baseOf(unit: Unit, version: number, { throughSeq, redoBase, isUpgrade }: JobRow): SummaryRow | null {
+function baseOf(unit: Unit, version: number, { throughSeq, rebuildBase, isUpgrade }: JobRow): SummaryRow | null {
   const { store } = unit;
   const asked = store.summaries.byVersion(version);
-  if (store.branches.isSole || redoBase === null) return asked;
+  if (store.branches.isSole || rebuildBase === null) return asked;
   const isGood = isUpgrade || asked?.degraded === false;
   return store.summaries.at(store.branches.through(throughSeq), version, isGood ? "good" : "any");
 }
@@ -199,7 +202,7 @@ export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status 
   return { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status };
 }
 
-/** The same with the life of the session that it was carried over from, which stays among sessions. */
+/** The same with the epoch of the session that it was carried over from, which stays among sessions. */
 export function toKeptItem(item: KeptItem): KeptItem {
   return { ...toPlainItem(item), ...sourceOf(item) };
 }
@@ -215,24 +218,24 @@ export interface Saved {
 /**
  * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
  * lands, whole. An answer under a lease that is no longer held changes nothing.
- * @param shortfall why it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is owed
+ * @param fallbackCause why it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is pending
  */
 export function saveAnswer(
   unit: Unit,
   jobId: string,
   lease: string,
   answer: SummarizerAnswer,
-  shortfall: Failed | null,
+  fallbackCause: Failed | null,
 ): Saved {
   const { store, now } = unit;
   const given = store.jobs.byId(jobId);
-  if (given === null || given.state !== "owed") return notLanded(NOTHING_OWED);
+  if (given === null || given.state !== "pending") return notLanded(NOTHING_PENDING);
   if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
     return notLanded(HELD);
   }
   const { chunkThroughSeq, baseVersion } = given;
   const job = given;
-  const isMakeshift = shortfall !== null;
+  const isFallback = fallbackCause !== null;
   const draft = job.draft ?? emptyDraft(unit, baseVersion, job);
   const version = draft.baseVersion + 1;
   const { heldBack } = partItems(draft.items, MAX_GIVEN_TOKENS);
@@ -251,14 +254,14 @@ export function saveAnswer(
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
-  if (job.taintedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
+  if (job.invalidatedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
-    ...(shortfall === null
+    ...(fallbackCause === null
       ? {}
       : {
-          firstError: job.firstError ?? shortfall.reason,
-          lastError: shortfall.reason,
+          firstError: job.firstError ?? fallbackCause.reason,
+          lastError: fallbackCause.reason,
           firstFailedAt: job.firstFailedAt ?? now,
           lastFailedAt: now,
         }),
@@ -269,12 +272,12 @@ export function saveAnswer(
       items: merged.items,
       dropped: draft.dropped + merged.dropped.length,
       summarizer: answer.model,
-      degraded: draft.degraded || isMakeshift,
-      good: isMakeshift ? goodPartOf(job.draft) : draft.good,
+      degraded: draft.degraded || isFallback,
+      good: isFallback ? goodPartOf(job.draft) : draft.good,
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return notLanded(handOutChunk(unit, withoutTaint(saved)));
+    return notLanded(handOutChunk(unit, withoutInvalidation(saved)));
   }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
@@ -282,24 +285,24 @@ export function saveAnswer(
   }
   const summary = saved.draft ?? draft;
   commitSummary(unit, summary, version, saved);
-  // A better one takes the place of a makeshift that was counted.
+  // A better one takes the place of a fallback summary that was counted.
   if (!job.isUpgrade) store.spent.add(startOfDay(now), { summaries: 1 });
   store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
-  if (job.taintedFromSeq !== null) oweRedo(unit, job.taintedFromSeq);
+  if (job.invalidatedFromSeq !== null) scheduleRebuildFrom(unit, job.invalidatedFromSeq);
   else {
     // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
     store.summaries.clearHidden();
-    if (summary.degraded) upgrade = oweUpgrade(unit, saved, shortfall);
+    if (summary.degraded) upgrade = scheduleUpgrade(unit, saved, fallbackCause);
   }
   return {
     step: { next: "done", hasFailed: given.firstFailedAt !== null, upgrade },
     committedVersion: version,
-    isReplaced: job.redoBase !== null,
+    isReplaced: job.rebuildBase !== null,
   };
 }
 
-/** What of a draft need not be paid for again, once a makeshift serves for the rest. */
+/** What of a draft need not be paid for again, once a fallback summary serves for the rest. */
 function goodPartOf(draft: Draft | null): GoodPart | null {
   if (draft === null || draft.degraded) return draft?.good ?? null;
   const { throughSeq, items, dropped, summarizer } = draft;
@@ -414,7 +417,7 @@ export function forgetVersions(unit: Unit, newest: SummaryRow): void {
   const carried = unit.store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
   const nothing = { baseVersion: newest.version, throughSeq: 0, ...EMPTY_VERSION, dropped: 0, good: null };
   const draft = { ...nothing, items: carried.map(toKeptItem) };
-  commitSummary(unit, draft, newest.version + 1, { redoBase: 0, usage: null });
+  commitSummary(unit, draft, newest.version + 1, { rebuildBase: 0, usage: null });
 }
 
 const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
@@ -424,11 +427,11 @@ function commitSummary(
   unit: Unit,
   draft: Draft,
   version: number,
-  { redoBase, usage }: Pick<JobRow, "redoBase" | "usage">,
+  { rebuildBase, usage }: Pick<JobRow, "rebuildBase" | "usage">,
 ): void {
   const { store } = unit;
-  if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);
-  replaceItems(unit, redoBase ?? draft.baseVersion, draft.items, version);
+  if (rebuildBase !== null) store.summaries.deleteVersionsAfter(rebuildBase);
+  replaceItems(unit, rebuildBase ?? draft.baseVersion, draft.items, version);
   store.summaries.insert({
     version,
     throughSeq: draft.throughSeq,

@@ -3,9 +3,9 @@ import type { KeptItem } from "../../api/summary.ts";
 import { type Branch, isOn } from "../../prompt/branch.ts";
 import type { VectorStore } from "../search/index.ts";
 import {
-  blanksOf,
+  overwritten,
   ended,
-  type Life,
+  type EpochRef,
   NEVER_BEGUN,
   NEVER_ENDED,
   number,
@@ -13,9 +13,9 @@ import {
   renewTable,
   type SeqSet,
   type SummaryRow,
-  toItem,
-  toSummary,
-  UNKNOWN_LIFE,
+  toItemRow,
+  toSummaryRow,
+  UNKNOWN_EPOCH,
   type VersionedItem,
 } from "../sqlite/index.ts";
 
@@ -55,7 +55,7 @@ function asOf(item: VersionedItem, version: number): VersionedItem {
   return item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item;
 }
 
-const OF_LIFE = "source_session = ? AND source_incarnation = ?";
+const OF_EPOCH = "source_session = ? AND source_epoch = ?";
 
 export class SummaryStore {
   readonly #sql: SqlStorage;
@@ -98,7 +98,7 @@ export class SummaryStore {
 
   newest(): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries ORDER BY version DESC LIMIT 1").toArray()[0];
-    return row === undefined ? null : toSummary(row);
+    return row === undefined ? null : toSummaryRow(row);
   }
 
   /** The same as `at`, for contexts, which ask each time: where there is no other branch the newest version is remembered. */
@@ -138,7 +138,7 @@ export class SummaryStore {
         maxVersion,
       )
       .toArray()[0];
-    return row === undefined ? null : toSummary(row);
+    return row === undefined ? null : toSummaryRow(row);
   }
 
   /** The last message that any version covers, on whichever branch; 0 if there is none. */
@@ -155,7 +155,7 @@ export class SummaryStore {
 
   byVersion(version: number): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries WHERE version = ?", version).toArray()[0];
-    return row === undefined ? null : toSummary(row);
+    return row === undefined ? null : toSummaryRow(row);
   }
 
   /** The highest version up to one that was made with what was asked for; 0 if there is none. */
@@ -171,7 +171,7 @@ export class SummaryStore {
     return this.#sql
       .exec("SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?", beforeVersion, limit)
       .toArray()
-      .map(toSummary);
+      .map(toSummaryRow);
   }
 
   /** Oldest first, versions above one and up to another. */
@@ -184,7 +184,7 @@ export class SummaryStore {
         limit,
       )
       .toArray()
-      .map(toSummary);
+      .map(toSummaryRow);
   }
 
   setTokens(version: number, tokens: TokenCount): void {
@@ -198,7 +198,7 @@ export class SummaryStore {
     const items = this.#sql
       .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
       .toArray()
-      .map(toItem);
+      .map(toItemRow);
     this.#itemsRead = { version, items };
     return items;
   }
@@ -208,7 +208,7 @@ export class SummaryStore {
     return this.#sql
       .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
       .toArray()
-      .map((row) => ({ row: number(row["row"]), item: toItem(row) }));
+      .map((row) => ({ row: number(row["row"]), item: toItemRow(row) }));
   }
 
   /**
@@ -261,7 +261,7 @@ export class SummaryStore {
         ended(version),
       )
       .toArray()
-      .map(toItem)
+      .map(toItemRow)
       .map((item) => asOf(item, version));
   }
 
@@ -274,7 +274,7 @@ export class SummaryStore {
         version,
       )
       .toArray()
-      .map(toItem);
+      .map(toItemRow);
   }
 
   /**
@@ -290,7 +290,7 @@ export class SummaryStore {
         limit,
       )
       .toArray()
-      .map((row) => ({ row: number(row["row"]), item: asOf(toItem(row), version) }));
+      .map((row) => ({ row: number(row["row"]), item: asOf(toItemRow(row), version) }));
   }
 
   /** How many versions there are up to one, and items that hold in any of them. */
@@ -317,7 +317,7 @@ export class SummaryStore {
   insertItem(item: KeptItem, fromVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
-      `INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, source_incarnation, status)
+      `INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, source_epoch, status)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       item.id,
       fromVersion,
@@ -325,7 +325,7 @@ export class SummaryStore {
       item.text,
       JSON.stringify(item.sourceSeqs),
       item.sourceSession ?? null,
-      item.sourceSession === undefined ? null : (item.sourceIncarnation ?? UNKNOWN_LIFE),
+      item.sourceSession === undefined ? null : (item.sourceEpoch ?? UNKNOWN_EPOCH),
       item.status,
     );
   }
@@ -360,11 +360,11 @@ export class SummaryStore {
     return this.#deleteItems(`source_session IS NULL AND ${cites}`, value);
   }
 
-  /** Deletes every item that was carried over from a life of a session and cites one of these messages there; all of them if null. */
-  deleteCarriedItems({ session, incarnation }: Life, seqs: SeqSet | null): VersionedItem[] {
-    if (seqs === null) return this.#deleteItems(OF_LIFE, session, incarnation);
+  /** Deletes every item that was carried over from an epoch of a session and cites one of these messages there; all of them if null. */
+  deleteCarriedItems({ session, epoch }: EpochRef, seqs: SeqSet | null): VersionedItem[] {
+    if (seqs === null) return this.#deleteItems(OF_EPOCH, session, epoch);
     const [cites, value] = citing(seqs);
-    return this.#deleteItems(`${OF_LIFE} AND ${cites}`, session, incarnation, value);
+    return this.#deleteItems(`${OF_EPOCH} AND ${cites}`, session, epoch, value);
   }
 
   /** Items of any version that were carried over, whichever session they came from: a page of them, each with its place. */
@@ -376,7 +376,7 @@ export class SummaryStore {
         afterRow,
       )
       .toArray()
-      .map((row) => ({ row: number(row["row"]), item: toItem(row) }));
+      .map((row) => ({ row: number(row["row"]), item: toItemRow(row) }));
   }
 
   /** Deletes items from every version. */
@@ -388,7 +388,7 @@ export class SummaryStore {
     const current = this.#sql
       .exec(`SELECT * FROM items WHERE row > 0 AND to_version = '${NEVER_ENDED}' AND ${condition}`, ...values)
       .toArray()
-      .map(toItem);
+      .map(toItemRow);
     this.#retireItems(`row > 0 AND ${condition}`, ...values);
     return current;
   }
@@ -401,7 +401,7 @@ export class SummaryStore {
       this.#vectors.forgetItems(rows.map(({ row }) => number(row)));
     }
     this.#sql.exec(
-      `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
+      `UPDATE items SET text = ${overwritten("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
       ...values,
     );
   }

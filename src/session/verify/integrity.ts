@@ -1,4 +1,4 @@
-import type { Flaw, LogProof, SessionProof, SourcesProof, SummaryProof } from "../../api/finding.ts";
+import type { Flaw, LogIntegrity, IntegrityReport, SourcesIntegrity, SummaryIntegrity } from "../../api/finding.ts";
 import type { StoredMessage } from "../../api/message.ts";
 import type { Seq } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
@@ -16,22 +16,22 @@ import type { Unit } from "../unit.ts";
 const MAX_PAGE_ROWS = 5_000;
 const MAX_TOLD_ROWS = 500;
 const MAX_TOLD_BYTES = 1024 * 1024;
-/** An alarm that threw is tried again after a while, and what is owed waits for that. */
+/** An alarm that threw is tried again after a while, and what is pending waits for that. */
 const MAX_LATENESS_MS = 10 * 60_000;
 /** Items of a page that are held against what they cite. */
 const MAX_WEIGHED_ROWS = 500;
-/** Lives whose erasure is still owed that are named. */
-const MAX_ERASED_LIVES = 100;
+/** Epochs whose erasure is still pending that are named. */
+const MAX_ERASED_EPOCHS = 100;
 /** Seqs and names that a detail tells before it only counts. */
 const MAX_NAMED = 5;
 
-const NOTHING: SessionProof = {
+const NOTHING: IntegrityReport = {
   state: "nothing",
-  incarnation: null,
+  epoch: null,
   rev: 0,
   archivedRev: 0,
-  isArchiveOwed: false,
-  erasedLives: [],
+  isArchivePending: false,
+  erasedEpochs: [],
   headSeq: 0,
   metadata: {},
   newest: null,
@@ -43,30 +43,30 @@ const NOTHING: SessionProof = {
  * What a session is, and what of it can be told without reading what it holds.
  * @param alarmAt when the alarm rings; null if none is set
  */
-export function proveSession(unit: Unit, alarmAt: number | null): SessionProof {
+export function checkIntegrity(unit: Unit, alarmAt: number | null): IntegrityReport {
   const { store, row: session } = unit;
   if (session === null) return NOTHING;
   const newest = store.summaries.newest();
   const headSeq = store.messages.head()?.seq ?? 0;
   const state = stateOf(session);
-  const flaws = state === "active" ? [...seqFlaws(unit, headSeq), ...owedFlaws(unit)] : [];
+  const flaws = state === "active" ? [...seqFlaws(unit, headSeq), ...outboxFlaws(unit)] : [];
   return {
     state,
-    incarnation: session.incarnation,
+    epoch: session.epoch,
     rev: session.archiveRev,
     archivedRev: session.archivedRev,
-    isArchiveOwed: store.jobs.first("archive") !== null,
-    erasedLives: store.jobs.livesOf("erase", MAX_ERASED_LIVES),
+    isArchivePending: store.jobs.first("archive") !== null,
+    erasedEpochs: store.jobs.epochsOf("erase", MAX_ERASED_EPOCHS),
     headSeq,
     metadata: session.metadata,
     newest: newest === null ? null : { version: newest.version, throughSeq: newest.throughSeq },
-    messageSeq: session.messageArchive?.throughSeq ?? 0,
+    messageSeq: session.messageArchive?.sentSeq ?? 0,
     flaws: [...flaws, ...alarmFlaws(unit, alarmAt)],
   };
 }
 
 /** A page of the summary's versions, and of the items that began with them. */
-export function proveSummary(unit: Unit, afterVersion: number): SummaryProof {
+export function checkSummaryIntegrity(unit: Unit, afterVersion: number): SummaryIntegrity {
   const { store } = unit;
   const { throughVersion, isLast } = pageEnd(unit, afterVersion);
   const versions = store.summaries.between(afterVersion, throughVersion, MAX_PAGE_ROWS);
@@ -88,7 +88,7 @@ export function proveSummary(unit: Unit, afterVersion: number): SummaryProof {
  * A page of the items, held against the messages that they cite. One that cites more than is read for one is not judged: it was, when it
  * was made. What was carried over can't be checked from here.
  */
-export function proveSources(unit: Unit, afterRow: number): SourcesProof {
+export function checkSourcesIntegrity(unit: Unit, afterRow: number): SourcesIntegrity {
   const gone: string[] = [];
   const unsaid: string[] = [];
   const page = unit.store.summaries.itemPage(Number.MAX_SAFE_INTEGER, afterRow, MAX_WEIGHED_ROWS);
@@ -122,7 +122,7 @@ function isWhole(unit: Unit, { sourceSeqs }: VersionedItem): boolean {
   return sourceSeqs.length > 0 && unit.store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
 }
 
-function stateOf({ erasedAt, expiredAt, copying }: SessionRow): SessionProof["state"] {
+function stateOf({ erasedAt, expiredAt, copying }: SessionRow): IntegrityReport["state"] {
   if (erasedAt !== null) return "erased";
   if (expiredAt !== null) return "expired";
   return copying === null ? "active" : "copying";
@@ -186,14 +186,15 @@ function rangeFlaws(unit: Unit, items: readonly VersionedItem[], versions: reado
   ];
 }
 
-/** Promise 10: whatever has to be done is owed. */
-function owedFlaws(unit: Unit): Flaw[] {
+/** Promise 10: whatever has to be done is pending. */
+function outboxFlaws(unit: Unit): Flaw[] {
   const { store } = unit;
-  const isOwed = (kind: JobRow["kind"]): boolean => store.jobs.first(kind) !== null;
+  const isPending = (kind: JobRow["kind"]): boolean => store.jobs.first(kind) !== null;
   const flaws: Flaw[] = [];
-  const unowed = (detail: string, mend: Flaw["mend"]): void => void flaws.push({ kind: "unowed-work", detail, mend });
-  if (unit.session.archiveRev > unit.session.archivedRev && !isOwed("archive")) {
-    unowed(
+  const missingJob = (detail: string, mend: Flaw["mend"]): void =>
+    void flaws.push({ kind: "missing-job", detail, mend });
+  if (unit.session.archiveRev > unit.session.archivedRev && !isPending("archive")) {
+    missingJob(
       `the archive confirmed revision ${unit.session.archivedRev} of ${unit.session.archiveRev}, and is owed none`,
       "archive",
     );
@@ -204,11 +205,11 @@ function owedFlaws(unit: Unit): Flaw[] {
     flaws.push(rebuilt("wrong-range", detail));
   }
   const hidden = store.summaries.hiddenRanges(throughSeq, MAX_NAMED + 1).map(({ fromSeq }) => fromSeq);
-  if (hidden.length > 0 && !isOwed("summarize")) {
-    unowed(`seq ${named(hidden)} is covered by nothing, and no new summary is owed`, "rebuild");
+  if (hidden.length > 0 && !isPending("summarize")) {
+    missingJob(`seq ${named(hidden)} is covered by nothing, and no new summary is pending`, "rebuild");
   }
-  if (store.lineage.owesErasures() && !isOwed("erase-copies")) {
-    unowed("copies have yet to be told of erasures, and no job tells them: erase the copies by hand", null);
+  if (store.lineage.hasPendingErasures() && !isPending("erase-copies")) {
+    missingJob("copies have yet to be told of erasures, and no job tells them: erase the copies by hand", null);
   }
   return flaws;
 }
@@ -217,13 +218,15 @@ function owedFlaws(unit: Unit): Flaw[] {
 function alarmFlaws(unit: Unit, alarmAt: number | null): Flaw[] {
   const dueAt = unit.store.jobs.nextSendAt();
   if (dueAt === null || (alarmAt !== null && alarmAt <= dueAt + MAX_LATENESS_MS)) return [];
-  return [{ kind: "unowed-work", detail: "a job is owed, and no alarm is set to send it in time", mend: "archive" }];
+  return [
+    { kind: "missing-job", detail: "a job is scheduled, and no alarm is set to send it in time", mend: "archive" },
+  ];
 }
 
 /** A page of the log: seqs without gaps, and totals that add up, through edits and erasures. The last one tells of the totals as a whole. */
-export function proveLog(unit: Unit, afterSeq: Seq): LogProof {
+export function checkLogIntegrity(unit: Unit, afterSeq: Seq): LogIntegrity {
   const { store } = unit;
-  const toldSeq = unit.session.messageArchive?.throughSeq ?? 0;
+  const toldSeq = unit.session.messageArchive?.sentSeq ?? 0;
   const messages = afterSeq < toldSeq ? tellMessages(unit, afterSeq, toldSeq) : [];
   const limit = afterSeq < toldSeq ? messages.length : MAX_PAGE_ROWS;
   const rows = store.messages.ledger(afterSeq, limit);

@@ -1,7 +1,7 @@
 /** What operators have done to a session that nobody talks in at the moment: the same decisions as its appends and its alarm make. */
 
 import { expiryAt, newJob } from "../outbox/index.ts";
-import { isDue, oweRebuild, oweSummaryByHand, summarizeJob } from "../summary/index.ts";
+import { isDue, scheduleRebuild, scheduleSummaryByHand, summarizeJob } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 
 /**
@@ -10,41 +10,40 @@ import type { Unit } from "../unit.ts";
  */
 export type MaintenanceTask = "summarize" | "catch-up" | "rebuild" | "expire";
 
-/** `owed`: it is done in the background; `nothing`: there is nothing to do. */
-export type MaintenanceResult = "owed" | "nothing";
+/** `scheduled`: it is done in the background; `nothing`: there is nothing to do. */
+export type MaintenanceResult = "scheduled" | "nothing";
 
 export function maintain(unit: Unit, task: MaintenanceTask): MaintenanceResult {
   switch (task) {
     case "summarize":
-      return resultOf(oweSummaryByHand(unit, {}) !== null);
+      return resultOf(scheduleSummaryByHand(unit, {}) !== null);
     case "catch-up":
       if (!lags(unit)) return "nothing";
-      return resultOf(oweSummaryByHand(unit, {}) !== null);
+      return resultOf(scheduleSummaryByHand(unit, {}) !== null);
     case "rebuild":
-      return resultOf(oweRebuild(unit) !== null);
+      return resultOf(scheduleRebuild(unit) !== null);
     case "expire":
-      return resultOf(oweExpiryIfDue(unit));
+      return resultOf(scheduleExpiryIfDue(unit));
   }
 }
 
-/** More was said since the last summary than the settings allow, or the summary that was owed failed. */
+/** More was said since the last summary than the settings allow, or the summary that was pending failed. */
 function lags(unit: Unit): boolean {
   const open = summarizeJob(unit);
   if (open !== undefined && (open.failures > 0 || open.isUpgrade)) return true;
   return isDue(unit);
 }
 
-function oweExpiryIfDue(unit: Unit): boolean {
+function scheduleExpiryIfDue(unit: Unit): boolean {
   const { store, now } = unit;
   const at = expiryAt(unit);
   if (at === null || at > now) return false;
-  if (!store.jobs.isOwed("expire"))
-    store.jobs.put(newJob("expire", unit.session.incarnation, unit.newId(), 0, now, now));
+  if (!store.jobs.isPending("expire")) store.jobs.put(newJob("expire", unit.session.epoch, unit.newId(), 0, now, now));
   return true;
 }
 
-function resultOf(isOwed: boolean): MaintenanceResult {
-  return isOwed ? "owed" : "nothing";
+function resultOf(isPending: boolean): MaintenanceResult {
+  return isPending ? "scheduled" : "nothing";
 }
 
 /**

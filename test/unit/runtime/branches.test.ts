@@ -8,10 +8,10 @@ import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
 import { readContext, readMessages, readState } from "../../../src/session/log/read.ts";
 import { settleBranch, switchBranch } from "../../../src/session/log/switch-branch.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
-import { oweSummaryByHand, oweSummaryThrough, unsummarizedTokens } from "../../../src/session/summary/due.ts";
-import { oweRebuild } from "../../../src/session/summary/rebuild.ts";
+import { scheduleSummaryByHand, scheduleSummaryThrough, unsummarizedTokens } from "../../../src/session/summary/due.ts";
+import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";
 import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session/summary/run.ts";
-import { proveSession, proveSummary } from "../../../src/session/verify/integrity.ts";
+import { checkIntegrity, checkSummaryIntegrity } from "../../../src/session/verify/integrity.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 /** What a chat is: what each message follows, and where the branch ends that is shown. */
@@ -72,11 +72,11 @@ class Pair {
     this.chat.content[seq] = content;
   }
 
-  owe(keepRecentTokens: number): void {
-    oweSummaryByHand(this.session.unit(), { keepRecentTokens });
+  schedule(keepRecentTokens: number): void {
+    scheduleSummaryByHand(this.session.unit(), { keepRecentTokens });
   }
 
-  /** A consumer takes what is owed. */
+  /** A consumer takes what is pending. */
   begin(): SummaryStep | null {
     const job = this.session.job("summarize");
     if (job === undefined) return null;
@@ -96,7 +96,7 @@ class Pair {
   }
 
   summarize(): void {
-    this.owe(0);
+    this.schedule(0);
     for (let round = 0; round < 3 && this.session.job("summarize") !== undefined; round += 1) {
       const { id } = this.session.job("summarize") ?? {};
       this.answer(this.begin(), id);
@@ -200,7 +200,7 @@ describe("a session with branches", () => {
             else if (one.kind === "switch") pair.switchTo(pick(one.at, 1));
             else if (one.kind === "summarize") pair.summarize();
             else if (one.kind === "begin") {
-              pair.owe(0);
+              pair.schedule(0);
               given = { id: session.job("summarize")?.id, step: pair.begin() };
             } else if (one.kind === "answer") pair.answer(given.step, given.id);
             else if (one.kind === "erase") pair.erase(pick(one.at, 1));
@@ -209,8 +209,8 @@ describe("a session with branches", () => {
             check(pair, 300);
           }
           check(pair, 100_000, pick(at, 1));
-          expect(proveSession(session.unit(), NOON).flaws).toEqual([]);
-          expect(proveSummary(session.unit(), 0).flaws).toEqual([]);
+          expect(checkIntegrity(session.unit(), NOON).flaws).toEqual([]);
+          expect(checkSummaryIntegrity(session.unit(), 0).flaws).toEqual([]);
           const on = new Set(chat.path());
           for (const { message } of searchMessages(session.unit(), { query: "harbour", limit: 50 }).data) {
             expect(on.has(message.seq)).toBe(true);
@@ -403,13 +403,13 @@ describe("a branch that is gone back to", () => {
     session.append([{ role: "user", content: "Leave that. What is the time?", afterSeq: 2 }]);
     settleBranch(session.unit());
     session.append(["Noon.", "Thanks.", "Goodbye."]);
-    oweSummaryByHand(session.unit(), { keepRecentTokens: 0 });
+    scheduleSummaryByHand(session.unit(), { keepRecentTokens: 0 });
     const id = session.job("summarize")?.id ?? "";
     const begun = beginSummary(
       session.unit(NOON, () => "lease"),
       id,
     );
-    if (begun?.next !== "call") throw new Error("nothing is owed");
+    if (begun?.next !== "call") throw new Error("nothing is pending");
     expect(begun.request.messages.at(-1)?.seq).toBe(2);
     saveAnswer(session.unit(), id, begun.lease, { items: [], model: "model" }, null);
     switchBranch(session.unit(), { headSeq: 4 });
@@ -428,7 +428,7 @@ describe("a branch that is gone back to", () => {
     const pair = regenerated();
     const { session } = pair;
     pair.switchTo(9);
-    pair.owe(0);
+    pair.schedule(0);
     const id = session.job("summarize")?.id;
     const step = pair.begin();
     pair.switchTo(10);
@@ -441,10 +441,10 @@ describe("a branch that is gone back to", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     const { session } = pair;
-    pair.owe(0);
+    pair.schedule(0);
     const id = session.job("summarize")?.id ?? "";
     const begun = pair.begin();
-    if (begun?.next !== "call") throw new Error("nothing is owed");
+    if (begun?.next !== "call") throw new Error("nothing is pending");
     const items = [{ kind: "fact" as const, text: "North gate.", sourceSeqs: [2], status: "current" as const }];
     saveAnswer(session.unit(), id, begun.lease, { items, model: "model" }, null);
     expect(pair.context(4_000).summary).toMatchObject({ items: [], droppedItems: 1 });
@@ -475,7 +475,7 @@ describe("a branch that is gone back to", () => {
   it("is no part of a summary under way for another: to erase of it has nothing paid for again", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
-    pair.owe(0);
+    pair.schedule(0);
     const id = pair.session.job("summarize")?.id;
     const step = pair.begin();
     pair.erase(5);
@@ -504,11 +504,11 @@ describe("a branch that is gone back to", () => {
     pair.summarize();
     pair.switchTo(10);
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
-    pair.owe(0);
+    pair.schedule(0);
     const id = pair.session.job("summarize")?.id;
     const step = pair.begin();
     pair.erase(5);
-    expect(pair.session.job("summarize")).toMatchObject({ id, redoBase: 0, taintedFromSeq: null });
+    expect(pair.session.job("summarize")).toMatchObject({ id, rebuildBase: 0, invalidatedFromSeq: null });
     pair.answer(step, id);
     const { summaries } = pair.session.store;
     expect(summaries.backward(Number.MAX_SAFE_INTEGER, 10)).toEqual([summaries.newest()]);
@@ -516,13 +516,13 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("has the makeshift that it brings back made better, also by a job that operators know", () => {
+  it("has the fallback summary that it brings back made better, also by a job that operators know", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
     const { session } = pair;
     session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
     const known = { failures: 4, firstFailedAt: NOON, lastFailedAt: NOON, firstError: "away", lastError: "away" };
-    const { id } = session.owe("summarize", { throughSeq: 2, isUpgrade: true, redoBase: 0, ...known });
+    const { id } = session.schedule("summarize", { throughSeq: 2, isUpgrade: true, rebuildBase: 0, ...known });
     pair.switchTo(1);
     pair.switchTo(5);
     expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 2, degraded: true });
@@ -531,17 +531,17 @@ describe("a branch that is gone back to", () => {
     expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 2, degraded: false });
   });
 
-  it("has what makes its makeshift better begin before it, also where newer messages are taken along", () => {
+  it("has what makes its fallback summary better begin before it, also where newer messages are taken along", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
     const { session } = pair;
     session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
     pair.switchTo(1);
     pair.switchTo(5);
-    oweSummaryThrough(session.unit(), 4);
+    scheduleSummaryThrough(session.unit(), 4);
     expect(session.job("summarize")).toMatchObject({ throughSeq: 4, isUpgrade: false });
     const begun = pair.begin();
-    if (begun?.next !== "call") throw new Error("nothing is owed");
+    if (begun?.next !== "call") throw new Error("nothing is pending");
     expect(begun.request.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
     pair.answer(begun, session.job("summarize")?.id);
     expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 4, degraded: false });
@@ -555,7 +555,7 @@ describe("a branch that is gone back to", () => {
     session.summarize(1, 4, [{ text: "When? At the North gate.", sourceSeqs: [3] }]);
     pair.switchTo(1);
     pair.erase(2);
-    expect(oweRebuild(session.unit())).toBeNull();
+    expect(scheduleRebuild(session.unit())).toBeNull();
     const texts = session.sql.exec<{ text: string }>("SELECT text FROM items").toArray();
     expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
     expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 0 });

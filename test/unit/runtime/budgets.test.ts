@@ -5,7 +5,7 @@ import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
 import { resolveSettings, type SessionSettings } from "../../../src/api/session.ts";
 import { itemsTokens } from "../../../src/prompt/items.ts";
 import { noteTokenizer, readContext } from "../../../src/session/log/read.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/summary/due.ts";
+import { scheduleSummaryByHand, scheduleSummaryIfDue } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 
 /** A message of about so many tokens. */
@@ -19,7 +19,7 @@ function say(session: NodeSession, tokens: number): void {
   const seq = (session.store.messages.head()?.seq ?? 0) + 1;
   const role = tokens < 0 ? "system" : seq % 2 === 1 ? "user" : "assistant";
   session.append([{ role, content: `${seq} ${words(Math.abs(tokens))}` }]);
-  oweSummaryIfDue(session.unit());
+  scheduleSummaryIfDue(session.unit());
 }
 
 /** What has no room in a budget, and is not in a summary under way. */
@@ -29,7 +29,7 @@ function seqsOf(omitted: readonly Omitted[]): number[] {
     .flatMap(({ fromSeq, throughSeq }) => Array.from({ length: throughSeq - fromSeq + 1 }, (_, at) => fromSeq + at));
 }
 
-/** The summary that is owed comes, of so many tokens. */
+/** The summary that is pending comes, of so many tokens. */
 function land(session: NodeSession, tokens: number): boolean {
   const job = session.job("summarize");
   if (job === undefined) return false;
@@ -89,7 +89,7 @@ describe("a budget", () => {
               if (!summaryPending) expect(messages.length === 0 ? [] : forgotten).toEqual([]);
               expect(leftOut !== undefined).toBe(omitted.some(({ reason }) => reason === "budget"));
               if (!land(session, summaryTokens)) break;
-              oweSummaryIfDue(session.unit());
+              scheduleSummaryIfDue(session.unit());
             }
           }
         },
@@ -137,7 +137,7 @@ describe("what a summary under way covers", () => {
   it("is told apart from what it does not", () => {
     const session = new NodeSession();
     for (let at = 0; at < 12; at += 1) say(session, 100);
-    session.owe("summarize", { throughSeq: 3 });
+    session.schedule("summarize", { throughSeq: 3 });
     const { omitted, leftOut } = contextOf(session, { maxTokens: 500 });
     expect(omitted[0]).toEqual({ fromSeq: 1, throughSeq: 3, reason: "pending" });
     expect(omitted[1]).toMatchObject({ fromSeq: 4, reason: "budget" });
@@ -148,6 +148,6 @@ describe("what a summary under way covers", () => {
     const session = new NodeSession({ settings: { maxTokens: 1_000 } });
     for (const tokens of [900, 900]) say(session, tokens);
     session.store.jobs.delete(session.job("summarize")?.id ?? "");
-    expect(oweSummaryByHand(session.unit(), {})?.throughSeq).toBe(1);
+    expect(scheduleSummaryByHand(session.unit(), {})?.throughSeq).toBe(1);
   });
 });

@@ -85,13 +85,13 @@ describe("a summary that a user asks for by hand", () => {
     const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false, limits };
     const object = objectOf(session);
     const ask = (isByUser: boolean) => object.summarize({}, undefined, isByUser, tenant);
-    expect(await ask(true)).toMatchObject({ ok: true, value: { job: { state: "owed" } } });
+    expect(await ask(true)).toMatchObject({ ok: true, value: { job: { state: "pending" } } });
     expect(await ask(true)).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
     expect(await ask(false)).toMatchObject({ ok: true });
   });
 });
 
-describe("a session's life", () => {
+describe("a session's epoch", () => {
   it("begins while the word of the directory is good, and no later", async () => {
     const { object } = newObject();
     const create = (ago: number) => object.create({ ref, createdAt: NOON, grantedAt: NOON - ago });
@@ -117,9 +117,9 @@ describe("a session's life", () => {
     });
     session.append(["one", "two"]);
     session.summarize(1, 2);
-    const { id, incarnation } = session.owe("expire");
+    const { id, epoch } = session.schedule("expire");
     vi.setSystemTime(NOON + 600_000);
-    expect(await objectOf(session).confirmExpiry(id, incarnation, "expire")).toBe(true);
+    expect(await objectOf(session).confirmExpiry(id, epoch, "expire")).toBe(true);
     expect(session.store.spent.on(startOfDay(NOON))).toMatchObject({ messages: 2 });
   });
 });
@@ -253,12 +253,12 @@ describe("a socket", () => {
   });
 
   it.each([
-    ["of this life", {}, 101],
-    ["of an earlier life", { life: "another" }, 409],
+    ["of this epoch", {}, 101],
+    ["of an earlier epoch", { epoch: "another" }, 409],
     ["that is late", { expiresAt: NOON }, 409],
   ])("is opened by a ticket %s, once, or not", async (_, change, status) => {
     const session = new NodeSession();
-    const ticket = { id: "t", life: session.row.incarnation, expiresAt: NOON + 1, ...change };
+    const ticket = { id: "t", epoch: session.row.epoch, expiresAt: NOON + 1, ...change };
     expect((await opened({ ticket }, session)).status).toBe(status);
     expect((await opened({ ticket }, session)).status).toBe(409);
   });

@@ -42,7 +42,7 @@ describe("what a context reads", () => {
     expect(readingOf(session).statements).toBe(2);
   });
 
-  it("tells of what came after it was last read: an instruction, a pin, a summary, and one that is owed", () => {
+  it("tells of what came after it was last read: an instruction, a pin, a summary, and one that is pending", () => {
     const session = new NodeSession();
     for (let at = 0; at < 60; at += 1) session.append([turn]);
     const seqs = (): number[] => readingOf(session, 1_000).context.messages.map(({ seq }) => seq);
@@ -52,7 +52,7 @@ describe("what a context reads", () => {
     session.append([{ role: "system", content: "Answer in Portuguese." }]);
     for (let at = 0; at < 20; at += 1) session.append([turn]);
     expect(seqs()).toEqual(expect.arrayContaining([2, 61]));
-    session.owe("summarize", { throughSeq: 30 });
+    session.schedule("summarize", { throughSeq: 30 });
     expect(readingOf(session).context.summaryPending).toBe(true);
     session.summarize(1, 30, [{ text: "Berth twelve is free." }]);
     expect(readingOf(session).context.summary?.version).toBe(1);

@@ -17,7 +17,7 @@ import { readCopyPage, saveCopyPage } from "../../../src/session/copies/fork.ts"
 import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
 import { readContext, readMessages, readState } from "../../../src/session/log/read.ts";
 import { searchMessages } from "../../../src/session/search/retrieve.ts";
-import { proveLog } from "../../../src/session/verify/integrity.ts";
+import { checkLogIntegrity } from "../../../src/session/verify/integrity.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../../support/temporary-directory.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
@@ -139,7 +139,7 @@ describe("a message with files", () => {
           expect(byteLength(row.content) + row.held).toBe(jsonBytes(one));
         }
         expect(session.store.messages.areTotalsTrue()).toBe(true);
-        expect(proveLog(session.unit(), 0).flaws).toEqual([]);
+        expect(checkLogIntegrity(session.unit(), 0).flaws).toEqual([]);
         session.disk.close();
       }),
       RUNS,
@@ -194,7 +194,7 @@ describe("a message with files", () => {
     editMessage(session.unit(), "seq-1", { content: "few words" });
     expect(contentOf(session, 1)).toBe("few words");
     expect(session.disk.read("SELECT count(*) AS files FROM files")).toEqual([{ files: 1 }]);
-    expect(proveLog(session.unit(), 0).flaws).toEqual([]);
+    expect(checkLogIntegrity(session.unit(), 0).flaws).toEqual([]);
   });
 });
 
@@ -230,7 +230,7 @@ describe("a file that several messages have", () => {
     const traces = await tracesIn(session, [photo("kept"), shared, alone, ...own, "word word word"]);
     expect(traces).toEqual([true, false, false, false, false, false, false]);
     expect(contentOf(session, 6)).toEqual([file(photo("kept"))]);
-    expect(proveLog(session.unit(), 0).flaws).toEqual([]);
+    expect(checkLogIntegrity(session.unit(), 0).flaws).toEqual([]);
     eraseSession(session.unit());
     expect(heldIn(session)).toBe(0);
   });
@@ -240,8 +240,8 @@ describe("a file that several messages have", () => {
     const shared = photo("shared", 500_000);
     for (let at = 0; at < 3; at += 1) source.append([said(file(shared))]);
     const fork = new NodeSession({ copying: { kind: "fork", until: NOON, sourceChanges: null } });
-    fork.store.lineage.putOrigin({ session: "s", incarnation: "i", kind: "fork", throughSeq: 3, state: "pending" });
-    const job = fork.owe("fork", { throughSeq: 3 });
+    fork.store.lineage.putOrigin({ session: "s", epoch: "i", kind: "fork", throughSeq: 3, state: "pending" });
+    const job = fork.schedule("fork", { throughSeq: 3 });
     for (let afterSeq = 0; fork.row.copying !== null; afterSeq = fork.store.messages.head()?.seq ?? 0) {
       saveCopyPage(fork.unit(), job.id, readCopyPage(source.unit(), afterSeq, 3));
     }

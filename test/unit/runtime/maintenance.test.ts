@@ -4,14 +4,14 @@ import { compareSummary } from "../../../src/maintenance/compare-archive.ts";
 import { eachSession } from "../../../src/maintenance/each-session.ts";
 import { enumerateSessions } from "../../../src/maintenance/enumerate-sessions.ts";
 import { inPasses } from "../../../src/maintenance/in-passes.ts";
-import type { MaintenanceParts, Slice } from "../../../src/maintenance/operation.ts";
+import type { MaintenanceDeps, Slice } from "../../../src/maintenance/operation.ts";
 import { OPERATIONS } from "../../../src/maintenance/operations.ts";
 import { retry } from "../../../src/maintenance/operations/retry.ts";
 import { runOperation } from "../../../src/maintenance/run-operation.ts";
 import { verifySession } from "../../../src/maintenance/verify-session.ts";
 import { verifyUser } from "../../../src/maintenance/verify-user.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-import { INCARNATION, itemOf, NOON } from "./node-session.ts";
+import { EPOCH, itemOf, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
 // What PostgreSQL holds is nothing.
@@ -48,7 +48,7 @@ describe("an item in the archive", () => {
     ["of another session", { sourceSession: "other" }, ["different-archive"]],
     ["set aside", { setAside: "22P05" }, ["different-archive"]],
   ])("that is there %s is found: %j", (_, change, kinds) => {
-    const held = { ...item, ...ref, sourceSession: null, sourceIncarnation: null, setAside: null, ...change };
+    const held = { ...item, ...ref, sourceSession: null, sourceEpoch: null, setAside: null, ...change };
     const archive = standIn<HeldSummary>({ versions: [{ ...version, setAside: null }], items: [held] });
     const page = { versions: [version], items: [item] };
     expect(compareSummary(page, archive, ref).map(({ kind }) => kind)).toEqual(kinds);
@@ -62,7 +62,7 @@ describe("an operation on each session", () => {
       visits += 1;
       throw new Error("away");
     });
-    const parts = standIn<MaintenanceParts>({ log });
+    const parts = standIn<MaintenanceDeps>({ log });
     const slice = await operation.slice({ ...REQUEST, tenant: "acme", session: "chat" }, null, parts, "run");
     expect(visits).toBe(2);
     expect(slice).toMatchObject({ counts: { failed: 1 }, failed: 1, failures: [{ user: null, session: "chat" }] });
@@ -75,7 +75,7 @@ describe("an operation on each session", () => {
       if (visits === 1) throw new Error("away");
       return { result: "done" };
     });
-    const parts = standIn<MaintenanceParts>({ log });
+    const parts = standIn<MaintenanceDeps>({ log });
     const slice = await operation.slice({ ...REQUEST, tenant: "acme", session: "chat" }, null, parts, "run");
     expect(slice).toMatchObject({ counts: { done: 1 }, failed: 0 });
   });
@@ -83,7 +83,7 @@ describe("an operation on each session", () => {
 
 describe("the sessions of an operation", () => {
   /** Lists of a tenant and two of its users, page by page. */
-  const lists = standIn<MaintenanceParts>({
+  const lists = standIn<MaintenanceDeps>({
     directory: {
       list: async (
         _tenant: string,
@@ -150,7 +150,7 @@ describe("an operation in passes", () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
-      const slice: Slice = await operation.slice(REQUEST, cursor, standIn<MaintenanceParts>({}), "run");
+      const slice: Slice = await operation.slice(REQUEST, cursor, standIn<MaintenanceDeps>({}), "run");
       seen.push(...Object.keys(slice.counts), "|");
       ({ cursor } = slice);
     } while (cursor !== null && seen.length < 20);
@@ -173,7 +173,7 @@ describe("a retry of failed jobs", () => {
     await retry.slice(
       { ...REQUEST, op: "retry", ...scope },
       null,
-      standIn<MaintenanceParts>({ operations: { list } }),
+      standIn<MaintenanceDeps>({ operations: { list } }),
       "run",
     );
     expect(asked).toEqual([owner]);
@@ -229,11 +229,11 @@ describe("a run", () => {
 describe("a session that is verified", () => {
   const whole = {
     state: "expired",
-    incarnation: INCARNATION,
+    epoch: EPOCH,
     rev: 1,
     archivedRev: 1,
-    isArchiveOwed: false,
-    erasedLives: [],
+    isArchivePending: false,
+    erasedEpochs: [],
     headSeq: 1,
     metadata: {},
     newest: null,
@@ -245,13 +245,13 @@ describe("a session that is verified", () => {
     ["is as it was", {}, "flawed"],
     ["was written to", { rev: 2 }, "unsettled"],
     ["was archived", { archivedRev: 2 }, "unsettled"],
-    ["owes the archive something", { isArchiveOwed: true }, "unsettled"],
-    ["is of another life", { incarnation: "later" }, "unsettled"],
+    ["owes the archive something", { isArchivePending: true }, "unsettled"],
+    ["is of another epoch", { epoch: "later" }, "unsettled"],
     ["was erased", { state: "erased" }, "unsettled"],
   ])("and afterwards %s is %s, where the archive lacks it", async (_, change, result) => {
-    const proofs = [whole, { ...whole, ...change }];
+    const reports = [whole, { ...whole, ...change }];
     const parts = standIn<Parameters<typeof verifySession>[2]>({
-      sessions: { get: () => ({ proof: async () => proofs.shift() }) },
+      sessions: { get: () => ({ checkIntegrity: async () => reports.shift() }) },
     });
     expect((await verifySession(ref, standIn({}), parts)).result).toBe(result);
   });

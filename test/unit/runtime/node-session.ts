@@ -14,7 +14,7 @@ import { SessionStore } from "../../../src/session/store.ts";
 import { Unit } from "../../../src/session/unit.ts";
 
 export const NOON = Date.UTC(2026, 10, 22, 12);
-export const INCARNATION = "40000000-0000-4000-8000-000000000000";
+export const EPOCH = "40000000-0000-4000-8000-000000000000";
 
 /** Nobody is bounded, and nobody is told. */
 const NO_QUOTAS = {
@@ -59,7 +59,7 @@ export class NodeSession {
       tenant: "acme",
       owner: "ada",
       session: "chat",
-      incarnation: INCARNATION,
+      epoch: EPOCH,
       hashKey: new Uint8Array(32),
       metadata: {},
       settings: {},
@@ -126,8 +126,8 @@ export class NodeSession {
       this.store.summaries.insertItem(itemOf(`${version}.${at + 1}`, item), version);
   }
 
-  owe(kind: JobRow["kind"], change: Partial<JobRow> = {}): JobRow {
-    const job = { ...newJob(kind, INCARNATION, this.newId(), 0, NOON, NOON), ...change };
+  schedule(kind: JobRow["kind"], change: Partial<JobRow> = {}): JobRow {
+    const job = { ...newJob(kind, EPOCH, this.newId(), 0, NOON, NOON), ...change };
     this.store.jobs.put(job);
     return job;
   }

@@ -5,7 +5,7 @@ import { type Embedder, EmbedderError } from "../../../src/embedder/client.ts";
 import { embedSession } from "../../../src/pipeline/embed.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-import { INCARNATION } from "./node-session.ts";
+import { EPOCH } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
 const log = createLog({ write: () => undefined });
@@ -22,7 +22,7 @@ const JOB = {
   tenant: "acme",
   owner: "ada",
   session: "chat",
-  incarnation: INCARNATION,
+  epoch: EPOCH,
   throughSeq: 4,
   jobId: "vectors",
   sends: 1,
@@ -48,10 +48,10 @@ function given({
   };
   const report = { failures: 3, gaveUp: false, firstError: "e", firstFailedAt: 1, lastFailedAt: 1 };
   const session = {
-    beginEmbedding: (_job: string, _life: string, model: string | null) => step("begin", model),
+    beginEmbedding: (_job: string, _epoch: string, model: string | null) => step("begin", model),
     saveVectors: (
       _job: string,
-      _life: string,
+      _epoch: string,
       lease: string,
       { model, vectors, usage }: { model: string; vectors: { key: string }[]; usage: object },
     ) =>
@@ -62,12 +62,12 @@ function given({
         vectors.map(({ key }) => key),
         usage,
       ),
-    noteFailure: async (_job: string, _life: string, failure: object) => {
+    noteFailure: async (_job: string, _epoch: string, failure: object) => {
       calls.push(["failure", failure]);
       return report;
     },
     noteUndelivered: async () => true,
-    putOff: async (_job: string, _life: string, how: object) => void calls.push(["putOff", how]),
+    putOff: async (_job: string, _epoch: string, how: object) => void calls.push(["putOff", how]),
     jobStanding: async () => "over",
   };
   const embedder = { model: "m", maxTexts: 64, isResting: () => false, embed };
@@ -186,7 +186,7 @@ describe("the consumer of a summary", () => {
     const sessions = { get: () => ({ ...session, beginSummary: async () => summary, saveAnswer }) };
     const verdict = await summarizeSession(
       { job: { ...JOB, kind: "summarize", jobId: "summary" }, attempts: 1 },
-      standIn({ ...parts, sessions, makeshift: null }),
+      standIn({ ...parts, sessions, fallback: null }),
     );
     return { calls, verdict: verdict.verdict };
   }

@@ -7,7 +7,7 @@ import { archiveBatch } from "../../../src/pipeline/archive.ts";
 import { storeAudit } from "../../../src/pipeline/audit.ts";
 import { carryOver } from "../../../src/pipeline/carry-over.ts";
 import { consume } from "../../../src/pipeline/consume.ts";
-import { ACK, type PipelineParts } from "../../../src/pipeline/delivery.ts";
+import { ACK, type PipelineDeps } from "../../../src/pipeline/delivery.ts";
 import { eraseCopies } from "../../../src/pipeline/erase-copies.ts";
 import { eraseUser } from "../../../src/pipeline/erase-user.ts";
 import { expireSession } from "../../../src/pipeline/expire.ts";
@@ -18,7 +18,7 @@ import { summarizeSession } from "../../../src/pipeline/summarize.ts";
 import { ALL_SESSIONS } from "../../../src/session/client.ts";
 import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-import { INCARNATION, itemOf, NOON } from "./node-session.ts";
+import { EPOCH, itemOf, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
 const jobOf = (kind: JobKind, change: Partial<JobMessage> = {}): JobMessage => ({
@@ -27,7 +27,7 @@ const jobOf = (kind: JobKind, change: Partial<JobMessage> = {}): JobMessage => (
   tenant: "acme",
   owner: "ada",
   session: "chat",
-  incarnation: INCARNATION,
+  epoch: EPOCH,
   throughSeq: 2,
   jobId: "job",
   sends: 1,
@@ -40,7 +40,7 @@ function surroundings(more: object = {}) {
   const reported: Failure[] = [];
   const cleared: string[] = [];
   const spent: unknown[] = [];
-  const parts = standIn<PipelineParts>({
+  const parts = standIn<PipelineDeps>({
     operations: {
       report: async (...failures: Failure[]) => void reported.push(...failures),
       clear: async (jobId: string) => void cleared.push(jobId),
@@ -166,27 +166,27 @@ describe("events of the audit", () => {
 });
 
 describe("a session that begins with what is known of its user", () => {
-  it("has nothing of its own, nor of an earlier life of another", async () => {
+  it("has nothing of its own, nor of an earlier epoch of another", async () => {
     const carried: { items: { id: string }[]; origins: { session: string }[] }[] = [];
-    const memory = (session: string, incarnation: string) => ({
+    const memory = (session: string, epoch: string) => ({
       session,
-      incarnation,
-      item: itemOf(`${session}-${incarnation}`),
+      epoch,
+      item: itemOf(`${session}-${epoch}`),
     });
     const child = {
-      nextCarrying: async () => ({
-        source: { session: ALL_SESSIONS, incarnation: "" },
+      nextCarryOver: async () => ({
+        source: { session: ALL_SESSIONS, epoch: "" },
         lease: "lease",
         sends: 1,
         hasFailed: false,
       }),
-      carryOver: async (_job: string, _life: string, _lease: string, luggage: (typeof carried)[number]) => {
-        carried.push(luggage);
+      carryOver: async (_job: string, _epoch: string, _lease: string, carriedItems: (typeof carried)[number]) => {
+        carried.push(carriedItems);
         return true;
       },
     };
     const source = {
-      beginContinuation: async () => ({ ok: true, value: { incarnation: "now" } }),
+      beginContinuation: async () => ({ ok: true, value: { epoch: "now" } }),
       readCarried: async () => ({ next: "archive", origins: [] }),
     };
     const { parts } = surroundings({
@@ -212,7 +212,7 @@ describe("a delivery that fails for a fault of ours", () => {
       beginSummary: fails,
       nextCopyStep: fails,
       stepExpiry: fails,
-      noteFailure: async (_job: string, _life: string, how: object) => {
+      noteFailure: async (_job: string, _epoch: string, how: object) => {
         notes.push(how);
         return null;
       },
@@ -238,10 +238,10 @@ describe("a copy that goes with its source", () => {
     const removed: string[] = [];
     let rounds = 0;
     const session = {
-      readOwedErasures: async () => {
+      readPendingErasures: async () => {
         rounds += 1;
-        const owed = rounds === 1 ? [{ copy: "copy", erased: [], rows: [1] }] : [];
-        return { owed, hasFailed: false, lastRow: 1 };
+        const pending = rounds === 1 ? [{ copy: "copy", erased: [], rows: [1] }] : [];
+        return { pending, hasFailed: false, lastRow: 1 };
       },
       eraseCopied: async () => ({ isGone, isConfirmed: true, grantedAt: 1, further: [], more: null }),
       confirmCopyErasures: async () => false,
@@ -290,7 +290,7 @@ describe("a delivery that goes on for long", () => {
   const goesOn = [expect.objectContaining({ afterMs: 0, hasProgressed: true })];
 
   it("copies so many pages of a fork, and the next goes on", async () => {
-    const step = { source: { session: "source", incarnation: "life" }, afterSeq: 0, throughSeq: 9, hasFailed: false };
+    const step = { source: { session: "source", epoch: "epoch" }, afterSeq: 0, throughSeq: 9, hasFailed: false };
     const { parts, calls } = counted({
       nextCopyStep: async () => step,
       readCopyPage: async () => ({ changes: 0, rows: [], end: null }),
@@ -313,15 +313,15 @@ describe("a delivery that goes on for long", () => {
   it("tells so many copies of an erasure, and the next goes on after them", async () => {
     const [begun, through]: [unknown[], unknown[]] = [[], []];
     const { parts, calls } = counted({
-      readOwedErasures: async (...[, , afterRow]: unknown[]) => {
+      readPendingErasures: async (...[, , afterRow]: unknown[]) => {
         begun.push(afterRow);
         const from = Number(afterRow ?? 0);
-        const owed = Array.from({ length: 250 }, (_, at) => ({
+        const pending = Array.from({ length: 250 }, (_, at) => ({
           copy: `copy-${from + at}`,
           erased: [],
           rows: [from + at],
         }));
-        return { owed, hasFailed: false, lastRow: from + 250 };
+        return { pending, hasFailed: false, lastRow: from + 250 };
       },
       eraseCopied: async () => ({ isGone: false, isConfirmed: false, grantedAt: 1, further: [], more: null }),
       confirmCopyErasures: async (...[, , , , throughRow]: unknown[]) => {
@@ -393,7 +393,7 @@ describe("a session that is to expire", () => {
     const done: string[] = [];
     const session = {
       stepExpiry: async () => ({ step: "expire", at: NOON, grantedAt: 1, hasFailed: false, archivedRev: 0 }),
-      confirmExpiry: async (_job: string, _life: string, step: string) => {
+      confirmExpiry: async (_job: string, _epoch: string, step: string) => {
         done.push(step);
         return true;
       },
@@ -441,7 +441,7 @@ describe("a fork whose source is gone", () => {
     const removed: unknown[] = [];
     const session = {
       nextCopyStep: async () => ({
-        source: { session: "source", incarnation: "life" },
+        source: { session: "source", epoch: "epoch" },
         afterSeq: 0,
         throughSeq: 2,
         hasFailed: false,
@@ -511,7 +511,7 @@ describe("a job that fails", () => {
         nextErasureStep: async () => null,
       },
     });
-    const { incarnation: _, throughSeq: __, ...named } = jobOf("erase");
+    const { epoch: _, throughSeq: __, ...named } = jobOf("erase");
     const job = { ...named, kind: "erase-user" as const, session: "" };
     const told = reportFailure(parts, job, "away", failure(REPORT_AFTER_FAILURES));
     await expect(told).rejects.toThrow("the answer got lost");
@@ -543,7 +543,7 @@ describe("a summary", () => {
     const noted: unknown[] = [];
     const session = {
       beginSummary: async () => call,
-      noteFailure: async (_job: string, _life: string, how: object) => {
+      noteFailure: async (_job: string, _epoch: string, how: object) => {
         noted.push(how);
         return failure(1);
       },
@@ -551,14 +551,14 @@ describe("a summary", () => {
     const { parts, spent } = surroundings({
       sessions: { get: () => session },
       summarizer: fails,
-      makeshift: null,
+      fallback: null,
     });
     expect(await summarizeSession(delivery("summarize"), parts)).toEqual(ACK);
     expect(noted).toMatchObject([{ usage, lease: "lease" }]);
     expect(spent).toEqual([["acme", usage]]);
   });
 
-  it("that is a makeshift has the better one that is owed on the operators' list", async () => {
+  it("that is a fallback summary has the better one that is pending on the operators' list", async () => {
     const upgrade = { jobId: "better", reason: "summarizer timeout", ...failure(1) };
     const session = {
       beginSummary: async () => ({ ...call, failures: 2 }),
@@ -568,7 +568,7 @@ describe("a summary", () => {
     const { parts, reported, spent } = surroundings({
       sessions: { get: () => session },
       summarizer: fails,
-      makeshift: { summarize: async () => ({ items: [], model: "makeshift" }) },
+      fallback: { summarize: async () => ({ items: [], model: "fallback" }) },
     });
     expect(await summarizeSession(delivery("summarize"), parts)).toEqual(ACK);
     expect(reported).toMatchObject([{ jobId: "better", state: "retrying", reason: "summarizer timeout" }]);

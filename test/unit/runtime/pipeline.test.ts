@@ -4,17 +4,17 @@ import { OVER_BUDGET_REASON } from "../../../src/api/health.ts";
 import type { JobKind } from "../../../src/api/job.ts";
 import type { SummarizerRequest } from "../../../src/api/summarizer.ts";
 import { UNSET_TENANT } from "../../../src/api/tenant.ts";
-import { sendOwed } from "../../../src/maintenance/send-notices.ts";
+import { sendPending } from "../../../src/maintenance/send-notices.ts";
 import { askSummarizer } from "../../../src/pipeline/ask-summarizer.ts";
 import { consume } from "../../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../../src/pipeline/delivery.ts";
 import { createJobLedger } from "../../../src/pipeline/job-ledger.ts";
 import { measuredJob } from "../../../src/pipeline/measured-job.ts";
 import { UserQuota } from "../../../src/session/quota/user-quota.ts";
 import type { SummaryStep } from "../../../src/session/summary/run.ts";
 import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-import { INCARNATION, NOON } from "./node-session.ts";
+import { EPOCH, NOON } from "./node-session.ts";
 
 const log = createLog({ write: () => undefined });
 const USAGE = { inputTokens: 10, outputTokens: 2 };
@@ -28,14 +28,14 @@ describe("a summarizer that fails", () => {
     maxTokens: 100,
   };
   const step = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false } as const;
-  const asked = (kind: ConstructorParameters<typeof SummarizerError>[0], change: object, hasMakeshift = true) => {
-    const parts: Pick<PipelineParts, "summarizer" | "makeshift"> = {
+  const asked = (kind: ConstructorParameters<typeof SummarizerError>[0], change: object, hasFallback = true) => {
+    const parts: Pick<PipelineDeps, "summarizer" | "fallback"> = {
       summarizer: {
         summarize: () => Promise.reject(new SummarizerError(kind, "it failed", undefined, { usage: USAGE })),
       },
-      makeshift: hasMakeshift ? { summarize: async () => ({ items: [], model: "makeshift" }) } : null,
+      fallback: hasFallback ? { summarize: async () => ({ items: [], model: "fallback" }) } : null,
     };
-    return askSummarizer({ ...step, ...change }, UNSET_TENANT, parts as PipelineParts);
+    return askSummarizer({ ...step, ...change }, UNSET_TENANT, parts as PipelineDeps);
   };
 
   it.each([
@@ -53,17 +53,17 @@ describe("a summarizer that fails", () => {
 
   it("is paid for what it took, whatever stands in for its answer", async () => {
     expect(await asked("refused", {})).toMatchObject({
-      answer: { model: "makeshift", usage: USAGE },
-      shortfall: { reason: "summarizer refused", usage: USAGE },
+      answer: { model: "fallback", usage: USAGE },
+      fallbackCause: { reason: "summarizer refused", usage: USAGE },
     });
     expect(await asked("timeout", {})).toMatchObject({ kind: "failure", usage: USAGE });
   });
 
   it("is not asked past the budget", async () => {
     const spent = { isOverBudget: true };
-    const shortfall = { reason: OVER_BUDGET_REASON, retryAfterSeconds: 3_600 };
-    expect(await asked("timeout", spent)).toMatchObject({ answer: { model: "makeshift" }, shortfall });
-    expect(await asked("timeout", { ...spent, isUpgrade: true })).toMatchObject({ kind: "failure", ...shortfall });
+    const fallbackCause = { reason: OVER_BUDGET_REASON, retryAfterSeconds: 3_600 };
+    expect(await asked("timeout", spent)).toMatchObject({ answer: { model: "fallback" }, fallbackCause });
+    expect(await asked("timeout", { ...spent, isUpgrade: true })).toMatchObject({ kind: "failure", ...fallbackCause });
   });
 });
 
@@ -75,9 +75,9 @@ describe("a job that is done", () => {
     beginSummary: async () => OVER,
     beginEmbedding: async () => ({ next: "done", hasFailed: false }),
     nextCopyStep: async () => null,
-    nextCarrying: async () => null,
+    nextCarryOver: async () => null,
     stepExpiry: async () => ({ step: "done", at: NOON, grantedAt: 0, hasFailed: false }),
-    readOwedErasures: async () => null,
+    readPendingErasures: async () => null,
     readArchiveDelta: async () => null,
     readErasure: async () => null,
     readListing: async () => null,
@@ -98,11 +98,11 @@ describe("a job that is done", () => {
       log,
       ...more,
     };
-    const body = { v: 1, kind, ...ref, incarnation: INCARNATION, throughSeq: 1, jobId: "job", sends: 1 };
+    const body = { v: 1, kind, ...ref, epoch: EPOCH, throughSeq: 1, jobId: "job", sends: 1 };
     const queue = kind === "summarize" || kind === "embed" ? "threadkeep-summarize" : "threadkeep-archive";
     const ends = { ack: () => void verdicts.push("acked"), retry: () => void verdicts.push("retried") };
     const messages: Message[] = [{ id: "0", timestamp: new Date(NOON), attempts, body, ...ends }];
-    await consume({ queue, messages }, parts as PipelineParts);
+    await consume({ queue, messages }, parts as PipelineDeps);
     return { cleared, verdicts };
   }
 
@@ -120,13 +120,13 @@ describe("a job that is done", () => {
     expect(await deliver("summarize", 1, known)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
   });
 
-  const SOURCE = { session: "source", incarnation: INCARNATION };
+  const SOURCE = { session: "source", epoch: EPOCH };
   const copying = {
     nextCopyStep: async () => ({ source: SOURCE, afterSeq: 0, throughSeq: 1, hasFailed: false }),
     readCopyPage: async () => ({ changes: 0, rows: [], end: null }),
   };
   const carrying = {
-    nextCarrying: async () => ({ source: SOURCE, lease: "lease", sends: 1, hasFailed: false }),
+    nextCarryOver: async () => ({ source: SOURCE, lease: "lease", sends: 1, hasFailed: false }),
     readCarried: async () => null,
   };
   const expiring = { stepExpiry: async () => ({ step: "cancel", at: NOON, grantedAt: 0, hasFailed: false }) };
@@ -186,7 +186,7 @@ describe("a job that is measured", () => {
       inputTokens: 20,
       outputTokens: 4,
       costMicroDollars: 7,
-      makeshifts: 1,
+      fallbacks: 1,
     });
     expect(ledger.spentOn("b").inputTokens).toBe(0);
   });
@@ -234,7 +234,7 @@ describe("notices to a webhook", () => {
       readBook: () => Promise.reject(new Error("not asked")),
       saveBook: () => Promise.reject(new Error("not asked")),
     };
-    await sendOwed(keeper, { url: "http://hook.test", secret: "s" }, log, () => NOON);
+    await sendPending(keeper, { url: "http://hook.test", secret: "s" }, log, () => NOON);
     expect(asked).toEqual(sent);
     expect(done).toEqual(settled);
   });

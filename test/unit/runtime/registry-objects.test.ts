@@ -13,7 +13,7 @@ import { createDirectoryClient } from "../../../src/directory/client.ts";
 import { Directory } from "../../../src/directory/directory.ts";
 import { Owners } from "../../../src/directory/owners.ts";
 import { archiveBatch } from "../../../src/pipeline/archive.ts";
-import type { PipelineParts } from "../../../src/pipeline/delivery.ts";
+import type { PipelineDeps } from "../../../src/pipeline/delivery.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { createTenantClient } from "../../../src/tenant/client.ts";
 import { Tenant } from "../../../src/tenant/tenant.ts";
@@ -59,16 +59,16 @@ describe("the book of alerts", () => {
     expect(store.takeNotices(9, NOON).map(({ notice }) => notice.id)).toEqual(["a"]);
   });
 
-  it("owes a notice for a week", () => {
+  it("schedules a notice for a week", () => {
     const store = newStore();
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("a")], NOON);
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [started("b")], NOON + 7 * DAY_MS);
-    expect(store.countOwed()).toBe(2);
+    expect(store.countPending()).toBe(2);
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 3 }, [], NOON + 7 * DAY_MS + 1);
-    expect(store.countOwed()).toBe(1);
+    expect(store.countPending()).toBe(1);
   });
 
-  it("owes the newest digest alone, and sends no notice twice at once", () => {
+  it("schedules the newest digest alone, and sends no notice twice at once", () => {
     const store = newStore();
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [digest("a")], NOON);
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [digest("b")], NOON);
@@ -236,7 +236,7 @@ describe("PostgreSQL away, with a hundred thousand sessions that wait for it", (
         },
       };
       const isolates = Array.from({ length: ISOLATES }, () =>
-        standIn<PipelineParts>({
+        standIn<PipelineDeps>({
           sessions: { get: () => session },
           operations,
           archiveOutage: createOutageClient(operations, { id: ARCHIVE_AWAY_ID, kind: "archive" }, log),
@@ -251,7 +251,7 @@ describe("PostgreSQL away, with a hundred thousand sessions that wait for it", (
         v: 1,
         kind: "archive",
         ...ref("chat"),
-        incarnation: "life",
+        epoch: "epoch",
         throughSeq: 2,
         jobId: "job",
         sends: 1,

@@ -185,12 +185,12 @@ describe("the failed jobs", () => {
 describe("late work", () => {
   it("is as old as the oldest of it, until it is settled or nobody speaks of it any more", () => {
     const store = new LateWorkStore(newSql());
-    store.note({ jobId: "a", kind: "archive", owedAt: NOON - 5 }, NOON);
-    store.note({ jobId: "b", kind: "archive", owedAt: NOON - 9 }, NOON + 1);
-    expect(store.oldestOwedAt(NOON + 1)).toBe(NOON - 9);
+    store.note({ jobId: "a", kind: "archive", scheduledAt: NOON - 5 }, NOON);
+    store.note({ jobId: "b", kind: "archive", scheduledAt: NOON - 9 }, NOON + 1);
+    expect(store.oldestScheduledAt(NOON + 1)).toBe(NOON - 9);
     store.settle("b");
-    expect(store.oldestOwedAt(NOON + 1)).toBe(NOON - 5);
-    expect(store.oldestOwedAt(NOON + 900_000)).toBeNull();
+    expect(store.oldestScheduledAt(NOON + 1)).toBe(NOON - 5);
+    expect(store.oldestScheduledAt(NOON + 900_000)).toBeNull();
   });
 
   it("is told once in ten seconds, and at once where it is older than what was told", async () => {
@@ -200,7 +200,8 @@ describe("late work", () => {
     const operations = {
       getByName: () => ({ noteLate: async ({ jobId }: { jobId: string }) => void told.push(jobId) }),
     };
-    const note = (jobId: string, owedAt: number) => client.note(operations, { jobId, kind: "archive", owedAt });
+    const note = (jobId: string, scheduledAt: number) =>
+      client.note(operations, { jobId, kind: "archive", scheduledAt });
     await note("a", 100);
     await note("same", 100);
     await note("younger", 101);
@@ -245,8 +246,8 @@ describe("a tenant's keys", () => {
     const id = issued(keys, expiresAt);
     const rotated = keys.rotate(id, grace, NOON);
     expect(endOf(keys, id)).toBe(new Date(end).toISOString());
-    const life = expiresAt === null ? null : new Date(expiresAt).toISOString();
-    expect(rotated).toMatchObject({ ok: true, value: { state: { expiresAt: life, scopes: ["memory:read"] } } });
+    const endsAt = expiresAt === null ? null : new Date(expiresAt).toISOString();
+    expect(rotated).toMatchObject({ ok: true, value: { state: { expiresAt: endsAt, scopes: ["memory:read"] } } });
     expect(keys.rotate(id, grace, NOON)).toMatchObject({
       ok: false,
       fault: { code: "key_rotated" },
@@ -398,7 +399,7 @@ describe("the list of sessions", () => {
     expect(entries.grant("a", NOON, {}, false, null, NOON).grantedAt).toBeGreaterThan(later.grantedAt);
   });
 
-  it("keeps an entry that was held for an earlier word, until its object was asked whether a life came of that", () => {
+  it("keeps an entry that was held for an earlier word, until its object was asked whether an epoch came of that", () => {
     const { entries } = newEntries();
     entries.grant("a", NOON, {}, false, null, NOON);
     const earlier = entries.grant("a", NOON, {}, false, null, NOON + 1);
@@ -406,8 +407,8 @@ describe("the list of sessions", () => {
     const past = NOON + 3 + GRANT_REST_MS;
     expect(entries.remove("a", grantedAt, false, NOON + 3)).toMatchObject({ state: "held" });
     expect(entries.remove("a", grantedAt, false, past)).toEqual({ state: "spent", grantedAt });
-    entries.renew("a", { v: "of the life that came" }, earlier.grantedAt);
-    entries.relist("a", { v: "of the life that came" });
+    entries.renew("a", { v: "of the epoch that came" }, earlier.grantedAt);
+    entries.relist("a", { v: "of the epoch that came" });
     expect(entries.list({ limit: 1, after: null, metadata: {} }).entries).toMatchObject([{ id: "a" }]);
     // The same removal, delivered again.
     expect(entries.remove("a", grantedAt, false, past)).toEqual({ state: "spent", grantedAt: grantedAt + 1 });
@@ -415,9 +416,9 @@ describe("the list of sessions", () => {
     expect(entries.has("a")).toBe(false);
   });
 
-  it("keeps a change of the metadata when it hears only afterwards of the life that it is of", () => {
+  it("keeps a change of the metadata when it hears only afterwards of the epoch that it is of", () => {
     const { entries } = newEntries();
-    entries.grant("a", NOON, { v: "of a life before" }, false, null, NOON);
+    entries.grant("a", NOON, { v: "of an epoch before" }, false, null, NOON);
     const { grantedAt } = entries.grant("a", NOON, {}, false, null, NOON + 1);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
     entries.setMetadata("a", { v: "changed" }, { grantedAt, rev: 1 });
@@ -441,12 +442,12 @@ describe("the list of sessions", () => {
       entries.setMetadata("a", { v }, { grantedAt, rev });
       expect(metadata()).toEqual({ v: "tenth" });
     }
-    // The same life heard of a later word meanwhile.
+    // The same epoch heard of a later word meanwhile.
     entries.grant("a", NOON, {}, false, null, NOON + 5);
     entries.setMetadata("a", { v: "eleventh" }, { grantedAt: NOON + 5, rev: 11 });
     entries.setMetadata("a", { v: "tenth" }, { grantedAt, rev: 10 });
     expect(metadata()).toEqual({ v: "eleventh" });
-    // A new life counts its changes from the first on.
+    // A new epoch counts its changes from the first on.
     const { grantedAt: anew } = entries.grant("a", NOON, {}, false, null, NOON + 9);
     entries.renew("a", { v: "new" }, anew);
     entries.setMetadata("a", { v: "twelfth" }, { grantedAt: NOON + 5, rev: 12 });
@@ -455,7 +456,7 @@ describe("the list of sessions", () => {
     expect(metadata()).toEqual({ v: "newer" });
   });
 
-  it("hears of metadata and expiry of the life that it lists, and of no earlier one", () => {
+  it("hears of metadata and expiry of the epoch that it lists, and of no earlier one", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
@@ -468,12 +469,12 @@ describe("the list of sessions", () => {
     expect(entries.list({ limit: 1, after: null, metadata: {} }).entries[0]).toHaveProperty("expiredAt");
   });
 
-  it("keeps the expiry of a life that is told only after it that it began, and none of a life before", () => {
+  it("keeps the expiry of an epoch that is told only after it that it began, and none of an epoch before", () => {
     const { entries } = newEntries();
     const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const { grantedAt: second } = entries.grant("a", NOON, { v: "1" }, false, null, NOON + 1);
     const entry = () => entries.list({ limit: 1, after: null, metadata: {} }).entries[0];
-    // Decided after the second word was given, of a life that had not heard of it.
+    // Decided after the second word was given, of an epoch that had not heard of it.
     entries.setExpired("a", true, NOON + 5, first);
     entries.renew("a", { v: "2" }, second);
     expect(entry()).toMatchObject({ metadata: { v: "2" } });
@@ -484,7 +485,7 @@ describe("the list of sessions", () => {
     expect(entry()).toMatchObject({ metadata: { v: "3" }, expiredAt: new Date(NOON + 20).toISOString() });
   });
 
-  it("is as a life that is there says, where whoever began it is gone, and the life before had expired", async () => {
+  it("is as an epoch that is there says, where whoever began it is gone, and the epoch before had expired", async () => {
     const { entries } = newEntries();
     const ref = { tenant: "acme", owner: "ada", session: "a" };
     const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);

@@ -68,7 +68,7 @@ describe("an earlier version of the summary that is restored", () => {
 
   it("keeps what was carried over since", () => {
     const session = withVersions();
-    session.summarize(4, 6, [{ text: "Ada lives in Lisbon", sourceSession: "old", sourceIncarnation: "a-life" }]);
+    session.summarize(4, 6, [{ text: "Ada lives in Lisbon", sourceSession: "old", sourceEpoch: "an-epoch" }]);
     restore(session, 2);
     expect(textsOf(session).toSorted()).toEqual(["Ada lives in Lisbon", "message number 3"]);
   });
@@ -76,14 +76,14 @@ describe("an earlier version of the summary that is restored", () => {
   it("is refused where it rests on what was erased since; one from before that leaves nothing of it to be made again", () => {
     const session = withVersions();
     eraseMessage(session.unit(), "seq-3");
-    expect(session.job("summarize")?.redoBase).toBe(1);
+    expect(session.job("summarize")?.rebuildBase).toBe(1);
     expect(restore(session, 2)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
     expect(restore(session, 1)).toMatchObject({ ok: true, value: { isChanged: true } });
     expect(versionsOf(session)).toEqual([
       [1, 2],
       [4, 2],
     ]);
-    expect(session.job("summarize")).toMatchObject({ redoBase: null, taintedFromSeq: null, throughSeq: 6 });
+    expect(session.job("summarize")).toMatchObject({ rebuildBase: null, invalidatedFromSeq: null, throughSeq: 6 });
     expect(session.store.summaries.isAnyHidden()).toBe(false);
   });
 
@@ -100,7 +100,7 @@ describe("an earlier version of the summary that is restored", () => {
 
   it("is what the next summary goes on from: an answer that was on its way lands nowhere", () => {
     const session = withVersions();
-    const { id } = session.owe("summarize", { throughSeq: 8 });
+    const { id } = session.schedule("summarize", { throughSeq: 8 });
     const late = beginSummary(
       session.unit(NOON, () => "early"),
       id,
@@ -129,19 +129,24 @@ describe("an earlier version of the summary that is restored", () => {
     session.say(6);
     session.summarize(1, 2, [], { degraded: true });
     session.summarize(2, 2, [{ text: "message number 1", sourceSeqs: [2] }]);
-    session.owe("summarize", { throughSeq: 2, fromScratch: true });
+    session.schedule("summarize", { throughSeq: 2, fromScratch: true });
     restore(session, 1);
-    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, fromScratch: false, redoBase: 0, throughSeq: 2 });
+    expect(session.job("summarize")).toMatchObject({
+      isUpgrade: true,
+      fromScratch: false,
+      rebuildBase: 0,
+      throughSeq: 2,
+    });
     const other = withVersions();
     other.summarize(4, 6, [{ text: "message number 1", sourceSeqs: [2] }]);
-    other.owe("summarize", { throughSeq: 6, fromScratch: true });
+    other.schedule("summarize", { throughSeq: 6, fromScratch: true });
     restore(other, 3);
     expect(other.job("summarize")).toBeUndefined();
   });
 
   it("is not restored from under an operator who has the summary made anew", () => {
     const session = withVersions();
-    session.owe("summarize", { throughSeq: 6, fromScratch: true, redoBase: 0 });
+    session.schedule("summarize", { throughSeq: 6, fromScratch: true, rebuildBase: 0 });
     expect(restore(session, 1)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
   });
 
@@ -151,7 +156,7 @@ describe("an earlier version of the summary that is restored", () => {
     session.summarize(1, 2);
     session.summarize(2, 34);
     restore(session, 1);
-    expect(session.job("summarize")).toMatchObject({ state: "owed", redoBase: null, fromScratch: false });
+    expect(session.job("summarize")).toMatchObject({ state: "pending", rebuildBase: null, fromScratch: false });
     expect(session.job("summarize")?.throughSeq).toBeGreaterThan(30);
   });
 });

@@ -3,11 +3,11 @@ import type { Scope } from "../../../src/api/principal.ts";
 import { UNSET_TENANT } from "../../../src/api/tenant.ts";
 import { issueTicket } from "../../../src/usecases/live.ts";
 import { appendMessages } from "../../../src/usecases/messages.ts";
-import type { Call } from "../../../src/usecases/request-context.ts";
+import type { RequestContext } from "../../../src/usecases/request-context.ts";
 import { createSession } from "../../../src/usecases/sessions.ts";
 
 /** A caller with these scopes. What stands behind the service is not there: whoever gets to it was let in. */
-function callerWith(scopes: readonly Scope[], owner = "ada"): Call {
+function callerWith(scopes: readonly Scope[], owner = "ada"): RequestContext {
   const letIn = (): never => {
     throw new Error("let in");
   };
@@ -24,7 +24,7 @@ function callerWith(scopes: readonly Scope[], owner = "ada"): Call {
 }
 
 /** They have what these operations ask for before and after they let somebody in. */
-function isParts(parts: object): parts is Call["parts"] {
+function isParts(parts: object): parts is RequestContext["parts"] {
   return "sessions" in parts && "audit" in parts;
 }
 
@@ -32,48 +32,53 @@ const hello = [{ role: "user", content: "hello" } as const];
 
 describe("a caller", () => {
   it.each([
-    ["append", ["memory:write"], (call: Call) => appendMessages(call, "s", { messages: hello }), true],
-    ["append", ["memory:read"], (call: Call) => appendMessages(call, "s", { messages: hello }), false],
+    ["append", ["memory:write"], (call: RequestContext) => appendMessages(call, "s", { messages: hello }), true],
+    ["append", ["memory:read"], (call: RequestContext) => appendMessages(call, "s", { messages: hello }), false],
     [
       "append, and read the context",
       ["memory:write"],
-      (call: Call) => appendMessages(call, "s", { messages: hello, context: {} }),
+      (call: RequestContext) => appendMessages(call, "s", { messages: hello, context: {} }),
       false,
     ],
     [
       "append, and read the context",
       ["memory:write", "memory:read"],
-      (call: Call) => appendMessages(call, "s", { messages: hello, context: {} }),
+      (call: RequestContext) => appendMessages(call, "s", { messages: hello, context: {} }),
       true,
     ],
-    ["create a session", ["memory:write"], (call: Call) => createSession(call, { id: "s" }), true],
-    ["continue another", ["memory:write"], (call: Call) => createSession(call, { id: "s", continueFrom: "t" }), false],
+    ["create a session", ["memory:write"], (call: RequestContext) => createSession(call, { id: "s" }), true],
+    [
+      "continue another",
+      ["memory:write"],
+      (call: RequestContext) => createSession(call, { id: "s", continueFrom: "t" }),
+      false,
+    ],
     [
       "continue another",
       ["memory:write", "memory:read"],
-      (call: Call) => createSession(call, { id: "s", continueFrom: "t" }),
+      (call: RequestContext) => createSession(call, { id: "s", continueFrom: "t" }),
       true,
     ],
     [
       "begin with a user's memories",
       ["memory:write"],
-      (call: Call) => createSession(call, { id: "s", seedFromUser: true }),
+      (call: RequestContext) => createSession(call, { id: "s", seedFromUser: true }),
       false,
     ],
     [
       "begin with a user's memories",
       ["memory:write", "memory:read"],
-      (call: Call) => createSession(call, { id: "s", seedFromUser: true }),
+      (call: RequestContext) => createSession(call, { id: "s", seedFromUser: true }),
       true,
     ],
-    ["hand out a ticket that reads", ["memory:read"], (call: Call) => issueTicket(call, "s", {}), true],
+    ["hand out a ticket that reads", ["memory:read"], (call: RequestContext) => issueTicket(call, "s", {}), true],
     [
       "hand out a ticket that writes",
       ["memory:read"],
-      (call: Call) => issueTicket(call, "s", { scopes: ["memory:read", "memory:write"] }),
+      (call: RequestContext) => issueTicket(call, "s", { scopes: ["memory:read", "memory:write"] }),
       false,
     ],
-    ["hand out a ticket", ["memory:write"], (call: Call) => issueTicket(call, "s", {}), false],
+    ["hand out a ticket", ["memory:write"], (call: RequestContext) => issueTicket(call, "s", {}), false],
   ] as const)("may %s with %j, or not", async (_, scopes, ask, isLetIn) => {
     const error = await ask(callerWith(scopes)).then(
       () => null,

@@ -45,7 +45,7 @@ describe("the audit", () => {
 });
 
 describe("the bounds of a user", () => {
-  const ticket = { id: "t", life: "l", expiresAt: NOON };
+  const ticket = { id: "t", epoch: "l", expiresAt: NOON };
 
   it.each([
     ["a user", { kind: "user", owner: "ada" }, true],
@@ -80,7 +80,7 @@ describe("a failed job that is dropped", () => {
     // There is no job that a session could give up: the entry goes alone.
     ["unknown", false, "dropped", []],
     ["set-aside", false, "dropped", []],
-  ] as const)("and is %s, its session giving it up: %s, is %s", async (state, isOwed, outcome, asked) => {
+  ] as const)("and is %s, its session giving it up: %s, is %s", async (state, isPending, outcome, asked) => {
     const [given, settled]: [string[], string[]] = [[], []];
     const parts = {
       operations: {
@@ -91,7 +91,7 @@ describe("a failed job that is dropped", () => {
         get: () => ({
           dropJob: async (jobId: string) => {
             given.push(jobId);
-            return { ok: true, value: isOwed };
+            return { ok: true, value: isPending };
           },
         }),
       },
@@ -127,7 +127,7 @@ describe("a line of a file", () => {
 describe("a memory that the archive finds", () => {
   const item: Item = itemOf("1.1", { text: "Ada likes tea" });
   const found = (held: object | null) => ({
-    withDatabase: async () => [{ session: "chat", incarnation: "life", item, score: 1, madeAt: NOON }],
+    withDatabase: async () => [{ session: "chat", epoch: "epoch", item, score: 1, madeAt: NOON }],
     sessions: {
       get: () => ({
         summaries: async () =>
@@ -207,7 +207,7 @@ describe("the health that is told", () => {
             },
           }),
         },
-        operations: { readHealth: async () => ({ failedJobs: 0, tenantsOverBudget: 0, oldestOwedAt: null }) },
+        operations: { readHealth: async () => ({ failedJobs: 0, tenantsOverBudget: 0, oldestScheduledAt: null }) },
         pingArchive: async () => undefined,
       }),
       queues: {},

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { confirmArchived, forgetArchived, readArchiveDelta } from "../../../src/session/archive/delta.ts";
-import { archiveAgain } from "../../../src/session/archive/resync.ts";
+import { resyncArchive } from "../../../src/session/archive/resync.ts";
 import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
 import { expiryAt, soonestIdleAt, stepExpiry } from "../../../src/session/outbox/idle-schedule.ts";
-import { oweArchive } from "../../../src/session/outbox/jobs.ts";
+import { scheduleArchive } from "../../../src/session/outbox/jobs.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { keepDay } from "../../../src/session/quota/spend.ts";
 import { NodeSession, NOON } from "./node-session.ts";
@@ -11,7 +11,7 @@ import { NodeSession, NOON } from "./node-session.ts";
 function archived(messages: number): NodeSession {
   const session = new NodeSession({ settings: { archiveMessages: true } });
   session.say(messages);
-  oweArchive(session.unit());
+  scheduleArchive(session.unit());
   return session;
 }
 
@@ -22,7 +22,7 @@ const confirm = (session: NodeSession, messageSeq: number): boolean =>
 describe("the messages of a session in the archive", () => {
   it("go there in pages of 500, and each page that is confirmed clears what failed before", () => {
     const session = archived(501);
-    expect(session.row.messageArchive).toMatchObject({ throughSeq: 500, owedSeq: 501, heldSeq: 0 });
+    expect(session.row.messageArchive).toMatchObject({ sentSeq: 500, targetSeq: 501, confirmedSeq: 0 });
     const delta = readArchiveDelta(session.unit(), jobOf(session));
     expect(delta).toMatchObject({ messageSeq: 500, headSeq: 501, messages: { afterSeq: 0 } });
     expect(delta?.messages?.rows).toHaveLength(500);
@@ -31,7 +31,7 @@ describe("the messages of a session in the archive", () => {
     }
     expect(confirm(session, 500)).toBe(false);
     expect(session.job("archive")).toMatchObject({ failures: 0, sends: 0, firstError: null, firstFailedAt: null });
-    expect(session.row.messageArchive).toMatchObject({ throughSeq: 501, heldSeq: 500 });
+    expect(session.row.messageArchive).toMatchObject({ sentSeq: 501, confirmedSeq: 500 });
     expect(confirm(session, 501)).toBe(true);
     expect(session.jobs).toEqual([]);
   });
@@ -75,7 +75,7 @@ describe("a long history of summaries", () => {
         if (version > 1) session.store.summaries.endItem(`${version - 1}.${at}`, version - 1, version);
       }
     }
-    oweArchive(session.unit());
+    scheduleArchive(session.unit());
     return session;
   }
 
@@ -84,7 +84,7 @@ describe("a long history of summaries", () => {
     const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
     for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {
       const delta = readArchiveDelta(session.unit(), job.id);
-      if (delta === null) throw new Error("nothing is owed");
+      if (delta === null) throw new Error("nothing is pending");
       expect(delta.bytes).toBeLessThan(512 * 1024);
       if (delta.isReplaced) held.versions.clear();
       if (delta.isReplaced) held.items.clear();
@@ -112,14 +112,14 @@ describe("a long history of summaries", () => {
     const session = withHistory(60, 8);
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
-    if (first === null) throw new Error("nothing is owed");
-    oweArchive(session.unit(), true);
+    if (first === null) throw new Error("nothing is pending");
+    scheduleArchive(session.unit(), true);
     // The page of the revision before comes back late, and says that the archive is further than the next one knows.
     expect(confirmArchived(session.unit(), job, first)).toBe(false);
     const second = readArchiveDelta(session.unit(), job);
     expect(second).toMatchObject({ isReplaced: true, summaries: [{ version: 1 }, ...first.summaries.slice(1)] });
     expect(drain(session).versions.size).toBe(60);
-    oweArchive(session.unit(), true);
+    scheduleArchive(session.unit(), true);
     expect(drain(session).versions.size).toBe(60);
   });
 
@@ -143,7 +143,7 @@ describe("a long history of summaries", () => {
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
     session.summarize(3, 1, [{ text: TEXT }]);
-    oweArchive(session.unit());
+    scheduleArchive(session.unit());
     expect(readArchiveDelta(session.unit(), job)?.summaries).toHaveLength(3);
     if (first !== null) confirmArchived(session.unit(), job, first);
     expect(readArchiveDelta(session.unit(), job)?.summaries).toMatchObject([{ version: 3 }]);
@@ -156,7 +156,7 @@ describe("the archive of a session", () => {
     [NOON, NOON + 1],
     [NOON + 5, NOON + 6],
     [undefined, NOON],
-  ])("that is outranked by a life of %s begins after it: %i", (outrankedBy, beganAt) => {
+  ])("that is outranked by an epoch of %s begins after it: %i", (outrankedBy, beganAt) => {
     const session = archived(1);
     forgetArchived(session.unit(), jobOf(session), outrankedBy);
     expect(session.row).toMatchObject({ beganAt, archivedRev: 0, archiveReplace: true });
@@ -165,19 +165,19 @@ describe("the archive of a session", () => {
   it("is sent anew above the revision that the archive holds", () => {
     const session = archived(2);
     confirm(session, 2);
-    expect(archiveAgain(session.unit(), 40)).toBe("owed");
+    expect(resyncArchive(session.unit(), 40)).toBe("pending");
     expect(session.row.archiveRev).toBeGreaterThan(40);
-    expect(session.row).toMatchObject({ archivedRev: 0, archiveReplace: true, messageArchive: { heldSeq: 0 } });
+    expect(session.row).toMatchObject({ archivedRev: 0, archiveReplace: true, messageArchive: { confirmedSeq: 0 } });
     const { archiveRev } = session.row;
-    expect(archiveAgain(session.unit(NOON + 5), 40)).toBe("owed");
+    expect(resyncArchive(session.unit(NOON + 5), 40)).toBe("pending");
     expect(session.row.archiveRev).toBe(archiveRev);
     expect(session.job("archive")?.nextSendAt).toBe(NOON + 5);
   });
 
-  it("is not owed where there is nothing to send", () => {
+  it("is not pending where there is nothing to send", () => {
     const session = new NodeSession();
     session.say(1);
-    expect(archiveAgain(session.unit(), 0)).toBe("nothing");
+    expect(resyncArchive(session.unit(), 0)).toBe("nothing");
     expect(session.jobs).toEqual([]);
   });
 });
@@ -195,20 +195,20 @@ describe("a silent session", () => {
     const session = new NodeSession({ settings: EXPIRING });
     session.append(["one", "two"]);
     session.summarize(1, 2, [], more);
-    const { id } = session.owe("expire");
+    const { id } = session.schedule("expire");
     expect(stepExpiry(session.unit(LATER), id)).toBe(step);
   });
 
-  it("does not expire while something else is owed, or rows of it are here alone", () => {
+  it("does not expire while something else is pending, or rows of it are here alone", () => {
     const session = new NodeSession({ settings: EXPIRING });
     session.append(["one"]);
     session.summarize(1, 1);
-    const { id } = session.owe("expire");
+    const { id } = session.schedule("expire");
     const step = (): string => stepExpiry(session.unit(LATER), id);
     session.store.setArchiveAside(1);
     expect(step()).toBe("wait");
     session.store.setArchiveAside(0);
-    const archive = session.owe("archive");
+    const archive = session.schedule("archive");
     expect(step()).toBe("wait");
     session.store.jobs.delete(archive.id);
     expect(step()).toBe("expire");

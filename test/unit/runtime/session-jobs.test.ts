@@ -6,7 +6,7 @@ import {
   LEASE_MS,
   MAX_SUMMARIZE_FAILURES,
 } from "../../../src/lib/retry-policy.ts";
-import { noteAppend, oweRange, takeDueAudits } from "../../../src/session/outbox/audit.ts";
+import { noteAppend, scheduleAuditRange, takeDueAudits } from "../../../src/session/outbox/audit.ts";
 import { dropJob, noteUndelivered, retryJob, standingOf } from "../../../src/session/outbox/failed-jobs.ts";
 import {
   addUsage,
@@ -18,20 +18,20 @@ import {
   takeDueJobs,
 } from "../../../src/session/outbox/jobs.ts";
 import { oldestLate } from "../../../src/session/outbox/late-work.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/summary/due.ts";
-import { oweUpgrade } from "../../../src/session/summary/upgrade.ts";
+import { scheduleSummaryByHand, scheduleSummaryIfDue } from "../../../src/session/summary/due.ts";
+import { scheduleUpgrade } from "../../../src/session/summary/upgrade.ts";
 import { maintain } from "../../../src/session/verify/maintain.ts";
-import { INCARNATION, NodeSession, NOON, outcomeOf } from "./node-session.ts";
+import { EPOCH, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 const DUE = { summarizeAfterTokens: 100, keepRecentTokens: 0 };
 
 describe("a job that fails", () => {
   it.each([
-    [MAX_SUMMARIZE_FAILURES - 1, "owed"],
+    [MAX_SUMMARIZE_FAILURES - 1, "pending"],
     [MAX_SUMMARIZE_FAILURES, "failed"],
   ])("is after %i failures %s", (failures, state) => {
     const session = new NodeSession();
-    const { id } = session.owe("summarize", { failures: failures - 1 });
+    const { id } = session.schedule("summarize", { failures: failures - 1 });
     const report = noteFailure(session.unit(), id, { reason: "away" }, 0.5);
     expect(report).toMatchObject({ failures, gaveUp: state === "failed", firstError: "away" });
     expect(session.store.jobs.byId(id)?.state).toBe(state);
@@ -40,17 +40,17 @@ describe("a job that fails", () => {
   it.each([
     ["archives", "archive", {}],
     ["makes a summary better", "summarize", { isUpgrade: true }],
-    ["takes something out of the summary", "summarize", { redoBase: 0 }],
-    ["takes something out of what a model is given", "summarize", { taintedFromSeq: 1 }],
+    ["takes something out of the summary", "summarize", { rebuildBase: 0 }],
+    ["takes something out of what a model is given", "summarize", { invalidatedFromSeq: 1 }],
   ] as const)("and %s is never given up", (_, kind, change) => {
     const session = new NodeSession();
-    const { id } = session.owe(kind, { ...change, failures: 100 });
+    const { id } = session.schedule(kind, { ...change, failures: 100 });
     expect(noteFailure(session.unit(), id, { reason: "away" }, 0.5)?.gaveUp).toBe(false);
   });
 
   it("waits as many seconds as it was asked to, and no shorter than its own pause", () => {
     const session = new NodeSession();
-    const { id } = session.owe("summarize");
+    const { id } = session.schedule("summarize");
     noteFailure(session.unit(), id, { reason: "busy", retryAfterSeconds: 7_200 }, 0.5);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBe(NOON + 7_200_000);
     noteFailure(session.unit(), id, { reason: "busy", retryAfterSeconds: 0 }, 0.5);
@@ -59,7 +59,7 @@ describe("a job that fails", () => {
 
   it("is told by its lease: who lost it changes nothing", () => {
     const session = new NodeSession();
-    const { id } = session.owe("summarize", { lease: "mine", leaseUntil: NOON + 1 });
+    const { id } = session.schedule("summarize", { lease: "mine", leaseUntil: NOON + 1 });
     expect(noteFailure(session.unit(), id, { reason: "late", lease: "theirs" }, 0.5)).toBeNull();
     putOff(session.unit(), id, { afterMs: 9, lease: "theirs", hasProgressed: true });
     expect(session.store.jobs.byId(id)).toMatchObject({ failures: 0, lease: "mine", nextSendAt: NOON });
@@ -69,7 +69,7 @@ describe("a job that fails", () => {
 
   it("keeps what went wrong first, whoever tells of what comes after", () => {
     const session = new NodeSession();
-    const { id } = session.owe("archive");
+    const { id } = session.schedule("archive");
     noteFailure(session.unit(), id, { reason: "first" }, 0.5);
     noteUndelivered(session.unit(), session.store.jobs.byId(id), "second", NOON + 1);
     noteFailure(session.unit(NOON + 2), id, { reason: "third" }, 0.5);
@@ -84,7 +84,7 @@ describe("a job that fails", () => {
 
   it("that only the queue gave up has that as its first error", () => {
     const session = new NodeSession();
-    const job = session.owe("archive");
+    const job = session.schedule("archive");
     expect(noteUndelivered(session.unit(), job, "lost", NOON)).toBe(true);
     expect(session.store.jobs.byId(job.id)).toMatchObject({ firstError: "lost", firstFailedAt: NOON });
     expect(noteUndelivered(session.unit(), null, "lost", NOON)).toBe(false);
@@ -92,43 +92,43 @@ describe("a job that fails", () => {
 
   it.each([
     ["goes on from the last summary", {}, undefined],
-    ["takes something out of the summary", { redoBase: 0 }, "job_needed"],
-    ["takes something out of what a model is given", { taintedFromSeq: 3 }, "job_needed"],
+    ["takes something out of the summary", { rebuildBase: 0 }, "job_needed"],
+    ["takes something out of what a model is given", { invalidatedFromSeq: 3 }, "job_needed"],
     ["makes a summary better", { isUpgrade: true }, "job_needed"],
   ])("and %s may be dropped, or not", (_, change, code) => {
     const session = new NodeSession();
-    const job = session.owe("summarize", change);
+    const job = session.schedule("summarize", change);
     const dropped = outcomeOf(() => dropJob(session.unit(), job.id));
     expect(dropped.ok ? undefined : dropped.fault.code).toBe(code);
-    expect(session.store.jobs.byId(job.id)?.state).toBe(code === undefined ? "failed" : "owed");
+    expect(session.store.jobs.byId(job.id)?.state).toBe(code === undefined ? "failed" : "pending");
   });
 
   it.each(["archive", "erase", "erase-copies", "expire", "fork", "restore", "list"] as const)(
     "of the kind %s stays owed",
     (kind) => {
       const session = new NodeSession();
-      const { id } = session.owe(kind);
+      const { id } = session.schedule(kind);
       expect(outcomeOf(() => dropJob(session.unit(), id))).toMatchObject({ fault: { code: "job_needed" } });
     },
   );
 
-  it("is owed at once when it is tried again", () => {
+  it("is pending at once when it is tried again", () => {
     const session = new NodeSession();
-    const given = session.owe("summarize", { state: "failed", failures: 9, nextSendAt: NOON + 1 });
-    const archive = session.owe("archive", { failures: 9, nextSendAt: NOON + 9_000 });
+    const given = session.schedule("summarize", { state: "failed", failures: 9, nextSendAt: NOON + 1 });
+    const archive = session.schedule("archive", { failures: 9, nextSendAt: NOON + 9_000 });
     for (const { id } of [given, archive]) expect(retryJob(session.unit(), id)).toBe(true);
-    expect(session.store.jobs.byId(given.id)).toMatchObject({ state: "owed", failures: 0, nextSendAt: NOON });
-    expect(session.store.jobs.byId(archive.id)).toMatchObject({ state: "owed", failures: 2, nextSendAt: NOON });
+    expect(session.store.jobs.byId(given.id)).toMatchObject({ state: "pending", failures: 0, nextSendAt: NOON });
+    expect(session.store.jobs.byId(archive.id)).toMatchObject({ state: "pending", failures: 2, nextSendAt: NOON });
   });
 
   it.each([
     ["over", null],
     ["given-up", { state: "failed" }],
     ["held", { leaseUntil: NOON + 1 }],
-    ["owed", { leaseUntil: NOON }],
-    ["owed", {}],
+    ["pending", { leaseUntil: NOON }],
+    ["pending", {}],
   ] as const)("stands as %s", (standing, change) => {
-    expect(standingOf(change === null ? null : new NodeSession().owe("archive", change), NOON)).toBe(standing);
+    expect(standingOf(change === null ? null : new NodeSession().schedule("archive", change), NOON)).toBe(standing);
   });
 
   it("adds up what was spent in vain", () => {
@@ -158,18 +158,18 @@ describe("a job that fails", () => {
 describe("a job that is sent", () => {
   it("counts its sends, and is sent again only after a pause", () => {
     const session = new NodeSession();
-    const { id } = session.owe("archive");
-    session.owe("expire", { nextSendAt: NOON + 1 });
-    session.owe("summarize", { state: "failed" });
+    const { id } = session.schedule("archive");
+    session.schedule("expire", { nextSendAt: NOON + 1 });
+    session.schedule("summarize", { state: "failed" });
     const due = takeDueJobs(session.unit(), () => 0.5);
-    expect(due).toMatchObject([{ jobId: id, sends: 1, incarnation: INCARNATION, tenant: "acme", owner: "ada" }]);
+    expect(due).toMatchObject([{ jobId: id, sends: 1, epoch: EPOCH, tenant: "acme", owner: "ada" }]);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
     expect(takeDueJobs(session.unit(), () => 0.5)).toEqual([]);
   });
 
   it("waits longer while the queue is full, unless somebody has it or it was sent since", () => {
     const session = new NodeSession();
-    const job = session.owe("archive", { sends: 2, nextSendAt: NOON + 1 });
+    const job = session.schedule("archive", { sends: 2, nextSendAt: NOON + 1 });
     const noted = (sends: number): boolean => noteBacklog(session.unit(), { jobId: job.id, sends }, 3_600_000, 0.5);
     expect(noted(1)).toBe(false);
     expect(noted(2)).toBe(true);
@@ -180,7 +180,7 @@ describe("a job that is sent", () => {
 
   it("that no queue took is tried again after a pause", () => {
     const session = new NodeSession();
-    const { id } = session.owe("archive", { sends: 1 });
+    const { id } = session.schedule("archive", { sends: 1 });
     noteNotSent(session.unit(), id, 0.5);
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
   });
@@ -195,35 +195,35 @@ describe("a job that is sent", () => {
     ["given up", { ...late, state: "failed" }, false],
   ] as const)("is late, or not, when it is %s", (_, change, isLate) => {
     const session = new NodeSession();
-    session.owe("summarize", change);
+    session.schedule("summarize", change);
     expect(oldestLate(session.unit()) !== null).toBe(isLate);
   });
 
-  it("and is late is told of by the one that is owed longest", () => {
+  it("and is late is told of by the one that is pending longest", () => {
     const session = new NodeSession();
     const ages = [LATE_AFTER_MS + 5, LATE_AFTER_MS + 9, LATE_AFTER_MS + 1];
-    for (const age of ages) session.owe("archive", { ...late, createdAt: NOON - age });
-    expect(oldestLate(session.unit())).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
+    for (const age of ages) session.schedule("archive", { ...late, createdAt: NOON - age });
+    expect(oldestLate(session.unit())).toMatchObject({ scheduledAt: NOON - LATE_AFTER_MS - 9 });
   });
 });
 
 describe("a summary", () => {
-  it("that was given up is owed again by an append only after a rest", () => {
+  it("that was given up is pending again by an append only after a rest", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
-    session.owe("summarize", { state: "failed", failures: 9, lastFailedAt: NOON });
-    const owed = (now: number): boolean => oweSummaryIfDue(session.unit(now));
-    expect(owed(NOON + 60_000)).toBe(false);
-    expect(owed(NOON + GIVEN_UP_REST_MS - 1)).toBe(false);
-    expect(owed(NOON + GIVEN_UP_REST_MS)).toBe(true);
-    expect(session.job("summarize")).toMatchObject({ state: "owed", failures: 0, sends: 0 });
+    session.schedule("summarize", { state: "failed", failures: 9, lastFailedAt: NOON });
+    const pending = (now: number): boolean => scheduleSummaryIfDue(session.unit(now));
+    expect(pending(NOON + 60_000)).toBe(false);
+    expect(pending(NOON + GIVEN_UP_REST_MS - 1)).toBe(false);
+    expect(pending(NOON + GIVEN_UP_REST_MS)).toBe(true);
+    expect(session.job("summarize")).toMatchObject({ state: "pending", failures: 0, sends: 0 });
   });
 
-  it("is owed once, and not while one is under way", () => {
+  it("is pending once, and not while one is under way", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
-    expect(oweSummaryIfDue(session.unit())).toBe(true);
-    expect(oweSummaryIfDue(session.unit())).toBe(false);
+    expect(scheduleSummaryIfDue(session.unit())).toBe(true);
+    expect(scheduleSummaryIfDue(session.unit())).toBe(false);
     expect(session.jobs).toHaveLength(1);
   });
 
@@ -236,17 +236,17 @@ describe("a summary", () => {
   ])("asked for by hand that %s is sent at the right time", (_, change, at) => {
     const session = new NodeSession();
     session.say(5);
-    session.owe("summarize", change);
-    expect(oweSummaryByHand(session.unit(), { keepRecentTokens: 0 })?.nextSendAt).toBe(at);
+    session.schedule("summarize", change);
+    expect(scheduleSummaryByHand(session.unit(), { keepRecentTokens: 0 })?.nextSendAt).toBe(at);
   });
 
   it("that is to be better comes no earlier than the summarizer asked for", () => {
     const session = new NodeSession();
     session.say(5);
     session.summarize(1, 5, [], { degraded: true });
-    const failed = session.owe("summarize");
+    const failed = session.schedule("summarize");
     const nextAfter = (retryAfterSeconds: number): number => {
-      const upgrade = oweUpgrade(session.unit(), failed, { reason: "busy", retryAfterSeconds });
+      const upgrade = scheduleUpgrade(session.unit(), failed, { reason: "busy", retryAfterSeconds });
       return session.store.jobs.byId(upgrade?.jobId ?? "")?.nextSendAt ?? 0;
     };
     expect(nextAfter(86_400)).toBe(NOON + 86_400_000);
@@ -260,8 +260,8 @@ describe("an operator's expire", () => {
     session.say(1);
     expect(maintain(session.unit(NOON + 99_000), "expire")).toBe("nothing");
     expect(session.jobs).toEqual([]);
-    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("owed");
-    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("owed");
+    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("scheduled");
+    expect(maintain(session.unit(NOON + 120_000), "expire")).toBe("scheduled");
     expect(session.jobs).toMatchObject([{ kind: "expire" }]);
     expect(maintain(new NodeSession().unit(), "expire")).toBe("nothing");
   });
@@ -282,7 +282,7 @@ describe("the audit of appends", () => {
     const session = new NodeSession();
     session.say(1);
     noteAppend(session.unit(), { kind: "user", id: "ada" }, 1);
-    oweRange(session.unit());
+    scheduleAuditRange(session.unit());
     let at = NOON;
     const pauses: number[] = [];
     for (let sends = 0; sends < 4; sends += 1) {

@@ -13,9 +13,14 @@ import {
 } from "../../../src/session/log/read.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
-import { overwriteFreePages } from "../../../src/session/sqlite/freed-pages.ts";
-import { blanksOf } from "../../../src/session/sqlite/secure-delete.ts";
-import { proveLog, proveSession, proveSources, proveSummary } from "../../../src/session/verify/integrity.ts";
+import { overwriteFreedPages } from "../../../src/session/sqlite/freed-pages.ts";
+import { overwritten } from "../../../src/session/sqlite/secure-delete.ts";
+import {
+  checkLogIntegrity,
+  checkIntegrity,
+  checkSourcesIntegrity,
+  checkSummaryIntegrity,
+} from "../../../src/session/verify/integrity.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
 function withMessages(count: number): NodeSession {
@@ -105,7 +110,7 @@ describe("the totals of a log", () => {
     expect(store.messages.totalCostAt(300)).toBe(store.messages.head()?.totalCost);
     for (const seq of [1, 4, 5, 127, 128]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + seq * beside);
     for (const seq of [129, 130, 300]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + (seq - 1) * beside);
-    expect(proveLog(session.unit(), 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
+    expect(checkLogIntegrity(session.unit(), 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
   });
 
   it("that do not add up are found, wherever they are", () => {
@@ -118,7 +123,7 @@ describe("the totals of a log", () => {
       const session = withMessages(3);
       session.sql.exec(harm);
       session.store.forget();
-      expect(proveLog(session.unit(), 0).flaws, harm).toMatchObject([{ kind: "broken-log" }]);
+      expect(checkLogIntegrity(session.unit(), 0).flaws, harm).toMatchObject([{ kind: "broken-log" }]);
     }
   });
 
@@ -139,8 +144,8 @@ describe("the totals of a log", () => {
 
 describe("a look at a session", () => {
   const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] => {
-    const pages = [proveSession(session.unit(), alarmAt), proveSources(session.unit(), 0)];
-    return [...pages, proveSummary(session.unit(), 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
+    const pages = [checkIntegrity(session.unit(), alarmAt), checkSourcesIntegrity(session.unit(), 0)];
+    return [...pages, checkSummaryIntegrity(session.unit(), 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
   };
 
   it("finds nothing where all is well", () => {
@@ -166,8 +171,8 @@ describe("a look at a session", () => {
       (s: NodeSession) => s.store.summaries.insertItem(item([1], "Paris in 1789"), 1),
       "stale-source",
     ],
-    ["an archive that is behind, and owed nothing", (s: NodeSession) => s.store.setArchiveRev(1, false), "unowed-work"],
-    ["hidden messages, and no summary owed", (s: NodeSession) => s.store.summaries.hide([1]), "unowed-work"],
+    ["an archive that is behind, and owed nothing", (s: NodeSession) => s.store.setArchiveRev(1, false), "missing-job"],
+    ["hidden messages, and no summary owed", (s: NodeSession) => s.store.summaries.hide([1]), "missing-job"],
   ] as const)("finds %s", (_, harm, kind) => {
     const session = withMessages(4);
     session.summarize(1, 2);
@@ -185,8 +190,8 @@ describe("a look at a session", () => {
     [NOON, false],
   ])("takes an alarm at %s for one that comes too late, or not", (alarmAt, isLate) => {
     const session = withMessages(1);
-    session.owe("archive", { nextSendAt: NOON });
-    expect(flawsOf(session, alarmAt)).toEqual(isLate ? ["unowed-work"] : []);
+    session.schedule("archive", { nextSendAt: NOON });
+    expect(flawsOf(session, alarmAt)).toEqual(isLate ? ["missing-job"] : []);
   });
 });
 
@@ -211,7 +216,7 @@ describe("a look at a long history", () => {
     const items: string[] = [];
     let pages = 0;
     for (let afterVersion = 0, isLast = false; !isLast; pages += 1) {
-      const page = proveSummary(session.unit(), afterVersion);
+      const page = checkSummaryIntegrity(session.unit(), afterVersion);
       expect(page.items.reduce((sum, item) => sum + item.text.length, 0)).toBeLessThanOrEqual(256 * 1024);
       versions.push(...page.versions.map(({ version }) => version));
       items.push(...page.items.map(({ id }) => id));
@@ -226,9 +231,9 @@ describe("a look at a long history", () => {
 
   it("compares the first version of a page with the last one before it", () => {
     const session = withVersions(20, 20);
-    const { throughVersion } = proveSummary(session.unit(), 0);
+    const { throughVersion } = checkSummaryIntegrity(session.unit(), 0);
     session.sql.exec("UPDATE summaries SET through_seq = 1 WHERE version > ?", throughVersion);
-    const { flaws } = proveSummary(session.unit(), throughVersion);
+    const { flaws } = checkSummaryIntegrity(session.unit(), throughVersion);
     expect(flaws.map(({ detail }) => detail)).toContainEqual(
       `version ${throughVersion + 1} covers 1 messages, ${throughVersion} before it 2`,
     );
@@ -238,11 +243,11 @@ describe("a look at a long history", () => {
     const session = new NodeSession();
     session.append([`nobody said so ${"word ".repeat(40_000)}`, "message"]);
     for (let at = 1; at <= 30; at += 1) session.summarize(at, 2, [{ text: "Paris in 1789", sourceSeqs: [1] }]);
-    const first = proveSources(session.unit(), 0);
+    const first = checkSourcesIntegrity(session.unit(), 0);
     expect(first).toMatchObject({ isLast: false, flaws: [{ kind: "stale-source" }] });
     expect(first.throughRow).toBeLessThan(15);
     let last = first;
-    while (!last.isLast) last = proveSources(session.unit(), last.throughRow);
+    while (!last.isLast) last = checkSourcesIntegrity(session.unit(), last.throughRow);
     expect(last.throughRow).toBe(30);
   });
 });
@@ -391,7 +396,7 @@ describe("what is erased", () => {
     const session = new NodeSession({ metadata: { patient: "Ada" }, settings: { maxTokens: 777 } });
     session.say(2);
     session.store.setArchiveAside(3);
-    const failing = session.owe("archive", { failures: 9, firstFailedAt: NOON });
+    const failing = session.schedule("archive", { failures: 9, firstFailedAt: NOON });
     const { settles } = eraseSession(session.unit(NOON + 1));
     expect(session.row).toMatchObject({ metadata: {}, settings: {}, erasedAt: NOON + 1 });
     expect(session.row.hashKey).toHaveLength(0);
@@ -408,16 +413,18 @@ describe("what is erased", () => {
   it("is covered byte for byte, however many bytes a character takes", () => {
     const { sql } = new NodeSession();
     for (const text of ["plain", "é", "日本語", "🙂🙂"]) {
-      const blank = sql.exec(`SELECT hex(${blanksOf("said")}) AS bytes FROM (SELECT ? AS said)`, text).one()["bytes"];
+      const blank = sql.exec(`SELECT hex(${overwritten("said")}) AS bytes FROM (SELECT ? AS said)`, text).one()[
+        "bytes"
+      ];
       expect(blank).toBe("00".repeat(Buffer.byteLength(text)));
     }
-    expect(sql.exec(`SELECT ${blanksOf("said")} AS bytes FROM (SELECT NULL AS said)`).one()["bytes"]).toBeNull();
+    expect(sql.exec(`SELECT ${overwritten("said")} AS bytes FROM (SELECT NULL AS said)`).one()["bytes"]).toBeNull();
   });
 
   it("is written over where pages were freed: until the database grows", () => {
     const sizes = [8, 8, 8, 9, 9];
     const statements: string[] = [];
-    overwriteFreePages({
+    overwriteFreedPages({
       exec: (query) => void statements.push(query.split(" ")[0] ?? ""),
       get databaseSize() {
         return sizes.shift() ?? 9;

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { MAX_LOSSES_READ } from "../../../src/api/limits.ts";
 import type { EndLine, ItemLine, MessageLine } from "../../../src/api/transfer.ts";
 import { confirmArchived } from "../../../src/session/archive/delta.ts";
-import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/copies/continue.ts";
+import { carryOver, nextCarryOver, scheduleCarryOver } from "../../../src/session/copies/continue.ts";
 import { readExportEnd, readExportHead } from "../../../src/session/copies/export.ts";
-import { oweCopy, saveCopyPage } from "../../../src/session/copies/fork.ts";
+import { scheduleCopy, saveCopyPage } from "../../../src/session/copies/fork.ts";
 import {
   beginProgress,
   finishImport,
@@ -23,11 +23,11 @@ import {
 } from "../../../src/session/copies/lineage.ts";
 import { answerFor, editMessage, eraseCopied, eraseMessage } from "../../../src/session/erase/erase.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
-import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
-import { oweRebuild } from "../../../src/session/summary/rebuild.ts";
+import { REBUILD_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
+import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";
 import { compareSummaries, readLosses } from "../../../src/session/summary/report.ts";
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summary/run.ts";
-import { INCARNATION, itemOf, NodeSession, NOON, outcomeOf } from "./node-session.ts";
+import { EPOCH, itemOf, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
 const SAID = { kind: "fact", status: "current" } as const;
@@ -47,7 +47,7 @@ describe("what a summarizer is given", () => {
       { role: "assistant", content: "newest" },
     ]);
     session.summarize(1, 1, [{ id: "1.1" }]);
-    const { id } = session.owe("summarize", { throughSeq: 3 });
+    const { id } = session.schedule("summarize", { throughSeq: 3 });
     expect(
       beginSummary(
         session.unit(NOON, () => "lease"),
@@ -84,7 +84,7 @@ describe("what a summarizer is given", () => {
     const session = new NodeSession();
     const occurredAt = "2026-07-01T23:30:00.000-07:00";
     session.append([{ role: "user", content: "The ferry leaves tomorrow at nine", occurredAt }]);
-    const { id } = session.owe("summarize", { throughSeq: 1 });
+    const { id } = session.schedule("summarize", { throughSeq: 1 });
     const begun = beginSummary(
       session.unit(NOON, () => "lease"),
       id,
@@ -104,17 +104,20 @@ describe("what a summarizer is given", () => {
     [99, false],
     [100, true],
     [101, true],
-  ])("comes from a makeshift once %i of 100 tokens of the day are spent: %s", (summarizerTokens, isOverBudget) => {
-    const session = withMessages(2, { settings: { summarizerTokensPerDay: 100 } });
-    session.store.spent.add(startOfDay(NOON), { summarizerTokens });
-    const { id } = session.owe("summarize", { throughSeq: 2 });
-    expect(
-      beginSummary(
-        session.unit(NOON, () => "lease"),
-        id,
-      ),
-    ).toMatchObject({ isOverBudget });
-  });
+  ])(
+    "comes from a fallback summary once %i of 100 tokens of the day are spent: %s",
+    (summarizerTokens, isOverBudget) => {
+      const session = withMessages(2, { settings: { summarizerTokensPerDay: 100 } });
+      session.store.spent.add(startOfDay(NOON), { summarizerTokens });
+      const { id } = session.schedule("summarize", { throughSeq: 2 });
+      expect(
+        beginSummary(
+          session.unit(NOON, () => "lease"),
+          id,
+        ),
+      ).toMatchObject({ isOverBudget });
+    },
+  );
 });
 
 describe("an answer of a summarizer", () => {
@@ -125,15 +128,15 @@ describe("an answer of a summarizer", () => {
 
   function begun(count = 2) {
     const session = withMessages(count);
-    const { id } = session.owe("summarize", { throughSeq: count });
+    const { id } = session.schedule("summarize", { throughSeq: count });
     beginSummary(
       session.unit(NOON, () => "lease"),
       id,
     );
     return { session, id };
   }
-  const save = (session: NodeSession, id: string, lease: string, shortfall: { reason: string } | null = null) =>
-    saveAnswer(session.unit(), id, lease, answerOf(), shortfall);
+  const save = (session: NodeSession, id: string, lease: string, fallbackCause: { reason: string } | null = null) =>
+    saveAnswer(session.unit(), id, lease, answerOf(), fallbackCause);
 
   it("becomes the next version, and counts once for the day", () => {
     const { session, id } = begun();
@@ -156,7 +159,7 @@ describe("an answer of a summarizer", () => {
     const { session, id } = begun();
     expect(save(session, id, "lease", { reason: "away" })).toMatchObject({ step: { upgrade: { reason: "away" } } });
     expect(session.store.summaries.newest()?.degraded).toBe(true);
-    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, redoBase: 0, throughSeq: 2 });
+    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, rebuildBase: 0, throughSeq: 2 });
   });
 
   it("goes on numbering past the ninth item of a version", () => {
@@ -164,7 +167,7 @@ describe("an answer of a summarizer", () => {
     const items = Array.from({ length: 11 }, (_, at) =>
       itemOf(`1.${at + 1}`, { text: `message number ${at}`, sourceSeqs: [at + 1] }),
     );
-    const { id } = session.owe("summarize", {
+    const { id } = session.schedule("summarize", {
       throughSeq: 12,
       draft: { baseVersion: 0, throughSeq: 11, items, dropped: 0, summarizer: "model", degraded: false, good: null },
     });
@@ -190,7 +193,7 @@ describe("a range of several calls", () => {
   it("begins again at once where something of it was erased meanwhile: what goes on from it would be paid again", () => {
     const session = new NodeSession();
     session.append(["one", "two", "three"].map((word) => `${word} `.repeat(20_000).trim()));
-    const { id } = session.owe("summarize", { throughSeq: 3 });
+    const { id } = session.schedule("summarize", { throughSeq: 3 });
     const told: number[][] = [];
     let leases = 0;
     const newLease = (): string => `lease-${(leases += 1)}`;
@@ -215,7 +218,11 @@ describe("a change of what the summary covers", () => {
     eraseMessage(session.unit(), "seq-3");
     expect(session.store.summaries.items(2).map(({ sourceSeqs }) => sourceSeqs)).toEqual([[2], [4]]);
     expect(hiddenOf(session)).toEqual([3]);
-    expect(session.job("summarize")).toMatchObject({ redoBase: 1, throughSeq: 4, nextSendAt: NOON + REDO_DELAY_MS });
+    expect(session.job("summarize")).toMatchObject({
+      rebuildBase: 1,
+      throughSeq: 4,
+      nextSendAt: NOON + REBUILD_DELAY_MS,
+    });
   });
 
   it.each([
@@ -223,13 +230,13 @@ describe("a change of what the summary covers", () => {
     [2, 0],
     [3, 1],
     [4, 1],
-  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, redoBase) => {
+  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, rebuildBase) => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4);
-    expect(session.store.summaries.versionBefore(seq)).toBe(redoBase);
+    expect(session.store.summaries.versionBefore(seq)).toBe(rebuildBase);
     editMessage(session.unit(), `seq-${seq}`, { content: "something else" });
-    expect(session.job("summarize")?.redoBase).toBe(redoBase);
+    expect(session.job("summarize")?.rebuildBase).toBe(rebuildBase);
   });
 
   it.each([
@@ -254,7 +261,7 @@ describe("a change of what the summary covers", () => {
   it("by an edit of a message that had no text when a summarizer was asked hides it until the next summary", () => {
     const session = new NodeSession();
     session.append(["message number 0", { role: "user", content: "" }, "message number 2", "message number 3"]);
-    const first = session.owe("summarize", { throughSeq: 3 });
+    const first = session.schedule("summarize", { throughSeq: 3 });
     const begun = beginSummary(
       session.unit(NOON, () => "lease"),
       first.id,
@@ -267,7 +274,7 @@ describe("a change of what the summary covers", () => {
     expect(save(first.id, "lease")).toMatchObject({ committedVersion: 1 });
     expect(hiddenOf(session)).toEqual([2]);
     const again = session.job("summarize");
-    if (again === undefined) throw new Error("no summary is owed");
+    if (again === undefined) throw new Error("no summary is pending");
     const anew = beginSummary(
       session.unit(NOON, () => "later"),
       again.id,
@@ -311,7 +318,7 @@ describe("a change of what the summary covers", () => {
     session.append(["one"]);
     eraseMessage(session.unit(), "seq-1");
     session.store.setArchiveRev(3, false);
-    expect(oweRebuild(session.unit())).toBeNull();
+    expect(scheduleRebuild(session.unit())).toBeNull();
     expect(session.job("archive")).toBeDefined();
     expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
   });
@@ -325,13 +332,13 @@ describe("a change of what the summary covers", () => {
         session.unit(NOON, () => "lease"),
         id,
       );
-    session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1 });
-    expect(oweRebuild(session.unit())).toBeNull();
+    session.schedule("summarize", { throughSeq: 0, rebuildBase: 0, invalidatedFromSeq: 1 });
+    expect(scheduleRebuild(session.unit())).toBeNull();
     expect(session.job("summarize")).toBeUndefined();
     const known = { state: "failed", failures: 9, firstFailedAt: NOON, lastFailedAt: NOON } as const;
-    const { id } = session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1, ...known });
-    expect(oweRebuild(session.unit())).toBeNull();
-    expect(session.job("summarize")).toMatchObject({ id, state: "owed", nextSendAt: NOON });
+    const { id } = session.schedule("summarize", { throughSeq: 0, rebuildBase: 0, invalidatedFromSeq: 1, ...known });
+    expect(scheduleRebuild(session.unit())).toBeNull();
+    expect(session.job("summarize")).toMatchObject({ id, state: "pending", nextSendAt: NOON });
     expect(begin(id)).toMatchObject({ next: "done", hasFailed: true });
     expect(session.job("summarize")).toBeUndefined();
   });
@@ -342,7 +349,7 @@ describe("the report of a version", () => {
 
   it("holds it against the version before, or another, without the lives of sessions that items came from", () => {
     const session = withMessages(6);
-    session.summarize(1, 2, [{ text: "Ada lives in Lisbon" }, { sourceSession: "old", sourceIncarnation: "a-life" }]);
+    session.summarize(1, 2, [{ text: "Ada lives in Lisbon" }, { sourceSession: "old", sourceEpoch: "an-epoch" }]);
     session.summarize(2, 4, [{ text: "Ada moved to Porto", sourceSeqs: [4] }]);
     expect(compareSummaries(session.unit(), 1, undefined)).toMatchObject({
       version: 1,
@@ -350,7 +357,7 @@ describe("the report of a version", () => {
       kept: [],
       dropped: [],
     });
-    expect(JSON.stringify(compareSummaries(session.unit(), 1, undefined))).not.toContain("a-life");
+    expect(JSON.stringify(compareSummaries(session.unit(), 1, undefined))).not.toContain("an-epoch");
     expect(compareSummaries(session.unit(), 2, undefined)).toMatchObject({
       from: 1,
       added: [{ text: "Ada moved to Porto" }],
@@ -556,7 +563,7 @@ describe("an imported line", () => {
 describe("a fork", () => {
   const SOURCE = {
     session: "source",
-    incarnation: "source-life",
+    epoch: "source-life",
     kind: "fork",
     throughSeq: 3,
     state: "pending",
@@ -564,7 +571,7 @@ describe("a fork", () => {
 
   function copying() {
     const session = new NodeSession({ copying: { kind: "fork", until: NOON, sourceChanges: null } });
-    const { id } = oweCopy(session.unit(), SOURCE);
+    const { id } = scheduleCopy(session.unit(), SOURCE);
     const source = withMessages(4);
     const rows = [...source.store.messages.hashedForward(1, 4)];
     const end = { hashKey: source.row.hashKey, summary: null, items: [], origins: [], hasVectors: false };
@@ -597,16 +604,16 @@ describe("a fork", () => {
     const session = withMessages(9);
     session.store.lineage.putCopy("copy", 6);
     session.store.lineage.putCopy("copy", 2);
-    const own = { session: "chat", incarnation: INCARNATION };
+    const own = { session: "chat", epoch: EPOCH };
     tellCopies(session.unit(), { source: own, seqs: [6, 7] });
-    expect(session.store.lineage.owedErasures(0, 10).map(({ what }) => what)).toEqual([6]);
+    expect(session.store.lineage.pendingErasures(0, 10).map(({ what }) => what)).toEqual([6]);
     expect(session.job("erase-copies")).toBeDefined();
   });
 
   it("of which there are thousands is told of an erasure without reading one of them", () => {
     const session = withMessages(9);
     for (let at = 0; at < 3_000; at += 1) session.store.lineage.putCopy(`copy-${at}`, at % 3 === 0 ? null : at % 9);
-    const own = { session: "chat", incarnation: INCARNATION };
+    const own = { session: "chat", epoch: EPOCH };
     const read: number[] = [];
     const counting: Pick<SqlStorage, "exec"> = {
       exec: (query, ...values) => {
@@ -616,19 +623,15 @@ describe("a fork", () => {
         return session.sql.exec("SELECT value FROM json_each(?)", JSON.stringify(rows.map(() => 1)));
       },
     };
-    new LineageStore(standIn<SqlStorage>(counting)).oweEveryCopy(
-      { source: own, what: 4, via: null },
-      true,
-      INCARNATION,
-    );
+    new LineageStore(standIn<SqlStorage>(counting)).scheduleEveryCopy({ source: own, what: 4, via: null }, true, EPOCH);
     expect(read).toEqual([0]);
-    const owed = session.store.lineage.owedErasures(0, 10_000);
-    expect(owed.every(({ copy, what }) => what === 4 && copy !== "copy-1")).toBe(true);
-    expect(owed).toHaveLength(
+    const pending = session.store.lineage.pendingErasures(0, 10_000);
+    expect(pending.every(({ copy, what }) => what === 4 && copy !== "copy-1")).toBe(true);
+    expect(pending).toHaveLength(
       1_000 + Array.from({ length: 3_000 }, (_, at) => at).filter((at) => at % 3 !== 0 && at % 9 >= 4).length,
     );
     tellCopies(session.unit(), { source: own, seqs: null, throughSeq: 5 });
-    const ranges = session.store.lineage.owedErasures(0, 10_000).filter(({ what }) => typeof what === "object");
+    const ranges = session.store.lineage.pendingErasures(0, 10_000).filter(({ what }) => typeof what === "object");
     expect(new Set(ranges.map(({ what }) => JSON.stringify(what)))).toEqual(
       new Set([1, 2, 4, 5].map((throughSeq) => JSON.stringify({ throughSeq }))),
     );
@@ -636,7 +639,7 @@ describe("a fork", () => {
 
   it("goes on with the copies after those that an earlier delivery told", () => {
     const session = withMessages(3);
-    const own = { session: "chat", incarnation: INCARNATION };
+    const own = { session: "chat", epoch: EPOCH };
     for (const copy of ["a", "b", "c"]) session.store.lineage.putCopy(copy, null);
     tellCopies(session.unit(), { source: own, seqs: [2] });
     const id = session.job("erase-copies")?.id ?? "";
@@ -664,7 +667,7 @@ describe("a fork", () => {
 describe("a session that continues another", () => {
   const SOURCE = {
     session: "source",
-    incarnation: "source-life",
+    epoch: "source-life",
     kind: "continuation",
     throughSeq: 0,
     state: "pending",
@@ -679,11 +682,11 @@ describe("a session that continues another", () => {
 
   function carried(hear: (session: NodeSession) => void = () => undefined): string[] {
     const session = new NodeSession();
-    oweCarrying(session.unit(), SOURCE);
-    const { id } = session.owe("restore");
+    scheduleCarryOver(session.unit(), SOURCE);
+    const { id } = session.schedule("restore");
     hear(session);
     const lease =
-      nextCarrying(
+      nextCarryOver(
         session.unit(NOON, () => "lease"),
         id,
       )?.lease ?? "";
@@ -697,16 +700,16 @@ describe("a session that continues another", () => {
   it("asks anew in pages, and keeps what is held there still of however many items", () => {
     const session = new NodeSession();
     session.append(["message number 0"]);
-    const carriedFrom = { sourceSession: SOURCE.session, sourceIncarnation: SOURCE.incarnation };
+    const carriedFrom = { sourceSession: SOURCE.session, sourceEpoch: SOURCE.epoch };
     session.summarize(
       1,
       1,
       Array.from({ length: 1_201 }, (_, at) => ({ text: `carried ${at}`, ...carriedFrom })),
     );
     session.store.lineage.putOrigin({ ...SOURCE, state: "stale" });
-    const { id } = session.owe("restore");
+    const { id } = session.schedule("restore");
     const lease =
-      nextCarrying(
+      nextCarryOver(
         session.unit(NOON, () => "lease"),
         id,
       )?.lease ?? "";
@@ -719,12 +722,12 @@ describe("a session that continues another", () => {
 
   it("confirms no erasure before the archive has, though what it was given since ends before that", () => {
     const session = new NodeSession();
-    oweCarrying(session.unit(), SOURCE);
-    session.owe("restore");
+    scheduleCarryOver(session.unit(), SOURCE);
+    session.schedule("restore");
     const give = (given: { throughSeq: number; items: typeof items }): void => {
       const id = session.job("restore")?.id ?? "";
       const lease =
-        nextCarrying(
+        nextCarryOver(
           session.unit(NOON, () => "lease"),
           id,
         )?.lease ?? "";
@@ -736,7 +739,7 @@ describe("a session that continues another", () => {
       const version = session.store.summaries.newest()?.version ?? 0;
       confirmArchived(session.unit(), job, { rev, version, messageSeq: 0 });
     };
-    const told = [{ source: { session: SOURCE.session, incarnation: SOURCE.incarnation }, seqs: [5] }];
+    const told = [{ source: { session: SOURCE.session, epoch: SOURCE.epoch }, seqs: [5] }];
     const isConfirmed = (): boolean => answerFor(session.unit(), told, FIRST_PLACE).isConfirmed;
     give({ throughSeq: 6, items });
     archive();
@@ -758,11 +761,13 @@ describe("a session that continues another", () => {
     ["all through one", { throughSeq: 2 }, ["fifth"]],
     ["everything", "all", []],
   ] as const)("and hears meanwhile that %s is erased begins without it", (_, what, left) => {
-    expect(carried(({ store }) => void store.lineage.hear(SOURCE, what, null)).toSorted()).toEqual(left);
+    expect(carried(({ store }) => void store.lineage.noteSourceErasure(SOURCE, what, null)).toSorted()).toEqual(left);
   });
 
-  it("does not mind what is erased in another life of that id", () => {
-    const other = { session: "source", incarnation: "another-life" };
-    expect(carried(({ store }) => void store.lineage.hear(other, { throughSeq: 9 }, null))).toHaveLength(3);
+  it("does not mind what is erased in another epoch of that id", () => {
+    const other = { session: "source", epoch: "another-life" };
+    expect(carried(({ store }) => void store.lineage.noteSourceErasure(other, { throughSeq: 9 }, null))).toHaveLength(
+      3,
+    );
   });
 });

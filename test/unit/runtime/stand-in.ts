@@ -1,5 +1,5 @@
 import type { Principal } from "../../../src/api/principal.ts";
-import type { Call } from "../../../src/usecases/request-context.ts";
+import type { RequestContext } from "../../../src/usecases/request-context.ts";
 
 /** Has of what it stands in for what the code under test uses, and nothing else: whatever more is asked of it fails. */
 export function standIn<T extends object>(part: object): T {
@@ -16,7 +16,7 @@ export async function thrownBy(body: () => unknown): Promise<unknown> {
   }
 }
 
-export function callWith(parts: object, principal: Partial<Principal> = {}): Call {
+export function callWith(parts: object, principal: Partial<Principal> = {}): RequestContext {
   const quiet = { record: () => undefined, refuse: () => undefined };
   const tenants = { read: async () => ({ rev: 0, settings: {}, summarization: "on", isOverBudget: false }) };
   return {

@@ -62,10 +62,7 @@ describe("what an item of the summary says counts as words of the turns that it 
   });
 
   it.each([
-    [
-      "one that was carried over, whose turns are another session's",
-      { sourceSession: "old", sourceIncarnation: "life" },
-    ],
+    ["one that was carried over, whose turns are another session's", { sourceSession: "old", sourceEpoch: "epoch" }],
     ["one that is superseded, since the newer turn is wanted", { status: "superseded" }],
   ] as const)("but not of %s", (_, change) => {
     const session = withWork();

@@ -6,7 +6,7 @@ import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
 import { Random } from "../../../simulation/random.ts";
 import type { QueryMeaning } from "../../../src/api/embedding.ts";
 import { storeVector, unitVector } from "../../../src/prompt/meaning/vector.ts";
-import { saveCopyPage, oweCopy, readCopyPage } from "../../../src/session/copies/fork.ts";
+import { saveCopyPage, scheduleCopy, readCopyPage } from "../../../src/session/copies/fork.ts";
 import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
 import { dropJob, retryJob } from "../../../src/session/outbox/failed-jobs.ts";
 import { noteFailure, takeDueJobs } from "../../../src/session/outbox/jobs.ts";
@@ -17,12 +17,12 @@ import {
   beginEmbedding,
   callOffEmbedding,
   type EmbeddingStep,
-  oweEmbedding,
+  scheduleEmbedding,
   saveVectors,
 } from "../../../src/session/summary/embed.ts";
 import { bringBack } from "../../../src/session/summary/run.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../../support/temporary-directory.ts";
-import { INCARNATION, NodeSession, NOON } from "./node-session.ts";
+import { EPOCH, NodeSession, NOON } from "./node-session.ts";
 
 const MODEL = "test/words";
 const DIMENSIONS = 96;
@@ -41,7 +41,7 @@ function embed(text: string): Float32Array {
 type Call = Extract<EmbeddingStep, { next: "call" }>;
 
 function begin(session: NodeSession, model: string | null = MODEL, now = NOON): EmbeddingStep {
-  const job = session.job("embed") ?? oweEmbedding(session.unit(now), false);
+  const job = session.job("embed") ?? scheduleEmbedding(session.unit(now), false);
   return beginEmbedding(session.unit(now), job.id, model);
 }
 
@@ -56,7 +56,7 @@ function save(session: NodeSession, { lease, texts }: Call, model = MODEL): Embe
   return saveVectors(session.unit(), jobId, lease, model, vectors);
 }
 
-/** Does all that is owed, as a consumer would. @returns the texts of each call */
+/** Does all that is pending, as a consumer would. @returns the texts of each call */
 function embedAll(session: NodeSession, model = MODEL): string[][] {
   const calls: string[][] = [];
   let step = begin(session, model);
@@ -426,7 +426,7 @@ describe("the job of vectors", () => {
 
   it("is sent a minute after the summary, if whoever landed that did not go on with it", () => {
     const session = chat();
-    const job = oweEmbedding(session.unit(), true);
+    const job = scheduleEmbedding(session.unit(), true);
     const due = (now: number) => takeDueJobs(session.unit(now), () => 0.5);
     expect(due(NOON + 59_000)).toEqual([]);
     expect(due(NOON + 60_000)).toMatchObject([{ kind: "embed", jobId: job.id }]);
@@ -435,43 +435,43 @@ describe("the job of vectors", () => {
   it("is given up after eight failures, and owed again with the next summary", () => {
     const session = chat();
     const reports = Array.from({ length: 8 }, () => {
-      const job = oweEmbedding(session.unit(), false);
+      const job = scheduleEmbedding(session.unit(), false);
       session.store.jobs.put({ ...job, nextSendAt: NOON });
       const { lease } = expectCall(begin(session));
       return noteFailure(session.unit(), job.id, { reason: "embedder unreachable", lease }, 0.5);
     });
     expect(reports.map((report) => report?.gaveUp)).toEqual([...Array.from({ length: 7 }, () => false), true]);
     expect(session.job("embed")).toMatchObject({ state: "failed", failures: 8, lastError: "embedder unreachable" });
-    const job = oweEmbedding(session.unit(), false);
-    expect(job).toMatchObject({ state: "owed", failures: 0 });
+    const job = scheduleEmbedding(session.unit(), false);
+    expect(job).toMatchObject({ state: "pending", failures: 0 });
     expect(embedAll(session)).toHaveLength(1);
   });
 
   it("keeps its pause while the provider is away, also when a summary lands", () => {
     const session = chat();
-    const job = oweEmbedding(session.unit(), false);
+    const job = scheduleEmbedding(session.unit(), false);
     const { lease } = expectCall(begin(session));
     noteFailure(session.unit(), job.id, { reason: "embedder timeout", lease, retryAfterSeconds: 900 }, 0.5);
-    const again = oweEmbedding(session.unit(), true);
+    const again = scheduleEmbedding(session.unit(), true);
     expect(again.nextSendAt).toBe(NOON + 900_000);
     expect(again.failures).toBe(1);
   });
 
   it("may be dropped and tried again by an operator", () => {
     const session = chat();
-    const job = session.owe("embed", { throughSeq: 4, failures: 5 });
+    const job = session.schedule("embed", { throughSeq: 4, failures: 5 });
     expect(dropJob(session.unit(), job.id)).toBe(true);
     expect(session.job("embed")).toMatchObject({ state: "failed" });
     expect(retryJob(session.unit(), job.id)).toBe(true);
-    expect(session.job("embed")).toMatchObject({ state: "owed", failures: 0 });
+    expect(session.job("embed")).toMatchObject({ state: "pending", failures: 0 });
   });
 
   it("does not hold up the end of a session: one that was given up is called off", () => {
     const session = chat();
-    session.owe("embed", { throughSeq: 4, state: "failed", failures: 8 });
+    session.schedule("embed", { throughSeq: 4, state: "failed", failures: 8 });
     callOffEmbedding(session.unit());
     expect(begin(session)).toEqual({ next: "done", hasFailed: true });
-    session.owe("embed", { throughSeq: 4, state: "owed" });
+    session.schedule("embed", { throughSeq: 4, state: "pending" });
     callOffEmbedding(session.unit());
     expect(begin(session).next).toBe("call");
   });
@@ -486,12 +486,12 @@ describe("a fork", () => {
       const fork = new NodeSession({ copying });
       const origin = {
         session: "chat",
-        incarnation: INCARNATION,
+        epoch: EPOCH,
         kind: "fork",
         throughSeq: 5,
         state: "pending",
       } as const;
-      const job = oweCopy(fork.unit(), origin);
+      const job = scheduleCopy(fork.unit(), origin);
       for (const after of [0, 5]) {
         const page = structuredClone(readCopyPage(source.unit(), after, 5));
         saveCopyPage(fork.unit(), job.id, page);
