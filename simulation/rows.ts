@@ -35,7 +35,7 @@ export interface SessionState {
 
 /** How far the messages are archived. */
 export interface MessageArchive {
-  readonly throughSeq: number;
+  readonly sentSeq: number;
   readonly targetSeq: number;
   readonly confirmedSeq: number;
 }
@@ -95,7 +95,7 @@ export function archivableOf(object: OnDisk): RevisionMessage[] {
 }
 
 function readArchivable(object: OnDisk): RevisionMessage[] {
-  const throughSeq = sessionOf(object)?.message_archive?.throughSeq ?? 0;
+  const throughSeq = sessionOf(object)?.message_archive?.sentSeq ?? 0;
   const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
   const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
   const standing = standingMessages(object).filter((row) => Number(row["seq"]) <= throughSeq);
