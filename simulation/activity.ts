@@ -44,7 +44,7 @@ export abstract class Activity {
   }
 
   protected readonly atGate: AtGate = (label, body, { mayWait = false } = {}) => {
-    // The code of one that is dead may go on for a moment; nobody hears it.
+    // The code of an instance that was ended may run on for a moment; nothing it does arrives anywhere.
     if (this.#isDead) return new Promise(() => undefined);
     return new Promise((resolve, reject) => {
       this.#gates.push({

@@ -26,7 +26,7 @@ import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What every session owes after every step. Reads alone: an instance that is not in memory stays out of it. */
+/** What must hold of every session after every step. It only reads rows, so an instance that is not in memory is not built for it. */
 export async function checkSession(world: World, session: SimulatedSession): Promise<void> {
   await followBackground(world, session);
   checkPendingWork(world, session);
@@ -150,7 +150,7 @@ function recordRevision(session: SimulatedSession, versions: readonly Summary[])
   if (known !== undefined && known !== text) {
     throw new Violation(
       10,
-      `what the archive is to hold changed at revision ${row.archive_rev}, and it is not owed the change`,
+      `what the archive is to hold changed at revision ${row.archive_rev}, and no job sends it the change`,
     );
   }
   session.revisions.set(key, text);
@@ -209,10 +209,11 @@ export function checkPendingWork(world: World, session: SimulatedSession): void 
     expectJob(jobs, "restore", row.epoch, "something has yet to be carried over");
   }
   if (hasPendingErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {
-    throw new Violation(10, "copies have yet to be told of erasures, and no job owes it");
+    throw new Violation(10, "copies have yet to be told of erasures, and no job is pending for it");
   }
   for (const kind of ["summarize", "archive", "erase-copies", "expire", "fork", "restore"]) {
-    if (jobs.filter((job) => job.kind === kind).length > 1) throw new Violation(10, `two jobs owe one ${kind}`);
+    if (jobs.filter((job) => job.kind === kind).length > 1)
+      throw new Violation(10, `two jobs of the kind ${kind} are pending`);
   }
   const pending = jobs.filter(({ state }) => state === "pending");
   if (pending.length === 0 || object.isInAlarm || (object.isAlarmGivenUp && object.resident === null)) return;
@@ -226,6 +227,6 @@ export function checkPendingWork(world: World, session: SimulatedSession): void 
 
 function expectJob(jobs: readonly JobState[], kind: string, epoch: string, why: string): void {
   if (!jobs.some((job) => job.kind === kind && job.epoch === epoch)) {
-    throw new Violation(10, `${why}, and no job owes it`);
+    throw new Violation(10, `${why}, and no ${kind} job is pending`);
   }
 }

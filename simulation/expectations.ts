@@ -101,8 +101,8 @@ function epochRefOf({ object }: SimulatedSession): string {
   return sessionOf(object)?.epoch ?? "";
 }
 
-/** Where the word of the directory is too old a session may not begin any more. */
-function bornFault(world: World, { grantedAt }: SessionCreation): string | null {
+/** A session may not begin by a creation grant that is too old. */
+function grantFault(world: World, { grantedAt }: SessionCreation): string | null {
   return grantedAt !== undefined && world.now() - grantedAt > CREATION_GRANT_MS ? "unavailable" : null;
 }
 
@@ -122,7 +122,7 @@ function expectAppend(
     const begun = appendTo(null, request, {}, world.now()).answer;
     return { ...unchanged(session, !begun.ok && mayBegin ? begun.code : "session_not_found"), others };
   }
-  const fault = before === null && creation !== null ? bornFault(world, creation) : null;
+  const fault = before === null && creation !== null ? grantFault(world, creation) : null;
   if (fault !== null) return { ...unchanged(session, fault), others };
   leaveBranchBy(session, request);
   const { after, retired, answer } = appendTo(before, request, creation, world.now());
@@ -167,7 +167,7 @@ function expectCreated(
     const told = unchanged(session, refusalOf(before) ?? "ok");
     return { ...told, check: (value) => expectOneCreation(value, false) };
   }
-  const fault = bornFault(world, creation);
+  const fault = grantFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
   return {
     after: bornOf(creation),
@@ -327,7 +327,7 @@ function expectFork(world: World, session: SimulatedSession, creation: SessionCr
     const told = before.status === "copying" ? "ok" : (refusalOf(before) ?? "ok");
     return unchanged(session, isSame ? told : "session_exists");
   }
-  const fault = bornFault(world, creation);
+  const fault = grantFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
   const born: ModelSession = { ...bornOf(creation), status: "copying" };
   return {
@@ -356,7 +356,7 @@ function expectImportBegun(
   begun: BegunImport,
 ): Expected {
   if (session.model !== null) return unchanged(session, "session_exists");
-  const fault = bornFault(world, creation);
+  const fault = grantFault(world, creation);
   if (fault !== null) return unchanged(session, fault);
   return {
     after: { ...bornOf(creation), status: "copying" },

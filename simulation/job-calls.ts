@@ -15,7 +15,7 @@ import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What a session's object is asked for the work that it owes, and the promises that hold for each call. */
+/** The calls by which consumers do a session's jobs, and the promises that hold for each of them. */
 
 /** Calls that belong to no job of the object that they reach: they may come at any time. */
 const WITHOUT_JOB = new Set(["resyncArchive", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);

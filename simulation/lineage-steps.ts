@@ -23,7 +23,7 @@ export async function fork(world: World): Promise<string> {
   return `${source.label} through ${throughSeq ?? "its end"} as ${target.label} → ${describeEnd(call.ended)}`;
 }
 
-/** Whoever heard nothing asks again, perhaps much later. */
+/** A client that got no answer asks for the same fork again, perhaps much later. */
 function pickCopy(world: World, source: SimulatedSession): SimulatedSession | undefined {
   const epoch = sessionOf(source.object)?.epoch;
   // What is not there was never forked: sessions of everybody are copies of nothing.

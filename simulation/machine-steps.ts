@@ -28,7 +28,7 @@ const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|dire
 const TELLS_OF_FAILURE = /^operations\.report/;
 /** Calls after which a job has come further, if it is not done by them. */
 const IS_PROGRESS = /^(?:saveAnswer|saveCopyPage|confirm)/;
-/** Work that is seldom owed, and that several objects do together: it meets the rest more often than its share. */
+/** Jobs that are rare and that several objects do together: they are picked more often than others, so that they meet other work. */
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
 const SILENT_ROUNDS = 10;

@@ -131,7 +131,7 @@ function checkMeta(rendered: unknown, { maxTokens }: ContextRequest, format: str
   const meta = typeof rendered === "object" && rendered !== null && "meta" in rendered ? rendered.meta : null;
   const tokens =
     typeof meta === "object" && meta !== null && "tokens" in meta ? (meta.tokens as Context["tokens"]) : null;
-  if (tokens === null) throw new Violation(5, `the format ${format} carries no proof`);
+  if (tokens === null) throw new Violation(5, `the format ${format} has no token counts in its meta`);
   if (tokens.used > tokens.budget)
     throw new Violation(6, `in ${format} the context takes ${tokens.used} of ${tokens.budget}`);
   if (maxTokens !== undefined && tokens.budget !== maxTokens)

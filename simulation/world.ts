@@ -152,9 +152,8 @@ export class World {
       const what = `${body.kind} ${"session" in body ? body.session : body.owner}`;
       throw new Violation(10, `healthy work reached the dead letters: ${what} after ${attempts} deliveries`);
     };
-    // Whoever did the job may have died, or never have heard that it was done, before it took it off the list. The queue owes another
-    // delivery, which would do that, and the simulation lets it break its word: by clocks that jump past the days that it keeps a
-    // message for, and outright.
+    // A consumer may die, or lose the answer that the job is done, before it takes the job off the list of failed jobs. Another delivery
+    // would do that; but the simulated queue also loses messages, outright or because a clock jumps past its retention time.
     this.queues.onLost = ({ body, hasMetFault }) => {
       if (hasMetFault) this.untold.add(body.jobId);
     };
@@ -191,7 +190,7 @@ export class World {
   #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
     return {
       send: async (message) => {
-        // Nobody hears what is sent by an instance that was ended.
+        // What an instance sends after it was ended arrives nowhere.
         if (!isAlive()) throw new Error("the instance that sends this is gone");
         this.queues.send(name, message);
       },
@@ -296,7 +295,7 @@ export class World {
     return [this.operations, ...this.#directories.values(), ...this.#others.values()];
   }
 
-  /** An isolate that has heard of no tenant yet. */
+  /** An isolate that has not read any tenant yet. */
   newIsolate(): TenantClient {
     return this.system.createTenantClient(namespaceOf(this, "tenant", this.#atOnce), {
       keepAlive: () => undefined,

@@ -11,7 +11,7 @@ import { type FanoutReport, type MemorySample, runFanout } from "./live/fanout.t
 import { inspectHeap } from "./live/inspected-heap.ts";
 import { type ResumeReport, runResume } from "./live/resume.ts";
 
-/** The runtime lets an object hibernate after ten seconds of idling. */
+/** The runtime lets an object hibernate ten seconds after its last work. */
 const QUIET_MS = 13_000;
 const WARM_UP_SECONDS = 5;
 const PROGRESS_EVERY_MS = 10_000;
@@ -184,7 +184,7 @@ function showFanout(report: FanoutReport): string[] {
   return [
     ...showTable(head, [row("append until the event has come", delivery), row("append until it is answered", append)]),
     `${appends.toLocaleString("en")} appends, ${deliveries.toLocaleString("en")} deliveries, ${faults.length} faults`,
-    `workerd: ${processorPercent ?? "-"} % of a core; ${memoryText(memory[0])} at the start; ${memoryText(memory.at(-1))} at the end; ${memoryText(memoryAtRest)} after idling`,
+    `workerd: ${processorPercent ?? "-"} % of a core; ${memoryText(memory[0])} at the start; ${memoryText(memory.at(-1))} at the end; ${memoryText(memoryAtRest)} after a rest`,
     memoryRise === null
       ? "too short to tell whether memory is steady"
       : `memory in the second half: ${signed(100 * memoryRise)} %`,

@@ -16,7 +16,7 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {
-    name: "what a batch of sessions owes the archive is held all at once",
+    name: "a batch of archive jobs is held in memory all at once",
     file: "src/pipeline/archive.ts",
     replace: "unread.length > 0 && bytes < MAX_HELD_BYTES",
     by: "unread.length > 0",

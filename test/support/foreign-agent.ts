@@ -32,7 +32,7 @@ export interface ToAgent {
 export type FromAgent =
   | { type: "listening"; port: number }
   /** A call of the tool, or one that got no further than HTTP, which has no seqs. */
-  | { type: "called"; does: AgentBehaviour["does"] | "turned-away"; seqs: number[] };
+  | { type: "called"; does: AgentBehaviour["does"] | "unauthenticated"; seqs: number[] };
 
 const [firstToken = "", port = "0"] = process.argv.slice(2);
 let token = firstToken;
@@ -76,7 +76,7 @@ const handler = createMcpHandler(() => {
 
 async function serve(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
   if (request.headers.authorization !== `Bearer ${token}`) {
-    tell({ type: "called", does: "turned-away", seqs: [] });
+    tell({ type: "called", does: "unauthenticated", seqs: [] });
     response.writeHead(401, { "www-authenticate": "Bearer" }).end();
     return;
   }

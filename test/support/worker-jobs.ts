@@ -5,7 +5,7 @@ import type { SessionRef } from "../../src/api/session.ts";
 import type { ChatSession } from "../../src/session/object.ts";
 import { epochOf, stubAt } from "./worker-session.ts";
 
-/** What a session owes, in the hands of the test alone. */
+/** The jobs of a session, which run when the test says so and not before. */
 
 /**
  * Runs a body in the object and takes the alarm away before it can fire, so that the test alone brings pending work on its way.
@@ -23,7 +23,7 @@ export function takeAlarm(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
 }
 
-/** The jobs that the object owes. */
+/** The rows of the session's outbox. */
 export function pendingJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
   return runInDurableObject(stubAt(ref), (_, state) =>
     state.storage.sql.exec("SELECT * FROM jobs ORDER BY kind").toArray(),

@@ -54,7 +54,7 @@ export function quoting({ previous, messages }: SummarizerRequest): SummarizerAn
   return { model: "test", items: [...previous, ...items] };
 }
 
-/** The message that the queue would carry for the job of a kind that a session owes. */
+/** The queue message of a session's pending job of some kind. */
 export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage> {
   const job = (await pendingJobs(ref)).find((row) => row["kind"] === kind);
   if (job === undefined) throw new Error(`no job of the kind ${kind} is pending`);

@@ -27,7 +27,7 @@ export interface UserSurface {
   follow(session: string): Promise<LiveClient>;
 }
 
-/** The HTTP surface for a user of a tenant, in an isolate that has heard nothing of the tenant yet. */
+/** The HTTP surface for a user of a tenant, in an isolate that has not read the tenant yet. */
 export function userOf(tenant: string, owner: string, change: Parameters<typeof appWith>[0] = {}): UserSurface {
   const scopes = ["memory:read", "memory:write", "memory:erase"] as const;
   const app = appWith({

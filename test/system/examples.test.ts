@@ -66,7 +66,7 @@ describe("the examples", () => {
     const socket = new WebSocket(`${live.url}?ticket=${live.ticket}&since=0`);
     const frames: string[] = [];
     socket.addEventListener("message", ({ data }) => frames.push(String(data)));
-    await eventually("the page hears of every message", () => (frames.length === 5 ? true : undefined));
+    await eventually("the page gets every message", () => (frames.length === 5 ? true : undefined));
     socket.close();
   });
 

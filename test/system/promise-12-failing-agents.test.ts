@@ -34,8 +34,8 @@ const ROWS: readonly (readonly Fault[])[] = [
     {
       name: "does not take our token, and tells nobody what was said",
       reason: "summarizer refused",
-      // Turned away once, and not three times: another attempt would change nothing.
-      calls: ["turned-away"],
+      // Asked once, and not three times: another attempt would be refused as well.
+      calls: ["unauthenticated"],
       begin: (agent) => agent.change({ does: "quote" }, "the-token-of-tomorrow"),
       heal: (agent) => agent.change({ does: "quote" }),
     },

@@ -80,7 +80,7 @@ describe("promise 12: it degrades, it does not stop", () => {
     expect((await call(service, "GET", "/v1/sessions/chat/context?format=text&maxTokens=4000")).text).not.toContain(
       "crate 7003",
     );
-    await eventually("the fork has heard of the erasure", async () => {
+    await eventually("the fork notes the erasure", async () => {
       const { body } = await call<{ erased?: boolean }>(service, "GET", "/v1/sessions/fork/messages/turn-3");
       return body.erased === true ? true : undefined;
     });

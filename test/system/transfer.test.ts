@@ -91,7 +91,7 @@ describe(`a session of ${COUNT} messages`, () => {
     const erased = await call(service, "DELETE", `/v1/sessions/${id}`);
     expect(erased.status).toBe(202);
     const last = await eventually(
-      "the fork has heard of the erasure",
+      "the fork notes the erasure",
       async () => {
         const { body } = await call<{ erased?: boolean }>(
           service,

@@ -43,7 +43,7 @@ describe("the log that is read back", () => {
   });
 });
 
-describe("the proof of a context", () => {
+describe("the check of a context", () => {
   const message = (seq: number): Context["messages"][number] => ({
     id: `${seq}`,
     seq,

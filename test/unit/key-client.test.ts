@@ -209,7 +209,7 @@ describe("a tenant's object that is out of reach", () => {
     expect(await world.outcome(key)).toBe("good");
   });
 
-  it("fails closed in an isolate that never heard of the tenant: no key is good, and none is called wrong", async () => {
+  it("fails closed in an isolate that never read the tenant: it neither accepts a key nor calls one wrong", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     world.isAway = true;

@@ -185,21 +185,21 @@ it("what comes over a slow wire is late, whole and in order", async () => {
   const wire = await startSlowWire((server.address() as AddressInfo).port);
   onTestFinished(() => wire.close());
   const client = connect(wire.port, "127.0.0.1");
-  let heard = "";
-  const hear = async (text: string): Promise<void> => {
-    while (heard.length < text.length) {
-      await new Promise((resolve) => client.once("data", (chunk) => resolve((heard += chunk.toString()))));
+  let received = "";
+  const receive = async (text: string): Promise<void> => {
+    while (received.length < text.length) {
+      await new Promise((resolve) => client.once("data", (chunk) => resolve((received += chunk.toString()))));
     }
   };
   wire.delay(150);
   const sentAt = performance.now();
   client.write("a");
-  await hear("a");
+  await receive("a");
   expect(performance.now() - sentAt).toBeGreaterThanOrEqual(149);
   wire.delay(0);
   client.write("b");
   client.write("c");
-  await hear("abc");
-  expect(heard).toBe("abc");
+  await receive("abc");
+  expect(received).toBe("abc");
   client.destroy();
 });

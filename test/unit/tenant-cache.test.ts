@@ -185,7 +185,7 @@ describe("a tenant's object that does not answer", () => {
     expect(await settledNow(cache.read("acme"))).toBeNull();
   });
 
-  it("is heard when it answers late", async () => {
+  it("still caches an answer that comes late", async () => {
     const late = Promise.withResolvers<TenantSettings>();
     const { cache, calls } = cacheOver(() => late.promise);
     const first = cache.read("acme");

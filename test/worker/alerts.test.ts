@@ -92,7 +92,7 @@ describe("alerts", () => {
     ["fails", 500],
     ["sends them elsewhere", 307],
     ["refuses them", 400],
-  ])("stay owed while the webhook %s, and reach it in their order under the same id", async (_, status) => {
+  ])("stay pending while the webhook %s, and reach it later in their order under the same ids", async (_, status) => {
     const { look, mailbox, taken, keeper, answerWith, makeDue, lines } = setUp();
     await answerWith(status);
     for (let minute = 0; minute < 2; minute += 1) await look({ postgres: AWAY });
@@ -151,7 +151,7 @@ describe("alerts", () => {
     expect(pauses).toEqual([10, 20, 40, 80, 160, 320, 640, 900, 900]);
   });
 
-  it("are kept without a webhook, and nothing is owed to nobody", async () => {
+  it("are kept without a webhook, and no notices pile up for it", async () => {
     const { look, keeper } = setUp({ hasWebhook: false });
     await look({ postgres: AWAY });
     await look({ postgres: AWAY });
@@ -159,7 +159,7 @@ describe("alerts", () => {
     expect(await keeper.countPending()).toBe(0);
   });
 
-  it("leave one digest owed, the newest, while the webhook is away for hours", async () => {
+  it("leave one digest pending, the newest, while the webhook is away for hours", async () => {
     const { look, taken, answerWith, makeDue, clock } = setUp();
     await answerWith(500);
     await look();

@@ -109,7 +109,7 @@ async function switchTo(ref: SessionRef, archiveMessages: boolean): Promise<void
 async function deltaOf(ref: SessionRef): Promise<ArchiveDelta> {
   const { jobId, epoch } = await jobOf(ref, "archive");
   const delta = await withoutAlarm(ref, (session) => session.readArchiveDelta(jobId, epoch));
-  if (delta === null) throw new Error("nothing is owed to the archive");
+  if (delta === null) throw new Error("no archive job is pending");
   return delta;
 }
 
@@ -122,7 +122,7 @@ async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDel
   await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version, messageSeq }));
 }
 
-/** Delivers what is owed to the archive until nothing is; how often it took. */
+/** Delivers the archive job until none is pending. Returns how many deliveries it took. */
 async function archiveAll(ref: SessionRef): Promise<number> {
   for (let deliveries = 0; deliveries < 50; deliveries += 1) {
     if (!(await pendingJobs(ref)).some(({ kind }) => kind === "archive")) return deliveries;

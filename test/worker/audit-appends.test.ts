@@ -42,7 +42,7 @@ async function fallSilent(ref: SessionRef): Promise<void> {
   await alarm(ref);
 }
 
-/** What is owed to the audit; and whether a range is open. */
+/** Audit events that are yet to be sent, and ranges that are still open. */
 function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables: number }> {
   return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
     const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'pending_audits'").toArray().length;

@@ -200,7 +200,7 @@ describe("a page of the audit", () => {
     const later = await audit({ tenant: "test", user, from: second?.at ?? "" });
     expect(later.map(({ action }) => action)).toContain("updateSession");
     expect(await audit({ tenant: "test", user, to: "2020-01-01T00:00:00Z" })).toEqual([]);
-    // A user that nobody has heard of, or of another tenant, has no events.
+    // A user that does not exist, or that is another tenant's, has no events.
     expect(await audit({ tenant: "test", user: crypto.randomUUID() })).toEqual([]);
     expect(await audit({ tenant: "another", user })).toEqual([]);
   });

@@ -23,10 +23,18 @@ import type { RequestContext, Deps } from "../../src/usecases/request-context.ts
 import { useCase, specOf } from "../../src/usecases/use-case.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
-/** What the operations are made of, and no operation itself. */
-const NO_OPERATIONS: Record<string, readonly string[]> = {
+/** Functions that use cases are made of. */
+const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   "asked-meaning.ts": ["meaningOfText", "meaningOfQuery", "meaningOfAppended"],
-  "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "checkOfJson", "askOfUser"],
+  "request-context.ts": [
+    "refOf",
+    "tenantOf",
+    "renewIfKnown",
+    "beginningSettings",
+    "usersMayOf",
+    "checkOfJson",
+    "askOfUser",
+  ],
   "health.ts": [
     "checkReadiness",
     "judgeFailedJobs",
@@ -35,31 +43,31 @@ const NO_OPERATIONS: Record<string, readonly string[]> = {
     "overallStatus",
     "withoutDetails",
   ],
-  // For those that are operations: they have seen to it that the caller may import.
+  // Called by use cases that have checked that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "query-meaning.ts": ["createMeaningOf"],
-  // What a retry comes to, also for operations that were let in already.
+  // Called by use cases that have authorized the retry.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
-  "kept-answer.ts": ["cacheSingleFlight"],
-  // For those that are operations, and for the cron: the run is theirs to read.
+  // Called by use cases and by the cron: who calls them may read the run.
   "lost-runs.ts": ["endIfLost"],
-  "operation.ts": ["useCase", "refuseAhead", "specOf"],
+  "use-case.ts": ["useCase", "refuseAhead", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],
-  // For those that are operations: they have seen to it that the caller may read the session.
+  "single-flight-cache.ts": ["cacheSingleFlight"],
+  // Called by use cases that have checked that the caller may read the session.
   "transfer.ts": ["chargeExport", "exportLines"],
 };
 
-/** Those that send a body, and change nothing. */
+/** Routes whose method is POST because they need a body, and which change nothing. */
 const READ_BY_POST = new Set(["requestContext", "searchSession", "searchMemory"]);
 
-/** Routes by the operation that they call, where it has another name. */
+/** The use case of a route, where it is called otherwise. */
 const OTHER_NAMES: Record<string, string> = { requestContext: "readContext" };
 
 declare global {
   interface ImportMeta {
-    /** Vite puts the modules in its place. */
+    /** Vite replaces the call with the modules. */
     glob(pattern: string, options: { eager: true }): Record<string, Record<string, unknown>>;
   }
 }
@@ -68,7 +76,7 @@ const specs = new Map<string, NonNullable<ReturnType<typeof specOf>>>();
 const strays: string[] = [];
 for (const [file, module] of Object.entries(import.meta.glob("../../src/usecases/*.ts", { eager: true }))) {
   for (const [name, made] of Object.entries(module)) {
-    if (typeof made !== "function" || NO_OPERATIONS[path.basename(file)]?.includes(name) === true) continue;
+    if (typeof made !== "function" || PARTS_OF_USE_CASES[path.basename(file)]?.includes(name) === true) continue;
     const spec = specOf(made);
     if (spec === undefined) strays.push(`${file}: ${name}`);
     else specs.set(spec.action, spec);
@@ -94,7 +102,7 @@ const routes = [
 ];
 
 describe("what the service offers", () => {
-  it("is an operation, all of it: nothing is done that is not authorized and audited first", () => {
+  it("is made of use cases alone: nothing is done before it is authorized and audited", () => {
     expect(strays).toEqual([]);
     expect(specs.size).toBeGreaterThan(25);
   });
@@ -103,7 +111,7 @@ describe("what the service offers", () => {
     "is audited as the API names it: %s, and one by one if it writes or is an operator's; its scopes are those that the API tells",
     (operationId, { method, scopes }) => {
       const spec = specs.get(OTHER_NAMES[operationId] ?? operationId);
-      expect(spec, "no operation has this action").toBeDefined();
+      expect(spec, "no use case has this action").toBeDefined();
       const writes = method !== "get" && !READ_BY_POST.has(operationId);
       if (writes || scopes.includes("admin")) expect(spec?.audit).not.toBe("refusals");
       expect(spec?.scopes).toEqual(scopes);

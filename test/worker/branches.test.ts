@@ -271,7 +271,7 @@ describe("a session with branches", () => {
     };
     expect(await across()).toContain("northern");
     unwrap(await sessionAt(ref).append({ messages: [ANEW, ...FIRST.slice(4), ...FIRST.slice(4)] }, null));
-    // Also before the archive has heard of it.
+    // Also before the archive is told.
     expect(await across()).not.toContain("northern");
     await summarizeAndArchive(ref);
     expect(await across()).toContain("southern");

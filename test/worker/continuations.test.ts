@@ -292,9 +292,9 @@ describe("items that were carried over", () => {
     });
     await deliver(await jobOf(a, "erase-copies"));
     expect(await storedText(b)).not.toContain(SECRET);
-    await until("the last of them has heard", async () => !(await storedText(c)).includes(SECRET));
+    await until("the last of them notes the erasure", async () => !(await storedText(c)).includes(SECRET));
     for (const ref of [b, c]) {
-      await until("the archive has heard", async () => unwrap(await sessionAt(ref).state()).archived);
+      await until("the archive is up to date", async () => unwrap(await sessionAt(ref).state()).archived);
       expect((await archivedTexts(await epochOf(ref))).join("\n")).not.toContain(SECRET);
       const kept = (await itemsOf(ref)).filter(({ sourceSession }) => sourceSession === a.session);
       expect(kept.map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
@@ -352,7 +352,7 @@ describe("items that were carried over", () => {
     unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
     await summarizeBy(b, quoting);
     unwrap(await sessionAt(a).erase());
-    await until("the copy has heard", async () => !(await storedText(b)).includes(SECRET));
+    await until("the copy notes the erasure", async () => !(await storedText(b)).includes(SECRET));
     const items = await itemsOf(b);
     expect(items.map(({ sourceSeqs, sourceSession }) => [sourceSession, sourceSeqs])).toEqual([
       [undefined, [1]],

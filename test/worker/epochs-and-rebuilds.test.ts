@@ -31,7 +31,7 @@ function answerTo(request: SummarizerRequest): SummarizerAnswer {
   };
 }
 
-/** Brings an owed summary about, with nobody but the test at work. */
+/** Makes the summary of a pending job, with the test as its only consumer. */
 async function land(ref: SessionRef, job: { jobId: string; epoch: string }): Promise<void> {
   const { lease, request } = call(await sessionAt(ref).beginSummary(job.jobId, job.epoch));
   await withoutAlarm(ref, (session) => session.saveAnswer(job.jobId, job.epoch, lease, answerTo(request)));
@@ -103,7 +103,7 @@ describe("lives of a session that was erased and begun anew", () => {
   it.each([
     ["took the job and is behind", { metadata: { metrics: { backlogCount: 9, oldestMessageTimestamp: new Date(1) } } }],
     ["did not take the job", null],
-  ])("leave nothing to write in for an alarm which hears late that the queue %s", async (_, answer) => {
+  ])("leave no rows in an erased session whose alarm learns too late that the queue %s", async (_, answer) => {
     const ref = await chatOf(2);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     const epoch = await epochOf(ref);

@@ -126,7 +126,7 @@ describe("retrying a failed job", () => {
     expect(Number(job?.["next_send_at"])).toBeLessThanOrEqual(Date.now());
   });
 
-  it("takes a job off the list that its object no longer owes, and leaves no trace in one that was never written", async () => {
+  it("takes a job off the list that is pending no longer, and leaves no rows in an object that was never written", async () => {
     const ref = freshRef();
     const failure = failureOf(ref);
     await operations.report(failure);

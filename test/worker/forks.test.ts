@@ -284,7 +284,7 @@ describe("a fork that is being copied", () => {
     expect(unwrap(await sessionAt(fork).message("turn-3"))).toEqual(unwrap(await sessionAt(source).message("turn-3")));
   });
 
-  it("takes nothing from a page that was read before an erasure of which it has heard since", async () => {
+  it("takes nothing from a page that was read before an erasure it has noted since", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const fork = await beginFork(source);

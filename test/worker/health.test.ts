@@ -55,7 +55,7 @@ describe("work that is late", () => {
   it("tells of itself when its session sends it for the third time, and is settled when it is done", async () => {
     const ref = await chatOf(10);
     const { jobId } = await scheduleSummary(ref);
-    // A consumer holds it that will never be heard of again; and nothing that other tests owe is older.
+    // Its lease is a consumer's that is gone for good; and no pending job of another test is older.
     const longAgo = Date.now() - 1_000_000_000;
     const sendAgain = async (leaseUntil: number): Promise<void> => {
       await runInDurableObject(stubAt(ref), async (_, state) => {

@@ -97,7 +97,7 @@ describe("an item of an import that names another session", () => {
     const ref = await imported([messageLine(1, "Hello."), summaryLine(1, 1), item]);
     expect(await textsOf(ref)).toHaveLength(1);
     unwrap(await sessionAt(source).eraseMessage("turn-2"));
-    await until("the import has heard of it", async () => (await textsOf(ref)).length === 0);
+    await until("the import notes the erasure", async () => (await textsOf(ref)).length === 0);
     expect(await storedText(ref)).not.toMatch(/(?<![\da-f])1002(?![\da-f])/);
   });
 

@@ -180,7 +180,7 @@ describe("a hostile frame", () => {
 });
 
 describe("a socket whose credentials are good no more", () => {
-  it("hears nothing of what happens then, and is closed with 4401", async () => {
+  it("gets no event of what happens then, and is closed with 4401", async () => {
     const ref = await chatOf(1);
     const client = await connected(ref);
     const hello = await client.find<Hello>("hello", ({ type }) => type === "hello");

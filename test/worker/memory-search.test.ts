@@ -71,7 +71,7 @@ async function remembered(owner: string, texts: readonly string[]): Promise<Sess
 async function archive(ref: SessionRef, epoch: string): Promise<void> {
   const pending = (await pendingJobs(ref)).find((job) => job["kind"] === "archive");
   const write = await sessionAt(ref).readArchiveDelta(String(pending?.["id"]), epoch);
-  if (write === null) throw new Error("nothing is owed to the archive");
+  if (write === null) throw new Error("no archive job is pending");
   await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
 }
 
@@ -104,7 +104,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(owner, { query: "the list" })).toEqual(["The list of guests is with Bo"]);
   });
 
-  it("leaves out what a message said that was erased, before the archive has heard of it", async () => {
+  it("leaves out what an erased message said, even before the archive is told", async () => {
     const owner = newOwner();
     const ref = await remembered(owner, ["The code is 7731", "The code of the door is 4412"]);
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("m1")));

@@ -124,7 +124,7 @@ describe("a run", () => {
     expect(await parts.operations.runs.read(id)).toMatchObject({ status: "complete", progress: { done: 5 } });
   });
 
-  it("that is made again from its beginning owes no second summary", async () => {
+  it("that starts again from its beginning schedules no second summary", async () => {
     const refs = await tenantOfFive();
     const [ref] = refs;
     if (ref === undefined) throw new Error("no session");

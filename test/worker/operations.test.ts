@@ -40,7 +40,7 @@ describe("summarize", () => {
     unwrap(
       await sessionAt(lagging).append({ messages: Array.from({ length: 60 }, (_, at) => turn(at + 10, 80)) }, null),
     );
-    // As after a change of its settings that it did not hear of: enough was said, and nothing is pending.
+    // As after a change of its settings that it was not told of: enough was said, and nothing is pending.
     await runInDurableObject(stubAt(lagging), (_, state) => {
       state.storage.sql.exec("DELETE FROM jobs");
       state.storage.sql.exec(
@@ -56,7 +56,7 @@ describe("summarize", () => {
 });
 
 describe("expire", () => {
-  it("has a silent session hear of its tenant's settings, and expire if it is due by them", async () => {
+  it("applies the tenant's settings to an idle session, which expires if they say so", async () => {
     const tenant = freshTenant();
     const ref = await listedSession({ tenant, owner: "ada", session: "silent" });
     await runInDurableObject(stubAt(ref), (_, state) => {

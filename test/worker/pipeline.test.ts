@@ -167,7 +167,7 @@ describe("the consumer", () => {
     expect(retries).toMatchObject([{ msgId: "0" }]);
   });
 
-  it("owes the archive what PostgreSQL could not take, and calls no model for it again", async () => {
+  it("keeps the archive job pending that PostgreSQL could not take, and calls no model for it again", async () => {
     const ref = await chatOf(8);
     const job = await pending(ref);
     const parts = partsWith();

@@ -204,7 +204,7 @@ describe("promise 9: erasing a user", () => {
     expect(await rowsNaming(user.owner)).toEqual([]);
   });
 
-  it("lets no session be created by a word of the directory that is too old, when nobody looks there any more", async () => {
+  it("lets no session be created by an old creation grant, after the erasure has looked for sessions for the last time", async () => {
     const user = freshUser();
     const ref = { ...user, session: "too-late" };
     const grantedAt = Date.now() - CREATION_GRANT_MS - 1_000;
@@ -318,7 +318,7 @@ describe("promise 9: erasing a user", () => {
     await goRound(user, jobId);
     expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
     await deliver(await jobOf(ref, "erase"));
-    // The audit has yet to hear of what was appended.
+    // The audit is yet to be told of what was appended.
     await ring(ref);
     expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
   });
@@ -344,7 +344,7 @@ describe("what comes late, after the user was erased", () => {
     unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { mood: "calm" } })));
     const jobs = [await jobOf(ref, "archive")];
     const delta = await sessionAt(ref).readArchiveDelta(jobs[0]?.jobId ?? "", epoch);
-    if (delta === null) throw new Error("nothing is owed to the archive");
+    if (delta === null) throw new Error("no archive job is pending");
     await finish(user, await beginErasure(user));
 
     for (const kind of [
@@ -486,7 +486,7 @@ describe("an entry of the list of sessions", () => {
     expect(await storedText(again)).toBe("");
   });
 
-  it("stays with an import that is whole, though whoever sent it never heard that and gave it up", async () => {
+  it("stays with an import that is whole, though its client never got that answer and gave it up", async () => {
     const again = ref();
     const file = importInto(again);
     await file.send(HEAD, LINE, END);
@@ -567,7 +567,7 @@ describe("an entry of the list of sessions", () => {
     await until("the object is empty", async () => (await storedText(again)) === "");
   });
 
-  it("goes with what the session owes, though whoever erased it never came to the list", async () => {
+  it("goes with the session's erase job, though the request that erased the session never reached the directory", async () => {
     const again = ref();
     await beginBy(again, await pipelineDeps().directory.register(again, Date.now(), { secret: "old" }));
     await erased(again);
@@ -607,7 +607,7 @@ describe("an entry of the list of sessions", () => {
     expect(await pendingJobs(again)).toEqual([]);
   });
 
-  it("owes the directory nothing more once a client's change was told", async () => {
+  it("leaves no job behind once the directory was told of a client's change", async () => {
     const again = ref();
     await request("POST", "/sessions", { id: "again" }, again.owner);
     await request("PATCH", "/sessions/again", { metadata: { step: 1 } }, again.owner);

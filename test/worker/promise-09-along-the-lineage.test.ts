@@ -245,7 +245,7 @@ describe("promise 9: a copy that expired", () => {
   });
 });
 
-/** Brings about whatever sessions owe, until nothing is pending: each job is due at once. */
+/** Rings the alarms of sessions until none has a pending job. Each job is due at once. */
 async function settle(...refs: readonly SessionRef[]): Promise<void> {
   await until("nothing is pending", async () => {
     for (const ref of refs) if ((await storedText(ref)) !== "") await ring(ref);

@@ -177,7 +177,7 @@ describe("promise 9: erasing erases a message", () => {
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
   });
 
-  it("owes one new summary for erasures that come together", async () => {
+  it("schedules one new summary for erasures that come together", async () => {
     const ref = await summarizedChat();
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-5"));
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));

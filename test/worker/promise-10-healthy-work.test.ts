@@ -57,7 +57,7 @@ async function rowOf(ref: SessionRef, kind: string) {
   return row;
 }
 
-/** Time passes for what a session owes, and its alarm rings. */
+/** Lets time pass for a session's jobs, and its alarm ring. */
 function ringAfter(ref: SessionRef, ms: number): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, { storage }) => {
     storage.sql.exec("UPDATE jobs SET next_send_at = next_send_at - ?1, lease_until = lease_until - ?1", ms);
@@ -288,7 +288,7 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  /** How a session comes to owe each kind of work, with nobody but the test to do it. */
+  /** How a job of each kind comes to be pending, with the test as its only consumer. */
   const UNSETTLED: Record<Exclude<JobMessage["kind"], "expire">, () => Promise<SessionRef>> = {
     summarize: async () => {
       const ref = await chatOf(8);
@@ -441,7 +441,7 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("forgets work that was done by a consumer which never heard that it was", async () => {
+  it("clears a failed job that was done by a consumer which never got that answer", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));

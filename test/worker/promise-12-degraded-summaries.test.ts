@@ -318,7 +318,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(model.asked).toHaveLength(1);
   });
 
-  it("leaves a paused tenant's summaries owed, and makes them once it goes on", async () => {
+  it("leaves a paused tenant's summaries pending, and makes them once it goes on", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();

@@ -51,8 +51,8 @@ function totalsOf(ref: SessionRef) {
 }
 
 async function flawsOf(ref: SessionRef): Promise<unknown[]> {
-  const proof = await sessionAt(ref).checkLogIntegrity(await epochOf(ref), 0);
-  return [...(proof?.flaws ?? [])];
+  const report = await sessionAt(ref).checkLogIntegrity(await epochOf(ref), 0);
+  return [...(report?.flaws ?? [])];
 }
 
 describe("the running totals", () => {

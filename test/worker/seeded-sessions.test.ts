@@ -84,9 +84,9 @@ describe("a session that begins with what is known of its user", () => {
     await archivedWhole(ref);
     expect(await storedText(ref)).toMatch(/Mandrake/);
     unwrap(await sessionAt(one).eraseMessage("m2"));
-    await until("the new session has heard", async () => !/mandrake/i.test(await storedText(ref)));
+    await until("the new session notes the erasure", async () => !/mandrake/i.test(await storedText(ref)));
     expect(await textsOf(ref)).toEqual(["Mira plays the cello."]);
-    await until("the archive has heard", async () => unwrap(await sessionAt(ref).state()).archived);
+    await until("the archive is up to date", async () => unwrap(await sessionAt(ref).state()).archived);
     expect(await archivedTexts(await epochOf(ref))).toEqual(["Mira plays the cello."]);
   });
 
@@ -97,7 +97,7 @@ describe("a session that begins with what is known of its user", () => {
     unwrap(await sessionAt(ref).append({ messages: [said("Book the table.", "a")] }, null));
     unwrap(await withoutAlarm(one, (session) => session.erase()));
     await ring(one);
-    await until("the new session has heard", async () => (await textsOf(ref)).length === 0);
+    await until("the new session notes the erasure", async () => (await textsOf(ref)).length === 0);
     expect(await storedText(ref)).not.toContain("eats no meat");
     expect(unwrap(await sessionAt(ref).messages({ limit: 10 })).data).toHaveLength(1);
   });

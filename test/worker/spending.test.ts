@@ -37,7 +37,7 @@ function paidModel() {
   return model;
 }
 
-/** Brings the summary that is owed to the consumer. */
+/** Delivers the job of a summary to its consumer. */
 async function summarize(ref: SessionRef, { parts }: ReturnType<typeof paidModel>): Promise<void> {
   const job = await jobOf(ref, "summarize");
   await deliver(job, parts);

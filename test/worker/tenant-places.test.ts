@@ -100,7 +100,7 @@ describe("the objects of a tenant with a jurisdiction", () => {
     expect(calls).toBe(2);
   });
 
-  it("are not guessed at by an isolate that never heard of the tenant and cannot ask", async () => {
+  it("are not guessed at by an isolate that never read the tenant and cannot ask", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, "eu");
     const away = new Proxy(env.TENANT, {
@@ -116,7 +116,7 @@ describe("the objects of a tenant with a jurisdiction", () => {
     expect(await isWritten(env.CHAT_SESSION, `${tenant}/-/s`)).toBe(false);
   });
 
-  it("are found for good by an isolate that heard of the tenant once, however long its object is away", async () => {
+  it("are found for good by an isolate that read the tenant once, however long the tenant's object is away", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, "eu");
     let [isAway, time] = [false, Date.now()];

@@ -39,11 +39,11 @@ describe("the trace of a request", () => {
   it("is the caller's, in the log and with what it calls for", async () => {
     const { log, entries } = listening();
     const ref = await chatOf(2);
-    const heard: (string | undefined)[] = [];
+    const traces: (string | undefined)[] = [];
     const get = () => ({
       ...sessionAt(ref),
       summarize: (_request: object, trace?: string) => {
-        heard.push(trace);
+        traces.push(trace);
         return sessionAt(ref).summarize({});
       },
     });
@@ -58,7 +58,7 @@ describe("the trace of a request", () => {
     expect((await ask("nonsense")).status).toBe(202);
     const traceIds = entries.filter(({ event }) => event === "request").map(({ traceId }) => traceId);
     expect(traceIds).toEqual([TRACE_ID, expect.stringMatching(/^[0-9a-f]{32}$/)]);
-    expect(heard.map((trace) => trace?.slice(3, 35))).toEqual(traceIds);
+    expect(traces.map((trace) => trace?.slice(3, 35))).toEqual(traceIds);
   });
 
   it("goes with the job that the session sends, and with the archive's that follows from it", async () => {
@@ -96,18 +96,21 @@ describe("the trace of a request goes with the job", () => {
     user = `tracy-${crypto.randomUUID()}`;
   });
 
-  /** Hears what an object sends from here on. It is sent all the same. */
-  function hear(stub: DurableObjectStub<ChatSession> | DurableObjectStub<Directory>): Promise<JobMessage[]> {
+  /** Records what an object sends to the queues from here on. It is sent all the same. */
+  function recordSent(stub: DurableObjectStub<ChatSession> | DurableObjectStub<Directory>): Promise<JobMessage[]> {
     const sent: JobMessage[] = [];
     return runInDurableObject<ChatSession | Directory, JobMessage[]>(stub, (object) => {
       const before = Reflect.get(object, "env");
-      const heard = (queue: Queue) => ({
+      const recorded = (queue: Queue) => ({
         send: (message: JobMessage) => {
           sent.push(message);
           return queue.send(message);
         },
       });
-      const queues = { SUMMARIZE_QUEUE: heard(before.SUMMARIZE_QUEUE), ARCHIVE_QUEUE: heard(before.ARCHIVE_QUEUE) };
+      const queues = {
+        SUMMARIZE_QUEUE: recorded(before.SUMMARIZE_QUEUE),
+        ARCHIVE_QUEUE: recorded(before.ARCHIVE_QUEUE),
+      };
       Reflect.set(object, "env", { ...before, ...queues });
       return sent;
     });
@@ -146,7 +149,7 @@ describe("the trace of a request goes with the job", () => {
   it("of a fork", async () => {
     const source = await chat();
     const fork = freshRef(user);
-    const sent = await hear(stubAt(fork));
+    const sent = await recordSent(stubAt(fork));
     await ask("POST", `/sessions/${source.session}/fork`, JSON.stringify({ id: fork.session }));
     await expectTraced(sent, "fork");
   });
@@ -155,7 +158,7 @@ describe("the trace of a request goes with the job", () => {
     const source = await chat({ summarizeAfterTokens: 300, keepRecentTokens: 0 });
     const file = await (await ask("GET", `/sessions/${source.session}/export`)).text();
     const copy = freshRef(user);
-    const sent = await hear(stubAt(copy));
+    const sent = await recordSent(stubAt(copy));
     // Without the summary that may be there by then.
     const lines = file.split("\n").filter((line) => /"type":"(?:session|message)"/.test(line));
     const end = JSON.stringify({ type: "end", messages: 8, summaries: 0, items: 0, complete: true });
@@ -172,14 +175,14 @@ describe("the trace of a request goes with the job", () => {
   it("of a session that continues from another", async () => {
     const source = await chat();
     const next = freshRef(user);
-    const sent = await hear(stubAt(next));
+    const sent = await recordSent(stubAt(next));
     await ask("POST", "/sessions", JSON.stringify({ id: next.session, continueFrom: source.session }));
     await expectTraced(sent, "restore");
   });
 
   it("of frames on a socket, by the request that opened it", async () => {
     const ref = await chat({ summarizeAfterTokens: 1_000, keepRecentTokens: 0 });
-    const sent = await hear(stubAt(ref));
+    const sent = await recordSent(stubAt(ref));
     const headers = { Authorization: user, Upgrade: "websocket", traceparent: TRACE };
     const url = `http://threadkeep.test/v1/sessions/${ref.session}/live`;
     const client = clientOf(await backEnd.request(url, { headers }));
@@ -191,7 +194,10 @@ describe("the trace of a request goes with the job", () => {
   it("of the erasure of a user, and on to each session's", async () => {
     const ref = await chat();
     unwrap(await env.DIRECTORY.getByName(`test/${user}`).register(ref, Date.now(), {}));
-    const [ofUser, ofSession] = await Promise.all([hear(env.DIRECTORY.getByName(`test/${user}`)), hear(stubAt(ref))]);
+    const [ofUser, ofSession] = await Promise.all([
+      recordSent(env.DIRECTORY.getByName(`test/${user}`)),
+      recordSent(stubAt(ref)),
+    ]);
     expect((await ask("DELETE", `/users/${user}`)).status).toBe(202);
     await expectTraced(ofUser, "erase-user");
     await expectTraced(ofSession, "erase");

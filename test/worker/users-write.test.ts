@@ -253,7 +253,7 @@ describe("a tenant opens to its users", () => {
     await tenants.update(ref.tenant, { usersMay: {} });
     const anew = userOf(ref.tenant, "ada");
     expect(await anew.send("POST", `${path}/messages`, { messages })).toMatchObject({ status: 403 });
-    // The session has heard of it with that, or hears it with the next request that is taken.
+    // The session applies the tenant's settings with that request, or with the next one that is accepted.
     expect(await anew.send("POST", `${path}/messages`, { messages: [said("Hello.")] })).toMatchObject({
       status: 201,
     });

@@ -124,7 +124,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("whose version covers something else in the archive has a wrong range there until everything is archived again", async () => {
+  it("whose version covers something else in the archive has a wrong range there until the archive is resynced", async () => {
     const ref = await mendedChat();
     await archivedAs(sql`update summaries set through_seq = 3 where epoch = ${await epochOf(ref)}`);
     expect(told(await verified(ref))).toEqual([{ kind: "wrong-range", mend: "archive" }]);
@@ -144,7 +144,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("whose archived items and messages were changed by hand differs from the archive until it is archived again", async () => {
+  it("whose archived items and messages were changed by hand differs from the archive until the archive is resynced", async () => {
     const ref = await mendedChat();
     const epoch = await epochOf(ref);
     await archivedAs(sql`update summary_items set source_seqs = '{7}' where epoch = ${epoch} and from_version = 1`);
@@ -175,7 +175,7 @@ describe("verify: a session", () => {
     expect(told(await verified(ref))).toContainEqual({ kind: "broken-log", mend: null });
   });
 
-  it("whose work nobody owes is found, and owed again", async () => {
+  it("whose archive job is missing is found, and gets a new one", async () => {
     const ref = await mendedChat();
     await planted(ref, "UPDATE session SET archive_rev = archive_rev + 1");
     expect(told(await verified(ref))).toEqual([{ kind: "missing-job", mend: "archive" }]);

@@ -28,8 +28,8 @@ export interface KillSettings {
 }
 
 /**
- * Rejects with what was not as promised.
- * @returns the load as well, which is over, for what is owed to its chats
+ * Rejects if a promise was broken, and says which.
+ * @returns also the load, which has ended: the background work of its chats is still to be checked
  */
 export async function killOnce(
   rig: CrashRig,

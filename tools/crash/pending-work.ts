@@ -28,7 +28,7 @@ export async function checkPendingWork(
   return summaries;
 }
 
-/** A session that owes nothing and has more to summarize than it should has forgotten a summary. */
+/** A session without pending jobs that has more to summarize than its settings allow has forgotten a summary. */
 async function checkNoneOverdue(target: Target, { id }: Chat): Promise<void> {
   const context = contextSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
   const { summary } = summarySchema.parse((await send(target, `/v1/sessions/${id}`)).body);

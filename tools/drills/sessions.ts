@@ -24,10 +24,10 @@ export async function readSummaries(target: Target, chats: readonly Chat[]): Pro
 const stateSchema = z.object({ archived: z.boolean() });
 const pendingSchema = z.object({ summaryPending: z.boolean() });
 
-/** Waits until nothing is owed by any of the chats, which have to be silent. */
+/** Waits until no summary is pending in any of the chats. Nobody may write to them meanwhile. */
 export async function untilIdle(target: Target, chats: readonly Chat[]): Promise<void> {
   for (const { id } of chats) {
-    await until(`${id} owes nothing`, async () => {
+    await until(`no summary of ${id} is pending`, async () => {
       const context = pendingSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
       const state = stateSchema.parse((await send(target, `/v1/sessions/${id}`)).body);
       return state.archived && !context.summaryPending ? true : undefined;

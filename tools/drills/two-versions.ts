@@ -46,7 +46,7 @@ export const twoVersions: Drill = {
     await retryFailures(service(), "summarize");
     const still = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
     check(still.length === 0, `${still.length} of them stay on the list after they were retried`);
-    saw("retried by filter: their sessions owe nothing of it, and they are off the list");
+    saw("retried by filter: their sessions have no such jobs, and they are off the list");
     await checkLoad(load);
     const kinds = await bell.over("jobs-failing");
     saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);

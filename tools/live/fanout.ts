@@ -27,7 +27,7 @@ export interface FanoutOptions {
   readonly heap: Pick<InspectedHeap, "collect"> | undefined;
   readonly signal: AbortSignal;
   onProgress(appends: number): void;
-  /** Every five seconds of the appends and of the idling. */
+  /** Every five seconds, during the appends and the rest after them. */
   onMemory(sample: MemorySample): void;
 }
 
@@ -49,7 +49,7 @@ export interface FanoutReport {
   readonly processorPercent: number | null;
   /** While there were appends. */
   readonly memory: readonly MemorySample[];
-  /** After idling. */
+  /** After the rest that follows the appends. */
   readonly memoryAtRest: MemorySample | null;
   /** By what share resident memory rose in the second half of the appends; null if they were too few to tell. */
   readonly memoryRise: number | null;

@@ -92,7 +92,7 @@ describe("a summary that a user asks for by hand", () => {
 });
 
 describe("a session's epoch", () => {
-  it("begins while the word of the directory is good, and no later", async () => {
+  it("begins while its creation grant is valid, and no later", async () => {
     const { object } = newObject();
     const create = (ago: number) => object.create({ ref, createdAt: NOON, grantedAt: NOON - ago });
     expect(await create(CREATION_GRANT_MS + 1)).toMatchObject({ ok: false });

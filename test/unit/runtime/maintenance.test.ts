@@ -245,7 +245,7 @@ describe("a session that is verified", () => {
     ["is as it was", {}, "flawed"],
     ["was written to", { rev: 2 }, "unsettled"],
     ["was archived", { archivedRev: 2 }, "unsettled"],
-    ["owes the archive something", { isArchivePending: true }, "unsettled"],
+    ["has a pending archive job", { isArchivePending: true }, "unsettled"],
     ["is of another epoch", { epoch: "later" }, "unsettled"],
     ["was erased", { state: "erased" }, "unsettled"],
   ])("and afterwards %s is %s, where the archive lacks it", async (_, change, result) => {

@@ -141,7 +141,7 @@ describe("the consumer of vectors", () => {
       () => Promise.reject(new TypeError("no")),
       { reason: "embedder TypeError", lease: "lease" },
     ],
-  ] as const)("notes %s as a failure of the attempt, and operators hear of it", async (_what, embed, failure) => {
+  ] as const)("notes %s as a failure of the attempt, and tells operators", async (_what, embed, failure) => {
     const calls = await deliver({ embed });
     expect(calls.filter(([what]) => what === "failure")).toEqual([["failure", failure]]);
     expect(calls).toContainEqual(["report", "embed", "retrying"]);

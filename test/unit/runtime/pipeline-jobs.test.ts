@@ -89,7 +89,7 @@ describe("an erased session", () => {
 });
 
 describe("a batch of many sessions for the archive", () => {
-  /** So many sessions, each of which owes so much; and what was held of them at once, at most. */
+  /** Archives so many sessions with so many bytes each. Returns the most bytes held at once, and the sessions written by each transaction. */
   async function held(sessions: number, bytes: number) {
     let most = 0;
     let now = 0;

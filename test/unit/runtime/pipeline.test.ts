@@ -107,7 +107,7 @@ describe("a job that is done", () => {
   }
 
   it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies", "embed", "list"] as const)(
-    "by a delivery that never heard of it leaves the operators' list when it comes again: %s",
+    "by a delivery that never got the answer leaves the operators' list when it is delivered again: %s",
     async (kind) => {
       expect(await deliver(kind, 2)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
       expect(await deliver(kind, 1)).toEqual({ cleared: [], verdicts: ["acked"] });
@@ -131,7 +131,7 @@ describe("a job that is done", () => {
   };
   const expiring = { stepExpiry: async () => ({ step: "cancel", at: NOON, grantedAt: 0, hasFailed: false }) };
 
-  it("leaves the list though its object answers only that it owes nothing any more", async () => {
+  it("leaves the list though its object answers only that no such job is pending", async () => {
     const lost = { ...copying, saveCopyPage: () => Promise.reject(new Error("the answer was lost")) };
     expect(await deliver("fork", 1, lost)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
   });

@@ -416,7 +416,7 @@ describe("the list of sessions", () => {
     expect(entries.has("a")).toBe(false);
   });
 
-  it("keeps a change of the metadata when it hears only afterwards of the epoch that it is of", () => {
+  it("keeps a change of the metadata when it is told only afterwards of the epoch that it belongs to", () => {
     const { entries } = newEntries();
     entries.grant("a", NOON, { v: "of an epoch before" }, false, null, NOON);
     const { grantedAt } = entries.grant("a", NOON, {}, false, null, NOON + 1);
@@ -442,7 +442,7 @@ describe("the list of sessions", () => {
       entries.setMetadata("a", { v }, { grantedAt, rev });
       expect(metadata()).toEqual({ v: "tenth" });
     }
-    // The same epoch heard of a later word meanwhile.
+    // The same epoch has recorded a later grant meanwhile.
     entries.grant("a", NOON, {}, false, null, NOON + 5);
     entries.setMetadata("a", { v: "eleventh" }, { grantedAt: NOON + 5, rev: 11 });
     entries.setMetadata("a", { v: "tenth" }, { grantedAt, rev: 10 });
@@ -456,7 +456,7 @@ describe("the list of sessions", () => {
     expect(metadata()).toEqual({ v: "newer" });
   });
 
-  it("hears of metadata and expiry of the epoch that it lists, and of no earlier one", () => {
+  it("takes metadata and expiry of the epoch that it lists, and of no earlier one", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
@@ -474,7 +474,7 @@ describe("the list of sessions", () => {
     const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const { grantedAt: second } = entries.grant("a", NOON, { v: "1" }, false, null, NOON + 1);
     const entry = () => entries.list({ limit: 1, after: null, metadata: {} }).entries[0];
-    // Decided after the second word was given, of an epoch that had not heard of it.
+    // Decided after the second grant was given, in an epoch that had not recorded it.
     entries.setExpired("a", true, NOON + 5, first);
     entries.renew("a", { v: "2" }, second);
     expect(entry()).toMatchObject({ metadata: { v: "2" } });

@@ -79,7 +79,7 @@ describe("a long history of summaries", () => {
     return session;
   }
 
-  /** Takes what is owed to an archive that keeps it, until nothing is. */
+  /** Sends pages to an archive that keeps them, until no job is pending. */
   function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Map<string, number | null> } {
     const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
     for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {

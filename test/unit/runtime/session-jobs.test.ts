@@ -104,7 +104,7 @@ describe("a job that fails", () => {
   });
 
   it.each(["archive", "erase", "erase-copies", "expire", "fork", "restore", "list"] as const)(
-    "of the kind %s stays owed",
+    "of the kind %s stays pending",
     (kind) => {
       const session = new NodeSession();
       const { id } = session.schedule(kind);
@@ -187,10 +187,10 @@ describe("a job that is sent", () => {
 
   const late = { sends: LATE_AFTER_SENDS, createdAt: NOON - LATE_AFTER_MS };
   it.each([
-    ["owed for long, and sent often", late, true],
+    ["pending for long, and sent often", late, true],
     ["sent a time less", { ...late, sends: LATE_AFTER_SENDS - 1 }, false],
-    ["owed a moment less", { ...late, createdAt: late.createdAt + 1 }, false],
-    ["owed a moment less, but known to fail", { ...late, createdAt: NOON, firstFailedAt: NOON }, true],
+    ["pending a moment less", { ...late, createdAt: late.createdAt + 1 }, false],
+    ["pending a moment less, but known to fail", { ...late, createdAt: NOON, firstFailedAt: NOON }, true],
     ["only to make a summary better", { ...late, isUpgrade: true }, false],
     ["given up", { ...late, state: "failed" }, false],
   ] as const)("is late, or not, when it is %s", (_, change, isLate) => {

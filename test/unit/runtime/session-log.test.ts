@@ -171,8 +171,12 @@ describe("a look at a session", () => {
       (s: NodeSession) => s.store.summaries.insertItem(item([1], "Paris in 1789"), 1),
       "stale-source",
     ],
-    ["an archive that is behind, and owed nothing", (s: NodeSession) => s.store.setArchiveRev(1, false), "missing-job"],
-    ["hidden messages, and no summary owed", (s: NodeSession) => s.store.summaries.hide([1]), "missing-job"],
+    [
+      "an archive that is behind, and no archive job",
+      (s: NodeSession) => s.store.setArchiveRev(1, false),
+      "missing-job",
+    ],
+    ["hidden messages, and no summary job", (s: NodeSession) => s.store.summaries.hide([1]), "missing-job"],
   ] as const)("finds %s", (_, harm, kind) => {
     const session = withMessages(4);
     session.summarize(1, 2);

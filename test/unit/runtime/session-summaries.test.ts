@@ -563,7 +563,7 @@ describe("an imported line", () => {
 describe("a fork", () => {
   const SOURCE = {
     session: "source",
-    epoch: "source-life",
+    epoch: "source-epoch",
     kind: "fork",
     throughSeq: 3,
     state: "pending",
@@ -667,7 +667,7 @@ describe("a fork", () => {
 describe("a session that continues another", () => {
   const SOURCE = {
     session: "source",
-    epoch: "source-life",
+    epoch: "source-epoch",
     kind: "continuation",
     throughSeq: 0,
     state: "pending",
@@ -680,11 +680,11 @@ describe("a session that continues another", () => {
     itemOf("1.5", { text: "fifth", sourceSeqs: [5, 6] }),
   ];
 
-  function carried(hear: (session: NodeSession) => void = () => undefined): string[] {
+  function carried(duringJob: (session: NodeSession) => void = () => undefined): string[] {
     const session = new NodeSession();
     scheduleCarryOver(session.unit(), SOURCE);
     const { id } = session.schedule("restore");
-    hear(session);
+    duringJob(session);
     const lease =
       nextCarryOver(
         session.unit(NOON, () => "lease"),
@@ -760,12 +760,12 @@ describe("a session that continues another", () => {
     ["one of several that an item cites", 6, ["first", "second"]],
     ["all through one", { throughSeq: 2 }, ["fifth"]],
     ["everything", "all", []],
-  ] as const)("and hears meanwhile that %s is erased begins without it", (_, what, left) => {
+  ] as const)("and is told meanwhile that %s is erased begins without it", (_, what, left) => {
     expect(carried(({ store }) => void store.lineage.noteSourceErasure(SOURCE, what, null)).toSorted()).toEqual(left);
   });
 
   it("does not mind what is erased in another epoch of that id", () => {
-    const other = { session: "source", epoch: "another-life" };
+    const other = { session: "source", epoch: "another-epoch" };
     expect(carried(({ store }) => void store.lineage.noteSourceErasure(other, { throughSeq: 9 }, null))).toHaveLength(
       3,
     );

@@ -432,7 +432,7 @@ describe("the job of vectors", () => {
     expect(due(NOON + 60_000)).toMatchObject([{ kind: "embed", jobId: job.id }]);
   });
 
-  it("is given up after eight failures, and owed again with the next summary", () => {
+  it("is given up after eight failures, and scheduled again with the next summary", () => {
     const session = chat();
     const reports = Array.from({ length: 8 }, () => {
       const job = scheduleEmbedding(session.unit(), false);
