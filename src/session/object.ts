@@ -184,12 +184,12 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
     const keepAlive = (work: Promise<void>): void => ctx.waitUntil(work);
-    const tellUserDay = createUserDayClient(() => env.DIRECTORY, ctx.id.jurisdiction, createLog());
+    const tellUserDay = createUserDayClient(() => this.env.DIRECTORY, ctx.id.jurisdiction, createLog());
     this.#calls = new Transactions(ctx, {
-      tenant: new TenantQuota(() => env.TENANT, keepAlive),
+      tenant: new TenantQuota(() => this.env.TENANT, keepAlive),
       user: new UserQuota(tellUserDay, keepAlive),
     });
-    this.#live = new LiveFeed(ctx, env, this.#calls, this);
+    this.#live = new LiveFeed(ctx, () => this.env, this.#calls, this);
   }
 
   // What clients do

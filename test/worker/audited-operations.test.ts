@@ -49,7 +49,8 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   // Called by use cases that have authorized the retry.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
-  // Called by use cases and by the cron: who calls them may read the run.
+  "single-flight-cache.ts": ["cacheSingleFlight"],
+  // For those that are operations, and for the cron: the run is theirs to read.
   "lost-runs.ts": ["endIfLost"],
   "use-case.ts": ["useCase", "refuseAhead", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],

@@ -75,20 +75,20 @@ export interface LiveCalls {
  */
 export class LiveFeed {
   readonly #ctx: DurableObjectState;
-  readonly #env: LiveEnv;
+  readonly #env: () => LiveEnv;
   readonly #calls: Transactions;
   readonly #session: LiveCalls;
   readonly #sockets: LiveSockets;
-  readonly #checkKeys = createKeyChecks(() => this.#env.TENANT);
+  readonly #checkKeys = createKeyChecks(() => this.#env().TENANT);
   /** What is refused on sockets never reaches the Worker, which audits all else. */
   readonly #audit = createAuditTrail({
-    send: (events) => this.#env.AUDIT_QUEUE.send({ v: 1, events }),
+    send: (events) => this.#env().AUDIT_QUEUE.send({ v: 1, events }),
     keepAlive: (work) => this.#ctx.waitUntil(work),
     log,
   });
   #limit: FrameLimit | null = null;
 
-  constructor(ctx: DurableObjectState, env: LiveEnv, calls: Transactions, session: LiveCalls) {
+  constructor(ctx: DurableObjectState, env: () => LiveEnv, calls: Transactions, session: LiveCalls) {
     this.#ctx = ctx;
     this.#env = env;
     this.#calls = calls;
@@ -158,9 +158,9 @@ export class LiveFeed {
   /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
   #admit({ counted }: Sender, length: number): Promise<Fault | null> | null {
     const session = this.#calls.unit().row;
-    if (session === null || this.#env.THREADKEEP_RATE_LIMITS === "off") return null;
+    if (session === null || this.#env().THREADKEEP_RATE_LIMITS === "off") return null;
     this.#limit ??= new FrameLimit(
-      createCountedLimit(createAdmission(limitersOf(this.#env), log, createOwnCount())),
+      createCountedLimit(createAdmission(limitersOf(this.#env()), log, createOwnCount())),
       new Pace(),
     );
     return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high", length);

@@ -165,11 +165,11 @@ describe("the archive of a session", () => {
   it("is sent anew above the revision that the archive holds", () => {
     const session = archived(2);
     confirm(session, 2);
-    expect(resyncArchive(session.unit(), 40)).toBe("pending");
+    expect(resyncArchive(session.unit(), 40)).toBe("scheduled");
     expect(session.row.archiveRev).toBeGreaterThan(40);
     expect(session.row).toMatchObject({ archivedRev: 0, archiveReplace: true, messageArchive: { confirmedSeq: 0 } });
     const { archiveRev } = session.row;
-    expect(resyncArchive(session.unit(NOON + 5), 40)).toBe("pending");
+    expect(resyncArchive(session.unit(NOON + 5), 40)).toBe("scheduled");
     expect(session.row.archiveRev).toBe(archiveRev);
     expect(session.job("archive")?.nextSendAt).toBe(NOON + 5);
   });
