@@ -49,8 +49,7 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   // Called by use cases that have authorized the retry.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
-  "single-flight-cache.ts": ["cacheSingleFlight"],
-  // For those that are operations, and for the cron: the run is theirs to read.
+  // Called by use cases and by the cron: who calls them may read the run.
   "lost-runs.ts": ["endIfLost"],
   "use-case.ts": ["useCase", "refuseAhead", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
