@@ -1,71 +1,16 @@
 import { z } from "zod";
 import { PROBLEMS, type ProblemCode } from "./errors.ts";
+import { REQUESTS, type RequestAction } from "./requests.ts";
 import { sessionIdSchema, userIdSchema } from "./session.ts";
 import { tenantIdSchema } from "./tenant.ts";
 import { isoTime } from "./text.ts";
 
-/** What is audited: the operations, by the names that the API has for them, and coming in. */
-export const AUDIT_ACTIONS = [
+/** What is audited: each request by its name in the table, a credential that is no good, and requests beyond a rate limit. */
+export const AUDIT_ACTIONS = ["authenticate", "sendRequests", ...Object.keys(REQUESTS)] as [
   "authenticate",
   "sendRequests",
-  "createSession",
-  "forkSession",
-  "listSessions",
-  "readSession",
-  "updateSession",
-  "switchBranch",
-  "eraseSession",
-  "appendMessages",
-  "listMessages",
-  "readMessage",
-  "editMessage",
-  "eraseMessage",
-  "readContext",
-  "searchSession",
-  "searchMemory",
-  "listSummaries",
-  "readSummary",
-  "compareSummaries",
-  "restoreSummary",
-  "listLosses",
-  "summarizeSession",
-  "answerSession",
-  "followSession",
-  "issueTicket",
-  "exportSession",
-  "importSession",
-  "beginImport",
-  "addImportLines",
-  "readImport",
-  "completeImport",
-  "abandonImport",
-  "exportUser",
-  "eraseUser",
-  "readUserErasure",
-  "createTenant",
-  "listTenants",
-  "readTenant",
-  "readSpending",
-  "listUsers",
-  "updateTenant",
-  "createKey",
-  "listKeys",
-  "rotateKey",
-  "revokeKey",
-  "listFailedJobs",
-  "listAlerts",
-  "retryFailedJob",
-  "retryFailedJobs",
-  "dropFailedJob",
-  "startOperation",
-  "listOperations",
-  "readOperation",
-  "cancelOperation",
-  "readAudit",
-  "readMetrics",
-  "askSummarizer",
-  "createSignInLink",
-] as const;
+  ...RequestAction[],
+];
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;
 

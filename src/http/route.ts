@@ -5,6 +5,7 @@ import type { ProblemCode } from "../api/errors.ts";
 import { parameterFault, parseRequest } from "../api/faults.ts";
 import { MAX_BODY_BYTES } from "../api/limits.ts";
 import type { Scope } from "../api/principal.ts";
+import { type RequestAction, termsOfRequest } from "../api/requests.ts";
 import { type RequestContext, checkOfJson } from "../usecases/request-context.ts";
 import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -59,10 +60,7 @@ interface RouteText {
   readonly method: Method;
   /** With its parameters in braces, as OpenAPI writes it. */
   readonly path: `/v1/${string}` | "/metrics";
-  readonly operationId: string;
   readonly tag: string;
-  /** What a caller needs whatever the request holds. The operation asks for it, on every surface; here it is told to readers. */
-  readonly scopes: readonly Scope[];
   readonly summary: string;
   readonly description: string;
   /** What it may refuse beyond the refusals that every route has. */
@@ -75,7 +73,14 @@ interface RouteText {
   readonly conditional?: boolean;
 }
 
-interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteText {
+/** Its row in the table of requests has the name of its operation id, or else that of `action`. */
+type RouteName =
+  | { readonly operationId: RequestAction; readonly action?: never }
+  | { readonly operationId: string; readonly action: RequestAction };
+
+type RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> = RouteName & RouteBody<R, A>;
+
+interface RouteBody<R extends z.ZodObject, A extends AnswerSpecs> extends RouteText {
   /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
   readonly request: R;
   readonly answers: A;
@@ -94,6 +99,10 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
 
 /** A route whose types are settled: the assembly and the OpenAPI document need no more. */
 export interface Route extends RouteText {
+  readonly operationId: string;
+  readonly action: RequestAction;
+  /** Of the table of requests, for the OpenAPI document: the use case asks for them. */
+  readonly scopes: readonly Scope[];
   readonly request: RequestSchemas;
   readonly answers: AnswerSpecs;
   /** @param noteLength told the characters of an answer of JSON, which may be megabytes */
@@ -119,8 +128,11 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
     headers: objectSchema(spec.request.shape["headers"]),
     body: anySchema(spec.request.shape["body"]),
   };
+  const action = spec.action ?? spec.operationId;
   return {
     ...spec,
+    action,
+    scopes: termsOfRequest(action).scopes,
     request: schemas,
     async respond(call, request, params, noteLength) {
       const raw = {

@@ -4,8 +4,8 @@ import { completable, type GetPromptResult, type McpServer } from "@modelcontext
 import { z } from "zod";
 import { parseBody } from "../api/faults.ts";
 import { faultOf } from "../api/problem.ts";
+import type { RequestAction } from "../api/requests.ts";
 import { sessionIdSchema } from "../api/session.ts";
-import { readContextJson } from "../usecases/context.ts";
 import type { RequestContext } from "../usecases/request-context.ts";
 import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
@@ -19,8 +19,8 @@ interface PromptSpec {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** The use cases that it calls. */
-  readonly operations: readonly object[];
+  /** The requests that it makes. */
+  readonly actions: readonly RequestAction[];
   /** What the user asks, before the context. */
   ask(sessionId: string): string;
 }
@@ -30,7 +30,7 @@ export const prompts: readonly PromptSpec[] = [
     name: "continue_session",
     title: "Continue a conversation",
     description: "Takes a conversation up where it was left",
-    operations: [readContextJson],
+    actions: ["readContext"],
     ask: (sessionId) =>
       `Let us go on with our conversation, session ${sessionId}. Below is what it is about. Go on as if there had been no break: do not repeat it to me, and do not ask what it already says. Write what we say from now on to the same session with append_messages.`,
   },
@@ -38,7 +38,7 @@ export const prompts: readonly PromptSpec[] = [
     name: "catch_up",
     title: "Catch up on a conversation",
     description: "Tells where a conversation stands: what was decided, what is to be done, what is open",
-    operations: [readContextJson],
+    actions: ["readContext"],
     ask: (sessionId) =>
       `Tell me where the conversation of session ${sessionId} stands, in a few lines: what was decided, what is to be done and by whom, and which questions are open. Keep to what is below, and say so where it does not tell.`,
   },
@@ -49,8 +49,8 @@ const argumentsSchema = z.strictObject({ sessionId: sessionIdSchema });
 export function registerPrompts(server: McpServer, call: RequestContext, onFault: OnFault): void {
   const completions = completionsFor(call, onFault);
   const sessionId = completable(z.string().describe("The session to read"), (value) => completions.sessionId(value));
-  for (const { name, title, description, operations, ask } of prompts) {
-    const scopeChallenge = challengeFor(call, operations, onFault);
+  for (const { name, title, description, actions, ask } of prompts) {
+    const scopeChallenge = challengeFor(call, actions, onFault);
     server.registerPrompt(
       name,
       { title, description, argsSchema: z.object({ sessionId }), scopeChallenge },

@@ -4,7 +4,7 @@ import { type McpServer, type ReadResourceResult, ResourceTemplate } from "@mode
 import { ThreadkeepError } from "../api/errors.ts";
 import { DEFAULT_PAGE_SIZE, MAX_MCP_TOKENS } from "../api/limits.ts";
 import { faultOf } from "../api/problem.ts";
-import { readContextJson } from "../usecases/context.ts";
+import type { RequestAction } from "../api/requests.ts";
 import { listMessages } from "../usecases/messages.ts";
 import type { RequestContext } from "../usecases/request-context.ts";
 import { listSessions } from "../usecases/sessions.ts";
@@ -28,8 +28,8 @@ interface ResourceSpec {
   readonly template: string;
   readonly title: string;
   readonly description: string;
-  /** The use cases that it calls. */
-  readonly operations: readonly object[];
+  /** The requests that it makes. */
+  readonly actions: readonly RequestAction[];
   read(call: RequestContext, sessionId: string, seq: number): Promise<string>;
 }
 
@@ -39,7 +39,7 @@ export const resources: readonly ResourceSpec[] = [
     template: CONTEXT_TEMPLATE,
     title: "Context of a session",
     description: "Its summary and its newest messages, ready for a prompt",
-    operations: [readContextJson],
+    actions: ["readContext"],
     async read(call, sessionId) {
       const { memory, more } = await readContextText(call, sessionId, { maxTokens: CONTEXT_TOKENS, query: "auto" });
       return `${memory}\n\n${more}`;
@@ -50,7 +50,7 @@ export const resources: readonly ResourceSpec[] = [
     template: SUMMARY_TEMPLATE,
     title: "Summary of a session",
     description: "Facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on",
-    operations: [listSummaries],
+    actions: ["listSummaries"],
     async read(call, sessionId) {
       const [newest] = (await listSummaries(call, sessionId, { limit: 1 })).data;
       if (newest === undefined) return fence("(there is no summary yet)");
@@ -65,7 +65,7 @@ export const resources: readonly ResourceSpec[] = [
     template: MESSAGE_TEMPLATE,
     title: "A message of a session",
     description: "One message word for word, by its place in the session",
-    operations: [listMessages],
+    actions: ["listMessages"],
     async read(call, sessionId, seq) {
       const place = Number.isSafeInteger(seq) && seq > 0 ? seq : 0;
       const { data } = await listMessages(call, sessionId, { afterSeq: Math.max(0, place - 1), limit: 1 });
@@ -87,11 +87,11 @@ export function registerResources(server: McpServer, call: RequestContext, onFau
     seq: (value: string, context?: { readonly arguments?: Record<string, string> }) =>
       completions.seq(value, context?.arguments?.["id"]),
   };
-  for (const { name, template, title, description, operations, read } of resources) {
+  for (const { name, template, title, description, actions, read } of resources) {
     server.registerResource(
       name,
       new ResourceTemplate(template, { list: undefined, complete }),
-      { title, description, mimeType: "text/plain", scopeChallenge: challengeFor(call, operations, onFault) },
+      { title, description, mimeType: "text/plain", scopeChallenge: challengeFor(call, actions, onFault) },
       async (uri, { id, seq }): Promise<ReadResourceResult> => {
         try {
           const text = await read(call, String(id), Number(seq));

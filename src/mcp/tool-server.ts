@@ -55,7 +55,7 @@ function register(server: McpServer, tool: Tool, call: RequestContext, onFault: 
       annotations: { title, ...annotations },
       inputSchema,
       outputSchema,
-      scopeChallenge: challengeFor(call, tool.operations, onFault),
+      scopeChallenge: challengeFor(call, tool.actions, onFault),
     },
     async (args, context): Promise<CallToolResult> => {
       try {

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { parseBody } from "../api/faults.ts";
 import { DEFAULT_MCP_TOKENS, MAX_MCP_TOKENS, MIN_CONTEXT_TOKENS } from "../api/limits.ts";
 import type { Scope } from "../api/principal.ts";
+import { type RequestAction, scopesOf } from "../api/requests.ts";
 import { sessionIdSchema } from "../api/session.ts";
 import type { RequestContext } from "../usecases/request-context.ts";
-import { specOf } from "../usecases/use-case.ts";
 
 /** What a tool is run with. */
 export interface Running {
@@ -31,8 +31,8 @@ interface ToolText {
   /** What it is for, when to call it and what to do with what it gives: all that a model knows of it. */
   readonly description: string;
   readonly annotations: ToolAnnotations;
-  /** The use cases that it calls: they ask for scopes, and are audited, by themselves. */
-  readonly operations: readonly object[];
+  /** The requests that it makes, by their names in the table: their use cases ask for the scopes, and are audited. */
+  readonly actions: readonly RequestAction[];
 }
 
 interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> extends ToolText {
@@ -58,17 +58,13 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
   const { input, shownInput = input, output, run, ...text } = spec;
   return {
     ...text,
-    scopes: scopesOf(spec.operations),
+    scopes: scopesOf(spec.actions),
     inputSchema: shown(shownInput, "input"),
     outputSchema: shown(output, "output"),
     async run(running, args) {
       return run(running, parseBody(input, args), args);
     },
   };
-}
-
-export function scopesOf(operations: readonly object[]): Scope[] {
-  return [...new Set(operations.flatMap((made) => specOf(made)?.scopes ?? []))];
 }
 
 /** A schema that is told and not checked. It is written out once, however many servers tell it. */

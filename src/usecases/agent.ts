@@ -8,8 +8,6 @@ import { useCase } from "./use-case.ts";
 export const askAgent = useCase(
   {
     action: "askSummarizer",
-    scopes: ["summarizer"],
-    audit: "each",
     isSessionless: true,
     tell: ({ tenant }) => ({ tenant }),
   },

@@ -6,8 +6,6 @@ import { useCase } from "./use-case.ts";
 export const listAlerts = useCase(
   {
     action: "listAlerts",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: () => ({ tenant: null }),
   },

@@ -40,7 +40,7 @@ export interface ChatDesk {
  * has spent its day's tokens gets none.
  */
 export const answerSession = useCase(
-  { action: "answerSession", scopes: ["memory:read", "memory:write", "ops"], audit: "each" },
+  { action: "answerSession" },
   async (call: RequestContext, sessionId: string, { model, keepAlive }: ChatDesk): Promise<BeingAnswered> => {
     if (model === null) {
       throw new ThreadkeepError({

@@ -18,8 +18,6 @@ export interface AuditQuery extends AuditFilter, PageQuery {}
 export const readAudit = useCase(
   {
     action: "readAudit",
-    scopes: ["ops"],
-    audit: "each",
     isSessionless: true,
     tell: (_page, { tenant }) => (tenant === undefined ? {} : { tenant }),
   },

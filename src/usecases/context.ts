@@ -9,7 +9,7 @@ import { useCase } from "./use-case.ts";
  * from the object six times as fast as the values that it stands for.
  */
 export const readContextJson = useCase(
-  { action: "readContext", scopes: ["memory:read"], audit: "refusals" },
+  { action: "readContext" },
   async (call: RequestContext, sessionId: string, request: ContextRequest): Promise<string> => {
     const ref = refOf(call, sessionId);
     const [tenant, meaning] = await Promise.all([tenantOf(call), meaningOfQuery(call, sessionId, request.query)]);

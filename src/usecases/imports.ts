@@ -18,8 +18,6 @@ import { useCase } from "./use-case.ts";
 export const importSession = useCase(
   {
     action: "importSession",
-    scopes: ["memory:write"],
-    audit: "each",
     isSessionless: true,
     tell: ({ id, messages }) => ({ session: id, details: { messages } }),
   },
@@ -61,7 +59,7 @@ export const importSession = useCase(
  * @param request the file's first line; an id of the import, for whoever may have to begin it again
  */
 export const beginImport = useCase(
-  { action: "beginImport", scopes: ["memory:write"], audit: "each" },
+  { action: "beginImport" },
   async (call: RequestContext, sessionId: string, request: ImportRequest): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     const id = request.id ?? crypto.randomUUID();
@@ -75,7 +73,7 @@ export const beginImport = useCase(
  * @param afterLine the line of the file before the first of them
  */
 export const addImportLines = useCase(
-  { action: "addImportLines", scopes: ["memory:write"], audit: "ranges" },
+  { action: "addImportLines" },
   async (
     call: RequestContext,
     sessionId: string,
@@ -104,7 +102,7 @@ export const addImportLines = useCase(
 );
 
 export const readImport = useCase(
-  { action: "readImport", scopes: ["memory:write"], audit: "refusals" },
+  { action: "readImport" },
   async (call: RequestContext, sessionId: string, importId: string): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     return toState(ref, importId, await standing(call, ref, importId));
@@ -115,8 +113,6 @@ export const readImport = useCase(
 export const completeImport = useCase(
   {
     action: "completeImport",
-    scopes: ["memory:write"],
-    audit: "each",
     tell: ({ id, messages }) => ({ session: id, details: { messages } }),
   },
   (call: RequestContext, sessionId: string, importId: string): Promise<ImportResult> =>
@@ -127,8 +123,6 @@ export const completeImport = useCase(
 export const abandonImport = useCase(
   {
     action: "abandonImport",
-    scopes: ["memory:write"],
-    audit: "each",
     tell: ({ messages }, sessionId) => ({ session: sessionId, details: { messages } }),
   },
   async (call: RequestContext, sessionId: string, importId: string): Promise<ImportState> => {

@@ -12,8 +12,6 @@ type ListQuery = FailureFilter & PageQuery;
 export const listFailures = useCase(
   {
     action: "listFailedJobs",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_page, { tenant = null }) => ({ tenant }),
   },
@@ -24,8 +22,6 @@ export const listFailures = useCase(
 export const retryFailure = useCase(
   {
     action: "retryFailedJob",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ failure }) => toldOf(failure),
   },
@@ -43,8 +39,6 @@ export const retryFailure = useCase(
 export const retryFailures = useCase(
   {
     action: "retryFailedJobs",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ retried }, { tenant = null, session, kind }) => ({
       tenant,
@@ -76,8 +70,6 @@ export const retryFailures = useCase(
 export const dropFailure = useCase(
   {
     action: "dropFailedJob",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ failure }, _jobId, reason) => {
       const { details, ...subject } = toldOf(failure);

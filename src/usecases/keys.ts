@@ -12,8 +12,6 @@ import { useCase } from "./use-case.ts";
 export const createKey = useCase(
   {
     action: "createKey",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
   },
@@ -50,7 +48,7 @@ const cursorSchema = z.tuple([z.int(), keyIdSchema]);
 
 /** A tenant's keys, newest first, those that are no longer good among them. */
 export const listKeys = useCase(
-  { action: "listKeys", scopes: ["admin"], audit: "each", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
+  { action: "listKeys", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
   async (call: RequestContext, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
     const cursor = readCursor(cursorSchema, query.cursor);
     const after = cursor === null ? null : { createdAt: cursor[0], id: cursor[1] };
@@ -63,8 +61,6 @@ export const listKeys = useCase(
 export const rotateKey = useCase(
   {
     action: "rotateKey",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ id }, tenant, rotatedFrom) => ({ tenant, details: { keyId: id, rotatedFrom } }),
   },
@@ -78,8 +74,6 @@ export const rotateKey = useCase(
 export const revokeKey = useCase(
   {
     action: "revokeKey",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
   },

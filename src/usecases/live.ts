@@ -13,7 +13,7 @@ import { useCase } from "./use-case.ts";
  * @param since the last event that the client knows; undefined for those from now on, 0 for all there were
  */
 export const openLive = useCase(
-  { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
+  { action: "followSession" },
   async (call: RequestContext, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
     const { principal, requestId, trace, from } = call;
     const ref = refOf(call, sessionId);
@@ -45,7 +45,7 @@ const TICKET_SCOPES: readonly Scope[] = ["memory:read"];
 
 /** A ticket for the live feed of a session, with no more than the caller may do, and no more than a user may. */
 export const issueTicket = useCase(
-  { action: "issueTicket", scopes: ["memory:read"], audit: "each" },
+  { action: "issueTicket" },
   async (call: RequestContext, sessionId: string, request: TicketRequest): Promise<Ticket> => {
     const { principal, parts } = call;
     const ref = refOf(call, sessionId);

@@ -27,7 +27,7 @@ type Held = ReadonlyMap<string, Item> | "archived";
  * if its session's object holds it as it was found.
  */
 export const searchMemory = useCase(
-  { action: "searchMemory", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
+  { action: "searchMemory", isSessionless: true },
   async (call: RequestContext, request: MemorySearchRequest): Promise<MemorySearchResult> => {
     const limit = request.limit ?? DEFAULT_HITS;
     const heldBySession = new Map<string, Promise<Held>>();

@@ -21,7 +21,7 @@ import { useCase } from "./use-case.ts";
  * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
  */
 export const appendMessages = useCase(
-  { action: "appendMessages", scopes: ["memory:write"], audit: "ranges" },
+  { action: "appendMessages" },
   async (
     call: RequestContext,
     sessionId: string,
@@ -94,7 +94,7 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
 
 /** Changes what a message says, or its metadata. */
 export const editMessage = useCase(
-  { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: ({ seq }) => ({ details: { seq } }) },
+  { action: "editMessage", tell: ({ seq }) => ({ details: { seq } }) },
   async (call: RequestContext, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
     const ref = refOf(call, sessionId);
     if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
@@ -107,8 +107,6 @@ export const editMessage = useCase(
 export const eraseMessage = useCase(
   {
     action: "eraseMessage",
-    scopes: ["memory:erase"],
-    audit: "each",
     tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
   },
   async (call: RequestContext, sessionId: string, messageId: string): Promise<Erasure> => {
@@ -128,14 +126,14 @@ export interface MessageListQuery {
 
 /** A page of the log, oldest first. */
 export const listMessages = useCase(
-  { action: "listMessages", scopes: ["memory:read"], audit: "refusals" },
+  { action: "listMessages" },
   async (call: RequestContext, sessionId: string, query: MessageListQuery): Promise<Page<Message>> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
   },
 );
 
 export const readMessage = useCase(
-  { action: "readMessage", scopes: ["memory:read"], audit: "refusals" },
+  { action: "readMessage" },
   async (call: RequestContext, sessionId: string, messageId: string): Promise<Message> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
   },

@@ -14,8 +14,6 @@ const RETRY_AFTER_SECONDS = 5;
 export const startOperation = useCase(
   {
     action: "startOperation",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ created }, { tenant = null }) => ({ tenant, details: { created } }),
   },
@@ -75,8 +73,6 @@ function runExists(id: string): ThreadkeepError {
 export const listOperations = useCase(
   {
     action: "listOperations",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
@@ -92,8 +88,6 @@ export const listOperations = useCase(
 export const readOperation = useCase(
   {
     action: "readOperation",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },
@@ -106,8 +100,6 @@ export const readOperation = useCase(
 export const cancelOperation = useCase(
   {
     action: "cancelOperation",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },

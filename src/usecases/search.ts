@@ -6,7 +6,7 @@ import { useCase } from "./use-case.ts";
 
 /** The messages of one session that matter to a query: a `SearchResult`, written as JSON in the object, as a context is. */
 export const searchSessionJson = useCase(
-  { action: "searchSession", scopes: ["memory:read"], audit: "refusals" },
+  { action: "searchSession" },
   async (call: RequestContext, sessionId: string, request: SearchRequest): Promise<string> => {
     const ref = refOf(call, sessionId);
     const meaning = await meaningOfText(call, request.query);

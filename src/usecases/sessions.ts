@@ -27,8 +27,6 @@ import { useCase } from "./use-case.ts";
 export const createSession = useCase(
   {
     action: "createSession",
-    scopes: ["memory:write"],
-    audit: "each",
     isSessionless: true,
     tell: ({ session, created }) => ({ session: session.id, details: { created } }),
   },
@@ -79,8 +77,6 @@ async function beginContinuation(call: RequestContext, ref: SessionRef, continue
 export const forkSession = useCase(
   {
     action: "forkSession",
-    scopes: ["memory:read", "memory:write"],
-    audit: "each",
     tell: ({ session, created }, source) => ({
       session: session.id,
       details: { created, source, throughSeq: session.origin?.throughSeq ?? 0 },
@@ -162,7 +158,7 @@ export interface ListSessionsQuery extends PageQuery {
 
 /** The caller's sessions, newest first. */
 export const listSessions = useCase(
-  { action: "listSessions", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
+  { action: "listSessions", isSessionless: true },
   async (call: RequestContext, query: ListSessionsQuery): Promise<Page<ListedSession>> => {
     const cursor = readCursor(timedCursorSchema, query.cursor);
     const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
@@ -179,7 +175,7 @@ export const listSessions = useCase(
 );
 
 export const readSession = useCase(
-  { action: "readSession", scopes: ["memory:read"], audit: "refusals" },
+  { action: "readSession" },
   async (call: RequestContext, sessionId: string): Promise<SessionState> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
   },
@@ -187,7 +183,7 @@ export const readSession = useCase(
 
 /** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
 export const eraseSession = useCase(
-  { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
+  { action: "eraseSession" },
   async (call: RequestContext, sessionId: string): Promise<Erasure> => {
     const ref = refOf(call, sessionId);
     const session = call.parts.sessions.get(ref);
@@ -206,8 +202,6 @@ export const eraseSession = useCase(
 export const switchBranch = useCase(
   {
     action: "switchBranch",
-    scopes: ["memory:write"],
-    audit: "each",
     tell: ({ headSeq }) => ({ details: { headSeq } }),
   },
   async (call: RequestContext, sessionId: string, request: BranchRequest): Promise<SessionState> => {
@@ -222,7 +216,7 @@ export const switchBranch = useCase(
 
 /** Replaces metadata, settings or both. */
 export const updateSession = useCase(
-  { action: "updateSession", scopes: ["memory:write"], audit: "each" },
+  { action: "updateSession" },
   async (call: RequestContext, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
     const tenant = await tenantOf(call);

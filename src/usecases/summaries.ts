@@ -9,7 +9,7 @@ import { useCase } from "./use-case.ts";
 
 /** Schedules a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
 export const summarizeByHand = useCase(
-  { action: "summarizeSession", scopes: ["memory:write"], audit: "each" },
+  { action: "summarizeSession" },
   async (
     call: RequestContext,
     sessionId: string,
@@ -24,7 +24,7 @@ export const summarizeByHand = useCase(
 
 /** The versions of the summary, newest first. */
 export const listSummaries = useCase(
-  { action: "listSummaries", scopes: ["memory:read"], audit: "refusals" },
+  { action: "listSummaries" },
   async (call: RequestContext, sessionId: string, query: PageQuery): Promise<Page<SummaryVersion>> => {
     const before = query.cursor === undefined ? undefined : Number(query.cursor);
     if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
@@ -41,7 +41,7 @@ function toldTo<T extends SummaryVersion>({ principal }: RequestContext, version
 }
 
 export const readSummary = useCase(
-  { action: "readSummary", scopes: ["memory:read"], audit: "refusals" },
+  { action: "readSummary" },
   async (
     call: RequestContext,
     sessionId: string,
@@ -55,7 +55,7 @@ export const readSummary = useCase(
 
 /** What a version has that another has not, by default the one before it. */
 export const compareSummaries = useCase(
-  { action: "compareSummaries", scopes: ["memory:read"], audit: "refusals" },
+  { action: "compareSummaries" },
   async (
     call: RequestContext,
     sessionId: string,
@@ -70,8 +70,6 @@ export const compareSummaries = useCase(
 export const restoreSummary = useCase(
   {
     action: "restoreSummary",
-    scopes: ["memory:write"],
-    audit: "each",
     tell: ({ version }) => ({ details: { version } }),
   },
   async (call: RequestContext, sessionId: string, version: number, request: RestoreRequest): Promise<Summary> => {
@@ -86,7 +84,7 @@ export const restoreSummary = useCase(
 
 /** What users said that a version covers and does not say, oldest first. */
 export const listLosses = useCase(
-  { action: "listLosses", scopes: ["memory:read"], audit: "refusals" },
+  { action: "listLosses" },
   async (call: RequestContext, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {
     const afterSeq = query.cursor === undefined ? 0 : Number(query.cursor);
     if (!(Number.isSafeInteger(afterSeq) && afterSeq >= 0)) throw invalidCursor();

@@ -20,8 +20,6 @@ import { useCase } from "./use-case.ts";
 export const createTenant = useCase(
   {
     action: "createTenant",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: ({ created }, { tenant }) => ({ tenant, details: { created } }),
   },
@@ -69,8 +67,6 @@ const cursorSchema = z.tuple([tenantIdSchema]);
 export const listTenants = useCase(
   {
     action: "listTenants",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
@@ -85,8 +81,6 @@ export const listTenants = useCase(
 export const readTenant = useCase(
   {
     action: "readTenant",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_state, tenant) => ({ tenant }),
   },
@@ -99,8 +93,6 @@ export const readTenant = useCase(
 export const readSpending = useCase(
   {
     action: "readSpending",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_spending, tenant) => ({ tenant }),
   },
@@ -115,8 +107,6 @@ const userCursorSchema = z.tuple([z.int().min(1)]);
 export const listUsers = useCase(
   {
     action: "listUsers",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_page, tenant) => ({ tenant }),
   },
@@ -136,8 +126,6 @@ export const listUsers = useCase(
 export const updateTenant = useCase(
   {
     action: "updateTenant",
-    scopes: ["admin"],
-    audit: "each",
     isSessionless: true,
     tell: (_state, tenant) => ({ tenant }),
   },

@@ -8,7 +8,7 @@ import { useCase } from "./use-case.ts";
 
 /** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
 export const exportSession = useCase(
-  { action: "exportSession", scopes: ["memory:read"], audit: "each" },
+  { action: "exportSession" },
   async (call: RequestContext, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
     const lines = await exportLines(call, refOf(call, sessionId));
     await chargeExport(call);

@@ -1,9 +1,10 @@
 /** The one place that no surface can pass by: whoever calls a use case is authorized first, and what becomes of it is audited. */
 
 import { requireScope } from "../access/scopes.ts";
-import type { AuditAction, AuditDetails } from "../api/audit.ts";
+import type { AuditDetails } from "../api/audit.ts";
 import type { Scope } from "../api/principal.ts";
 import { faultOf } from "../api/problem.ts";
+import { type RequestAction, termsOfRequest } from "../api/requests.ts";
 import { sessionIdSchema } from "../api/session.ts";
 import type { Audited } from "../telemetry/audit.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -17,28 +18,26 @@ export interface Subject {
 }
 
 export interface UseCaseSpec<A extends readonly unknown[], T> {
-  /** As the API names it. */
-  readonly action: AuditAction;
-  /** The caller needs all of them. What needs more by what is asked for checks it by itself. */
-  readonly scopes: readonly Scope[];
-  /**
-   * `each`: one event each time that it is done; `ranges`: many are told of at once, appends by the session's object, and the lines of an
-   * import by how it ends; `refusals`: doing it is no event. Refusals are counted for all three.
-   */
-  readonly audit: "each" | "ranges" | "refusals";
+  /** Its row in the table of requests. */
+  readonly action: RequestAction;
   /** The first argument is no session's id: what it was about says `tell`. */
   readonly isSessionless?: boolean;
   readonly tell?: (result: T, ...args: A) => Subject;
 }
 
-type UseCase<A extends readonly unknown[], T> = (call: RequestContext, ...args: A) => Promise<T>;
-
-const specs = new WeakMap<object, Pick<UseCaseSpec<never, never>, "action" | "audit" | "scopes">>();
+interface UseCase<A extends readonly unknown[], T> {
+  (call: RequestContext, ...args: A): Promise<T>;
+  readonly action: RequestAction;
+}
 
 /** A use case of what it does: the body runs for those alone that have its scopes. */
-export function useCase<A extends readonly unknown[], T>(spec: UseCaseSpec<A, T>, body: UseCase<A, T>): UseCase<A, T> {
-  const { action, scopes, audit, isSessionless = false, tell } = spec;
-  const perform: UseCase<A, T> = async (call, ...args) => {
+export function useCase<A extends readonly unknown[], T>(
+  spec: UseCaseSpec<A, T>,
+  body: (call: RequestContext, ...args: A) => Promise<T>,
+): UseCase<A, T> {
+  const { action, isSessionless = false, tell } = spec;
+  const { scopes, audit } = termsOfRequest(action);
+  const perform = async (call: RequestContext, ...args: A): Promise<T> => {
     const session = isSessionless ? null : sessionIdOf(args[0]);
     const startedAt = Date.now();
     let result: T;
@@ -59,39 +58,32 @@ export function useCase<A extends readonly unknown[], T>(spec: UseCaseSpec<A, T>
     }
     return result;
   };
-  specs.set(perform, spec);
-  return perform;
+  return Object.assign(perform, { action });
 }
 
 /**
- * The first of the scopes of these operations that a caller lacks, for a surface that turns it away before it calls one of them: measured
- * and audited as if it had.
+ * The first of the scopes of these requests that a caller lacks, for a surface that turns it away before it calls a use case: measured and
+ * audited as if it had.
  */
-export function refuseAhead(call: RequestContext, operations: readonly object[]): Scope | undefined {
-  for (const made of operations) {
-    const spec = specs.get(made);
-    const lacking = spec?.scopes.find((scope) => !call.principal.scopes.includes(scope));
-    if (spec === undefined || lacking === undefined) continue;
-    measure(call, spec.action, "forbidden", Date.now());
-    call.parts.audit.refuse({ ...auditedOf(call, spec.action), session: null, result: "forbidden" });
+export function refuseAhead(call: RequestContext, actions: readonly RequestAction[]): Scope | undefined {
+  for (const action of actions) {
+    const lacking = termsOfRequest(action).scopes.find((scope) => !call.principal.scopes.includes(scope));
+    if (lacking === undefined) continue;
+    measure(call, action, "forbidden", Date.now());
+    call.parts.audit.refuse({ ...auditedOf(call, action), session: null, result: "forbidden" });
     return lacking;
   }
   return undefined;
 }
 
-/** What a use case was made with; undefined of any other function. */
-export function specOf(made: object): Pick<UseCaseSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
-  return specs.get(made);
-}
-
-function measure({ principal, parts }: RequestContext, action: AuditAction, result: string, startedAt: number): void {
+function measure({ principal, parts }: RequestContext, action: RequestAction, result: string, startedAt: number): void {
   const { tenant, kind: actor } = principal;
   parts.metrics?.operation({ action, result, tenant, actor, durationMs: Date.now() - startedAt });
 }
 
 function auditedOf(
   { principal, requestId, from }: RequestContext,
-  action: AuditAction,
+  action: RequestAction,
 ): Omit<Audited, "session" | "result"> {
   const { tenant, owner, kind, id } = principal;
   return { tenant, owner, actor: { kind, id }, action, requestId, from };

@@ -20,7 +20,7 @@ import { useCase } from "./use-case.ts";
 
 /** All that is known of a user, read page by page as it is taken. A user whom nobody knows, or the caller may not see, has nothing. */
 export const exportUser = useCase(
-  { action: "exportUser", scopes: ["memory:read"], audit: "each", isSessionless: true },
+  { action: "exportUser", isSessionless: true },
   async (call: RequestContext, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
     const owner = parseUserId(userId);
     const mayRead = mayActFor(call, owner);
@@ -109,7 +109,7 @@ async function archivedItems(call: RequestContext, ref: SessionRef): Promise<Ite
 
 /** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
 export const eraseUser = useCase(
-  { action: "eraseUser", scopes: ["memory:erase"], audit: "each", isSessionless: true },
+  { action: "eraseUser", isSessionless: true },
   async (call: RequestContext, userId: string): Promise<UserErasure> => {
     const owner = parseUserId(userId);
     if (!mayActFor(call, owner)) {
@@ -124,7 +124,7 @@ export const eraseUser = useCase(
 );
 
 export const readUserErasure = useCase(
-  { action: "readUserErasure", scopes: ["memory:erase"], audit: "refusals", isSessionless: true },
+  { action: "readUserErasure", isSessionless: true },
   async (call: RequestContext, userId: string): Promise<UserErasure> => {
     const owner = parseUserId(userId);
     const { tenant } = call.principal;

@@ -2,10 +2,10 @@ import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/api/errors.ts";
 import type { Principal, Scope } from "../../src/api/principal.ts";
+import { scopesOf } from "../../src/api/requests.ts";
 import { MESSAGE_TEMPLATE } from "../../src/mcp/memory-uri.ts";
 import { prompts } from "../../src/mcp/prompts.ts";
 import { resources } from "../../src/mcp/resources.ts";
-import { scopesOf } from "../../src/mcp/tool.ts";
 import { tools } from "../../src/mcp/tools.ts";
 import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
 import { MCP_URL, postRpc, surfaceFor } from "../support/worker-mcp.ts";
@@ -47,9 +47,9 @@ function everything(): Map<string, Asked> {
       params: (id) => ({ method: "tools/call", params: { name, arguments: TOOL_ARGUMENTS[name]?.(id) } }),
     });
   }
-  for (const { name, template, operations } of resources) {
+  for (const { name, template, actions } of resources) {
     asked.set(`resource ${name}`, {
-      scopes: scopesOf(operations),
+      scopes: scopesOf(actions),
       isAboutSession: true,
       params: (id) => ({
         method: "resources/read",
@@ -57,9 +57,9 @@ function everything(): Map<string, Asked> {
       }),
     });
   }
-  for (const { name, operations } of prompts) {
+  for (const { name, actions } of prompts) {
     asked.set(`prompt ${name}`, {
-      scopes: scopesOf(operations),
+      scopes: scopesOf(actions),
       isAboutSession: true,
       params: (sessionId) => ({ method: "prompts/get", params: { name, arguments: { sessionId } } }),
     });

@@ -3,10 +3,10 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { ThreadkeepError } from "../../api/errors.ts";
+import { scopesOf } from "../../api/requests.ts";
 import { answerSession, type ChatDesk } from "../../usecases/answer.ts";
 import type { RequestContext } from "../../usecases/request-context.ts";
 import { createSignInLink, type SignInOffice } from "../../usecases/sign-in.ts";
-import { specOf } from "../../usecases/use-case.ts";
 import type { HttpEnv } from "../env.ts";
 import { readJsonBody } from "../json-body.ts";
 import { liveLinesAnswer } from "../json-lines.ts";
@@ -58,8 +58,7 @@ export function mountInspector(
     const { kind, tenant, owner, scopes, expiresAt } = callOf(c).principal;
     const until = expiresAt === undefined ? null : new Date(expiresAt).toISOString();
     // Who may not ask it need not know which there is.
-    const model =
-      chat.model !== null && specOf(answerSession)?.scopes.every((scope) => scopes.includes(scope)) === true;
+    const model = chat.model !== null && scopesOf(["answerSession"]).every((scope) => scopes.includes(scope));
     return c.json({ kind, tenant, owner, scopes, expiresAt: until, model: model ? chat.model?.name : null });
   });
 

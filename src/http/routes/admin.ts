@@ -26,7 +26,6 @@ const createTenantRoute = defineRoute({
   path: "/v1/admin/tenants",
   operationId: "createTenant",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Create a tenant",
   description:
     "Idempotent: a tenant that exists is answered with 200 as it is, its settings unchanged. With a `jurisdiction` its sessions and their directory run and stay there; this is fixed now, and another one later is refused. PostgreSQL lies where you put it.",
@@ -47,7 +46,6 @@ const listTenantsRoute = defineRoute({
   path: "/v1/admin/tenants",
   operationId: "listTenants",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "List the tenants",
   description:
     "Those that were created, by name. A tenant that only the deployment's own key speaks for is none of them.",
@@ -66,7 +64,6 @@ const readTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "readTenant",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Read what a tenant sets for its sessions",
   description: "A tenant that never set anything has `rev` 0, no settings and the defaults in `effective`.",
   request: z.object({ params: tenantParams }),
@@ -82,7 +79,6 @@ const updateTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "updateTenant",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Replace a tenant's settings, or pause its summaries",
   description:
     "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's, but those of its user only where they are tighter; `limits` no session can change. `usersMay` opens to users, and to holders of tickets, what is else a back end's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
@@ -99,7 +95,6 @@ const readSpendingRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}/spending",
   operationId: "readSpending",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Read what models took, day by day",
   description:
     "For all sessions of the tenant, by days in UTC: tokens in and out, and what they cost as far as prices are set. It is kept for 400 days and told for a month at a time.",
@@ -123,7 +118,6 @@ const listUsersRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}/users",
   operationId: "listUsers",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "List the users who have sessions",
   description:
     "Those who came last first; a user is on the list some moments after their first session, and off it with their last. Names stand in no index, so that a page ends where enough were read for it, with `hasMore`, though it has few or none.",

@@ -7,7 +7,6 @@ const list = defineRoute({
   method: "get",
   path: "/v1/admin/alerts",
   operationId: "listAlerts",
-  scopes: ["admin"],
   tag: "Operations",
   summary: "List the alerts that stand",
   description:

@@ -9,7 +9,6 @@ const read = defineRoute({
   method: "get",
   path: "/v1/admin/audit",
   operationId: "readAudit",
-  scopes: ["ops"],
   tag: "Operations",
   summary: "Read who did what to which session",
   description:

@@ -36,7 +36,6 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}/context",
   operationId: "readContext",
   tag: "Context",
-  scopes: ["memory:read"],
   summary: "Get the context for the next prompt",
   description: `${DESCRIPTION} ${FORMATS} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
   request: z.object({
@@ -65,8 +64,8 @@ const request = defineRoute({
   method: "post",
   path: "/v1/sessions/{sessionId}/context",
   operationId: "requestContext",
+  action: "readContext",
   tag: "Context",
-  scopes: ["memory:read"],
   summary: "Get the context, with the request in a body",
   description: `${DESCRIPTION} The same as GET; it changes nothing.`,
   request: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),

@@ -18,7 +18,6 @@ const list = defineRoute({
   path: "/v1/admin/jobs",
   operationId: "listFailedJobs",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "List the jobs that fail",
   description:
     "Background work that failed three times or gave up, the last to fail first, with its first error and its last. It names sessions and never their content. A job that goes well leaves the list by itself. At most 10,000 are listed; each session knows its own.",
@@ -39,7 +38,6 @@ const retryOne = defineRoute({
   path: "/v1/admin/jobs/{jobId}/retry",
   operationId: "retryFailedJob",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Try a failed job again",
   description:
     "Its session sends it at once, whatever pause it was in; a summary that was given up is pending again. It leaves the list, and comes back if it fails again. Sent twice it changes nothing more, and is told that there is no such job.",
@@ -57,7 +55,6 @@ const retryMany = defineRoute({
   path: "/v1/admin/jobs/retry",
   operationId: "retryFailedJobs",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Try failed jobs again, by filter",
   description:
     "One page of those that the filter meets, the last to fail first; without a filter, of all. While `hasMore` is true, send the same again with `nextCursor`. What cannot be retried stays on the list and is named in `left`.",
@@ -74,7 +71,6 @@ const drop = defineRoute({
   path: "/v1/admin/jobs/{jobId}",
   operationId: "dropFailedJob",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Give a failed job up",
   description:
     "Of a summary that goes on from the last one: the messages stay word for word, and the session schedules it again when it goes on after an hour, or when somebody asks. A job that nobody here understands leaves the list alone. What erases, archives or is otherwise promised cannot be dropped: the answer says what to do instead. The reason is kept in the audit.",

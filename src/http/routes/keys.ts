@@ -10,7 +10,6 @@ const create = defineRoute({
   path: "/v1/admin/tenants/{tenant}/keys",
   operationId: "createKey",
   tag: "Keys",
-  scopes: ["admin"],
   summary: "Create a key",
   description:
     "The answer holds the key, and nothing else ever does: what is kept is a keyed hash. A request that is sent again makes another key; revoke the one that was lost. A new key is good at once, everywhere within a second.",
@@ -27,7 +26,6 @@ const list = defineRoute({
   path: "/v1/admin/tenants/{tenant}/keys",
   operationId: "listKeys",
   tag: "Keys",
-  scopes: ["admin"],
   summary: "List a tenant's keys",
   description: "Newest first, those that expired or were revoked among them. No answer holds a key or its hash.",
   request: z.object({
@@ -46,7 +44,6 @@ const rotate = defineRoute({
   path: "/v1/admin/tenants/{tenant}/keys/{keyId}/rotate",
   operationId: "rotateKey",
   tag: "Keys",
-  scopes: ["admin"],
   summary: "Put a new key in the place of another",
   description:
     "The new key has the name, the scopes and the lifetime of the old one, which stays good beside it for `graceSeconds`, a day by default: change over meanwhile. A key has one successor: asked again, it is refused with the successor's id in `rotatedTo`.",
@@ -63,7 +60,6 @@ const revoke = defineRoute({
   path: "/v1/admin/tenants/{tenant}/keys/{keyId}",
   operationId: "revokeKey",
   tag: "Keys",
-  scopes: ["admin"],
   summary: "Revoke a key",
   description:
     "It stops within a minute everywhere, and cannot be brought back. Revoked again it is answered as it is. An isolate that cannot reach the tenant's object meanwhile goes by what it knew for up to 10 minutes.",

@@ -16,7 +16,6 @@ const live = defineRoute({
   path: "/v1/sessions/{sessionId}/live",
   operationId: "followSession",
   tag: "Live",
-  scopes: ["memory:read"],
   summary: "Follow a session: WebSocket, or server-sent events",
   description:
     "With `Upgrade: websocket` a WebSocket, with `Accept: text/event-stream` server-sent events; the same events in the same order. First comes `hello`, then each event with a `rev` that rises by one. Connect with the last `rev` in `since` (an event stream may send it as `Last-Event-ID`), and nothing is missed or repeated, through reconnects, restarts and deploys; `since=0` begins at the first message, and without it the feed begins now. What is too old, or of an earlier session of this id, is answered with `reset: true`: read the session anew and go on from there. An event tells what its message says now, so what was erased does not come back. On a WebSocket a client sends frames (`LiveClientFrame`): `append` and `context` are answered with their `id`, and `ack` says up to which `rev` it has taken events in; past 256 events or 1 MiB that are not acknowledged the feed pauses, and it goes on from the log with the next `ack`. The text `ping` is answered `pong`. Frames count with the requests of whoever sends them (`rate_limited`), but for an `ack` that says something new; they are served in the order in which they come. A faulty frame is answered with an `error`; the socket is closed with 1003 for binary frames, 1008 for ten faulty ones or ones too many in a row or more than 100 a second, 1009 for one over 1 MiB, 4401 when its credentials are good no more or an hour old (connect again with `since`), 4403 for the tenth frame that its sender may not send, 4404 when the session is erased and 4410 when it has expired. A session has at most 100 open sockets, event streams included.",
@@ -82,7 +81,6 @@ const ticket = defineRoute({
   path: "/v1/sessions/{sessionId}/tickets",
   operationId: "issueTicket",
   tag: "Live",
-  scopes: ["memory:read"],
   summary: "Issue a ticket for the live feed",
   description:
     "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for. It reads; asked for with `memory:write` it appends as well, no more than you may do, and no more than a user may, whoever you are: messages of the role `user`. Your back end asks for it and hands it to the page.",

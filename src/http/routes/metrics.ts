@@ -8,7 +8,6 @@ const read = defineRoute({
   path: "/metrics",
   operationId: "readMetrics",
   tag: "Operations",
-  scopes: ["ops"],
   summary: "Read how things stand now",
   description:
     "As OpenMetrics text: what failed and has not recovered, what waits in the queues, and how the runs of operations ended. What is out of reach is left out, and `threadkeep_part_up` says so. With an admin key of all; a key of a tenant with the scope `ops` reads what is about its own tenant.",

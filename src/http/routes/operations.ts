@@ -12,7 +12,6 @@ const start = defineRoute({
   path: "/v1/admin/operations",
   operationId: "startOperation",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Have something done to many sessions",
   description:
     "In the background, by a Workflow: each session of a session, a user, a tenant or the whole deployment is come to, at most `sliceSize` in a step. A step that fails is made again; a run outlives restarts and deploys. With `dryRun` it tells what it would do. With an `id` of your own the request may be repeated: it is answered with 200 and begun once. The same is started by `wrangler workflows trigger threadkeep-operations '{\"op\": …}'` and by `npm run ops`.",
@@ -33,7 +32,6 @@ const list = defineRoute({
   path: "/v1/admin/operations",
   operationId: "listOperations",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "List the operations",
   description: "The newest first, however they were started: the last thousand.",
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
@@ -51,7 +49,6 @@ const read = defineRoute({
   path: "/v1/admin/operations/{runId}",
   operationId: "readOperation",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Read how far an operation is",
   description: "With its report so far: what became of how many sessions, and the first that something was wrong with.",
   request: z.object({ params: operationParams }),
@@ -67,7 +64,6 @@ const cancel = defineRoute({
   path: "/v1/admin/operations/{runId}",
   operationId: "cancelOperation",
   tag: "Operations",
-  scopes: ["admin"],
   summary: "Cancel an operation",
   description:
     "No further step is begun; one that runs is finished, and what was done stays done. A run that is over stays as it is. Repeated it changes nothing.",

@@ -11,7 +11,6 @@ const searchMessages = defineRoute({
   path: "/v1/sessions/{sessionId}/search",
   operationId: "searchSession",
   tag: "Search",
-  scopes: ["memory:read"],
   summary: "Find the messages that matter to a query",
   description:
     "Full text, best first, in any language. Rare words, names, dates and neighbouring turns count. The index is built on first use and catches up with each search, in slices: compare `indexedThroughSeq` with `headSeq`, and ask again where it lags. An append never waits for it. Of large messages come as many as have 4 MiB together, the best first, and `hasMore` says that there are others.",
@@ -28,7 +27,6 @@ const searchMemories = defineRoute({
   path: "/v1/search",
   operationId: "searchMemory",
   tag: "Search",
-  scopes: ["memory:read"],
   summary: "Find what your sessions remember",
   description:
     "The items of the summaries of all your sessions, found by any of the query's words, the rarer the better. It is found in PostgreSQL: what a session learned appears once it is archived, moments after it was summarized. Each hit is checked with its session before it is given out, so what was erased or changed is left out at once. Sessions that expired are searched, too. English words are found in their other forms, accents make no difference, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese are found without spaces. While PostgreSQL is away it answers 503, and nothing else does.",

@@ -27,7 +27,6 @@ const create = defineRoute({
   path: "/v1/sessions",
   operationId: "createSession",
   tag: "Sessions",
-  scopes: ["memory:write"],
   summary: "Create a session",
   description:
     "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too. With a user's token `settings` may only be tighter than what the tenant's sessions have (`setting_not_allowed`), and a user has and creates so many sessions at most (`too_many_sessions`, `quota_exceeded`).",
@@ -55,7 +54,6 @@ const fork = defineRoute({
   path: "/v1/sessions/{sessionId}/fork",
   operationId: "forkSession",
   tag: "Sessions",
-  scopes: ["memory:read", "memory:write"],
   summary: "Make a new session of the log up to a message",
   description:
     "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; its active branch is the one that ends with that message, by default the head of the active branch. From there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded, and with a user's token for the user's day: what there is no room for is refused before anything is copied.",
@@ -86,7 +84,6 @@ const list = defineRoute({
   path: "/v1/sessions",
   operationId: "listSessions",
   tag: "Sessions",
-  scopes: ["memory:read"],
   summary: "List sessions, newest first",
   description:
     "The sessions of the caller, or of the user named in `Threadkeep-User`. Each `metadata.KEY=VALUE` keeps those whose metadata has that text under that key.",
@@ -117,7 +114,6 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "readSession",
   tag: "Sessions",
-  scopes: ["memory:read"],
   summary: "Read a session's state and counters",
   description:
     "A session that is someone else's is answered as one that does not exist. `settings` has every default filled in.",
@@ -134,7 +130,6 @@ const update = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "updateSession",
   tag: "Sessions",
-  scopes: ["memory:write"],
   summary: "Replace a session's metadata or settings",
   description:
     "What is left out stays as it is; what is given replaces the whole of it. Settings of a user's token stand beside those of the back end and hold where they are tighter: a user may lower `maxTokens`, `keepRecentTokens`, `summaryMaxTokens`, `summarizerTokensPerDay` and `expireAfterIdleSeconds`, and leaves the others as they are (`setting_not_allowed`), unless its tenant opens more. Settings of a back end replace both.",
@@ -153,7 +148,6 @@ const erase = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "eraseSession",
   tag: "Sessions",
-  scopes: ["memory:erase"],
   summary: "Erase a session",
   description:
     "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once. Forks lose the messages that they took along, and continuations what was carried over; what was said in them since stays.",
@@ -170,7 +164,6 @@ const branch = defineRoute({
   path: "/v1/sessions/{sessionId}/branch",
   operationId: "switchBranch",
   tag: "Sessions",
-  scopes: ["memory:write"],
   summary: "Make another branch the active one",
   description:
     "A session is one log with an active branch: what leads to its `headSeq`. A message that is appended with `afterSeq` begins another, as an edited question or an answer made anew does; what stood behind the message that it follows is then off the branch: still there and readable, and in no prompt, search or summary. This goes back to such a branch, or to any message. The summary that was made of it comes back with it, and no model is asked for that; work under way for the branch that is left comes to nothing. What is appended next follows `headSeq`. `siblings` of the messages say where each alternative leads. Repeated it changes nothing. With a user's token it counts for the user's day like a message, and leaves no instruction of a system or a developer behind (`role_not_allowed`), unless its tenant opens that.",

@@ -25,7 +25,6 @@ const summarize = defineRoute({
   path: "/v1/sessions/{sessionId}/summarize",
   operationId: "summarizeSession",
   tag: "Summaries",
-  scopes: ["memory:write"],
   summary: "Summarize by hand",
   description:
     "Asks for a new summary of all but the recent messages, in the background. With `waitMs` the answer waits that long for it; `summary` is null if it is not there yet. Then read the session until `summaryPending` is false.",
@@ -50,7 +49,6 @@ const list = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries",
   operationId: "listSummaries",
   tag: "Summaries",
-  scopes: ["memory:read"],
   summary: "List the versions of the summary, newest first",
   description:
     "Each version says which messages it covers, what made it and, but to users, what that took. A page of large versions ends early, with `hasMore`.",
@@ -75,7 +73,6 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}",
   operationId: "readSummary",
   tag: "Summaries",
-  scopes: ["memory:read"],
   summary: "Read one version of the summary",
   description:
     "With `expand=sources` the messages that its items cite come along, in order: up to 1,000 of them, and 4 MiB. `hasMoreSources` says that there are others; the items name their seqs.",
@@ -102,7 +99,6 @@ const compare = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}/diff",
   operationId: "compareSummaries",
   tag: "Summaries",
-  scopes: ["memory:read"],
   summary: "Compare two versions of the summary",
   description:
     "What became of each item: kept, reworded, dropped or added. An item counts as reworded if it says much the same of the same messages.",
@@ -131,7 +127,6 @@ const restore = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}/restore",
   operationId: "restoreSummary",
   tag: "Summaries",
-  scopes: ["memory:write"],
   summary: "Restore an earlier version of the summary",
   description:
     "Makes an earlier version the summary that prompts get, and that the next one goes on from. It comes back as a new version, which the answer tells, and no model is asked for that. The versions after it are deleted for good, those of other branches too: compare them first (`…/diff`). The messages that only they covered count as never summarized: they stand word for word in prompts again, as far as these have room, and a new summary is made of them once it is due. A summary that is being made meanwhile begins again from the restored one. A version that rests on what was edited or erased since cannot be restored (`summary_not_restorable`); it is replaced by a new one shortly after. Repeating the request changes nothing until another version follows. With a user's token it counts for the user's day like a message, with what models are to read again.",
@@ -156,7 +151,6 @@ const losses = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}/losses",
   operationId: "listLosses",
   tag: "Summaries",
-  scopes: ["memory:read"],
   summary: "List what a version of the summary lost",
   description:
     "The messages of users that the version covers, and their numbers, names and standing wishes that none of its items says. Words are compared, not meanings: what an item says in other words is listed as well, and the messages themselves stay in the session, where search finds them. Reading ends a page early, with `hasMore`.",

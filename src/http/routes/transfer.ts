@@ -19,7 +19,6 @@ const exportRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/export",
   operationId: "exportSession",
   tag: "Transfer",
-  scopes: ["memory:read"],
   summary: "Export a session as JSON Lines",
   description:
     "Streamed, one object a line: the session, its messages in order, the versions of its summary, their items, and an end that counts them. A file whose end says `complete: false` was overtaken by an edit: export again. Erased messages are there as tombstones.",
@@ -38,7 +37,6 @@ const importRoute = defineRoute({
   path: "/v1/import",
   operationId: "importSession",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "Make a session of an export",
   description:
     "Takes what an export gives, streamed, up to 100 MB: a larger file goes in parts, which begin with `POST /v1/sessions/{sessionId}/imports`. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Its messages count for the day of all the tenant's sessions together, if that is bounded: a file that it has no room for is refused. A summary is no larger than the service makes them, its `summarizer` begins with `import:`, and an item stands only if the messages that it cites bear it out: those of the file, or, where it names another session, those of that session, if it is here. The rest is left out, and counted in `droppedItems`: messages that it alone told of are named as omitted until a new summary, which is pending, tells of them; of a summary of which nothing stands, none is left. Exported again it gives the same bytes, but for such items. A user's token imports what it might have appended: messages of the role `user`, and no summaries, with settings that are no looser than the tenant's.",
@@ -64,7 +62,6 @@ const beginRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports",
   operationId: "beginImport",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "Begin an import in parts",
   description:
     "For a file of any length, and for a connection that breaks. Takes the file's first line; the others follow with `POST …/lines`, as many at a time as you like, and `POST …/complete` ends it. Until then no list has the session, its state is `copying`, and its id is taken. Repeated with the same `id` it tells where the import stands, also once it is complete: go on after `throughLine`. An import that no line comes for within a day is given up, and leaves nothing. The same rules hold as for a file that is sent at once.",
@@ -81,7 +78,6 @@ const linesRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}/lines",
   operationId: "addImportLines",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "Send lines of an import",
   description:
     "The lines of the file after `afterLine`, streamed, up to 100 MB. They are saved as they come: if the connection breaks, or a line is refused, those before it may be in. Lines that are in already are passed over, so that a part may be sent again, or from its middle; where lines are missing before these, nothing is saved (`import_gap`, with `throughLine`). The last line of all is the file's end, which counts the others.",
@@ -111,7 +107,6 @@ const readRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}",
   operationId: "readImport",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "Read how far an import is",
   description:
     "After a lost answer: go on with the line after `throughLine`. Of one that is complete it tells what came in.",
@@ -128,7 +123,6 @@ const completeRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}/complete",
   operationId: "completeImport",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "End an import in parts",
   description:
     "Checks that all that the file's end counts is in, and that the tenant's day has room for it; from here on the session is there, whole. Refused, the import stays open: lines may follow, or the day may pass. Repeated it tells the same.",
@@ -145,7 +139,6 @@ const abandonRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}",
   operationId: "abandonImport",
   tag: "Transfer",
-  scopes: ["memory:write"],
   summary: "Give an import up",
   description:
     "Nothing of it is left, and the session's id is free again. One that is complete is a session, and is erased as such.",

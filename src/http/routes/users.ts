@@ -8,7 +8,6 @@ const exportRoute = defineRoute({
   method: "get",
   path: "/v1/users/{userId}",
   operationId: "exportUser",
-  scopes: ["memory:read"],
   tag: "Users",
   summary: "Export all that is known of a user, as JSON Lines",
   description:
@@ -27,7 +26,6 @@ const erase = defineRoute({
   method: "delete",
   path: "/v1/users/{userId}",
   operationId: "eraseUser",
-  scopes: ["memory:erase"],
   tag: "Users",
   summary: "Erase a user everywhere",
   description:
@@ -44,7 +42,6 @@ const readErasure = defineRoute({
   method: "get",
   path: "/v1/users/{userId}/erasure",
   operationId: "readUserErasure",
-  scopes: ["memory:erase"],
   tag: "Users",
   summary: "Read how far the erasure of a user is",
   description: "With what the last look at every place found. About four days after its end it is forgotten itself.",

@@ -22,7 +22,7 @@ export const appendMessagesTool = defineTool({
   description:
     "Writes messages to the end of a session, in order, and creates the session with the first. Call it after each turn: the user's words with role user, yours with role assistant, what a tool gave with role tool. Write them word for word; summaries are made by themselves. An edited question, or an answer made anew, names in afterSeq the message before the one that it replaces: what stood behind is then off the branch. Give each message an id of your own (turn-7), and repeating the call stores nothing twice.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  operations: [appendMessages],
+  actions: ["appendMessages"],
   input: z.strictObject({ sessionId: sessionArgument, messages, expectedHeadSeq }),
   shownInput: z.strictObject({
     sessionId: sessionArgument,

@@ -11,7 +11,7 @@ export const forkSessionTool = defineTool({
   description:
     "Makes a new session of another one's messages, all of them or up to a place, and leaves the other as it is. Call it to try another way from a point of the conversation on: append to the new session from then on.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  operations: [forkSession],
+  actions: ["forkSession"],
   input: z.strictObject({
     sessionId: sessionArgument,
     throughSeq,

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { contextRequestSchema, omittedSchema } from "../../api/context.ts";
-import { readContextJson } from "../../usecases/context.ts";
 import { readContextText } from "../context-text.ts";
 import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
 
@@ -10,7 +9,7 @@ export const getContextTool = defineTool({
   description:
     "Gives what a session is about, within a budget: a summary of its older messages, older messages that matter to the question, and the newest word for word. Call it when you begin or resume a conversation, before you answer anything that leans on what was said before. Ask with query for what you are about to answer. It says what it leaves out, and how to get that.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-  operations: [readContextJson],
+  actions: ["readContext"],
   input: z.strictObject({
     sessionId: sessionArgument,
     maxTokens: budgetArgument,

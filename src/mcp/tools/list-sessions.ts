@@ -15,7 +15,7 @@ export const listSessionsTool = defineTool({
   description:
     "Lists your sessions, newest first, with when each was created and its metadata. Call it when the user speaks of an earlier conversation and you do not know its id. To find a session by what was said in it, use search_memory.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-  operations: [listSessions],
+  actions: ["listSessions"],
   input: z.strictObject({
     limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_SESSIONS).describe("Sessions at most"),
     cursor: safeText.min(1).max(MAX_CURSOR_LENGTH).optional().describe("nextCursor of the call before, to go on"),

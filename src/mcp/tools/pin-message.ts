@@ -9,7 +9,7 @@ export const pinMessageTool = defineTool({
   description:
     "Keeps a message in each context word for word; pinned false takes that back. For what must always be remembered. Pin little: it takes room from the rest.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  operations: [editMessage],
+  actions: ["editMessage"],
   input: z.strictObject({
     sessionId: sessionArgument,
     messageId: idText,

@@ -13,7 +13,7 @@ export const readMessagesTool = defineTool({
   description:
     "Gives messages of a session word for word, oldest first, from a place on: those that a summary cites, that search_memory found, or that get_context left out. A long message comes in pieces; next says where to go on.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-  operations: [listMessages],
+  actions: ["listMessages"],
   input: z.strictObject({
     sessionId: sessionArgument,
     afterSeq: z

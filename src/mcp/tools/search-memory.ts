@@ -32,7 +32,7 @@ export const searchMemoryTool = defineTool({
   description:
     "Finds what was said about something, best first. With sessionId it looks through the messages of that session; without, through the facts, preferences, decisions, tasks and events that the summaries of all your sessions hold. Call it for questions such as what was decided about X, or in which conversation was Y. Query with the words that were likely used: names, files, numbers. What was said last is in no summary yet: give the sessionId.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-  operations: [searchMemory, searchSessionJson],
+  actions: ["searchMemory", "searchSession"],
   input: z.strictObject({
     query: memorySearchRequestSchema.shape.query,
     sessionId: sessionIdSchema.optional().describe("Look in the messages of this session alone"),

@@ -21,7 +21,7 @@ export const summarizeSessionTool = defineTool({
   description:
     "Makes a new summary of a session now, waits for it and gives it: facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on. Summaries are made by themselves as a session grows; call this when the user wants one now, or before a conversation is left. Giving up waiting stops nothing.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  operations: [readSession, summarizeByHand, listSummaries],
+  actions: ["readSession", "summarizeSession", "listSummaries"],
   input: z.strictObject({
     sessionId: sessionArgument,
     waitSeconds: z

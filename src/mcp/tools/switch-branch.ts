@@ -11,7 +11,7 @@ export const switchBranchTool = defineTool({
   description:
     "Makes the branch that ends with headSeq the active one. A session branches where a message is appended with afterSeq; what stood behind is in no context, search or summary. Call it when the user wants that back; read_messages with branch all tells what there is.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  operations: [switchBranch],
+  actions: ["switchBranch"],
   input: z.strictObject({
     sessionId: sessionArgument,
     headSeq: headSeq.describe("Place of the last message of the branch that is wanted"),
