@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { projectRoot } from "../scripts/dev/paths.ts";
-import { codeBlocks, type CodeBlock, findBrokenLinks, moduleOf } from "./check/documents.ts";
+import { codeBlocks, type CodeBlock, findBrokenLinks, findStaleNames, moduleOf } from "./check/documents.ts";
 import { ONE_CHECKER } from "./check/steps.ts";
 
 /** Where people look: everything else with this ending is a dependency's, or made by a program. */
@@ -25,13 +25,22 @@ const unlisted = [...documents.keys()]
   .filter((file) => path.posix.dirname(file) === path.posix.dirname(INDEX) && file !== INDEX)
   .filter((file) => !documents.get(INDEX)?.includes(`(${path.posix.basename(file)})`))
   .map((file) => `${INDEX} does not list ${path.posix.basename(file)}.`);
-const faults = [...findBrokenLinks(documents, projectRoot), ...unlisted, ...compile(typescript)];
+const read = (file: string): Record<string, Record<string, string>> =>
+  JSON.parse(readFileSync(path.join(projectRoot, file), "utf8"));
+const names = {
+  scripts: new Set(Object.keys(read("package.json")["scripts"] ?? {})),
+  programs: new Set(Object.values(read("scripts/program/programs.json")).flatMap((group) => Object.keys(group))),
+};
+// A changelog names what there was.
+const current = new Map([...documents].filter(([file]) => file !== "CHANGELOG.md"));
+const stale = findStaleNames(current, projectRoot, names);
+const faults = [...findBrokenLinks(documents, projectRoot), ...stale, ...unlisted, ...compile(typescript)];
 
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) console.error(`\n${faults.length} faults in the documents.`);
 else
   console.log(
-    `The links of ${documents.size} documents lead somewhere, and ${typescript.length} blocks of code compile.`,
+    `The links, paths and commands of ${documents.size} documents lead somewhere, and ${typescript.length} blocks of code compile.`,
   );
 process.exitCode = faults.length > 0 ? 1 : 0;
 

@@ -57,6 +57,43 @@ export function findBrokenLinks(documents: Documents, root: string): string[] {
   return faults;
 }
 
+/** What documents call: the scripts of package.json, and the programs of `scripts/program/programs.json`. */
+export interface Programs {
+  readonly scripts: ReadonlySet<string>;
+  readonly programs: ReadonlySet<string>;
+}
+
+/** Commands and paths that lead to nothing, and JSON that is none, as sentences. */
+export function findStaleNames(documents: Documents, root: string, { scripts, programs }: Programs): string[] {
+  const faults: string[] = [];
+  for (const [file, text] of documents) {
+    for (const [, name = ""] of text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)) {
+      if (!scripts.has(name)) faults.push(`${file} says npm run ${name}, and package.json has no such script.`);
+    }
+    for (const [, name = ""] of text.matchAll(/\bscripts\/run\.mjs ([a-z][\w-]*)/g)) {
+      if (!programs.has(name)) faults.push(`${file} says scripts/run.mjs ${name}, and there is no such program.`);
+    }
+    for (const [, named = ""] of text.matchAll(
+      /`((?:src|client|inspector|scripts|simulation|test|tools|docs)\/[\w./-]+)`/g,
+    )) {
+      if (!existsSync(path.join(root, named))) faults.push(`${file} names ${named}, and there is no such file.`);
+    }
+    for (const { language, line, code } of codeBlocks(file, text)) {
+      if (language === "json" && !isJson(code)) faults.push(`The block at ${file}:${line} is no JSON.`);
+    }
+  }
+  return faults;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function linksOf(text: string): string[] {
   const links = withoutCode(text).matchAll(/\]\((?<target>[^)\s]+)(?:\s+"[^"]*")?\)/g);
   return Array.from(links, ({ groups }) => groups?.["target"] ?? "").filter((target) => !/^[a-z]+:/.test(target));
