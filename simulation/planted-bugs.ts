@@ -65,12 +65,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/object.ts",
-      replace: `    const begun = creation?.ref ?? wouldBe ?? null;`,
+      replace: "    const appended = this.#calls.answer(",
       by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const seen = this.shell.findUnerased() === null ? [] : this.shell.store.messages.earlier(ids);
+    const before = this.#calls.unit();
+    const seen = before.findUnerased() === null ? [] : before.store.messages.earlier(ids);
     await Promise.resolve();
-    this.shell.store.messages.earlier = () => seen;
-    const begun = creation?.ref ?? wouldBe ?? null;`,
+    before.store.messages.earlier = () => seen;
+    const appended = this.#calls.answer(`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
@@ -88,9 +89,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "owed-work-cleared-when-queued": [
     {
-      file: "session/session-work.ts",
+      file: "session/outbox/alarm.ts",
       replace: "await queue.send(message);",
-      by: "await queue.send(message);\n          this.shell.store.jobs.delete(message.jobId);",
+      by: "await queue.send(message);\n    calls.changeIfLeft(({ store }) => store.jobs.delete(message.jobId));",
     },
   ],
   "stale-archive-write": [
@@ -103,8 +104,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "change-of-an-archived-message-not-sent": [
     {
       file: "session/erase/erase.ts",
-      replace: "scheduleArchive(store, session, newId, now, isCovered, seqs);",
-      by: "scheduleArchive(store, session, newId, now, isCovered);",
+      replace: "scheduleArchive(unit, isCovered, seqs);",
+      by: "scheduleArchive(unit, isCovered);",
     },
   ],
   "version-not-purged-after-an-erase": [
@@ -115,7 +116,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   "epoch-reused": [
-    { file: "session/session-shell.ts", replace: "epoch: newId(),", by: "epoch: creation.ref.session," },
+    { file: "session/log/epoch.ts", replace: "epoch: unit.newId(),", by: "epoch: creation.ref.session," },
   ],
   "omitted-off-by-one": [
     {
@@ -128,25 +129,38 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   // The alarm is set again after what can fail, and not before it.
   "alarm-not-armed-after-a-throw": [
     {
-      file: "session/session-work.ts",
-      replace: "      this.shell.arm();\n      return taken;",
-      by: "      return taken;",
+      file: "session/transactions.ts",
+      replace: "  rings(): void {\n    this.#alarmAt = undefined;\n  }",
+      by: `  rings(): void {
+    this.#alarmAt = Number.NEGATIVE_INFINITY;
+  }
+  sent(): void {
+    this.#alarmAt = undefined;
+    this.changeIfLeft(() => undefined);
+  }
+  failed(): void {
+    if (this.#alarmAt === Number.NEGATIVE_INFINITY) this.#alarmAt = null;
+  }`,
     },
     {
-      file: "session/session-work.ts",
-      replace: `          this.shell.transactIfLeft(() => {
-            noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
-            this.shell.arm();
-          });
-        }
-      }),
-    ]);`,
-      by: `          noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
-          return;
-        }
-        this.shell.arm();
-      }),
-    ]);`,
+      file: "session/transactions.ts",
+      replace: "set === null || set <= unit.now ||",
+      by: "set === null || (set <= unit.now && set !== Number.NEGATIVE_INFINITY) ||",
+    },
+    {
+      file: "session/outbox/alarm.ts",
+      replace: "  await lateWork.note(queues.OPERATIONS, late);",
+      by: "  await lateWork.note(queues.OPERATIONS, late);\n  if (jobs.length === 0) calls.sent();",
+    },
+    {
+      file: "session/outbox/alarm.ts",
+      replace: "await queue.send(message);",
+      by: "await queue.send(message);\n    calls.sent();",
+    },
+    {
+      file: "session/outbox/alarm.ts",
+      replace: "    calls.changeIfLeft((unit) => noteNotSent(unit, message.jobId, Math.random()));",
+      by: "    calls.failed();",
     },
   ],
   "retry-after-an-edit-taken-for-a-conflict": [
@@ -159,7 +173,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "erasures-not-told-to-copies": [
     {
       file: "session/copies/lineage.ts",
-      replace: "store.lineage.scheduleEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.epoch);",
+      replace: "store.lineage.scheduleEveryCopy({ source, what, via: through ?? null }, isOfOwn, unit.session.epoch);",
       by: "void what;",
     },
   ],
@@ -176,7 +190,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "expires-though-somebody-spoke": [
     {
       file: "session/outbox/idle-schedule.ts",
-      replace: "if (expiry === null || expiry > now) return",
+      replace: "if (expiry === null || expiry > unit.now) return",
       by: "if (expiry === null) return",
     },
   ],
@@ -230,10 +244,10 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "spent-is-summed-from-versions": [
     {
       file: "session/summary/run.ts",
-      replace: "store.spent.on(startOfDay(now)).summarizerTokens >= budget;",
-      by: `store.summaries
-      .after(0)
-      .filter(({ createdAt }) => createdAt >= startOfDay(now))
+      replace: "unit.store.spent.on(startOfDay(unit.now)).summarizerTokens >= budget;",
+      by: `unit.store.summaries
+      .between(0, Number.MAX_SAFE_INTEGER, 1_000)
+      .filter(({ createdAt }) => createdAt >= startOfDay(unit.now))
       .reduce((sum, { usage }) => sum + (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0), 0) >= budget;`,
     },
   ],
@@ -254,12 +268,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-copy-confirms-what-it-has-heard": [
     {
       file: "session/erase/erase.ts",
-      replace: "isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));",
+      replace: "isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));",
       by: "",
     },
     {
       file: "session/erase/erase.ts",
-      replace: "isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);",
+      replace: "isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);",
       by: "",
     },
   ],
@@ -328,24 +342,28 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-version-is-restored-that-rests-on-what-is-erased": [
     {
       file: "session/summary/restore.ts",
-      replace: "if (version > lastSoundVersion(store)) return UNSOUND;",
+      replace: "if (version > lastSoundVersion(unit)) return UNSOUND;",
       by: "",
     },
   ],
   "versions-after-a-restored-one-stay": [
-    { file: "session/summary/run.ts", replace: "  store.summaries.deleteVersionsAfter(earlier.version);\n", by: "" },
+    {
+      file: "session/summary/run.ts",
+      replace: "  unit.store.summaries.deleteVersionsAfter(earlier.version);\n",
+      by: "",
+    },
   ],
   "the-directory-is-owed-no-metadata": [
     {
-      file: "session/object.ts",
-      replace: "if (patch.metadata !== undefined) scheduleListing(this.shell.store, updated, newId, now);",
+      file: "session/log/settings-for-client.ts",
+      replace: "if (patch.metadata !== undefined) scheduleListing(unit);",
       by: "",
     },
   ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {
       file: "session/erase/erase.ts",
-      replace: `if (!isPending && session.copying?.kind !== "import") return;`,
+      replace: `if (!isPending && unit.session.copying?.kind !== "import") return;`,
       by: "if (!isPending) return;",
     },
   ],

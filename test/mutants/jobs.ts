@@ -18,10 +18,9 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a lease that ends early leaves a late alarm",
-    file: "src/session/session-work.ts",
-    replace:
-      'if (step.next === "call") this.shell.armForLease();\n      else if (this.shell.store.jobs.byId(jobId) === null) {',
-    by: "if (this.shell.store.jobs.byId(jobId) === null) {",
+    file: "src/session/transactions.ts",
+    replace: "if (set === null || set <= unit.now || (at !== null && at < set)) this.#setAlarm(at);",
+    by: "if (set === null || set <= unit.now) this.#setAlarm(at);",
     tests: ["worker/promise-10-healthy"],
   },
   {
