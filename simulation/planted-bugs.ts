@@ -36,7 +36,7 @@ const TUNING: readonly Patch[] = [
     by: "PAUSE_MS = Number.NEGATIVE_INFINITY",
   },
   { file: "lib/retry-policy.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
-  // Operators hear of the first failure, so that there is often something to take off their list.
+  // Operators are told of the first failure, so that there is often something to take off their list.
   { file: "lib/retry-policy.ts", replace: "REPORT_AFTER_FAILURES = 3", by: "REPORT_AFTER_FAILURES = 1" },
   // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
   { file: "api/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
@@ -87,7 +87,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "if (Date.now() < 0) {",
     },
   ],
-  "owed-work-cleared-when-queued": [
+  "a-job-is-deleted-when-it-is-queued": [
     {
       file: "session/outbox/alarm.ts",
       replace: "await queue.send(message);",
@@ -265,7 +265,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "const settled = now;",
     },
   ],
-  "a-copy-confirms-what-it-has-heard": [
+  "a-copy-confirms-what-it-was-told": [
     {
       file: "session/erase/erase.ts",
       replace: "isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));",
@@ -353,7 +353,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "",
     },
   ],
-  "the-directory-is-owed-no-metadata": [
+  "the-directory-is-not-told-of-metadata": [
     {
       file: "session/log/settings-for-client.ts",
       replace: "if (patch.metadata !== undefined) scheduleListing(unit);",
@@ -366,6 +366,73 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       replace: `if (!isPending && unit.session.copying?.kind !== "import") return;`,
       by: "if (!isPending) return;",
     },
+  ],
+  // What a call of a session rests on: the unit of work, its commit, and what the stores remember between calls.
+  "a-unit-goes-on-with-the-session-as-it-was-read": [
+    {
+      file: "session/unit.ts",
+      replace: "if (this.#read?.row !== row) this.#read",
+      by: "if (this.#read === null) this.#read",
+    },
+  ],
+  "a-write-leaves-the-session-as-it-was-read": [
+    {
+      file: "session/store.ts",
+      replace: "    this.#row = undefined;\n    this.changes.isRescheduled = true;\n",
+      by: "    this.changes.isRescheduled = true;\n",
+    },
+  ],
+  "what-was-rolled-back-is-remembered": [
+    {
+      file: "session/transactions.ts",
+      replace: "      changes.clear();\n      unit.store.forget();\n",
+      by: "      changes.clear();\n",
+    },
+  ],
+  "a-vanished-object-remembers-its-session": [
+    {
+      file: "session/transactions.ts",
+      replace: "    this.#alarmAt = null;\n    store.forget();\n",
+      by: "    this.#alarmAt = null;\n",
+    },
+  ],
+  "an-alarm-that-was-rolled-back-is-taken-for-set": [
+    {
+      file: "session/transactions.ts",
+      replace: "      this.#alarmAt = undefined;\n      throw error;",
+      by: "      throw error;",
+    },
+  ],
+  "the-alarm-stands-though-a-job-is-due-sooner": [
+    {
+      file: "session/transactions.ts",
+      replace: "if (set === null || set <= unit.now || (at !== null && at < set)) this",
+      by: "if (set === null || set <= unit.now) this",
+    },
+  ],
+  "the-search-index-keeps-what-is-erased": [
+    {
+      file: "session/transactions.ts",
+      replace: "    if (erased.size > 0) search.remove([...erased]);\n",
+      by: "",
+    },
+  ],
+  "the-search-index-keeps-a-log-that-is-gone": [
+    {
+      file: "session/transactions.ts",
+      replace: "      search.drop();\n      return;",
+      by: "      return;",
+    },
+  ],
+  "a-grant-that-came-with-a-refusal-is-forgotten": [
+    {
+      file: "session/object.ts",
+      replace: "    this.#calls.change((unit) => recordGrant(unit, creation));\n",
+      by: "",
+    },
+  ],
+  "a-page-of-a-file-that-was-rolled-back-is-remembered": [
+    { file: "session/unit.ts", replace: "    this.#whenCommitted.push(body);\n", by: "    body();\n" },
   ],
 };
 

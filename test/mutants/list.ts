@@ -17,6 +17,7 @@ import { SESSION_MUTANTS } from "./session.ts";
 import { SMALL_OBJECT_MUTANTS } from "./small-objects.ts";
 import { SUMMARIZER_MUTANTS } from "./summarizer.ts";
 import { TELEMETRY_MUTANTS } from "./telemetry.ts";
+import { TRANSACTION_MUTANTS } from "./transactions.ts";
 import { USECASE_MUTANTS } from "./usecases.ts";
 
 /** Bugs that tests must notice, a file for each room of the source. `npm run mutants` plants them one at a time. */
@@ -40,4 +41,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SESSION_MUTANTS,
   ...SUMMARIZER_MUTANTS,
   ...TELEMETRY_MUTANTS,
+  ...TRANSACTION_MUTANTS,
 ];
