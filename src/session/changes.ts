@@ -1,23 +1,23 @@
 import type { Seq } from "../api/message.ts";
 
 /**
- * What a transaction changed, as far as its commit has something to do about it: the stores note it as they write, so that no caller has
- * to remember it.
+ * What the current transaction has changed, as far as its commit must act on it. The stores record it when they write,
+ * so no caller has to remember to.
  */
 export class Changes {
-  /** Messages whose words the search index has to read anew. */
+  /** Messages whose text the search index must read again. */
   readonly edited = new Set<Seq>();
-  /** Messages whose words have to leave the search index. */
+  /** Messages that must be removed from the search index. */
   readonly erased = new Set<Seq>();
-  /** The whole log is gone, or so much of it that the search index goes with it. */
+  /** The whole log was deleted, or so much of it that the search index is dropped too. */
   isLogCleared = false;
-  /** Something was said: silence may call for work later than it would have. */
+  /** A message was appended, which restarts the times of silence after which the object has something to do. */
   isAppended = false;
-  /** Something else was written by which the object may have to wake up earlier than its alarm rings. */
+  /** Something else was written that may require the object to wake up earlier than its alarm is set. */
   isRescheduled = false;
-  /** Jobs that are over: whoever waits for them is answered. */
+  /** Jobs that ended: callers that wait for them are answered. */
   readonly endedJobs = new Set<string>();
-  /** All jobs but erasures are over. */
+  /** All jobs except erasures ended. */
   isWiped = false;
 
   clear(): void {

@@ -15,7 +15,7 @@ export { type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
 export type { SummaryStep } from "./summary/index.ts";
 export type { ExportCursor, ExportEnd } from "./copies/index.ts";
 
-/** What others may ask of a session's object. */
+/** The methods of a session's object that code outside of `session` may call. */
 export type SessionObject = Pick<
   ChatSession,
   | "abandonImport"
@@ -92,22 +92,31 @@ export type SessionObject = Pick<
   | "summarize"
   | "summary"
   | "switchBranch"
-  | "ticketLife"
+  | "epochForTicket"
   | "update"
   | "waitForCopies"
   | "vouch"
 >;
 
-/** The only place that names a session's object. */
+/** How code outside of `session` reaches a session's object. */
 export interface SessionClient {
-  /** A stub is dead after an exception that broke it: get a new one for each operation. */
+  /**
+   * Returns a stub. Get a new one for each operation: after an exception that breaks its connection, a stub fails every
+   * call.
+   */
   get(ref: SessionRef): SessionObject;
 }
 
-/** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
+/**
+ * Replaces the runtime's own type of a stub. That one maps the type of every value that is passed, and fails for
+ * recursive types such as JSON values.
+ */
 type SessionStub = DurableObjectStub & SessionObject;
 
-/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+/**
+ * @param place finds the namespace in which a tenant's objects are stored (its jurisdiction); without it, all are in
+ * `namespace`
+ */
 export function createSessionClient(
   namespace: DurableObjectNamespace,
   place?: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace>,
@@ -121,13 +130,13 @@ export function createSessionClient(
   };
 }
 
-/** Stands in for an object whose place has still to be told: each call waits for that first. */
+/** Stands in for a stub whose namespace has to be looked up: each call waits for the lookup first. */
 function deferred(find: () => Promise<SessionStub>): SessionObject {
   const calls = new Proxy(
     {},
     {
       get(_, name) {
-        // What is asked of a promise is asked of everything that is awaited; an object's methods all have names.
+        // Awaiting a value reads its `then`, and the runtime reads symbols: neither is a method of the object.
         if (typeof name === "symbol" || name === "then") return undefined;
         return async (...given: readonly unknown[]): Promise<unknown> => {
           const object = await find();

@@ -161,20 +161,23 @@ import {
 
 export type { SessionCreation } from "./log/index.ts";
 
-/** The part of the environment that a session uses. */
+/** The part of the environment that a session's object uses. */
 export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
   readonly TENANT: TakenNamespace & LiveEnv["TENANT"];
   readonly AUDIT_QUEUE: Queue;
-  /** Where the user's day is counted. */
+  /** The namespace of the directories, which count what a user has used in a day. */
   readonly DIRECTORY: DurableObjectNamespace;
 }
 
 /**
- * One chat session, as clients, consumers and operators call it. Each method runs one function of a slice in a unit of work; the functions
- * decide, and `Transactions` commits. An object that was never written to has no schema, and reading it leaves it so.
+ * One chat session: a Durable Object whose methods clients, queue consumers and operators call. Each method runs one
+ * function of a slice in a unit of work; the function decides, and `Transactions` commits. An object that was never
+ * written to has no schema, and reading it does not create one.
  *
- * Of every method: `tenant` are the tenant's settings as the caller has them, `trace` the `traceparent` of the request that it belongs to,
- * `isByUser` whether the session's user asks and not the tenant's back end. A call for a job that is over changes nothing.
+ * In all methods: `tenant` are the tenant's settings as the caller knows them, `trace` is the `traceparent` of the
+ * request, and `isByUser` tells whether the session's user makes the call, and not the tenant's back end. Methods that
+ * take a `jobId` change nothing if that job is done. Methods that return an `Outcome` return a fault where they refuse
+ * a call; they throw only on an internal error.
  */
 export class ChatSession extends DurableObject<ChatSessionEnv> {
   readonly #calls: Transactions;
@@ -195,8 +198,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   // What clients do
 
   /**
-   * Creates the session if it is not there.
-   * @param continued the session whose summary it begins with
+   * Creates the session if it does not exist.
+   * @param continued the epoch of a session with whose summary a new session begins
    */
   async create(
     creation: SessionCreation,
@@ -215,9 +218,10 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /**
-   * Appends a batch. Without `creation` an unknown session stays unknown.
-   * @param by who appends, for the audit
-   * @param wouldBe an unknown session that the directory has not been asked for: see `ClientAppend`
+   * Appends messages.
+   * @param creation what to create the session with if it does not exist; null: it is then `session_not_found`
+   * @param by who appends, for the audit log
+   * @param wouldBe the session's name if it may not exist yet and the directory has not been asked: see `ClientAppend`
    */
   async append(
     request: AppendRequest,
@@ -230,11 +234,11 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     this.#noteTrace(trace);
     const appended = this.#calls.answer((unit) => appendForClient(unit, { request, creation, by, wouldBe }), tenant);
     if (!appended.ok || request.context === undefined) return appended;
-    // Only now: what fails while a context is made must not take the messages with it.
+    // After the append has committed: a fault while the context is made must not roll the messages back.
     return { ok: true, value: { ...appended.value, ...contextAfterAppend(this.#calls.unit(), request.context) } };
   }
 
-  /** Answers for a copy that is not whole yet as well: it tells when it is. */
+  /** The session's state, also while it is being copied or imported: clients poll it to see when it is complete. */
   async state(tenant?: TenantSettings): Promise<Outcome<SessionState>> {
     return this.#calls.read((unit) => {
       const isCopying = (unit.findUnerased()?.copying ?? null) !== null;
@@ -275,7 +279,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.answer((unit) => switchForClient(unit, request, isByUser), tenant);
   }
 
-  /** @param byUser what users may do here, if it is one who edits */
+  /** @param byUser what the tenant lets its users do, if a user makes the edit */
   async editMessage(
     id: string,
     patch: MessagePatch,
@@ -293,8 +297,9 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /**
-   * Erases the session. From here on it does not exist; what the archive holds of it goes in the background.
-   * @returns also the newest grant of the directory that belongs to what was erased
+   * Erases the session. For clients it does not exist from now on; the archive's rows and the copies are erased in the
+   * background.
+   * @returns also the newest creation grant of the erased epoch, for the directory
    */
   async erase(trace?: string): Promise<Outcome<Erasure & { grantedAt: number }>> {
     this.#noteTrace(trace);
@@ -305,7 +310,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  /** @param meaning the vector of the query, or why it has none; here and below */
+  /** @param meaning the vector of the query, or the reason why there is none; here and below */
   async context(
     request: ContextRequest,
     tenant?: TenantSettings,
@@ -314,7 +319,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession((unit) => renderSessionContext(unit, request, meaning), tenant);
   }
 
-  /** The same as JSON text. */
+  /** Does the same, and returns JSON text. */
   async contextJson(
     request: ContextRequest,
     tenant?: TenantSettings,
@@ -327,17 +332,20 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession((unit) => searchMessages(unit, request, meaning));
   }
 
-  /** The same as JSON text. */
+  /** Does the same, and returns JSON text. */
   async searchJson(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<string>> {
     return this.#calls.readSession((unit) => JSON.stringify(searchMessages(unit, request, meaning)));
   }
 
-  /** The newest message of a user on the active branch, cut: what a context's query `auto` asks. Null if there is none near its end. */
+  /**
+   * The newest message of a user on the active branch, shortened: what a context with the query `auto` searches for.
+   * Null if there is none near the end of the branch.
+   */
   async newestQuestion(): Promise<Outcome<string | null>> {
     return this.#calls.readSession(questionOf);
   }
 
-  /** How near items of the newest version are to a query, by their ids; without those that have no vector yet. */
+  /** How similar items of the newest version are to a query, by item id. Items without a vector are left out. */
   async itemScores(query: QueryVector, itemIds: readonly string[]): Promise<Outcome<ItemScores>> {
     return this.#calls.readSession((unit) => scoreItems(unit, query, itemIds));
   }
@@ -346,22 +354,25 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession((unit) => readSummaries(unit, before, limit));
   }
 
-  /** One version, with the messages that its items cite if asked. */
+  /** @param expandSources whether to include the messages that its items cite */
   async summary(version: number, expandSources: boolean): Promise<Outcome<ExpandedSummary>> {
     return this.#calls.readSession((unit) => readSummaryVersion(unit, version, expandSources));
   }
 
-  /** What a version has that another has not. */
+  /**
+   * What a version says that another does not, and the other way round.
+   * @param from the other version; undefined: the one before
+   */
   async compareSummaries(version: number, from: number | undefined): Promise<Outcome<SummaryChanges>> {
     return this.#calls.readSession((unit) => knownSummary(compareSummaries(unit, version, from)));
   }
 
-  /** A page of what users said that a version covers and does not say. */
+  /** A page of what users said in the messages that a version covers, and that the version does not say. */
   async losses(version: number, afterSeq: Seq, limit: number): Promise<Outcome<Page<Loss>>> {
     return this.#calls.readSession((unit) => knownSummary(readLosses(unit, version, afterSeq, limit)));
   }
 
-  /** Makes an earlier version of the summary the one that holds, and that the next goes on from. */
+  /** Makes a new version of the summary with the items of an earlier one. Later summaries continue from it. */
   async restoreSummary(
     version: number,
     request: RestoreRequest,
@@ -373,7 +384,10 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.answer((unit) => restoreForClient(unit, version, request, isByUser), tenant);
   }
 
-  /** Asks for a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
+  /**
+   * Schedules a summary at a client's request, and waits up to `waitMs` ms for it. `job` is null if there is nothing to
+   * summarize.
+   */
   async summarize(
     request: SummarizeRequest,
     trace?: string,
@@ -391,9 +405,11 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   // Forks and continuations
 
   /**
-   * Notes that a fork is made of this session, and gives what it begins with.
-   * @param counted by whose limits it may be refused; absent of one that is there already
-   * @param byUser what a user sets for the fork, over what holds for this session
+   * Called on the source of a fork: records that the fork takes messages from it, and returns what the fork begins
+   * with.
+   * @param copy the name of the fork
+   * @param counted the tenant whose limits apply; undefined if the fork exists already
+   * @param byUser the settings that a user chose for the fork
    */
   async beginFork(
     copy: string,
@@ -404,14 +420,15 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.answer((unit) => beginFork(unit, copy, { throughSeq, byUser, counted }));
   }
 
-  /** What a fork would copy, as it is now: whoever pays by size pays before it is begun. */
+  /** What a fork would copy as of now. Used to check the user's daily limit before the fork is begun. */
   async forkSize(throughSeq: Seq | undefined): Promise<Outcome<Pick<UserTaken, "messages" | "tokens" | "bytes">>> {
     return this.#calls.readSession((unit) => forkSize(unit, throughSeq));
   }
 
   /**
-   * Creates this session as a fork and waits up to `waitMs` for it to be whole. A repeated request finds it there.
-   * @param source what `beginFork` gave
+   * Creates this session as a fork, and waits up to `waitMs` ms for it to be complete. Repeating the call returns the
+   * same session.
+   * @param source what `beginFork` returned
    */
   async createFork(
     creation: SessionCreation,
@@ -429,7 +446,10 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return state.ok ? { ok: true, value: { session: state.value, created } } : state;
   }
 
-  /** Notes that another session continues from this one, which may have expired. */
+  /**
+   * Called on the source of a continuation: records that the session `copy` takes items from it. The source may have
+   * expired.
+   */
   async beginContinuation(copy: string): Promise<Outcome<EpochRef>> {
     return this.#calls.answer((unit) => beginContinuation(unit, copy));
   }
@@ -444,12 +464,15 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.read((unit) => readExportPage(requireExported(unit, head), afterSeq, head.headSeq));
   }
 
-  /** @param from where the page before this one ended; absent for the first */
+  /** @param from the cursor that the previous page returned; null for the first page */
   async endExport(head: ExportHead, from: ExportCursor | null = null): Promise<Outcome<ExportEnd>> {
     return this.#calls.read((unit) => readExportEnd(requireExported(unit, head), head, from));
   }
 
-  /** Begins to fill a new session from a file. Nobody sees it until it is whole. Repeated it changes nothing. */
+  /**
+   * Begins an import: creates a session that clients cannot see until it is complete. Repeating the call changes
+   * nothing.
+   */
   async beginImport(
     creation: SessionCreation,
     begun: BegunImport,
@@ -460,12 +483,12 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.answer((unit) => beginImport(unit, creation, begun), tenant);
   }
 
-  /** Where an import stands. */
+  /** How far an import is. */
   async readImport(id: string): Promise<Outcome<ImportStanding>> {
     return this.#calls.read((unit) => readImport(unit, id));
   }
 
-  /** Saves lines of a file: see `import-steps`. */
+  /** Saves a page of an import's lines: see the function of the same name. */
   async saveImportPage(
     epoch: string,
     lines: readonly NumberedLine[],
@@ -474,14 +497,18 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.answer((unit) => saveImportPage(unit, this.#lastPage, { epoch, lines, throughLine }));
   }
 
-  /** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
+  /**
+   * Checks that an import can be finished: the file is complete, and the tenant's limits allow it. The caller lists the
+   * session in the directory only after this.
+   */
   async checkImport(epoch: string): Promise<Outcome<null>> {
     return this.#calls.answer((unit) => checkImport(unit, epoch));
   }
 
   /**
-   * Makes the session of an import that is whole. Repeated it tells the same.
-   * @param grant of the directory, which lists it from now on
+   * Finishes an import: from now on the session exists. Repeating the call returns the same.
+   * @param grantedAt the directory's creation grant, given when it listed the session
+   * @param isKnown whether the directory has an entry of an earlier epoch, which must be updated
    */
   async finishImport(
     epoch: string,
@@ -489,21 +516,24 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   ): Promise<Outcome<FinishedImport>> {
     const finished = finishedImport(this.#calls.unit(), epoch);
     if (finished !== null) return { ok: true, value: finished };
-    // By itself, so that it stands where the rest is refused.
+    // In a transaction of its own, so that the grant stays recorded even if the import is refused.
     const recorded = this.#calls.answer((unit) => recordImportGrant(unit, epoch, grantedAt));
     if (!recorded.ok) return recorded;
     return this.#calls.answer((unit) => finishImportedSession(unit, epoch, isKnown));
   }
 
-  /** Which of the claims of an import its messages bear out: see `import-steps`. */
+  /**
+   * Called on a session whose messages the items of an import cite: tells which of these claims its messages support.
+   */
   async vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<EpochRef & { readonly answers: boolean[] }>> {
     return this.#calls.answer((unit) => vouchFor(unit, copy, claims));
   }
 
   /**
-   * Leaves nothing of an import that failed.
-   * @param grantedAt the newest grant of the directory that its caller was given, and that nothing else comes of
-   * @returns the newest grant that this epoch knew of, for the list; null if somebody else sees to the list
+   * Deletes everything of an import that failed.
+   * @param grantedAt the newest creation grant that the caller was given for it
+   * @returns the newest creation grant of the import, by which the caller removes the directory's entry; null if the
+   * caller has nothing to remove
    */
   async abandonImport(epoch: string, grantedAt = 0): Promise<number | null> {
     const known = this.#calls.change((unit) => abandonImport(unit, epoch));
@@ -518,7 +548,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.forJob(jobId, epoch, NOTHING_PENDING, (unit) => stepSummary(unit, jobId));
   }
 
-  /** See `SavedAnswer`. */
+  /** Saves a summarizer's answer: see `SavedAnswer`. */
   async saveAnswer(
     jobId: string,
     epoch: string,
@@ -532,7 +562,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     );
   }
 
-  /** @param model that is to make the vectors; null: none does any more, and the job is over */
+  /** @param model the model that makes vectors now; null: vectors are switched off, and the job ends */
   async beginEmbedding(jobId: string, epoch: string, model: string | null): Promise<EmbeddingStep> {
     return this.#calls.forJob(jobId, epoch, NOTHING_TO_EMBED, (unit) => stepEmbedding(unit, jobId, model));
   }
@@ -549,7 +579,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.change((unit) => failJob(unit, jobId, epoch, failure));
   }
 
-  /** Gives a job back that is not done. The object sends it again after the pause. */
+  /** Puts a job off that could not be done yet. The object sends it again after a pause. */
   async putOff(jobId: string, epoch: string, how: PutOff): Promise<void> {
     this.#forAnyJob(jobId, epoch, undefined, (unit) => putOff(unit, jobId, how));
   }
@@ -559,28 +589,32 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return standingOf(unit.findJob(jobId, epoch), unit.now);
   }
 
-  /** Notes that operators were told of a job. @returns false if it is over, and they need not know */
+  /**
+   * Notes that a job was put on the operators' list of failed jobs.
+   * @returns false if the job is done, so that it need not be listed
+   */
   async noteUndelivered(jobId: string, epoch: string, reason: string, failedAt: number = Date.now()): Promise<boolean> {
     return this.#forAnyJob(jobId, epoch, false, (unit) =>
       noteUndelivered(unit, unit.store.jobs.byId(jobId), reason, failedAt),
     );
   }
 
-  /** What the archive lacks; null if the job is over. */
+  /** What the archive is missing; null if the job is done. */
   async readArchiveDelta(jobId: string, epoch: string): Promise<ArchiveDelta | null> {
     return this.#calls.forJob(jobId, epoch, null, (unit) => readArchiveDelta(unit, jobId));
   }
 
-  /** @returns whether operators may have the job on their lists */
+  /** @returns whether the job may be on the operators' list of failed jobs, and has to be removed from it */
   async confirmArchived(jobId: string, epoch: string, delta: Confirmed): Promise<boolean> {
     return this.#calls.forJob(jobId, epoch, false, (unit) => settleArchived(unit, jobId, delta));
   }
 
+  /** The archive has lost what it confirmed: everything is sent again. See the function of the same name. */
   async forgetArchived(jobId: string, epoch: string, outrankedBy?: number): Promise<void> {
     this.#calls.forJob(jobId, epoch, undefined, (unit) => forgetArchived(unit, jobId, outrankedBy));
   }
 
-  /** What the list is to say of the session; null if there is none. */
+  /** What the directory's entry of this session must say; null if there is no session. */
   async listing(): Promise<Living | null> {
     const session = this.#calls.unit().findUnerased();
     if (session === null) return null;
@@ -588,12 +622,15 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return { metadata, isListed: copying?.kind !== "import", begunBy };
   }
 
-  /** What the directory has yet to be told; null if nothing is left of that. */
+  /** The newest metadata for the directory; null if it has confirmed them. */
   async readListing(jobId: string, epoch: string): Promise<Listing | null> {
     return this.#calls.forJob(jobId, epoch, null, (unit) => listingOf(unit.session));
   }
 
-  /** The directory was told of the metadata: see `settleListed`. @returns whether nothing is pending of that any more */
+  /**
+   * The directory has stored the metadata of revision `metadataRev`: see `settleListed`.
+   * @returns whether nothing more has to be sent to it
+   */
   async confirmListed(epoch: string, metadataRev: number, isConsumer = false): Promise<Ended> {
     const { row, store } = this.#calls.unit();
     const job = row === null ? null : store.jobs.first("list");
@@ -605,14 +642,14 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return readErasure(this.#calls.unit(), jobId, epoch);
   }
 
-  /** The list may still have to change: the erasure is not confirmed before `at`. */
+  /** The directory may still have to be changed: the erasure cannot be confirmed before `at` (ms since 1970). */
   async postponeErasure(jobId: string, epoch: string, at: number): Promise<void> {
     this.#forAnyJob(jobId, epoch, undefined, (unit) => postponeJob(unit, jobId, at));
   }
 
   /**
-   * The archive erased this epoch of the session. If nothing else is pending, the object is left as if it had never been.
-   * @returns whether operators may have the job on their lists
+   * The archive has erased this epoch. If nothing else is pending, the object is emptied.
+   * @returns whether the job may be on the operators' list of failed jobs
    */
   async confirmErased(jobId: string, epoch: string): Promise<boolean> {
     const isKnown = this.#forAnyJob(jobId, epoch, false, (unit) => endJob(unit, jobId));
@@ -620,16 +657,17 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return isKnown;
   }
 
-  /** What the copies of this session have yet to erase, or to confirm: see `readCopyErasures`. */
+  /** What copies of this session still have to erase or to confirm: see `readCopyErasures`. */
   async readPendingErasures(jobId: string, epoch: string, afterRow?: number): Promise<CopyErasuresStep | null> {
     return readCopyErasures(this.#calls.unit(), { jobId, epoch, afterRow });
   }
 
   /**
-   * @param rows of what copies confirmed
-   * @param further what copies of theirs have to be told
-   * @param throughRow the last of what was told
-   * @returns whether operators may have the job on their lists
+   * Records which copies have confirmed.
+   * @param rows the ids of the erasures that were confirmed
+   * @param further what copies of those copies must erase
+   * @param throughRow the id of the last erasure that was sent in this round
+   * @returns whether the job may be on the operators' list of failed jobs
    */
   async confirmCopyErasures(
     jobId: string,
@@ -647,21 +685,25 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return isKnown;
   }
 
-  /** All of that was told once, and some of it not confirmed yet. */
+  /** Every copy was told in this round, and some have not confirmed: they are asked again later. */
   async waitForCopies(jobId: string, epoch: string): Promise<void> {
     this.#forAnyJob(jobId, epoch, undefined, (unit) => waitForCopies(unit, jobId, Math.random()));
   }
 
   /**
-   * Erases what this session took from others that was erased there, and answers whether that is done. Called until it is.
-   * @param place where what copies of this one have to be told is to go on from
+   * Called on a copy: erases what it took from other sessions and was erased there. The caller repeats it until the
+   * copy confirms.
+   * @param place where to continue the list of what copies of this copy must erase
    */
   async eraseCopied(erased: readonly Erased[], place: PassedOnPlace = FIRST_PLACE): Promise<CopyAnswer> {
     const done = this.#calls.change((unit) => eraseWhatWasCopied(unit, erased));
     return { ...done, ...answerForCopied(this.#calls.unit(), erased, place) };
   }
 
-  /** What is left in the object: a session, no more than what the archive and copies have yet to confirm, or nothing. */
+  /**
+   * What is in the object: a session; only what the archive and the copies have not confirmed yet (`pending`); or
+   * nothing.
+   */
   async remains(): Promise<"session" | "pending" | "nothing"> {
     await this.#calls.vanishIfDone();
     const unit = this.#calls.unit();
@@ -674,91 +716,109 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.forJob(jobId, epoch, nothing, (unit) => findExpiry(unit, jobId));
   }
 
-  /** Expires, or calls it off: see `settleExpiry`. */
+  /** Expires the session, or cancels that: see `settleExpiry`. */
   async confirmExpiry(jobId: string, epoch: string, step: "expire" | "cancel"): Promise<Ended> {
     return this.#calls.forJob(jobId, epoch, false, (unit) => settleExpiry(unit, jobId, step));
   }
 
-  /** The next page to copy; null if nothing is to be copied any more. */
+  /** The next page that a fork needs; null if it needs none. */
   async nextCopyStep(jobId: string, epoch: string): Promise<CopyStep | null> {
     return this.#calls.forJob(jobId, epoch, null, (unit) => nextCopyStep(unit, jobId));
   }
 
-  /** A page for a copy of this session; null if it is gone. */
+  /** Called on the source of a fork: a page of its messages; null if that epoch is over. */
   async readCopyPage(epoch: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
     const unit = this.#calls.unit();
     return unit.findForJob(epoch) === null ? null : readCopyPage(unit, afterSeq, throughSeq);
   }
 
-  /** @returns the next step; null if there is none, "known" if operators may have the job on their lists by then */
+  /**
+   * @returns the next step; null if there is none; "known" if there is none, and the job may be on the operators' list
+   * of failed jobs
+   */
   async saveCopyPage(jobId: string, epoch: string, page: CopyPage): Promise<CopyStep | "known" | null> {
     return this.#calls.forJob(jobId, epoch, null, (unit) => landCopyPage(unit, jobId, page));
   }
 
-  /** What was to be copied is gone, and so is the copy. @returns the newest grant of the directory that it knows of */
+  /**
+   * The source of a fork is gone, so the fork is deleted.
+   * @returns the newest creation grant of the fork, for the directory
+   */
   async loseCopy(jobId: string, epoch: string): Promise<number> {
     return this.#calls.forJob(jobId, epoch, 0, loseCopy);
   }
 
-  /** Where to carry over from; null if nothing is to be carried over any more. */
+  /** Which session to carry items over from; null if there is nothing left to do. */
   async nextCarryOver(jobId: string, epoch: string): Promise<CarryOverStep | null> {
     return this.#calls.forJob(jobId, epoch, null, (unit) => nextCarryOver(unit, jobId));
   }
 
-  /** What another session may carry over from this one; null if it is gone. */
+  /** Called on a session that another continues: the items to carry over; null if that epoch is over. */
   async readCarried(epoch: string, mayWait: boolean): Promise<Carried | null> {
     return this.#calls.change((unit) => readCarriedOf(unit, epoch, mayWait));
   }
 
-  /** @returns false if it has to come again */
+  /** @returns false if the caller has to call again later */
   async carryOver(jobId: string, epoch: string, lease: string, carriedItems: CarriedItems | null): Promise<Ended> {
     return this.#calls.forJob(jobId, epoch, true, (unit) => landCarried(unit, jobId, lease, carriedItems));
   }
 
   // What operators do
 
-  /** What the object holds, and what is wrong with it by itself. Changes nothing. */
+  /**
+   * What the object holds, and which flaws it can find without reading the log and the history of summaries. Changes
+   * nothing.
+   */
   async checkIntegrity(): Promise<IntegrityReport> {
     const alarmAt = await this.ctx.storage.getAlarm();
-    // Nothing else runs in the object while its storage is read, so that the rest is of the same moment.
+    // From here on, nothing else runs in the object: all that is read belongs to one moment.
     return checkIntegrity(this.#calls.unit(), alarmAt);
   }
 
-  /** A page of the summary's history in an epoch; null if that is over. */
+  /** Checks a page of an epoch's versions of the summary; null if the epoch is over. */
   async checkSummaryIntegrity(epoch: string, afterVersion: number): Promise<SummaryIntegrity | null> {
     return this.#ofEpoch(epoch, (unit) => checkSummaryIntegrity(unit, afterVersion));
   }
 
-  /** A page of the items of an epoch, held against what they cite; null if that is over. */
+  /** Checks a page of an epoch's items against the messages that they cite; null if the epoch is over. */
   async checkSourcesIntegrity(epoch: string, afterRow: number): Promise<SourcesIntegrity | null> {
     return this.#ofEpoch(epoch, (unit) => checkSourcesIntegrity(unit, afterRow));
   }
 
-  /** A page of the log of an epoch; null if that is over. */
+  /** Checks a page of an epoch's log; null if the epoch is over. */
   async checkLogIntegrity(epoch: string, afterSeq: Seq): Promise<LogIntegrity | null> {
     return this.#ofEpoch(epoch, (unit) => checkLogIntegrity(unit, afterSeq));
   }
 
   /**
-   * Sends the archive everything anew. Idempotent.
+   * Sends everything again to the archive. Idempotent.
    * @param aboveRev the revision that the archive holds of this epoch; 0 if none
-   * @returns `nothing` if there is nothing that the archive is to hold, `absent` if there is nothing to send it from
+   * @returns `nothing` if there is nothing to archive, `absent` if there is no session to archive
    */
   async resyncArchive(aboveRev: number): Promise<"scheduled" | "nothing" | "absent"> {
     return this.#calls.change((unit) => resyncArchive(unit, aboveRev));
   }
 
-  /** Has a job tried again now. Idempotent. @returns false if it is over */
+  /**
+   * Makes a job due now. Idempotent.
+   * @returns false if it is done
+   */
   async retryJob(jobId: string): Promise<boolean> {
     return this.#calls.change((unit) => retryJob(unit, jobId));
   }
 
-  /** Gives a job up, if no promise rests on it. Idempotent. @returns false if it is over */
+  /**
+   * Gives a job up, if that breaks no promise of the service. Idempotent.
+   * @returns false if it is done
+   */
   async dropJob(jobId: string): Promise<Outcome<boolean>> {
     return this.#calls.answer((unit) => dropJob(unit, jobId));
   }
 
-  /** Does what an operator asks of one session. A dry run does the same and takes it back, so that it tells what would be. */
+  /**
+   * Does one task of an operator for this session. A dry run does the same and rolls it back, so that its result tells
+   * what the task would do.
+   */
   async maintain(
     task: MaintenanceTask,
     isDryRun: boolean,
@@ -776,9 +836,9 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /**
-   * Makes the index of a session anew, a slice at a call. One that was never searched has none, and needs none.
-   * @param isFirst drops what there is
-   * @returns whether there is more to do; null: there is no index
+   * Rebuilds the search index, one part with each call. A session that was never searched has no index, and needs none.
+   * @param isFirst whether to drop the old index first
+   * @returns `done: false` if there is more to do; null if there is no index
    */
   async reindex(isFirst: boolean, isDryRun: boolean): Promise<Outcome<{ done: boolean } | null>> {
     return this.#calls.readSession((unit) => reindex(unit, { isFirst, isDryRun }));
@@ -786,12 +846,12 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   // Sockets
 
-  /** The epoch that a ticket for this session is bound to. */
-  async ticketLife(): Promise<Outcome<string>> {
+  /** The epoch in which a ticket for this session is valid. */
+  async epochForTicket(): Promise<Outcome<string>> {
     return this.#calls.readSession((unit) => unit.session.epoch);
   }
 
-  /** Opens a socket. Only the service can call it. */
+  /** Opens a WebSocket for the live feed. Only code of this service can call it. */
   override async fetch(request: Request): Promise<Response> {
     return this.#live.open(request);
   }
@@ -818,13 +878,19 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     this.#calls.unit().traces.noteCaller(trace);
   }
 
-  /** By itself, so that it stands also where what follows is refused: the directory's entry then belongs to the epoch that is there. */
+  /**
+   * Records the creation grant in a transaction of its own, so that it stays recorded even if the call is then refused:
+   * the directory's entry, which has this grant, must belong to the epoch that exists.
+   */
   #recordGrant(creation: SessionCreation, trace: string | undefined): void {
     this.#noteTrace(trace);
     this.#calls.change((unit) => recordGrant(unit, creation));
   }
 
-  /** A consumer's call for a job that outlives its session. @param gone the answer where the job is over */
+  /**
+   * Runs a consumer's call for a job that goes on after its session was erased or has expired.
+   * @param gone what to return if the job is done
+   */
   #forAnyJob<T>(jobId: string, epoch: string, gone: T, body: (unit: Unit) => T): T {
     return this.#calls.unit().findJob(jobId, epoch) === null ? gone : this.#calls.change(body);
   }
@@ -837,5 +903,5 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
 const NOT_YET_CARRIED = { kind: "continuation", throughSeq: 0, state: "pending" } as const;
 
-/** Never told: it rolls a dry run back. */
+/** Rolls a dry run back. It is never sent to a client. */
 const TAKEN_BACK: Fault = { code: "internal", detail: "A dry run changes nothing." };

@@ -23,7 +23,8 @@ import {
 } from "./sqlite/index.ts";
 import { SummaryStore } from "./summary/index.ts";
 
-/** Every SQL statement about the session's own row; the other statements stand in the stores that it hands out, one a noun. */
+// The store of a session's object. It contains the SQL statements about the session's own row; all others are in the
+// stores that it creates, one for each table or group of tables.
 
 export class SessionStore {
   readonly #sql: SqlStorage;
@@ -38,15 +39,18 @@ export class SessionStore {
   readonly spent: SpentStore;
   readonly vectors: VectorStore;
   /**
-   * Whose tokens contexts by the session's own budget were asked for in last, as far as this object remembers. No row: it only makes a
-   * summary come somewhat sooner.
+   * The tokenizer for which clients last asked contexts with the session's own budget. It is kept in memory only: if it
+   * is forgotten, a summary may merely become due somewhat earlier or later.
    */
   readIn: Tokenizer = "o200k";
-  /** What the transaction at hand changed, for its commit. */
+  /** What the current transaction has changed so far: its commit acts on it. */
   readonly changes = new Changes();
-  /** The session's row as it stands; undefined until read. Every write of it forgets it here, so that no read is stale. */
+  /**
+   * The session's row as cached; null if there is none, undefined if it has not been read. Every write clears it, so no
+   * read is stale.
+   */
   #row: SessionRow | null | undefined;
-  /** Whether the tables are there: an object that was never written to has none. */
+  /** Whether the schema exists, as cached: an object that was never written to has none. */
   #isCreated: boolean | undefined;
 
   constructor(sql: SqlStorage) {
@@ -63,7 +67,10 @@ export class SessionStore {
     this.spent = new SpentStore(sql);
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /**
+   * Clears everything that was cached. Called when a transaction was rolled back, since reads in it may have seen what
+   * is gone now.
+   */
   forget(): void {
     this.#row = undefined;
     this.#isCreated = undefined;
@@ -79,14 +86,14 @@ export class SessionStore {
     return (this.#isCreated ??= schemaVersion(this.#sql) > 0);
   }
 
-  /** Writes the session's row. */
+  /** Writes to the session's row, clears the cached one, and lets the commit compute the next alarm anew. */
   #write(statement: string, ...values: readonly unknown[]): void {
     this.#row = undefined;
     this.changes.isRescheduled = true;
     this.#sql.exec(statement, ...values);
   }
 
-  /** Makes the tables, if they are not there. */
+  /** Creates the schema if there is none. */
   createSchema(): void {
     migrate(this.#sql);
     this.#isCreated = undefined;
@@ -133,7 +140,7 @@ export class SessionStore {
     );
   }
 
-  /** Null if there is none, or nothing was ever written. */
+  /** The session's row; null if there is none, or no schema. */
   session(): SessionRow | null {
     if (this.#row === undefined) this.#row = this.isCreated ? this.#readSession() : null;
     return this.#row;
@@ -156,7 +163,7 @@ export class SessionStore {
     this.#write("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
-  /** The last version of the summary that the archive holds at the newest revision. */
+  /** Sets which version of the summary is the last one that is sent with the newest revision. */
   setArchiveVersion(version: number): void {
     this.#write("UPDATE session SET archive_version = ? WHERE one = 1", version);
   }
@@ -168,7 +175,7 @@ export class SessionStore {
     );
   }
 
-  /** How many rows of the session PostgreSQL refuses. */
+  /** @param rows how many rows of this session PostgreSQL refuses to store */
   setArchiveAside(rows: number): void {
     this.#write("UPDATE session SET archive_aside = ? WHERE one = 1", rows);
   }
@@ -186,8 +193,9 @@ export class SessionStore {
   }
 
   /**
-   * Counts an edit or an erasure, and what it adds to the totals.
-   * @param said what an edit said that was not there before; null if it said nothing else
+   * Counts an edit or an erasure, and adds what it changes to the session's sums.
+   * @param said if an edit changed what a message says: when, on which day (its start, in ms since 1970), and how many
+   * tokens it added; else null
    */
   countChange(
     { cost, bytes }: TotalsChange = { cost: 0, bytes: 0 },
@@ -207,7 +215,10 @@ export class SessionStore {
     );
   }
 
-  /** The tokens that edits brought on a day. */
+  /**
+   * The tokens that edits added on a day. Only the last day on which an edit changed a text is stored: for any other it
+   * is 0.
+   */
   editedTokensOn(day: number): TokenCount {
     const row = this.#sql.exec("SELECT edited_tokens FROM session WHERE one = 1 AND edited_day = ?", day).toArray()[0];
     return numberOrNull(row?.["edited_tokens"]) ?? 0;
@@ -221,18 +232,22 @@ export class SessionStore {
     this.#write("UPDATE session SET imported = ? WHERE one = 1", JSON.stringify(imported));
   }
 
-  /** A copy retries and edits as its source does: it takes over what appended messages are told apart by. */
+  /**
+   * A fork takes over its source's key, so that a retry of an append to the source is recognised in the fork as well.
+   */
   setHashKey(hashKey: Uint8Array): void {
     this.#write("UPDATE session SET hash_key = ? WHERE one = 1", hashKey);
   }
 
+  /** Records what the archive has confirmed: the revision, and the last version of the summary. */
   setArchived(rev: number, version: number): void {
     this.#write("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
   }
 
   /**
-   * Forgets all that was said and all that was pending but erasures. The names stay, for what the archive and the copies have yet to
-   * confirm; so do the blanks that the next epoch's rows must not take the place of.
+   * Deletes everything that was said and every pending job except erasures, and marks the session as erased. The
+   * session's name and epoch stay until the archive and the copies have confirmed the erasure. The tables are not
+   * dropped, so the rows of spaces at their beginnings stay for the next epoch.
    */
   wipe(erasedAt: number): void {
     this.#forgetContent();
@@ -240,7 +255,7 @@ export class SessionStore {
     this.#write("UPDATE session SET erased_at = ?, copying = NULL, imported = NULL WHERE one = 1", erasedAt);
   }
 
-  /** Forgets all that was said, and keeps what says that the session was, and who took something from it. */
+  /** Deletes everything that was said, and marks the session as expired. Its name and the list of its copies stay. */
   expire(expiredAt: number): void {
     this.#forgetContent();
     this.#write("UPDATE session SET expired_at = ? WHERE one = 1", expiredAt);
@@ -251,7 +266,7 @@ export class SessionStore {
     this.#write("UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', file_key = NULL WHERE one = 1");
   }
 
-  /** Takes out every message and every summary. */
+  /** Deletes every message, every summary and every event of the feed. */
   deleteLog(): void {
     this.#row = undefined;
     this.messages.clear();

@@ -11,24 +11,29 @@ import { MIGRATIONS, schemaVersion } from "./sqlite/index.ts";
 import { SessionStore } from "./store.ts";
 import { Unit, type UnitParts } from "./unit.ts";
 
-/** A disk that failed is seldom back at once. */
+/** How long to wait after a step of an erasure failed. Storage that failed rarely works again at once. */
 const SLICE_REST_MS = 60_000;
 
 const log = createLog();
 
 /**
- * Runs the calls of a session's object. Each gets a unit of work; what it changes commits as a whole or not at all, and the commit does what
- * the change calls for: the search index forgets what is gone, the alarm is set if the object has to wake up earlier, whoever waits for a job
- * that is over is answered, and sockets are told. An object that was never written to has no schema, and reading it leaves it so.
+ * Runs the calls to a session's object. Each call gets a unit of work, and its changes commit as a whole or not at all.
+ * The commit also does what the changes require: it removes erased messages from the search index, sets the alarm if
+ * the object must wake up earlier, answers callers that wait for a job that ended, and notifies sockets. An object that
+ * was never written to has no schema; reading it does not create one.
  */
 export class Transactions {
   readonly waiters = new JobWaiters();
   readonly #storage: DurableObjectStorage;
   readonly #parts: UnitParts;
-  /** When the alarm rings, null if none is set; undefined if a transaction that set it was rolled back. */
+  /**
+   * When the alarm is set to ring, in ms since 1970; null if it is not set; undefined if that is not known, because the
+   * alarm has just rung or a transaction that set it was rolled back.
+   */
   #alarmAt: number | null | undefined;
-  /** No slice of an erasure is tried before that. */
+  /** After a failed step of an erasure: no other step is tried before this time. */
   #sliceRestsUntil = 0;
+  /** The callback of `onCommit`. */
   #committed: () => void = () => undefined;
 
   constructor(ctx: DurableObjectState, quotas: Omit<UnitParts["quotas"], "measureDay">) {
@@ -50,19 +55,25 @@ export class Transactions {
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       const unit = this.unit();
-      // An alarm that failed too often is gone for good: pending work must not wait for the next append.
+      // The runtime gives an alarm up after too many failures. Pending work must not then wait for the next append.
       const isPending = earliest(store.jobs.nextSendAt(), store.audit.nextSendAt()) !== null;
       const isLeft = unit.row === null || isLeftOver(unit) || store.messages.isErasing();
       if (this.#alarmAt === null && (isPending || isLeft)) this.#setAlarm(nextWakeAt(unit, this.#sliceRestsUntil));
     });
   }
 
-  /** For a call that changes nothing. @param tenant the settings that the caller brought */
+  /**
+   * A unit for a call that changes nothing.
+   * @param tenant the settings that the caller sent along
+   */
   unit(tenant?: TenantSettings): Unit {
     return new Unit(this.#parts, Date.now(), tenant);
   }
 
-  /** Runs in a transaction. Whatever is thrown rolls it back, and what was remembered of it. */
+  /**
+   * Runs `body` in a transaction. If it throws, the transaction is rolled back, everything that was cached since is
+   * forgotten, and the error is thrown on.
+   */
   change<T>(body: (unit: Unit) => T, tenant?: TenantSettings): T {
     const unit = this.unit(tenant);
     const { changes } = unit.store;
@@ -71,7 +82,7 @@ export class Transactions {
     try {
       result = this.#storage.transactionSync(() => {
         const value = body(unit);
-        this.#forgetWords(unit);
+        this.#updateSearchIndex(unit);
         this.#armFor(unit);
         return value;
       });
@@ -81,29 +92,38 @@ export class Transactions {
       this.#alarmAt = undefined;
       throw error;
     }
-    for (const committed of unit.takeCommitted()) committed();
+    for (const callback of unit.takeCommitted()) callback();
     this.waiters.wake(changes);
     changes.clear();
     this.#committed();
     return result;
   }
 
-  /** Calls back after each transaction that committed. What is called must not throw: the change stands. */
+  /** Sets the one callback that runs after each transaction that committed. It must not throw: the change stands. */
   onCommit(body: () => void): void {
     this.#committed = body;
   }
 
-  /** An answer to a client that may change something. */
+  /**
+   * Runs a client's call in a transaction. A `ThreadkeepError` becomes a fault in the returned outcome; any other error
+   * is thrown.
+   */
   answer<T>(body: (unit: Unit) => T, tenant?: TenantSettings): Outcome<T> {
     return outcomeOf(() => this.change(body, tenant));
   }
 
-  /** An answer that changes nothing needs no transaction: nothing else runs while it is made. */
+  /**
+   * Runs a client's call that changes nothing. It needs no transaction: `body` is synchronous, so nothing else runs in
+   * between.
+   */
   read<T>(body: (unit: Unit) => T, tenant?: TenantSettings): Outcome<T> {
     return outcomeOf(() => body(this.unit(tenant)));
   }
 
-  /** The same of a session that has to be there. */
+  /**
+   * Does the same as `read`, and returns `session_not_found`, `session_expired` or `session_not_ready` if clients
+   * cannot use the session.
+   */
   readSession<T>(body: (unit: Unit) => T, tenant?: TenantSettings): Outcome<T> {
     return this.read((unit) => {
       unit.requireSession();
@@ -112,50 +132,57 @@ export class Transactions {
   }
 
   /**
-   * A consumer's call for a job. One for a job that is over, of an earlier epoch or of a session that expired changes nothing.
-   * @param gone the answer to that
+   * Runs a consumer's call for a job in a transaction. If the job is done, the session expired, or another epoch has
+   * begun, nothing is changed.
+   * @param gone what to return then
    */
   forJob<T>(jobId: string, epoch: string, gone: T, body: (unit: Unit) => T): T {
-    const known = this.unit();
-    const isOver = known.findForJob(epoch) === null || known.store.jobs.byId(jobId) === null;
-    return isOver ? gone : this.change(body);
+    return isJobOver(this.unit(), jobId, epoch) ? gone : this.change(body);
   }
 
-  /** The same of a call that tells what a model took: that counts also where the job is over. */
+  /**
+   * Does the same for a call that reports tokens spent on a model. They are counted even if the job is done.
+   * @param spent tokens that the model's provider charged
+   */
   forPaidJob<T>(jobId: string, epoch: string, spent: TokenCount, gone: T, body: (unit: Unit) => T): T {
     if (spent === 0) return this.forJob(jobId, epoch, gone, body);
     return this.change((unit) => {
       countModelTokens(unit, spent);
-      const isOver = unit.findForJob(epoch) === null || unit.store.jobs.byId(jobId) === null;
+      const isOver = isJobOver(unit, jobId, epoch);
       return isOver ? gone : body(unit);
     });
   }
 
-  /** A change after an await, in which other calls may have ended all jobs, and left nothing of the object to write in. */
+  /**
+   * Runs `body` in a transaction unless the object has been emptied. For use after an `await`, during which another
+   * call may have emptied it.
+   */
   changeIfLeft(body: (unit: Unit) => void): void {
     if (this.unit().row !== null) this.change(body);
   }
 
-  /** Leaves the object as if it had never been, if nothing of an erased session is left to be done. */
+  /** Empties the object if its session is erased and no job or audit event of it is pending. */
   async vanishIfDone(): Promise<void> {
     if (isLeftOver(this.unit())) await this.vanish();
   }
 
   /**
-   * Leaves the object as if it had never been, but for what was spent of a day that is bounded: that stays, in numbers alone, until the day
-   * is over.
+   * Deletes everything in the object, including its schema and alarm. If a daily limit applies, the amounts used today
+   * (numbers only) are written again, so that deleting a session does not reset the limit; they are deleted when the
+   * day is over.
    */
   async vanish(): Promise<void> {
     const { store, now } = this.unit();
     const day = startOfDay(now);
     const spent = store.isCreated ? store.spent.on(day) : NOTHING_SPENT;
-    // Takes the alarm along. Deleted by itself before, it would be lost if this failed, and nobody would come back for the rest.
+    // `deleteAll` deletes the alarm as well. If the alarm were deleted separately before, and `deleteAll` then failed,
+    // nothing would wake the object up to try again.
     const gone = this.#storage.deleteAll();
-    // Forgotten before anything else can run here: whoever comes next may begin a new epoch.
+    // Before the first await: the next call may begin a new epoch, and must not see cached rows.
     this.#alarmAt = null;
     store.forget();
     if (spent !== NOTHING_SPENT) {
-      // What is written before the deletion is waited for is committed together with it.
+      // Writes made before the deletion is awaited commit together with it.
       this.change((unit) => {
         unit.store.createSchema();
         unit.store.spent.add(day, spent);
@@ -165,14 +192,17 @@ export class Transactions {
     await gone;
   }
 
-  // The alarm: one, with many reasons
+  // The alarm: there is one, for all reasons to wake up
 
-  /** The alarm rings: none is set now, and the next change sets it for whatever comes next. */
+  /** Called when the alarm rings: no alarm is set then, so the next change sets it for whatever is due next. */
   rings(): void {
     this.#alarmAt = undefined;
   }
 
-  /** Writes over a slice of what is erased. A failure is tried again after a while, and holds up nothing else. */
+  /**
+   * Overwrites the next part of the messages that are being erased. If that fails, the error is logged and it is tried
+   * again after SLICE_REST_MS; the other reasons for the alarm are not affected.
+   */
   eraseSlice(): void {
     const unit = this.unit();
     if (!unit.store.messages.isErasing() || unit.now < this.#sliceRestsUntil) return;
@@ -184,16 +214,21 @@ export class Transactions {
     }
   }
 
-  /** An alarm that rings in time is left alone: setting it is billed as a write. One that rings too early looks, and is set again. */
+  /**
+   * Sets the alarm if the changes of this transaction require an earlier one. An alarm that is early enough is left
+   * alone, because setting it is billed as a write; if it turns out to be too early, the object finds nothing to do and
+   * sets it again.
+   */
   #armFor(unit: Unit): void {
     const { isRescheduled, isAppended } = unit.store.changes;
     const set = this.#alarmAt;
     if (set === undefined) {
-      // Which one stands is not known: it may be an earlier one, for a job that is pending.
+      // It is not known which alarm is set. An alarm for this change alone could replace an earlier one that a pending
+      // job needs, so all reasons are considered.
       this.#setAlarm(nextWakeAt(unit, this.#sliceRestsUntil));
     } else if (isRescheduled) {
       const at = nextWakeAt(unit, this.#sliceRestsUntil);
-      // One that ought to have rung is set anew: it may be lost.
+      // An alarm that should have rung already may be lost, so it is set again.
       if (set === null || set <= unit.now || (at !== null && at < set)) this.#setAlarm(at);
     } else if (isAppended) {
       const at = soonestIdleAt(unit);
@@ -204,13 +239,13 @@ export class Transactions {
   #setAlarm(at: number | null): void {
     if (at === null) return;
     this.#alarmAt = at;
-    // The storage takes the alarm into the transaction that is open.
+    // Not awaited: `setAlarm` takes part in the open transaction, and its failure fails the commit.
     void this.#storage.setAlarm(at);
   }
 
   // The search index
 
-  #forgetWords({ store, search }: Unit): void {
+  #updateSearchIndex({ store, search }: Unit): void {
     const { isLogCleared, edited, erased } = store.changes;
     if (isLogCleared) {
       search.drop();
@@ -229,6 +264,10 @@ function measureDayOf(store: SessionStore): DayMeasure {
     },
     editedTokensOn: (day) => store.editedTokensOn(day),
   });
+}
+
+function isJobOver(unit: Unit, jobId: string, epoch: string): boolean {
+  return unit.findForJob(epoch) === null || unit.store.jobs.byId(jobId) === null;
 }
 
 function outcomeOf<T>(body: () => T): Outcome<T> {

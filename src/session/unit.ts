@@ -6,7 +6,7 @@ import type { SearchIndex } from "./search/index.ts";
 import { type JobRow, type SessionRow, withTenant } from "./sqlite/index.ts";
 import type { SessionStore } from "./store.ts";
 
-/** What the calls of one session's object share. */
+/** What all calls to one session's object share. */
 export interface UnitParts {
   readonly store: SessionStore;
   readonly search: SearchIndex;
@@ -16,8 +16,9 @@ export interface UnitParts {
 }
 
 /**
- * The unit of work: what carries one call through the session. Functions take it first, and then what they are about. What a change calls
- * for besides itself is done by the commit: see `Transactions`.
+ * The unit of work: one object per call, which carries the session, the stores, the time and ids through the code.
+ * Functions take it as their first parameter. A function only makes its own change; what has to follow from it (search
+ * index, alarm, waiting callers, live feed) is done when the unit commits: see `Transactions`.
  */
 export class Unit {
   readonly store: SessionStore;
@@ -27,9 +28,10 @@ export class Unit {
   readonly newId: () => string;
   /** When the call began, in ms since 1970. */
   readonly now: number;
-  /** The tenant's settings as the caller brought them; undefined if it brought none. */
+  /** The tenant's settings that the caller sent along; undefined if it sent none. */
   readonly tenant: TenantSettings | undefined;
   readonly #whenCommitted: (() => void)[] = [];
+  /** Callbacks for after the commit: see `whenCommitted`. */
   #read: { readonly row: SessionRow; readonly session: SessionRow } | null = null;
 
   constructor({ store, search, traces, quotas, newId }: UnitParts, now: number, tenant?: TenantSettings) {
@@ -42,29 +44,35 @@ export class Unit {
     this.tenant = tenant;
   }
 
-  /** The session's row as it stands now, also of one that is erased, expired or not whole; null if nothing was ever written. */
+  /**
+   * The session's row as it is now, also if the session is erased, expired or incomplete; null if nothing was ever
+   * written.
+   */
   get row(): SessionRow | null {
     return this.store.session();
   }
 
   /**
-   * The session as it stands now, with the tenant's settings that the caller brought if they are newer than its own. Throws if there is
-   * none: whoever asks has looked for it.
+   * The session as it is now, with the tenant's settings that the caller sent along if they are newer than the stored
+   * ones. Use it where the session is known to exist: it throws a plain `Error` if there is none.
    */
   get session(): SessionRow {
     const { row } = this;
-    if (row === null) throw new Error("the object holds no session");
+    if (row === null) throw new Error("this object holds no session; look for one with findSession first");
     if (this.#read?.row !== row) this.#read = { row, session: withTenant(row, this.tenant) };
     return this.#read.session;
   }
 
-  /** The session unless it is erased; null if it is, or never was. */
+  /** The session, also if it expired or is incomplete; null if there is none, or if it is erased. */
   findUnerased(): SessionRow | null {
     const { row } = this;
     return row === null || row.erasedAt !== null ? null : this.session;
   }
 
-  /** The session as clients may use it; null if there is none. Throws if it expired, or is not whole yet. */
+  /**
+   * The session, for a client's call; null if there is none.
+   * @throws ThreadkeepError `session_expired`, or `session_not_ready` while it is being copied or imported
+   */
   findSession(): SessionRow | null {
     const session = this.findUnerased();
     if (session !== null && session.expiredAt !== null) throw new ThreadkeepError(EXPIRED_SESSION);
@@ -72,31 +80,40 @@ export class Unit {
     return session;
   }
 
-  /** The same, and throws if there is none. */
+  /**
+   * The session, for a client's call.
+   * @throws ThreadkeepError `session_not_found`, `session_expired` or `session_not_ready`
+   */
   requireSession(): SessionRow {
     const session = this.findSession();
     if (session === null) throw new ThreadkeepError(UNKNOWN_SESSION);
     return session;
   }
 
-  /** The session in the epoch that a consumer works for; null if that is over. */
+  /**
+   * The session, for a consumer's call; null if it is erased, expired or in another epoch than the one that the job
+   * belongs to.
+   */
   findForJob(epoch: string): SessionRow | null {
     const session = this.findUnerased();
     return session === null || session.expiredAt !== null || session.epoch !== epoch ? null : session;
   }
 
-  /** A pending job of this or of an erased epoch; null if it is over. */
+  /** A job of this or an earlier, erased epoch; null if it is done. */
   findJob(jobId: string, epoch: string): JobRow | null {
     const job = this.row === null ? null : this.store.jobs.byId(jobId);
     return job !== null && job.epoch === epoch ? job : null;
   }
 
-  /** Calls `body` once what this unit changed has committed, and not if it is rolled back. It must not throw: the change stands. */
+  /**
+   * Calls `body` after the transaction has committed; not if it is rolled back. `body` must not throw: the change
+   * stands.
+   */
   whenCommitted(body: () => void): void {
     this.#whenCommitted.push(body);
   }
 
-  /** What `whenCommitted` took. For `Transactions` alone. */
+  /** Removes and returns what `whenCommitted` collected. Only for `Transactions`. */
   takeCommitted(): readonly (() => void)[] {
     return this.#whenCommitted.splice(0);
   }
@@ -105,15 +122,15 @@ export class Unit {
 export const UNKNOWN_SESSION: Fault = {
   code: "session_not_found",
   detail:
-    "Append a message or create the session first; ids are case-sensitive. If you know that it exists, it is another user's or tenant's: check the header Threadkeep-User, which may be wrong or missing, and whose key or token this is.",
+    "Create the session or append a message first; ids are case-sensitive. If you are sure that it exists, it belongs to another user or tenant: check the header Threadkeep-User, which may be wrong or missing, and to whom your key or token belongs.",
 };
 const EXPIRED_SESSION: Fault = {
   code: "session_expired",
   detail:
-    "Nobody spoke in it for as long as its settings allow. Create a new session with continueFrom to go on from its summary, or erase this one to use its id anew.",
+    "Nobody wrote to it for as long as expireAfterIdleSeconds allows. Create a new session with continueFrom to continue from its summary, or erase this one to use its id again.",
 };
 const UNFINISHED_SESSION: Fault = {
   code: "session_not_ready",
-  detail: "It is being copied or imported. Ask again in a moment; reading the session tells when it is whole.",
+  detail: "It is still being copied or imported. Try again in a moment; GET the session to see when it is complete.",
   retryAfterSeconds: 1,
 };

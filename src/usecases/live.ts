@@ -51,7 +51,7 @@ export const issueTicket = useCase(
     const ref = refOf(call, sessionId);
     const { scopes = TICKET_SCOPES } = request;
     for (const scope of scopes) requireScope(principal, scope);
-    const epoch = unwrap(await parts.sessions.get(ref).ticketLife());
+    const epoch = unwrap(await parts.sessions.get(ref).epochForTicket());
     return parts.tickets.issue(principal, ref.session, epoch, scopes);
   },
 );

@@ -101,7 +101,7 @@ describe("frames count with the requests of whoever sends them", () => {
   it("of a ticket with those of its user, and apart from those of the key that asked for it", async () => {
     const { ref, counts } = await limitedChat(freshTenant(), 1_000);
     const scopes = ["memory:read", "memory:write"] as const;
-    const claim = { id: "t1", epoch: unwrap(await sessionAt(ref).ticketLife()), expiresAt: Date.now() + 60_000 };
+    const claim = { id: "t1", epoch: unwrap(await sessionAt(ref).epochForTicket()), expiresAt: Date.now() + 60_000 };
     const ofKey = { kind: "tenant-key", id: "deployment-key", tenant: ref.tenant, owner: "ada", scopes } as const;
     const page = userOf(ref.tenant, "ada", { authenticate: async () => ({ ...ofKey, ticket: claim }) });
     const client = await page.follow(ref.session);

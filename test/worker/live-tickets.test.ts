@@ -63,7 +63,7 @@ describe("a ticket", () => {
     expect(await statusWith({ ...ref, session: "%ZZ" }, ticket)).toBe(401);
     const { tenant, owner } = ref;
     const principal = { kind: "tenant-key", id: "deployment-key", tenant, owner, scopes: ["memory:read"] } as const;
-    const epoch = unwrap(await sessionAt(ref).ticketLife());
+    const epoch = unwrap(await sessionAt(ref).epochForTicket());
     const early = createTicketOffice(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY, () => Date.now() - 61_000);
     expect(await statusWith(ref, early.issue(principal, ref.session, epoch, ["memory:read"]).ticket)).toBe(401);
     unwrap(await sessionAt(ref).erase());

@@ -3,36 +3,40 @@ import type { Metadata, SessionRef } from "../../api/session.ts";
 import { jsonBytes } from "../../api/text.ts";
 import { mayBeListed, NEVER_FAILED, scheduleArchive } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
-import { type MessageDelta, isMorePending, readMessageDelta, withHeld, withNoneHeld } from "./messages.ts";
+import { type MessageDelta, isMorePending, readMessageDelta, withConfirmed, withNoneConfirmed } from "./messages.ts";
 import { isMoreSummaryPending, planVersions, readSummaryDelta, type SummaryDelta } from "./summaries.ts";
 
-/** What the archive lacks of one session. */
+/** What the archive is missing of one session: what one delivery of an archive job carries. */
 export interface ArchiveDelta extends SummaryDelta {
   readonly ref: SessionRef;
   readonly epoch: string;
-  /** The archive holds at least this much if the delta is to apply; 0 if it carries everything. */
+  /**
+   * The revision that the archive must have reached for the delta to apply; 0 if it applies to whatever the archive
+   * holds.
+   */
   readonly baseRev: number;
-  /** What the archive holds of the session has to go first. */
+  /** The archive first deletes everything that it holds of the session. */
   readonly isReplaced: boolean;
-  /** What the archive holds after it. */
+  /** The revision that the archive has reached once it has applied the delta. */
   readonly rev: number;
-  /** The last version of the summary that it holds after it. */
+  /** The last version of the summary that it then holds. */
   readonly version: number;
+  /** When the epoch began, in ms since 1970: see `readArchiveDelta`. */
   readonly createdAt: number;
   readonly headSeq: Seq;
   readonly throughSeq: Seq;
   readonly metadata: Metadata;
-  /** What it lacks of the messages; null if nothing. */
+  /** The messages that it is missing; null if it needs none. */
   readonly messages: MessageDelta | null;
-  /** The last message that it holds after it; 0 if none. */
+  /** The last message that it then holds; 0 if none. */
   readonly messageSeq: Seq;
-  /** About how much all of it holds: a consumer has those of many sessions. */
+  /** Approximate size in bytes. A consumer holds the deltas of many sessions at once, and limits their sum. */
   readonly bytes: number;
-  /** Operators may know of the job. */
+  /** Whether the job may be on the operators' list of failed jobs. */
   readonly hasFailed: boolean;
 }
 
-/** What the archive lacks; null if the job is no longer pending. */
+/** What the archive is missing; null if the job is done. */
 export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -44,12 +48,15 @@ export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null
   return {
     ref: { tenant, owner, session: id },
     epoch: unit.session.epoch,
-    // An archive that was set back would lack messages that are not sent again, or still hold some that were taken out of it.
+    // If the archive was restored from a backup, it is behind the revision that it confirmed. Such a delta must not
+    // apply: the archive would be missing messages that are not in it, or keep some that were erased. A delta that
+    // replaces everything, from the first message on, always applies.
     baseRev: unit.session.archiveReplace && messages?.afterSeq === 0 ? 0 : unit.session.archivedRev,
     isReplaced: unit.session.archiveReplace,
     rev: unit.session.archiveRev,
     version: unit.session.archiveVersion,
-    // Of two epochs of one id the archive takes the one that began later for the last.
+    // The archive treats the epoch with the later `createdAt` as the current one, so it gets the time when this epoch
+    // began.
     createdAt: unit.session.beganAt,
     headSeq: store.messages.head()?.seq ?? 0,
     throughSeq: held?.throughSeq ?? 0,
@@ -62,28 +69,29 @@ export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null
   };
 }
 
-/** What a delta was that is in the archive now. */
+/** What of a delta is in the archive now. */
 export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
-  /** Undefined from a consumer that runs an earlier version, and wrote no messages. */
+  /** Undefined if the consumer runs an older version of this code, which wrote no messages. */
   readonly messageSeq?: Seq | undefined;
-  /** How many rows PostgreSQL refuses of the session; undefined: none, now or before. */
+  /** How many rows of this session PostgreSQL refuses to store; undefined if it refuses none. */
   readonly setAside?: number | undefined;
 }
 
 /**
- * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is pending, and no message or version is left;
- * else it is due at once.
+ * Records that the archive has reached revision `delta.rev`. The job is deleted if no newer revision and no further
+ * page of messages or versions is left to send; else it is due at once.
  * @returns whether the archive is up to date
  */
 export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): boolean {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  // A confirmation that comes late may tell of an archive that was set back since.
+  // Without a job, nothing is recorded: a confirmation that arrives late may be about an archive that was restored from
+  // a backup since.
   if (job === null) return true;
   const { setAside = 0 } = delta;
   if (setAside !== unit.session.archiveAside) store.setArchiveAside(setAside);
   const before = unit.session.messageArchive;
-  const messages = delta.rev > unit.session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
+  const messages = delta.rev > unit.session.archivedRev ? withConfirmed(before, delta.rev, delta.messageSeq) : before;
   if (delta.rev > unit.session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (messages !== before) store.setMessageArchive(messages);
   store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: unit.now });
@@ -99,19 +107,22 @@ export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): bo
 }
 
 /**
- * The archive lost what it had confirmed, as after a restore: everything is pending again, in the place of what it still has.
- * @param outrankedBy it holds another epoch that began then: this one, being the last, began after it, whatever the clocks said
+ * The archive has lost what it confirmed, for example because it was restored from a backup. Everything becomes pending
+ * again and will replace what the archive still holds.
+ * @param outrankedBy if the archive holds another epoch of this session id: when that began, in ms since 1970. This
+ * epoch is the current one, so it is then recorded as having begun later, even if the clocks said otherwise
  */
 export function forgetArchived(unit: Unit, jobId: string, outrankedBy?: number): void {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.setArchived(0, 0);
-  // What was on its way when it was lost was another page, and must not be taken for this one.
+  // A new revision, because a delivery that is still under way has another page, and its confirmation must not count
+  // for this one.
   const rev = unit.session.archiveRev + 1;
   store.setArchiveRev(rev, true);
   store.setArchiveVersion(planVersions(unit, true));
-  store.setMessageArchive(withNoneHeld(unit, unit.session.messageArchive, rev));
+  store.setMessageArchive(withNoneConfirmed(unit, unit.session.messageArchive, rev));
   if (outrankedBy !== undefined && outrankedBy >= unit.session.beganAt) store.setBeganAt(outrankedBy + 1);
   store.jobs.put({ ...job, nextSendAt: unit.now });
 }

@@ -1,5 +1,11 @@
 export { confirmArchived, forgetArchived, readArchiveDelta } from "./delta.ts";
 export type { ArchiveDelta, Confirmed } from "./delta.ts";
-export { hasUnscheduledMessages, isArchivedInVain, isChangeUnheld, planMessages, toArchived } from "./messages.ts";
+export {
+  hasUnscheduledMessages,
+  hasUnwantedMessages,
+  isChangeUnconfirmed,
+  planMessages,
+  toArchived,
+} from "./messages.ts";
 export { resyncArchive } from "./resync.ts";
 export { pageEnd, planVersions } from "./summaries.ts";

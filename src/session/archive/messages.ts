@@ -4,28 +4,37 @@ import { messageId } from "../log/index.ts";
 import { type MessageArchive, type MessageRow, type SeqSet, type SessionRow, settingsOf } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/**
- * Which messages the archive holds, where the session's settings send them there. They follow page by page, a revision each: what
- * is there at a revision is settled when the revision is made, so that late and repeated deliveries of it write the same.
- */
+// Decides which messages the archive receives, for sessions whose settings send messages there (`archiveMessages`).
+// They are sent in pages, one page with each revision. What belongs to a revision is fixed when the revision is made,
+// so that late and repeated deliveries of it write the same rows.
 
-/** Bounds what one delivery carries, a page and as much of changed messages: a consumer holds those of a batch of 50 sessions at once. */
+/**
+ * Limit on the bytes of new messages in one delivery; changed messages may add as much again. A consumer holds the
+ * deliveries of up to 50 sessions at once.
+ */
 const MAX_PAGE_BYTES = 256 * 1024;
 const MAX_PAGE_ROWS = 500;
-/** More changed messages than this are not sent one by one: the log is sent anew from the first of them on. */
+/**
+ * If more messages than this have changed, they are not sent one by one: everything from the first of them on is sent
+ * again.
+ */
 const MAX_CHANGED = 100;
 
-/** A message on its way to the archive. */
+/** A message as it is sent to the archive. */
 export type ArchivedMessage = StoredMessage;
 
-/** What the archive lacks of the messages. */
+/** The messages that the archive is missing. */
 export interface MessageDelta {
-  /** Whatever it holds after this one goes first. */
+  /** The archive first deletes the messages that it holds after this one. */
   readonly afterSeq: Seq;
   readonly rows: ArchivedMessage[];
 }
 
-/** What the archive is to hold at the next revision. Reads the session's settings as of now. */
+/**
+ * The messages that the archive is to hold at a new revision, by the session's current settings; null if it holds none
+ * and is to hold none.
+ * @param changed the messages that were edited or erased since the last revision
+ */
 export function planMessages(unit: Unit, rev: number, changed: SeqSet): MessageArchive | null {
   const before = unit.session.messageArchive;
   if (!settingsOf(unit.session).archiveMessages) {
@@ -38,21 +47,21 @@ export function planMessages(unit: Unit, rev: number, changed: SeqSet): MessageA
   return withNextPage(unit, noteChanged(unit, { ...begun, targetSeq }, rev, changed));
 }
 
-/** Everything is sent anew from a message on. */
-function sentAnewFrom(archive: MessageArchive, seq: Seq, rev: number): MessageArchive {
+/** Plans to send the messages from `seq` on again. */
+function resendFrom(archive: MessageArchive, seq: Seq, rev: number): MessageArchive {
   const confirmedSeq = Math.min(archive.confirmedSeq, seq - 1);
   return { ...archive, confirmedSeq, sentSeq: confirmedSeq, sinceRev: rev, changed: [] };
 }
 
 function noteChanged(unit: Unit, archive: MessageArchive, rev: number, changed: SeqSet): MessageArchive {
-  if ("throughSeq" in changed) return archive.sentSeq === 0 ? archive : sentAnewFrom(archive, 1, rev);
+  if ("throughSeq" in changed) return archive.sentSeq === 0 ? archive : resendFrom(archive, 1, rev);
   const sent = changed.filter((seq) => seq <= archive.sentSeq);
   if (sent.length === 0) return archive;
   const revs = new Map(archive.changed.map((change) => [change.seq, change.rev]));
   for (const seq of sent) revs.set(seq, rev);
   const seqs = [...revs.keys()];
   if (seqs.length > MAX_CHANGED || (seqs.length > 1 && unit.store.messages.bytesOf(seqs) > MAX_PAGE_BYTES)) {
-    return sentAnewFrom(
+    return resendFrom(
       archive,
       seqs.reduce((a, b) => Math.min(a, b)),
       rev,
@@ -61,14 +70,17 @@ function noteChanged(unit: Unit, archive: MessageArchive, rev: number, changed: 
   return { ...archive, changed: [...revs].map(([seq, since]) => ({ seq, rev: since })) };
 }
 
-/** A page that is on its way is waited for: what is pending for longer must not grow without bound. */
+/**
+ * Adds the next page of messages. While a page is not confirmed, none is added: otherwise what is sent with one
+ * revision could grow without limit.
+ */
 function withNextPage(unit: Unit, archive: MessageArchive): MessageArchive {
   if (archive.confirmedSeq < archive.sentSeq) return archive;
   let { sentSeq } = archive;
   let bytes = 0;
   for (const row of unit.store.messages.forward(archive.confirmedSeq + 1, archive.targetSeq)) {
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
-    // A message that is larger than a page makes one of its own.
+    // A message that is larger than a page becomes a page of its own.
     if (bytes > MAX_PAGE_BYTES && sentSeq > archive.confirmedSeq) break;
     sentSeq = row.seq;
     if (sentSeq - archive.confirmedSeq >= MAX_PAGE_ROWS) break;
@@ -76,24 +88,25 @@ function withNextPage(unit: Unit, archive: MessageArchive): MessageArchive {
   return { ...archive, sentSeq };
 }
 
-/** Whether the archive lacks anything of what it is to hold at the newest revision. */
-function isUnheld(session: SessionRow): boolean {
+/** Whether the archive has not confirmed all messages of the newest revision. */
+function isUnconfirmed(session: SessionRow): boolean {
   const archive = session.messageArchive;
   if (archive === null) return false;
-  return archive.confirmedSeq < archive.sentSeq || isChangeUnheld(session);
+  return archive.confirmedSeq < archive.sentSeq || isChangeUnconfirmed(session);
 }
 
-/** Whether the archive may still hold a message as it was before it was edited or erased. */
-export function isChangeUnheld({ messageArchive: archive, archivedRev }: SessionRow): boolean {
+/** Whether the archive may still hold an edited or erased message as it was before. */
+export function isChangeUnconfirmed({ messageArchive: archive, archivedRev }: SessionRow): boolean {
   return archive !== null && (archive.changed.length > 0 || archive.sinceRev > archivedRev);
 }
 
-/** Null if the archive has what it is to have. */
+/** The messages to send with the newest revision; null if there are none. */
 export function readMessageDelta(unit: Unit): MessageDelta | null {
   const { store } = unit;
   const archive = unit.session.messageArchive;
-  // An archive that was set back may hold messages that nobody here knows of.
-  if (!isUnheld(unit.session) && unit.session.archivedRev > 0) return null;
+  // Before the archive has confirmed anything, it may hold messages that this object does not know of (after a restore
+  // from a backup), so even an empty delta is sent: it deletes them.
+  if (!isUnconfirmed(unit.session) && unit.session.archivedRev > 0) return null;
   if (archive === null) return { afterSeq: 0, rows: [] };
   const { confirmedSeq, sentSeq } = archive;
   const changed = archive.changed.flatMap(({ seq }) => (seq <= confirmedSeq ? [seq] : []));
@@ -122,10 +135,15 @@ export function toArchived(row: MessageRow): ArchivedMessage {
 }
 
 /**
- * The archive holds the messages as they are at `rev`, the last of them `sentSeq`; undefined: whoever wrote there left them out.
- * Null once it holds none and is to hold none.
+ * The plan after the archive confirmed a revision; null if it then holds no messages and is to hold none.
+ * @param sentSeq the last message that it holds; undefined if the consumer left messages out, so that they must be sent
+ * again
  */
-export function withHeld(archive: MessageArchive | null, rev: number, sentSeq: Seq | undefined): MessageArchive | null {
+export function withConfirmed(
+  archive: MessageArchive | null,
+  rev: number,
+  sentSeq: Seq | undefined,
+): MessageArchive | null {
   if (archive === null || rev < archive.sinceRev) return archive;
   if (sentSeq === undefined) return { ...archive, sinceRev: rev + 1 };
   if (archive.targetSeq === 0) return null;
@@ -136,24 +154,24 @@ export function withHeld(archive: MessageArchive | null, rev: number, sentSeq: S
   };
 }
 
-/** Whether anything of the messages is left to send after a revision that the archive confirmed. */
+/** Whether messages remain to be sent after the archive confirmed revision `rev`. */
 export function isMorePending(archive: MessageArchive, rev: number): boolean {
   return archive.confirmedSeq < archive.targetSeq || archive.sinceRev > rev;
 }
 
-/** Everything is to be sent anew, from the first message on. */
-export function withNoneHeld(unit: Unit, archive: MessageArchive | null, rev: number): MessageArchive | null {
-  return archive === null ? null : withNextPage(unit, sentAnewFrom(archive, 1, rev));
+/** The plan after the archive lost its messages, or may have: all of them are sent again. */
+export function withNoneConfirmed(unit: Unit, archive: MessageArchive | null, rev: number): MessageArchive | null {
+  return archive === null ? null : withNextPage(unit, resendFrom(archive, 1, rev));
 }
 
-/** Whether messages are there that the settings send to the archive, and nobody has owed it yet. */
+/** Whether the settings send messages to the archive for which no archive job has been scheduled yet. */
 export function hasUnscheduledMessages(unit: Unit): boolean {
   if (!settingsOf(unit.session).archiveMessages) return false;
   return (unit.store.messages.head()?.seq ?? 0) > (unit.session.messageArchive?.targetSeq ?? 0);
 }
 
-/** Whether the archive holds messages that the settings keep out of it. */
-export function isArchivedInVain(session: SessionRow): boolean {
+/** Whether the archive holds messages although the settings no longer send them there. */
+export function hasUnwantedMessages(session: SessionRow): boolean {
   const { messageArchive: archive } = session;
   return archive !== null && archive.targetSeq > 0 && !settingsOf(session).archiveMessages;
 }

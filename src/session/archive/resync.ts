@@ -1,18 +1,20 @@
 import { scheduleArchive } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
-import { hasUnscheduledMessages, withNoneHeld } from "./messages.ts";
+import { hasUnscheduledMessages, withNoneConfirmed } from "./messages.ts";
 
 /**
- * Schedules for the archive all that there is, in the place of what it holds, at once: it was lost or set back, or is not what it should be.
- * Repeated while it is pending, nothing is added to that.
- * @param aboveRev the revision that the archive holds of this epoch: whatever is not above it would be taken for old
- * @returns `nothing` if there is nothing that the archive is to hold, `absent` if there is nothing to send it from
+ * Schedules that everything is sent again to the archive, at once, in place of what it holds: it lost data, was restored
+ * from a backup, or holds something wrong. Repeating the call while this is pending adds nothing.
+ * @param aboveRev the revision that the archive holds of this epoch; 0 if none. The new revisions are above it, since
+ * the archive ignores older ones
+ * @returns `nothing` if there is nothing to archive; `absent` if there is no session to archive: it is erased, expired
+ * or incomplete
  */
 export function resyncArchive(unit: Unit, aboveRev: number): "scheduled" | "nothing" | "absent" {
   const { store, now } = unit;
   const session = unit.findUnerased();
   if (session === null || session.expiredAt !== null || session.copying !== null) {
-    // Whatever is pending goes on, also where the alarm was lost.
+    // Sets the alarm again in case it was lost, so that jobs that are pending continue.
     store.changes.isRescheduled = true;
     return "absent";
   }
@@ -27,8 +29,9 @@ export function resyncArchive(unit: Unit, aboveRev: number): "scheduled" | "noth
   const rev = Math.max(unit.session.archiveRev, aboveRev);
   store.setArchived(0, 0);
   store.setArchiveRev(rev, true);
-  // What is on its way is another page of the messages, and must not be taken for one of these.
-  store.setMessageArchive(withNoneHeld(unit, unit.session.messageArchive, rev + 1));
+  // A new revision, because a delivery that is still under way has another page, and its confirmation must not count
+  // for this one.
+  store.setMessageArchive(withNoneConfirmed(unit, unit.session.messageArchive, rev + 1));
   scheduleArchive(unit, true);
   const job = store.jobs.first("archive");
   if (job !== null) store.jobs.put({ ...job, nextSendAt: now });

@@ -1,26 +1,26 @@
 import type { SummaryRow, VersionedItem } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/**
- * Which versions of the summary go to the archive at a revision. There are as many as a session is old, each with the items that began or
- * ended with it: they follow page by page, oldest first. As with messages, what belongs to a revision is settled when it is made.
- */
+// Decides which versions of the summary the archive receives. A session has more of them the longer it is used, so they
+// are sent in pages, the oldest first, each version with the items that began or ended with it. What belongs to a
+// revision is fixed when the revision is made, as with messages.
 
 /**
- * Bounds what one delivery carries: a consumer holds those of several sessions at once. One version may be more, and makes a page of its
- * own; it is bounded as a summary is, by its tokens, and by what an item may cite.
+ * Limit on the bytes in one delivery: a consumer holds those of several sessions at once. A single version may be
+ * larger, and is then a page of its own. Its size is limited by the tokens of a summary and by how much an item may
+ * cite.
  */
 const MAX_PAGE_BYTES = 256 * 1024;
 const MAX_PAGE_ROWS = 1_000;
 
-/** Where a page of the history ends. */
+/** The end of a page of versions. */
 export interface PageEnd {
-  /** The version before it if there is none after that. */
+  /** The last version of the page; if there is none, the version after which the page begins. */
   readonly throughVersion: number;
   readonly isLast: boolean;
 }
 
-/** The page after a version. */
+/** Finds the end of the page that begins after a version. */
 export function pageEnd(unit: Unit, afterVersion: number): PageEnd {
   let throughVersion = afterVersion;
   let rows = 0;
@@ -37,7 +37,10 @@ export function pageEnd(unit: Unit, afterVersion: number): PageEnd {
   return { throughVersion, isLast: sizes.length < MAX_PAGE_ROWS };
 }
 
-/** The last version of the summary that the archive holds at the next revision. */
+/**
+ * The last version that is to be sent with the next revision.
+ * @param isReplaced whether everything is sent again, from the first version on
+ */
 export function planVersions(unit: Unit, isReplaced: boolean): number {
   const { archivedVersion } = unit.session;
   return pageEnd(unit, isReplaced ? 0 : archivedVersion).throughVersion;
@@ -49,7 +52,7 @@ export interface SummaryDelta {
   readonly items: VersionedItem[];
 }
 
-/** What the archive lacks of the versions at the newest revision. */
+/** The versions to send with the newest revision. */
 export function readSummaryDelta(unit: Unit): SummaryDelta {
   const { store } = unit;
   const { archiveReplace, archivedVersion, archiveVersion } = unit.session;
@@ -60,7 +63,7 @@ export function readSummaryDelta(unit: Unit): SummaryDelta {
   };
 }
 
-/** Whether there are versions after the last that the archive confirmed. */
+/** Whether there are versions after the last one that the archive has confirmed. */
 export function isMoreSummaryPending(unit: Unit, version: number): boolean {
   return (unit.store.summaries.newest()?.version ?? 0) > version;
 }

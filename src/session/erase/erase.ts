@@ -6,7 +6,7 @@ import { addedTokens } from "../../prompt/added-tokens.ts";
 import { isOn } from "../../prompt/branch.ts";
 import { ownSources } from "../../prompt/items.ts";
 import { contentTokens, isTold, messageText } from "../../prompt/message-text.ts";
-import { isChangeUnheld } from "../archive/index.ts";
+import { isChangeUnconfirmed } from "../archive/index.ts";
 import {
   beginAgain,
   type CopyAnswer,
@@ -52,8 +52,11 @@ import {
 import type { Unit } from "../unit.ts";
 
 /**
- * Changes what a message says, in the caller's transaction: a fault has to roll it back. Its place, its id and the hash of what was first appended stay, so that a retry of the first
- * append is no conflict. What the summary made of the old text goes as if it had been erased.
+ * Edits a message, in the caller's transaction: if this throws, the transaction must be rolled back. The message keeps
+ * its seq, its id, and the hash of the content that was first appended, so that a retry of the append is not a
+ * conflict. Whatever summaries say because of the old text is removed, as if the message had been erased.
+ * @returns the message as it is now
+ * @throws ThreadkeepError `message_not_found`, `message_erased`, or the fault that the session would be full
  */
 export function editMessage(unit: Unit, id: string, patch: MessagePatch): MessageRow {
   const { store, now } = unit;
@@ -67,7 +70,8 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
   }
   if (patch.pinned !== undefined && patch.pinned !== row.isPinned) store.messages.pin(row.seq, patch.pinned);
   if (patch.content === undefined && patch.metadata === undefined) {
-    // What was said is as it was: summaries hold, and an export that goes on tells of the change all the same.
+    // Only the pin was set or removed. Summaries stay valid, but an export that is under way must see that something
+    // changed.
     store.countChange(NO_CHANGE, null);
     noteChange(unit, "edited", { seq: row.seq });
     return store.messages.bySeq(row.seq) ?? row;
@@ -90,15 +94,20 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
   const fault = head === null || change.bytes <= 0 ? null : fullFault(head.seq, head.totalBytes);
   if (fault !== null) throw new ThreadkeepError(fault);
   noteChange(unit, "edited", { seq: row.seq });
-  const told = messageText(content) === messageText(row.content) ? [] : [row.seq];
-  const isCovered = isSaidAnew && invalidate(unit, [row.seq], told);
-  // Whether an item cited it or not: no summarizer was told yet what it says now.
-  if (told.length > 0 && isGiven(unit, row.seq)) store.summaries.hide(told);
+  const textChanged = messageText(content) === messageText(row.content) ? [] : [row.seq];
+  const isCovered = isSaidAnew && invalidate(unit, [row.seq], textChanged);
+  // Even if no item cites the message: no summarizer has received the new text yet, so the summary does not cover it.
+  if (textChanged.length > 0 && wasGivenToSummarizer(unit, row.seq)) store.summaries.hide(textChanged);
   scheduleArchivedChange(unit, [row.seq], isCovered);
   return store.messages.bySeq(row.seq) ?? row;
 }
 
-/** Erases what a message said, everywhere in the object, at once. Its seq and its id stay taken. Idempotent. */
+/**
+ * Erases the content of a message everywhere in the object before it returns; the archive and copies follow in the
+ * background. The seq and the id stay in use. Idempotent.
+ * @returns the erased message
+ * @throws ThreadkeepError `message_not_found`
+ */
 export function eraseMessage(unit: Unit, id: string): MessageRow {
   const row = findMessage(unit, id, "told");
   if (row === null) throw new ThreadkeepError(UNKNOWN_MESSAGE);
@@ -108,17 +117,22 @@ export function eraseMessage(unit: Unit, id: string): MessageRow {
   return unit.store.messages.bySeq(row.seq) ?? row;
 }
 
-/** Whether what an erased message said may still be anywhere: in the archive, in copies, or in a summary that is yet to be made anew. */
+/**
+ * Whether the content of an erased message may still exist: in the archive, in copies, or in other words in a summary
+ * that is to be rebuilt.
+ */
 export function isErasurePending(unit: Unit, seq: Seq): boolean {
   return isHeldHere(unit, seq) || unit.store.lineage.hasPendingErasures();
 }
 
-/** The same of this session alone, of messages from one on. */
+/**
+ * Whether this session itself, or the archive in its name, may still hold content of erased messages from `fromSeq` on.
+ */
 function isHeldHere(unit: Unit, fromSeq: Seq): boolean {
   return (
     unit.store.messages.isErasing() ||
     unit.session.archiveReplace ||
-    isChangeUnheld(unit.session) ||
+    isChangeUnconfirmed(unit.session) ||
     mayBeFoldedIn(unit, fromSeq)
   );
 }
@@ -132,12 +146,12 @@ export const UNKNOWN_MESSAGE: Fault = {
 
 function eraseSeqs(unit: Unit, seqs: SeqSet): void {
   const { store, now } = unit;
-  const told = toldAmong(unit, seqs);
+  const textChanged = withTextAmong(unit, seqs);
   store.countChange(
     "throughSeq" in seqs ? store.messages.eraseThrough(seqs.throughSeq, now) : store.messages.erase(seqs, now),
   );
   noteErasures(unit, seqs);
-  const isCovered = invalidate(unit, seqs, told);
+  const isCovered = invalidate(unit, seqs, textChanged);
   scheduleArchivedChange(unit, seqs, isCovered);
 }
 
@@ -145,29 +159,35 @@ function tellErased(unit: Unit, seqs: SeqSet | null): void {
   tellCopies(unit, erasedOf(epochRefOf(unit.session), seqs));
 }
 
-/** So many messages are looked at before they are erased; of more one will have said something. */
+/**
+ * Of at most this many messages the content is read before they are erased. Of more, it is assumed that one had text.
+ */
 const MAX_LOOKED_AT = 16;
 
-/** Those that a summarizer is told of: of one without text, such as a form for a page, it is told nothing. */
-function toldAmong(unit: Unit, seqs: SeqSet): SeqSet {
+/**
+ * Selects the messages whose text a summarizer receives. A message without text, for example one that only shows a
+ * form, is not given to it.
+ */
+function withTextAmong(unit: Unit, seqs: SeqSet): SeqSet {
   if ("throughSeq" in seqs || seqs.length > MAX_LOOKED_AT) return seqs;
   return seqs.filter((seq) => isTold(unit.store.messages.bySeq(seq, "told")?.content ?? null));
 }
 
 /**
- * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and schedules a new summary from
- * before the first of them: a model may have folded their content into items that cite others.
- * @param told those of them of which a summarizer is told anything else than before: without one, and without an item that cites any of them, it would be
- * paid for the same again
- * @returns whether the newest version covers any of them
+ * Removes from all versions of the summary, and from a draft, the items that cite these messages, and schedules a
+ * rebuild from the version before the first of them: a model may have put their content into items that cite other
+ * messages.
+ * @param textChanged those of the messages for which a summarizer would now receive something else. If there are none, and no
+ * item cites any of the messages, no rebuild is scheduled: it would be paid for and say the same
+ * @returns whether the newest version covers any of the messages
  */
-function invalidate(unit: Unit, seqs: SeqSet, told: SeqSet): boolean {
+function invalidate(unit: Unit, seqs: SeqSet, textChanged: SeqSet): boolean {
   const { store, now } = unit;
   const newest = store.summaries.newest();
   const job = summarizeJob(unit);
   const coveredSeq = coveredAnywhere(store);
   const among = upTo(seqs, coveredSeq);
-  let changed = told;
+  let changed = textChanged;
   if (newest !== null && among !== null) {
     const gone = store.summaries.deleteItemsCiting(among);
     store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));
@@ -187,15 +207,18 @@ function invalidate(unit: Unit, seqs: SeqSet, told: SeqSet): boolean {
   return covered !== null;
 }
 
-/** Schedules for the archive a change of messages, if it holds any of them, or a summary that covers them. */
+/**
+ * Schedules an archive job for messages that were edited or erased, if the archive holds one of them or a summary that
+ * covers one.
+ */
 function scheduleArchivedChange(unit: Unit, seqs: SeqSet, isCovered: boolean): void {
   const archivedSeq = unit.store.session()?.messageArchive?.sentSeq ?? 0;
   if (!isCovered && upTo(seqs, archivedSeq) === null) return;
   scheduleArchive(unit, isCovered, seqs);
 }
 
-/** Whether a summary covers a message, or the one that is being made has been given it. */
-function isGiven(unit: Unit, seq: Seq): boolean {
+/** Whether a version of the summary covers a message, or a pending job has already given it to a summarizer. */
+function wasGivenToSummarizer(unit: Unit, seq: Seq): boolean {
   if (coveredAmong(unit, [seq]) !== null) return true;
   const job = summarizeJob(unit);
   return job !== undefined && seq <= begunThrough(job) && isOn(unit.store.branches.through(job.throughSeq), seq);
@@ -205,43 +228,52 @@ function lowestOf(seqs: SeqSet): Seq {
   return "throughSeq" in seqs ? 1 : seqs.reduce((lowest, seq) => Math.min(lowest, seq), Number.MAX_SAFE_INTEGER);
 }
 
-function holds(seqs: SeqSet): (seq: Seq) => boolean {
+function containsSeq(seqs: SeqSet): (seq: Seq) => boolean {
   if ("throughSeq" in seqs) return (seq) => seq <= seqs.throughSeq;
   const among = new Set(seqs);
   return (seq) => among.has(seq);
 }
 
-/** The lowest of some messages between two; null if there is none. */
+/** The lowest of the messages after `afterSeq` up to `throughSeq`; null if there is none. */
 function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null {
   if ("throughSeq" in seqs) return Math.min(seqs.throughSeq, throughSeq) > afterSeq ? afterSeq + 1 : null;
   const between = seqs.filter((seq) => seq > afterSeq && seq <= throughSeq);
   return between.length === 0 ? null : lowestOf(between);
 }
 
-/** Without those of another branch that no version covers: no summarizer of this job has seen them, or will. */
-function concerning(unit: Unit, job: JobRow, seqs: SeqSet): SeqSet {
+/**
+ * Selects the messages that concern a job: those on the branch that it summarizes, and those that a version covers. No
+ * summarizer of this job receives any other.
+ */
+function concerningJob(unit: Unit, job: JobRow, seqs: SeqSet): SeqSet {
   const { store } = unit;
   if (store.branches.isSole || "throughSeq" in seqs) return seqs;
   const branch = store.branches.through(job.throughSeq);
-  const covered = holds(coveredAmong(unit, seqs) ?? []);
+  const covered = containsSeq(coveredAmong(unit, seqs) ?? []);
   return seqs.filter((seq) => isOn(branch, seq) || covered(seq));
 }
 
-/** Those that somebody who reads a branch comes by, and the others. */
-function partByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): { on: SeqSet; off: SeqSet } {
+/** Splits messages into those on the branch that ends with `headSeq` and the others. */
+function splitByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): { on: SeqSet; off: SeqSet } {
   if (branches.isSole || "throughSeq" in seqs) return { on: seqs, off: [] };
   const branch = branches.through(headSeq);
   return { on: seqs.filter((seq) => isOn(branch, seq)), off: seqs.filter((seq) => !isOn(branch, seq)) };
 }
 
-/** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
+/**
+ * Adjusts a pending summary job to changed messages. If a summarizer is working on it, the job notes from which message
+ * its answer is invalid; otherwise it drops its draft. If versions cover changed messages, it is to rebuild from a
+ * version before them.
+ */
 function invalidateJob(unit: Unit, open: JobRow, given: SeqSet): void {
   const { store, now } = unit;
-  const seqs = concerning(unit, open, given);
+  const seqs = concerningJob(unit, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
-  // Of another branch the summarizer of this job was given nothing: versions that are to be replaced may have been.
-  const { on, off } = partByBranch(store, open.throughSeq, seqs);
-  // Nobody is paid at the moment: what rests on it would have to be made again in any case.
+  // Changed messages on another branch were not given to this job's summarizer, but may have been to those of the
+  // versions that it replaces.
+  const { on, off } = splitByBranch(store, open.throughSeq, seqs);
+  // No summarizer is working (no lease), so the draft costs nothing more to drop: it rests on changed messages and
+  // would have to be made again anyway.
   const job =
     open.lease === null && lowestBetween(on, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
   const begun = begunThrough(job);
@@ -258,7 +290,7 @@ function invalidateJob(unit: Unit, open: JobRow, given: SeqSet): void {
       invalidatedFromSeq: Math.min(job.invalidatedFromSeq ?? Number.MAX_SAFE_INTEGER, firstGiven),
     };
     if (job.draft !== null) {
-      const isErased = holds(seqs);
+      const isErased = containsSeq(seqs);
       const isGone = (item: Item): boolean => ownSources(item).some((seq) => seq <= begun && isErased(seq));
       const draft = withoutItems(job.draft, isGone);
       store.summaries.hide(uncovered(job.draft.items.filter(isGone), draft.items));
@@ -279,16 +311,22 @@ function invalidateJob(unit: Unit, open: JobRow, given: SeqSet): void {
   if (changed !== open) store.jobs.put(changed);
 }
 
-/** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
+/**
+ * Erases the session: deletes everything that was said, and schedules jobs for the archive and for every copy to do the
+ * same.
+ * @returns the erase job, which tells the archive
+ */
 export function eraseSession(unit: Unit): JobRow {
   const { store, now } = unit;
   scheduleAuditRange(unit);
   keepDay(unit);
-  // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
+  // Jobs that end here may be on the operators' list of failed jobs; the erase job removes them from it. Pending
+  // erasures continue, and are removed when they are done.
   const settles = store.jobs.ending().filter(mayBeListed);
   store.wipe(now);
   tellErased(unit, null);
-  // What copies carry on from there goes too: through this session they would have heard of later erasures.
+  // Copies may hold items that this session had carried over itself. They are told to erase them too: without this
+  // session, they would not be told of later erasures at the origins.
   for (const origin of furtherOrigins(unit)) {
     tellCopies(unit, erasedOf({ session: origin.session, epoch: origin.epoch }, null, epochRefOf(unit.session)));
   }
@@ -308,70 +346,73 @@ export function eraseSession(unit: Unit): JobRow {
 }
 
 /**
- * When the epoch began that a job erases: the archive takes the one that began later for the last. An earlier version of this code did not keep it;
- * of the epoch before the newest it is known that it began before that one.
+ * When the erased epoch of a job began, in ms since 1970: the archive treats the epoch that began later as the current
+ * one. An older version of this code did not store it; then the result is a time before the epoch that followed.
  */
 export function beganOf(job: JobRow, session: SessionRow): number {
   if (job.beganAt > 0) return job.beganAt;
   return job.epoch === session.epoch ? session.beganAt : session.beganAt - 1;
 }
 
-/** What an erasure elsewhere means here. */
-type Touch =
+/** What an erasure in another session affects in this one. */
+type Effect =
   | { readonly of: "nothing" }
-  /** Something is on its way here that may still hold it, also in other words. */
+  /** Messages or items of it that are still being copied, imported or carried over, possibly in other words. */
   | { readonly of: "arrivals" }
-  /** Messages of a fork. */
+  /** Messages that a fork copied. */
   | { readonly of: "messages"; readonly seqs: SeqSet }
-  /** Items that were carried over. */
+  /** Items that a continuation carried over. */
   | { readonly of: "items"; readonly origin: OriginRow };
 
-const NOTHING: Touch = { of: "nothing" };
+const NO_EFFECT: Effect = { of: "nothing" };
 
-function touchOf(unit: Unit, told: Erased): Touch {
-  const { source, through } = told;
+function effectOf(unit: Unit, erasure: Erased): Effect {
+  const { source, through } = erasure;
   const origin = unit.store.lineage.origins().find(({ epoch }) => epoch === source.epoch);
-  // Where something was taken from tells it itself: another that is erased takes none of that along.
-  if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NOTHING;
+  // The erasure concerns a session from which this one took something directly, so that session tells it itself. If it
+  // comes by way of another session that had carried items over, nothing more is affected.
+  if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NO_EFFECT;
   if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
-    return pendingOrigin(unit) !== undefined || unit.session.copying !== null ? { of: "arrivals" } : NOTHING;
+    return pendingOrigin(unit) !== undefined || unit.session.copying !== null ? { of: "arrivals" } : NO_EFFECT;
   }
-  if (origin.state === "lost") return NOTHING;
-  const seqs = seqsOf(told);
+  if (origin.state === "lost") return NO_EFFECT;
+  const seqs = seqsOf(erasure);
   const isPastIt = origin.kind !== "further" && origin.state === "done" && upTo(seqs, origin.throughSeq) === null;
-  if (isPastIt && seqs !== null) return NOTHING;
+  if (isPastIt && seqs !== null) return NO_EFFECT;
   if (origin.kind !== "fork") return { of: "items", origin };
   const taken = upTo(seqs, origin.throughSeq);
-  return taken === null ? NOTHING : { of: "messages", seqs: taken };
+  return taken === null ? NO_EFFECT : { of: "messages", seqs: taken };
 }
 
 /**
- * Erases what this session took from others that was erased there: messages of a fork, items of a continuation. What was said in
- * it since stays. A copy that has nothing of its own yet, or that expired and so cannot be summarized again, goes as a whole.
- * @returns whether the session is gone, and what its search index must forget
+ * Called on a copy: erases what it took from other sessions and was erased there: messages of a fork, items of a
+ * continuation. Messages that were appended to the copy itself stay. The whole copy is erased if it has no messages of
+ * its own yet, or if it has expired and cannot be summarized again.
+ * @returns whether the whole session was erased; and otherwise which messages were
  */
 export function eraseCopied(
   unit: Unit,
   erased: readonly Erased[],
 ): { readonly isGone: boolean; readonly forgotten: readonly SeqSet[] } {
   const forgotten: SeqSet[] = [];
-  // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
+  // A page that is on its way to a fork may still contain what was erased, so a fork in progress starts again.
   if (unit.session.copying !== null && erased.length > 0) beginAgain(unit, unit.session.copying);
-  for (const told of erased) {
-    const touch = touchOf(unit, told);
+  for (const erasure of erased) {
+    const touch = effectOf(unit, erasure);
     if (touch.of === "nothing") continue;
     if (touch.of === "arrivals") {
-      noteErasuresOnArrival(unit, told);
+      noteErasuresOnArrival(unit, erasure);
       continue;
     }
-    // What is in of a file may say in other words what was erased there: it has to come anew, and is checked anew.
+    // An imported item may say in other words what was erased, so the import is ended: the file has to be sent and
+    // checked again.
     const isFile = unit.session.copying?.kind === "import";
-    if (isFile || unit.session.expiredAt !== null || (unit.session.copying !== null && isAll(told))) {
+    if (isFile || unit.session.expiredAt !== null || (unit.session.copying !== null && isAll(erasure))) {
       eraseSession(unit);
       return { isGone: true, forgotten: [] };
     }
     if (touch.of === "items") {
-      eraseCarried(unit, touch.origin, told);
+      eraseCarried(unit, touch.origin, erasure);
       continue;
     }
     const held = unit.store.messages.unerased(touch.seqs);
@@ -382,17 +423,20 @@ export function eraseCopied(
   return { isGone: false, forgotten };
 }
 
-/** What is on its way here is worth nothing any more, or is held against this when it is here. */
-function noteErasuresOnArrival(unit: Unit, told: Erased): void {
+/** Notes an erasure that affects items which are still to arrive, so that they are checked against it when they do. */
+function noteErasuresOnArrival(unit: Unit, erasure: Erased): void {
   const isPending = pendingOrigin(unit) !== undefined;
-  // A fork is copied anew, and what it comes from has erased it.
+  // A fork in progress starts again, and its source has erased this already.
   if (!isPending && unit.session.copying?.kind !== "import") return;
-  hear(unit, told);
+  noteSourceErasures(unit, erasure);
   if (isPending) rescheduleCarryOver(unit);
 }
 
-/** @returns whether any of it is news */
-function hear(unit: Unit, { source, seqs, throughSeq, through }: Erased): boolean {
+/**
+ * Notes what was erased at a source.
+ * @returns whether any of it was not noted before
+ */
+function noteSourceErasures(unit: Unit, { source, seqs, throughSeq, through }: Erased): boolean {
   const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
   let isNews = false;
   for (const what of whats) isNews = unit.store.lineage.noteSourceErasure(source, what, through ?? null) || isNews;
@@ -400,9 +444,9 @@ function hear(unit: Unit, { source, seqs, throughSeq, through }: Erased): boolea
 }
 
 /**
- * Whether nothing is left here, nor in the archive in the name of this session, of what others were told to be erased; and what copies of
- * this session have to be told of it.
- * @param session null if no epoch goes on
+ * A copy's answer to a session that told it of erasures: whether nothing of that is left here or in the archive in this
+ * session's name; and a page of what this session's own copies must erase because of it.
+ * @param place where that page begins
  */
 export function answerFor(
   unit: Unit,
@@ -410,35 +454,37 @@ export function answerFor(
   place: PassedOnPlace,
 ): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
   const session = unit.findUnerased();
-  // An earlier epoch may have been the copy: the archive may still hold it.
+  // An earlier epoch of this id may have been the copy: as long as its erasure is pending, the archive may still hold
+  // its content.
   let isConfirmed = !unit.store.jobs.isPending("erase");
   const passing: Erased[] = [];
-  for (const told of erased) {
+  for (const erasure of erased) {
     if (session === null) break;
-    const touch = touchOf(unit, told);
-    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(unit, told));
+    const touch = effectOf(unit, erasure);
+    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(unit, erasure));
     if (touch.of === "messages") {
       isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));
       passing.push(erasedOf(epochRefOf(session), touch.seqs));
     }
     if (isItems) {
-      // Where it came from may say it in other words, and so may whatever was made here with it in sight.
+      // Items that are asked for again may repeat it in other words, and so may everything that was summarized here
+      // while they were part of the summary.
       isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);
-      passing.push({ ...told, through: epochRefOf(session) });
+      passing.push({ ...erasure, through: epochRefOf(session) });
     }
   }
   return { isConfirmed, ...passedOn(unit, passing, place) };
 }
 
 /**
- * Whether items went from here for an erasure that touches nothing any more: what was carried over anew since ends before it, or nobody could be
- * asked. The archive may still hold them.
+ * Whether items were deleted here because of an erasure that affects nothing any more: what was carried over again
+ * since then ends before it, or the source could not be asked. The archive may still hold those items.
  */
-function wereItemsErased(unit: Unit, told: Erased): boolean {
+function wereItemsErased(unit: Unit, erasure: Erased): boolean {
   const { store } = unit;
-  const origin = store.lineage.origins().find(({ epoch }) => epoch === told.source.epoch);
+  const origin = store.lineage.origins().find(({ epoch }) => epoch === erasure.source.epoch);
   if (origin === undefined || origin.kind === "fork") return false;
-  const { source, seqs, throughSeq } = told;
+  const { source, seqs, throughSeq } = erasure;
   return store.lineage.isErasedAtSource(source, seqs ?? (throughSeq === undefined ? [] : [throughSeq]));
 }
 
@@ -447,23 +493,25 @@ function epochRefOf({ session, epoch }: SessionRow): EpochRef {
 }
 
 /**
- * Erases items that were carried over. A model may have folded what was erased into others of them, and those into items of this
- * session: the session that they came from is asked anew what it holds; where it can't be, all of them go.
+ * Erases carried items that cite erased messages. A model may have put what was erased into other carried items too,
+ * and from them into items of this session. So the source is asked again for its items, and everything else is
+ * summarized again; if the source cannot be asked, all carried items are deleted.
  */
-function eraseCarried(unit: Unit, origin: OriginRow, told: Erased): void {
+function eraseCarried(unit: Unit, origin: OriginRow, erasure: Erased): void {
   const { store } = unit;
   const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
-  // Sessions may continue from each other in a circle, by epochs that are long over; and a copy is asked until it has confirmed. By which
-  // session it has what it took is news only where nobody is asked anew.
-  if (!hear(unit, direct === undefined ? told : { ...told, through: undefined })) return;
+  // The sender repeats an erasure until the copy confirms it, and sessions can continue from each other in a circle,
+  // through epochs that are over. So an erasure that is noted already ends here. By way of which session it came makes
+  // it new only if no source is asked again.
+  if (!noteSourceErasures(unit, direct === undefined ? erasure : { ...erasure, through: undefined })) return;
   store.countChange();
-  deleteCarried(unit, origin, seqsOf(told));
-  if (direct !== undefined && !(isAll(told) && direct.epoch === origin.epoch)) {
+  deleteCarried(unit, origin, seqsOf(erasure));
+  if (direct !== undefined && !(isAll(erasure) && direct.epoch === origin.epoch)) {
     store.lineage.putOrigin({ ...direct, state: "stale" });
     rescheduleCarryOver(unit);
   } else {
     deleteCarried(unit, origin, null);
-    if (told.through !== undefined) deleteCarried(unit, told.through, null);
+    if (erasure.through !== undefined) deleteCarried(unit, erasure.through, null);
     rebuildFromStart(unit);
   }
   if (store.summaries.newest() !== null) scheduleArchive(unit, true);
@@ -474,7 +522,7 @@ function deleteCarried(unit: Unit, source: EpochRef, seqs: SeqSet | null): void 
   if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
   const job = summarizeJob(unit);
   if (job === undefined || job.draft === null) return;
-  const isErased = seqs === null ? () => true : holds(seqs);
+  const isErased = seqs === null ? () => true : containsSeq(seqs);
   const isGone = (item: KeptItem): boolean =>
     item.sourceEpoch === source.epoch && item.sourceSeqs.some((seq) => isErased(seq));
   store.jobs.put({ ...job, draft: withoutItems(job.draft, isGone) });

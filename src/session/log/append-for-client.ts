@@ -6,7 +6,7 @@ import type { SessionRef } from "../../api/session.ts";
 import type { UserTaken } from "../../api/user-quota.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
-import { isArchivedInVain } from "../archive/index.ts";
+import { hasUnwantedMessages } from "../archive/index.ts";
 import { noteAppend, scheduleArchive } from "../outbox/index.ts";
 import { beginDay, takeForUser } from "../quota/index.ts";
 import { scheduleSummaryIfDue } from "../summary/index.ts";
@@ -66,7 +66,7 @@ export function appendForClient(
   }
   // What a switch writes anew of the summary was paid for, and counts like what is said.
   if (before !== null) takeForUser(unit, growthSince(unit, before, written));
-  if (isArchivedInVain(unit.session)) scheduleArchive(unit);
+  if (hasUnwantedMessages(unit.session)) scheduleArchive(unit);
   if (createdCount > 0) {
     if (by !== undefined) noteAppend(unit, by, headSeq - createdCount + 1);
     if (request.context !== undefined) noteTokenizer(unit, request.context);

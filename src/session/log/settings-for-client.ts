@@ -1,5 +1,5 @@
 import type { BranchRequest, SessionPatch, SessionState } from "../../api/session.ts";
-import { hasUnscheduledMessages, isArchivedInVain } from "../archive/index.ts";
+import { hasUnscheduledMessages, hasUnwantedMessages } from "../archive/index.ts";
 import { type Listing, listingOf, scheduleArchive, scheduleListing } from "../outbox/index.ts";
 import { takeForUser } from "../quota/index.ts";
 import { settingsByUser, settingsOf } from "../sqlite/index.ts";
@@ -38,7 +38,7 @@ export function updateForClient(unit: Unit, patch: SessionPatch, isByUser: boole
   const isArchivedNews = before.archiveRev > 0 && patch.metadata !== undefined;
   const isFollowed = settingsOf(before).archiveMessages === settingsOf(unit.session).archiveMessages;
   const isLacking = !isFollowed && hasUnscheduledMessages(unit);
-  if (isArchivedNews || isLacking || isArchivedInVain(unit.session)) scheduleArchive(unit);
+  if (isArchivedNews || isLacking || hasUnwantedMessages(unit.session)) scheduleArchive(unit);
   scheduleSummaryIfDue(unit);
   return { state: readState(unit), epoch: unit.session.epoch, listing: listingOf(unit.session) };
 }

@@ -18,31 +18,42 @@ import { renewTable, type TableSql } from "./renew-table.ts";
 import { bytesOrNull, number } from "./rows.ts";
 
 /**
- * Every SQL statement about what stands outside of its message's row: files, each once however many messages cite it, and what a message
- * says where that is too long for a row. They are told apart by a keyed hash, which tells nobody elsewhere that there is the same file.
+ * Stores what does not fit into a message's own row, and holds every SQL statement about it: files (each stored once
+ * per session, however many messages contain it) and message texts that are too long for a row. A file is recognised by
+ * a keyed hash (HMAC-SHA-256 with a key of the session's own), so that equal files of different sessions cannot be
+ * matched by their hashes.
  */
 
-/** A longer text stands in pages: a row holds 2 MB. */
+/**
+ * A JSON text of content longer than this is moved out of the message's row into pages: a SQLite row of a Durable
+ * Object holds at most 2 MB.
+ */
 const MAX_ROW_CONTENT_BYTES = 512 * 1024;
-/** Of a file or of a text in one row. */
+/** Bytes of one page: one row of `file_pages` holds a page of a file or of a long text. */
 const PAGE_BYTES = 1024 * 1024;
-/** More than the largest message takes. The rows of a file are those from its id times this on. */
+/**
+ * Upper bound on the pages of one file, more than the largest allowed message needs. The rows of file `id` in
+ * `file_pages` are numbered from `id * 64` to `id * 64 + 63`.
+ */
 const MAX_PAGES = 64;
 /**
- * Comes before the bytes in a row, and is as large as a page of the database: all that SQLite keeps of the row in its tree is of the
- * filling. When it moves rows between the pages of the tree, no copy of a file is left behind; and the bytes are written over in place.
+ * Bytes of zeros in front of the data in each row of `file_pages`, as many as a page of the database has. SQLite keeps
+ * only the beginning of a large row in its B-tree, and puts the rest on overflow pages. With this filling, the B-tree
+ * holds nothing but zeros: when SQLite moves rows between tree pages, no copy of a file's bytes is left behind, and the
+ * bytes on the overflow pages can be overwritten in place.
  */
 const FILLING_BYTES = 4096;
 
 const AMONG_SEQS = "seq IN (SELECT value FROM json_each(?))";
 const UNCITED = "NOT EXISTS (SELECT 1 FROM file_citations WHERE file = id)";
 
-/** Content as its row has it. */
+/** A message's content in the form in which its row stores it: with references in place of what is stored here. */
 export interface PackedContent {
   readonly json: string;
-  /** What its JSON has beyond that, outside of the row; 0 if nothing. */
+  /** How many bytes longer the JSON of the original content is than `json`; 0 if nothing was moved out of the row. */
   readonly heldBytes: number;
   readonly files: readonly number[];
+  /** Ids of the files and long texts that `json` refers to. */
 }
 
 export class FileStore {
@@ -52,7 +63,11 @@ export class FileStore {
     this.#sql = sql;
   }
 
-  /** Puts away what is not to stand in a message's row. Whoever calls says with `cite` whose it is. */
+  /**
+   * Moves files and a text that is too long for a row into the tables of this store, and puts references in their
+   * places. The caller must then call `cite` with the message's seq and the returned `files`: what no message cites is
+   * deleted.
+   */
   pack(content: Content, contentJson: string): PackedContent {
     if (contentJson.length < MIN_HELD_LENGTH) return { json: contentJson, heldBytes: 0, files: [] };
     const files = new Set<number>();
@@ -90,7 +105,7 @@ export class FileStore {
     return id;
   }
 
-  /** What the files of this session are hashed with: made with the first of them. */
+  /** The HMAC key of this session's files. It is made when the first file is stored. */
   #key(): Uint8Array {
     const known = bytesOrNull(this.#sql.exec("SELECT file_key FROM session WHERE one = 1").toArray()[0]?.["file_key"]);
     if (known !== null) return known;
@@ -99,7 +114,10 @@ export class FileStore {
     return key;
   }
 
-  /** Notes which files a message has, in the place of those that it had; those that no message has any more go. */
+  /**
+   * Records which files a message contains, in place of what was recorded for it before. Files that no message contains
+   * any more are overwritten and deleted.
+   */
   cite(seq: Seq, files: readonly number[]): void {
     const before = this.#citedBy([seq]);
     for (const file of files) {
@@ -110,7 +128,10 @@ export class FileStore {
     this.#eraseUncited(gone);
   }
 
-  /** Messages are erased: their files go, but for those that others have as well. */
+  /**
+   * Removes the citations of messages that are erased. Files that no other message contains are overwritten and
+   * deleted.
+   */
   release(seqs: readonly Seq[]): void {
     const files = this.#citedBy(seqs);
     if (files.length === 0) return;
@@ -125,7 +146,10 @@ export class FileStore {
       .map(({ file }) => number(file));
   }
 
-  /** Writes over what is freed: SQLite frees pages as they are. */
+  /**
+   * Deletes those of the given files that no message cites. Their bytes are overwritten with zeros first, because
+   * SQLite does not clear the pages that it frees.
+   */
   #eraseUncited(among: readonly number[]): void {
     if (among.length === 0) return;
     const uncited = this.#sql
@@ -140,7 +164,10 @@ export class FileStore {
     }
   }
 
-  /** Content as it was given. @param isMeant of which parts the files are needed: of all others they stay what stands for them */
+  /**
+   * Puts the files back in the places of their references. Throws if a file is missing.
+   * @param isMeant selects the parts whose files are needed; in all other parts the references stay
+   */
   whole(content: Content, isMeant?: (part: Part) => boolean): Content {
     return mapFiles(
       content,
@@ -152,7 +179,10 @@ export class FileStore {
     );
   }
 
-  /** JSON of content, with its words where they are too long for a row, and with what stands for its files. */
+  /**
+   * Takes a row's JSON and returns the message's JSON: read from its pages if the text was too long for the row.
+   * References to files stay references.
+   */
   toldJson(json: string): string {
     if (json.length > MAX_TEXT_WORD_LENGTH) return json;
     const content: Content = JSON.parse(json);
@@ -160,7 +190,7 @@ export class FileStore {
     return id === null ? json : this.#read(id);
   }
 
-  /** The same of content. */
+  /** Does the same as `toldJson` for content that is parsed already. */
   told(content: Content): Content {
     const id = heldText(content);
     return id === null ? content : JSON.parse(this.#read(id));
@@ -171,12 +201,15 @@ export class FileStore {
       .exec("SELECT data FROM file_pages WHERE row >= ? AND row < ? ORDER BY row", id * MAX_PAGES, (id + 1) * MAX_PAGES)
       .toArray()
       .map(({ data }) => bytesOrNull(data));
-    if (pages.length === 0) throw new Error("a file that a message has is not there");
+    if (pages.length === 0) throw new Error(`file ${id}, which a message refers to, is not stored`);
     const decoder = new TextDecoder();
     return pages.map((page) => decoder.decode(page ?? undefined, { stream: true })).join("") + decoder.decode();
   }
 
-  /** Whether each file is there as a whole and cited by a message that knows of it, and no message lacks one. */
+  /**
+   * Whether the tables agree: every file has all of its bytes and is cited, every citation has its file and a message
+   * that refers to files, and no page is without a file. Part of the integrity check.
+   */
   isWhole(): boolean {
     const wrong = this.#sql.exec(
       `SELECT 1 FROM files WHERE ${UNCITED} OR bytes <> coalesce((SELECT sum(octet_length(data)) FROM file_pages
@@ -189,17 +222,23 @@ export class FileStore {
     return wrong.toArray().length === 0;
   }
 
-  /** Takes out every file. */
+  /** Deletes every file and every long text. */
   clear(): void {
     if (this.#sql.exec("SELECT 1 FROM files LIMIT 1").toArray().length === 0) return;
     for (const table of ["file_citations", "file_pages", "files"]) renewTable(this.#sql, table, null);
   }
 }
 
-/** What stands for a text in pages is shorter, as JSON. */
+/**
+ * The JSON of a reference to a long text is never longer than this, in characters: longer JSON need not be parsed to
+ * look for one.
+ */
 const MAX_TEXT_WORD_LENGTH = 100;
 
-/** Bytes that a prompt has as words stay among them. */
+/**
+ * Whether to store a text as a file. Encoded bytes that a prompt would show as text (of no known file type) stay in the
+ * content.
+ */
 function isFile(
   { head, base64 }: Pick<HeldFile, "head"> & { readonly base64: string },
   place: TextPlace,

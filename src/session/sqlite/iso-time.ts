@@ -1,13 +1,13 @@
 const DAY_MS = 86_400_000;
-/** Numbers of a clock, of two digits. */
+/** "00" to "99". */
 const TWO_DIGITS = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, "0"));
 
 let dayRead = Number.NaN;
 let dayText = "";
 
 /**
- * A moment in ms since 1970 as `Date.toISOString` writes it, in a fifth of the time where the last one was on the same day: a context has one for each
- * of its messages.
+ * Formats a time (in ms since 1970) exactly as `Date.toISOString` does, but about five times faster if the previous
+ * call was for the same day. A context formats one time for each of its messages.
  */
 export function toIsoTime(ms: number): string {
   const day = Math.floor(ms / DAY_MS);

@@ -1,7 +1,10 @@
 import { MAX_PAGE_BYTES } from "../../api/limits.ts";
 import { jsonBytes } from "../../api/text.ts";
 
-/** As many entries as a page takes, by count and by bytes; one at least, however large. Reads one more than it gives, and no others. */
+/**
+ * Takes entries until `limit` of them, or MAX_PAGE_BYTES of their JSON, are reached; always at least one, however
+ * large. It reads one entry more than it returns, to know whether there are more, and none after that.
+ */
 export function pageOf<T>(entries: Iterable<T>, limit: number): { data: T[]; hasMore: boolean } {
   const data: T[] = [];
   let bytes = 0;

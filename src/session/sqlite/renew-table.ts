@@ -1,4 +1,4 @@
-/** What statements of a table need of the object's storage. */
+/** The part of `SqlStorage` that the statements about one table use. */
 export interface TableSql {
   exec<T extends Record<string, SqlStorageValue>>(
     query: string,
@@ -7,10 +7,10 @@ export interface TableSql {
 }
 
 /**
- * Puts an empty table in the place of a full one: its pages go with it at once, however much it held, since the runtime's databases give
- * pages that fall free back to the file system with each commit (auto-vacuum). To write over rows by the gigabyte would take longer than
- * an invocation has.
- * @param filling a statement for the rows that every such table begins with; null: it begins empty
+ * Empties a table by dropping it and creating it again with its indexes. Dropping frees all of its pages at once,
+ * however many rows there are, and the runtime's databases return freed pages to the file system at each commit
+ * (auto-vacuum). Overwriting gigabytes row by row would take longer than one invocation may run.
+ * @param filling an INSERT statement for the rows of spaces that some tables begin with; null: the table stays empty
  */
 export function renewTable(sql: TableSql, table: string, filling: string | null): void {
   const made = sql
@@ -20,7 +20,7 @@ export function renewTable(sql: TableSql, table: string, filling: string | null)
     )
     .toArray();
   sql.exec(`DROP TABLE ${table}`);
-  // The table before its indexes, as the letter after i.
+  // Descending by type, "table" comes before "index": an index needs its table.
   for (const { sql: statement } of made) sql.exec(statement);
   if (filling !== null) sql.exec(filling);
 }

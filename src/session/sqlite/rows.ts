@@ -8,109 +8,138 @@ import { messageCost } from "../../prompt/message-text.ts";
 import { fromStoredTime, type SaidAt } from "./said-at.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
-/** The rows of the session object, and how each is read. */
+/** The types of the session object's rows, and the functions that read a row into each. Times are in ms since 1970. */
 
 export interface SessionRow extends SessionRef {
   readonly epoch: string;
   readonly hashKey: Uint8Array;
   readonly metadata: Metadata;
   readonly settings: OwnSettings;
-  /** Rises with each change that the archive must learn of. */
+  /** The newest revision: it rises by one with each change that the archive must receive. */
   readonly archiveRev: number;
-  /** The last of them that the archive confirmed. */
+  /** The newest revision that the archive has confirmed. */
   readonly archivedRev: number;
+  /** The newest version of the summary that the archive has confirmed. */
   readonly archivedVersion: number;
-  /** The last version of the summary that it holds at the newest revision: a page of them goes with each. */
+  /**
+   * The newest version of the summary that is sent with `archiveRev`. Versions are sent in pages, one page with each
+   * revision.
+   */
   readonly archiveVersion: number;
-  /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
+  /**
+   * The archive must delete what it holds of this session and receive everything again, because something in it was
+   * edited or erased.
+   */
   readonly archiveReplace: boolean;
-  /** Rows that PostgreSQL refuses, and that are here alone. */
+  /** How many rows of this session PostgreSQL refuses to store. They exist only here. */
   readonly archiveAside: number;
-  /** How far the messages are archived, too; null if the archive holds none. */
+  /** Which messages the archive holds and is to hold; null if it holds none and is to hold none. */
   readonly messageArchive: MessageArchive | null;
-  /** When the session was created, as clients see it: an import brings it along. */
+  /** When the session was created, as clients see it. An imported session has the time from its file. */
   readonly createdAt: number;
-  /** When this epoch of the session began: of two epochs the one that began later is the last. */
+  /** When this epoch began. Of two epochs of one session id, the one with the later `beganAt` is the current one. */
   readonly beganAt: number;
-  /** The newest word of the directory, that the session may be created, that this epoch heard of; 0 if none. */
+  /** The time (`grantedAt`) of the newest creation grant that this epoch has recorded; 0 if it has none. */
   readonly grantedAt: number;
-  /** The one by which this epoch began; 0 if none. */
+  /** The time of the creation grant with which this epoch began; 0 if it had none. */
   readonly begunBy: number;
-  /** Changes of its metadata and settings so far, in this epoch. */
+  /** How often a client has changed the metadata or settings in this epoch. */
   readonly metadataRev: number;
-  /** Erased: only what the archive and the copies have yet to confirm is left. */
+  /**
+   * When the session was erased; null if it was not. An erased session keeps only what the archive and the copies still
+   * have to confirm.
+   */
   readonly erasedAt: number | null;
-  /** Expired: the archive holds its summary, and nothing that was said is left here. */
+  /**
+   * When the session expired; null if it did not. The archive keeps its summary; here, everything that was said is
+   * gone.
+   */
   readonly expiredAt: number | null;
-  /** The tenant's settings as this session last heard of them, and their revision. */
+  /** The revision of the tenant's settings that this session last applied. */
   readonly tenantRev: number;
+  /** Those settings. */
   readonly tenantSettings: TenantTerms;
-  /** Edits and erasures so far. */
+  /** How many messages were edited or erased so far, counted once for each call. */
   readonly changes: number;
-  /** When an edit last said something else; null if none did. */
+  /** When an edit last changed what a message says; null if none did. */
   readonly editedAt: number | null;
-  /** What its feed's revs begin at, as clients see them. */
+  /**
+   * What is added to the `rev` of this epoch's events before clients see it, so that it is above every `rev` of an
+   * earlier epoch.
+   */
   readonly revBase: number;
-  /** How far it is while it is a copy that is not whole yet; null else. */
+  /** The progress of a fork or an import that is not complete yet; null for a session that is. */
   readonly copying: Copying | null;
-  /** The import that it came of; null if of none. */
+  /** The import that created this session; null if it was not imported. */
   readonly imported: FinishedImport | null;
 }
 
-/** How much of the log the archive holds. What belongs to a revision never changes: a late delivery of it writes the same. */
+/**
+ * How much of the log the archive holds. What is sent with a revision never changes, so a late or repeated delivery of
+ * it writes the same rows.
+ */
 export interface MessageArchive {
-  /** The last message that the archive holds at the newest revision. */
+  /** The last message that is sent with the newest revision. */
   readonly sentSeq: Seq;
-  /** The last one that it is to hold, page by page; 0 if it is to hold none. */
+  /** The last message that the archive is to hold in the end; it gets there page by page. 0 if it is to hold none. */
   readonly targetSeq: Seq;
-  /** The last one that it confirmed. */
+  /** The last message that the archive has confirmed. */
   readonly confirmedSeq: Seq;
-  /** The messages are sent anew since that revision: what is confirmed of an earlier one says nothing of them. */
+  /**
+   * All messages are sent again from this revision on. A confirmation of an earlier revision does not count for them.
+   */
   readonly sinceRev: number;
-  /** Messages that were edited or erased since they were sent, each with the revision that tells the archive. */
+  /** Messages that were edited or erased after they had been sent, each with the revision that sends the change. */
   readonly changed: readonly { readonly seq: Seq; readonly rev: number }[];
 }
 
-/** A copy that is not whole yet: nobody but who makes it may see it. */
+/** The state of a fork or an import that is not complete yet. Only the caller that makes it can see the session. */
 export type Copying = CopyingFork | CopyingImport;
 
 export interface CopyingFork {
   readonly kind: "fork";
   readonly until: number;
-  /** What the source's `changes` were when it was begun; null before the first page. */
+  /**
+   * The source's count of `changes` when copying began: a different count means that the source has changed, and
+   * copying starts again. Null before the first page.
+   */
   readonly sourceChanges: number | null;
 }
 
 export interface CopyingImport {
   readonly kind: "import";
-  /** Given up by then, if nothing more comes; ms since 1970. */
+  /** When the import is given up unless more lines arrive before. */
   readonly until: number;
   readonly progress: ImportProgress;
 }
 
-/** How far the file of an import is in. */
+/** How much of an import's file has been saved. */
 export interface ImportProgress {
-  /** Who sends it names it by this. */
+  /** The id that the client chose for this import. */
   readonly id: string;
-  /** The last line of the file that is in, as an editor counts. */
+  /** The last line of the file that is saved; the first line is 1. */
   readonly throughLine: number;
-  /** Given up so long after the last line. */
+  /** The import is given up when no line has arrived for this long, in ms. */
   readonly patienceMs: number;
   readonly summaries: number;
-  /** With those that were left out. */
+  /** Items read so far, with those that were dropped. */
   readonly items: number;
+  /** Items that were left out because no message supports them. */
   readonly dropped: number;
-  /** What the items hold that were not left out. */
+  /** Bytes of the items that were kept. */
   readonly itemBytes: number;
   /** Characters of messages that were read to check items. */
   readonly evidence: number;
-  /** The last line of all, once it is in. */
+  /** The end line of the file; null until it is read. */
   readonly end: EndLine | null;
-  /** It was found that it may end: from then on a list may show it, though whoever is to end it breaks off. */
+  /**
+   * The import passed its last check, so the directory may already list the session, even if the caller then fails
+   * before it finishes the import.
+   */
   readonly isEnding?: true;
 }
 
-/** An import that is whole, for whoever asks again because the answer was lost. */
+/** The result of a complete import. It is stored so that a client whose response was lost can ask for it again. */
 export interface FinishedImport {
   readonly id: string;
   readonly messages: number;
@@ -119,44 +148,49 @@ export interface FinishedImport {
   readonly droppedItems: number;
 }
 
-/** A session that this one took something from. */
+/** A session from which this one took messages or items. */
 export interface OriginRow {
   readonly session: string;
   readonly epoch: string;
-  /** `further`: items of it came along with those of another origin. */
+  /** `further`: its items came along with those of another origin, which had carried them over itself. */
   readonly kind: Origin["kind"] | "further";
   readonly throughSeq: Seq;
-  /** `stale`: something that it may say in other words was erased there, and it is asked anew what it holds. */
+  /**
+   * `stale`: something was erased there that its items may repeat in other words, so it will be asked again for its
+   * items.
+   */
   readonly state: Origin["state"] | "stale";
 }
 
-/** Which messages: these, or all up to one of them. */
+/** A set of messages: the listed ones, or all from 1 to `throughSeq`. */
 export type SeqSet = readonly Seq[] | { readonly throughSeq: Seq };
 
-/** One epoch of a session. */
+/** One epoch of one session id. */
 export interface EpochRef {
   readonly session: string;
   readonly epoch: string;
 }
 
-/** What a copy has yet to be told, or to confirm: that something of an epoch of a session was erased. */
+/**
+ * An erasure that a copy has not confirmed yet: something of `source` was erased, and `copy` took something from it.
+ */
 export interface PendingErasure {
   readonly copy: string;
   readonly source: EpochRef;
-  /** One message, all up to one of them, or all there was. */
+  /** One message, all messages up to one, or everything that the epoch held. */
   readonly what: Seq | { readonly throughSeq: Seq } | "all";
-  /** The epoch by which the copy has what it took from the source; null where it took it from there. */
+  /** The epoch from which the copy took it, if that is not the source itself; null if it took it from the source. */
   readonly via: EpochRef | null;
 }
 
 export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
   readonly clientId: string | null;
-  /** A state of the prompts of this session: the archive, which keeps what was said, knows nothing of it. */
+  /** Pinning affects this session's prompts only, so it is not sent to the archive. */
   readonly isPinned: boolean;
   readonly tokens: TokenCount;
 }
 
-/** What a message takes of a context's budget now: nothing once it is erased. */
+/** How many tokens a message takes of a context's budget now: 0 once it is erased. */
 export function messageCostOf({
   content,
   tokens,
@@ -165,58 +199,64 @@ export function messageCostOf({
   return content === null ? 0 : messageCost({ tokens, author: author ?? undefined });
 }
 
-/** The newest message, and the totals through it. */
+/**
+ * The newest message of the log, with the sums over all messages up to it: `Cost` in tokens of a context's budget,
+ * `Bytes` in bytes of content JSON.
+ */
 export interface HeadRow extends Pick<MessageRow, "seq" | "createdAt"> {
-  /** As the messages are now. */
+  /** The sums as they are now, after edits and erasures. */
   readonly totalCost: TokenCount;
   readonly totalBytes: number;
-  /** As they were appended. */
+  /** The sums as they were when the messages were appended. */
   readonly appendedCost: TokenCount;
   readonly appendedBytes: number;
 }
 
 /** The newest message of the active branch. */
 export interface TipRow extends Pick<MessageRow, "seq" | "createdAt"> {
-  /** The newest message of the log, on whichever branch. */
+  /** The newest message in the whole log, on whichever branch it is. */
   readonly lastSeq: Seq;
   readonly branch: Branch;
-  /** What the messages of the branch take of a context's budget now. */
+  /** How many tokens the messages of this branch take of a context's budget now. */
   readonly totalCost: TokenCount;
 }
 
-/** What an edit or an erasure adds to the totals; less than nothing where it takes away. */
+/** By how much an edit or an erasure changes the sums; negative where it makes them smaller. */
 export interface TotalsChange {
   readonly cost: TokenCount;
   readonly bytes: number;
 }
 
-/** With the bytes of its content and metadata, as they are stored. */
+/** A message with the bytes of its content and metadata as they are stored. */
 export interface SizedMessageRow extends MessageRow {
   readonly bytes: number;
 }
 
-/** With the hash of what was first appended; null of a tombstone, and where nobody can append it again. */
+/**
+ * A message with the hash of the content that was first appended. It is null if the message was erased, or if nobody
+ * can append it again.
+ */
 export interface HashedMessageRow extends MessageRow {
   readonly hash: Uint8Array | null;
 }
 
-/** As it is appended. */
+/** A message as it is appended, copied or imported. */
 export interface NewMessageRow extends HashedMessageRow {
-  /** What all messages through this one took of a context's budget, each as it was appended. */
+  /** Tokens that all messages up to this one take of a context's budget, each counted as it was appended. */
   readonly totalCost: TokenCount;
   readonly totalBytes: number;
 }
 
-/** What is known of a message, to compare another with. Its content is there only without a hash. */
+/** What an append compares with, to tell a retry from a conflict. `content` is read only if there is no hash. */
 export type EarlierRow = Pick<
   HashedMessageRow,
   "seq" | "clientId" | "role" | "author" | "content" | "occurredAt" | "erasedAt" | "hash"
 >;
 
-/** What a message adds to the running totals. */
+/** One message's part of the running sums. */
 export interface LedgerRow extends Pick<NewMessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
   readonly isErased: boolean;
-  /** What the message takes now, beyond what it took as it was appended. */
+  /** By how many tokens edits and erasures changed what the message takes of a context's budget. */
   readonly costChange: TokenCount;
 }
 
@@ -225,7 +265,7 @@ export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
   readonly usage: SummaryUsage | null;
 }
 
-/** A part of a summary that the summarizer made which was asked for. */
+/** A part of a draft that the configured summarizer made, and not its fallback. */
 export interface GoodPart {
   readonly throughSeq: Seq;
   readonly items: KeptItem[];
@@ -233,53 +273,71 @@ export interface GoodPart {
   readonly summarizer: string;
 }
 
-/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
+/**
+ * What a job has summarized so far. The answer to each chunk is saved here before the next step, so that none is paid
+ * for twice.
+ */
 export interface Draft extends GoodPart {
   readonly baseVersion: number;
   readonly degraded: boolean;
-  /** Of a degraded one: what it holds up to the first fallback summary in it. The better summary goes on from there; null if there is nothing. */
+  /**
+   * Of a degraded draft: the part before its first fallback summary, from which a better summary can go on; null if
+   * there is none.
+   */
   readonly good: GoodPart | null;
 }
 
 export interface JobRow {
   readonly id: string;
-  /** The epoch of the session that it belongs to. */
+  /** The epoch of the session for which the job works. */
   readonly epoch: string;
   readonly kind: JobKind;
   readonly state: "pending" | "failed";
   readonly throughSeq: Seq;
   readonly fromScratch: boolean;
-  /** The version to summarize again from, because a message after it was changed; null for a summary that goes on. */
+  /**
+   * The version from which to rebuild the summary, because a message after it was changed; null if the job continues
+   * from the newest version.
+   */
   readonly rebuildBase: number | null;
-  /** The lowest seq that was changed after a summarizer had been given it. */
+  /** The lowest seq of a message that was changed after a summarizer had received it; null if there is none. */
   readonly invalidatedFromSeq: Seq | null;
   readonly sends: number;
   readonly failures: number;
   readonly nextSendAt: number;
   readonly lease: string | null;
   readonly leaseUntil: number | null;
-  /** While a summarizer is at work: the version that it goes on from, and the last message that it was given. */
+  /** While a summarizer is working: the version that it continues from. */
   readonly baseVersion: number | null;
+  /** And the last message that it received. */
   readonly chunkThroughSeq: Seq | null;
   readonly draft: Draft | null;
-  /** What it took so far, also in vain. */
+  /** The tokens spent on it so far, including failed attempts. */
   readonly usage: SummaryUsage | null;
-  /** It only makes a degraded summary better: it can wait for a model, and whatever is more urgent takes it over. */
+  /**
+   * The job only replaces a fallback summary by a better one. It can wait for a model, and a job that is more urgent
+   * takes its place.
+   */
   readonly isUpgrade: boolean;
   readonly firstError: string | null;
   readonly lastError: string | null;
   readonly firstFailedAt: number | null;
   readonly lastFailedAt: number | null;
   readonly createdAt: number;
-  /** Jobs that ended with the session, and that operators may have on their lists. */
+  /**
+   * Of an erasure: ids of jobs that ended with the session and that may be on the operators' list of failed jobs. They
+   * are removed from the list when the erasure is done.
+   */
   readonly settles: readonly string[];
-  /** Of an erasure: the newest word of the directory that the erased epoch had heard of; 0 if none. */
+  /** Of an erasure: the time of the newest creation grant that the erased epoch had recorded; 0 if it had none. */
   readonly grantedAt: number;
-  /** Of an erasure: when the epoch began that it erases; 0 if that was not kept. */
+  /** Of an erasure: when the erased epoch began; 0 if that was not stored. */
   readonly beganAt: number;
 }
 
-/** An item with the versions between which it holds. */
+/**
+ * An item, with the first version that contains it and the first that does not any more (null: the newest still does).
+ */
 export interface VersionedItem extends KeptItem {
   readonly fromVersion: number;
   readonly toVersion: number | null;
@@ -288,14 +346,14 @@ export interface VersionedItem extends KeptItem {
 export type Row = Record<string, SqlStorageValue>;
 
 export function text(value: SqlStorageValue | undefined): string {
-  if (typeof value !== "string") throw new TypeError("a column that holds text holds something else");
+  if (typeof value !== "string") throw new TypeError("expected a column to hold text");
   return value;
 }
 export function textOrNull(value: SqlStorageValue | undefined): string | null {
   return value === null || value === undefined ? null : text(value);
 }
 export function number(value: SqlStorageValue | undefined): number {
-  if (typeof value !== "number") throw new TypeError("a column that holds a number holds something else");
+  if (typeof value !== "number") throw new TypeError("expected a column to hold a number");
   return value;
 }
 export function numberOrNull(value: SqlStorageValue | undefined): number | null {
@@ -304,7 +362,7 @@ export function numberOrNull(value: SqlStorageValue | undefined): number | null 
 export function bytesOrNull(value: SqlStorageValue | undefined): Uint8Array | null {
   return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
 }
-/** JSON that this object wrote itself. */
+/** Parses JSON that this object has written itself, so it is not validated again. */
 export function stored<T>(value: SqlStorageValue | undefined): T {
   return JSON.parse(text(value));
 }
@@ -396,14 +454,21 @@ export function toHashedMessage(row: Row): HashedMessageRow {
   return { ...toMessageRow(row), hash: bytesOrNull(row["hash"]) };
 }
 
-/** A version as `items.to_version` holds it: all of one width, in order as text. */
+/**
+ * A version in the form in which `items.to_version` stores it: padded with zeros to ten digits, so that versions sort
+ * as text, and a row keeps its size when an item ends.
+ */
 export function ended(version: number): string {
   return String(version).padStart(NEVER_ENDED.length, "0");
 }
+/** In `items.to_version`: the newest version still contains the item. */
 export const NEVER_ENDED = "9999999999";
-/** Stands for the epoch of a session that an item was carried over from, while it is not known: of the width of one, so that no row moves. */
+/**
+ * Stands for an item's source epoch while that is not known. It is as long as an epoch's id, so that the row keeps its
+ * size when the epoch is filled in.
+ */
 export const UNKNOWN_EPOCH = " ".repeat(36);
-/** Of an item that holds in no version any more. */
+/** In `items.to_version`: no version contains the item any more. */
 export const NEVER_BEGUN = "0000000000";
 
 export function toItemRow(row: Row): VersionedItem {

@@ -1,10 +1,11 @@
 /**
- * The object's tables. From the first deployment on, migrations are append-only: a released one never changes, a later one only adds.
- * Nothing was deployed yet, so there is one, and the first append to a session pays for one.
+ * The object's tables. Nothing has been deployed yet, so there is one migration, and creating the schema is one step of
+ * the first append. From the first deployment on, a released migration never changes; a change of the schema is a new
+ * migration that only adds to it.
  */
 
 interface Migration {
-  /** Rises by one. */
+  /** 1, 2, 3 … without gaps. */
   readonly id: number;
   readonly sql: string;
 }
@@ -28,39 +29,46 @@ export const MIGRATIONS: readonly Migration[] = [
         archive_replace INTEGER NOT NULL DEFAULT 0,
         created_at INTEGER NOT NULL,
         erased_at INTEGER,
-        -- Of lives of one id the one that began last counts; created_at is what clients see, and comes along with an import.
+        -- When this epoch began. Of two epochs of one id, the one that began later is the current one. (created_at is
+        -- what clients see; an imported session has it from its file.)
         began_at INTEGER NOT NULL DEFAULT 0,
         tenant_rev INTEGER NOT NULL DEFAULT 0,
         tenant_settings TEXT NOT NULL DEFAULT '{}',
-        -- Edits and erasures so far: whoever copies page by page sees by it that something changed behind it.
+        -- The number of edits and erasures. A reader that copies page by page sees by it that the session changed in
+        -- between.
         changes INTEGER NOT NULL DEFAULT 0,
         expired_at INTEGER,
-        -- JSON while the session is a copy that is not whole yet.
+        -- JSON of Copying while a fork or an import is not complete.
         copying TEXT,
-        -- The revs of an epoch begin where no earlier epoch of the id can have ended: clients see them with this added.
+        -- Added to the revs of this epoch before clients see them, so that they are above those of every earlier epoch
+        -- of this id.
         rev_base INTEGER NOT NULL DEFAULT 0,
-        -- The newest word of the directory that reached this epoch: an entry of a later one belongs to a later epoch.
+        -- The newest creation grant that this epoch recorded: a directory entry with a later grant belongs to a later
+        -- epoch.
         granted_at INTEGER NOT NULL DEFAULT 0,
-        -- The word by which it began.
+        -- The creation grant with which this epoch began.
         begun_by INTEGER NOT NULL DEFAULT 0,
-        -- JSON while the archive holds messages, or is to.
+        -- JSON of MessageArchive while the archive holds messages or is to hold some.
         message_archive TEXT,
-        -- What messages take now beyond what stands in their rows, summed over the session: see cost_change of a message.
+        -- The sums of the messages' changes in tokens and bytes since they were appended: see cost_change of a message.
         cost_change INTEGER NOT NULL DEFAULT 0,
         bytes_change INTEGER NOT NULL DEFAULT 0,
-        -- When an edit last said something else, and the tokens that edits brought on the day of the last one that brought any.
+        -- When an edit last changed a message's text; the last day (UTC) on which an edit did so; and how many tokens
+        -- edits added on that day.
         edited_at INTEGER,
         edited_day INTEGER,
         edited_tokens INTEGER NOT NULL DEFAULT 0,
-        -- Rows that PostgreSQL refuses, and that are here alone.
+        -- How many rows of this session PostgreSQL refuses to store.
         archive_aside INTEGER NOT NULL DEFAULT 0,
-        -- JSON of the import that this session came of: its id, and what it brought.
+        -- JSON of FinishedImport if this session was imported.
         imported TEXT,
-        -- Changes by clients in this epoch: two of the metadata that cross on their way to the list are told apart by it.
+        -- How often clients changed metadata or settings in this epoch. By it the directory ignores an update that
+        -- arrives after a newer one.
         metadata_rev INTEGER NOT NULL DEFAULT 0,
-        -- The last version of the summary that the archive holds at archive_rev: a long history goes there in pages, a revision each.
+        -- The last version of the summary that is sent with archive_rev: a long history is sent in pages, one page with
+        -- each revision.
         archive_version INTEGER NOT NULL DEFAULT 0,
-        -- What the names of files are hashed with; made with the first file.
+        -- The key with which files are hashed; made with the first file.
         file_key BLOB
       );
 
@@ -77,37 +85,41 @@ export const MIGRATIONS: readonly Migration[] = [
         erased_at INTEGER,
         hash BLOB,
         tokens INTEGER NOT NULL,
-        -- These two run from the first message through this one: no counter row, one write less an append. They stay as they were when the
-        -- message was appended: to mend those of all later rows with each edit would cost too much.
+        -- The sums over all messages up to this one. They make a separate counter row unnecessary, so an append costs
+        -- one write less. They keep the values from when the message was appended: correcting all later rows with each
+        -- edit would cost too much.
         total_cost INTEGER NOT NULL,
         total_bytes INTEGER NOT NULL,
-        -- What the message takes now beyond that: summed by blocks of messages in cost_changes, and as a whole on the session's row.
+        -- By how many tokens the message's cost changed since it was appended. cost_changes sums this up by blocks of
+        -- messages, and the session's row over all of them.
         cost_change INTEGER NOT NULL DEFAULT 0,
-        -- Pinned by a client: it stays in each context, as instructions do.
+        -- 1 if a client pinned the message: every context then contains it, as it contains instructions.
         pinned INTEGER NOT NULL DEFAULT 0,
-        -- What the message's JSON has outside of its row, in bytes: files, and words that are too long for a row. In their places stand
-        -- words that name them.
+        -- How many bytes of the message's JSON are stored outside of this row: files, and a text that is too long for a
+        -- row. The row holds references in their places.
         held_bytes INTEGER NOT NULL DEFAULT 0
       );
-      -- A table that outgrows its first page leaves a copy of the rows there: let these be blanks, and not what somebody erases.
+      -- When a table outgrows its first page, SQLite moves the rows and leaves a copy of them on that page. These rows
+      -- of spaces fill the first page, so that the copy is of them and not of messages that may be erased later.
       INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
         SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]');
-      -- Partial, so that a message whose id the server makes costs one write and not two.
+      -- A partial index, so that a message without a client id costs one write instead of two.
       CREATE UNIQUE INDEX messages_client_id ON messages (client_id) WHERE client_id IS NOT NULL;
-      -- What every context looks for: a chat without instructions and pins has no row in it.
+      -- Every context looks for instructions and pinned messages. In a chat without any, this index is empty.
       CREATE INDEX messages_pinned ON messages (seq) WHERE role IN ('system', 'developer') OR pinned = 1;
       CREATE TABLE cost_changes (block INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
 
-      -- Messages that do not follow the one before them: what lies between is off their branch. The row of seq 0 says what the next message
-      -- follows, where that is not the newest. is_named: the message said so itself.
+      -- Messages that do not follow the one right before them (after_seq is what they follow): the messages in between
+      -- belong to another branch. The row of seq 0 says what the next message will follow, if that is not the newest
+      -- one. is_named is 1 if the client named after_seq itself.
       CREATE TABLE branches (
         seq INTEGER PRIMARY KEY,
         after_seq INTEGER NOT NULL,
         is_named INTEGER NOT NULL DEFAULT 0
       );
 
-      -- All messages through one of them are erased, though the text of those after done_seq is still to be written over. The row goes
-      -- with the last of it.
+      -- A running erasure of all messages up to through_seq. They count as erased already, but the text of those after
+      -- done_seq is still to be overwritten. The row is deleted when all are.
       CREATE TABLE erasing (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         through_seq INTEGER NOT NULL,
@@ -115,10 +127,11 @@ export const MIGRATIONS: readonly Migration[] = [
         done_seq INTEGER NOT NULL DEFAULT 0
       );
 
-      -- Each once, by a keyed hash of its bytes.
+      -- Each file once, recognised by a keyed hash of its bytes.
       CREATE TABLE files (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, bytes INTEGER NOT NULL);
       CREATE UNIQUE INDEX files_by_hash ON files (hash);
-      -- row: the id of the file times 64, and the number of the page. filling keeps the bytes out of the pages whose rows SQLite moves.
+      -- row is 64 times the file's id, plus the number of the page. filling is zeros: it keeps data out of the B-tree
+      -- pages whose rows SQLite moves.
       CREATE TABLE file_pages (row INTEGER PRIMARY KEY, filling BLOB NOT NULL, data BLOB NOT NULL);
       CREATE TABLE file_citations (seq INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (seq, file)) WITHOUT ROWID;
       CREATE INDEX file_citations_by_file ON file_citations (file);
@@ -134,8 +147,9 @@ export const MIGRATIONS: readonly Migration[] = [
         created_at INTEGER NOT NULL
       );
 
-      -- An item holds from from_version up to, not including, to_version; it is not copied version by version. Rows are only
-      -- added at the end, and to_version has one width (ten digits), so that no row is ever moved and leaves a copy behind.
+      -- The versions from from_version up to, but not including, to_version contain the item, so it is not copied for
+      -- each version. Rows are only added at the end, and to_version always has ten digits: no row ever moves, so none
+      -- leaves a copy behind.
       CREATE TABLE items (
         row INTEGER PRIMARY KEY,
         item_id TEXT NOT NULL,
@@ -145,17 +159,18 @@ export const MIGRATIONS: readonly Migration[] = [
         text TEXT NOT NULL,
         source_seqs TEXT NOT NULL,
         status TEXT NOT NULL,
-        -- The session whose messages the item cites, where it was carried over from there, and which epoch of it.
+        -- If the item was carried over: the session, and its epoch, whose messages the item cites.
         source_session TEXT,
         source_epoch TEXT
       );
       INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
         SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]');
 
-      -- Seqs that the summary covers no more, because the items that spoke of them cited a changed message as well.
+      -- Messages that the summary no longer covers although they are before its through_seq: the items that told of
+      -- them also cited a message that was edited or erased, and are gone.
       CREATE TABLE hidden (seq INTEGER PRIMARY KEY);
 
-      -- Pending work. A row goes when the consumer confirms, not when the queue took the message.
+      -- The outbox. A row is deleted when the consumer confirms the job, not when the queue accepts its message.
       CREATE TABLE jobs (
         id TEXT PRIMARY KEY,
         epoch TEXT NOT NULL,
@@ -177,21 +192,24 @@ export const MIGRATIONS: readonly Migration[] = [
         first_failed_at INTEGER,
         last_failed_at INTEGER,
         created_at INTEGER NOT NULL,
-        -- What was spent on a summary so far, also in vain; and whether it only makes a degraded one better, and can wait.
+        -- usage: JSON of the tokens spent on a summary so far, including failed attempts. is_upgrade: 1 if the job only
+        -- replaces a fallback summary by a better one, and can wait.
         usage TEXT,
         is_upgrade INTEGER NOT NULL DEFAULT 0,
-        -- What went wrong first: an outage begins with another error than the one that it goes on with.
+        -- The first error, in addition to the last: an outage often begins with another error than the one it goes on
+        -- with.
         first_error TEXT,
-        -- JSON of ids: what operators may have on their lists of jobs that ended with the session.
+        -- Of an erasure: JSON of the ids of jobs that ended with the session and that may be on the operators' list of
+        -- failed jobs.
         settles TEXT,
-        -- Of an erasure: the newest word of the directory that the erased epoch had heard of, by which the list's entry goes, and when that
-        -- epoch began.
+        -- Of an erasure: the newest creation grant that the erased epoch recorded, which tells whether the directory's
+        -- entry belongs to it; and when that epoch began.
         granted_at INTEGER NOT NULL DEFAULT 0,
         began_at INTEGER NOT NULL DEFAULT 0
       ) WITHOUT ROWID;
 
-      -- The sessions that this one took something from, and those that took something from it. An id may have several epochs, and a session
-      -- may have taken something from more than one of them.
+      -- origins: sessions from which this one took messages or items. copies: sessions that took some from this one. A
+      -- session can take from several epochs of the same id.
       CREATE TABLE origins (
         session TEXT NOT NULL,
         epoch TEXT NOT NULL,
@@ -202,8 +220,9 @@ export const MIGRATIONS: readonly Migration[] = [
       ) WITHOUT ROWID;
       CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
 
-      -- What was heard to be erased of an epoch. A seq of 0 stands for all; a through_seq for all messages up to it. via: the epoch, gone or
-      -- not, by which items of that one came here as well.
+      -- What other sessions told this one about erasures in an epoch. seq 0 stands for all messages; a through_seq
+      -- above 0 for all messages up to it. via: the epoch from which this session took items of the erased one, if it
+      -- did not take them from that one directly; it may be over by now.
       CREATE TABLE source_erasures (
         session TEXT NOT NULL,
         epoch TEXT NOT NULL DEFAULT '',
@@ -213,9 +232,9 @@ export const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (session, epoch, seq, through_seq, via)
       ) WITHOUT ROWID;
 
-      -- What copies have yet to be told, or to confirm: of messages of this session, or of those of a session that items were carried over
-      -- from. Seqs as above. A row that is confirmed stays until all are: what copies of copies have to erase is noted once. root: the epoch
-      -- of this session that keeps it.
+      -- Erasures that copies have not confirmed yet: of messages of this session, or of a session whose items this one
+      -- carried over. seq and through_seq as above. A confirmed row stays until all rows are confirmed, so that the
+      -- same erasure is not added again when another copy names it. root: the epoch of this session that added the row.
       CREATE TABLE pending_erasures (
         row INTEGER PRIMARY KEY,
         copy TEXT NOT NULL,
@@ -230,8 +249,9 @@ export const MIGRATIONS: readonly Migration[] = [
         UNIQUE (copy, source_session, source_epoch, seq, through_seq, via_epoch)
       );
 
-      -- What was done to the session besides appends, for its live feed: names and places, never what was said. An append is no row:
-      -- its message is. rev counts both from the session's beginning, so that rev - head_seq is the number of changes so far.
+      -- Events for the live feed other than appends: kinds and seqs, never content. An append needs no row, since its
+      -- message is one. rev numbers events and appends together from the beginning of the session, so rev - head_seq is
+      -- the number of rows here.
       CREATE TABLE changes (
         rev INTEGER PRIMARY KEY,
         head_seq INTEGER NOT NULL,
@@ -241,17 +261,19 @@ export const MIGRATIONS: readonly Migration[] = [
         version INTEGER,
         degraded INTEGER NOT NULL DEFAULT 0
       );
-      -- Tickets that let somebody in, until they would be too old anyway.
+      -- Tickets that were used to open a socket. Each is kept until it would have expired, so that it cannot be used
+      -- twice.
       CREATE TABLE used_tickets (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 
-      -- Appends that the audit has yet to be told of: where they begin, and by whom they are. No row where there are none.
+      -- Appends that are not in the audit log yet: where they begin and who made them. There is no row if there are
+      -- none.
       CREATE TABLE appending (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         from_seq INTEGER NOT NULL,
         started_at INTEGER NOT NULL,
         actors TEXT NOT NULL
       );
-      -- Events of the audit. A row goes when the queue has taken it.
+      -- Audit events that are to be sent. A row is deleted when the queue has accepted it.
       CREATE TABLE pending_audits (
         id TEXT PRIMARY KEY,
         events TEXT NOT NULL,
@@ -259,8 +281,8 @@ export const MIGRATIONS: readonly Migration[] = [
         next_send_at INTEGER NOT NULL
       ) WITHOUT ROWID;
 
-      -- What was spent on a day: it is never summed from versions or jobs, which are deleted. A row outlives the epoch that it was spent
-      -- on where the session has a bound of the day, and goes when the day is over.
+      -- What was used on a day (UTC). It is not summed up from messages, summaries or jobs, because those can be
+      -- deleted. Where a daily limit applies, the row outlives its epoch, until the day is over.
       CREATE TABLE spent (
         day INTEGER PRIMARY KEY,
         summarizer_tokens INTEGER NOT NULL,
@@ -274,7 +296,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
 ];
 
-/** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */
+/** The version of the schema in this object; 0 if nothing was ever written to it. Does not write. */
 export function schemaVersion(sql: SqlStorage): number {
   const table = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
   if (table.length === 0) return 0;
@@ -282,8 +304,8 @@ export function schemaVersion(sql: SqlStorage): number {
 }
 
 /**
- * Brings the schema up to `target`. Runs inside the caller's transaction. A schema of a later version of this code is left as
- * it is: migrations only add, so this version can work with it.
+ * Brings the schema up to version `target`, inside the caller's transaction. A newer schema is left as it is:
+ * migrations only add, so this code can work with it.
  */
 export function migrate(sql: SqlStorage, target: number = MIGRATIONS.length): void {
   const current = schemaVersion(sql);

@@ -7,8 +7,8 @@ import type { UsersMay } from "../../api/users-may.ts";
 import type { SessionRow } from "./rows.ts";
 
 /**
- * What a session keeps of its tenant's settings, for its alarm and for frames on its sockets, which bring none along. The limits, and
- * what is opened to users, stand among them, under names that no setting has.
+ * What a session stores of its tenant's settings. Its alarm and the frames on its sockets need them, and no request
+ * brings them along there. `limits` and `usersMay` are stored among the settings, since no setting has these names.
  */
 export interface TenantTerms extends SessionSettings {
   readonly limits?: SessionLimits;
@@ -28,22 +28,25 @@ export function termsOf({
 }
 
 /**
- * A session's own settings. What its user set stands apart, under a name that no setting has: it holds only as far as it is tighter than
- * what the back end and the tenant say, today or later.
+ * A session's own settings. `byUser`, which is not the name of a setting, holds those that the session's user set. They
+ * take effect only where they are tighter than what the back end and the tenant set, or where the tenant opened a
+ * setting to its users. This is decided each time that the settings are read.
  */
 export interface OwnSettings extends SessionSettings {
   readonly byUser?: SessionSettings;
 }
 
 /**
- * What a user may do with a setting. `lower`: a lower value costs less, and null, which is no bound, most. `same`: each change of it may
- * cost, one way or the other. A summary comes sooner, or prompts grow longer until it does; messages are archived, or are not.
+ * What a user may do with a setting that the tenant did not open to users. `lower`: only lower it, since a lower value
+ * costs less; null (no limit) costs most. `same`: not change it at all, since either direction may cost more: an
+ * earlier summary costs a model call, a later one makes longer prompts; archiving costs storage, and not archiving
+ * loses messages.
  */
 const USERS_MAY = {
   profile: "same",
   maxTokens: "lower",
   summarizeAfterTokens: "same",
-  // As much as is kept word for word comes again in the next prompt, and brings the next summary nearer.
+  // Recent messages that are kept verbatim are sent again with the next prompt and make the next summary due earlier.
   keepRecentTokens: "lower",
   summaryMaxTokens: "lower",
   summarizerTokensPerDay: "lower",
@@ -54,7 +57,10 @@ const USERS_MAY = {
 
 const SETTING_NAMES = Object.keys(USERS_MAY) as readonly (keyof ResolvedSettings)[];
 
-/** The settings that hold for a session: its own over its tenant's, over the defaults, and its user's where they are tighter. */
+/**
+ * The settings in effect: the session's own, else the tenant's, else the defaults; and the user's where they are
+ * tighter or opened to users.
+ */
 export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSettings">): ResolvedSettings {
   const { byUser, ...own } = session.settings;
   const { usersMay, ...tenant } = session.tenantSettings;
@@ -66,8 +72,9 @@ export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSetting
 }
 
 /**
- * The budget whose contexts summaries keep whole: what a back end set. A user who takes less room has no more summaries made, since each is
- * a call of a model that the operator pays for; a context says what it left out.
+ * The token budget for which summaries are made: the one that the back end set, even where the user set a smaller one.
+ * Each summary is a model call that the operator pays for, so a user's smaller budget must not cause more of them; a
+ * context for it lists what it omitted.
  */
 export function summarizedBudgetOf({
   settings,
@@ -79,7 +86,10 @@ export function summarizedBudgetOf({
   return resolveSettings({ ...own, ...free }, tenant).maxTokens;
 }
 
-/** The same as settings that a back end may set: for a file, which tells nobody who set what. */
+/**
+ * The settings in effect, written as if the back end had set all of them. Exports use this: a file does not tell who
+ * set what.
+ */
 export function plainSettings(session: Pick<SessionRow, "settings" | "tenantSettings">): SessionSettings {
   const { byUser, ...own } = session.settings;
   if (byUser === undefined) return own;
@@ -88,7 +98,12 @@ export function plainSettings(session: Pick<SessionRow, "settings" | "tenantSett
   return { ...own, ...Object.fromEntries(held.map((name) => [name, byUser[name]])) };
 }
 
-/** The settings of a session as its user changes them. Throws `setting_not_allowed` where that would loosen what holds without them. */
+/**
+ * The session's settings after its user changed theirs.
+ * @param byUser all settings that the user sets from now on
+ * @param placeOf where in the request a setting stands, as a JSON pointer, for the error
+ * @throws ThreadkeepError `setting_not_allowed` if one of them is looser than what is in effect without it
+ */
 export function settingsByUser(
   { byUser: _before, ...own }: OwnSettings,
   byUser: SessionSettings,
@@ -108,7 +123,7 @@ export function settingsByUser(
   return { ...own, byUser };
 }
 
-/** Those that the tenant opened to its users, and the others. */
+/** Splits a user's settings into those that the tenant opened to its users (`free`) and the others (`bound`). */
 function apart(
   byUser: SessionSettings,
   maySet: UsersMay["set"] = [],
@@ -142,7 +157,10 @@ function looseSettings(errors: readonly FieldFault[]): ThreadkeepError {
   });
 }
 
-/** The session as its tenant's settings of now have it, without a write. */
+/**
+ * The session with the tenant's settings that a request brought, if they are newer than the stored ones. Does not
+ * write.
+ */
 export function withTenant(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
   if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
   return { ...session, tenantRev: tenant.rev, tenantSettings: termsOf(tenant) };

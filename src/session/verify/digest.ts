@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 
-/** Lines are hashed so many characters at a time: one by one, the calls take longer than the hashing. */
+/**
+ * Lines are collected to this many characters before they are hashed: one call of `update` for each line would take
+ * longer than the hashing.
+ */
 const MAX_HELD_LENGTH = 64 * 1024;
 
-/** SHA-256 of lines, in hexadecimal. */
+/** SHA-256 of lines that are joined by "\n", in hexadecimal. */
 export function digestOf(lines: Iterable<string>): string {
   const hash = createHash("sha256");
   let held = "";

@@ -10,19 +10,26 @@ import type { JobRow, LedgerRow, SessionRow, SummaryRow, VersionedItem } from ".
 import { isWeighedWhole, MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** What the object can tell of its own promises, without a write. Nothing of what was said is in a flaw. */
+// The integrity check: what the object can find out about its own promises without writing anything. A flaw never
+// contains what was said.
 
-/** Rows of a page of the log at most; where the messages are told as well, far fewer bytes than an RPC may carry. */
+/**
+ * Messages of one page of the log. If the page also contains the messages' content (to compare with the archive), the
+ * two limits below apply; they stay far under the 32 MiB that an RPC may carry.
+ */
 const MAX_PAGE_ROWS = 5_000;
-const MAX_TOLD_ROWS = 500;
-const MAX_TOLD_BYTES = 1024 * 1024;
-/** An alarm that threw is tried again after a while, and what is pending waits for that. */
+const MAX_MESSAGE_ROWS = 500;
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+/**
+ * How much later than the earliest pending job the alarm may be set: after an exception in it, the runtime calls it
+ * again only after a while.
+ */
 const MAX_LATENESS_MS = 10 * 60_000;
-/** Items of a page that are held against what they cite. */
+/** Items of one page that are compared with the messages that they cite. */
 const MAX_WEIGHED_ROWS = 500;
-/** Epochs whose erasure is still pending that are named. */
+/** How many epochs with a pending erasure are listed. */
 const MAX_ERASED_EPOCHS = 100;
-/** Seqs and names that a detail tells before it only counts. */
+/** How many seqs or ids a detail lists; the rest it only counts. */
 const MAX_NAMED = 5;
 
 const NOTHING: IntegrityReport = {
@@ -40,8 +47,8 @@ const NOTHING: IntegrityReport = {
 };
 
 /**
- * What a session is, and what of it can be told without reading what it holds.
- * @param alarmAt when the alarm rings; null if none is set
+ * The session's state, and those flaws that can be found without reading the log and the history of summaries.
+ * @param alarmAt when the alarm is set to ring, in ms since 1970; null if it is not set
  */
 export function checkIntegrity(unit: Unit, alarmAt: number | null): IntegrityReport {
   const { store, row: session } = unit;
@@ -65,7 +72,10 @@ export function checkIntegrity(unit: Unit, alarmAt: number | null): IntegrityRep
   };
 }
 
-/** A page of the summary's versions, and of the items that began with them. */
+/**
+ * Checks a page of the versions of the summary, and the items that began with them.
+ * @param afterVersion the version after which the page begins
+ */
 export function checkSummaryIntegrity(unit: Unit, afterVersion: number): SummaryIntegrity {
   const { store } = unit;
   const { throughVersion, isLast } = pageEnd(unit, afterVersion);
@@ -73,7 +83,7 @@ export function checkSummaryIntegrity(unit: Unit, afterVersion: number): Summary
   const items = store.summaries.itemsBegunBetween(afterVersion, throughVersion);
   const [before] = store.summaries.backward(afterVersion + 1, 1);
   const headSeq = store.messages.head()?.seq ?? 0;
-  // Of two branches the version of one may cover less than that of the other.
+  // With several branches, a later version may cover less: it may be of a shorter branch.
   const wrong = versionFlaws(versions, before, headSeq, store.branches.isSole);
   return {
     versions,
@@ -85,8 +95,10 @@ export function checkSummaryIntegrity(unit: Unit, afterVersion: number): Summary
 }
 
 /**
- * A page of the items, held against the messages that they cite. One that cites more than is read for one is not judged: it was, when it
- * was made. What was carried over can't be checked from here.
+ * Checks a page of items against the messages that they cite. An item is passed over if its messages are too long to
+ * read for one item, since it was checked when it was made; or if it was carried over, since its messages are in
+ * another session.
+ * @param afterRow the row after which the page begins
  */
 export function checkSourcesIntegrity(unit: Unit, afterRow: number): SourcesIntegrity {
   const gone: string[] = [];
@@ -98,7 +110,7 @@ export function checkSourcesIntegrity(unit: Unit, afterRow: number): SourcesInte
     if (read >= MAX_CALL_EVIDENCE_CHARACTERS) break;
     throughRow = row;
     if (item.sourceSession !== undefined) continue;
-    if (!isWhole(unit, item)) {
+    if (!areSourcesThere(unit, item)) {
       gone.push(item.id);
       continue;
     }
@@ -108,17 +120,19 @@ export function checkSourcesIntegrity(unit: Unit, afterRow: number): SourcesInte
   }
   return {
     flaws: [
-      ...told(gone, (names) =>
-        rebuilt("stale-source", `item ${names} cites a message that was erased or is not there`),
+      ...flawFor(gone, (names) =>
+        mendedByRebuild("stale-source", `item ${names} cites a message that was erased or does not exist`),
       ),
-      ...told(unsaid, (names) => rebuilt("stale-source", `item ${names} says what the messages that it cites do not`)),
+      ...flawFor(unsaid, (names) =>
+        mendedByRebuild("stale-source", `item ${names} says something that the messages which it cites do not support`),
+      ),
     ],
     throughRow,
     isLast: page.length < MAX_WEIGHED_ROWS && throughRow === (page.at(-1)?.row ?? afterRow),
   };
 }
 
-function isWhole(unit: Unit, { sourceSeqs }: VersionedItem): boolean {
+function areSourcesThere(unit: Unit, { sourceSeqs }: VersionedItem): boolean {
   return sourceSeqs.length > 0 && unit.store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
 }
 
@@ -128,20 +142,23 @@ function stateOf({ erasedAt, expiredAt, copying }: SessionRow): IntegrityReport[
   return copying === null ? "active" : "copying";
 }
 
-/** Promise 1. */
+/** Promise 1: the log has no gaps. */
 function seqFlaws(unit: Unit, headSeq: Seq): Flaw[] {
   const missing = headSeq - unit.store.messages.count();
   if (missing === 0) return [];
   return [
     {
       kind: "broken-log",
-      detail: `${missing} of the messages 1 to ${headSeq} are missing; restore the object to a time when they were there`,
+      detail: `${missing} of the messages 1 to ${headSeq} are missing; restore the object to a point in time at which they existed`,
       mend: null,
     },
   ];
 }
 
-/** Promise 7: later versions cover no less where there is one branch, and nothing past the log. */
+/**
+ * Promise 7: no version covers more than the log; and if there is one branch, no version covers less than the one
+ * before it.
+ */
 function versionFlaws(
   versions: readonly SummaryRow[],
   last: SummaryRow | undefined,
@@ -153,17 +170,25 @@ function versionFlaws(
   for (const row of versions) {
     const { version, throughSeq } = row;
     if (throughSeq > headSeq || throughSeq < 0) {
-      flaws.push(rebuilt("wrong-range", `version ${version} covers ${throughSeq} of ${headSeq} messages`));
+      flaws.push(
+        mendedByRebuild(
+          "wrong-range",
+          `version ${version} covers messages through ${throughSeq}, but the last one is ${headSeq}`,
+        ),
+      );
     } else if (isSole && before !== undefined && before.throughSeq > throughSeq) {
-      const less = `version ${version} covers ${throughSeq} messages, ${before.version} before it ${before.throughSeq}`;
-      flaws.push(rebuilt("wrong-range", less));
+      const less = `version ${version} covers messages through ${throughSeq}, less than version ${before.version} before it: through ${before.throughSeq}`;
+      flaws.push(mendedByRebuild("wrong-range", less));
     }
     before = row;
   }
   return flaws.slice(0, MAX_NAMED);
 }
 
-/** Promises 7 and 8: an item begins and ends with versions that are there, and cites nothing past the one it began with. */
+/**
+ * Promises 7 and 8: the versions in which an item begins and ends exist, and it cites no message past those that its
+ * first version covers.
+ */
 function rangeFlaws(unit: Unit, items: readonly VersionedItem[], versions: readonly SummaryRow[]): Flaw[] {
   const known = new Map(versions.map(({ version, throughSeq }) => [version, throughSeq]));
   const isKnown = (version: number): boolean => known.has(version) || unit.store.summaries.byVersion(version) !== null;
@@ -179,14 +204,19 @@ function rangeFlaws(unit: Unit, items: readonly VersionedItem[], versions: reado
     if (isPast || isBackward) past.add(item.id);
   }
   return [
-    ...told([...unknown], (names) => rebuilt("missing-summary", `items are of version ${names}, which is not there`)),
-    ...told([...past], (names) =>
-      rebuilt("wrong-range", `item ${names} holds or cites what its version does not cover`),
+    ...flawFor([...unknown], (names) =>
+      mendedByRebuild("missing-summary", `items belong to version ${names}, which does not exist`),
+    ),
+    ...flawFor([...past], (names) =>
+      mendedByRebuild(
+        "wrong-range",
+        `item ${names} ends before it begins, or cites messages that its version does not cover`,
+      ),
     ),
   ];
 }
 
-/** Promise 10: whatever has to be done is pending. */
+/** Promise 10: whatever has to be done has a pending job. */
 function outboxFlaws(unit: Unit): Flaw[] {
   const { store } = unit;
   const isPending = (kind: JobRow["kind"]): boolean => store.jobs.first(kind) !== null;
@@ -195,18 +225,18 @@ function outboxFlaws(unit: Unit): Flaw[] {
     void flaws.push({ kind: "missing-job", detail, mend });
   if (unit.session.archiveRev > unit.session.archivedRev && !isPending("archive")) {
     missingJob(
-      `the archive confirmed revision ${unit.session.archivedRev} of ${unit.session.archiveRev}, and is owed none`,
+      `the archive confirmed revision ${unit.session.archivedRev} of ${unit.session.archiveRev}, and no job sends it the rest`,
       "archive",
     );
   }
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (!isOn(store.messages.tip()?.branch ?? store.branches.active(0), throughSeq)) {
     const detail = `the newest version covers messages through ${throughSeq}, which is not on the active branch`;
-    flaws.push(rebuilt("wrong-range", detail));
+    flaws.push(mendedByRebuild("wrong-range", detail));
   }
   const hidden = store.summaries.hiddenRanges(throughSeq, MAX_NAMED + 1).map(({ fromSeq }) => fromSeq);
   if (hidden.length > 0 && !isPending("summarize")) {
-    missingJob(`seq ${named(hidden)} is covered by nothing, and no new summary is pending`, "rebuild");
+    missingJob(`seq ${listSome(hidden)} is not covered by the summary, and no new summary is pending`, "rebuild");
   }
   if (store.lineage.hasPendingErasures() && !isPending("erase-copies")) {
     missingJob("copies have yet to be told of erasures, and no job tells them: erase the copies by hand", null);
@@ -214,21 +244,26 @@ function outboxFlaws(unit: Unit): Flaw[] {
   return flaws;
 }
 
-/** A job that nothing brings on its way. The archive's own operation arms the alarm, whatever it was for. */
+/**
+ * A pending job that the alarm will not send in time. It is mended by resyncing the archive, which sets the alarm anew
+ * whatever the job is.
+ */
 function alarmFlaws(unit: Unit, alarmAt: number | null): Flaw[] {
   const dueAt = unit.store.jobs.nextSendAt();
   if (dueAt === null || (alarmAt !== null && alarmAt <= dueAt + MAX_LATENESS_MS)) return [];
-  return [
-    { kind: "missing-job", detail: "a job is scheduled, and no alarm is set to send it in time", mend: "archive" },
-  ];
+  return [{ kind: "missing-job", detail: "a job is pending, and no alarm is set to send it in time", mend: "archive" }];
 }
 
-/** A page of the log: seqs without gaps, and totals that add up, through edits and erasures. The last one tells of the totals as a whole. */
+/**
+ * Checks a page of the log: seqs have no gaps, and the running sums agree with the messages as they were edited and
+ * erased. The last page also checks the sums of the session and the files.
+ * @param afterSeq the message after which the page begins
+ */
 export function checkLogIntegrity(unit: Unit, afterSeq: Seq): LogIntegrity {
   const { store } = unit;
-  const toldSeq = unit.session.messageArchive?.sentSeq ?? 0;
-  const messages = afterSeq < toldSeq ? tellMessages(unit, afterSeq, toldSeq) : [];
-  const limit = afterSeq < toldSeq ? messages.length : MAX_PAGE_ROWS;
+  const archivedSeq = unit.session.messageArchive?.sentSeq ?? 0;
+  const messages = afterSeq < archivedSeq ? readMessagesForArchive(unit, afterSeq, archivedSeq) : [];
+  const limit = afterSeq < archivedSeq ? messages.length : MAX_PAGE_ROWS;
   const rows = store.messages.ledger(afterSeq, limit);
   const before = afterSeq === 0 ? null : (store.messages.ledger(afterSeq - 1, 1)[0] ?? null);
   const throughSeq = rows.at(-1)?.seq ?? afterSeq;
@@ -239,13 +274,13 @@ export function checkLogIntegrity(unit: Unit, afterSeq: Seq): LogIntegrity {
   return { flaws, messages, throughSeq, isLast };
 }
 
-function tellMessages(unit: Unit, afterSeq: Seq, throughSeq: Seq): StoredMessage[] {
+function readMessagesForArchive(unit: Unit, afterSeq: Seq, throughSeq: Seq): StoredMessage[] {
   const messages: StoredMessage[] = [];
   let bytes = 0;
   for (const row of unit.store.messages.forward(afterSeq + 1, throughSeq)) {
     messages.push(toArchived(row));
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
-    if (messages.length >= MAX_TOLD_ROWS || bytes >= MAX_TOLD_BYTES) break;
+    if (messages.length >= MAX_MESSAGE_ROWS || bytes >= MAX_MESSAGE_BYTES) break;
   }
   return messages;
 }
@@ -261,30 +296,30 @@ function totalFlaws(first: LedgerRow | null, rows: readonly LedgerRow[]): Flaw[]
     if (cost < 0 || bytes < 0 || (isNext && cost + row.costChange !== expected)) wrong.push(row.seq);
     before = row;
   }
-  return wrong.length === 0 ? [] : [brokenTotals(`through seq ${named(wrong)}`)];
+  return wrong.length === 0 ? [] : [brokenTotals(`through seq ${listSome(wrong)}`)];
 }
 
 const BROKEN_FILES: Flaw = {
   kind: "broken-log",
   detail:
-    "a file that a message has is not there, or one is there that none has; restore the object to a time when they agreed, or edit the message that cannot be read",
+    "a file that a message refers to is missing, or a stored file belongs to no message; restore the object to a point in time at which they agreed, or edit the message that cannot be read",
   mend: null,
 };
 
 function brokenTotals(which: string): Flaw {
-  const detail = `the totals ${which} do not add up; export the session and import it anew`;
+  const detail = `the totals ${which} do not add up; export the session and import it again`;
   return { kind: "broken-log", detail, mend: null };
 }
 
-function rebuilt(kind: Flaw["kind"], detail: string): Flaw {
+function mendedByRebuild(kind: Flaw["kind"], detail: string): Flaw {
   return { kind, detail, mend: "rebuild" };
 }
 
-function told(names: readonly (string | number)[], flaw: (names: string) => Flaw): Flaw[] {
-  return names.length === 0 ? [] : [flaw(named(names))];
+function flawFor(names: readonly (string | number)[], flaw: (names: string) => Flaw): Flaw[] {
+  return names.length === 0 ? [] : [flaw(listSome(names))];
 }
 
-function named(names: readonly (string | number)[]): string {
+function listSome(names: readonly (string | number)[]): string {
   const some = names.slice(0, MAX_NAMED).join(", ");
   return names.length <= MAX_NAMED ? some : `${some} and ${names.length - MAX_NAMED} more`;
 }

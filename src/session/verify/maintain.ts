@@ -1,16 +1,18 @@
-/** What operators have done to a session that nobody talks in at the moment: the same decisions as its appends and its alarm make. */
+/** What an operator can have done to one session. The decisions are those that appends and the alarm make as well. */
 
 import { expiryAt, newJob } from "../outbox/index.ts";
 import { isDue, scheduleRebuild, scheduleSummaryByHand, summarizeJob } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 
 /**
- * - `summarize`: whatever there is to summarize; - `catch-up`: the same where a summary is due by the session's settings, or one failed;
- * - `rebuild`: a summary from the whole log, in the place of every version; - `expire`: if it is due by the settings of now
+ * - `summarize`: summarize whatever is not summarized yet
+ * - `catch-up`: the same, but only if a summary is due by the session's settings, or if one failed
+ * - `rebuild`: make a summary of the whole log, in place of all versions
+ * - `expire`: expire the session if that is due by its current settings
  */
 export type MaintenanceTask = "summarize" | "catch-up" | "rebuild" | "expire";
 
-/** `scheduled`: it is done in the background; `nothing`: there is nothing to do. */
+/** `scheduled`: a job does it in the background; `nothing`: there is nothing to do. */
 export type MaintenanceResult = "scheduled" | "nothing";
 
 export function maintain(unit: Unit, task: MaintenanceTask): MaintenanceResult {
@@ -27,7 +29,7 @@ export function maintain(unit: Unit, task: MaintenanceTask): MaintenanceResult {
   }
 }
 
-/** More was said since the last summary than the settings allow, or the summary that was pending failed. */
+/** Whether a summary is due by the settings, or the pending job failed or only upgrades a fallback summary. */
 function lags(unit: Unit): boolean {
   const open = summarizeJob(unit);
   if (open !== undefined && (open.failures > 0 || open.isUpgrade)) return true;
@@ -47,9 +49,9 @@ function resultOf(isPending: boolean): MaintenanceResult {
 }
 
 /**
- * Makes the index of a session anew, a slice at a call.
- * @param isFirst drops what there is
- * @returns whether there is more to do; null: there is no index
+ * Rebuilds the search index, one part with each call.
+ * @param isFirst whether to drop the old index first
+ * @returns `done: false` if there is more to do; null if there is no index, because the session was never searched
  */
 export function reindex(
   { search, store }: Unit,

@@ -239,7 +239,7 @@ describe("a look at a long history", () => {
     session.sql.exec("UPDATE summaries SET through_seq = 1 WHERE version > ?", throughVersion);
     const { flaws } = checkSummaryIntegrity(session.unit(), throughVersion);
     expect(flaws.map(({ detail }) => detail)).toContainEqual(
-      `version ${throughVersion + 1} covers 1 messages, ${throughVersion} before it 2`,
+      `version ${throughVersion + 1} covers messages through 1, less than version ${throughVersion} before it: through 2`,
     );
   });
 
