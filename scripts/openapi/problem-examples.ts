@@ -33,7 +33,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   job_needed: "Do what the detail says: dropped, the job would leave undone what the service promises.",
   job_not_retryable: "Deploy the version that wrote it, or drop it from the list.",
   operation_not_found: "List the operations; the newest thousand are remembered.",
-  import_not_found: "It was given up, or the session came of another. Begin it anew, under an id that no session has.",
+  import_not_found:
+    "The import was given up, or the session came from another one. Start the import again, with a session id that is not in use.",
   import_gap: "These lines come after line 4000, and the file is in through line 3000. Send those between first.",
   operation_exists: "Choose another id, or leave it out.",
   message_erased: "Append a new message instead; the tombstone stays.",

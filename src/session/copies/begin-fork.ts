@@ -10,12 +10,12 @@ import type { Unit } from "../unit.ts";
 import { scheduleCopy } from "./fork.ts";
 import type { EpochRef } from "./lineage.ts";
 
-/** What a fork is made of. */
+/** What a fork is made from. */
 export interface ForkSource extends EpochRef {
   readonly throughSeq: Seq;
-  /** Nobody named the message: it is the newest. */
+  /** The client named no message: the fork takes everything up to the newest one of the active branch. */
   readonly isNewest: boolean;
-  /** Of its messages. */
+  /** Tokens of the messages through `throughSeq`, as they count in a context's budget. */
   readonly tokens: TokenCount;
 }
 
@@ -24,15 +24,18 @@ export interface BegunFork extends ForkSource {
   readonly settings: OwnSettings;
 }
 
-/** What a user sets for a fork, over what holds for its source. */
+/** The settings that a user chose for a fork. They may only be tighter than those in effect for the source. */
 export interface ForkSettings {
   readonly settings: SessionSettings;
   readonly tenant: TenantSettings | undefined;
 }
 
 /**
- * Notes that a fork is made of this session, and gives what it begins with.
- * @param counted by whose limits it may be refused; undefined of a fork that is there already
+ * Called on the source of a fork: records that `copy` takes messages from it, and returns what the fork begins with.
+ * @param throughSeq the last message to copy; undefined: the newest one of the active branch
+ * @param counted the tenant whose limits apply; undefined if the fork exists already
+ * @throws ThreadkeepError if the session cannot be used, there is no message `throughSeq`, a user's setting is looser,
+ * or the tenant's limits do not allow so much
  */
 export function beginFork(
   unit: Unit,
@@ -56,7 +59,7 @@ export function beginFork(
   return { session, epoch, throughSeq: through, isNewest: throughSeq === undefined, tokens, metadata, settings };
 }
 
-/** What a fork would copy, as it is now: whoever pays by size pays before it is begun. */
+/** What a fork would copy as of now. Used to check the user's daily limit before the fork is begun. */
 export function forkSize(unit: Unit, throughSeq: Seq | undefined): Pick<UserTaken, "messages" | "tokens" | "bytes"> {
   const messages = forkedThrough(unit, throughSeq);
   const { messages: log } = unit.store;
@@ -76,9 +79,10 @@ function forkedThrough({ store }: Unit, throughSeq: Seq | undefined): Seq {
 }
 
 /**
- * Creates this session as a fork. A repeated request finds it there.
- * @param source what `beginFork` gave
- * @returns the job that copies it; null if it was there
+ * Creates this session as a fork, and schedules the copying. Repeating the call finds the session that is there.
+ * @param source what `beginFork` returned
+ * @returns `jobId` of the job that copies; null if the session existed already
+ * @throws ThreadkeepError `session_exists` if there is a session of this id that is not this fork
  */
 export function createFork(
   unit: Unit,
@@ -88,7 +92,7 @@ export function createFork(
   const { store, now, tenant } = unit;
   if (unit.findUnerased() !== null) {
     const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
-    // Asked again for the newest message, the source may have moved on.
+    // If the client named no message, the source's newest one may be another by now.
     const isThrough = source.isNewest || origin?.throughSeq === source.throughSeq;
     if (origin?.epoch !== source.epoch || !isThrough) throw new ThreadkeepError(TAKEN_SESSION);
     return { created: false, jobId: null };
@@ -96,12 +100,16 @@ export function createFork(
   createSession(unit, creation, { kind: "fork", until: now, sourceChanges: null });
   const { session, epoch, throughSeq } = source;
   const job = scheduleCopy(unit, { session, epoch, kind: "fork", throughSeq, state: "pending" });
-  // Here and not at its source: a request that broke off in between is repeated, and the messages come once.
+  // Counted here and not at the source: a request that broke off in between is repeated, but the fork is created, and
+  // its messages count, only once.
   countCopied(unit, tenant?.limits, { messages: throughSeq, tokens: source.tokens });
   return { created: true, jobId: job.id };
 }
 
-/** Notes that another session continues from this one, which may have expired. */
+/**
+ * Called on the source of a continuation: records that the session `copy` takes items from it. The source may have
+ * expired.
+ */
 export function beginContinuation(unit: Unit, copy: string): EpochRef {
   const unerased = unit.findUnerased();
   const { session, epoch } = unerased === null || unerased.expiredAt === null ? unit.requireSession() : unerased;

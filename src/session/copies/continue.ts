@@ -23,38 +23,42 @@ import {
 import type { Unit } from "../unit.ts";
 import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
-/** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
+// Continuations: a new session begins with the items of another session's summary. Each item names the session whose
+// messages it cites.
 
-/** Stands for a session's name where what is carried over is of all of a user's sessions. No session has it. */
+/** In place of a session's name: the items come from all sessions of a user. No session has this name. */
 export const ALL_SESSIONS = "";
 
 /**
- * - `items`: what there is to carry over; - `wait`: the summary is being brought up to date; - `archive`: the session expired, and
- * the archive has its summary
+ * - `items`: the items to carry over
+ * - `wait`: the source's summary is being brought up to date first
+ * - `archive`: the source has expired, and the archive has its summary
  */
 export type Carried =
   | ({ readonly next: "items" } & CarriedItems)
   | { readonly next: "wait" }
   | { readonly next: "archive"; readonly origins: readonly OriginRow[] };
 
-/** What is carried over. */
+/** The items to carry over. */
 export interface CarriedItems {
+  /** The last message of the source that its summary covers. */
   readonly throughSeq: Seq;
-  /** The most important first: where there is too little room, the last ones stay behind. */
+  /** The most important first: if not all fit, the last ones are left out. */
   readonly items: readonly KeptItem[];
-  /** Where some of the items come from in turn. */
+  /** The sessions from which the source had carried some of the items over itself. */
   readonly origins: readonly OriginRow[];
 }
 
 /**
- * What another session may carry over from this one. The summary is first brought up to date with all but the last messages.
- * @param mayWait whether a summary may still be waited for; else the one that there is has to do
+ * Called on the source of a continuation: the items to carry over. Its summary is first brought up to date with all but
+ * the last few messages.
+ * @param mayWait whether the caller can still wait for that; if not, the summary that exists is used
  */
 export function readCarried(unit: Unit, mayWait: boolean): Carried {
   const { store } = unit;
   const origins = furtherOrigins(unit);
   if (unit.session.expiredAt !== null) return { next: "archive", origins };
-  // What was carried here is asked for anew, and all that was made of it is to be made again.
+  // This session's own carried items are being asked for again, and what was summarized from them will be rebuilt.
   const isStale = pendingOrigin(unit)?.state === "stale";
   if (isStale && mayWait) return { next: "wait" };
   if (isStale) return { next: "items", throughSeq: 0, items: [], origins };
@@ -69,14 +73,17 @@ export function readCarried(unit: Unit, mayWait: boolean): Carried {
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toKeptItem)), origins };
 }
 
-/** Schedules the carrying over. Called as the continuation is created. */
+/** Schedules the job that carries items over. Called when the continuation is created. */
 export function scheduleCarryOver(unit: Unit, source: OriginRow): void {
   const { store, now } = unit;
   store.lineage.putOrigin(source);
   store.jobs.put(newJob("restore", unit.session.epoch, unit.newId(), 0, now, now));
 }
 
-/** Schedules it again, since something was erased there: what is on its way is worth nothing any more. */
+/**
+ * Schedules the job again because something was erased at the source. Its lease is removed, so items that are on their
+ * way already are ignored.
+ */
 export function rescheduleCarryOver(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("restore");
@@ -87,18 +94,18 @@ export function rescheduleCarryOver(unit: Unit): void {
   );
 }
 
-/** Where to carry over from, and what a consumer has to know of the job. */
+/** The source, and what the consumer of the job must know. */
 export interface CarryOverStep {
   readonly source: EpochRef;
-  /** What comes of it is known by this. */
+  /** The consumer sends this back with the items; they are ignored if it is not the current lease. */
   readonly lease: string;
-  /** How often it was sent since it is pending. */
+  /** How often the job has been sent so far. */
   readonly sends: number;
-  /** Operators may know of the job. */
+  /** Whether the job may be on the operators' list of failed jobs. */
   readonly hasFailed: boolean;
 }
 
-/** Null if nothing is pending any more. */
+/** The next step of the job; null if there is nothing left to do. */
 export function nextCarryOver(unit: Unit, jobId: string): CarryOverStep | null {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -109,7 +116,7 @@ export function nextCarryOver(unit: Unit, jobId: string): CarryOverStep | null {
   return { source, lease, sends: job.sends, hasFailed: mayBeListed(job) };
 }
 
-/** What is to be carried over, for the first time or anew. */
+/** The origin from which items are still to be carried over, for the first time or again (`stale`). */
 export function pendingOrigin(unit: Unit): OriginRow | undefined {
   return unit.store.lineage
     .origins()
@@ -117,10 +124,13 @@ export function pendingOrigin(unit: Unit): OriginRow | undefined {
 }
 
 /**
- * Carries items over, as a new version of the summary that covers no more than the one before. Only what still holds, and what fits
- * beside what is there. Carried over anew, what the other session holds no longer goes, and so does all that was made of it here.
- * @param given null if the other session is gone
- * @returns false if a summary is just being made, or something was erased there meanwhile: the call comes again
+ * Saves carried items as a new version of the summary, which covers the same messages as the version before. Only items
+ * that are current and not erased at their source are taken, and only as many as fit beside the items that are there.
+ * If they are carried over again, those that the source no longer has are deleted, and everything that was summarized
+ * from them is rebuilt.
+ * @param given null if the source is gone
+ * @returns false if the call must be repeated later: a summary is being made, or something was erased at the source
+ * meanwhile
  */
 export function carryOver(unit: Unit, jobId: string, lease: string, given: CarriedItems | null): boolean {
   const { store } = unit;
@@ -129,7 +139,8 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   if (job === null || origin === undefined) return true;
   if (job.lease !== lease) return false;
   const summarizing = summarizeJob(unit);
-  // A version that came between would make an answer that is on its way worthless, and it is paid for. One that waits may do so for days.
+  // While a summarizer is working, a new version would make its answer, which is paid for, useless. A job that only
+  // upgrades a fallback summary is not waited for: it may wait for days itself.
   const isBegun = summarizing?.draft !== null && summarizing?.isUpgrade === false;
   const isUnderWay = summarizing?.state === "pending" && (summarizing.lease !== null || isBegun);
   if (isUnderWay) return false;
@@ -143,7 +154,8 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   }
   const newest = store.summaries.newest();
   if (isAnew && newest !== null) scheduleArchive(unit, true);
-  // Of what was carried over before, what was heard stays: it is told again.
+  // If items were carried over before, the noted erasures are kept: the source, or a session before it, may still have
+  // those items and send them again.
   const forgetSourceErasures = (): void => {
     if (!isAnew) store.lineage.forgetSourceErasures();
   };
@@ -185,7 +197,7 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   return true;
 }
 
-/** What waits to go on from an earlier version goes on from this one. */
+/** If a draft continues from the version before, it continues from this one now, with the carried items added. */
 function addToDraft(unit: Unit, version: number, kept: readonly KeptItem[]): void {
   const job = summarizeJob(unit);
   if (job?.draft?.baseVersion !== version - 1) return;
@@ -193,12 +205,12 @@ function addToDraft(unit: Unit, version: number, kept: readonly KeptItem[]): voi
   unit.store.jobs.put({ ...job, draft: { ...job.draft, baseVersion: version, items } });
 }
 
-/** With ids of a version. */
+/** Gives the items ids in a version, in the order of their sources. */
 function numbered(items: readonly KeptItem[], version: number): KeptItem[] {
   return items.toSorted(bySource).map((item, index) => ({ ...item, id: `${version}.${index + 1}` }));
 }
 
-/** An item with the epoch of the session that its sources are of. */
+/** Adds to an item the session and epoch whose messages it cites. */
 function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow[]): KeptItem {
   if (item.sourceSession === undefined) {
     return { ...item, sourceSession: origin.session, sourceEpoch: origin.epoch };
@@ -208,7 +220,7 @@ function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow
   return source === undefined ? item : { ...item, sourceEpoch: source.epoch };
 }
 
-/** What was carried over and is held no longer goes, from every version. */
+/** Deletes from all versions the carried items that are not among the given ones. */
 function deleteAllBut(unit: Unit, held: readonly KeptItem[]): void {
   const { store } = unit;
   const left = new Set(held.map(statementOf));
@@ -220,7 +232,7 @@ function deleteAllBut(unit: Unit, held: readonly KeptItem[]): void {
   countAnew(store);
 }
 
-/** What an item says, and of what, whatever became of it. */
+/** A key for an item by its statement and sources, without its status. */
 function statementOf({ kind, text, sourceSeqs, sourceSession, sourceEpoch }: KeptItem): string {
   return JSON.stringify([kind, text, sourceSeqs, sourceSession, sourceEpoch]);
 }

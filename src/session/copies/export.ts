@@ -15,24 +15,24 @@ import { type MessageRow, plainSettings, saidTime, type SummaryRow, type Version
 import { soundSummaryAt } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** A session as lines. How it comes in again stands in import.ts. */
+// Export: writes a session as JSON lines. `import.ts` reads them.
 
-/** A page of lines stays far under what an RPC may carry (32 MiB). */
+/** Characters of a page of messages, in JSON: far under the 32 MiB that an RPC may carry. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024;
-/** Versions or items of a page: an item with its sources is about 4 KiB at most. */
+/** Versions and items of a page. An item with its sources has 4 KiB at most. */
 const MAX_PAGE_ROWS = 500;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** What an export begins with, and what it has to know to go on. */
+/** The beginning of an export: its first line, and what the later pages need to know. */
 export interface ExportHead {
   readonly line: SessionLine;
   readonly epoch: string;
-  /** The newest message. */
+  /** The newest message when the export began. Later ones are not exported. */
   readonly headSeq: Seq;
-  /** The head of the active branch. */
+  /** The newest message of the active branch. */
   readonly branchHeadSeq: Seq;
-  /** Edits and erasures so far: should they rise before the end, what was written is not of one moment. */
+  /** The number of edits and erasures so far. If it is higher at the end, the lines do not belong to one moment. */
   readonly changes: number;
 }
 
@@ -57,7 +57,10 @@ export function readExportHead(unit: Unit): ExportHead {
   };
 }
 
-/** One file is of one epoch of the session. Throws if that is over. */
+/**
+ * Requires the epoch with which the export began, so that one file never contains two.
+ * @throws ThreadkeepError `session_not_found` if that epoch is over
+ */
 export function requireExported(unit: Unit, head: ExportHead): Unit {
   if (unit.requireSession().epoch !== head.epoch) throw new ThreadkeepError(LOST_EXPORT);
   return unit;
@@ -65,10 +68,10 @@ export function requireExported(unit: Unit, head: ExportHead): Unit {
 
 const LOST_EXPORT: Fault = {
   code: "session_not_found",
-  detail: "The session was erased while it was exported. Export the one that has its id now.",
+  detail: "The session was erased during the export. If its id is in use again, you can export the new session.",
 };
 
-/** The messages after `afterSeq`, as many as a page takes. */
+/** The lines of the messages after `afterSeq`, as many as fit into a page. */
 export function readExportPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): MessageLine[] {
   const lines: MessageLine[] = [];
   let bytes = 0;
@@ -99,7 +102,10 @@ function messageLine(row: MessageRow): MessageLine {
   };
 }
 
-/** Where the end of an export stands: the version that it is of, and what was read of it. */
+/**
+ * Where the next page of versions and items begins: `version` is the newest one that is exported; the rest says what
+ * has been read.
+ */
 export interface ExportCursor {
   readonly version: number;
   readonly afterVersion: number;
@@ -110,13 +116,19 @@ export interface ExportCursor {
 
 export interface ExportEnd {
   readonly lines: readonly (SummaryLine | ItemLine)[];
-  /** Where to go on; null if this is all. */
+  /** The cursor for the next page; null if this is the last one. */
   readonly next: ExportCursor | null;
-  /** Counts all lines, and tells whether what was read before is still what it was; null if there are more. */
+  /**
+   * The end line, on the last page: it counts all lines, and its `complete` tells whether the session stayed the same
+   * during the export. Null if there are more pages.
+   */
   readonly end: EndLine | null;
 }
 
-/** The versions of the summary that are sound, then their items, page by page. */
+/**
+ * A page of the versions of the summary, oldest first, and then of their items. Versions that are being rebuilt are
+ * left out.
+ */
 export function readExportEnd(unit: Unit, head: ExportHead, from: ExportCursor | null): ExportEnd {
   const { store } = unit;
   const branch = store.branches.through(head.branchHeadSeq);

@@ -15,35 +15,38 @@ import { scheduleEmbedding, scheduleSummaryIfDue, soundSummaryAt } from "../summ
 import type { Unit } from "../unit.ts";
 import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
-/**
- * A fork: a new session with the messages of another, up to one of them. It is copied page by page in the background; until it is
- * whole nobody sees it. What was edited or erased at its source meanwhile makes it begin again.
- */
+// Forks: a new session with the messages of another, up to one of them. The messages are copied page by page in the
+// background; until all are there, clients cannot use the fork. If the source is edited or erases something meanwhile,
+// the copying starts again.
 
-/** A page of what is copied stays far under what an RPC may carry (32 MiB). */
+/** Characters of content in a page: far under the 32 MiB that an RPC may carry. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PAGE_ROWS = 2_000;
 
-/** What a fork takes along besides the messages, once it has them all. */
+/** What the last page brings to a fork besides messages. */
 export interface CopyEnd {
   readonly hashKey: Uint8Array;
+  /** The source's newest valid version of the summary on the fork's branch, with its items; null if there is none. */
   readonly summary: SummaryRow | null;
   readonly items: readonly VersionedItem[];
-  /** Where items came from that its source carried over itself. */
+  /** The sessions from which the source had carried over items itself. */
   readonly origins: readonly OriginRow[];
-  /** Its source has vectors: the fork makes its own. */
+  /** Whether the source has vectors: then the fork makes its own. */
   readonly hasVectors: boolean;
 }
 
 export interface CopyPage {
-  /** Edits and erasures at the source so far. */
+  /** The source's number of edits and erasures when the page was read. */
   readonly changes: number;
   readonly rows: readonly HashedMessageRow[];
-  /** Null while there are more messages. */
+  /** Null as long as there are more messages. */
   readonly end: CopyEnd | null;
 }
 
-/** The messages after `afterSeq` through `throughSeq`; the end comes on a page of its own, after the last of them. */
+/**
+ * Called on the source: the messages after `afterSeq` through `throughSeq`, as many as fit into a page. After the last
+ * message, one more page brings the end.
+ */
 export function readCopyPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): CopyPage {
   const { store } = unit;
   const rows: HashedMessageRow[] = [];
@@ -69,16 +72,16 @@ export function readCopyPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): CopyPa
   };
 }
 
-/** What a copy asks its source for next. */
+/** The page that a fork needs next. */
 export interface CopyStep {
   readonly source: EpochRef;
   readonly afterSeq: Seq;
   readonly throughSeq: Seq;
-  /** Operators may know of the job. */
+  /** Whether the job may be on the operators' list of failed jobs. */
   readonly hasFailed: boolean;
 }
 
-/** Null if nothing is pending any more. */
+/** The next page that the fork needs; null if it needs none. */
 export function nextCopyStep(unit: Unit, jobId: string): CopyStep | null {
   const { store } = unit;
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
@@ -88,10 +91,12 @@ export function nextCopyStep(unit: Unit, jobId: string): CopyStep | null {
   return { source: origin, afterSeq, throughSeq: origin.throughSeq, hasFailed: mayBeListed(job) };
 }
 
-/** No count of changes: whatever page comes next is not of the moment that was copied so far. */
+/**
+ * A number of changes that no source has: whichever page arrives next, it does not match, and the copying starts again.
+ */
 const NO_MOMENT = -1;
 
-/** Throws away what was copied so far, and the page that is on its way as well. */
+/** Deletes what was copied so far, and makes sure that a page which is on its way is not used. */
 export function beginAgain(unit: Unit, copying: Copying): void {
   const { store } = unit;
   if (copying.kind !== "fork") return;
@@ -99,7 +104,7 @@ export function beginAgain(unit: Unit, copying: Copying): void {
   store.setCopying({ ...copying, sourceChanges: NO_MOMENT });
 }
 
-/** Owes the copy. Called as the fork is created. */
+/** Schedules the job that copies. Called when the fork is created. */
 export function scheduleCopy(unit: Unit, source: OriginRow): JobRow {
   const { store, now } = unit;
   store.lineage.putOrigin(source);
@@ -109,8 +114,8 @@ export function scheduleCopy(unit: Unit, source: OriginRow): JobRow {
 }
 
 /**
- * Saves a page. Idempotent: rows that are there are skipped.
- * @returns the next step; null if the copy is whole, or its page is of no use any more
+ * Saves a page. Idempotent: messages that are there are skipped.
+ * @returns the next page that the fork needs; null if the fork is complete, or no longer needs pages
  */
 export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopyStep | null {
   const { store } = unit;
@@ -118,7 +123,7 @@ export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopySte
   const { copying } = unit.session;
   if (step === null || copying?.kind !== "fork") return null;
   if (copying.sourceChanges !== null && copying.sourceChanges !== page.changes) {
-    // What was copied and what comes now are not of one moment.
+    // The source changed between two pages: what was copied so far does not match this page.
     store.deleteLog();
     store.setCopying({ ...copying, sourceChanges: null });
     return { ...step, afterSeq: 0 };
@@ -130,7 +135,7 @@ export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopySte
   for (const row of page.rows) {
     if (row.seq !== afterSeq + 1 || row.seq > step.throughSeq) continue;
     const contentJson = row.content === null ? null : JSON.stringify(row.content);
-    // The totals there may tell of messages as they were before an edit.
+    // The sums are computed here: the source's may be from before an edit.
     totalCost += messageCostOf(row);
     totalBytes += contentJson === null ? 0 : byteLength(contentJson);
     store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);

@@ -18,23 +18,31 @@ import {
 } from "./import.ts";
 import type { EpochRef } from "./lineage.ts";
 
-/** An import, step by step: nobody sees the session until the whole file is in. */
+// The steps of an import as clients call them. The session is invisible to clients until the whole file is saved and
+// the import is finished.
 
-/** What an import begins with, besides what the session does. `throughLine`: the line of the file that told of the session. */
+/**
+ * What an import begins with besides the session's metadata and settings. `throughLine` is the line of the file that
+ * described the session.
+ */
 export type BegunImport = Pick<ImportProgress, "id" | "throughLine" | "patienceMs">;
 
-/** Where an import stands. */
+/** How far an import is. */
 export interface ImportStanding extends Pick<SessionRow, "epoch" | "metadata" | "createdAt" | "grantedAt"> {
-  /** Messages that are in. */
+  /** Messages that were saved so far. */
   readonly messages: number;
-  /** Null once it is whole. */
+  /** Null once the import is finished. */
   readonly progress: ImportProgress | null;
+  /** When it is given up unless more lines arrive, in ms since 1970; null once it is finished. */
   readonly until: number | null;
-  /** Null until it is whole. */
+  /** What was imported; null until the import is finished. */
   readonly finished: FinishedImport | null;
 }
 
-/** Begins to fill a new session from a file. Repeated it changes nothing. */
+/**
+ * Begins an import. Repeating the call changes nothing.
+ * @throws ThreadkeepError `session_exists` if there is a session of this id that is not this import
+ */
 export function beginImport(
   unit: Unit,
   creation: SessionCreation,
@@ -63,7 +71,10 @@ function standingOf({ store }: Unit, session: SessionRow): ImportStanding {
   return { ...begun, progress, until };
 }
 
-/** The items of the page before, of the import that sent it: what the next page is held against. In memory alone. */
+/**
+ * The items that the last saved page ended with, which the next page is checked against. They are kept in memory only;
+ * without them they are read from the store again.
+ */
 export class LastPage {
   #page: { readonly epoch: string; readonly items: ImportedItems } | null = null;
 
@@ -83,9 +94,11 @@ export class LastPage {
 }
 
 /**
- * Saves lines of a file; what is in already is passed over.
- * @param throughLine the last line of the file that they stand for
- * @returns how far it is, which may be less: then it is to be called again
+ * Saves lines of the file. Lines that are saved already are skipped.
+ * @param throughLine the line of the file up to which these lines go, with empty ones
+ * @returns the new progress. It may end before `throughLine` if much had to be read to check items: then the call must
+ * be repeated
+ * @throws ThreadkeepError if a line is wrong, or the tenant's limits do not allow so many messages
  */
 export function saveImportPage(
   unit: Unit,
@@ -96,7 +109,7 @@ export function saveImportPage(
   const { session, copying } = requireImporting(unit, epoch);
   const items = known ?? ImportedItems.of(unit.store);
   const progress = saveLines(unit, copying.progress, items, lines, throughLine);
-  // What can never fit is not read to its end.
+  // If the messages exceed the tenant's limits already, there is no use in reading on.
   const { limits } = session.tenantSettings;
   const fault = limits === undefined ? null : copiedQuotaFault(limits, takenSoFar(unit), unit.now);
   if (fault !== null) throw new ThreadkeepError(fault);
@@ -105,7 +118,10 @@ export function saveImportPage(
   return progress;
 }
 
-/** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
+/**
+ * Checks that an import can be finished: the file is complete, and the tenant's limits allow it. The caller lists the
+ * session in the directory only after this, so the import is marked as about to end.
+ */
 export function checkImport(unit: Unit, epoch: string): null {
   if (finishedImport(unit, epoch) !== null) return null;
   const { copying, progress } = requireEnding(unit, epoch);
@@ -113,32 +129,40 @@ export function checkImport(unit: Unit, epoch: string): null {
   return null;
 }
 
-/** Records the directory's grant, also where the import is refused then: whoever gives it up has it taken off the list by that. */
+/**
+ * Records the creation grant, even if the import is refused afterwards: whoever gives the import up needs it to remove
+ * the directory's entry.
+ */
 export function recordImportGrant(unit: Unit, epoch: string, grantedAt: number): void {
   const { session } = requireImporting(unit, epoch);
   unit.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
 }
 
-/** Makes the session of an import that is whole. */
+/**
+ * Finishes an import: from now on, clients can use the session.
+ * @param isKnown whether the directory has an entry of an earlier epoch, which must be updated
+ * @throws ThreadkeepError if the file is not complete, or the tenant's limits do not allow so many messages
+ */
 export function finishImportedSession(unit: Unit, epoch: string, isKnown: boolean): FinishedImport {
   const { session, progress } = requireEnding(unit, epoch);
   const imported = takenSoFar(unit);
   const finished = finishImport(unit, progress);
   if (isKnown) scheduleListing(unit);
-  // Not before it is whole: a file that is refused uses nothing up.
+  // Counted only now: a file that is refused uses up nothing of the limits.
   countCopied(unit, session.tenantSettings.limits, imported);
   return finished;
 }
 
-/** What the import of an epoch brought; null if it is not whole. */
+/** The result of a finished import; null if it is not finished. */
 export function finishedImport(unit: Unit, epoch: string): FinishedImport | null {
   const session = unit.findUnerased();
   return session?.epoch === epoch && session.copying === null ? session.imported : null;
 }
 
 /**
- * Which of the claims of an import its messages bear out, for the first of them at least. The session that it is to become is told of
- * later erasures.
+ * Called on a session that an import cites: tells which of these claims its messages support. It may answer only for
+ * the first claims, if much has to be read; the rest is asked again. If one is supported, `copy` is recorded as a copy,
+ * so that it is told of later erasures.
  */
 export function vouchFor(
   unit: Unit,
@@ -152,14 +176,15 @@ export function vouchFor(
 }
 
 /**
- * Leaves nothing of an import that failed.
- * @returns the newest grant that this epoch knew of, for the list of sessions; null if it is not this import's any more, or if the erasure that
- *   it leaves behind sees to the list
+ * Deletes everything of an import that failed.
+ * @returns the newest creation grant that this epoch recorded, by which the caller removes the directory's entry; null
+ * if there is nothing for the caller to remove: the epoch is over, or an erase job does it
  */
 export function abandonImport(unit: Unit, epoch: string): number | null {
   const session = unit.findUnerased();
   if (session?.epoch !== epoch || session.copying === null) return null;
-  // Whoever broke off may have had it listed by a grant that is known to nobody: what erases it sees to the list until that is right.
+  // The caller may have listed the session with a creation grant that was not recorded here before it broke off. The
+  // erase job corrects the directory for as long as such a grant can arrive.
   if (session.copying.kind === "import" && session.copying.progress.isEnding === true) {
     eraseSession(unit);
     return null;
@@ -187,14 +212,15 @@ function requireEnding(unit: Unit, epoch: string) {
   return { session, copying, progress };
 }
 
-/** What tells the imports of one session id apart, whether it is still being filled or came of it. */
+/** The id of the import that is under way, or that created the session; null if there is none. */
 function importIdOf({ copying, imported }: SessionRow): string | null {
   return copying?.kind === "import" ? copying.progress.id : (imported?.id ?? null);
 }
 
 const UNKNOWN_IMPORT: Fault = {
   code: "import_not_found",
-  detail: "It was given up, or the session came of another. Begin it anew, under an id that no session has.",
+  detail:
+    "The import was given up, or the session came from another one. Start the import again, with a session id that is not in use.",
 };
 const LOST_IMPORT: Fault = {
   code: "session_not_found",

@@ -46,27 +46,32 @@ import type { Unit } from "../unit.ts";
 import type { EpochRef } from "./lineage.ts";
 
 /**
- * A session out of a file, line by line. What comes in keeps to what could have been appended and summarized here: a summary is no
- * larger than the service makes them, and an item is believed only if messages bear it out that can be looked at.
+ * Import: reads a session from JSON lines. What is imported must be possible here by appends and summaries: a summary
+ * is not larger than the service makes them, and an item is kept only if messages that can be read support it.
  */
 
-/** A line with its place in the file. */
+/** A line with its number in the file; the first one is 1. */
 export interface NumberedLine {
   readonly number: number;
   readonly line: TransferLine;
-  /** Of an item that names another session: the epoch of it whose messages bear the item out. Without one it is left out. */
+  /**
+   * For an item that cites messages of another session: the epoch whose messages support it. Without one, the item is
+   * left out.
+   */
   readonly vouchedBy?: EpochRef | undefined;
 }
 
-/** The standing of an import that has just begun: its first line told of the session. */
+/** The progress of an import that has just begun: its first line described the session. */
 export function beginProgress(id: string, throughLine: number, patienceMs: number): ImportProgress {
   return { id, throughLine, patienceMs, summaries: 0, items: 0, dropped: 0, itemBytes: 0, evidence: 0, end: null };
 }
 
 /**
- * Saves lines of a file, in the caller's transaction; those that are in already are passed over.
- * @param throughLine the last line of the file that they stand for: empty ones may follow
- * @returns how far it is: where items call for much to be read, not to the last of them
+ * Saves lines of a file, in the caller's transaction. Lines that are saved already are skipped.
+ * @param items the items of the version that the last saved item began in
+ * @param throughLine the line of the file up to which these lines go: empty ones may follow the last of them
+ * @returns the new progress. If much had to be read to check items, not all lines are saved yet
+ * @throws ThreadkeepError `validation_failed` if a line is wrong: it names the line
  */
 export function saveLines(
   unit: Unit,
@@ -96,15 +101,17 @@ export function lineFault(number: number, detail: string): Fault {
   };
 }
 
-/** Lines as they are saved, one after the other. What is wrong with one is told in words that follow "Line 7 ". */
+/**
+ * Saves lines one after the other. A method returns what is wrong with a line, in words that follow "Line 7 "; or null.
+ */
 class Saving {
   readonly #unit: Unit;
   readonly #items: ImportedItems;
   readonly #evidenceBefore: number;
   #progress: ImportProgress;
-  /** The version that the last item began in. */
+  /** The version in which the last item began, as cached. */
   #begun: SummaryRow | null = null;
-  /** What the messages hold; null until it is asked for, or if it changed since. */
+  /** Bytes of the messages' content, as cached; null if it must be read. */
   #bytes: number | null = null;
 
   constructor(unit: Unit, progress: ImportProgress, items: ImportedItems) {
@@ -118,7 +125,7 @@ class Saving {
     return this.#progress;
   }
 
-  /** So much was read to check items that it is somebody else's turn. */
+  /** Whether so much was read to check items that other calls should have their turn. */
   get isTired(): boolean {
     return this.#progress.evidence - this.#evidenceBefore >= MAX_CALL_EVIDENCE_CHARACTERS;
   }
@@ -182,7 +189,8 @@ class Saving {
         editedAt: toMs(line.editedAt),
         erasedAt: toMs(line.erasedAt),
         isPinned: line.pinned === true,
-        // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
+        // The key of the hashes is not exported. Without a hash, a repeated append is compared with the current
+        // content.
         hash: null,
         tokens,
         totalCost: (newest?.appendedCost ?? 0) + messageCostOf({ content, tokens, author: line.author ?? null }),
@@ -197,7 +205,7 @@ class Saving {
     const { summaries, messages } = this.#unit.store;
     const newest = summaries.newest();
     if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
-    // Of two branches the version of one may cover less than that of the other.
+    // With several branches, a later version may cover less: it may be of a shorter branch.
     const isLess = line.throughSeq < (newest?.throughSeq ?? 0);
     if (isLess && this.#unit.store.branches.isSole) return "covers less than the version before";
     if (line.throughSeq > (messages.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
@@ -209,7 +217,7 @@ class Saving {
       version,
       throughSeq,
       tokens,
-      // What made it is the file's word alone.
+      // Only the file says which summarizer it was, so the name is marked as imported.
       summarizer: IMPORTED_BY + summarizer,
       degraded,
       droppedItems,
@@ -220,7 +228,10 @@ class Saving {
     return null;
   }
 
-  /** What an import brings in is checked as what a summarizer says: against the messages that it cites. */
+  /**
+   * Saves an item if the messages that it cites support it, as a summarizer's answer is checked too. An item that they
+   * do not support is left out and counted.
+   */
   #saveItem(line: ItemLine, vouchedBy: EpochRef | undefined): string | null {
     const { items } = this.#progress;
     if (items >= MAX_IMPORT_ITEMS) return `is more than a file may have: ${MAX_IMPORT_ITEMS} items`;
@@ -234,13 +245,14 @@ class Saving {
     const sourceSeqs = [...new Set(line.sourceSeqs)].toSorted((a, b) => a - b);
     const checked = { ...line, text, sourceSeqs };
     const isOwn = line.sourceSession === undefined;
-    // No export has more than a summary holds, also where some of it is left out here.
+    // The item counts for the size of its version even if it is left out: no export contains a version that is too
+    // large.
     const refused = (isOwn ? this.#ownFault(checked, begun.throughSeq) : null) ?? this.#items.add(checked);
     if (refused !== null) return refused;
     const isBelieved = text !== "" && (isOwn ? this.#isBorneOut(checked) : this.#isVouched(checked, vouchedBy));
     if (!isBelieved) {
       this.#note({ dropped: this.#progress.dropped + 1 });
-      // What it told of may be told by nothing else.
+      // Nothing else in the summary may tell what this item told, so its messages no longer count as covered.
       if (isOwn && this.#holdsInNewest(line)) this.#unit.store.summaries.hide(sourceSeqs);
       return null;
     }
@@ -268,7 +280,10 @@ class Saving {
     return (this.#bytes ??= this.#unit.store.messages.head()?.totalBytes ?? 0);
   }
 
-  /** No export has an item that cites what its version does not cover, or what is not there. */
+  /**
+   * Whether an item cites a message that its version does not cover, or that does not exist: no export contains such an
+   * item.
+   */
   #ownFault({ sourceSeqs }: ItemLine, throughSeq: Seq): string | null {
     const past = sourceSeqs.find((seq) => seq > throughSeq);
     if (past !== undefined) return `cites ${past}, and its version ends at ${throughSeq}`;
@@ -284,7 +299,10 @@ class Saving {
     return isBorneOut;
   }
 
-  /** Nothing of it was erased there since it was asked, and this session is on the list of those that hear of later erasures. */
+  /**
+   * Whether the other session vouched for the item, and nothing of what it cites was erased there since. That session
+   * has recorded this one as a copy, so this one is told of later erasures.
+   */
   #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: EpochRef | undefined): boolean {
     if (vouchedBy === undefined || vouchedBy.session !== sourceSession) return false;
     const { lineage } = this.#unit.store;
@@ -304,15 +322,15 @@ function toMs(time: string | undefined): number | null {
   return time === undefined ? null : Date.parse(time);
 }
 
-/** What an import claims that a session said. */
+/** A statement that an import attributes to messages of another session. */
 export interface Claim {
   readonly text: string;
   readonly sourceSeqs: readonly Seq[];
 }
 
 /**
- * Which of the claims the messages of this session bear out, in their order. Where much has to be read it answers for the first of them
- * alone: the rest is asked anew.
+ * Tells for each claim, in their order, whether the messages of this session support it. If much has to be read, the
+ * result is shorter than `claims`: the caller asks again for the rest.
  */
 export function vouch(unit: Unit, claims: readonly Claim[]): boolean[] {
   const answers: boolean[] = [];
@@ -327,20 +345,23 @@ export function vouch(unit: Unit, claims: readonly Claim[]): boolean[] {
   return answers;
 }
 
-/** Items take more one by one than together, in which they are bounded: each text is charged something besides its words. */
+/**
+ * Items cost more tokens when each is counted by itself than when they are counted together, as the limit of a summary
+ * counts them.
+ */
 const APART_SHARE = 1.25;
 
 interface HoldingItem {
   readonly tokens: TokenCount;
-  /** As it is stored. */
+  /** Bytes as it is stored. */
   readonly bytes: number;
-  /** The first version in which it holds no more. */
+  /** The first version that does not contain it any more; Infinity if there is none yet. */
   readonly endsIn: number;
 }
 
 /**
- * The items of a file that hold in the version in which the last of them began. They come in the order of their versions, so that more is
- * never needed to tell what a version holds.
+ * The items of the version in which the last imported item began. Items come in the order of their first versions, so
+ * these are enough to check the size of each version and whether ids are unique.
  */
 export class ImportedItems {
   readonly #holding = new Map<string, HoldingItem>();
@@ -348,7 +369,7 @@ export class ImportedItems {
   #tokens = 0;
   #bytes = 0;
 
-  /** As they stand in a store: an object may forget them between two pages. */
+  /** Reads them from the store: the object may have been evicted from memory between two pages. */
   static of(store: SessionStore): ImportedItems {
     const items = new ImportedItems();
     items.#version = store.summaries.lastBegunVersion();
@@ -356,7 +377,7 @@ export class ImportedItems {
     return items;
   }
 
-  /** Why an item cannot stand where it does. */
+  /** What is wrong with an item's place in the file or its id; null if nothing. */
   placeFault({ id, fromVersion }: ItemLine): string | null {
     if (fromVersion < this.#version) {
       return `begins in version ${fromVersion}, and one before it in version ${this.#version}: items stand in the order of their versions`;
@@ -365,7 +386,10 @@ export class ImportedItems {
     return this.#holding.has(id) ? "has the id of another item that still holds" : null;
   }
 
-  /** Adds an item, whether it is believed or not; tells why its version cannot hold it. */
+  /**
+   * Adds an item, whether it is kept or left out.
+   * @returns why its version cannot hold it; null if it can
+   */
   add(item: Item & Pick<ItemLine, "toVersion">): string | null {
     this.#hold(item, item.toVersion ?? null);
     if (this.#holding.size > MAX_ITEMS_PER_SUMMARY) {
@@ -397,7 +421,7 @@ export class ImportedItems {
   }
 }
 
-/** Why a file that ended is not taken; null if it ended as it should. */
+/** What is wrong with a file at its end; null if it is complete. */
 export function importFault(unit: Unit, { end, summaries, items, throughLine }: ImportProgress): Fault | null {
   if (end === null)
     return lineFault(throughLine + 1, "is missing: the file ends before its end line. It was cut off on its way");
@@ -414,7 +438,7 @@ export function importFault(unit: Unit, { end, summaries, items, throughLine }: 
   };
 }
 
-/** From here on the session is there. */
+/** Finishes an import: from now on, clients can use the session. */
 export function finishImport(unit: Unit, progress: ImportProgress): FinishedImport {
   const { store } = unit;
   const { branchHeadSeq = null } = progress.end ?? {};
@@ -428,7 +452,7 @@ export function finishImport(unit: Unit, progress: ImportProgress): FinishedImpo
   store.setImported(finished);
   if (newest !== null) {
     const items = store.summaries.items(newest.version);
-    // The count in the file was of all items, and some may have been left out.
+    // The tokens in the file counted all items, also those that were left out.
     store.summaries.setTokens(newest.version, itemsTokens(items));
     store.summaries.reveal(items.flatMap(ownSources));
     if (store.summaries.isAnyHidden()) rebuildFromStart(unit);
@@ -440,8 +464,9 @@ export function finishImport(unit: Unit, progress: ImportProgress): FinishedImpo
 }
 
 /**
- * A summary that nothing is left of tells of nothing: its messages stand for themselves until they are summarized here.
- * @returns what stands
+ * If all items of the newest version were left out, the summary says nothing. It is deleted, so that its messages are
+ * in contexts again until they are summarized here.
+ * @returns the counts of what remains
  */
 function withoutHollowSummary(
   unit: Unit,

@@ -9,11 +9,12 @@ import {
   text,
 } from "../sqlite/index.ts";
 
-/** Every SQL statement about where a session came from, and what was taken from it. No decision is taken here. */
+// The SQL statements about lineage: from which sessions this one took something, and which took something from it. It
+// makes no decisions.
 
-/** Stands in a column `seq` for all that was said. */
+/** In a column `seq`: everything that the epoch contained. */
 const EVERY_SEQ = 0;
-/** Stands in a column `seq` for all up to `through_seq`. */
+/** In a column `seq`: all messages up to `through_seq`. */
 const FIRST_SEQ = 1;
 
 type What = PendingErasure["what"];
@@ -31,11 +32,11 @@ function whatOf(seq: Seq, throughSeq: Seq): What {
 /** A session that took something from this one. */
 export interface Copy {
   readonly session: string;
-  /** The last of our messages that it took; null where it took items alone, which may cite any. */
+  /** The last message of this session that it took; null if it took only items, which may cite any message. */
   readonly throughSeq: Seq | null;
 }
 
-/** What is owed to a copy, and the row that says so. */
+/** An erasure that a copy has not confirmed, with the id of its row. */
 export interface PendingErasureRow extends PendingErasure {
   readonly row: number;
 }
@@ -49,7 +50,11 @@ export class LineageStore {
 
   // Where this session came from
 
-  /** What a session was made of stays that, though items of the same epoch come along with those of another. */
+  /**
+   * Adds or updates an origin. An origin of the kind `further` does not replace another kind: a session that was made
+   * from that epoch stays a fork or continuation of it, even if items of the same epoch also come along with another
+   * origin.
+   */
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
       `INSERT INTO origins (session, epoch, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
@@ -87,9 +92,9 @@ export class LineageStore {
   }
 
   /**
-   * Notes what was erased of an epoch, before it was carried over or after.
-   * @param via the epoch by which items of that one came here as well; null where it is told by itself
-   * @returns whether it is news
+   * Notes what was erased in an epoch, before or after its items were carried over.
+   * @param via the epoch from which items of the erased one came here; null if they came from it directly
+   * @returns whether it was not noted before
    */
   noteSourceErasure({ session, epoch }: EpochRef, what: What, via: EpochRef | null): boolean {
     const { rowsWritten } = this.#sql.exec(
@@ -102,7 +107,7 @@ export class LineageStore {
     return rowsWritten > 0;
   }
 
-  /** Whether all of an epoch was heard to be erased, or any of these messages of it. */
+  /** Whether it is noted that the whole epoch was erased, or any of these messages of it. */
   isErasedAtSource({ epoch }: Pick<EpochRef, "epoch">, seqs: readonly Seq[]): boolean {
     const found = this.#sql.exec(
       `SELECT 1 FROM source_erasures WHERE epoch = ?1 AND (
@@ -123,7 +128,10 @@ export class LineageStore {
 
   // What was taken from it
 
-  /** Notes a copy of the messages through `throughSeq`; of items alone if that is null. Idempotent, and never takes back. */
+  /**
+   * Records a copy that took the messages through `throughSeq`, or only items if that is null. Idempotent. A copy that
+   * was recorded with more keeps that.
+   */
   putCopy(session: string, throughSeq: Seq | null): void {
     this.#sql.exec(
       `INSERT INTO copies (session, through_seq) VALUES (?, ?)
@@ -133,7 +141,7 @@ export class LineageStore {
     );
   }
 
-  /** By name, those after one. */
+  /** The copies whose names come after `after`, in the order of their names. */
   copies(after: string, limit: number): Copy[] {
     return this.#sql
       .exec("SELECT session, through_seq FROM copies WHERE session > ? ORDER BY session LIMIT ?", after, limit)
@@ -148,8 +156,9 @@ export class LineageStore {
   // What copies have yet to be told, or to confirm
 
   /**
-   * The same for every copy that has it: of messages those that took them, of all else every one. However many there are, none is read.
-   * @param isOfOwn messages of this session are meant, of which each copy took those through one of them
+   * Adds an erasure for every copy that took something of it, in one statement, however many copies there are.
+   * @param isOfOwn whether messages of this session were erased: a copy is then told only of those that it took
+   * @param root the epoch of this session that adds the rows
    */
   scheduleEveryCopy({ source, what, via }: Omit<PendingErasure, "copy">, isOfOwn: boolean, root: string): void {
     const [seq, throughSeq] = columnsOf(what);
@@ -171,7 +180,10 @@ export class LineageStore {
     );
   }
 
-  /** Idempotent, also once the copy has confirmed it. @param root the epoch of this session that keeps it */
+  /**
+   * Adds an erasure for one copy. Idempotent, also if the copy has confirmed it already.
+   * @param root the epoch of this session that adds the row
+   */
   scheduleErasure({ copy, source, what, via }: PendingErasure, root: string): void {
     this.#sql.exec(
       `INSERT OR IGNORE INTO pending_erasures
@@ -187,7 +199,7 @@ export class LineageStore {
     );
   }
 
-  /** Those that nobody confirmed, after a row. */
+  /** The unconfirmed erasures after a row. */
   pendingErasures(afterRow: number, limit: number): PendingErasureRow[] {
     return this.#sql
       .exec("SELECT * FROM pending_erasures WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
@@ -195,7 +207,7 @@ export class LineageStore {
       .map(toPendingErasure);
   }
 
-  /** Those after a row that epochs owe which are over: all but `epoch`. */
+  /** The unconfirmed erasures after a row that were added by epochs which are over: all but `epoch`. */
   pendingOfOthers(epoch: string | null, afterRow: number, limit: number): PendingErasureRow[] {
     return this.#sql
       .exec(
@@ -208,7 +220,7 @@ export class LineageStore {
       .map(toPendingErasure);
   }
 
-  /** Whether a copy has yet to be told anything, or to confirm it. */
+  /** Whether there is any unconfirmed erasure. */
   hasPendingErasures(): boolean {
     return this.#sql.exec("SELECT 1 FROM pending_erasures WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
   }

@@ -8,67 +8,74 @@ import type { Copy } from "./lineage-store.ts";
 export type { EpochRef } from "../sqlite/index.ts";
 
 /**
- * Forks and continuations of a session hold what was said in it: what is erased here has to be erased there. The session where it is
- * erased tells each copy, and each copy of a copy that these name, until every one of them confirms for itself: whoever waited for its
- * own copies in turn could wait for one that waits for it.
+ * Lineage of erasures: forks and continuations contain what was said in their source, so what is erased in the source
+ * must be erased in them. The source tells each of its copies. A copy answers with the copies of its own, and the
+ * source tells those too, until every one has confirmed for itself. If each copy waited for its own copies instead,
+ * sessions that continue from each other in a circle would wait for each other forever.
  */
 
-/** What was erased of an epoch of a session. */
+/** What was erased in an epoch of a session. */
 export interface Erased {
   readonly source: EpochRef;
-  /** Null for all of it, or for all up to `throughSeq`. */
+  /** The erased messages; null for everything, or, if `throughSeq` is set, for all messages up to that. */
   readonly seqs: readonly Seq[] | null;
   readonly throughSeq?: Seq | undefined;
-  /** The epoch by which the copy has what it took from the source, where it did not take it from there: it had carried items over. */
+  /**
+   * The epoch from which the copy took it, if that is not `source`: an epoch that had carried items of `source` over
+   * itself.
+   */
   readonly through?: EpochRef | undefined;
 }
 
-/** What one copy is told. */
+/** The erasures that one copy is told of. */
 export interface CopyErasures {
   readonly copy: string;
   readonly erased: readonly Erased[];
 }
 
-/** The same as it is pending, with the rows that are confirmed with it. */
+/** The same, with the ids of the rows that its confirmation settles. */
 export interface PendingCopyErasures extends CopyErasures {
   readonly rows: readonly number[];
 }
 
 /** What a copy answers. */
 export interface CopyAnswer {
-  /** The copy went as a whole. */
+  /** The whole copy was erased. */
   readonly isGone: boolean;
-  /** Up to which word of the directory the entry there is of it. */
+  /** The newest creation grant that the copy recorded, by which its directory entry is removed if the copy is gone. */
   readonly grantedAt: number;
-  /** Nothing of what was erased is left in it, nor in the archive in its name. */
+  /** Nothing of what was erased is left in the copy, nor in the archive in its name. */
   readonly isConfirmed: boolean;
-  /** What copies of it have to be told. */
+  /** A page of what its own copies must be told. */
   readonly further: readonly CopyErasures[];
-  /** Where what else they have to be told goes on; null if this is all. */
+  /** Where the next page begins; null if this is the last one. */
   readonly more: PassedOnPlace | null;
 }
 
-/** Where a page of what copies of a copy have to be told begins. */
+/** Where a page of what the copies of a copy must be told begins. */
 export interface PassedOnPlace {
-  /** After the copy of this name; null: all of them are named. */
+  /** After the copy of this name; null: all copies have been listed. */
   readonly copy: string | null;
-  /** After this row of what epochs owe that are over; null: all of it is named. */
+  /** After this row of the erasures that epochs which are over have added; null: all of them have been listed. */
   readonly row: number | null;
 }
 
 export const FIRST_PLACE: PassedOnPlace = { copy: "", row: 0 };
 
-/** Nothing of the epoch is left at all, so that it can tell nobody of anything more. */
+/** Whether the whole epoch was erased, so that it will tell nobody of anything more. */
 export function isAll({ seqs, throughSeq }: Erased): boolean {
   return seqs === null && throughSeq === undefined;
 }
 
-/** Which messages were erased; null for all that there were. */
+/** The erased messages; null for everything. */
 export function seqsOf({ seqs, throughSeq }: Erased): SeqSet | null {
   return seqs ?? (throughSeq === undefined ? null : { throughSeq });
 }
 
-/** Those of some messages that are not after `throughSeq`; null if there are none. */
+/**
+ * Those of the messages that are not after `throughSeq`; null if there are none.
+ * @param seqs null for all messages
+ */
 export function upTo(seqs: SeqSet | null, throughSeq: Seq): SeqSet | null {
   if (seqs === null) return throughSeq === 0 ? null : { throughSeq };
   if ("throughSeq" in seqs) return upTo(null, Math.min(seqs.throughSeq, throughSeq));
@@ -76,7 +83,10 @@ export function upTo(seqs: SeqSet | null, throughSeq: Seq): SeqSet | null {
   return left.length === 0 ? null : left;
 }
 
-/** The sessions that items here were carried over from, as they are passed on with these. */
+/**
+ * The sessions from which items of this session were carried over, in the form in which they are passed on together
+ * with the items.
+ */
 export function furtherOrigins(unit: Unit): OriginRow[] {
   return unit.store.lineage
     .origins()
@@ -84,13 +94,16 @@ export function furtherOrigins(unit: Unit): OriginRow[] {
     .map((origin) => ({ ...origin, kind: "further", state: "done" }));
 }
 
-/** What one round tells at most: a copy that erases so many messages is busy for a moment, and the rest follows. */
+/**
+ * Most erasures that one round tells. A copy that erases so many messages is busy for a moment; the next round tells
+ * the rest.
+ */
 const MAX_ERASURES_PER_ROUND = 250;
 
-/** Messages of all copies together that a page names. */
+/** Most erased messages that a page lists, over all copies. */
 const MAX_PASSED_ON = 5_000;
 
-/** What a copy of this session has to be told of an erasure; null if it took none of that. */
+/** The part of an erasure that concerns a copy of this session; null if it took nothing of it. */
 function forCopy(copy: Copy, session: SessionRow, erased: Erased): Erased | null {
   const isOwn = erased.source.epoch === session.epoch;
   if (!isOwn || isAll(erased) || copy.throughSeq === null) return erased;
@@ -104,9 +117,8 @@ function toldTo(copy: Copy, session: SessionRow, erased: readonly Erased[]): Cop
 }
 
 /**
- * What copies of this session have to be told of erasures, a page of them; and what epochs of it that are over have yet to tell, since one
- * of these may be the copy that somebody asks about.
- * @param session null if no epoch goes on
+ * A page of what the copies of this session must be told of the given erasures, together with unconfirmed erasures of
+ * epochs of this id that are over: the copy that somebody asks about may be one of those epochs.
  */
 export function passedOn(
   unit: Unit,
@@ -137,7 +149,7 @@ export function erasedOf(source: EpochRef, seqs: SeqSet | null, through?: EpochR
   return { source, ...what, ...(through === undefined ? {} : { through }) };
 }
 
-/** Schedules it to every copy to be told, until each confirms. */
+/** Schedules that every copy is told of an erasure, until each has confirmed it. */
 export function tellCopies(unit: Unit, erased: Erased): void {
   const { store, now } = unit;
   const { source, seqs, throughSeq, through } = erased;
@@ -161,8 +173,8 @@ function scheduleErasures(unit: Unit, told: readonly CopyErasures[], root: strin
 }
 
 /**
- * What has to be told next.
- * @param afterRow where the round before ended: each row is told once a delivery
+ * The erasures to tell in the next round, by copy.
+ * @param afterRow where the round before ended: within one delivery, each row is told once
  */
 export function readPendingErasures(
   unit: Unit,
@@ -178,7 +190,7 @@ export function readPendingErasures(
   return { pending, lastRow: rows.at(-1)?.row ?? afterRow };
 }
 
-/** Rows as they are told: those of single messages of one epoch together. */
+/** Combines rows into erasures: those of single messages of one epoch become one. */
 function toldOf(rows: readonly PendingErasure[]): Erased[] {
   const told: Erased[] = [];
   const bySource = Map.groupBy(rows, ({ source, via }) => `${source.epoch} ${via?.epoch ?? ""}`);
@@ -195,9 +207,10 @@ function toldOf(rows: readonly PendingErasure[]): Erased[] {
 }
 
 /**
- * Notes that copies erased what they were told, and what copies of theirs have to be told. The job goes when all have confirmed.
- * @param rows of what was confirmed
- * @param throughRow the last of what was told
+ * Records that copies have confirmed erasures, and adds what their own copies must be told. The job is deleted when all
+ * are confirmed.
+ * @param rows the ids of the erasures that were confirmed
+ * @param throughRow the id of the last erasure that was told
  */
 export function confirmCopyErasures(
   unit: Unit,
@@ -212,7 +225,7 @@ export function confirmCopyErasures(
   store.lineage.confirmErasures(rows);
   scheduleErasures(unit, further, job.epoch);
   if (store.lineage.hasPendingErasures()) {
-    // The next delivery goes on from there: those who do not confirm hold up none of the others.
+    // The next delivery continues after that row, so a copy that does not confirm does not hold up the others.
     const told = { ...job, throughSeq: throughRow };
     store.jobs.put(rows.length > 0 ? { ...told, failures: 0, sends: 1, nextSendAt: unit.now } : told);
     return;
@@ -221,7 +234,11 @@ export function confirmCopyErasures(
   store.jobs.delete(jobId);
 }
 
-/** Every copy was told, and some have yet to hear from the archive, or to make a summary anew: they are asked again after a while. */
+/**
+ * Every copy was told, but some have not confirmed, because they wait for the archive or for a new summary. They are
+ * asked again later.
+ * @param random from 0 to 1, spreads the time
+ */
 export function waitForCopies(unit: Unit, jobId: string, random: number): void {
   const { store } = unit;
   const job = store.jobs.byId(jobId);

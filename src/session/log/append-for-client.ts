@@ -22,21 +22,25 @@ const log = createLog();
 
 export interface ClientAppend {
   readonly request: AppendRequest;
-  /** What the session is created with if it is not there; null: an unknown session stays unknown. */
+  /** What to create the session with if it does not exist; null: it is then `session_not_found`. */
   readonly creation: SessionCreation | null;
-  /** Who appends, for the audit. */
+  /** Who appends, for the audit log. */
   readonly by?: Appender | undefined;
   /**
-   * An unknown session that the directory has not been asked for: what it cannot begin with is refused as that, and it stays unknown
-   * otherwise.
+   * The session's name, if the caller has not asked the directory for a creation grant yet. If the session does not
+   * exist, the append is only checked: the caller gets the fault with which creating the session would be refused, or
+   * else `session_not_found`, after which it asks the directory.
    */
   readonly wouldBe?: SessionRef | undefined;
 }
 
-/** What a log holds, each message as it was appended. */
+/** The size of a log, with each message counted as it was appended. */
 type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
 
-/** Appends a batch for a client: within its quotas, and with the work that it calls for. */
+/**
+ * Appends messages for a client: checks the limits, and schedules the jobs that become due.
+ * @throws ThreadkeepError if the append is refused; the transaction is then rolled back
+ */
 export function appendForClient(
   unit: Unit,
   { request, creation, by, wouldBe }: ClientAppend,
@@ -64,7 +68,8 @@ export function appendForClient(
     if (left !== null) refuseLeavingInstruction(unit, left, "/messages");
     written = settleBranch(unit);
   }
-  // What a switch writes anew of the summary was paid for, and counts like what is said.
+  // If the append switched to another branch, an earlier summary may have been written again. Its tokens count for the
+  // user as message tokens do.
   if (before !== null) takeForUser(unit, growthSince(unit, before, written));
   if (hasUnwantedMessages(unit.session)) scheduleArchive(unit);
   if (createdCount > 0) {
@@ -100,7 +105,10 @@ function growthSince(unit: Unit, before: Size, writtenTokens: number): Size {
   };
 }
 
-/** The context of an append that is committed: whatever fails in it, the messages are stored, and the answer says so. */
+/**
+ * The context that an append's response contains. The append is committed already, so a fault here is returned as
+ * `contextError` and not thrown.
+ */
 export function contextAfterAppend(
   unit: Unit,
   request: ContextRequest,

@@ -9,14 +9,17 @@ import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { noteBranch } from "./feed-changes.ts";
 
-/** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
+/**
+ * Ids of this form are made by the server for messages that came without one. They contain the seq, so no index needs
+ * to store them.
+ */
 const SERVER_ID = /^seq-([1-9][0-9]{0,8})$/;
 
 export function serverId(seq: Seq): string {
   return `seq-${seq}`;
 }
 
-/** The seq in an id that the server made; null for an id of a client. */
+/** The seq in an id that the server made; null if it is a client's id. */
 export function seqOfServerId(id: string): Seq | null {
   const match = SERVER_ID.exec(id);
   return match === null ? null : Number(match[1]);
@@ -26,6 +29,7 @@ export function messageId(row: Pick<MessageRow, "clientId" | "seq">): string {
   return row.clientId ?? serverId(row.seq);
 }
 
+/** What is compared to tell whether two messages are the same. */
 interface Said {
   readonly role: string;
   readonly author: string | null;
@@ -38,12 +42,15 @@ function said(message: NewMessage): Said {
     role: message.role,
     author: message.author ?? null,
     content: message.content,
-    // The moment alone: told by another clock it is the same message.
+    // Only the time counts: the same time with another offset is the same message.
     occurredAt: readSaidAt(message.occurredAt).occurredAt,
   };
 }
 
-/** A keyed hash of what was said, as first appended: a retry after an edit is no conflict, and an erased text cannot be guessed from it. */
+/**
+ * A keyed hash (HMAC-SHA-256) of a message as it was first appended. It recognises a retry even after the message was
+ * edited, and without the key nobody can check a guess of an erased text against it.
+ */
 function hashOf(message: Said, key: Uint8Array): Uint8Array {
   const { role, author, content, occurredAt } = message;
   const canonical = canonicalJson({ role, author, content: content as Json, occurredAt });
@@ -58,7 +65,10 @@ function isSame(row: EarlierRow, message: NewMessage, key: Uint8Array): boolean 
   return timingSafeEqual(hashOf({ role, author, content, occurredAt }, key), hash);
 }
 
-/** What is left unsaid may follow whatever was the head of the branch then. */
+/**
+ * Whether a retry follows the same message as the original. If it names no `afterSeq`, neither may the original have
+ * done so: both then follow whatever was the head.
+ */
 function isPlacedAlike({ branches }: SessionStore, { seq, erasedAt }: EarlierRow, { afterSeq }: NewMessage): boolean {
   if (erasedAt !== null) return true;
   return afterSeq === undefined ? !branches.isNamed(seq) : afterSeq === (branches.afterOf(seq) ?? seq - 1);
@@ -66,41 +76,45 @@ function isPlacedAlike({ branches }: SessionStore, { seq, erasedAt }: EarlierRow
 
 export interface Appended {
   readonly messages: AppendedMessage[];
-  /** Of the active branch. */
+  /** The newest message of the active branch. */
   readonly headSeq: Seq;
   readonly createdCount: number;
-  /** The branch that was the active one was left: see `settleBranch`. */
+  /** The append began another branch, which is active now: see `settleBranch`. */
   readonly isBranched: boolean;
 }
 
-/** Where a log ends, and where its active branch does. */
+/** The ends of the log and of its active branch. */
 interface End {
-  /** The newest message. */
+  /** The newest message of the log. */
   readonly lastSeq: Seq;
   readonly headSeq: Seq;
 }
 
-/** A message that is new, and what it follows. */
+/** A message to insert, with its seq and the message that it follows. */
 interface Insert {
   readonly message: NewMessage;
   readonly seq: Seq;
   readonly afterSeq: Seq;
 }
 
-/** A message of the log that has an id of the batch. */
+/** A message in the log that has the id of one in the request, and how the two compare. */
 interface Earlier {
   readonly row: EarlierRow;
   readonly saysSame: boolean;
   readonly followsSame: boolean;
 }
 
-/** What is new of a batch, and what is answered for all of it. */
+/** What to insert, and the response for all messages of the request. */
 interface Sorted {
   readonly answers: AppendedMessage[];
   readonly inserts: readonly Insert[];
 }
 
-/** Dedupe comes before every other check, so that a lost answer can be retried. */
+/**
+ * Decides what an append inserts. Ids that exist already are looked at before anything else is checked, so that a
+ * client whose response was lost can repeat the request.
+ * @param findEarlier finds the message in the log with the same id
+ */
 function sortOut(
   messages: readonly NewMessage[],
   expectedHeadSeq: Seq | undefined,
@@ -177,13 +191,16 @@ function sortOut(
   return { ok: true, value: { answers, inserts } };
 }
 
-/** Why a session cannot begin with a batch; null if it can. Nothing is read or written for it. */
+/** Why a new session cannot begin with these messages; null if it can. Reads and writes nothing. */
 export function firstAppendFault(messages: readonly NewMessage[], expectedHeadSeq: Seq | undefined): Fault | null {
   const sorted = sortOut(messages, expectedHeadSeq, { lastSeq: 0, headSeq: 0 }, () => null);
   return sorted.ok ? null : sorted.fault;
 }
 
-/** Why a session cannot hold so much; null if it can. */
+/**
+ * Why a session cannot hold so much; null if it can.
+ * @param totalBytes bytes of content JSON
+ */
 export function fullFault(headSeq: Seq, totalBytes: number): Fault | null {
   if (headSeq <= MAX_MESSAGES_PER_SESSION && totalBytes <= MAX_BYTES_PER_SESSION) return null;
   return {
@@ -203,7 +220,11 @@ function branchesFault(branches: number): Fault | null {
   };
 }
 
-/** Appends what is new of a batch and answers for all of it. Runs inside the caller's transaction: all or nothing. */
+/**
+ * Appends those messages that are not in the log yet, in the caller's transaction.
+ * @returns the response for all messages of the request
+ * @throws ThreadkeepError if one is refused: the caller's transaction must then be rolled back
+ */
 export function appendMessages(
   unit: Unit,
   messages: readonly NewMessage[],
@@ -268,7 +289,8 @@ export function appendMessages(
         editedAt: null,
         erasedAt: null,
         isPinned: message.pinned === true,
-        // A message whose id the server makes is never sent twice under one id, unless it is imported.
+        // No hash without a client's id: a message whose id the server makes cannot be repeated under that id, except
+        // after an import, which compares contents.
         hash: message.id === undefined ? null : hashOf(said(message), unit.session.hashKey),
         tokens,
         totalCost: appendedCost,

@@ -7,10 +7,10 @@ import { firstQuotaFault } from "../quota/index.ts";
 import { firstAppendFault } from "./append.ts";
 
 /**
- * Why a session cannot begin with an append; null if it can. Told before the directory hears of the session, so that a refusal leaves
- * no entry there, nor an owner who never said anything. Reads and writes nothing.
- * @param limits of the tenant; undefined if it has none
- * @param tenantFault why all sessions of the tenant together take nothing more
+ * Why a new session cannot begin with this append; null if it can. Called before the directory is asked to list the
+ * session, so that a refused append leaves no entry for the session or its user there. Reads and writes nothing.
+ * @param limits the tenant's limits; undefined if it has none
+ * @param tenantFault returns why the limits on all sessions of the tenant together do not allow it; null if they do
  */
 export function beginningFault(
   { messages, expectedHeadSeq }: AppendRequest,

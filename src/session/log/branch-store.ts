@@ -10,31 +10,35 @@ import {
 import type { Changes } from "../changes.ts";
 import { number } from "../sqlite/index.ts";
 
-/** Every SQL statement about the branches of the log. No decision is taken here. A session that never branches has no row. */
+// The SQL statements about the branches of the log. It makes no decisions. A session that never branched has no rows.
 
-/** Stands for the message that comes next. Its row stays: versions of the summary tell by it that some may cover less than one before them. */
+/**
+ * The seq of the row that says what the next message follows. Once written, the row stays: it shows that the session
+ * has had several branches, so that a version of the summary may cover less than the one before it.
+ */
 const NEXT: Seq = 0;
-/** The next message follows the newest. */
+/** In that row: the next message follows the newest one. */
 const NEWEST = -1;
 
+/** The rows of the table, as cached. */
 interface Read {
-  /** No message was ever off the active branch. */
+  /** Every message has always been on the active branch. */
   isSole: boolean;
-  /** By rising seq. */
+  /** The messages that do not follow the one right before them, by rising seq. */
   readonly points: BranchPoint[];
   readonly afterOf: Map<Seq, Seq>;
-  /** Those that named what they follow. */
+  /** Those for which the client named the message that they follow. */
   readonly named: Set<Seq>;
-  /** What the next message follows, where that is not the newest. */
+  /** What the next message follows; null if that is the newest message. */
   followed: Seq | null;
-  /** What is off the active branch before its head; null until somebody asks. */
+  /** The messages before the head of the active branch that are not on it; null if they have not been computed. */
   off: readonly SeqRange[] | null;
 }
 
 export class BranchStore {
   readonly #sql: SqlStorage;
   readonly #changes: Changes;
-  /** Undefined until it is read. */
+  /** Undefined if the rows are not cached. */
   #read: Read | undefined;
 
   constructor(sql: SqlStorage, changes: Changes) {
@@ -42,7 +46,7 @@ export class BranchStore {
     this.#changes = changes;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears the cache: a transaction was rolled back, and the cached rows may be from inside it. */
   forget(): void {
     this.#read = undefined;
   }
@@ -69,32 +73,35 @@ export class BranchStore {
     return read;
   }
 
-  /** Whether no message was ever off the active branch. */
+  /** Whether every message has always been on the active branch. */
   get isSole(): boolean {
     return this.#known().isSole;
   }
 
-  /** Messages that do not follow the one before them. */
+  /** How many messages do not follow the one right before them. */
   get count(): number {
     return this.#known().points.length;
   }
 
-  /** By rising seq. */
+  /** The messages that do not follow the one right before them, by rising seq. */
   points(): readonly BranchPoint[] {
     return this.#known().points;
   }
 
-  /** What a message follows; null if it is the one before it. */
+  /** The message that a message follows; null if that is the one right before it. */
   afterOf(seq: Seq): Seq | null {
     return this.#known().afterOf.get(seq) ?? null;
   }
 
-  /** Whether a message said itself what it follows, other than the one before it. */
+  /** Whether the client named the message that a message follows, and it is not the one right before it. */
   isNamed(seq: Seq): boolean {
     return this.#known().named.has(seq);
   }
 
-  /** @param newestSeq of the log */
+  /**
+   * The active branch.
+   * @param newestSeq the newest message of the log
+   */
   active(newestSeq: Seq): Branch {
     const known = this.#known();
     const { followed, isSole } = known;
@@ -108,12 +115,18 @@ export class BranchStore {
     return branchThrough(points, seq, isSole);
   }
 
-  /** @param newestSeq of the log */
+  /**
+   * Finds the alternatives of messages: those that follow the same message.
+   * @param newestSeq the newest message of the log
+   */
   siblings(newestSeq: Seq): Siblings {
     return new Siblings(this.#known().points, newestSeq);
   }
 
-  /** Notes of a message that comes now what it follows. From here on that is on the active branch. */
+  /**
+   * Records what a new message follows. That message is on the active branch from now on.
+   * @param isNamed whether the client named it
+   */
   insert(point: BranchPoint, isNamed: boolean): void {
     const known = this.#known();
     this.#sql.exec(
@@ -126,7 +139,7 @@ export class BranchStore {
     note(known, point, isNamed);
   }
 
-  /** Makes a message the head of the active branch; null: the newest. */
+  /** Makes a message the head of the active branch; null: the newest one. */
   follow(seq: Seq | null): void {
     const known = this.#known();
     if (known.followed === seq) return;
@@ -143,7 +156,7 @@ export class BranchStore {
   }
 }
 
-/** The last of all: its seq is above theirs. */
+/** Adds a message to the cache. Its seq is above those in it. */
 function note(read: Read, point: BranchPoint, isNamed: boolean): void {
   read.points.push(point);
   read.afterOf.set(point.seq, point.afterSeq);

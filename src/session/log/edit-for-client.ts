@@ -11,9 +11,10 @@ import { applyTenantSettings } from "./epoch.ts";
 import { findMessage, toMessage } from "./read.ts";
 
 /**
- * Edits a message for a client. What it brings counts like an append: for the day, for the size of the session, and for the summary that may
- * be due by it.
- * @param byUser what users may do here, if it is one who edits
+ * Edits a message for a client. An edit counts like an append for the daily limits and for the size of the session, and
+ * may make a summary due.
+ * @param byUser what the tenant lets its users do, if a user makes the edit
+ * @throws ThreadkeepError if the edit is refused; the transaction is then rolled back
  */
 export function editForClient(unit: Unit, id: string, patch: MessagePatch, byUser?: UsersMay): Message {
   unit.requireSession();
@@ -34,7 +35,9 @@ export function editForClient(unit: Unit, id: string, patch: MessagePatch, byUse
 
 /**
  * Erases a message for a client.
- * @param isByUser what it makes models read again counts for the user's day, which refuses no erasure
+ * @param isByUser whether a user asks: what a model must read again because of it counts for the user's day. An erasure
+ * is never refused for that
+ * @throws ThreadkeepError `message_not_found`, or if the session cannot be used
  */
 export function eraseForClient(unit: Unit, id: string, isByUser: boolean): Erasure {
   unit.requireSession();

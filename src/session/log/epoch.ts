@@ -6,13 +6,13 @@ import { type Copying, type OwnSettings, type SessionRow, termsOf } from "../sql
 import type { Unit } from "../unit.ts";
 import { revBaseOf } from "./feed.ts";
 
-/** What a session is created with, at its first write. */
+/** What a session is created with. */
 export interface SessionCreation {
   readonly ref: SessionRef;
   readonly createdAt: number;
-  /** When the directory said that it may be created, by its clock. Without it nobody has asked. */
+  /** The time of the directory's creation grant, by the directory's clock; undefined if it was not asked. */
   readonly grantedAt?: number;
-  /** Whether the directory has an entry of an earlier epoch, which is to say what this one is. */
+  /** Whether the directory has an entry of an earlier epoch of this id, which must be updated to this one. */
   readonly isKnown?: boolean;
   readonly metadata?: Metadata;
   readonly settings?: OwnSettings;
@@ -20,16 +20,21 @@ export interface SessionCreation {
 
 const HASH_KEY_BYTES = 32;
 
-/** Begins an epoch of the session. @param copying null if it is whole from the first */
+/**
+ * Creates the session: begins a new epoch.
+ * @param copying the progress of a fork or import; null if the session is complete at once
+ * @throws ThreadkeepError `unavailable` if the creation grant is too old
+ */
 export function createSession(unit: Unit, creation: SessionCreation, copying: Copying | null = null): SessionRow {
   const { store, now, tenant } = unit;
-  // By then the user may have been erased, and nobody looks here any more.
+  // The user may have been erased since the grant was given. An erasure only looks for sessions that were granted
+  // before it began, and waits CREATION_GRANT_MS for them, so a later one would be missed.
   if (creation.grantedAt !== undefined && now - creation.grantedAt > CREATION_GRANT_MS) {
     throw new ThreadkeepError(SLOW_CREATION);
   }
   store.createSchema();
   const erased = store.session();
-  // Of two epochs the archive takes the one that began later for the last; clocks may differ.
+  // The archive treats the epoch that began later as the current one, so it must be later even if the clocks disagree.
   const beganAt = erased === null ? now : Math.max(now, erased.beganAt + 1);
   store.insertSession({
     ...creation.ref,
@@ -50,13 +55,19 @@ export function createSession(unit: Unit, creation: SessionCreation, copying: Co
   return unit.session;
 }
 
-/** Records the newest grant of the directory that reached this epoch, also where nothing comes of it: the directory's entry then belongs to it. */
+/**
+ * Records a creation grant if it is the newest one of this epoch. This is done even if the call that brings it is
+ * refused: the directory's entry has this grant, and must be known to belong to this epoch.
+ */
 export function recordGrant(unit: Unit, { grantedAt = 0 }: Pick<SessionCreation, "grantedAt">): void {
   const session = unit.findUnerased();
   if (session !== null && session.grantedAt < grantedAt) unit.store.setGrantedAt(grantedAt);
 }
 
-/** Keeps the tenant's settings that the caller brought, if they are newer: the alarm needs them when nobody calls. */
+/**
+ * Stores the tenant's settings that the caller sent along, if they are newer than the stored ones. The alarm needs
+ * them, since no caller brings any there.
+ */
 export function applyTenantSettings(unit: Unit): void {
   const { tenant, row, store } = unit;
   if (tenant !== undefined && row !== null && tenant.rev > row.tenantRev) {

@@ -5,12 +5,15 @@ import type { SeqSet } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { type Change, countThrough } from "./feed.ts";
 
-/** What the feed is told of. An append tells it nothing: its message is the event. */
+// Writes what happens to the session for its live feed. Appends need no row: their messages are the events.
 
-/** So many changes are forgotten at a time, so that not each one costs a scan. */
+/** The oldest rows are deleted this many at a time, so that not every change causes a scan. */
 const FORGET_STEP = 1_000;
 
-/** Notes a change for the feed. Runs inside the caller's transaction. */
+/**
+ * Adds a row for the feed, in the caller's transaction. When there are more than MAX_REMEMBERED_CHANGES, the oldest are
+ * deleted.
+ */
 export function noteChange(
   unit: Unit,
   kind: Change["kind"],
@@ -34,13 +37,17 @@ export function noteChange(
   }
 }
 
-/** Notes that another branch is the active one. */
+/**
+ * Adds an event for a switch to another branch.
+ * @param left the branch that was active
+ * @param taken the branch that is active now
+ */
 export function noteBranch(unit: Unit, left: Branch, taken: Branch): void {
   unit.store.countChange();
   noteChange(unit, "branched", { seq: sharedThrough(left, taken), throughSeq: taken.headSeq });
 }
 
-/** Notes erasures, those of neighbours as one: a whole log that goes is one row. */
+/** Adds an event for each range of neighbouring messages that were erased: a whole log is one event. */
 export function noteErasures(unit: Unit, seqs: SeqSet): void {
   if ("throughSeq" in seqs) {
     noteChange(unit, "erased", { seq: 1, throughSeq: seqs.throughSeq });

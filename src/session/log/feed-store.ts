@@ -1,7 +1,7 @@
 import { number, numberOrNull, type Row, text } from "../sqlite/index.ts";
 import type { Change } from "./feed.ts";
 
-/** Every SQL statement about the live feed. No decision is taken here. */
+// The SQL statements about the live feed and its tickets. It makes no decisions.
 
 export class FeedStore {
   readonly #sql: SqlStorage;
@@ -23,17 +23,17 @@ export class FeedStore {
     );
   }
 
-  /** The oldest that is remembered; null if none is. */
+  /** The oldest stored change; null if there is none. */
   first(): Change | null {
     return this.#one("SELECT * FROM changes ORDER BY rev LIMIT 1");
   }
 
-  /** The last one up to a rev; null if none is remembered. */
+  /** The last stored change with at most this rev; null if there is none. */
   lastThrough(rev: number = Number.MAX_SAFE_INTEGER): Change | null {
     return this.#one("SELECT * FROM changes WHERE rev <= ? ORDER BY rev DESC LIMIT 1", rev);
   }
 
-  /** Oldest first. */
+  /** The changes after a rev, the oldest first. */
   after(rev: number, limit: number): Change[] {
     return this.#sql
       .exec("SELECT * FROM changes WHERE rev > ? ORDER BY rev LIMIT ?", rev, limit)
@@ -41,7 +41,7 @@ export class FeedStore {
       .map(toChange);
   }
 
-  /** Forgets the first `count` changes that there ever were. */
+  /** Deletes the changes up to the `count`-th one since the session began. */
   forgetFirst(count: number): void {
     this.#sql.exec("DELETE FROM changes WHERE rev - head_seq <= ?", count);
   }

@@ -2,22 +2,25 @@ import { MAX_UNACKNOWLEDGED_BYTES, MAX_UNACKNOWLEDGED_EVENTS } from "../../api/l
 import type { Rev } from "../../api/live.ts";
 import type { Seq } from "../../api/message.ts";
 
-/**
- * The live feed, as it is read from the log. Events are of two sorts: an append is its message, and anything else a row of its own,
- * which knows how many messages there were. `rev` counts both, so that the one order of all is rebuilt from them, and an append writes
- * nothing for the feed.
- */
+// The live feed, as it is read from the log. There are two sorts of events: an append is its message; everything else
+// is a row of its own, with the seq of the newest message at that time. `rev` numbers both together, so the order of
+// all events can be computed from the two tables, and an append writes nothing extra for the feed.
 
 // Where the revs of an epoch begin
 
-/** Any moment before the first session. */
+/** In ms since 1970: before the first session was created. */
 const REV_EPOCH = Date.UTC(2026, 0, 1);
-/** More than an object can append: an earlier epoch of the id, which began sooner, cannot have come as far as a later one begins. */
+/**
+ * More events than an object can write in a millisecond. So an earlier epoch of an id, which began earlier, cannot
+ * reach the revs with which a later one begins.
+ */
 const REVS_PER_MS = 1_000;
 
 /**
- * What the revs of an epoch begin at. A client that resumes by a rev of an earlier epoch would else be told what happened after as many
- * events of this one, and miss the rest in silence. Exact until the year 2311.
+ * The number that is added to the revs of an epoch. Without it, a client that resumes with a rev of an earlier epoch
+ * would receive only the events after the same number in this epoch, and would miss the others without knowing. Exact
+ * until the year 2311.
+ * @param beganAt when the epoch began, in ms since 1970
  */
 export function revBaseOf(beganAt: number): Rev {
   return Math.max(0, beganAt - REV_EPOCH) * REVS_PER_MS;
@@ -25,31 +28,34 @@ export function revBaseOf(beganAt: number): Rev {
 
 // What happened
 
-/** What was done to the session besides an append. */
+/** Something that was done to the session other than an append. */
 export interface Change {
-  /** Within this epoch of the session: the messages and the changes through this one. */
+  /** The number of messages and changes of this epoch up to and including this one. */
   readonly rev: number;
-  /** The newest message then. */
+  /** The newest message at that time. */
   readonly headSeq: Seq;
   readonly kind: "edited" | "erased" | "branched" | "summarized" | "summaryFailed";
-  /** The message that it is about; of a range the first. Of branches the last that both share. */
+  /**
+   * The message, or the first of a range, that it is about. For `branched`: the last message that both branches share.
+   */
   readonly seq: Seq | null;
-  /** The last message that it is about. Of branches the head of the one that is active now. */
+  /** The last message that it is about. For `branched`: the head of the branch that is active now. */
   readonly throughSeq: Seq | null;
-  /** Of a summary. */
+  /** For `summarized`: the version; `degraded` tells whether it is a fallback summary. */
   readonly version: number | null;
   readonly degraded: boolean;
 }
 
-/** An event, before it is told what it is about. */
+/** An event without its content: the seq of an appended message, or a change. */
 export type Entry =
   | { readonly rev: number; readonly seq: Seq }
   | { readonly rev: number; readonly seq: null; readonly change: Change };
 
 /**
- * What happened after a rev, in order.
- * @param countBefore how many changes there were up to it
- * @param changes those after it, in order
+ * The events after a rev, in order.
+ * @param countBefore how many changes there are up to and including that rev
+ * @param changes the changes after it, in order
+ * @param headSeq the newest message
  */
 export function* entriesAfter(
   afterRev: number,
@@ -73,26 +79,26 @@ export function* entriesAfter(
   }
 }
 
-/** How many changes there were through this one. */
+/** How many changes there are in this epoch up to and including this one; 0 for null. */
 export function countThrough(change: Change | null): number {
   return change === null ? 0 : change.rev - change.headSeq;
 }
 
 // Flow control
 
-/** An event as it goes out. */
+/** An event in the form in which it is sent. */
 export interface SentEvent {
   readonly rev: Rev;
   readonly json: string;
   readonly bytes: number;
 }
 
-/** What a socket has been sent and has not acknowledged yet. */
+/** The events that were sent over a socket and that the client has not acknowledged yet. */
 export class FeedWindow {
   readonly #sent: { readonly rev: Rev; readonly bytes: number }[] = [];
   #bytes = 0;
 
-  /** Whether one more event may go out. */
+  /** Whether another event may be sent: fewer events and bytes than the limits are unacknowledged. */
   get hasRoom(): boolean {
     return this.#sent.length < MAX_UNACKNOWLEDGED_EVENTS && this.#bytes < MAX_UNACKNOWLEDGED_BYTES;
   }

@@ -1,7 +1,10 @@
-/** Characters that are kept, at most: of a prompt of files all texts together would stand in memory twice. */
+/** Most characters that are kept. A prompt with files may be much longer, and would otherwise be in memory twice. */
 const MAX_KEPT_LENGTH = 1024 * 1024;
 
-/** The JSON of messages, each written once: for the hash of a prompt's prefix, and for the answer that the prompt goes into. */
+/**
+ * Keeps the JSON of messages, so that each message is serialised only once: for the hash of the prompt's prefix, and
+ * for the response that contains the prompt.
+ */
 export class JsonTexts {
   readonly #texts = new Map<unknown, string>();
   #length = 0;
@@ -13,7 +16,7 @@ export class JsonTexts {
     return text;
   };
 
-  /** An answer as JSON, with its messages as they were written. */
+  /** A response as JSON, with the kept JSON of its messages. */
   answer(answer: object): string {
     const fields: string[] = [];
     for (const [name, value] of Object.entries(answer)) {

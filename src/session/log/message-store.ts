@@ -32,33 +32,34 @@ import {
 } from "../sqlite/index.ts";
 import type { BranchStore } from "./branch-store.ts";
 
-/** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
+// The SQL statements about the messages of the log, except those of the search index. It makes no decisions.
 
-/** Rows of the first page that is read of the log: most contexts need about as many. */
+/** Rows of the first page that is read: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
 const MAX_PAGE_ROWS = 128;
-/** Rows of a page past what the ones before it promise. */
+/** How many rows more than estimated a page has. */
 const SPARE_PAGE_ROWS = 4;
 /**
- * What is read of a page at once: larger contents are read one by one, as somebody comes to them. It bounds what is held of a page to
- * 8 MiB and one message, whatever the messages.
+ * Contents up to this size are read with their page, larger ones one by one when they are used. So at most 8 MiB of
+ * contents, and one message, are in memory for a page.
  */
 const MAX_PAGED_CONTENT_BYTES = 64 * 1024;
 
-/** What most messages have not. */
+/** The columns that are empty in most messages. */
 const RARE = ["author", "metadata", "occurred_at", "edited_at", "erased_at", "pinned", "held_bytes"] as const;
 
 /**
- * Without the hash: few need it, and each blob is a buffer of its own for the collector. `octet_length`, unlike `length`, is told by
- * the head of the row: the content of a large message is not touched, and its size stands in its place. To hand out a row costs by its
- * columns: the running totals, which few need, are not among them, and what most messages have not stands in one, as JSON.
+ * The columns that are read of a message. Reading costs time for each column, so the rare ones are combined into one,
+ * as JSON, and the running sums are left out. The hash is left out because few callers need it, and each blob is an
+ * object of its own for the garbage collector. `octet_length`, unlike `length`, reads only the header of the row: a
+ * large content is not loaded, and its size is returned in its place.
  */
 const MESSAGE = `seq, client_id, role, created_at, tokens,
   CASE WHEN coalesce(author, metadata, occurred_at, edited_at, erased_at) IS NOT NULL OR pinned = 1 OR held_bytes > 0
     THEN json_array(${RARE.join(", ")}) END AS rare,
   CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content ELSE octet_length(content) END AS content`;
 
-/** A row with what it has of that. */
+/** Puts the rare columns of a row back in their places. */
 function withRare({ rare, ...row }: Row): Row {
   if (rare === null || rare === undefined) return row;
   const values = stored<SqlStorageValue[]>(rare);
@@ -66,44 +67,53 @@ function withRare({ rare, ...row }: Row): Row {
   return row;
 }
 
-/** What changed of the messages of a block. */
+/** By how much the messages of one block changed. */
 interface BlockChange extends TotalsChange {
   readonly block: number;
 }
 
 /**
- * What is read of the files of messages. `whole`: their bytes. `told`: what stands for them, which is enough for whoever asks what is said, how
- * long it is, or what it takes of a budget; it is read without a statement of its own.
+ * How files in messages are read. `whole`: with their bytes. `told`: with references in their places, which needs no
+ * further statement and is enough to know what is said, how long it is, and what it takes of a budget.
  */
 export type FileView = "whole" | "told";
 
-/** Bytes of what a message says, wherever they stand. */
+/** SQL for the bytes of a message's content, including what is stored outside of its row. */
 const SAID_BYTES = "octet_length(content) + held_bytes";
 
 const AMONG_SEQS = "seq > 0 AND seq IN (SELECT value FROM json_each(?))";
 
-/** Messages whose changes of cost are summed in one row: the totals at a message are told from so many rows of messages at most, and a row a block. */
+/**
+ * A block is 2^BLOCK_BITS messages, whose changes of cost are summed up in one row. To compute the sum at a message, it
+ * takes the rows of its block and one row for each block before.
+ */
 const BLOCK_BITS = 7;
 
-/** A row's cost and that of the row before it, as they were appended. Below the first message there are blanks, of no cost. */
+/**
+ * SQL for what a message cost when it was appended: its running sum less that of the row before. Before the first
+ * message there are rows of spaces that cost nothing.
+ */
 const APPENDED_COST =
   "(messages.total_cost - (SELECT total_cost FROM messages AS before WHERE before.seq = messages.seq - 1))";
 
-/** Messages that are erased one by one, at once. More go as all up to the last of them. */
+/** Most messages that are listed to be erased at once. More are erased as all messages up to the last of them. */
 const MAX_LISTED = 1_000;
-/** One slice of an erasure: some tenths of a second of work, far under what an invocation has. */
+/** Limits of one step of an erasure: it takes some tenths of a second, far less than an invocation may take. */
 const MAX_SLICE_ROWS = 10_000;
 const MAX_SLICE_BYTES = 32 * 1024 * 1024;
 
-/** All messages through one of them are erased, though the text of some is still to be written over, slice by slice. */
+/**
+ * A running erasure: all messages through `throughSeq` count as erased, but the text of some is still to be
+ * overwritten, step by step.
+ */
 interface Erasing {
   readonly throughSeq: Seq;
   readonly erasedAt: number;
-  /** How far that is. */
+  /** The last message whose text is overwritten. */
   readonly doneSeq: Seq;
 }
 
-/** What an erased message says. */
+/** The columns of an erased message. */
 const ERASED = {
   content: null,
   author: null,
@@ -117,43 +127,50 @@ const ERASED = {
   held_bytes: 0,
 };
 
-/** Filling of the page that the first split would leave behind. */
+/**
+ * The rows of spaces with which the table begins: they fill the first page, of which SQLite leaves a copy behind when
+ * the table outgrows it. See the schema.
+ */
 const FILLING = `INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
   SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]')`;
 
-/** Ranges off a branch whose cost is remembered: those of the active branch, and of a few others that were asked for. */
+/** How many ranges of messages off a branch have their cost cached: enough for the active branch and a few others. */
 const MAX_OFF_COSTS = 4 * MAX_BRANCHES;
 
-/** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
+/** Most instructions that are read for one context, the newest first: some agents repeat theirs with each turn. */
 const MAX_INSTRUCTIONS = 100;
 
-/** What messages are read into. */
+/** The budget for which messages are read. */
 export interface Room {
   readonly tokens: TokenCount;
-  /** What a message of the log takes on average. */
+  /** The average cost of a message of this log. */
   readonly average: TokenCount;
 }
 
-/** How many rows pages have. */
+/** How many rows each page has. */
 interface PageSizes {
   readonly first: number;
-  /** After a page of so many. */
+  /**
+   * The rows of the next page.
+   * @param limit the rows of the last page, at most
+   * @param rows those that it had
+   */
   next(limit: number, rows: readonly Row[]): number;
 }
 
-/** More with each page, while somebody reads on. */
+/** Pages that grow the longer the caller reads. */
 const GROWING: PageSizes = {
   first: FIRST_PAGE_ROWS,
   next: (limit) => Math.min(MAX_PAGE_ROWS, 2 * limit),
 };
 
-/** As many as a budget has room for, as far as the rows so far tell. */
+/** Pages of about as many rows as the budget has room for, estimated from the rows that were read. */
 function within(room: Room): PageSizes {
   let read = 0;
   let tokens = 0;
   const pageOf = (fitting: number, most: number): number => Math.min(most, Math.ceil(fitting) + SPARE_PAGE_ROWS);
   return {
-    // The newest may be longer than most.
+    // At most twice the usual first page: the newest messages may be longer than the average.
     first: pageOf(room.tokens / Math.max(1, room.average), 2 * FIRST_PAGE_ROWS),
     next(limit, rows) {
       read += rows.length;
@@ -166,17 +183,19 @@ function within(room: Room): PageSizes {
 
 export class MessageStore {
   readonly #sql: SqlStorage;
-  /** The total that was read last: each append asks for that at the end of the summary. */
+  /** The sum that was read last, as cached: each append asks for the sum at the end of the summary. */
   #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
-  /** Undefined until it is read. */
+  /** Undefined if it has not been read. */
   #erasing: Erasing | null | undefined;
-  /** There is no instruction through this message: most chats have none, and each context asks. */
+  /**
+   * Up to this message, the log has no instruction and no pinned message. Most chats have none, and each context asks.
+   */
   #uninstructedThrough: Seq = 0;
   readonly #branches: BranchStore;
   readonly #files: FileStore;
   readonly #vectors: VectorStore;
   readonly #changes: Changes;
-  /** What ranges off a branch take, as it was read last. */
+  /** The cost of ranges of messages off a branch, as cached. */
   readonly #offCosts = new Map<string, TokenCount>();
 
   constructor(sql: SqlStorage, branches: BranchStore, files: FileStore, vectors: VectorStore, changes: Changes) {
@@ -187,7 +206,7 @@ export class MessageStore {
     this.#changes = changes;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears what was cached: a transaction was rolled back, and what was read may be from inside it. */
   forget(): void {
     this.#forgetTotals();
     this.#erasing = undefined;
@@ -200,8 +219,9 @@ export class MessageStore {
   }
 
   /**
-   * @param contentJson the same as JSON; null for a tombstone, which only a copy brings along
-   * @param isNamed it says itself what it follows
+   * Adds a message at the end of the log.
+   * @param contentJson the content as JSON; null for an erased message, which only forks and imports add
+   * @param isNamed whether the client named the message that this one follows
    */
   insert(message: NewMessageRow, contentJson: string | null, isNamed = false): void {
     const { seq, afterSeq, content } = message;
@@ -234,7 +254,9 @@ export class MessageStore {
     if (!isInstruction && seq === this.#uninstructedThrough + 1) this.#uninstructedThrough = seq;
   }
 
-  /** What is known of messages by their clients' ids, to compare others with. The content of one that has a hash is not read. */
+  /**
+   * Finds messages by their clients' ids, for a comparison with new ones. The content is read only if there is no hash.
+   */
   earlier(ids: readonly string[]): EarlierRow[] {
     if (ids.length === 0) return [];
     return this.#sql
@@ -261,7 +283,10 @@ export class MessageStore {
     return row === undefined ? null : this.#read(row, toMessageRow, view);
   }
 
-  /** Those that there are, in the order in which they are asked for. One statement, however many: each leaves something to the collector. */
+  /**
+   * Finds messages by their seqs, in the given order; those that do not exist are left out. It uses one statement for
+   * all, since each statement leaves something for the garbage collector.
+   */
   *bySeqs(seqs: readonly Seq[], view: FileView = "whole"): Generator<MessageRow> {
     const rows = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs)).toArray();
     const bySeq = new Map(rows.map((row) => [number(row["seq"]), row]));
@@ -271,7 +296,10 @@ export class MessageStore {
     }
   }
 
-  /** The newest message of a role on a branch, without its files, from `fromSeq` down to `throughSeq`, that was not erased. */
+  /**
+   * The newest message of a role on a branch that was not erased, from `fromSeq` down to `throughSeq`; with references
+   * in place of files.
+   */
   newestOf(role: Role, branch: Branch, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
     for (const piece of branchPiecesOf(branch, throughSeq, fromSeq).toReversed()) {
       const row = this.#sql
@@ -287,7 +315,10 @@ export class MessageStore {
     return null;
   }
 
-  /** What systems and developers said on a branch, and what was pinned, that was not erased, without files, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
+  /**
+   * The messages of the roles `system` and `developer` and the pinned ones on a branch that were not erased, from
+   * `fromSeq` down, the newest first: MAX_INSTRUCTIONS at most, with references in place of files.
+   */
   *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
     let next = Math.min(fromSeq, branch.headSeq);
     if (next <= this.#uninstructedThrough) return;
@@ -318,7 +349,7 @@ export class MessageStore {
     return row === undefined ? null : this.#read(row, toHashedMessage, "whole");
   }
 
-  /** As it stands, as whole as it is asked for. */
+  /** Reads a message from its row, in its current state, with its files as `view` says. */
   #read<Message extends { readonly content: Content | null }>(
     row: Row,
     read: (row: Row) => Message,
@@ -338,7 +369,10 @@ export class MessageStore {
     return { ...message, content: view === "told" ? content : this.#files.whole(content) };
   }
 
-  /** As it stands, and with its content, if that was left out for its size. */
+  /**
+   * Completes a row: as erased if it is being erased, with what it follows, and with a content that was left out
+   * because of its size.
+   */
   #whole(given: Row): Row {
     const row = this.#placed(this.#standing(given));
     if (typeof row["content"] !== "number") return row;
@@ -346,13 +380,13 @@ export class MessageStore {
     return { ...row, ...content };
   }
 
-  /** With what it follows, where that is not the message before it. */
+  /** Adds what the message follows, if that is not the one right before it. */
   #placed(row: Row): Row {
     const afterSeq = this.#branches.afterOf(number(row["seq"]));
     return afterSeq === null ? row : { ...row, after_seq: afterSeq };
   }
 
-  /** Messages of users after one that say something, on whichever branch, oldest first. */
+  /** The seqs of users' messages after `afterSeq` that were not erased, on any branch, the oldest first. */
   userSeqs(afterSeq: Seq, limit: number): Seq[] {
     return this.#sql
       .exec(
@@ -364,13 +398,13 @@ export class MessageStore {
       .map(({ seq }) => number(seq));
   }
 
-  /** In milliseconds since 1970; null if there is no such message. */
+  /** When a message was appended, in ms since 1970; null if it does not exist. */
   createdAt(seq: Seq): number | null {
     const row = this.#sql.exec("SELECT created_at FROM messages WHERE seq = ?", seq).toArray()[0];
     return numberOrNull(row?.["created_at"]);
   }
 
-  /** Null if there is no message. */
+  /** The newest message of the log, with the sums over all messages; null if there is none. */
   head(): HeadRow | null {
     const row = this.#sql
       .exec(
@@ -390,7 +424,7 @@ export class MessageStore {
     };
   }
 
-  /** The newest message of the active branch; null if there is none. */
+  /** The newest message of the active branch, with the sum over that branch; null if there is none. */
   tip(): TipRow | null {
     const head = this.head();
     if (head === null) return null;
@@ -404,7 +438,10 @@ export class MessageStore {
     return { seq: headSeq, lastSeq: head.seq, createdAt, branch, totalCost: this.totalCostOn(branch, headSeq) };
   }
 
-  /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
+  /**
+   * The messages from `fromSeq` through `throughSeq`, the oldest first. They are read in pages as the caller iterates,
+   * so stop when you have enough.
+   */
   *forward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
     yield* this.#inPages(fromSeq, 1, toMessageRow, view, (next, limit) =>
       this.#sql.exec(
@@ -416,7 +453,7 @@ export class MessageStore {
     );
   }
 
-  /** The same of a branch. */
+  /** Does the same for the messages of a branch. */
   *forwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
     for (const piece of branchPiecesOf(branch, fromSeq, throughSeq)) {
       yield* this.forward(piece.fromSeq, piece.throughSeq, view);
@@ -435,8 +472,9 @@ export class MessageStore {
   }
 
   /**
-   * Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read.
-   * @param room about as many rows are read as fit in it
+   * The messages from `fromSeq` down to `throughSeq`, the newest first, with their bytes. They are read in pages as the
+   * caller iterates, so stop when you have enough.
+   * @param room the budget that they are for: about as many rows are read as fit into it
    */
   *backward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole", room?: Room): Generator<SizedMessageRow> {
     yield* this.#inPages(
@@ -455,7 +493,7 @@ export class MessageStore {
     );
   }
 
-  /** The same of a branch. */
+  /** Does the same for the messages of a branch. */
   *backwardOn(
     branch: Branch,
     fromSeq: Seq,
@@ -468,7 +506,10 @@ export class MessageStore {
     }
   }
 
-  /** In pages, each read to its end: a cursor left open would lock the tables until it is collected. */
+  /**
+   * Reads messages in pages. Each page's statement is read to its end, because an open cursor would lock the tables
+   * until it is garbage-collected.
+   */
   *#inPages<Message extends { readonly content: Content | null }>(
     fromSeq: Seq,
     direction: 1 | -1,
@@ -489,8 +530,9 @@ export class MessageStore {
   }
 
   /**
-   * @param cost what the message takes of a context's budget from now on
-   * @returns what that adds to the totals, for the session's row
+   * Replaces the content and metadata of a message. The old ones are overwritten first.
+   * @param cost what the message takes of a context's budget from now on, in tokens
+   * @returns by how much the sums change, to be added on the session's row
    */
   edit(
     seq: Seq,
@@ -531,7 +573,7 @@ export class MessageStore {
     this.#sql.exec("UPDATE messages SET pinned = ? WHERE seq = ?", isPinned ? 1 : 0, seq);
   }
 
-  /** What messages take now, by block. */
+  /** What messages take now, summed up by block. */
   #sizesOf(seqs: readonly Seq[]): BlockChange[] {
     return this.#sql
       .exec(
@@ -561,8 +603,8 @@ export class MessageStore {
   }
 
   /**
-   * Writes blanks over what messages say, in place. SQLite frees a cell without clearing it (its `secure_delete` is off here, and
-   * the pragma refused), but a row that keeps its size keeps its bytes' place.
+   * Overwrites columns of messages with zeros, in place. SQLite does not clear what it frees (the runtime has `PRAGMA
+   * secure_delete` off and refuses to set it), but a row that keeps its size keeps its place.
    */
   #overwrite(seqs: readonly Seq[], columns: readonly string[]): void {
     const zeros = columns.map((column) => `${column} = ${overwritten(column)}`);
@@ -570,8 +612,9 @@ export class MessageStore {
   }
 
   /**
-   * Leaves tombstones: seqs and ids stay, what was said is gone, and the hashes that could confirm a guess of it.
-   * @returns what that adds to the totals, for the session's row
+   * Erases messages: their seqs and ids stay; their content is gone, and so are the hashes against which a guess could
+   * be checked.
+   * @returns by how much the sums change, to be added on the session's row
    */
   erase(seqs: readonly Seq[], erasedAt: number): TotalsChange {
     for (const seq of seqs) this.#changes.erased.add(seq);
@@ -592,9 +635,9 @@ export class MessageStore {
     return this.#noteChanges(before.map(({ block, cost, bytes }) => ({ block, cost: -cost, bytes: -bytes })));
   }
 
-  // Erasing more than one transaction ought to
+  // Erasures that are too large for one transaction
 
-  /** The message as it stands, whatever is left of it. */
+  /** The row as erased if it is part of a running erasure, whether its text was overwritten already or not. */
   #standing(row: Row): Row {
     const erasing = this.#readErasing();
     if (erasing === null || number(row["seq"]) > erasing.throughSeq) return row;
@@ -616,14 +659,15 @@ export class MessageStore {
     return this.#erasing;
   }
 
-  /** Whether text of messages that are erased is still to be written over. */
+  /** Whether the text of erased messages is still to be overwritten. */
   isErasing(): boolean {
     return this.#readErasing() !== null;
   }
 
   /**
-   * Erases all messages through one: from here on none of them says anything, nor counts. What is more than a slice is written over later.
-   * @returns what that adds to the totals, for the session's row
+   * Erases all messages through one. They count as erased at once; the text that is more than one step can overwrite is
+   * overwritten later, by the alarm.
+   * @returns by how much the sums change, to be added on the session's row
    */
   eraseThrough(throughSeq: Seq, erasedAt: number): TotalsChange {
     const cost = this.totalCostAt(throughSeq);
@@ -637,13 +681,14 @@ export class MessageStore {
     this.#erasing = undefined;
     this.#changes.isLogCleared = true;
     this.#changes.isRescheduled = true;
-    // At once, also of what is written over in later slices. Those of what stays are made anew.
+    // All vectors go at once, also those of messages that are overwritten later. Vectors of messages that stay are made
+    // again.
     this.#vectors.clear();
     this.eraseSlice();
     return { cost: -cost, bytes: -bytes };
   }
 
-  /** Writes over a slice of what is erased. Call again while `isErasing`. */
+  /** Overwrites the next part of the messages that are being erased. Call it again while `isErasing`. */
   eraseSlice(): void {
     const erasing = this.#readErasing();
     if (erasing === null) return;
@@ -663,7 +708,7 @@ export class MessageStore {
       return isWithin;
     });
     this.#changes.isRescheduled = true;
-    // What that adds to the totals was counted as the messages were erased, and the search index went with them.
+    // The changes of the sums were counted when the messages were erased, and the search index was dropped then.
     this.#erase(
       slice.map((row) => number(row["seq"])),
       erasing.erasedAt,
@@ -674,7 +719,7 @@ export class MessageStore {
     } else this.#sql.exec("DELETE FROM erasing");
   }
 
-  /** Bytes of what these messages say. */
+  /** Bytes of the contents of these messages. */
   bytesOf(seqs: readonly Seq[]): number {
     const row = this.#sql
       .exec(`SELECT sum(${SAID_BYTES}) AS bytes FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs))
@@ -682,7 +727,10 @@ export class MessageStore {
     return numberOrNull(row?.["bytes"]) ?? 0;
   }
 
-  /** Of some messages those that still say something; of many all up to the last. Null if there is none. */
+  /**
+   * Those of the messages that were not erased; null if there are none. If they are too many to erase at once, and
+   * `seqs` is a range, the range itself.
+   */
   unerased(seqs: SeqSet): SeqSet | null {
     const [condition, value] =
       "throughSeq" in seqs ? ["seq > 0 AND seq <= ?", seqs.throughSeq] : [AMONG_SEQS, JSON.stringify(seqs)];
@@ -700,7 +748,7 @@ export class MessageStore {
     return isLarge && "throughSeq" in seqs ? seqs : left;
   }
 
-  /** How many of these messages still say something. */
+  /** How many of these messages exist and were not erased. */
   countUnerased(seqs: readonly Seq[]): number {
     const row = this.#sql
       .exec(
@@ -712,12 +760,12 @@ export class MessageStore {
     return number(row["messages"]);
   }
 
-  /** How many there are, tombstones among them. */
+  /** How many messages there are, with the erased ones. */
   count(): number {
     return number(this.#sql.exec("SELECT count(*) AS messages FROM messages WHERE seq > 0").one()["messages"]);
   }
 
-  /** Oldest first, those after `afterSeq`: what they add to the totals, and nothing of what they say. */
+  /** What the messages after `afterSeq` add to the running sums, the oldest first, without their contents. */
   ledger(afterSeq: Seq, limit: number): LedgerRow[] {
     return this.#sql
       .exec(
@@ -730,7 +778,7 @@ export class MessageStore {
       .map(toLedger);
   }
 
-  /** Bytes of what all messages through one say now. Reads a row each. */
+  /** Bytes of the contents of all messages through one, as they are now. Reads each row. */
   bytesThrough(seq: Seq): number {
     const erased = this.#readErasing()?.throughSeq ?? 0;
     const sum = this.#sql.exec(
@@ -746,7 +794,7 @@ export class MessageStore {
     return this.totalCostAt(seq) - this.#offCost(branch, seq);
   }
 
-  /** What lies off a branch up to a message. */
+  /** The cost of the messages up to one that are not on the branch. */
   #offCost({ off }: Branch, throughSeq: Seq): TokenCount {
     let cost = 0;
     for (const range of off) {
@@ -794,7 +842,10 @@ export class MessageStore {
     return row === undefined ? 0 : number(row["cost"]);
   }
 
-  /** The same where those through `erasedSeq` are erased, and the sums of their blocks are not mended yet. */
+  /**
+   * Does the same while an erasure of the messages through `erasedSeq` is running: the sums of their blocks are not
+   * corrected until they are overwritten.
+   */
   #totalCostAfter(erasedSeq: Seq, seq: Seq): TokenCount {
     if (seq <= erasedSeq) return 0;
     const changes = this.#sql
@@ -803,15 +854,15 @@ export class MessageStore {
     return this.appendedCostAt(seq) - this.appendedCostAt(erasedSeq) + (numberOrNull(changes) ?? 0);
   }
 
-  /** What all messages through one took as they were appended; 0 before the first. */
+  /** What all messages through one took of a context's budget when they were appended; 0 before the first. */
   appendedCostAt(seq: Seq): TokenCount {
     const row = this.#sql.exec("SELECT total_cost FROM messages WHERE seq = ?", seq).toArray()[0];
     return row === undefined ? 0 : number(row["total_cost"]);
   }
 
-  /** Whether the totals are those of the messages: by blocks, and as a whole on the session's row. */
+  /** Whether the sums by block and on the session's row agree with the messages. Part of the integrity check. */
   areTotalsTrue(): boolean {
-    // The sums of what is erased are mended with each slice that is written over.
+    // During an erasure they do not: they are corrected with each step.
     if (this.isErasing()) return true;
     const wrong = this.#sql
       .exec(
@@ -825,7 +876,7 @@ export class MessageStore {
     return wrong.length === 0 && (numberOrNull(bytes["bytes"]) ?? 0) === (this.head()?.totalBytes ?? 0);
   }
 
-  /** Takes out every message. */
+  /** Deletes every message, and everything that belongs to messages. */
   clear(): void {
     this.#changes.isLogCleared = true;
     this.#forgetTotals();

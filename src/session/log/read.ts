@@ -53,7 +53,10 @@ function described(row: MessageRow): Omit<Message, "content"> {
   };
 }
 
-/** It has nothing but what each message has, as nearly all of them: to put it together is then a fifth of the work. */
+/**
+ * Whether a message has only the fields that every message has. Nearly all do, and building those takes a fifth of the
+ * time.
+ */
 function isPlain(row: MessageRow): boolean {
   const { author, metadata, occurredAt, editedAt, erasedAt, afterSeq } = row;
   return (
@@ -71,18 +74,18 @@ export function toMessage(row: MessageRow): Message {
   return { ...described(row), content: row.content ?? "" };
 }
 
-/** A message, with its place among the branches. */
+/** The message with its place among the branches. */
 function toPlacedMessage(row: MessageRow, places: Places | null): Message {
   return places === null ? toMessage(row) : { ...toMessage(row), ...placeOf(row.seq, places) };
 }
 
-/** What tells where messages are among the branches. */
+/** What is needed to say where messages are among the branches. */
 interface Places {
   readonly branch: Branch;
   readonly siblings: Siblings;
 }
 
-/** Null where there is one branch. */
+/** Null if the session has one branch. */
 function placesOf({ branches, messages }: SessionStore): Places | null {
   const tip = branches.isSole ? null : messages.tip();
   return tip === null ? null : { branch: tip.branch, siblings: branches.siblings(tip.lastSeq) };
@@ -96,7 +99,7 @@ function placeOf(seq: Seq, { branch, siblings }: Places): Pick<Message, "offBran
   };
 }
 
-/** data-* parts are kept for the user interface and never prompted. */
+/** The content without `data-*` parts, which are stored for user interfaces and never go into a prompt. */
 export function prompted(content: Content): Content {
   if (typeof content === "string" || !content.some(isData)) return content;
   const parts = content.filter((part) => !isData(part));
@@ -109,12 +112,15 @@ function isData(part: Part): boolean {
 
 function toLogMessage(row: SizedMessageRow, keepsData: boolean, tokensBefore: TokenCount): LogMessage {
   const content = row.content === null || keepsData ? row.content : prompted(row.content);
-  // What is not prompted takes none of the room.
+  // Parts that do not go into the prompt do not count for its size.
   const bytes = content === row.content ? row.bytes : wholeBytes([content, row.metadata]);
   return { ...described(row), content, tokensBefore, bytes };
 }
 
-/** The items of a version as a summary has them, made once: what counts and renders them finds them again. */
+/**
+ * The items of a version in the form of the API, kept as long as their rows are, so that later users find the same
+ * objects.
+ */
 const PLAIN_ITEMS = new WeakMap<readonly VersionedItem[], Item[]>();
 
 function plainItems(items: readonly VersionedItem[]): Item[] {
@@ -138,12 +144,15 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
   };
 }
 
-/** The same with what making it took. */
+/** The summary together with the tokens that were spent on it. */
 export function toVersion(row: SummaryRow, items: readonly VersionedItem[]): SummaryVersion {
   return { ...toSummary(row, items), ...(row.usage === null ? {} : { usage: row.usage }) };
 }
 
-/** A version that covers nothing and holds nothing: it stands for none, on a branch that no other version is of. */
+/**
+ * Whether a version stands for having no summary: it covers nothing and has no items. Such a version is written on a
+ * switch to a branch that has none.
+ */
 function isEmptyVersion({ throughSeq }: SummaryRow, items: readonly VersionedItem[]): boolean {
   return throughSeq === 0 && items.length === 0;
 }
@@ -185,7 +194,10 @@ export function readState(unit: Unit): SessionState {
   };
 }
 
-/** The session that it was made from; what came with that one from others is that one's affair. */
+/**
+ * The session that this one was made from; null if there is none. Sessions from which its items were carried over
+ * earlier are not listed here.
+ */
 function originOf(unit: Unit): Origin | null {
   for (const { session, kind, throughSeq, state } of unit.store.lineage.origins()) {
     if (kind === "further" || session === ALL_SESSIONS) continue;
@@ -198,26 +210,26 @@ export function isSummaryPending(unit: Unit): boolean {
   return unit.store.jobs.isPending("summarize");
 }
 
-/** Older messages that were looked for, and what went wrong with it. */
+/** The older messages that were found for a query, or the error. */
 export interface Retrieval {
   readonly found: readonly RetrievedMessage[];
-  /** How far meaning went into it; absent where nobody asked. */
+  /** How the query's vector was used; undefined if none was asked for. */
   readonly meaning?: MeaningUse;
   readonly error: PartFault | null;
 }
 
-/** A reading of a context, and about how many bytes the messages and the items have that were read for it. */
+/** A context, and about how many bytes of messages and items were read for it. */
 interface ContextReading {
   readonly context: Context;
   readonly bytes: number;
 }
 
-/** At most, without writing them: items are read anew for each context. */
+/** An upper bound on the bytes of items as JSON, without serialising them for each context. */
 function itemsBytes(items: readonly Item[]): number {
   return items.reduce((sum, { text, sourceSeqs }) => sum + 3 * text.length + 8 * sourceSeqs.length + 200, 0);
 }
 
-/** Notes whose tokens a context by the session's own budget is in: see `SessionStore.readIn`. */
+/** Remembers the tokenizer of a context that uses the session's own budget: see `SessionStore.readIn`. */
 export function noteTokenizer(unit: Unit, request: ContextRequest): void {
   if (request.maxTokens === undefined && request.atSeq === undefined) unit.store.readIn = tokenizerFor(request);
 }
@@ -227,9 +239,9 @@ function tokenizerFor({ tokenizer, format = "threadkeep" }: ContextRequest): Tok
 }
 
 /**
- * A context by the session's settings; reads no more rows than fit in it.
- * @param retrieve finds older messages of a branch that matter to the request's query; null if it has none
- * @param maxBytes of its messages
+ * Assembles a context by the session's settings. It reads only about as many messages as fit into it.
+ * @param retrieve finds older messages of a branch that are relevant to the request's query; null if it has none
+ * @param maxBytes the most bytes of messages that it may contain
  */
 export function readContext(
   unit: Unit,
@@ -277,7 +289,7 @@ export function readContext(
     candidates: retrieval?.found ?? null,
     ...budget,
     maxBytes,
-    // A caller of `threadkeep` renders the files of tools by itself.
+    // In the format `threadkeep`, the client itself decides how to send files of tools.
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
     summaryPending: pendingThroughSeq !== null,
     ...(pendingThroughSeq === null ? {} : { pendingThroughSeq }),
@@ -289,10 +301,12 @@ export function readContext(
   return { context: { ...sent, ...told }, bytes };
 }
 
-/** The context with the bytes of the files that its format sends: what is only named is not read. */
+/**
+ * Puts the bytes of those files that the format sends into the context. The others stay references, and are not read.
+ */
 function withSentFiles(unit: Unit, context: Context, request: ContextRequest): Context {
   const { format = "threadkeep", toolFiles } = request;
-  // A prompt of one text names every file.
+  // In this format every file is only named.
   if (format === "text") return context;
   const isAllSent = format === "threadkeep" || format === "ui" || toolFiles === "sent";
   const own = isAllSent ? new Set<string>() : providerCalls(context);
@@ -305,7 +319,7 @@ function withSentFiles(unit: Unit, context: Context, request: ContextRequest): C
   return {
     ...context,
     messages: context.messages.map(whole),
-    // All other formats tell them in words.
+    // The other formats write retrieved messages as text.
     retrieved:
       format === "threadkeep"
         ? context.retrieved.map((hit) => ({ ...hit, message: whole(hit.message) }))
@@ -313,7 +327,7 @@ function withSentFiles(unit: Unit, context: Context, request: ContextRequest): C
   };
 }
 
-/** The ids of calls that a provider ran itself: what came of them goes back to it as it was. */
+/** The ids of tool calls that the provider ran itself: their results are sent back to it unchanged. */
 function providerCalls({ messages }: Context): Set<string> {
   const parts = messages.flatMap(({ content }) => (typeof content === "string" ? [] : content));
   return new Set(
@@ -321,10 +335,13 @@ function providerCalls({ messages }: Context): Set<string> {
   );
 }
 
-/** An agent may take so many messages for one question. */
+/**
+ * How many messages before the head the newest question of a user is looked for: an agent may write this many for one
+ * question.
+ */
 const MAX_QUESTION_REACH = 1_000;
 
-/** What is not on a branch, what came after its head included. */
+/** The messages that are not on a branch, with those after its head. */
 function offBranch({ headSeq, off }: Branch, lastSeq: Seq): readonly SeqRange[] {
   return headSeq < lastSeq ? [...off, { fromSeq: headSeq + 1, throughSeq: lastSeq }] : off;
 }
@@ -354,9 +371,10 @@ function earlierMessages(unit: Unit, branch: Branch, throughSeq: Seq): EarlierMe
 }
 
 /**
- * @param totalCost of all messages of the branch
- * @param isShown to a person: with what is kept for the user interface, and with the alternatives of each message
- * @param room what they go into
+ * The messages of a branch from its head down to `throughSeq`, for a context.
+ * @param totalCost what all messages of the branch take of a context's budget
+ * @param isShown whether a person sees them: then `data-*` parts and the alternatives of each message are included
+ * @param room the budget that they are for
  */
 function* newestFirst(
   unit: Unit,
@@ -380,14 +398,14 @@ function* newestFirst(
 export interface MessageQuery {
   readonly afterSeq?: Seq | undefined;
   readonly beforeSeq?: Seq | undefined;
-  /** Those of the active branch alone. */
+  /** Only messages of the active branch. */
   readonly branch?: "active" | undefined;
   readonly limit: number;
 }
 
 /**
- * A page of messages, oldest first: those after `afterSeq`, or else the last ones before `beforeSeq`. `nextCursor` is the next
- * `afterSeq`, or the next `beforeSeq`.
+ * A page of messages, the oldest first: those after `afterSeq`, or the last ones before `beforeSeq` if only that is
+ * given. `nextCursor` is the `afterSeq` or `beforeSeq` of the next page.
  */
 export function readMessages(unit: Unit, query: MessageQuery): Page<Message> {
   const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
@@ -412,7 +430,7 @@ function* messagesOf(unit: Unit, rows: Iterable<MessageRow>): Generator<Message>
   for (const row of rows) yield toPlacedMessage(row, places);
 }
 
-/** Null if there is none of this id. */
+/** The message with this id; null if there is none. */
 export function readMessage(unit: Unit, id: string): Message | null {
   const row = findMessage(unit, id);
   return row === null ? null : toPlacedMessage(row, placesOf(unit.store));
@@ -426,7 +444,10 @@ export function findMessage(unit: Unit, id: string, view: FileView = "whole"): M
   return row !== null && messageId(row) === id ? row : null;
 }
 
-/** A page of summaries, newest first. `before` is the version that the last page ended with. */
+/**
+ * A page of the versions of the summary, the newest first.
+ * @param before the last version of the previous page; undefined for the first page
+ */
 export function readSummaries(unit: Unit, before: number | undefined, limit: number): Page<SummaryVersion> {
   const rows = unit.store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
   const { data, hasMore } = pageOf(summariesOf(unit, rows), limit);
@@ -437,10 +458,10 @@ function* summariesOf(unit: Unit, rows: Iterable<SummaryRow>): Generator<Summary
   for (const row of rows) yield toVersion(row, unit.store.summaries.items(row.version));
 }
 
-/** A version, and the messages that its items cite, oldest first: as many as an answer takes. */
+/** A version with the messages that its items cite, the oldest first: MAX_EXPANDED_SOURCES at most. */
 export function expandSummary(unit: Unit, summary: SummaryVersion): ExpandedSummary {
   const seqs = [...new Set(summary.items.flatMap(ownSources))].toSorted((a, b) => a - b);
-  // One more than there may be tells that there are more.
+  // One more than that, to know whether there are more.
   const rows = unit.store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));
   const { data, hasMore } = pageOf(messagesOf(unit, rows), MAX_EXPANDED_SOURCES);
   return { ...summary, sources: data, hasMoreSources: hasMore };

@@ -16,12 +16,13 @@ import { readContext, type Retrieval } from "./read.ts";
 
 const log = createLog();
 
-/** No format makes eight times as much of it: a context of no more messages need not be measured. */
+/** Contexts up to this size are not measured: no format makes the JSON eight times as long. */
 const MEASURED_CONTEXT_BYTES = MAX_CONTEXT_BYTES / 8;
 
 /**
- * The context of a session in the format that is asked for.
- * @param meaning the vector of the query, or why it has none
+ * The context of a session, in the requested format.
+ * @param meaning the vector of the query, or the reason why there is none
+ * @param writeJson serialises a message; the result can be kept for the response
  */
 export function renderSessionContext(
   unit: Unit,
@@ -36,7 +37,8 @@ export function renderSessionContext(
     query === undefined || query === null
       ? null
       : (branch: Branch): Retrieval => (retrieval ??= retrieveOrTell(unit, query, branch, meaning));
-  // What a format adds to what is stored is known only when it is written: JSON within JSON has twice the bytes.
+  // How long the response is, is known only once it is rendered: JSON within JSON may have twice the bytes. If it is
+  // too long, it is rendered again with half the messages.
   for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
     const { context, bytes } = readContext(unit, request, retrieve, maxBytes);
     const rendered = renderContext(context, {
@@ -55,13 +57,13 @@ export function renderSessionContext(
   }
 }
 
-/** The same as JSON text. */
+/** Does the same, and returns JSON text. */
 export function writeSessionContext(unit: Unit, request: ContextRequest, meaning?: QueryMeaning): string {
   const texts = new JsonTexts();
   return texts.answer(renderSessionContext(unit, request, meaning, texts.write));
 }
 
-/** A context without what its query would have brought back is better than none. */
+/** If the search fails, the context is still made, without retrieved messages and with `retrievalError`. */
 function retrieveOrTell(unit: Unit, query: string, branch: Branch, meaning: QueryMeaning | undefined): Retrieval {
   try {
     return { ...retrieveForContext(unit, query, branch, meaning), error: null };
@@ -74,5 +76,5 @@ function retrieveOrTell(unit: Unit, query: string, branch: Branch, meaning: Quer
 const FAILED_RETRIEVAL: PartFault = {
   code: "internal",
   detail:
-    "The search index could not be read, and the fault has been logged. Ask for the context again to have what it lacks.",
+    "The search index could not be read, and the fault has been logged. Request the context again to get the retrieved messages.",
 };

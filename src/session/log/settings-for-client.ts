@@ -9,19 +9,21 @@ import { applyTenantSettings } from "./epoch.ts";
 import { readState } from "./read.ts";
 import { activeBranch, refuseLeavingInstruction, switchBranch } from "./switch-branch.ts";
 
-/** A change of metadata or settings writes as much as a message does, and counts like one. */
+/** A change of metadata or settings writes as much as a message, so it counts as one for a user's daily limit. */
 const ONE_CHANGE = { messages: 1 };
 
 export interface UpdatedSession {
   readonly state: SessionState;
   readonly epoch: string;
-  /** What the list of sessions is to say of it: the object keeps a job for the directory until that is confirmed. */
+  /** What the directory's entry of the session must say. The object keeps a job for it until the directory confirms. */
   readonly listing: Listing;
 }
 
 /**
  * Changes metadata and settings for a client.
- * @param isByUser its settings stand beside those of the back end, and may only be tighter
+ * @param isByUser whether a user asks: the settings are stored as the user's, and may only be tighter than the back
+ * end's
+ * @throws ThreadkeepError if the session cannot be used, `setting_not_allowed`, or a user's daily limit is reached
  */
 export function updateForClient(unit: Unit, patch: SessionPatch, isByUser: boolean): UpdatedSession {
   const { store } = unit;
@@ -44,8 +46,10 @@ export function updateForClient(unit: Unit, patch: SessionPatch, isByUser: boole
 }
 
 /**
- * Makes another branch the active one for a client.
- * @param isByUser it counts like a message, and what is written of the summary like its tokens
+ * Switches to another branch for a client.
+ * @param isByUser whether a user asks: the switch counts as a message for the daily limit, with the tokens of a summary
+ * that is written again
+ * @throws ThreadkeepError if the session cannot be used or the switch is refused
  */
 export function switchForClient(unit: Unit, request: BranchRequest, isByUser: boolean): SessionState {
   unit.requireSession();

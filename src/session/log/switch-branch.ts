@@ -7,16 +7,21 @@ import { bringBack, scheduleSummaryIfDue, settleSummaryWork, soundSummaryAt } fr
 import type { Unit } from "../unit.ts";
 import { noteBranch } from "./feed-changes.ts";
 
-/** Another branch becomes the active one: what leads to one of the messages is from now on what prompts, search and summaries see. */
+// Switching branches: the messages that lead to one of them become the active branch, which prompts, search and
+// summaries see.
 
-/** What became of it. */
+/** The result of a switch. */
 export interface Switched {
   readonly isChanged: boolean;
-  /** Of the summary that was brought back. */
+  /** Tokens of a summary that was written again for the branch; 0 if none was. */
   readonly tokens: TokenCount;
 }
 
-/** Makes a message the head of the active branch. Repeated it changes nothing. */
+/**
+ * Makes a message the head of the active branch. Repeating the call changes nothing.
+ * @throws ThreadkeepError `validation_failed` if there is no such message, `head_seq_mismatch` if the head is not the
+ * expected one
+ */
 export function switchBranch(unit: Unit, { headSeq, expectedHeadSeq }: BranchRequest): Switched {
   const { store } = unit;
   const lastSeq = store.messages.head()?.seq ?? 0;
@@ -33,15 +38,16 @@ export function switchBranch(unit: Unit, { headSeq, expectedHeadSeq }: BranchReq
   return { isChanged: true, tokens };
 }
 
-/** The branch that the session is on. */
+/** The active branch. */
 export function activeBranch({ store }: Unit): Branch {
   return store.branches.active(store.messages.head()?.seq ?? 0);
 }
 
 /**
- * Throws if a user may not leave a branch: what was instructed on it would not be on the one that is active now. The tenant may have opened
- * roles to its users.
- * @param path of what leaves it, in the request
+ * Refuses a user's switch to a branch if instructions on the branch that is left would not be on it: a user must not
+ * drop them. Roles that the tenant opened to its users are not checked.
+ * @param path where the request names the switch, as a JSON pointer, for the error
+ * @throws ThreadkeepError `role_not_allowed`
  */
 export function refuseLeavingInstruction(unit: Unit, left: Branch, path: string): void {
   const opened = unit.session.tenantSettings.usersMay?.write;
@@ -53,7 +59,7 @@ export function refuseLeavingInstruction(unit: Unit, left: Branch, path: string)
     if (opened?.includes(role) === true) continue;
     throw new ThreadkeepError({
       code: "role_not_allowed",
-      detail: `Message ${seq} has the role ${role}, and would not be on the branch any more: a user leaves no instruction behind. Begin the branch after it, let your back end do it with its key, or ask the operator to open the role (usersMay.write of the tenant). Nothing was changed.`,
+      detail: `Message ${seq} has the role ${role}, and would not be on the new branch: a user must not leave an instruction behind. Begin the branch after it, let your back end do it with its key, or ask the operator to open the role (usersMay.write of the tenant). Nothing was changed.`,
       errors: [{ path, detail: `leaves message ${seq} behind, of the role ${role}` }],
       facts: { seq },
     });
@@ -61,9 +67,10 @@ export function refuseLeavingInstruction(unit: Unit, left: Branch, path: string)
 }
 
 /**
- * Fits the summary, and the work for it, to the branch that is active now. The version that covers the most of it holds: another one is
- * brought back where the newest is of the branch that was left. What is under way for that branch comes to nothing.
- * @returns the tokens of the summary that was brought back; 0 where it stays
+ * Adjusts the summary and its job to the branch that is active now. The version that covers most of the branch becomes
+ * the current one: if that is not the newest, it is written again as a new version. A job for the branch that was left
+ * ends.
+ * @returns the tokens of the version that was written again; 0 if none was
  */
 export function settleBranch(unit: Unit): TokenCount {
   const { store } = unit;

@@ -152,7 +152,7 @@ function looseSettings(errors: readonly FieldFault[]): ThreadkeepError {
   return new ThreadkeepError({
     code: "setting_not_allowed",
     detail:
-      "A user may only tighten what a session costs. Leave out what errors lists, let your back end set it with its key, or ask the operator to open it (usersMay.set of the tenant). Nothing was changed.",
+      "A user may only make a session's settings tighter. Leave out the settings that errors lists, let your back end set them with its key, or ask the operator to open them to users (usersMay.set of the tenant). Nothing was changed.",
     errors,
   });
 }
