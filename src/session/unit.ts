@@ -31,7 +31,7 @@ export class Unit {
   /** The tenant's settings that the caller sent along; undefined if it sent none. */
   readonly tenant: TenantSettings | undefined;
   readonly #whenCommitted: (() => void)[] = [];
-  /** Callbacks for after the commit: see `whenCommitted`. */
+  /** The session as `session` last returned it, and the row that it was made from. */
   #read: { readonly row: SessionRow; readonly session: SessionRow } | null = null;
 
   constructor({ store, search, traces, quotas, newId }: UnitParts, now: number, tenant?: TenantSettings) {
