@@ -177,8 +177,8 @@ function withTextAmong(unit: Unit, seqs: SeqSet): SeqSet {
  * Removes from all versions of the summary, and from a draft, the items that cite these messages, and schedules a
  * rebuild from the version before the first of them: a model may have put their content into items that cite other
  * messages.
- * @param textChanged those of the messages for which a summarizer would now receive something else. If there are none, and no
- * item cites any of the messages, no rebuild is scheduled: it would be paid for and say the same
+ * @param textChanged those of the messages for which a summarizer would now receive another text. If there are none, and
+ * no item cites any of the messages, no rebuild is scheduled: it would be paid for and say the same
  * @returns whether the newest version covers any of the messages
  */
 function invalidate(unit: Unit, seqs: SeqSet, textChanged: SeqSet): boolean {
@@ -386,8 +386,9 @@ function effectOf(unit: Unit, erasure: Erased): Effect {
 
 /**
  * Called on a copy: erases what it took from other sessions and was erased there: messages of a fork, items of a
- * continuation. Messages that were appended to the copy itself stay. The whole copy is erased if it has no messages of
- * its own yet, or if it has expired and cannot be summarized again.
+ * continuation. Messages that were appended to the copy itself stay. The whole copy is erased if it is an import in
+ * progress, if it is still being copied and its whole source was erased, or if it has expired and so cannot be
+ * summarized again.
  * @returns whether the whole session was erased; and otherwise which messages were
  */
 export function eraseCopied(

@@ -52,8 +52,8 @@ export interface PackedContent {
   readonly json: string;
   /** How many bytes longer the JSON of the original content is than `json`; 0 if nothing was moved out of the row. */
   readonly heldBytes: number;
-  readonly files: readonly number[];
   /** Ids of the files and long texts that `json` refers to. */
+  readonly files: readonly number[];
 }
 
 export class FileStore {

@@ -72,7 +72,8 @@ export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSetting
 }
 
 /**
- * The token budget for which summaries are made: the one that the back end set, even where the user set a smaller one.
+ * The token budget for which summaries are made: the one that the back end set, even where the user set a smaller one
+ * (unless the tenant opened this setting to users).
  * Each summary is a model call that the operator pays for, so a user's smaller budget must not cause more of them; a
  * context for it lists what it omitted.
  */
