@@ -13,7 +13,7 @@ import { noteBacklog, noteNotSent, takeDueJobs } from "./jobs.ts";
 import { oldestLate } from "./late-work.ts";
 import { isLeftOver } from "./next-wake.ts";
 
-/** Where an alarm sends what is due. */
+/** The bindings that an alarm sends due work to. */
 export interface OutboxQueues {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
@@ -28,22 +28,28 @@ interface Due {
 }
 
 const log = createLog();
-/** Shared by the sessions of an isolate. */
+/** Shared by all sessions of an isolate. */
 const lateWork = createLateWorkClient(log);
 
-/** The alarm rings: what silence calls for goes into the outbox, and what is due in it to the queues. */
+/**
+ * Handles an alarm of the session's object: schedules the work that is due because the session is idle, and sends due
+ * jobs and audit events to their queues.
+ */
 export async function ringAlarm(calls: Transactions, queues: OutboxQueues): Promise<void> {
   calls.rings();
   const unit = calls.unit();
   if (unit.row === null || isLeftOver(unit)) {
-    // Nothing is left but what nobody came back for, or the count of a day, which is over.
+    // The session is erased and nothing is pending, or the object only held the counts of a day that is over. Delete
+    // what is left.
     await calls.vanish();
     return;
   }
   calls.eraseSlice();
-  // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
+  // Due work is marked as sent, and the next alarm is set, before anything that can fail: a crash after this delays the
+  // work but does not lose it.
   const { jobs, audits, late } = calls.change(takeDue);
-  // Told before it is sent: told afterwards, the consumer could have settled it already.
+  // Reported before the job is sent. If it were reported afterwards, a fast consumer could complete the job first, and
+  // the report would stay.
   await lateWork.note(queues.OPERATIONS, late);
   await Promise.all([sendAudits(calls, queues, audits), ...jobs.map((message) => sendJob(calls, queues, message))]);
 }
@@ -59,7 +65,7 @@ function takeDue(unit: Unit): Due {
   };
 }
 
-/** Whether it is an import whose file stopped coming. */
+/** Whether the session is an import whose client stopped sending the file. */
 function isAbandoned({ row, now }: Unit): boolean {
   return row?.erasedAt === null && row.copying?.kind === "import" && row.copying.until <= now;
 }
@@ -70,7 +76,7 @@ async function sendJob(calls: Transactions, queues: OutboxQueues, message: JobMe
   try {
     const taken: TakenByQueue | undefined = await queue.send(message);
     const waitedMs = backlogWaitMs(taken, Date.now());
-    // A queue that is behind is given the time that it takes.
+    // If the queue has a backlog, the job is sent again later than usual: see `noteBacklog`.
     if (waitedMs > 0) calls.changeIfLeft((unit) => noteBacklog(unit, message, waitedMs, Math.random()));
   } catch (error) {
     log.warn("job_not_sent", { jobId: message.jobId, kind: message.kind, ...errorFields(error) });
@@ -78,7 +84,10 @@ async function sendJob(calls: Transactions, queues: OutboxQueues, message: JobMe
   }
 }
 
-/** What the queue has taken is pending no more: the queue keeps it, and an event that comes twice is stored once. */
+/**
+ * Sends audit events to their queue. Once the queue has accepted them they are deleted here: it keeps them, and an
+ * event that is delivered twice is stored once.
+ */
 async function sendAudits(
   calls: Transactions,
   queues: OutboxQueues,

@@ -3,29 +3,33 @@ import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
 import { number, numberOrNull, stored, text } from "../sqlite/index.ts";
 
-/** Appends that the audit has yet to be told of, as one range. */
+/** The current range of appends, which is not scheduled for the audit log yet. */
 export interface AppendingRow {
   readonly fromSeq: Seq;
-  /** When the first of them came, ms since 1970. */
+  /** When the first of them was appended, in ms since 1970. */
   readonly startedAt: number;
   readonly actors: readonly AuditActor[];
 }
 
-/** Events that are owed to the audit until its queue has taken them. */
+/** Events that are pending until the audit queue has accepted them. */
 export interface PendingAuditRow {
   readonly id: string;
   readonly events: readonly RawAuditEvent[];
+  /** How often they were sent to the queue. */
   readonly sends: number;
 }
 
-/** Each is a range of appends by up to eight principals, some KB, and a message to the queue: an alarm has no time for a thousand. */
+/**
+ * How many rows one alarm sends. Each is a queue message with a range of appends by up to eight principals, a few KB;
+ * an alarm has no time for a thousand.
+ */
 const MAX_DUE_AT_ONCE = 50;
 
-/** Every SQL statement about the audit. No decision is taken here. */
+/** All SQL statements for audit events. This class decides nothing. */
 export class AuditStore {
   readonly #sql: SqlStorage;
   readonly #changes: Changes;
-  /** Undefined until read: each commit asks. */
+  /** Cache of `nextSendAt`, because each commit asks for it; undefined if it was not read yet. */
   #nextSendAt: number | null | undefined;
 
   constructor(sql: SqlStorage, changes: Changes) {
@@ -33,7 +37,7 @@ export class AuditStore {
     this.#changes = changes;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears the cache after a rollback, since it may hold what was never committed. */
   forget(): void {
     this.#nextSendAt = undefined;
   }
@@ -43,6 +47,7 @@ export class AuditStore {
     this.#changes.isRescheduled = true;
   }
 
+  /** The current range; null if nothing was appended since the last one was scheduled. */
   appending(): AppendingRow | null {
     const row = this.#sql.exec("SELECT from_seq, started_at, actors FROM appending WHERE one = 1").toArray()[0];
     if (row === undefined) return null;
@@ -67,6 +72,9 @@ export class AuditStore {
     this.#sql.exec("DELETE FROM appending");
   }
 
+  /**
+   * Adds events to be sent from `nextSendAt` (ms since 1970) on. Idempotent: an id that is pending already is ignored.
+   */
   schedule(id: string, events: readonly RawAuditEvent[], nextSendAt: number): void {
     this.#noteWrite();
     this.#sql.exec(
@@ -77,7 +85,9 @@ export class AuditStore {
     );
   }
 
-  /** Some of what is due, the longest due first: the next alarm takes the rest. */
+  /**
+   * The events that are due, the longest overdue first, at most `MAX_DUE_AT_ONCE` rows. The next alarm sends the rest.
+   */
   due(now: number): PendingAuditRow[] {
     return this.#sql
       .exec(
@@ -97,12 +107,13 @@ export class AuditStore {
     this.#sql.exec("UPDATE pending_audits SET sends = ?, next_send_at = ? WHERE id = ?", sends, nextSendAt, id);
   }
 
+  /** Deletes events that the queue has accepted. */
   settle(id: string): void {
     this.#noteWrite();
     this.#sql.exec("DELETE FROM pending_audits WHERE id = ?", id);
   }
 
-  /** When something is to be sent; null if nothing is pending. */
+  /** When the next events are due, in ms since 1970; null if none are pending. */
   nextSendAt(): number | null {
     if (this.#nextSendAt === undefined) {
       const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM pending_audits").toArray()[0];

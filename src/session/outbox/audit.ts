@@ -5,15 +5,16 @@ import type { Unit } from "../unit.ts";
 import type { PendingAuditRow } from "./audit-store.ts";
 
 /**
- * Appends are told to the audit as ranges, when a summary lands, in silence, and before they are gone. A range costs a row when it
- * begins, and one for each further principal that takes part in it: an append by itself costs none.
+ * The audit log records appends as ranges of seqs, not one by one. A range is scheduled when a summary is committed,
+ * when the session is idle, and before its messages are erased. It costs one written row when it begins and one for
+ * each further principal, so most appends cost none.
  */
 
-/** Principals of a range that are told apart. Others count as one. */
+/** How many principals of a range are recorded. Further ones are recorded together as "many". */
 const MAX_ACTORS = 8;
 const MANY: AuditActor = { kind: "many", id: "many" };
 
-/** Notes who appended. Called with each append, inside its transaction. */
+/** Records who appended. Called on each append, within its transaction. */
 export function noteAppend(unit: Unit, by: AuditActor, fromSeq: Seq): void {
   const { store } = unit;
   const open = store.audit.appending();
@@ -21,15 +22,18 @@ export function noteAppend(unit: Unit, by: AuditActor, fromSeq: Seq): void {
     store.audit.putAppending({ fromSeq, startedAt: unit.now, actors: [by] });
     return;
   }
-  const actor = open.actors.length < MAX_ACTORS || includes(open.actors, by) ? by : MANY;
-  if (!includes(open.actors, actor)) store.audit.putAppending({ ...open, actors: [...open.actors, actor] });
+  const actor = open.actors.length < MAX_ACTORS || includesActor(open.actors, by) ? by : MANY;
+  if (!includesActor(open.actors, actor)) store.audit.putAppending({ ...open, actors: [...open.actors, actor] });
 }
 
-function includes(actors: readonly AuditActor[], { kind, id }: AuditActor): boolean {
+function includesActor(actors: readonly AuditActor[], { kind, id }: AuditActor): boolean {
   return actors.some((actor) => actor.kind === kind && actor.id === id);
 }
 
-/** Schedules the audit what was appended since the last range: an event for each principal. Ids are the same each time they are sent. */
+/**
+ * Schedules one audit event for each principal that appended since the last range. The ids of events are derived from
+ * epoch and seq, so that sending them again does not duplicate them.
+ */
 export function scheduleAuditRange(unit: Unit): void {
   const { store } = unit;
   const open = store.audit.appending();
@@ -59,7 +63,10 @@ export function scheduleAuditRange(unit: Unit): void {
   store.audit.clearAppending();
 }
 
-/** Marks what is due as sent, and says when to look again if the queue does not take it. */
+/**
+ * Returns the due audit events and marks them as sent. If the queue does not accept them, they are due again after a
+ * backoff.
+ */
 export function takeDueAudits(unit: Unit, random: () => number): PendingAuditRow[] {
   const { store, now } = unit;
   const due = store.audit.due(now);
@@ -67,7 +74,7 @@ export function takeDueAudits(unit: Unit, random: () => number): PendingAuditRow
   return due;
 }
 
-/** The queue did not take it: try again soon. */
+/** The queue did not accept the events: they are sent again soon. */
 export function noteAuditNotSent(unit: Unit, { id, sends }: PendingAuditRow, random: number): void {
   unit.store.audit.noteSend(id, sends + 1, unit.now + retryDelayMs(sends + 1, random));
 }

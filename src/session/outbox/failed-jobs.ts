@@ -6,27 +6,34 @@ import type { JobRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { isHeld } from "./jobs.ts";
 
-/** What operators hear of work that fails, and may do about it: have it tried again now, or have it given up. */
+/** Failing jobs: which of them operators have on their list, and how operators retry or drop one. */
 
+/** The state of a job as operators see it; `over` if it does not exist any more. */
 export function standingOf(job: JobRow | null, now: number): JobStanding {
   if (job === null) return "over";
   if (job.state === "failed") return "given-up";
   return isHeld(job, now) ? "held" : "pending";
 }
 
-/** Whether operators may have a job on their lists: whoever ends it takes it off. */
+/**
+ * Whether operators may have this job on their list of failed or late jobs. If so, whoever ends the job has to remove
+ * it from there.
+ */
 export function mayBeListed({ state, failures, sends, firstFailedAt }: JobRow): boolean {
   const hasFailed = state === "failed" || failures >= REPORT_AFTER_FAILURES || firstFailedAt !== null;
   return hasFailed || sends >= LATE_AFTER_SENDS;
 }
 
-/** The same of a job as it is now. Asked by whoever ends it: another delivery may have failed since this one began. */
+/**
+ * The same, for the job as it is stored now. Read when a job ends, because another delivery may have failed since this
+ * one began.
+ */
 export function mayBeKnown(unit: Unit, jobId: string): boolean {
   const job = unit.store.jobs.byId(jobId);
   return job !== null && mayBeListed(job);
 }
 
-/** Of work that goes on well: whatever failed before is over. */
+/** Fields that clear earlier failures of a job, once a step of it has succeeded. */
 export const NEVER_FAILED = {
   failures: 0,
   sends: 0,
@@ -37,10 +44,11 @@ export const NEVER_FAILED = {
 } as const satisfies Partial<JobRow>;
 
 /**
- * Notes that operators were told of a delivery which failed, or which the queue gave up: what was noted of that may be forgotten since,
- * because another delivery came further. No attempt fails by it.
- * @param failedAt ms since 1970; a failure that the job knows of and that came later stays its last
- * @returns false if the job is over, and they need not know
+ * Records in the job that operators were told of a failed delivery, or of one that the queue gave up. The job may not
+ * know of it: when another delivery makes progress, earlier failures are cleared. This does not count as a failed
+ * attempt.
+ * @param failedAt ms since 1970. If the job knows of a later failure, that one stays its last
+ * @returns false if the job is over, and need not be on the list
  */
 export function noteUndelivered(unit: Unit, job: JobRow | null, reason: string, failedAt: number): boolean {
   if (job === null) return false;
@@ -55,22 +63,29 @@ export function noteUndelivered(unit: Unit, job: JobRow | null, reason: string, 
   return true;
 }
 
-/** Makes a job due now; one that was given up is pending again. Idempotent. @returns false if it is no longer pending */
+/**
+ * Makes a job due now. One that had failed becomes pending again. Idempotent.
+ * @returns false if the job does not exist any more
+ */
 export function retryJob(unit: Unit, jobId: string): boolean {
   const { store } = unit;
   const job = unit.row === null ? null : store.jobs.byId(jobId);
   if (job === null) return false;
-  // A summary is given up by its failures, and so are vectors. Of the rest none is ever given up, and operators hear at once when it fails anew.
-  const isGivenUp = job.kind === "summarize" || job.kind === "embed";
-  const failures = isGivenUp ? 0 : Math.min(job.failures, REPORT_AFTER_FAILURES - 1);
+  // Summaries and vectors fail for good after a number of failures, so the count starts again at 0. Other jobs never
+  // do: their count stays just below the threshold for a report, so that operators are told if the next attempt fails
+  // too.
+  const canFail = job.kind === "summarize" || job.kind === "embed";
+  const failures = canFail ? 0 : Math.min(job.failures, REPORT_AFTER_FAILURES - 1);
   store.jobs.put({ ...job, state: "pending", failures, nextSendAt: unit.now });
   return true;
 }
 
 /**
- * Gives a job up, if no promise rests on it: a summary that goes on from the last one, without which the messages stay word for word, or
- * vectors, without which they are found by their words. It is pending again when the session goes on after a rest, or somebody asks.
- * Throws of one that has to be done. @returns false if there is none any more
+ * Sets a job to failed, if no guarantee depends on it: a summary that only continues from the last one (without it,
+ * messages stay verbatim), or vectors (without them, messages are found by their words). It becomes pending again when
+ * the session continues after a while, or when a client asks.
+ * @returns false if the job does not exist any more
+ * @throws ThreadkeepError `job_needed` if the job must be done
  */
 export function dropJob(unit: Unit, jobId: string): boolean {
   const job = unit.row === null ? null : unit.store.jobs.byId(jobId);
@@ -98,32 +113,38 @@ export function dropJob(unit: Unit, jobId: string): boolean {
   return true;
 }
 
-/** Takes a job off that is done. @returns whether operators may have it on their lists */
+/**
+ * Deletes a job that is done.
+ * @returns whether operators may have it on their list
+ */
 export function endJob(unit: Unit, jobId: string): boolean {
   const isKnown = mayBeKnown(unit, jobId);
   unit.store.jobs.delete(jobId);
   return isKnown;
 }
 
-/** Why a job cannot be given up, and what to do instead; null if it can. */
+/** Why a job cannot be dropped, and what to do instead; null if it can. */
 function adviceOf({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): string | null {
   if (kind === "embed") return null;
   if (kind !== "summarize") return ADVICE[kind] ?? NEWER_KIND;
   if (isUpgrade) {
-    return "It takes the place of a fallback summary, which would else stay for good. Mend the summarizer and retry it, or pause the tenant's summaries.";
+    return "It replaces a fallback summary, which would otherwise stay for good. Fix the summarizer and retry the job, or pause the tenant's summaries.";
   }
   if (rebuildBase === null && invalidatedFromSeq === null) return null;
-  return "It takes something out of the summary that was edited or erased. Mend the summarizer and retry it, or erase the session.";
+  return "It removes something from the summary that was edited or erased. Fix the summarizer and retry the job, or erase the session.";
 }
 
 const ADVICE: Readonly<Partial<Record<JobKind, string>>> = {
-  archive: "PostgreSQL would never learn of the session. Mend what the error names and retry it, or erase the session.",
-  erase: "Something that was erased would stay in PostgreSQL. Mend what the error names and retry it.",
-  "erase-copies": "Something that was erased would stay in copies of the session. Retry it.",
-  expire: "The session would be kept past its time. Retry it, or set expireAfterIdleSeconds of the session to null.",
-  fork: "The copy would never be whole. Retry it, or erase the copy.",
-  list: "The list of sessions would filter by metadata that the session does not have any more. Retry it.",
-  restore: "The session would lack what it is to begin with. Retry it, or erase the session.",
+  archive:
+    "PostgreSQL would never receive the session. Fix the cause of the error and retry the job, or erase the session.",
+  erase: "Something that was erased would stay in PostgreSQL. Fix the cause of the error and retry the job.",
+  "erase-copies": "Something that was erased would stay in copies of the session. Retry the job.",
+  expire:
+    "The session would be kept longer than its settings allow. Retry the job, or set the session's expireAfterIdleSeconds to null.",
+  fork: "The copy would stay incomplete. Retry the job, or erase the copy.",
+  list: "The list of sessions would filter by outdated metadata of the session. Retry the job.",
+  restore: "The session would lack the items that it is to start with. Retry the job, or erase the session.",
 };
-/** Of a later version of this code, whose object this version serves for now. */
-const NEWER_KIND = "This version of the service does not know its kind. Deploy the version that does, and retry it.";
+/** The advice for a kind that this version does not know: a later version created the job, and was then rolled back. */
+const NEWER_KIND =
+  "This version of the service does not know this kind of job. Deploy the version that created it, and retry the job.";

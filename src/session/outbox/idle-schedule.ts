@@ -16,20 +16,29 @@ import type { Unit } from "../unit.ts";
 import { scheduleAuditRange } from "./audit.ts";
 import { newJob, scheduleArchive } from "./jobs.ts";
 
-/** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
+/**
+ * The idle schedule: what a session does when nobody writes to it. It summarizes, archives, schedules audit events, and
+ * expires, each after its own time.
+ */
 
-/** When something was last said, be it by an edit; a session that was imported or copied begins anew with that. */
+/**
+ * When a message was last appended or edited, in ms since 1970. For a session that was imported or copied, not before
+ * that was done.
+ */
 function lastActivityAt(unit: Unit): number {
   const { beganAt, editedAt } = unit.session;
   return Math.max(unit.store.messages.head()?.createdAt ?? 0, beganAt, editedAt ?? 0);
 }
 
-/** In [0, 1), the same for one epoch of a session each time. */
-function shareOf(session: SessionRow): number {
+/**
+ * A number in [0, 1) that is constant for an epoch. It spreads the alarms of sessions that become idle at the same
+ * time.
+ */
+function jitterOf(session: SessionRow): number {
   return Number.parseInt(session.epoch.slice(0, 8), 16) / 2 ** 32 || 0;
 }
 
-/** The last message that a summary for silence would cover; null if it would not be worth it. */
+/** The last message that an idle summary would cover; null if too little is unsummarized, or a summary is under way. */
 function idleTarget(unit: Unit): Seq | null {
   const { store } = unit;
   const tip = store.messages.tip();
@@ -44,46 +53,47 @@ function idleTarget(unit: Unit): Seq | null {
   return target > coveredSeq && costAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
 }
 
-/** When silence calls for a summary; null if it does not. */
+/** When the session is to be summarized because it is idle, in ms since 1970; null if it is not. */
 export function idleSummaryAt(unit: Unit): number | null {
   const seconds = settingsOf(unit.session).summarizeAfterIdleSeconds;
   if (seconds === null || idleTarget(unit) === null) return null;
-  // While the last one is being made better nothing can be pending: an alarm before that has ended would ring over and over.
+  // While a consumer holds the job that remakes the last summary, no other can be scheduled. An alarm before its lease
+  // ends could do nothing, and would fire over and over.
   const heldUntil = summarizeJob(unit)?.leaseUntil ?? 0;
-  return Math.max(heldUntil, idleWakeAt(lastActivityAt(unit), seconds, shareOf(unit.session)));
+  return Math.max(heldUntil, idleWakeAt(lastActivityAt(unit), seconds, jitterOf(unit.session)));
 }
 
-/** When silence calls for the messages to be archived; null if it does not. */
+/** When the messages are to be archived because the session is idle, in ms since 1970; null if they are not. */
 export function idleArchiveAt(unit: Unit): number | null {
   const seconds = settingsOf(unit.session).summarizeAfterIdleSeconds;
   if (seconds === null || !hasUnscheduledMessages(unit)) return null;
-  return idleWakeAt(lastActivityAt(unit), seconds, shareOf(unit.session));
+  return idleWakeAt(lastActivityAt(unit), seconds, jitterOf(unit.session));
 }
 
-/** When silence calls for the session to expire; null if it does not. */
+/** When the session is to expire if it stays idle, in ms since 1970; null if it never does. */
 export function expiryAt(unit: Unit): number | null {
   const seconds = settingsOf(unit.session).expireAfterIdleSeconds;
-  return seconds === null ? null : idleWakeAt(lastActivityAt(unit), seconds, shareOf(unit.session));
+  return seconds === null ? null : idleWakeAt(lastActivityAt(unit), seconds, jitterOf(unit.session));
 }
 
-/** So long after the last of them appends are told to the audit, if no summary came earlier. */
+/** How long after the last append its range is sent to the audit log, if no summary came first. */
 const AUDIT_AFTER_IDLE_SECONDS = 1_800;
 
-/** When silence calls for the audit to be told of appends; null if it does not. */
+/** When the current range of appends is to be sent to the audit log, in ms since 1970; null if there is none. */
 export function auditAt(unit: Unit): number | null {
   if (unit.store.audit.appending() === null) return null;
-  return idleWakeAt(lastActivityAt(unit), AUDIT_AFTER_IDLE_SECONDS, shareOf(unit.session));
+  return idleWakeAt(lastActivityAt(unit), AUDIT_AFTER_IDLE_SECONDS, jitterOf(unit.session));
 }
 
 /**
- * When the silence after an append may call for something, without a look at how the log would be cut: an append stays cheap, and
- * the alarm looks closer. Null if it cannot.
+ * The earliest time at which an append made now could require idle work, in ms since 1970; null if it cannot. An
+ * estimate that does not read how the log would be cut, so that an append stays cheap; the alarm then checks exactly.
  */
 export function soonestIdleAt(unit: Unit): number | null {
   const { now } = unit;
   const { summarizeAfterIdleSeconds, expireAfterIdleSeconds, archiveMessages } = settingsOf(unit.session);
   const isWorthIt = archiveMessages || unsummarizedTokens(unit) >= IDLE_SUMMARY_MIN_TOKENS;
-  const share = shareOf(unit.session);
+  const share = jitterOf(unit.session);
   return earliest(
     summarizeAfterIdleSeconds !== null && isWorthIt ? idleWakeAt(now, summarizeAfterIdleSeconds, share) : null,
     expireAfterIdleSeconds !== null ? idleWakeAt(now, expireAfterIdleSeconds, share) : null,
@@ -91,7 +101,7 @@ export function soonestIdleAt(unit: Unit): number | null {
   );
 }
 
-/** Schedules what silence calls for. Called when the alarm rings. */
+/** Schedules the idle work that is due. Called on each alarm. */
 export function scheduleIdleWork(unit: Unit): void {
   const { store, now } = unit;
   const tellAt = auditAt(unit);
@@ -108,14 +118,18 @@ export function scheduleIdleWork(unit: Unit): void {
 }
 
 /**
- * - `expire`: it may; - `wait`: something has to happen first, and is pending; - `cancel`: somebody spoke, and it may not; - `done`: nothing
- * is pending any more
+ * What an expire job does next.
+ * - `expire`: the session may expire now
+ * - `wait`: another job has to complete first
+ * - `cancel`: the session is no longer idle, or its settings no longer let it expire
+ * - `done`: the job is over
  */
 export type ExpiryStep = "expire" | "wait" | "cancel" | "done";
 
 /**
- * Whether the session may expire now: nobody spoke since, what it is to continue from is there, all of it is summarized, soundly, and
- * the archive and the copies confirmed whatever they were owed. Schedules the summary if one is lacking.
+ * Whether the session may expire now. It may if it is still idle, everything is summarized without a fallback, the
+ * archive holds what it has to hold, and no other job is pending or failed. Schedules the summary or the archiving that
+ * is missing.
  */
 export function stepExpiry(unit: Unit, jobId: string): ExpiryStep {
   const { store } = unit;
@@ -133,9 +147,9 @@ export function stepExpiry(unit: Unit, jobId: string): ExpiryStep {
     return "wait";
   }
   callOffEmbedding(unit);
-  // What PostgreSQL refuses is here alone.
+  // PostgreSQL refused some rows, so this object holds their only copy.
   if (unit.session.archiveAside > 0) return "wait";
-  // Whatever else is pending, to the archive, to copies or to itself, could not be done any more.
+  // Any other job could not be done any more once the session has expired.
   const isAllDone = !store.jobs.isAnyBut(jobId);
   return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }

@@ -35,20 +35,27 @@ import { type ExpiryStep, stepExpiry } from "./idle-schedule.ts";
 import { type Failed, type FailureReport, noteFailure, scheduleArchive } from "./jobs.ts";
 import type { Listing } from "./listing.ts";
 
-/** What consumers do for jobs, as the object's transactions have it: a step of the work itself, and what else the step calls for. */
+/**
+ * The calls that consumers make for their jobs. Each runs in one transaction, and combines a step of the work itself
+ * with what that step makes necessary.
+ */
 
 /**
- * Whether a job is done. "known": it is, and operators may have it on their lists, since another delivery may have failed while this one
- * did it.
+ * Whether a job is done. "known": it is done, and operators may have it on their list, because another delivery may
+ * have failed while this one did it.
  */
 export type Ended = boolean | "known";
 
 // Summaries and vectors
 
-/** The first step of a delivery. Past what models may read again for a user, summaries of the user's sessions are extractive. */
+/**
+ * The first call of a consumer of a summarize job. If the user's daily limit for models is used up, the step says so,
+ * and the summary is extractive.
+ */
 export function stepSummary(unit: Unit, jobId: string): SummaryStep {
   const step = beginSummary(unit, jobId);
-  // Nothing was left to cover. What was said meanwhile may be due, and had no job of its own beside this one.
+  // The job ended with nothing left to cover. Newer messages may be due for a summary, which could not be scheduled
+  // while this job existed.
   if (step.next !== "call" && unit.store.jobs.byId(jobId) === null) scheduleSummaryIfDue(unit);
   return withinUsersBudget(unit, step);
 }
@@ -56,12 +63,16 @@ export function stepSummary(unit: Unit, jobId: string): SummaryStep {
 export interface SavedAnswer {
   readonly lease: string;
   readonly answer: SummarizerAnswer;
-  /** Why it is not by the summarizer that was asked for; null if it is. */
+  /** Why the answer is not from the summarizer that the session asked for; null if it is. */
   readonly fallbackCause: Failed | null;
-  /** What it brings is to be found by its meaning, too: with the version that lands vectors become due. */
+  /** Whether embedding is enabled: then a new version schedules a job for its vectors. */
   readonly isEmbedded: boolean;
 }
 
+/**
+ * Saves a summarizer's answer (see `saveAnswer`). If that commits a version, schedules what follows from it: archiving,
+ * the next summary, audit events and vectors.
+ */
 export function landAnswer(
   unit: Unit,
   jobId: string,
@@ -79,24 +90,27 @@ export function landAnswer(
     : saved.step;
 }
 
-/** Vectors as a consumer hands them over. */
+/** Vectors that a consumer saves, and what the call of the model used. */
 export interface SavedVectors {
   readonly model: string;
   readonly vectors: readonly KeyedVector[];
   readonly usage: EmbeddingUsage;
 }
 
-/** @param model that is to make them; null: none does any more, and the job is over */
+/**
+ * The first call of a consumer of an embed job.
+ * @param model the model that makes the vectors; null if embedding is switched off, which ends the job
+ */
 export function stepEmbedding(unit: Unit, jobId: string, model: string | null): EmbeddingStep {
   return withinUsersBudget(unit, beginEmbedding(unit, jobId, model));
 }
 
-/** @param saved vectors of texts that were handed out under the lease; what changed since is left out */
+/** Saves vectors (see `saveVectors`), and returns the next texts. */
 export function landVectors(unit: Unit, jobId: string, lease: string, { model, vectors }: SavedVectors): EmbeddingStep {
   return withinUsersBudget(unit, saveVectors(unit, jobId, lease, model, vectors));
 }
 
-/** Past what models may read again for a user, nothing more is read by them in the user's sessions. */
+/** Marks a step as over budget if the user's daily limit for models is used up. */
 function withinUsersBudget<Step extends SummaryStep | EmbeddingStep>(unit: Unit, step: Step): Step {
   if (step.next !== "call") return step;
   return {
@@ -105,7 +119,7 @@ function withinUsersBudget<Step extends SummaryStep | EmbeddingStep>(unit: Unit,
   };
 }
 
-/** Notes a failed attempt, and what it spent in vain. Null if the job is over. */
+/** Records a failed attempt and the tokens that it used. Null if the job is over. */
 export function failJob(unit: Unit, jobId: string, epoch: string, failure: Failed): FailureReport | null {
   countModelTokens(unit, tokensOf(failure.usage));
   if (unit.findJob(jobId, epoch) === null) return null;
@@ -114,7 +128,10 @@ export function failJob(unit: Unit, jobId: string, epoch: string, failure: Faile
 
 // The archive and the list of sessions
 
-/** @returns whether operators may have the job on their lists: another delivery may have failed since this one began */
+/**
+ * Records what the archive has confirmed.
+ * @returns whether operators may have the job on their list: another delivery may have failed since this one began
+ */
 export function settleArchived(unit: Unit, jobId: string, delta: Confirmed): boolean {
   const isKnown = mayBeKnown(unit, jobId);
   confirmArchived(unit, jobId, delta);
@@ -122,10 +139,10 @@ export function settleArchived(unit: Unit, jobId: string, delta: Confirmed): boo
 }
 
 /**
- * The directory was told of the metadata.
- * @param metadataRev of which change of it
- * @param isConsumer whether it is the job's consumer that told it, who also takes the job off the operators' list. Whoever else did leaves
- *   a job that may be on that list to its consumer.
+ * Records that the directory has received the session's metadata.
+ * @param metadataRev the revision of the metadata that it received
+ * @param isConsumer whether the job's consumer delivered it, and removes the job from the operators' list. Any other
+ *   caller leaves a job that may be on that list to its consumer
  */
 export function settleListed(
   unit: Unit,
@@ -141,16 +158,16 @@ export function settleListed(
 
 // Erasures
 
-/** What the archive has to erase. */
+/** What a consumer needs to erase a session from the archive. */
 export interface ErasureStep {
   readonly createdAt: number;
   readonly hasFailed: boolean;
-  /** Jobs that operators need not know of any more. */
+  /** Ids of jobs that ended with the session: the consumer removes them from the operators' list. */
   readonly settles?: readonly string[];
   readonly grantedAt?: number;
 }
 
-/** Null if the archive has confirmed. */
+/** Reads what the archive has to erase; null if it has confirmed that already. */
 export function readErasure(unit: Unit, jobId: string, epoch: string): ErasureStep | null {
   const job = unit.findJob(jobId, epoch);
   const { row } = unit;
@@ -159,7 +176,7 @@ export function readErasure(unit: Unit, jobId: string, epoch: string): ErasureSt
   return { createdAt: beganOf(job, row), hasFailed: mayBeListed(job), settles, grantedAt };
 }
 
-/** A page of what copies have yet to erase, or to confirm. */
+/** A page of the erasures that copies have not confirmed yet. */
 export interface CopyErasuresStep {
   readonly pending: PendingCopyErasures[];
   readonly lastRow: number;
@@ -167,8 +184,9 @@ export interface CopyErasuresStep {
 }
 
 /**
- * Null if all copies have confirmed.
- * @param afterRow where the round before ended; absent: where the delivery before did
+ * Reads the next page of erasures for copies; null if all copies have confirmed.
+ * @param afterRow where the previous page ended; absent on the first page of a delivery, which continues where the
+ *   previous delivery stopped
  */
 export function readCopyErasures(
   unit: Unit,
@@ -179,7 +197,7 @@ export function readCopyErasures(
   return { ...readPendingErasures(unit, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
 }
 
-/** Erases what this session took from others that was erased there. */
+/** Erases what this session, as a copy, took from other sessions and what was erased there. */
 export function eraseWhatWasCopied(unit: Unit, erased: readonly Erased[]): Pick<CopyAnswer, "isGone" | "grantedAt"> {
   const session = unit.findUnerased();
   if (session === null) return { isGone: false, grantedAt: 0 };
@@ -187,7 +205,7 @@ export function eraseWhatWasCopied(unit: Unit, erased: readonly Erased[]): Pick<
   return { isGone, grantedAt: session.grantedAt };
 }
 
-/** Whether all of that is done, and what copies of this session have to be told. */
+/** Whether all of that is erased here, and which copies of this session have to be told in turn. */
 export function answerForCopied(
   unit: Unit,
   erased: readonly Erased[],
@@ -197,7 +215,10 @@ export function answerForCopied(
   return answerFor(unit, erased, place);
 }
 
-/** What was to be copied is gone, and so is the copy. @returns the newest grant that it knows of */
+/**
+ * The source of an unfinished copy is gone: erases the copy.
+ * @returns the newest creation grant that it recorded
+ */
 export function loseCopy(unit: Unit): number {
   const { grantedAt, copying } = unit.session;
   if (copying !== null) eraseSession(unit);
@@ -206,19 +227,27 @@ export function loseCopy(unit: Unit): number {
 
 // Copies
 
-/** @returns the next step; null if there is none, "known" if operators may have the job on their lists by then */
+/**
+ * Saves a page of a copy that is under way.
+ * @returns the next step; null if there is none, "known" if there is none and operators may have the job on their list
+ */
 export function landCopyPage(unit: Unit, jobId: string, page: CopyPage): CopyStep | "known" | null {
   const isKnown = mayBeKnown(unit, jobId);
   const step = saveCopyPage(unit, jobId, page);
   return step === null && isKnown ? "known" : step;
 }
 
-/** What another session may carry over from this epoch; null if it is gone. An expired one has it in the archive. */
+/**
+ * What a continuation may take from this epoch; null if the epoch is over. If the session expired, the archive has it.
+ */
 export function readCarriedOf(unit: Unit, epoch: string, mayWait: boolean): Carried | null {
   return unit.findUnerased()?.epoch === epoch ? readCarried(unit, mayWait) : null;
 }
 
-/** @returns false if it has to come again */
+/**
+ * Saves the items that a continuation carries over.
+ * @returns false if the consumer has to try again
+ */
 export function landCarried(unit: Unit, jobId: string, lease: string, carriedItems: CarriedItems | null): Ended {
   const isKnown = mayBeKnown(unit, jobId);
   const isDone = carryOver(unit, jobId, lease, carriedItems);
@@ -227,17 +256,21 @@ export function landCarried(unit: Unit, jobId: string, lease: string, carriedIte
 
 // Expiry
 
-/** What has to be done about an expiry. */
+/** What the consumer of an expire job has to do. */
 export interface FoundExpiry {
   readonly step: ExpiryStep;
-  /** When that was found, in ms since 1970: of two who tell others, the later one is right. */
+  /** When this was decided, in ms since 1970. If two deliveries report to the directory, the later one is right. */
   readonly at: number;
   readonly grantedAt: number;
   readonly hasFailed: boolean;
-  /** The revision that the archive confirmed; 0 if none has to be there. */
+  /** The revision that the archive confirmed; 0 if the archive need not hold one. */
   readonly archivedRev?: number;
 }
 
+/**
+ * Decides what to do about an expiry, without doing it: the consumer first tells the directory, then calls
+ * `settleExpiry`.
+ */
 export function findExpiry(unit: Unit, jobId: string): FoundExpiry {
   const job = unit.store.jobs.byId(jobId);
   const { grantedAt, archivedRev } = unit.session;
@@ -246,8 +279,8 @@ export function findExpiry(unit: Unit, jobId: string): FoundExpiry {
 }
 
 /**
- * Expires, or calls it off, if that is still what has to be done.
- * @returns whether it did: else the job is sent again, or was done before
+ * Expires the session, or cancels its expiry, if that is still the right step.
+ * @returns false if the step changed, or the job is over already
  */
 export function settleExpiry(unit: Unit, jobId: string, step: "expire" | "cancel"): Ended {
   const { store, now } = unit;

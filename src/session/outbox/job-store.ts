@@ -3,21 +3,21 @@ import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
 import { overwritten, type JobRow, number, numberOrNull, text, toJobRow } from "../sqlite/index.ts";
 
-/** Every SQL statement about pending work. No decision is taken here. */
+/** All SQL statements for jobs. This file decides nothing. */
 
-/** Jobs that an alarm sends at most: each is a request of its own, and an invocation has a thousand. */
+/** How many jobs one alarm sends. Each send is a subrequest, and an invocation may make a thousand. */
 const MAX_DUE_AT_ONCE = 100;
 
-/** SQL for the kinds that outlive their session. */
+/** SQL list of the kinds of job that remain after their session is erased. */
 const ERASURES = "'erase', 'erase-copies'";
 
 export class JobStore {
   readonly #sql: SqlStorage;
-  /** Up to where jobs of a kind go, as it was read: each context asks. */
+  /** Cache of `pendingThrough`, because each context asks for it. */
   readonly #pendingThrough = new Map<JobKind, Seq | null>();
 
   readonly #changes: Changes;
-  /** Undefined until read: each commit asks. */
+  /** Cache of `nextSendAt`, because each commit asks for it; undefined if it was not read yet. */
   #nextSendAt: number | null | undefined;
 
   constructor(sql: SqlStorage, changes: Changes) {
@@ -25,7 +25,7 @@ export class JobStore {
     this.#changes = changes;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears the caches after a rollback, since they may hold what was never committed. */
   forget(): void {
     this.#pendingThrough.clear();
     this.#nextSendAt = undefined;
@@ -36,13 +36,18 @@ export class JobStore {
     this.#changes.isRescheduled = true;
   }
 
-  /** The oldest of a kind; null if there is none. Of erasures there is one an epoch, of every other kind one. */
+  /**
+   * The oldest job of a kind; null if there is none. Erasures have one job for each epoch, every other kind has at most
+   * one.
+   */
   first(kind: JobKind): JobRow | null {
     const row = this.#sql.exec("SELECT * FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT 1", kind).toArray()[0];
     return row === undefined ? null : toJobRow(row);
   }
 
-  /** What is pending and has to be sent by now, the longest due first: as many as one alarm sends. The next alarm takes the rest. */
+  /**
+   * The pending jobs that are due, the longest overdue first, at most `MAX_DUE_AT_ONCE`. The next alarm sends the rest.
+   */
   due(now: number): JobRow[] {
     return this.#sql
       .exec(
@@ -53,7 +58,10 @@ export class JobStore {
       .map(toJobRow);
   }
 
-  /** The oldest of what was sent at least so often, and failed or has been pending since a moment; null if there is none. */
+  /**
+   * The oldest pending job that was sent at least `sends` times, and that has failed or was created by `createdBy` (ms
+   * since 1970). Null if there is none. Upgrades are left out.
+   */
   oldestSent(sends: number, createdBy: number): Pick<JobRow, "id" | "kind" | "createdAt"> | null {
     const row = this.#sql
       .exec(
@@ -68,7 +76,7 @@ export class JobStore {
     return { id: text(row["id"]), kind: text(row["kind"]) as JobKind, createdAt: number(row["created_at"]) };
   }
 
-  /** The lives that jobs of a kind belong to, the oldest job first. */
+  /** The epochs that jobs of a kind belong to, the oldest job first. */
   epochsOf(kind: JobKind, limit: number): string[] {
     return this.#sql
       .exec("SELECT epoch FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT ?", kind, limit)
@@ -76,12 +84,12 @@ export class JobStore {
       .map((row) => text(row["epoch"]));
   }
 
-  /** Whether there is any besides one. */
+  /** Whether there is any job with another id. */
   isAnyBut(id: string): boolean {
     return this.#sql.exec("SELECT 1 FROM jobs WHERE id <> ? LIMIT 1", id).toArray().length > 0;
   }
 
-  /** All that end with their session: at most one of a kind. Erasures go on. */
+  /** All jobs that end with their session, at most one of a kind. Erasures are not among them. */
   ending(): JobRow[] {
     return this.#sql
       .exec(`SELECT * FROM jobs WHERE kind NOT IN (${ERASURES}) ORDER BY created_at, id`)
@@ -94,7 +102,7 @@ export class JobStore {
     return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'pending' LIMIT 1", kind).toArray().length > 0;
   }
 
-  /** Up to which message the job of a kind goes that is pending; null if none is. */
+  /** The `throughSeq` of the pending job of a kind; null if none is pending. */
   pendingThrough(kind: JobKind): Seq | null {
     const known = this.#pendingThrough.get(kind);
     if (known !== undefined) return known;
@@ -106,7 +114,7 @@ export class JobStore {
     return throughSeq;
   }
 
-  /** When the next pending job has to be sent; null if none is pending. */
+  /** When the next pending job is due, in ms since 1970; null if none is pending. */
   nextSendAt(): number | null {
     if (this.#nextSendAt === undefined) {
       const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'pending'").toArray()[0];
@@ -120,6 +128,7 @@ export class JobStore {
     return row === undefined ? null : toJobRow(row);
   }
 
+  /** Writes a job. The earlier draft is overwritten with zeros first, so that no copy of it stays in the database. */
   put(job: JobRow): void {
     this.#noteWrite();
     if (job.state === "failed") this.#changes.endedJobs.add(job.id);
@@ -169,7 +178,7 @@ export class JobStore {
     this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
   }
 
-  /** Forgets all that was pending but erasures. */
+  /** Deletes all jobs except erasures. */
   deleteAllButErasures(): void {
     this.#noteWrite();
     this.#changes.isWiped = true;

@@ -1,25 +1,25 @@
-/** More jobs than one object owes at a time. */
+/** How many jobs are remembered: more than one object has pending at a time. */
 const MAX_KEPT = 20;
 
 /**
- * Which request called for which job, for whoever reads the logs. In memory alone: a job whose object was evicted meanwhile begins a
- * trace of its own, and no append is billed a row for this.
+ * Remembers which request caused which job, so that logs of the request and of the job share a trace id. In memory
+ * only, which saves a written row for each append: if the object is evicted meanwhile, the job gets a new trace.
  */
 export class JobTraces {
   #latest: string | undefined;
   readonly #sent = new Map<string, string>();
 
-  /** A call that may owe work. */
+  /** Records the trace of a call that may schedule jobs. */
   noteCaller(trace: string | undefined): void {
     if (trace !== undefined) this.#latest = trace;
   }
 
-  /** What is pending because of a job goes on with its trace. */
+  /** Jobs that are scheduled because of this job continue its trace. */
   follow(jobId: string): void {
     this.noteCaller(this.#sent.get(jobId));
   }
 
-  /** Of a job that is sent. The same each time that it is sent again. */
+  /** The trace for a job that is being sent; the same each time. Undefined if no call brought one. */
   of(jobId: string): string | undefined {
     const trace = this.#sent.get(jobId) ?? this.#latest;
     if (trace === undefined) return undefined;

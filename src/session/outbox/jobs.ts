@@ -16,8 +16,12 @@ import { noteChange } from "../log/index.ts";
 import type { JobRow, SeqSet } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
+/**
+ * The jobs of the outbox. A job stays here until its consumer confirms that it is done, whatever happens to the queue's
+ * message.
+ */
 
+/** A pending job, first due at `nextSendAt` (ms since 1970). */
 export function newJob(
   kind: JobRow["kind"],
   epoch: string,
@@ -56,6 +60,7 @@ export function newJob(
   };
 }
 
+/** The job as clients see it. */
 export function toJob(row: JobRow): Job {
   return {
     id: row.id,
@@ -68,12 +73,18 @@ export function toJob(row: JobRow): Job {
   };
 }
 
-/** Whether a consumer is at it. What meets its lease does nothing: the object sends the job again when the lease ends, if it is pending still. */
+/**
+ * Whether a consumer holds the job's lease. Another consumer that finds it held does nothing: if the job is still
+ * pending when the lease ends, the object sends it again.
+ */
 export function isHeld(job: JobRow, now: number): boolean {
   return job.leaseUntil !== null && job.leaseUntil > now;
 }
 
-/** Marks what is due as sent, as much as an alarm sends, and says when to look again if nobody confirms. */
+/**
+ * Returns the due jobs, as many as one alarm sends, and marks them as sent. If nobody confirms one, it is due again
+ * after a pause.
+ */
 export function takeDueJobs(unit: Unit, random: () => number): JobMessage[] {
   const { store, now } = unit;
   const due: JobMessage[] = [];
@@ -97,7 +108,7 @@ export function takeDueJobs(unit: Unit, random: () => number): JobMessage[] {
   return due;
 }
 
-/** The queue did not take it: try again soon. */
+/** The queue did not accept the job: it is sent again soon. */
 export function noteNotSent(unit: Unit, jobId: string, random: number): void {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -105,9 +116,10 @@ export function noteNotSent(unit: Unit, jobId: string, random: number): void {
 }
 
 /**
- * The queue took it, and is behind: it is sent again once it may have had its turn. Nothing changes where that is soon, or the job went on
- * meanwhile.
- * @param waitedMs for how long the oldest message of the queue has waited
+ * The queue accepted the job but has a backlog: the job is sent again only once the queue has had time to deliver it.
+ * Changes nothing if that is sooner than planned, or if the job was changed meanwhile.
+ * @param waitedMs how long the oldest message of the queue has been waiting
+ * @returns whether the job was changed
  */
 export function noteBacklog(
   unit: Pick<Unit, "store" | "now">,
@@ -118,24 +130,27 @@ export function noteBacklog(
   const { store, now } = unit;
   const job = store.jobs.byId(jobId);
   const nextSendAt = now + backlogDelayMs(waitedMs, random);
-  // One that somebody wants at once, or that failed, or that a consumer has already, is not in that queue's hands any more.
+  // A job that is due at once, that failed, or that a consumer holds is no longer waiting in the queue.
   const isWaiting = job?.state === "pending" && job.sends === sends && job.nextSendAt > now && !isHeld(job, now);
   if (job === null || !isWaiting || job.nextSendAt >= nextSendAt) return false;
   store.jobs.put({ ...job, nextSendAt });
   return true;
 }
 
-/** Why a consumer gives a job back that is not done. */
+/** How a consumer returns a job that is not done. */
 export interface PutOff {
-  /** It is sent again after this; 0 where it only makes room for others. */
+  /** The job is sent again after this many ms; 0 if the consumer only lets other jobs go first. */
   readonly afterMs: number;
-  /** What it holds; a job that has none of it any more is another's. */
+  /** The lease that the consumer holds. If the job has another one by now, nothing changes. */
   readonly lease?: string;
-  /** It did a part of it: the job is no later than one that is sent for the first time. */
+  /** The consumer did a part of the work, so the count of deliveries without result starts again. */
   readonly hasProgressed: boolean;
 }
 
-/** Gives a job back. The object sends it again: the queue's own retries are for deliveries that do not reach their object. */
+/**
+ * Returns a job that is not done, so that the object sends it again. (The queue's own retries are for deliveries that
+ * do not reach their object.)
+ */
 export function putOff(unit: Unit, jobId: string, { afterMs, lease, hasProgressed }: PutOff) {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -145,15 +160,16 @@ export function putOff(unit: Unit, jobId: string, { afterMs, lease, hasProgresse
   store.jobs.put({ ...job, ...released, sends: hasProgressed ? 0 : job.sends, nextSendAt: unit.now + afterMs });
 }
 
-/** Sends a job again at a moment, and not before. */
+/** Sends a job again at a time (ms since 1970), and not before. */
 export function postponeJob({ store }: Unit, jobId: string, at: number): void {
   const job = store.jobs.byId(jobId);
   if (job !== null) store.jobs.put({ ...job, nextSendAt: at });
 }
 
 /**
- * Schedules for the archive what it lacks.
- * @param isReplaced what it holds of the summary has to go first: something in it was changed or erased
+ * Schedules the archive job, and plans which versions and messages it sends.
+ * @param isReplaced whether the archive first has to delete the session's summary, because something in it was changed
+ *   or erased
  * @param changed messages that were edited or erased
  */
 export function scheduleArchive(unit: Unit, isReplaced = false, changed: SeqSet = []): void {
@@ -171,46 +187,51 @@ export function scheduleArchive(unit: Unit, isReplaced = false, changed: SeqSet 
     store.jobs.put(newJob("archive", unit.session.epoch, unit.newId(), throughSeq, now, now));
     return;
   }
-  // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
+  // While the archive fails, the backoff stays in effect: a new summary does not mean that the archive is back.
   store.jobs.put({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
+/** What the job knows of its failures after the last one. Times are in ms since 1970. */
 export interface FailureReport {
   readonly failures: number;
   readonly gaveUp: boolean;
-  /** What went wrong first. */
+  /** The reason of the first failure. */
   readonly firstError: string;
   readonly firstFailedAt: number;
   readonly lastFailedAt: number;
 }
 
-/** What a consumer tells of a failed attempt. */
+/** A failed attempt, as its consumer reports it. */
 export interface Failed {
   readonly reason: string;
   readonly lease?: string;
   readonly retryAfterSeconds?: number;
-  /** What was spent in vain. */
+  /** What the failed attempt used. */
   readonly usage?: SummarizerUsage;
 }
 
-/** Failures after which a job is given up. */
-function mostFailures({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): number {
+/** The number of failures after which a job is set to failed. */
+function maxFailures({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): number {
   if (kind === "embed") return MAX_EMBEDDING_FAILURES;
-  // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
+  // A job that replaces a degraded summary is retried without limit: an attempt costs little while the summarizer is
+  // known to be unavailable.
   if (kind !== "summarize" || isUpgrade) return Number.POSITIVE_INFINITY;
-  // What was erased may live on in the versions that this one is to take the place of: it is never given up.
+  // A rebuild is retried without limit: the versions that it replaces may still contain what was erased.
   const isRebuild = rebuildBase !== null || invalidatedFromSeq !== null;
   return isRebuild ? Number.POSITIVE_INFINITY : MAX_SUMMARIZE_FAILURES;
 }
 
-/** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
+/**
+ * Records a failed attempt, releases the lease and schedules the next attempt. Null if the job is over, or if the lease
+ * is no longer this consumer's.
+ */
 export function noteFailure(unit: Unit, jobId: string, failure: Failed, random: number): FailureReport | null {
   const { store, now } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
-  const gaveUp = failures >= mostFailures(job);
+  const gaveUp = failures >= maxFailures(job);
   const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
@@ -234,12 +255,15 @@ export function noteFailure(unit: Unit, jobId: string, failure: Failed, random: 
   return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
 }
 
-/** How long the lease of a job has been held. */
+/** How long the job's lease has been held, in ms; 0 if it is not. */
 export function heldMs({ leaseUntil }: Pick<JobRow, "leaseUntil">, now: number): number {
   return leaseUntil === null ? 0 : Math.max(0, now - (leaseUntil - LEASE_MS));
 }
 
-/** @param durationMs of the attempt that took it; undefined where nobody was asked */
+/**
+ * Adds the usage of an attempt.
+ * @param durationMs how long the attempt took; undefined if no summarizer was called
+ */
 export function addUsage(
   before: SummaryUsage | null,
   usage: SummarizerUsage | undefined,

@@ -3,8 +3,9 @@ import { LATE_AFTER_MS, LATE_AFTER_SENDS } from "../../lib/retry-policy.ts";
 import type { Unit } from "../unit.ts";
 
 /**
- * The oldest of what a session has sent again and again; null if nothing is late. A better summary in the place of a fallback summary is
- * never late: it waits for a summarizer that may be away for days, and the list of failures has it.
+ * The oldest job that was sent several times without being confirmed; null if there is none. Upgrades of fallback
+ * summaries are never late: the summarizer that they wait for may be away for days, and they are on the list of failed
+ * jobs.
  */
 export function oldestLate(unit: Unit): LateWork | null {
   const oldest = unit.store.jobs.oldestSent(LATE_AFTER_SENDS, unit.now - LATE_AFTER_MS);

@@ -3,26 +3,32 @@ import type { SessionRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { newJob } from "./jobs.ts";
 
-/** What the list of sessions says of one. Whoever changes it tells the directory; the object keeps it, should the caller not get that far. */
+/**
+ * What the directory's list of sessions holds of one session. Whoever changes the metadata also tells the directory. In
+ * case that call is lost, the object also keeps a job of kind `list`.
+ */
 export interface Listing {
   readonly metadata: Metadata;
-  /** Which change of the metadata it is: the directory keeps the latest. */
+  /** Counts the changes of the metadata; the directory keeps the highest. */
   readonly metadataRev: number;
-  /** The newest grant of the directory that the session knows of. */
+  /** The newest creation grant that the session has recorded, in ms since 1970. */
   readonly grantedAt: number;
-  /** The grant by which the session began; 0 if there was none. */
+  /** The creation grant with which this epoch began; 0 if there was none. */
   readonly begunBy: number;
 }
 
-/** Long enough for the caller to tell the directory and to confirm it, which spares the queue a message. */
+/**
+ * How long the caller has to tell the directory and confirm it before the job is sent. Usually it does, which saves a
+ * queue message.
+ */
 const CALLER_MS = 5_000;
 
-/** Owes the directory the session's metadata as it is now. */
+/** Schedules the job that tells the directory the session's current metadata. */
 export function scheduleListing(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("list");
   if (open === null) store.jobs.put(newJob("list", unit.session.epoch, unit.newId(), 0, now + CALLER_MS, now));
-  // While the directory is away the backoff stands.
+  // While the directory fails, the backoff stays in effect.
   else if (open.failures === 0) store.jobs.put({ ...open, nextSendAt: now + CALLER_MS });
 }
 

@@ -1,6 +1,6 @@
 import type { Changes } from "../changes.ts";
 
-/** Who waits for a job to end. In memory alone: whoever waits keeps the object awake. */
+/** The calls that wait for a job to end. In memory only: a waiting call keeps the object awake. */
 export class JobWaiters {
   readonly #waiting = new Map<string, Set<() => void>>();
 
@@ -20,7 +20,7 @@ export class JobWaiters {
     });
   }
 
-  /** Answers whoever waited for what a transaction ended. Called once it has committed. */
+  /** Answers the calls that wait for a job that a transaction ended. Called after its commit. */
   wake({ endedJobs, isWiped }: Pick<Changes, "endedJobs" | "isWiped">): void {
     for (const jobId of isWiped ? [...this.#waiting.keys()] : endedJobs) {
       for (const finish of this.#waiting.get(jobId) ?? []) finish();

@@ -1,4 +1,7 @@
-/** What a session took today, told from the running totals that stand on its messages: no counter, and no row more an append. */
+/**
+ * A session's daily limits. What it used today is computed from the running totals that each message carries, so no
+ * counter and no extra row is written on an append.
+ */
 
 import type { Fault } from "../../api/errors.ts";
 import type { Seq, TokenCount } from "../../api/message.ts";
@@ -6,12 +9,15 @@ import { DAY_SECONDS, NOTHING_TAKEN, type Quota, type SessionLimits, type Taken 
 
 const DAY_MS = DAY_SECONDS * 1_000;
 
-/** Its first millisecond that is past it. */
+/** The first millisecond after a day. @param day its first millisecond, in ms since 1970 */
 export function endOfDay(day: number): number {
   return day + DAY_MS;
 }
 
-/** A place in the log, and the tokens of all messages through it, each as it was appended; with what edits brought since, where it is now. */
+/**
+ * A point in the log: a seq, and the tokens of all messages through it as they were appended, plus those that edits
+ * added today.
+ */
 interface Place {
   readonly seq: Seq;
   readonly totalCost: TokenCount;
@@ -19,29 +25,29 @@ interface Place {
 
 const NOTHING_SAID: Place = { seq: 0, totalCost: 0 };
 
-/** What is read of the log; the session's store has it. */
+/** What this file reads of the log. The session's message store implements it. */
 export interface DatedLog {
   createdAt(seq: Seq): number | null;
-  /** Null if nothing was said yet. */
+  /** Null if the log is empty. */
   head(): { readonly seq: Seq; readonly appendedCost: TokenCount } | null;
   appendedCostAt(seq: Seq): TokenCount;
 }
 
-/** What stands beside the log. */
+/** What this file reads besides the log. */
 export interface DayBook {
-  /** What earlier epochs of the session took of a day. */
+  /** What earlier epochs of the session used on a day. */
   earlierOn(day: number): Taken;
-  /** The tokens that edits brought on a day: an edit or an erasure that takes away gives none back. */
+  /** The tokens that edits added on a day. An edit or an erasure that removes tokens gives none back. */
   editedTokensOn(day: number): TokenCount;
 }
 
-/** Where a session stood when the day began. */
+/** Where the log ended when the day began. */
 export interface DayStart extends Place {
-  /** Of the epoch of the session that it was counted for. */
+  /** The epoch that it was computed for. */
   readonly epoch: string;
-  /** The day's first millisecond since 1970. */
+  /** The first millisecond of the day (UTC), in ms since 1970. */
   readonly day: number;
-  /** What lives of the session took that were erased or expired on that day. */
+  /** What epochs of the session used that were erased or expired on that day. */
   readonly earlier: Taken;
 }
 
@@ -49,14 +55,15 @@ function usedAt({ seq, totalCost }: Place, { earlier, ...start }: DayStart): Tak
   return { messages: seq - start.seq + earlier.messages, tokens: totalCost - start.totalCost + earlier.tokens };
 }
 
-/** Its first millisecond since 1970, in UTC. */
+/** The first millisecond of the day (UTC) of a time, both in ms since 1970. */
 export function startOfDay(now: number): number {
   return now - (now % DAY_MS);
 }
 
 /**
- * The last message before the day, by halving: 17 rows read of 100,000 messages, once a day and epoch of the object. Messages of an
- * import may bear any moment; wherever halving ends among them, nothing that was appended today is left out.
+ * The last message before today, by binary search: it reads 17 rows of 100,000 messages, once a day for an epoch in
+ * memory. Imported messages may have any time, so the search may end among them at either side; messages that were
+ * appended today always come after the result.
  */
 export function findDayStart(log: DatedLog, now: number): Place {
   const day = startOfDay(now);
@@ -71,7 +78,7 @@ export function findDayStart(log: DatedLog, now: number): Place {
   return { seq: before, totalCost: log.appendedCostAt(before) };
 }
 
-/** What an epoch of the session took of a day so far. */
+/** What the current epoch of the session used today. */
 export function usedToday(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, now: number): Taken {
   const start = findDayStart(log, now);
   const head = placeNow(log, book, startOfDay(now));
@@ -83,17 +90,21 @@ function placeNow(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, day: num
   return head === null ? NOTHING_SAID : { seq: head.seq, totalCost: head.appendedCost + book.editedTokensOn(day) };
 }
 
-/** What an append or an edit took, told before it commits. */
+/** What an append or an edit used, computed before it commits. */
 export interface Measured extends Taken {
-  /** Why it has to be rolled back; null if it has not. */
+  /** Why it must be rolled back; null if it is within the limits. */
   readonly fault: Fault | null;
-  /** What is left of the session's day, where it is bounded. */
+  /** What is left of the session's daily limits; empty if it has none. */
   readonly quotas: readonly Quota[];
 }
 
-/** Notes where the day stands before an append or an edit. What comes back is called after it. */
+/**
+ * Reads what the session used before an append or an edit; the returned function is called after it, and returns what
+ * it used.
+ */
 export type DayMeasure = (limits: SessionLimits, epoch: string, now: number) => () => Measured;
 
+/** Creates the measure of one session object. It remembers where the log ended when the day began. */
 export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
   let start: DayStart | undefined;
   return (limits, epoch, now) => {
@@ -116,7 +127,10 @@ export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
   };
 }
 
-/** Why an append is refused that took the session past its limits; null if it did not. The log holds the append already. */
+/**
+ * Why an append that exceeds the session's limits is refused; null if it does not exceed them. The append is in the log
+ * already, and is rolled back.
+ */
 export function appendQuotaFault(
   limits: SessionLimits,
   start: DayStart,
@@ -129,18 +143,19 @@ export function appendQuotaFault(
   const limit = { messages: limits.sessionMessagesPerDay, tokens: limits.sessionTokensPerDay };
   const tenantLimit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
   for (const name of ["messages", "tokens"] as const) {
-    // What takes nothing is refused by nothing, though a limit was lowered below what was taken before.
+    // A change that uses nothing is never refused, even if the limit was lowered below what was used before.
     if (used[name] <= usedBefore[name]) continue;
     const most = limit[name] ?? Number.POSITIVE_INFINITY;
     if (used[name] > most) return quotaFault(name, most, most - usedBefore[name], now);
     const tenantMost = tenantLimit[name] ?? Number.POSITIVE_INFINITY;
-    // One session alone took what all may: that is sure, also while the tenant's object is out of reach.
+    // This session alone has used all that the tenant's sessions may use together. That is certain without asking the
+    // tenant's object.
     if (usedBefore[name] >= tenantMost) return tenantQuotaFault(name, tenantMost, now);
   }
   return null;
 }
 
-/** The same of an append that a session would begin with. */
+/** The same for the append that creates a session. */
 export function firstQuotaFault(
   limits: SessionLimits,
   used: { readonly messages: number; readonly tokens: TokenCount },
@@ -151,8 +166,9 @@ export function firstQuotaFault(
 }
 
 /**
- * Why messages that an import or a fork brings at once are refused: no day of all sessions together has room for them. They do not count
- * for the day of the session that they come to, where nobody said them.
+ * Why messages that an import or a fork adds at once are refused: they alone exceed the tenant's daily limit, so they
+ * would not fit on any day. They do not count against the limits of the session that they are added to, since nobody
+ * said them there.
  */
 export function copiedQuotaFault(limits: SessionLimits, copied: Taken, now: number): Fault | null {
   const limit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
@@ -180,7 +196,7 @@ function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: nu
   });
 }
 
-/** Why a summary by hand is refused; null if it is not. */
+/** Why a summary that a client asks for is refused; null if it is not. */
 export function summaryQuotaFault(limits: SessionLimits, madeToday: number, now: number): Fault | null {
   const most = limits.sessionSummariesPerDay ?? Number.POSITIVE_INFINITY;
   return madeToday < most ? null : quotaFault("summaries", most, 0, now);
@@ -198,7 +214,7 @@ function quotaFault(name: "messages" | "tokens" | "summaries", limit: number, re
   };
 }
 
-/** Why nothing more is taken by any session of a tenant: together they took what they may. */
+/** Why all sessions of a tenant are refused: together they used the tenant's daily limit. */
 export function tenantQuotaFault(name: "messages" | "tokens", limit: number, now: number): Fault {
   const resetSeconds = restOfDay(now);
   const quota = `tenant-${name}` as const;
@@ -211,7 +227,7 @@ export function tenantQuotaFault(name: "messages" | "tokens", limit: number, now
   };
 }
 
-/** Seconds until the day is over. */
+/** Seconds until the end of the day (UTC). */
 function restOfDay(now: number): number {
   return Math.ceil((startOfDay(now) + DAY_MS - now) / 1_000);
 }

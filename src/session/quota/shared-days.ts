@@ -1,7 +1,8 @@
 /**
- * What an isolate knows of days that many objects share, such as those of its sessions' tenants: how much the sessions of all isolates
- * took, as last told, and what its own took since. An append is checked from that and waits for nothing; the object that adds it all up is
- * told afterwards, in batches.
+ * Daily counts that many objects share, such as those of all sessions of a tenant. An isolate keeps the last known
+ * total of all other isolates, and counts what its own sessions used. A request is checked against these without
+ * waiting. Afterwards the isolate reports its counts in batches to the object that adds up all of them (the tenant's or
+ * the directory).
  */
 
 import { setNewest } from "../../lib/lru.ts";
@@ -9,56 +10,64 @@ import type { Log } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
 import { startOfDay } from "./day.ts";
 
+/** How much of each limit was used. */
 export type Counts<N extends string> = Readonly<Record<N, number>>;
+/** The daily limits; null: unlimited. */
 export type Bounds<N extends string> = Readonly<Record<N, number | null>>;
 
-/** What the sessions of one isolate took of a day, all in all so far: told again, it counts once. */
+/**
+ * What the sessions of one isolate (`teller`) used on a day, in total so far. A total, so that a repeated report is not
+ * counted twice.
+ */
 export type DayReport<N extends string> = Counts<N> & { readonly teller: string; readonly day: number };
 
-/** What is told of a day: by all, and of that by whoever asks. */
+/** The answer to a report: what all isolates reported for the day, and how much of that this isolate did. */
 export interface DayAnswer<N extends string> {
   readonly total: Counts<N>;
   readonly told: Counts<N>;
 }
 
-/** Idempotent. */
+/** Sends a report to the object of a holder (a tenant or a user). Idempotent. */
 export type TellDay<N extends string> = (holder: string, report: DayReport<N>) => Promise<DayAnswer<N>>;
 
 export interface SharedDaysOptions<N extends string> {
   readonly names: readonly N[];
   readonly log: Log;
-  /** Whose days they are, for the log. */
+  /** What the holders are ("tenant", "user"): the field's name in log lines. */
   readonly holder: string;
-  /** An object is told so often by an isolate. */
+  /** How often an isolate reports to the object of one holder, in ms. */
   readonly tellEveryMs: number;
-  /** Holders remembered. Those heard of longest ago go first. */
+  /** How many holders are remembered. The least recently used are dropped first. */
   readonly maxHolders: number;
 }
 
-/** And at once when so much of a bound is untold: 100 such calls a day, however fast it goes. */
+/** Reported at once when this share of a limit is unreported. At most 100 such calls a day for each isolate. */
 const TELL_SHARE = 0.01;
-/** So long after a failure nothing is told. */
+/** How long nothing is reported after a failure, in ms. */
 const REST_MS = 5_000;
-/** Whoever was to tell may have been evicted meanwhile: so long after that others do. */
+/**
+ * How long after its time a report counts as missed, in ms: the object that was to send it may have been evicted, and
+ * another one does.
+ */
 const MISSED_MS = 1_000;
 
-/** What is known of one day of a holder. Each count only rises. */
+/** What is known of one day of a holder. Each count only increases. */
 interface Day<N extends string> {
   readonly day: number;
-  /** By sessions of this isolate. */
+  /** Used by sessions of this isolate. */
   taken: Counts<N>;
-  /** Of that, what is on its way to the object, and what has arrived there. */
+  /** How much of that was sent to the object, and how much the object has confirmed. */
   sent: Counts<N>;
   told: Counts<N>;
-  /** By sessions of other isolates, as last told. */
+  /** Used by sessions of other isolates, according to the last answer. */
   others: Counts<N>;
 }
 
 interface Holder<N extends string> {
-  /** The last one is the newest. Those before have something that is untold. */
+  /** Oldest first. Those before the last one have unconfirmed counts. */
   days: Day<N>[];
   calledAt: number;
-  /** When somebody will tell. */
+  /** When the next report is planned, in ms since 1970; null if none is. */
   nextAt: number | null;
   failedAt: number | null;
 }
@@ -72,19 +81,19 @@ export class SharedDays<N extends string> {
     this.#options = options;
   }
 
-  /** What was taken of today at least: never more than was. */
+  /** What is known to be used today. The true value may be higher, never lower. */
   knownToday(holder: string, now: number): Counts<N> {
     const day = this.#holders.get(holder)?.days.at(-1);
     return day === undefined || day.day !== startOfDay(now) ? this.#nothing() : this.#plus(day.others, day.taken);
   }
 
-  /** Counts what a session of this isolate took. */
+  /** Counts what a session of this isolate used. */
   count(holder: string, taken: Counts<N>, now: number): void {
     const day = this.#dayOf(holder, now);
     day.taken = this.#plus(day.taken, taken);
   }
 
-  /** In how many milliseconds the caller is to tell; null if there is nothing to tell, or another caller will. */
+  /** In how many ms the caller has to report; null if there is nothing to report, or if another caller will. */
   tellIn(holder: string, bounds: Bounds<N>, now: number): number | null {
     const known = this.#holders.get(holder);
     if (known === undefined || !known.days.some(({ taken, sent }) => this.#isLess(sent, taken))) return null;
@@ -97,13 +106,16 @@ export class SharedDays<N extends string> {
     return at - now;
   }
 
-  /** Tells the holder's object what it has not been told. Never rejects. */
+  /**
+   * Reports to the holder's object what it does not know yet. Never rejects: failures are logged, and reported again
+   * later.
+   */
   async tell(holder: string, tell: TellDay<N>, now: number): Promise<void> {
     const known = this.#holders.get(holder);
     if (known === undefined) return;
     known.nextAt = null;
     known.calledAt = now;
-    // Not when the module is loaded: nothing is random then.
+    // Not in module scope: Workers cannot generate random values there.
     const teller = (this.#teller ??= crypto.randomUUID());
     const untold = known.days.filter(({ taken, sent }) => this.#isLess(sent, taken));
     for (const day of untold) day.sent = day.taken;
@@ -122,7 +134,7 @@ export class SharedDays<N extends string> {
     );
   }
 
-  /** Of each name the larger one. */
+  /** The larger count for each name. */
   most(one: Counts<N>, other: Counts<N>): Counts<N> {
     return this.#each((name) => Math.max(one[name], other[name]));
   }
@@ -132,7 +144,7 @@ export class SharedDays<N extends string> {
     setNewest(this.#holders, holder, known, this.#options.maxHolders);
     const start = startOfDay(now);
     const last = known.days.at(-1);
-    // A clock that is set back goes on with the newest day.
+    // If the clock is set back, the newest day continues.
     if (last !== undefined && last.day >= start) return last;
     const nothing = this.#nothing();
     const day = { day: start, taken: nothing, sent: nothing, told: nothing, others: nothing };
@@ -140,7 +152,7 @@ export class SharedDays<N extends string> {
     return day;
   }
 
-  /** Answers may overtake each other. */
+  /** Keeps the highest values, because answers may arrive out of order. */
   #noteAnswer(day: Day<N>, { total, told }: DayAnswer<N>): void {
     day.told = this.most(day.told, told);
     const others = this.#each((name) => total[name] - told[name]);

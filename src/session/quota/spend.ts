@@ -5,14 +5,17 @@ import type { Unit } from "../unit.ts";
 import { startOfDay, usedToday } from "./day.ts";
 import { NOTHING_SPENT } from "./spent-store.ts";
 
-/** What was spent stays spent, whatever becomes of what it was spent on. */
+/**
+ * Counts what a session spends on models. It stays counted even if the job, the version or the epoch that it was spent
+ * on is gone.
+ */
 
-/** Tokens in and out. */
+/** Input and output tokens together; 0 without usage. */
 export function tokensOf(usage: SummarizerUsage | undefined): TokenCount {
   return usage === undefined ? 0 : usage.inputTokens + usage.outputTokens;
 }
 
-/** Whether anything of the session's day is bounded. */
+/** Whether the session has any daily limit. */
 function isBounded(session: SessionRow): boolean {
   const { sessionMessagesPerDay, sessionTokensPerDay, sessionSummariesPerDay } = session.tenantSettings.limits ?? {};
   const bounds = [sessionMessagesPerDay, sessionTokensPerDay, sessionSummariesPerDay];
@@ -20,26 +23,26 @@ function isBounded(session: SessionRow): boolean {
 }
 
 /**
- * Called before an epoch of the session ends: a new one under the same id would else begin with the whole day before it. What was taken of
- * the day is kept where it is bounded; elsewhere nothing of the session is left.
+ * Keeps what the session used today. Called before an epoch ends, since a new session under the same id would otherwise
+ * start with a full daily limit. If the session has no daily limit, nothing is kept.
  */
 export function keepDay(unit: Unit): void {
   const { store, now } = unit;
-  // One that expired was seen to then, and forgot its settings.
+  // Done already when the session expired, which also deleted its settings.
   if (unit.session.expiredAt !== null) return;
   if (!isBounded(unit.session)) {
     store.spent.clear();
     return;
   }
-  // Nobody said anything in a copy that is not whole.
+  // Messages of an unfinished copy were not said in this session, and do not count.
   if (unit.session.copying !== null) return;
   const { messages, tokens } = usedToday(store.messages, store, now);
   store.spent.add(startOfDay(now), { messages, messageTokens: tokens });
 }
 
 /**
- * Counts what models took of the day for this session, whatever became of the job: it is paid. An epoch that is over counts as long as its
- * day is kept.
+ * Counts tokens that models used today for this session, whatever happened to the job: they are paid for. For an epoch
+ * that is over they are counted only if its day was kept.
  */
 export function countModelTokens(unit: Unit, summarizerTokens: TokenCount): void {
   const { store, row } = unit;

@@ -1,22 +1,23 @@
 import type { TokenCount } from "../../api/message.ts";
 import { number, numberOrNull } from "../sqlite/index.ts";
 
-/** What a session spent on one day. */
+/** What a session used on one day. */
 export interface Spent {
-  /** Tokens, in and out, that models took for its summaries. */
+  /** Input and output tokens that models used for its summaries and vectors. */
   readonly summarizerTokens: TokenCount;
-  /** Summaries that were made. */
+  /** How many summaries were made. */
   readonly summaries: number;
-  /** Messages of earlier epochs of the session: those of this epoch are told from its log. */
+  /** Messages of earlier epochs. Those of the current epoch are counted from its log. */
   readonly messages: number;
+  /** The tokens of these messages. */
   readonly messageTokens: TokenCount;
 }
 
 export const NOTHING_SPENT: Spent = { summarizerTokens: 0, summaries: 0, messages: 0, messageTokens: 0 };
 
 /**
- * Every SQL statement about what was spent: a row a day, which outlives the versions, the jobs and the epoch that it was spent on. Nothing
- * else may be summed for a budget, since versions and jobs are deleted. It holds numbers alone.
+ * All SQL statements for daily usage. One row a day, which remains when the versions, the jobs and the epoch that it
+ * was spent on are deleted; so budgets must be computed from these rows alone. They hold numbers only.
  */
 export class SpentStore {
   readonly #sql: SqlStorage;
@@ -25,7 +26,10 @@ export class SpentStore {
     this.#sql = sql;
   }
 
-  /** @param day its first millisecond since 1970, in UTC */
+  /**
+   * What was used on a day.
+   * @param day its first millisecond (UTC), in ms since 1970
+   */
   on(day: number): Spent {
     const row = this.#sql.exec("SELECT * FROM spent WHERE day = ?", day).toArray()[0];
     if (row === undefined) return NOTHING_SPENT;
@@ -37,7 +41,7 @@ export class SpentStore {
     };
   }
 
-  /** Counts what was spent, and forgets the days before. */
+  /** Adds to a day, and deletes earlier days. */
   add(day: number, { summarizerTokens = 0, summaries = 0, messages = 0, messageTokens = 0 }: Partial<Spent>): void {
     if (summarizerTokens + summaries + messages + messageTokens === 0) return;
     this.#sql.exec(
@@ -56,7 +60,7 @@ export class SpentStore {
     this.#sql.exec("DELETE FROM spent WHERE day < ?", day);
   }
 
-  /** The last day that anything is known of; null if none. */
+  /** The newest day that has a row, as its first millisecond since 1970; null if there is none. */
   lastDay(): number | null {
     return numberOrNull(this.#sql.exec("SELECT max(day) AS day FROM spent").one()["day"]);
   }

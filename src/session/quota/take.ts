@@ -5,11 +5,14 @@ import { limitsByUser, type UserTaken } from "../../api/user-quota.ts";
 import type { Unit } from "../unit.ts";
 import { copiedQuotaFault } from "./day.ts";
 
-/** The quotas that a call of a client passes: refused before it commits, counted once it has. */
+/**
+ * Checks and counts daily limits for a client's call: it is refused before its transaction commits, and counted after.
+ */
 
 /**
- * Notes where the day of the session and of its tenant stand before an append or an edit.
- * @returns called after it: throws if it took more than is left, and tells what is left of the session's day, where that is bounded
+ * Reads what the session and its tenant used before an append or an edit.
+ * @returns a function to call after the change. It returns what is left of the session's daily limits, and throws
+ *   ThreadkeepError `quota_exceeded` if the change exceeds a limit
  */
 export function beginDay(unit: Unit, isByUser = false): () => readonly Quota[] {
   const { quotas, now, session } = unit;
@@ -25,23 +28,27 @@ export function beginDay(unit: Unit, isByUser = false): () => readonly Quota[] {
   };
 }
 
-/** Takes something from the day of the session's user. Throws if there is not so much left. */
+/**
+ * Counts against the daily limits of the session's user.
+ * @throws ThreadkeepError `quota_exceeded` if that exceeds one of them
+ */
 export function takeForUser(unit: Unit, taken: Partial<UserTaken>): void {
   refuse(unit.quotas.user.faultOf(unit.session, taken, unit.now));
   countForUser(unit, taken);
 }
 
-/** The same of what is never refused. */
+/** The same without a check, for what is never refused. */
 export function countForUser(unit: Unit, taken: Partial<UserTaken>): void {
   const { quotas, now, session } = unit;
   unit.whenCommitted(() => quotas.user.count(session, taken, now));
 }
 
 /**
- * Throws if messages that come all at once are more than the tenant's sessions may take together. They do not count for the day of the
- * session that they come to.
- * @param limits of who copies; undefined where nothing is bounded
- * @param told the tenant as the caller brings it
+ * Checks messages that an import or a fork adds at once against the tenant's daily limits. They do not count against
+ * those of the session.
+ * @param limits the limits of whoever copies; undefined if there are none
+ * @param told the tenant's settings as the caller brought them, with what is known to be used today
+ * @throws ThreadkeepError `quota_exceeded`
  */
 export function refuseCopied(
   unit: Unit,
@@ -54,14 +61,14 @@ export function refuseCopied(
   refuse(copiedQuotaFault(limits, copied, now) ?? quotas.tenant.faultOf(row.tenant, limits, copied, told, now));
 }
 
-/** Counts messages that came all at once. */
+/** Counts messages that an import or a fork added. */
 export function countCopied(unit: Unit, limits: SessionLimits | undefined, copied: Taken): void {
   const { quotas, now, session } = unit;
   if (limits === undefined) return;
   unit.whenCommitted(() => quotas.tenant.count(session.tenant, limits, copied, now));
 }
 
-/** The messages that are in the log, for what copies and imports brought so far. */
+/** How many messages and tokens are in the log: what an import or a fork has added so far. */
 export function takenSoFar({ store }: Unit): Taken {
   const head = store.messages.head();
   return head === null ? NOTHING_TAKEN : { messages: head.seq, tokens: head.totalCost };

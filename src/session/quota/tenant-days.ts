@@ -1,4 +1,4 @@
-/** What an isolate knows of the days of its sessions' tenants. */
+/** The daily limits that all sessions of a tenant share, as one isolate knows them. */
 
 import type { Fault } from "../../api/errors.ts";
 import { dayName, NOTHING_TAKEN, type SessionLimits, type Taken } from "../../api/quota.ts";
@@ -8,7 +8,7 @@ import type { TellTaken } from "../../tenant/taken-client.ts";
 import { tenantQuotaFault } from "./day.ts";
 import { SharedDays } from "./shared-days.ts";
 
-/** With 500 isolates a tenant's object gets 100 calls a second, half of what it can take. */
+/** With 500 isolates a tenant's object receives 100 reports a second, half of what it can handle. */
 const TELL_EVERY_MS = 5_000;
 const MAX_TENANTS = 1_000;
 
@@ -28,9 +28,10 @@ export class TenantDays {
   }
 
   /**
-   * Why all sessions together take nothing more today; null as long as their bound is not known to be reached.
-   * @param taken what is asked for
-   * @param told the tenant as the caller brings it: what was taken may have been told from other isolates
+   * Why the tenant's sessions may use nothing more today; null as long as no limit is known to be reached.
+   * @param taken what the request would use
+   * @param told the tenant's settings as the caller brought them: their `takenToday` may include reports of other
+   *   isolates
    */
   faultOf(
     tenant: string,
@@ -50,17 +51,17 @@ export class TenantDays {
     return null;
   }
 
-  /** Counts what a session of this isolate took. */
+  /** Counts what a session of this isolate used. */
   count(tenant: string, { messages, tokens }: Taken, now: number): void {
     this.#days.count(tenant, { messages, tokens }, now);
   }
 
-  /** In how many milliseconds the caller is to tell; null if there is nothing to tell, or another caller will. */
+  /** In how many ms the caller has to report; null if there is nothing to report, or if another caller will. */
   tellIn(tenant: string, limits: SessionLimits, now: number): number | null {
     return this.#days.tellIn(tenant, boundsOf(limits), now);
   }
 
-  /** Tells a tenant's object what it has not been told. Never rejects. */
+  /** Reports to the tenant's object what it does not know yet. Never rejects. */
   tell(tenant: string, tell: TellTaken, now: number): Promise<void> {
     return this.#days.tell(tenant, tell, now);
   }

@@ -4,10 +4,10 @@ import { createLog } from "../../telemetry/log.ts";
 import { createTakenClient, type TakenNamespace, type TellTaken } from "../../tenant/taken-client.ts";
 import { hasTenantBound, TenantDays } from "./tenant-days.ts";
 
-/** Shared by the sessions of an isolate. */
+/** Shared by all sessions of an isolate. */
 const days = new TenantDays(createLog());
 
-/** What the sessions of a tenant may take together in a day, as one session's object sees to it. */
+/** The daily limits that all sessions of a tenant share, as one session object checks them. */
 export class TenantQuota {
   readonly #tell: TellTaken;
   readonly #keepAlive: (work: Promise<void>) => void;
@@ -17,12 +17,15 @@ export class TenantQuota {
     this.#keepAlive = keepAlive;
   }
 
-  /** Null as long as the bound of all sessions together is not known to be reached. See `TenantDays`. */
+  /** Why the request is refused; null as long as no limit is known to be reached. See `TenantDays`. */
   faultOf(...asked: Parameters<TenantDays["faultOf"]>): Fault | null {
     return days.faultOf(...asked);
   }
 
-  /** Counts what was taken. Called once it has committed; the tenant's object hears of it behind the answer. */
+  /**
+   * Counts what was used. Called after the commit. The tenant's object is told after the response, so that no request
+   * waits for it.
+   */
   count(tenant: string, limits: SessionLimits, taken: Taken, now: number): void {
     if (!hasTenantBound(limits) || (taken.messages <= 0 && taken.tokens <= 0)) return;
     days.count(tenant, taken, now);

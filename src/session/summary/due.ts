@@ -16,20 +16,25 @@ import {
 } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** When a summary is scheduled, and through which message. There is one at a time. */
+/**
+ * Decides when a summary is scheduled and which messages it covers. A session has at most one job of kind `summarize`.
+ */
 
+/** The rows in the form that `chooseCut` takes, each with its cost in tokens of a context. */
 export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
   for (const row of rows) {
     yield { seq: row.seq, content: row.content, cost: messageCostOf(row) };
   }
 }
 
-/** The one summary that is pending or was given up. */
+/**
+ * The session's summarize job, either pending or failed (given up after too many failures); undefined if there is none.
+ */
 export function summarizeJob(unit: Unit): JobRow | undefined {
   return unit.store.jobs.first("summarize") ?? undefined;
 }
 
-/** What was said since the last summary, in tokens of a context. */
+/** How many tokens the active branch has after the last message that the newest summary covers. */
 export function unsummarizedTokens(unit: Unit): TokenCount {
   const { store } = unit;
   const tip = store.messages.tip();
@@ -37,27 +42,36 @@ export function unsummarizedTokens(unit: Unit): TokenCount {
   return tip.totalCost - store.messages.totalCostOn(tip.branch, store.summaries.newest()?.throughSeq ?? 0);
 }
 
-/** When a summary is due, and what it leaves to a context: see `thresholdsWithin`. */
+/**
+ * The thresholds from `thresholdsWithin` (when a summary is due, how many recent tokens stay verbatim), and the room
+ * they were computed for.
+ */
 interface Bounds extends Thresholds {
-  /** What a context has for messages. */
+  /** How many tokens of messages fit into a context beside the current summary and the pinned instructions. */
   readonly room: TokenCount;
 }
 
 /**
- * By the items so far, and by the instructions that stay word for word though the summary covers them. Takes what its caller has read of
- * the newest summary and of what was said since: each append comes by here.
+ * Computes the thresholds for the next summary. The room for messages is the context's budget minus the summary's items
+ * and minus the instructions that stay verbatim although the summary covers them. The caller passes the newest summary
+ * and the unsummarized tokens, which it has read already: this runs on each append.
  */
 function boundsOf(unit: Unit, summary: SummaryRow | null, unsummarized: TokenCount): Bounds {
   const { store } = unit;
   const maxTokens = summarizedBudgetOf(unit.session);
   const widest = roomForMessages(summary?.tokens ?? 0, { maxTokens, tokenizer: store.readIn });
-  // Instructions are looked up only where their share may make the difference.
+  // Looking up the instructions costs a query, so it is skipped while even the largest possible share of instructions
+  // would not make a summary due.
   const isFarOff = unsummarized <= widest - mostForInstructions(maxTokens);
   const budget = plainBudget(maxTokens, store.readIn);
   const room = isFarOff ? widest : widest - instructionsTokens(unit, summary?.throughSeq ?? 0, budget);
   return { ...thresholdsWithin(settingsOf(unit.session), room), room };
 }
 
+/**
+ * The tokens of the instructions up to `throughSeq` (system, developer and pinned messages) that stay verbatim within
+ * `budget`.
+ */
 function instructionsTokens(unit: Unit, throughSeq: Seq, budget: TokenCount): TokenCount {
   const { store } = unit;
   const branch = store.branches.through(throughSeq);
@@ -65,15 +79,18 @@ function instructionsTokens(unit: Unit, throughSeq: Seq, budget: TokenCount): To
     .tokens;
 }
 
-/** Whether enough was said since the last summary, or more than a context would hold of it. */
+/**
+ * Whether a summary is due: more tokens are unsummarized than the session's settings allow, or than fit into a context.
+ */
 export function isDue(unit: Unit): boolean {
   const tokens = unsummarizedTokens(unit);
   return isSummaryDue(tokens, boundsOf(unit, unit.store.summaries.newest(), tokens));
 }
 
 /**
- * Schedules a summary if enough was said since the last one, or more than a context has room for. Called with each append, edit and summary, inside its transaction.
- * @returns whether work is newly scheduled
+ * Schedules a summary if one is due (see `isDue`). Called on each append, each edit and after each summary, within
+ * their transaction.
+ * @returns true if a job was created, or one that had failed or was only an upgrade was extended
  */
 export function scheduleSummaryIfDue(unit: Unit): boolean {
   const { store } = unit;
@@ -96,9 +113,10 @@ export function scheduleSummaryIfDue(unit: Unit): boolean {
 }
 
 /**
- * Schedules a summary through a message. One that was given up goes on, and one that only makes anew what is covered takes the rest along; one that
- * is on its way stays as it is.
- * @returns whether work is newly scheduled
+ * Schedules a summary that covers the active branch up to `target`. A job that had failed becomes pending again and
+ * keeps its draft. A job that only remakes an existing summary is extended to `target`, unless a consumer is working on
+ * it. Any other pending job stays as it is.
+ * @returns true if a job was created or changed
  */
 export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
   const { store, now } = unit;
@@ -108,15 +126,17 @@ export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
     return true;
   }
   if (open.state === "pending" && (isHeld(open, now) || !isRemake(unit, open))) return false;
-  // What was given up keeps what it has done so far, which is paid for; and it may have been to take the place of versions that cover something
-  // changed. Under the same name, by which operators know it: they hear of it when it is done.
+  // A job that failed keeps its draft, since those model calls are already paid for, and its `rebuildBase`, since the
+  // versions after it may still contain something that was edited or erased. It also keeps its id, under which
+  // operators have it on their list, so that it is removed from there when it completes.
   store.jobs.put({
     ...open,
     state: "pending",
     throughSeq: Math.max(open.throughSeq, target),
     isUpgrade: false,
     failures: 0,
-    // However long the better summary was waited for, this one is pending from now on.
+    // A job that only waited to replace a fallback summary may be days old. Its age counts from now, so that it is not
+    // reported as late at once.
     sends: 0,
     createdAt: now,
     nextSendAt: now,
@@ -125,7 +145,8 @@ export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
 }
 
 /**
- * Ends a job that has nothing to cover any more. One that operators may know of goes to a consumer once more, who takes it off their lists.
+ * Ends a summarize job that has no messages left to cover. If operators may have it on their list, it is not deleted
+ * but scheduled with `throughSeq` 0, so that a consumer takes it once more and removes it from that list.
  */
 export function endSummary(unit: Unit, job: JobRow): void {
   const { store } = unit;
@@ -136,33 +157,42 @@ export function endSummary(unit: Unit, job: JobRow): void {
   store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "pending", throughSeq: 0, nextSendAt: unit.now });
 }
 
-/** Nobody is at it any more, and nothing of it is done. */
+/** The job without its lease and its draft: no consumer holds it, and it starts from its first chunk. */
 export function withoutWork(job: JobRow): JobRow {
   return { ...job, draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
 }
 
-/** Of a job that does no more than go on from the newest version. */
+/** Fields of a job that only continues from the newest version: it neither rebuilds nor replaces one. */
 const GOES_ON = { isUpgrade: false, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null } as const;
 
-/** Whether a job is more than going on from the newest version. */
+/** Whether a job replaces existing versions, rather than only continuing from the newest one. */
 export function isMadeAnew({ isUpgrade, fromScratch, rebuildBase, invalidatedFromSeq }: JobRow): boolean {
   return isUpgrade || fromScratch || rebuildBase !== null || invalidatedFromSeq !== null;
 }
 
-/** Whether a job only makes anew what is summarized already: it takes along whatever is newly due. */
+/**
+ * Whether a job only replaces a summary of messages that are covered already (an upgrade, or a run from scratch). Such
+ * a job can be extended to newer messages as soon as a summary of these is due.
+ */
 export function isRemake(unit: Unit, { isUpgrade, fromScratch, rebuildBase, throughSeq }: JobRow): boolean {
   if (isUpgrade) return true;
   return fromScratch && rebuildBase === null && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
-/** Whoever asks by hand does not wait for a backoff. What a consumer is at is not sent again, unless it is to begin anew. */
+/**
+ * When to send a job that a client asked for. It does not wait for a backoff. A job that a consumer is working on keeps
+ * its time, unless the request makes it start from scratch.
+ */
 function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number {
   if (isRestarted) return now;
   if (isHeld(open, now)) return open.nextSendAt;
   return open.sends === 0 || open.failures > 0 ? now : open.nextSendAt;
 }
 
-/** Schedules a summary because somebody asked. Null if there is nothing that it would cover. */
+/**
+ * Schedules a summary because a client asked for one, even if it is not due.
+ * @returns the job as it is stored; null if there is nothing to summarize
+ */
 export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow | null {
   const { store, now } = unit;
   const tip = store.messages.tip();

@@ -10,60 +10,73 @@ import type { Unit } from "../unit.ts";
 import { isOverBudget } from "./run.ts";
 
 /**
- * Which texts of a session are to have a vector of their meaning, and what becomes of the vectors: what users said, and the items of the newest
- * version of the summary. The job is scheduled with each summary, and after it the session has them all.
+ * Embedding: which texts of a session get a vector, and how vectors are saved. These texts are the messages with role
+ * `user` and the items of the newest summary version. A job of kind `embed` is scheduled with each summary; when it
+ * completes, all these texts have a vector.
  */
 
-/** Texts of one call of a model. With `MAX_CALL_LENGTH` it bounds what is held of a call: 256 KB of text, and 1 MB of the longest vectors. */
+/**
+ * How many texts one call of the model embeds. With `MAX_CALL_LENGTH` it limits the memory of a call: 256 KB of text,
+ * and 1 MB for the longest vectors.
+ */
 const MAX_TEXTS = 64;
-/** UTF-16 units of the texts of one call. A first text goes in, whatever its length. */
+/** UTF-16 units of all texts of one call. The first text is always included, whatever its length. */
 const MAX_CALL_LENGTH = 128 * 1024;
-/** UTF-16 units of a text that are given to a model: about 1,000 tokens. Of more its vector would say less of each part. */
+/**
+ * UTF-16 units of a text that are embedded, about 1,000 tokens. The rest is cut off: the vector of a longer text would
+ * represent each part of it less well.
+ */
 const MAX_TEXT_LENGTH = 4_000;
-/** Turns that are looked through at once. */
+/** How many messages of users are read in one query. */
 const PAGE_SEQS = 1_000;
-/** The consumer that landed the summary goes on with the vectors at once. Only if nothing comes of that, the job is sent. */
+/**
+ * The consumer that saved the summary continues with its vectors at once. The job is sent to the queue only if it has
+ * not completed after this time.
+ */
 const HEAD_START_MS = 60_000;
 
 export interface TextToEmbed {
-  /** What it is of, and a digest of it: a vector that comes back after a change finds that it is late. */
+  /**
+   * Names the message or item, and contains a digest of the text. A vector that arrives after the text changed is
+   * recognized by it, and ignored.
+   */
   readonly key: string;
   readonly text: string;
 }
 
-/** What a consumer does next for vectors. */
+/** Tells the consumer of an embed job what to do next. */
 export type EmbeddingStep =
-  /** Have the texts embedded, and save what came under the lease. */
+  /** Embed `texts`, and save the vectors with `saveVectors` under `lease`. */
   | {
       readonly next: "call";
       readonly lease: string;
       readonly texts: readonly TextToEmbed[];
-      /** The session has used up what it may spend on models for now. */
+      /** The session has used up its `summarizerTokensPerDay` for today (UTC). */
       readonly isOverBudget: boolean;
     }
-  /** Another consumer is at it. */
+  /** Another consumer holds the lease. */
   | { readonly next: "wait" }
-  /** Nothing is pending any more. `hasFailed`: operators may know of it. */
+  /** The job is over. `hasFailed`: operators may have it on their list of failed jobs. */
   | { readonly next: "done"; readonly hasFailed: boolean };
 
 export const NOTHING_TO_EMBED: EmbeddingStep = { next: "done", hasFailed: false };
 const HELD: EmbeddingStep = { next: "wait" };
 
-/** A vector of a text, under the key that came with the text. */
+/** A vector, with the key of the text that it was made from. */
 export interface KeyedVector {
   readonly key: string;
   readonly vector: Float32Array;
 }
 
 /**
- * Schedules the vectors that are lacking. One that was given up is pending again: the session went on.
- * @param isBegun whoever landed the summary goes on with it
+ * Schedules the job that makes the missing vectors. A job that had failed becomes pending again.
+ * @param isBegun whether the caller continues with the job itself, so that it is sent to the queue only after a delay
  */
 export function scheduleEmbedding(unit: Unit, isBegun: boolean): JobRow {
   const { store, now } = unit;
   const open = store.jobs.first("embed");
   const nextSendAt = isBegun ? now + HEAD_START_MS : now;
-  // It is never 0 while there is something to do: see `callOffEmbedding`.
+  // At least 1, because `throughSeq` 0 marks a job that was called off: see `callOffEmbedding`.
   const throughSeq = Math.max(1, store.summaries.newest()?.throughSeq ?? 0);
   const job: JobRow =
     open === null
@@ -73,14 +86,17 @@ export function scheduleEmbedding(unit: Unit, isBegun: boolean): JobRow {
           state: "pending",
           throughSeq,
           failures: open.state === "failed" ? 0 : open.failures,
-          // While the provider is away the backoff stands.
+          // While the provider fails, the backoff stays in effect.
           nextSendAt: isHeld(open, now) || open.failures > 0 ? Math.max(open.nextSendAt, now) : nextSendAt,
         };
   store.jobs.put(job);
   return job;
 }
 
-/** Ends a job that was given up, before the session expires. One that operators may know of goes to a consumer once more, who takes it off their lists. */
+/**
+ * Ends a failed embed job before the session expires. If operators may have it on their list, it is not deleted but
+ * scheduled with `throughSeq` 0, so that a consumer takes it once more and removes it from that list.
+ */
 export function callOffEmbedding(unit: Unit): void {
   const { store } = unit;
   const job = store.jobs.first("embed");
@@ -89,7 +105,10 @@ export function callOffEmbedding(unit: Unit): void {
   else store.jobs.delete(job.id);
 }
 
-/** The first step of a delivery. @param model of the vectors; null: there are to be none any more */
+/**
+ * The first call of a consumer that received the job: takes the lease and returns the texts to embed.
+ * @param model the model that makes the vectors; null if embedding is switched off, which ends the job
+ */
 export function beginEmbedding(unit: Unit, jobId: string, model: string | null): EmbeddingStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -102,7 +121,10 @@ export function beginEmbedding(unit: Unit, jobId: string, model: string | null):
   return handOutTexts(unit, job, model);
 }
 
-/** Saves vectors under the lease that their texts were handed out with, and hands out the next texts. */
+/**
+ * Saves the vectors of the texts that were handed out under `lease`, and returns the next texts. A vector whose text
+ * changed meanwhile is ignored.
+ */
 export function saveVectors(
   unit: Unit,
   jobId: string,
@@ -124,11 +146,12 @@ export function saveVectors(
   return handOutTexts(unit, withoutFailures(job), model);
 }
 
-/** What failed before is over: the model answers. */
+/** The model answered, so earlier failures no longer count. */
 function withoutFailures(job: JobRow): JobRow {
   return { ...job, failures: 0, sends: 0 };
 }
 
+/** Takes the lease and returns the next texts; ends the job if there are none. */
 function handOutTexts(unit: Unit, job: JobRow, model: string): EmbeddingStep {
   const { store } = unit;
   const texts = textsToEmbed(unit, model);
@@ -143,7 +166,7 @@ function handOutTexts(unit: Unit, job: JobRow, model: string): EmbeddingStep {
   return { next: "call", lease, texts, isOverBudget: isOverBudget(unit) };
 }
 
-/** The next texts that have no vector of a model: turns first, oldest first, then items. */
+/** The next texts that have no vector by `model`: messages first, oldest first, then items. */
 function textsToEmbed(unit: Unit, model: string): TextToEmbed[] {
   const { store } = unit;
   const state = store.vectors.state();
@@ -157,13 +180,13 @@ function textsToEmbed(unit: Unit, model: string): TextToEmbed[] {
     texts.push({ key: keyOf(owner, text), text });
     return true;
   };
-  // All of these have a vector, or say nothing.
+  // Every message up to this one has a vector, or has no text.
   let doneSeq: Seq = isSame ? state.doneSeq : 0;
   let isFull = false;
   for (let after = doneSeq; !isFull;) {
     const seqs = store.messages.userSeqs(after, PAGE_SEQS);
     for (const seq of seqs) {
-      const text = owners.has(seq) ? null : turnText(unit, seq);
+      const text = owners.has(seq) ? null : messageTextToEmbed(unit, seq);
       if (text !== null && !add({ of: "message", seq }, text)) {
         isFull = true;
         break;
@@ -181,12 +204,16 @@ function textsToEmbed(unit: Unit, model: string): TextToEmbed[] {
   return texts;
 }
 
+/** The items of the newest summary version, each with its row number. */
 function newestItems({ summaries }: SessionStore) {
   const newest = summaries.newest();
   return newest === null ? [] : summaries.placedItems(newest.version);
 }
 
-/** An item that is not of the newest version is found by its words, where an earlier version is shown: its place is another's. */
+/**
+ * Deletes the vectors of items that the newest version no longer contains. Where a context shows an earlier version,
+ * its items are found by their words alone.
+ */
 function forgetOldItems(unit: Unit): void {
   const { store } = unit;
   const rows = new Set(newestItems(store).map(({ row }) => row));
@@ -194,30 +221,35 @@ function forgetOldItems(unit: Unit): void {
   store.vectors.forgetItems(old.map((owner) => -owner));
 }
 
-/** Tells what a model is given of something as it is now; null if there is nothing to give. */
+/**
+ * Returns a function that reads the current text of a message or item, as it would be given to the model; null if it
+ * has none.
+ */
 function textReader(unit: Unit): (owner: VectorOwner) => string | null {
   let items: Map<number, string> | null = null;
   return (owner) => {
-    if (owner.of === "message") return turnText(unit, owner.seq);
+    if (owner.of === "message") return messageTextToEmbed(unit, owner.seq);
     items ??= new Map(newestItems(unit.store).map(({ row, item }) => [row, cut(item.text)]));
     return items.get(owner.row) ?? null;
   };
 }
 
-function turnText(unit: Unit, seq: Seq): string | null {
+/** The text of a user's message as it is given to the model; null for other roles, and if there is no text. */
+function messageTextToEmbed(unit: Unit, seq: Seq): string | null {
   const row = unit.store.messages.bySeq(seq, "told");
   if (row === null || row.role !== "user" || row.content === null || !isTold(row.content)) return null;
   const text = cut(messageText(row.content));
   return text.trim() === "" ? null : text;
 }
 
-/** No half of a pair of surrogates. */
+/** Cuts a text to `MAX_TEXT_LENGTH`, without leaving half of a surrogate pair. */
 function cut(text: string): string {
   return text.length <= MAX_TEXT_LENGTH ? text : text.slice(0, MAX_TEXT_LENGTH).toWellFormed();
 }
 
 const DIGEST_DIGITS = 16;
 
+/** The key of a text: `m` and a seq, or `i` and an item's row, then the first digits of the text's SHA-256. */
 function keyOf(owner: VectorOwner, text: string): string {
   const digest = createHash("sha256").update(text).digest("hex").slice(0, DIGEST_DIGITS);
   return owner.of === "message" ? `m${owner.seq}.${digest}` : `i${owner.row}.${digest}`;

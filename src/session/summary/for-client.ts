@@ -12,7 +12,10 @@ import { scheduleSummaryByHand, summarizeJob } from "./due.ts";
 import { goodThrough, tokensReadAgain } from "./invalidate.ts";
 import { restoreSummary } from "./restore.ts";
 
-/** One version, with the messages that its items cite if asked. */
+/**
+ * Reads one version, optionally with the messages that its items cite.
+ * @throws ThreadkeepError `summary_not_found` if there is no such version
+ */
 export function readSummaryVersion(unit: Unit, version: number, expandSources: boolean): ExpandedSummary {
   const { summaries } = unit.store;
   const row = knownSummary(summaries.byVersion(version));
@@ -21,8 +24,10 @@ export function readSummaryVersion(unit: Unit, version: number, expandSources: b
 }
 
 /**
- * Makes an earlier version of the summary the one that holds, and that the next goes on from.
- * @param isByUser it counts like a message, what is written of the summary like its tokens, and what models are to read again for it
+ * Restores an earlier version of the summary: see `restoreSummary`.
+ * @param isByUser whether a user's token asks: then the request counts against the user's daily limits as one message,
+ *   the tokens of the restored version, and the tokens that models have to read again
+ * @throws ThreadkeepError `summary_not_found`, the faults of `restoreSummary`, or `quota_exceeded`
  */
 export function restoreForClient(unit: Unit, version: number, request: RestoreRequest, isByUser: boolean): Summary {
   const { summaries } = unit.store;
@@ -40,13 +45,15 @@ export function restoreForClient(unit: Unit, version: number, request: RestoreRe
 }
 
 /**
- * Puts a summary that somebody asks for by hand into the outbox; null if there is nothing to summarize.
- * @param isByUser what models are to read for it counts for the user's day
+ * Schedules a summary that a client asked for.
+ * @param isByUser whether a user's token asks: then the tokens that models have to read count against the user's daily
+ *   limits
+ * @returns the job; null if there is nothing to summarize
  */
 export function summarizeForClient(unit: Unit, request: SummarizeRequest, isByUser: boolean): JobRow | null {
   unit.requireSession();
   applyTenantSettings(unit);
-  const summarizerTokens = isByUser ? tokensByHand(unit, request) : 0;
+  const summarizerTokens = isByUser ? countTokensToRead(unit, request) : 0;
   const job = scheduleSummaryByHand(unit, request);
   const { limits } = unit.session.tenantSettings;
   if (job !== null && limits !== undefined) {
@@ -57,7 +64,7 @@ export function summarizeForClient(unit: Unit, request: SummarizeRequest, isByUs
   return job;
 }
 
-/** What became of a job that was asked for by hand, and the summary that holds now. */
+/** The current state of a job that a client asked for (`done` if it is over), and the newest summary. */
 export function readSummarized(unit: Unit, job: JobRow | null): { job: Job | null; summary: Summary | null } {
   const { summaries, jobs } = unit.store;
   const row = unit.row === null ? null : summaries.newest();
@@ -68,12 +75,16 @@ export function readSummarized(unit: Unit, job: JobRow | null): { job: Job | nul
   };
 }
 
-/** What models are to be given for a summary by hand. */
-function tokensByHand(unit: Unit, { fromScratch }: SummarizeRequest): TokenCount {
+/**
+ * How many tokens models have to read for a summary that a client asks for: the unsummarized ones, or the whole branch
+ * if from scratch.
+ */
+function countTokensToRead(unit: Unit, { fromScratch }: SummarizeRequest): TokenCount {
   const { messages, summaries } = unit.store;
   const open = summarizeJob(unit);
   const isAnew = fromScratch === true && open?.fromScratch !== true;
-  // What is under way already is asked for once more where it failed, and whoever waits for it keeps the object awake.
+  // A job that exists already costs only the minimum: if it had failed, it is sent again, and a client that waits for
+  // it keeps the object awake.
   if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;
   const from = isAnew ? 0 : (summaries.newest()?.throughSeq ?? 0);
   const tip = messages.tip();
@@ -86,7 +97,10 @@ const UNKNOWN_SUMMARY: Fault = {
   detail: "The session has no summary of this version. List its summaries to see which it has.",
 };
 
-/** @param found null if there is no such version */
+/**
+ * Returns the version.
+ * @throws ThreadkeepError `summary_not_found` if it is null
+ */
 export function knownSummary<T>(found: T | null): T {
   if (found === null) throw new ThreadkeepError(UNKNOWN_SUMMARY);
   return found;

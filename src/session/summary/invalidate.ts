@@ -10,12 +10,18 @@ import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { summarizeJob } from "./due.ts";
 
-/** Summarizing again, because something that a summary was made from has changed. */
+/**
+ * What happens to summaries when a message that they were made from is edited or erased: versions are invalidated, and
+ * a rebuild is scheduled.
+ */
 
-/** Erasures within this share one new summary: people erase in bursts, and each summary may cost money. */
+/**
+ * How long a rebuild waits after a change, so that changes in quick succession share one rebuild: people erase in
+ * bursts, and each summary may cost money.
+ */
 export const REBUILD_DELAY_MS = 5_000;
 
-/** What items cited that no other item cites. */
+/** The messages that only the items in `gone` cite, and none of those in `left`. */
 export function uncovered(
   gone: readonly Pick<Item, "sourceSeqs" | "sourceSession">[],
   left: readonly Item[],
@@ -25,7 +31,10 @@ export function uncovered(
   return seqs;
 }
 
-/** Schedules a new summary for what was changed while the last one was made. */
+/**
+ * Schedules a rebuild because the message `invalidatedFromSeq`, or one after it, was changed while the last version was
+ * being made.
+ */
 export function scheduleRebuildFrom(unit: Unit, invalidatedFromSeq: Seq): void {
   const { store, now } = unit;
   if (invalidatedFromSeq > coveredAnywhere(store)) return;
@@ -36,14 +45,16 @@ export function scheduleRebuildFrom(unit: Unit, invalidatedFromSeq: Seq): void {
   });
 }
 
-/** The last message that any version covers, on whichever branch: whatever is changed up to it may be folded into one. */
+/**
+ * The last message that any version covers, on whichever branch. A change to any message up to it may affect a version.
+ */
 export function coveredAnywhere({ branches, summaries }: SessionStore): Seq {
   return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();
 }
 
 /**
- * Of some messages those that any version covers; null if none does. A message of a branch that was left before it was summarized is in
- * no version, though one of another branch may end with a later message.
+ * Those of `seqs` that any version covers; null if none does. With several branches this cannot be told from the seq
+ * alone: a version of one branch may end with a later message than one of another branch that was never summarized.
  */
 export function coveredAmong(unit: Unit, seqs: SeqSet): SeqSet | null {
   const { store } = unit;
@@ -56,22 +67,25 @@ export function coveredAmong(unit: Unit, seqs: SeqSet): SeqSet | null {
 }
 
 /**
- * The version that covers the most of a branch, and rests on nothing that was edited or erased since: what a new summary is pending for
- * may still be folded into the versions that it is to take the place of.
+ * The version that covers the most of a branch, among those that contain nothing that was edited or erased since. While
+ * a rebuild is pending, the versions that it replaces may still contain that.
  */
 export function soundSummaryAt(unit: Unit, branch: Branch): SummaryRow | null {
   return unit.store.summaries.at(branch, lastSoundVersion(unit));
 }
 
 /**
- * Whether a version of the summary, or what is being made of one, may still say what an erased message said: a model may have folded
- * it into items that cite others.
+ * Whether a version, or a draft, may still contain what the erased message `seq` said: a model may have merged it into
+ * items that cite other messages. True until the rebuild is committed.
  */
 export function mayBeFoldedIn(unit: Unit, seq: Seq): boolean {
   return unit.store.summaries.versionBefore(seq) >= lastSoundVersion(unit);
 }
 
-/** The version that a new summary is pending from; larger than any where all are sound. */
+/**
+ * The last version that no pending rebuild replaces; `Number.MAX_SAFE_INTEGER` if no rebuild is pending, and every
+ * version is sound.
+ */
 export function lastSoundVersion(unit: Unit): number {
   const pending = summarizeJob(unit);
   const rebuildBase = pending?.rebuildBase ?? Number.MAX_SAFE_INTEGER;
@@ -82,8 +96,8 @@ export function lastSoundVersion(unit: Unit): number {
 }
 
 /**
- * Schedules a summary from the first message on: every version was made with what was carried here in sight, and a model may have folded
- * it into items that cite messages of this session.
+ * Schedules a rebuild from the first message, because carried items were removed. Every version was made while a model
+ * saw them, so it may have merged them into items that cite messages of this session.
  */
 export function rebuildFromStart(unit: Unit): void {
   const { store, now } = unit;
@@ -101,14 +115,17 @@ export function rebuildFromStart(unit: Unit): void {
   });
 }
 
-/** A draft as if some of its items had never been, in any part of it. */
+/** The draft without some of its items, including those of its `good` part. */
 export function withoutItems(draft: Draft, isGone: (item: KeptItem) => boolean): Draft {
   const keep = (items: readonly KeptItem[]): KeptItem[] => items.filter((item) => !isGone(item));
   const good = draft.good === null ? null : { ...draft.good, items: keep(draft.good.items) };
   return { ...draft, items: keep(draft.items), good };
 }
 
-/** Through which message what models made of the log stays good: a change before it makes them read again from there. */
+/**
+ * The last message up to which the models' work stays valid. If a change lowers it, models have to read the messages
+ * after it again, which `tokensReadAgain` counts.
+ */
 export function goodThrough(unit: Unit): Seq {
   const { store } = unit;
   const newest = store.summaries.newest()?.throughSeq ?? 0;
@@ -121,23 +138,30 @@ export function goodThrough(unit: Unit): Seq {
   return Math.max(settled, job.invalidatedFromSeq === null ? begunThrough(job) : 0);
 }
 
-/** Says of the newest version how large it is without the items that went. */
+/** Updates the token count of the newest version after items were deleted from it. */
 export function countAnew({ summaries }: SessionStore): void {
   const newest = summaries.newest();
   if (newest !== null) summaries.setTokens(newest.version, itemsTokens(summaries.items(newest.version)));
 }
 
-/** The last message that a summarizer was given of a job; 0 if none. */
+/** The last message that a summarizer was given for this job, saved or not; 0 if none was. */
 export function begunThrough(job: JobRow): Seq {
   return Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
 }
 
-/** A job that was given up is pending again: what was erased may live on in the versions that it is to take the place of. */
+/**
+ * The fields that make a failed job pending again, for a rebuild: the versions that it replaces may still contain what
+ * was erased. Empty for a job that is pending already.
+ */
 export function revived(job: JobRow, now: number): Partial<JobRow> {
   return job.state === "failed" ? { state: "pending", nextSendAt: now + REBUILD_DELAY_MS } : {};
 }
 
-/** What models are to be given again because of a change. Changes that share one new summary are counted as one. */
+/**
+ * How many tokens models have to read again because of a change: 0 if none. Several changes before one rebuild are
+ * counted once.
+ * @param goodBefore what `goodThrough` returned before the change
+ */
 export function tokensReadAgain(unit: Unit, goodBefore: Seq): TokenCount {
   const { messages } = unit.store;
   const good = goodThrough(unit);

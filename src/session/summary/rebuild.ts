@@ -8,9 +8,11 @@ import { cutMessages, endSummary, summarizeJob } from "./due.ts";
 import { forgetVersions } from "./run.ts";
 
 /**
- * Schedules a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
- * all that followed. Until it lands they stay. Repeated while it is pending, nothing is added to that.
- * @returns the id of the job; null if there is nothing to summarize: what then rests on no version goes at once
+ * Schedules a summary of the whole log that replaces every version. All are replaced because an error in one may have
+ * been copied into all later ones. The old versions stay until the new one is committed. Idempotent while that job is
+ * pending.
+ * @returns the id of the job; null if there are no messages to summarize, in which case the versions are deleted at
+ *   once
  */
 export function scheduleRebuild(unit: Unit): string | null {
   const { store, now } = unit;
@@ -24,7 +26,7 @@ export function scheduleRebuild(unit: Unit): string | null {
   const newest = store.summaries.newest();
   const cutAt = (keep: number): number =>
     tip === null ? 0 : chooseCut(cutMessages(store.messages.backwardOn(tip.branch, headSeq, 1, "told")), keep);
-  // A version may say that it covers more than there is.
+  // Limited to the end of the log, because a corrupt version may claim to cover more.
   const given = Math.min(Math.max(newest?.throughSeq ?? 0, open?.throughSeq ?? 0), headSeq);
   const covered = tip === null ? 0 : lastThrough(tip.branch, given);
   const isSummarized =
@@ -40,7 +42,8 @@ export function scheduleRebuild(unit: Unit): string | null {
     return null;
   }
   const fresh = newJob("summarize", unit.session.epoch, open?.id ?? unit.newId(), throughSeq, now, now);
-  // What was spent in vain on the one before counts still; and where it failed operators know this one by its name, and hear when it is done.
+  // Usage of failed attempts of the earlier job still counts. It keeps its id and its failures, because operators may
+  // have it on their list, from which it is removed when it completes.
   const { usage = null, firstError = null, lastError = null, firstFailedAt = null, lastFailedAt = null } = open ?? {};
   const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };
   store.jobs.put({ ...fresh, ...before, fromScratch: true, rebuildBase: 0 });

@@ -9,11 +9,15 @@ import { messageId } from "../log/index.ts";
 import type { Unit } from "../unit.ts";
 import { toPlainItem } from "./run.ts";
 
-/** What a version of the summary changed and lost. Worked out when it is asked for: nothing of it is stored that an erasure would have to find. */
+/**
+ * Reports what a summary version changed and lost. Reports are computed on request and never stored, so an erasure has
+ * no report to clean up.
+ */
 
 /**
- * @param from the version to hold it against; without it the one before
- * @returns null if there is no such version
+ * Compares a version with an earlier one.
+ * @param from the version to compare with; without it, the one before
+ * @returns null if either version does not exist
  */
 export function compareSummaries(unit: Unit, version: number, from: number | undefined): SummaryChanges | null {
   const { summaries } = unit.store;
@@ -27,8 +31,8 @@ export function compareSummaries(unit: Unit, version: number, from: number | und
 }
 
 /**
- * A page of the messages of users that a version covers, and of which it lost something, oldest first. A page ends where enough was read for
- * it, though it has few entries, or none.
+ * A page of those messages with role `user` that a version covers and of which it lost words, oldest first. A page ends
+ * when enough messages were read for it, so it may be short or empty and still have a next one.
  * @returns null if there is no such version
  */
 export function readLosses(unit: Unit, version: number, afterSeq: Seq, limit: number): Page<Loss> | null {

@@ -11,32 +11,37 @@ import { lastSoundVersion } from "./invalidate.ts";
 import { settleSummaryWork } from "./rebase.ts";
 import { restoreVersion } from "./run.ts";
 
-/** An earlier version of the summary becomes the one that holds, and that the next summary goes on from. */
+/**
+ * Restores an earlier version of the summary: it becomes the newest version, and the next summary continues from it.
+ */
 
 export interface Restored {
   readonly isChanged: boolean;
-  /** Of the summary that was brought back; 0 where it holds already. */
+  /** The tokens of the restored version; 0 if it was the newest already. */
   readonly tokens: TokenCount;
 }
 
 /**
- * The versions after it go, in the object and in the archive: they were made of each other, and one that stayed would be taken for the
- * summary of what it covers. What they covered and this one does not is as if it was never summarized. Repeated it changes nothing.
+ * Commits a copy of `asked` as the newest version. The versions between are deleted, here and in the archive: each was
+ * made from the one before, and one that stayed could be chosen later for the messages that it covers. Messages after
+ * the restored version count as unsummarized. Idempotent: a repeated request changes nothing.
+ * @throws ThreadkeepError `summary_version_mismatch` if `expectedVersion` is not the newest; `summary_not_restorable`
+ *   if something that the version rests on was edited or erased, or if it covers another branch
  */
 export function restoreSummary(unit: Unit, asked: SummaryRow, { expectedVersion }: RestoreRequest): Restored {
   const { store } = unit;
   const newest = store.summaries.newest() ?? asked;
-  // Before all that may be refused, so that a request whose answer was lost can be sent again.
+  // Checked before anything that can be refused, so that a client whose response was lost can repeat its request.
   if (holdsAlready(store, newest, asked)) return { isChanged: false, tokens: 0 };
   const fault =
     expectedVersion === undefined || expectedVersion === newest.version
-      ? whyNot(unit, asked)
-      : movedOn(expectedVersion, newest.version);
+      ? findRestoreFault(unit, asked)
+      : versionMismatch(expectedVersion, newest.version);
   if (fault !== null) throw new ThreadkeepError(fault);
   const tokens = restoreVersion(unit, newest, asked);
   store.summaries.clearHidden();
   const open = summarizeJob(unit);
-  // What was to take the place of versions that are gone has nothing left to replace. It goes on from this one.
+  // A job that was to replace the deleted versions has nothing left to replace: it continues from the restored version.
   if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null });
   settleSummaryWork(unit, true);
   scheduleArchive(unit, true);
@@ -44,7 +49,7 @@ export function restoreSummary(unit: Unit, asked: SummaryRow, { expectedVersion 
   return { isChanged: true, tokens };
 }
 
-/** Whether the newest version is the one that is asked for, or was made by the same request before. */
+/** Whether the newest version is the requested one, or a copy of it that an earlier identical request made. */
 function holdsAlready({ summaries }: SessionStore, newest: SummaryRow, asked: SummaryRow): boolean {
   if (newest.version === asked.version) return true;
   return (
@@ -55,7 +60,8 @@ function holdsAlready({ summaries }: SessionStore, newest: SummaryRow, asked: Su
   );
 }
 
-function whyNot(unit: Unit, { version, throughSeq }: SummaryRow): Fault | null {
+/** Why the version cannot be restored; null if it can. */
+function findRestoreFault(unit: Unit, { version, throughSeq }: SummaryRow): Fault | null {
   if (version > lastSoundVersion(unit)) return UNSOUND;
   const tip = unit.store.messages.tip();
   if (tip !== null && throughSeq > 0 && !isOn(tip.branch, throughSeq)) return offBranch(throughSeq);
@@ -65,20 +71,20 @@ function whyNot(unit: Unit, { version, throughSeq }: SummaryRow): Fault | null {
 const UNSOUND: Fault = {
   code: "summary_not_restorable",
   detail:
-    "A new version is being made in the place of this one: something that it rests on was edited or erased, it was made without the model, or an operator has the summary made anew. Restore a version from before that, or wait until `summaryPending` is false and read the list again.",
+    "This version is about to be replaced: a message that it is based on was edited or erased, it was made without the model, or an operator started a rebuild. Restore an earlier version, or wait until `summaryPending` is false and list the versions again.",
 };
 
 function offBranch(throughSeq: number): Fault {
   return {
     code: "summary_not_restorable",
-    detail: `This version covers messages of another branch, through ${throughSeq}. Make that branch the active one first: PUT /v1/sessions/{sessionId}/branch.`,
+    detail: `This version covers messages 1 to ${throughSeq} of another branch. Switch to that branch first (PUT /v1/sessions/{sessionId}/branch), then restore the version.`,
   };
 }
 
-function movedOn(expectedVersion: number, version: number): Fault {
+function versionMismatch(expectedVersion: number, version: number): Fault {
   return {
     code: "summary_version_mismatch",
-    detail: `The newest version of the summary is ${version}, not ${expectedVersion}. Compare it with the one that you want to restore, and ask again.`,
+    detail: `The newest version of the summary is ${version}, not ${expectedVersion}. Compare it with the version that you want to restore, then repeat the request with \`expectedVersion\` ${version}.`,
     errors: [{ path: "/expectedVersion", detail: `is not the current ${version}` }],
     facts: { version },
   };

@@ -26,30 +26,36 @@ import { isMadeAnew, isRemake } from "./due.ts";
 import { coveredAnywhere, scheduleRebuildFrom, uncovered } from "./invalidate.ts";
 import { scheduleUpgrade, type Upgrade } from "./upgrade.ts";
 
-/** What a consumer does next for a summary. */
+/** Tells the consumer of a summarize job what to do next. */
 export type SummaryStep =
-  /** Call the summarizer, and save its answer under the lease. */
+  /** Call the summarizer with `request`, and save its answer with `saveAnswer` under `lease`. */
   | {
       readonly next: "call";
       readonly lease: string;
       readonly request: SummarizerRequest;
-      /** Failed attempts so far. */
+      /** How many attempts of this job have failed so far. */
       readonly failures: number;
-      /** All of it is summarized already, though not by what was asked for: nothing is gained by another fallback summary. */
+      /**
+       * The messages are summarized already and only the quality is to improve, so a fallback summary would gain
+       * nothing.
+       */
       readonly isUpgrade: boolean;
-      /** The session has used up what it may spend on models for now. */
+      /** The session has used up its `summarizerTokensPerDay` for today (UTC). */
       readonly isOverBudget: boolean;
     }
-  /** Another consumer is at it. The object sends the job again if nothing comes of that. */
+  /** Another consumer holds the lease. If its lease ends without an answer, the object sends the job again. */
   | { readonly next: "wait" }
-  /** Nothing is pending any more. */
+  /** The job is over. */
   | {
       readonly next: "done";
-      /** Operators may know of it. */
+      /** Operators may have the job on their list of failed jobs, so the consumer has to remove it from there. */
       readonly hasFailed: boolean;
-      /** What is pending in the place of the fallback summary that landed. */
+      /** The job that will replace the fallback summary that was just committed; null if none is needed. */
       readonly upgrade: Upgrade | null;
-      /** The job of the vectors that the summary calls for; absent where none are made, or no version landed. */
+      /**
+       * The job that embeds what the new version contains; absent if the session makes no vectors, or if no version was
+       * committed.
+       */
       readonly embeddingJobId?: string;
     };
 
@@ -57,10 +63,13 @@ export const NOTHING_PENDING: SummaryStep = { next: "done", hasFailed: false, up
 
 const HELD: SummaryStep = { next: "wait" };
 
-/** What a call has room for besides the items so far: a summary that is as large as a call would else leave none for what is new. */
+/**
+ * How many tokens of existing items are given to a call of the summarizer. The items are limited to half of its input,
+ * since a large summary would otherwise leave no room for new messages.
+ */
 const MAX_GIVEN_TOKENS = MAX_SUMMARIZER_INPUT_TOKENS / 2;
 
-/** The first step of a delivery: takes the lease, and hands out the next chunk. */
+/** The first call of a consumer that received the job: takes the lease and returns the next chunk to summarize. */
 export function beginSummary(unit: Unit, jobId: string): SummaryStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
@@ -73,22 +82,32 @@ export function beginSummary(unit: Unit, jobId: string): SummaryStep {
   return handOutChunk(unit, withoutInvalidation(job));
 }
 
-/** What was changed since would have to be taken out of a draft by another job, which then pays again for all that goes on from it. */
+/**
+ * Discards a draft that covers a message which was edited or erased meanwhile. Otherwise a second job would have to
+ * remove that from the summary, and every chunk after the message would be paid for twice.
+ */
 function withoutInvalidation(job: JobRow): JobRow {
   const { draft, invalidatedFromSeq } = job;
   const isInvalidated = draft !== null && invalidatedFromSeq !== null && invalidatedFromSeq <= draft.throughSeq;
   return isInvalidated ? { ...job, draft: null } : job;
 }
 
-/** Whether there is nothing to cover any more: see `endSummary`; or another branch has in its summary what there is. */
+/**
+ * Whether the job has nothing left to do: `endSummary` set its `throughSeq` to 0, or the newest version, perhaps of
+ * another branch, covers all of it already.
+ */
 function isOver(unit: Unit, job: JobRow): boolean {
   return !isMadeAnew(job) && job.throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
+/**
+ * Takes the lease, and returns as many messages after the draft as fit into one call of the summarizer, at least one.
+ */
 function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
   const { store } = unit;
   const baseVersion = store.summaries.newest()?.version ?? 0;
-  // A draft on an older version is of no use: what it left out may be in the newer one.
+  // A draft that continues from an older version is discarded: the newer version may contain items that the draft
+  // dropped.
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
   const job = coveringNoLess(unit, readAnew(unit, given, saved?.throughSeq ?? 0));
   const draft = saved ?? emptyDraft(unit, baseVersion, job);
@@ -121,7 +140,8 @@ function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
     draft: saved,
     lease,
     leaseUntil,
-    // While a consumer is at it, another delivery would find nothing to do, and take the place of one that does.
+    // The job is not sent again while the lease is valid: the consumer of that delivery would find the job held, and
+    // only use up a slot.
     nextSendAt: leaseUntil,
     baseVersion,
     chunkThroughSeq,
@@ -136,14 +156,16 @@ function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
   };
 }
 
+/** Whether the session has used up its `summarizerTokensPerDay` for today (UTC). */
 export function isOverBudget(unit: Unit): boolean {
   const budget = settingsOf(unit.session).summarizerTokensPerDay;
   return budget !== null && unit.store.spent.on(startOfDay(unit.now)).summarizerTokens >= budget;
 }
 
 /**
- * What was changed after it had been given, and before its answer was saved, is given anew: that makes nothing to be done again of it.
- * Versions that cover it still have to go, and the job begins before them.
+ * Handles a change to a message that a summarizer was given but whose answer is not saved. The message is in the chunk
+ * that is handed out now, so this run itself reads the changed text, and `invalidatedFromSeq` can be cleared. If
+ * existing versions cover the message, the job becomes a rebuild from the version before them.
  */
 function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { store } = unit;
@@ -157,23 +179,28 @@ function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
   return { ...job, invalidatedFromSeq: null, rebuildBase, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
-/** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
+/** Extends the job so that the new version covers at least what the newest version covers. */
 function coveringNoLess(unit: Unit, job: JobRow): JobRow {
   return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
-/** The last message that the newest version covers. A version that is wrong may say that it covers more than there is. */
+/**
+ * The last message that the newest version covers. It is limited to the end of the log, because a corrupt version may
+ * claim more.
+ */
 function coveredSeq(unit: Unit): Seq {
   const { store } = unit;
   return Math.min(store.summaries.newest()?.throughSeq ?? 0, store.messages.head()?.seq ?? 0);
 }
 
+/** The draft to start with: the items of the version that the job continues from, and all carried items. */
 function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
   const { store } = unit;
   const base = job.fromScratch ? null : baseOf(unit, job.rebuildBase ?? baseVersion, job);
   const own =
     base === null ? [] : store.summaries.items(base.version).filter((item) => item.sourceSession === undefined);
-  // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
+  // Carried items are kept even when summarizing from scratch: they cite no message of this session, so a summarizer
+  // could not make them again.
   const carried = store.summaries.items(baseVersion).filter((item) => item.sourceSession !== undefined);
   return {
     baseVersion,
@@ -187,8 +214,9 @@ function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
 }
 
 /**
- * The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. What is to be
- * better than a fallback summary goes on from none, also once it takes newer messages along: its result would be made again, and paid for again.
+ * The version that a rebuild continues from: the one that covers the most of the job's branch, which need not be the
+ * newest. A rebuild that is to replace a fallback summary never continues from a degraded version: its result would be
+ * degraded too, and would have to be made, and paid for, again.
  */
 function baseOf(unit: Unit, version: number, { throughSeq, rebuildBase, isUpgrade }: JobRow): SummaryRow | null {
   const { store } = unit;
@@ -198,27 +226,34 @@ function baseOf(unit: Unit, version: number, { throughSeq, rebuildBase, isUpgrad
   return store.summaries.at(store.branches.through(throughSeq), version, isGood ? "good" : "any");
 }
 
+/** The item as clients, summarizers and the archive see it, without the epoch of its source session. */
 export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status }: Item): Item {
   return { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status };
 }
 
-/** The same with the epoch of the session that it was carried over from, which stays among sessions. */
+/**
+ * The item with the epoch of the session that it was carried over from. Only session objects use the epoch; clients do
+ * not see it.
+ */
 export function toKeptItem(item: KeptItem): KeptItem {
   return { ...toPlainItem(item), ...sourceOf(item) };
 }
 
+/** The result of `saveAnswer`. */
 export interface Saved {
   readonly step: SummaryStep;
-  /** The last version that landed; null if none did. */
+  /** The version that was committed; null if the summary is not complete yet, or nothing changed. */
   readonly committedVersion: number | null;
-  /** It took the place of earlier versions, which the archive may hold. */
+  /** The committed version replaced earlier ones, which the archive may hold and has to delete. */
   readonly isReplaced: boolean;
 }
 
 /**
- * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
- * lands, whole. An answer under a lease that is no longer held changes nothing.
- * @param fallbackCause why it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is pending
+ * Saves an answer of a summarizer. Each item is checked against the messages that it cites, and refused if they do not
+ * support it. Returns the next chunk; after the last one, commits the new version as a whole. An answer under a lease
+ * that is no longer held changes nothing.
+ * @param fallbackCause why the answer is not from the summarizer that the session asked for; null if it is. With a
+ *   cause the version is marked `degraded`, and a job to replace it is scheduled
  */
 export function saveAnswer(
   unit: Unit,
@@ -242,7 +277,7 @@ export function saveAnswer(
   const branch = store.branches.through(chunkThroughSeq);
   const merged = mergeItems(
     draft.items,
-    // What the summarizer was not given it has not left out.
+    // Items that did not fit into the call are kept: the summarizer had no chance to keep them.
     [...heldBack, ...answer.items],
     (seq) => {
       const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;
@@ -253,7 +288,8 @@ export function saveAnswer(
     dayOfMessage(store),
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
   );
-  // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
+  // If a message was changed meanwhile, the items that cite it were refused. Contexts must not treat those messages as
+  // covered until the rebuild.
   if (job.invalidatedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
@@ -280,18 +316,18 @@ export function saveAnswer(
     return notLanded(handOutChunk(unit, withoutInvalidation(saved)));
   }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
-    // Another summary landed meanwhile: begin again from it.
+    // Another version was committed meanwhile: start again from that one.
     return notLanded(handOutChunk(unit, { ...saved, draft: null }));
   }
   const summary = saved.draft ?? draft;
   commitSummary(unit, summary, version, saved);
-  // A better one takes the place of a fallback summary that was counted.
+  // A summary that replaces a fallback summary is not counted against the daily limit: the fallback summary was.
   if (!job.isUpgrade) store.spent.add(startOfDay(now), { summaries: 1 });
   store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
   if (job.invalidatedFromSeq !== null) scheduleRebuildFrom(unit, job.invalidatedFromSeq);
   else {
-    // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
+    // The new version covers the messages that were hidden before, or they were hidden for a draft that was discarded.
     store.summaries.clearHidden();
     if (summary.degraded) upgrade = scheduleUpgrade(unit, saved, fallbackCause);
   }
@@ -302,23 +338,32 @@ export function saveAnswer(
   };
 }
 
-/** What of a draft need not be paid for again, once a fallback summary serves for the rest. */
+/**
+ * The part of a draft that the requested summarizer made. The job that replaces the fallback summary continues from
+ * there, and does not pay for that part again. Null if there is none.
+ */
 function goodPartOf(draft: Draft | null): GoodPart | null {
   if (draft === null || draft.degraded) return draft?.good ?? null;
   const { throughSeq, items, dropped, summarizer } = draft;
   return { throughSeq, items, dropped, summarizer };
 }
 
-/** Whose wishes hold in a chat. */
+/**
+ * The roles whose messages may support an item of kind `instruction`: what a tool or an assistant says is no
+ * instruction.
+ */
 const INSTRUCTING: ReadonlySet<Role> = new Set(["user", "system", "developer"]);
 
-/** What an item may say of a message: its text, and who said it in which role and on which day. */
+/** The text against which an item is checked that cites this message: role, author, day, and the message's text. */
 export function evidenceOf(row: MessageRow): string {
   const { role, author, content } = row;
   return `${role} ${author ?? ""} ${dayOf(localTime(row))} ${messageText(content ?? "")}`;
 }
 
-/** The day on which a message was said, by the clock of whoever said it. */
+/**
+ * Looks up the day (YYYY-MM-DD) on which a message was said, in the local time of its author; null if there is no such
+ * message.
+ */
 function dayOfMessage({ messages }: Pick<SessionStore, "messages">): (seq: Seq) => string | null {
   return (seq) => {
     const row = messages.bySeq(seq, "told");
@@ -326,10 +371,10 @@ function dayOfMessage({ messages }: Pick<SessionStore, "messages">): (seq: Seq) 
   };
 }
 
-/** Made once: it takes longer than all else that is done for a message. */
+/** Shared, because creating a formatter takes longer than everything else that is done for one message. */
 const LONG_DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-/** A day as it may be written: "2026-11-22", "22 November 2026". */
+/** A day in the two forms that items may use: "2026-11-22 22 November 2026". */
 function dayOf(ms: number): string {
   return `${isoDay(ms)} ${LONG_DATE.format(new Date(ms))}`;
 }
@@ -338,7 +383,7 @@ function isoDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** Ids for the new items of a version, after those that its draft has. */
+/** Makes ids `version.count` for new items, continuing after those that the draft already uses. */
 function itemIdsAfter(items: readonly Item[], version: number): () => string {
   let counter = items.reduce((highest, item) => {
     const [ofVersion, count] = item.id.split(".");
@@ -354,7 +399,10 @@ function notLanded(step: SummaryStep): Saved {
   return { step, committedVersion: null, isReplaced: false };
 }
 
-/** Makes some items those of a new version, which comes after another: what is in both is not written again. */
+/**
+ * Makes `items` the items of `version`, which follows `beforeVersion`. An item that is in both is not written again;
+ * the others of `beforeVersion` end.
+ */
 function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptItem[], version: number): void {
   const { store } = unit;
   const before = new Map(store.summaries.items(beforeVersion).map((item) => [item.id, item]));
@@ -370,10 +418,11 @@ function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptIte
 }
 
 /**
- * Brings an earlier version back as a new one, since the newest is not of the branch that is active now. It is as it was, but for what was
- * carried over since, which rests on no message of any branch.
- * @param earlier null: no version is of that branch
- * @returns the tokens of it
+ * Commits a copy of an earlier version as a new version, after the active branch was switched and the newest version
+ * covers another branch. Items that were carried over since are added: they cite no message of any branch.
+ * @param earlier the version to copy; null if none covers a part of the active branch, which makes a version without
+ *   own items
+ * @returns the tokens of the new version
  */
 export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): TokenCount {
   const items = broughtBack(unit, newest, earlier);
@@ -382,9 +431,9 @@ export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | 
 }
 
 /**
- * Brings an earlier version back as a new one in the place of all that came after it, whichever branch they were of. It is as it was, but
- * for what was carried over since.
- * @returns the tokens of it
+ * Commits a copy of an earlier version as a new version and deletes the versions between them, of whichever branch.
+ * Items that were carried over since are added.
+ * @returns the tokens of the new version
  */
 export function restoreVersion(unit: Unit, newest: SummaryRow, earlier: SummaryRow): TokenCount {
   const items = broughtBack(unit, newest, earlier);
@@ -393,7 +442,7 @@ export function restoreVersion(unit: Unit, newest: SummaryRow, earlier: SummaryR
   return landAgain(unit, newest, earlier, items);
 }
 
-/** What an earlier version says of this session, and what the newest one has from others. */
+/** The own items of the earlier version, and the carried items of the newest one. */
 function broughtBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
   const { store } = unit;
   const own = earlier === null ? [] : store.summaries.items(earlier.version);
@@ -401,18 +450,22 @@ function broughtBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null)
   return [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
 }
 
+/** Writes the row of a version that copies an earlier one, and announces it on the live feed. */
 function landAgain(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null, items: readonly KeptItem[]): TokenCount {
   const version = newest.version + 1;
   const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: unit.now };
   const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];
-  // What was paid for it stands with the version that it was.
+  // `usage` stays with the version that it was paid for, so that sums over all versions count it once.
   const row = { version, throughSeq, tokens, summarizer, degraded, droppedItems, usage: null, createdAt };
   unit.store.summaries.insert(row);
   noteChange(unit, "summarized", { version, throughSeq, degraded });
   return tokens;
 }
 
-/** Takes out every version, of whichever branch, and leaves one of nothing but what was carried here: its number goes on. */
+/**
+ * Deletes every version, of whichever branch, and commits a new one that contains only the carried items. Version
+ * numbers continue.
+ */
 export function forgetVersions(unit: Unit, newest: SummaryRow): void {
   const carried = unit.store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
   const nothing = { baseVersion: newest.version, throughSeq: 0, ...EMPTY_VERSION, dropped: 0, good: null };
@@ -422,7 +475,10 @@ export function forgetVersions(unit: Unit, newest: SummaryRow): void {
 
 const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
 
-/** Writes the version. One that was made again takes the place of all that covered what was changed. */
+/**
+ * Writes a version with its items, and announces it on the live feed. A rebuild first deletes all versions after
+ * `rebuildBase`.
+ */
 function commitSummary(
   unit: Unit,
   draft: Draft,

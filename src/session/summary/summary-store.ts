@@ -19,38 +19,44 @@ import {
   type VersionedItem,
 } from "../sqlite/index.ts";
 
-/** Every SQL statement about the versions of the summary, their items, and the seqs that they cover no more. No decision is taken here. */
+/**
+ * All SQL statements for summary versions, their items, and hidden seqs (messages that the newest version no longer
+ * covers). This file decides nothing.
+ */
 
-/** SQL for the items that cite any of some messages, and what it is bound to. */
+/** The SQL condition for items that cite any of these messages, and the value to bind to it. */
 function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageValue] {
   const among = "throughSeq" in seqs ? "cited.value <= ?" : "cited.value IN (SELECT value FROM json_each(?))";
   const condition = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited WHERE ${among})`;
   return [condition, "throughSeq" in seqs ? seqs.throughSeq : JSON.stringify(seqs)];
 }
 
-/** Filling of the page that the first split would leave behind. */
+/**
+ * Three rows that fill the table's first page, so that it splits before it holds real content: SQLite leaves a copy of
+ * the moved rows behind when a page splits for the first time.
+ */
 const FILLING = `INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
   SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]')`;
 
-/** Seqs, one after the other, that the summary covers no more. */
+/** A range of consecutive seqs that the summary no longer covers. */
 export interface HiddenRange {
   readonly fromSeq: Seq;
   readonly throughSeq: Seq;
 }
 
-/** An item and its place in the table, which no other item ever gets. */
+/** An item with its row number, which is never reused. */
 export interface PlacedItem {
   readonly row: number;
   readonly item: VersionedItem;
 }
 
-/** Items of a page of what was carried over: each is a few KiB at most. */
+/** How many carried items one page has. Each takes a few KiB at most. */
 const CARRIED_PAGE_ROWS = 500;
 
-/** What an item holds, as it is stored. */
+/** SQL for the bytes of an item's content as it is stored. */
 const ITEM_BYTES = "octet_length(text) + octet_length(source_seqs)";
 
-/** An item as it was when a version was the newest: what ended later had not ended. */
+/** The item as it was when `version` was the newest: if it ended later, it has not ended yet. */
 function asOf(item: VersionedItem, version: number): VersionedItem {
   return item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item;
 }
@@ -59,10 +65,13 @@ const OF_EPOCH = "source_session = ? AND source_epoch = ?";
 
 export class SummaryStore {
   readonly #sql: SqlStorage;
-  /** The items of the version that was read last: a long history of items is not read again with each context. */
+  /**
+   * Cache of the items of the version that was read last, so that a context does not read them from the table each
+   * time.
+   */
   #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
-  /** The newest version, as it was read; undefined until it is. */
+  /** Cache of the newest version; undefined if it was not read yet. */
   #newestRead: SummaryRow | null | undefined;
 
   readonly #vectors: VectorStore;
@@ -72,7 +81,7 @@ export class SummaryStore {
     this.#vectors = vectors;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears the caches after a rollback, since they may hold rows that were never committed. */
   forget(): void {
     this.#itemsRead = null;
     this.#newestRead = undefined;
@@ -101,7 +110,7 @@ export class SummaryStore {
     return row === undefined ? null : toSummaryRow(row);
   }
 
-  /** The same as `at`, for contexts, which ask each time: where there is no other branch the newest version is remembered. */
+  /** The same as `at`, but cached if the session has a single branch, because each context asks for it. */
   shownAt(branch: Branch): SummaryRow | null {
     if (!branch.isSole) return this.at(branch);
     const newest = this.#newestRead === undefined ? this.newest() : this.#newestRead;
@@ -110,9 +119,9 @@ export class SummaryStore {
   }
 
   /**
-   * The version, up to `maxVersion`, that covers the most of a branch, the highest of several, and nothing that is not on it: what leads to
-   * the last message that a version covers is what it covers.
-   * @param which good: those alone that were made with what was asked for
+   * The version up to `maxVersion` that covers the most of a branch and nothing outside of it; of several, the latest.
+   * A version covers the messages that lead to its `throughSeq`, so it lies on the branch if that message does.
+   * @param which `good`: only versions that are not degraded
    */
   at(branch: Branch, maxVersion: number = Number.MAX_SAFE_INTEGER, which: "any" | "good" = "any"): SummaryRow | null {
     if (branch.isSole && which === "any") return this.#newestThrough(branch.headSeq, maxVersion);
@@ -129,7 +138,7 @@ export class SummaryStore {
     return row === undefined ? null : this.byVersion(number(row["version"]));
   }
 
-  /** Where there is no other branch later versions cover no less. */
+  /** `at` for a session with a single branch, where a later version never covers less than an earlier one. */
   #newestThrough(seq: Seq, maxVersion: number): SummaryRow | null {
     const row = this.#sql
       .exec(
@@ -141,13 +150,13 @@ export class SummaryStore {
     return row === undefined ? null : toSummaryRow(row);
   }
 
-  /** The last message that any version covers, on whichever branch; 0 if there is none. */
+  /** The last message that any version covers, on whichever branch; 0 if there is no version. */
   coveredSeq(): Seq {
     const row = this.#sql.exec("SELECT max(through_seq) AS seq FROM summaries").toArray()[0];
     return numberOrNull(row?.["seq"]) ?? 0;
   }
 
-  /** The last messages that versions cover, of whichever branch, each once. */
+  /** The distinct `throughSeq` of all versions, on all branches. */
   lastSeqs(): Seq[] {
     const rows = this.#sql.exec("SELECT DISTINCT through_seq FROM summaries").toArray();
     return rows.map((row) => number(row["through_seq"]));
@@ -158,7 +167,7 @@ export class SummaryStore {
     return row === undefined ? null : toSummaryRow(row);
   }
 
-  /** The highest version up to one that was made with what was asked for; 0 if there is none. */
+  /** The highest version up to `version` that is not degraded; 0 if there is none. */
   lastGoodVersion(version: number): number {
     const row = this.#sql
       .exec("SELECT max(version) AS version FROM summaries WHERE version <= ? AND degraded = 0", version)
@@ -166,7 +175,7 @@ export class SummaryStore {
     return numberOrNull(row?.["version"]) ?? 0;
   }
 
-  /** Newest first, versions below `beforeVersion`. */
+  /** Versions below `beforeVersion`, newest first, at most `limit`. */
   backward(beforeVersion: number, limit: number): SummaryRow[] {
     return this.#sql
       .exec("SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?", beforeVersion, limit)
@@ -174,7 +183,7 @@ export class SummaryStore {
       .map(toSummaryRow);
   }
 
-  /** Oldest first, versions above one and up to another. */
+  /** Versions after `afterVersion` and up to `version`, oldest first, at most `limit`. */
   between(afterVersion: number, version: number, limit: number): SummaryRow[] {
     return this.#sql
       .exec(
@@ -192,7 +201,7 @@ export class SummaryStore {
     this.#sql.exec("UPDATE summaries SET tokens = ? WHERE version = ?", tokens, version);
   }
 
-  /** The items of one version. */
+  /** The items that are valid in `version`. */
   items(version: number): readonly VersionedItem[] {
     if (this.#itemsRead?.version === version) return this.#itemsRead.items;
     const items = this.#sql
@@ -203,7 +212,7 @@ export class SummaryStore {
     return items;
   }
 
-  /** The same, each with its place. */
+  /** The same, each with its row number. Not cached. */
   placedItems(version: number): PlacedItem[] {
     return this.#sql
       .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
@@ -212,8 +221,8 @@ export class SummaryStore {
   }
 
   /**
-   * How much came with each version after one, and how much ended with it, oldest first: its own row and those of items. Of so many
-   * versions at most, since each of them may have changed all of a summary's items.
+   * For each version after `version`, oldest first: how many rows it added or ended (its own, and those of items), and
+   * their bytes. Returns at most `limit` versions, since each may have changed all items of a summary.
    */
   sizesAfter(
     version: number,
@@ -249,7 +258,10 @@ export class SummaryStore {
       .map((row) => ({ version: number(row["version"]), rows: number(row["rows"]), bytes: number(row["bytes"]) }));
   }
 
-  /** Items that began or ended with a version after one and up to another; what ended later has not ended yet. */
+  /**
+   * Items that began or ended with a version after `afterVersion` and up to `version`, as they were when `version` was
+   * the newest.
+   */
   itemsChangedBetween(afterVersion: number, version: number): VersionedItem[] {
     return this.#sql
       .exec(
@@ -265,7 +277,7 @@ export class SummaryStore {
       .map((item) => asOf(item, version));
   }
 
-  /** Items that began with a version after one and up to another. */
+  /** Items that began with a version after `afterVersion` and up to `version`. */
   itemsBegunBetween(afterVersion: number, version: number): VersionedItem[] {
     return this.#sql
       .exec(
@@ -278,8 +290,8 @@ export class SummaryStore {
   }
 
   /**
-   * Items that hold in a version up to one, in the order in which they came, each with its place in it; one that ended later has not ended
-   * yet.
+   * A page of the items that were valid in any version up to `version`, in the order in which they were inserted, each
+   * with its row number and as it was when `version` was the newest.
    */
   itemPage(version: number, afterRow: number, limit: number): PlacedItem[] {
     return this.#sql
@@ -293,7 +305,7 @@ export class SummaryStore {
       .map((row) => ({ row: number(row["row"]), item: asOf(toItemRow(row), version) }));
   }
 
-  /** How many versions there are up to one, and items that hold in any of them. */
+  /** How many versions there are up to `version`, and how many items were valid in any of them. */
   countThrough(version: number): { readonly summaries: number; readonly items: number } {
     const row = this.#sql
       .exec(
@@ -306,7 +318,7 @@ export class SummaryStore {
     return { summaries: number(row["summaries"]), items: number(row["items"]) };
   }
 
-  /** The version in which the item began that came last; 0 if there is none. */
+  /** The version with which the most recently inserted item began; 0 if there is no item. */
   lastBegunVersion(): number {
     const row = this.#sql
       .exec(`SELECT from_version FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' ORDER BY row DESC LIMIT 1`)
@@ -314,6 +326,7 @@ export class SummaryStore {
     return row === undefined ? 0 : number(row["from_version"]);
   }
 
+  /** Inserts an item that is valid from `fromVersion` on. */
   insertItem(item: KeptItem, fromVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
@@ -330,7 +343,10 @@ export class SummaryStore {
     );
   }
 
-  /** One that was taken out of every version stays out: a version that is made anew may use its id again. */
+  /**
+   * Ends an item: it is not valid in `toVersion` and later. One that was deleted from every version stays deleted, even
+   * though a rebuilt version may use its id again.
+   */
   endItem(id: string, fromVersion: number, toVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
@@ -341,7 +357,10 @@ export class SummaryStore {
     );
   }
 
-  /** The highest version that came before all that cover any of the messages from `seq` on, on whichever branch; 0 if there is none. */
+  /**
+   * The highest version before all those that cover the message `seq` or a later one, on whichever branch; 0 if there
+   * is none. A rebuild after a change of `seq` continues from it.
+   */
   versionBefore(seq: Seq): number {
     const row = this.#sql
       .exec(
@@ -354,20 +373,30 @@ export class SummaryStore {
     return numberOrNull(row?.["version"]) ?? 0;
   }
 
-  /** Deletes every item of every version that cites one of these messages of this session, and returns those that were current. */
+  /**
+   * Deletes the items that cite one of these messages of this session, from every version.
+   * @returns those that were valid in the newest version
+   */
   deleteItemsCiting(seqs: SeqSet): VersionedItem[] {
     const [cites, value] = citing(seqs);
     return this.#deleteItems(`source_session IS NULL AND ${cites}`, value);
   }
 
-  /** Deletes every item that was carried over from an epoch of a session and cites one of these messages there; all of them if null. */
+  /**
+   * Deletes the items that were carried over from this epoch of a session and cite one of these messages there; all of
+   * them if `seqs` is null.
+   * @returns those that were valid in the newest version
+   */
   deleteCarriedItems({ session, epoch }: EpochRef, seqs: SeqSet | null): VersionedItem[] {
     if (seqs === null) return this.#deleteItems(OF_EPOCH, session, epoch);
     const [cites, value] = citing(seqs);
     return this.#deleteItems(`${OF_EPOCH} AND ${cites}`, session, epoch, value);
   }
 
-  /** Items of any version that were carried over, whichever session they came from: a page of them, each with its place. */
+  /**
+   * A page of the carried items of all versions, from whichever session, each with its row number.
+   * @param afterRow the last row number of the page before; 0 for the first page
+   */
   carriedItems(afterRow: number): PlacedItem[] {
     return this.#sql
       .exec(
@@ -379,7 +408,7 @@ export class SummaryStore {
       .map((row) => ({ row: number(row["row"]), item: toItemRow(row) }));
   }
 
-  /** Deletes items from every version. */
+  /** Deletes the items with these ids from every version. */
   deleteItems(ids: readonly string[]): void {
     this.#retireItems("row > 0 AND item_id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
   }
@@ -393,7 +422,10 @@ export class SummaryStore {
     return current;
   }
 
-  /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
+  /**
+   * Overwrites the text of items and removes them from every version. Their rows stay, because deleting rows lets
+   * SQLite merge pages, which leaves copies of other rows behind.
+   */
   #retireItems(condition: string, ...values: readonly SqlStorageValue[]): void {
     this.#itemsRead = null;
     if (this.#vectors.state() !== null) {
@@ -406,7 +438,7 @@ export class SummaryStore {
     );
   }
 
-  /** Deletes the versions after `base`, so that what holds at `base` holds again. */
+  /** Deletes the versions after `base`, so that `base` is the newest again, with the items that it had. */
   deleteVersionsAfter(base: number): void {
     this.#newestRead = undefined;
     this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
@@ -414,15 +446,16 @@ export class SummaryStore {
     this.#sql.exec("UPDATE items SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
   }
 
-  // Seqs that the summary covers no more
+  // Hidden seqs: messages that the newest version no longer covers
 
   hide(seqs: Iterable<Seq>): void {
     this.#sql.exec("INSERT OR IGNORE INTO hidden (seq) SELECT value FROM json_each(?)", JSON.stringify([...seqs]));
   }
 
   /**
-   * The seqs up to one that are hidden, as ranges, oldest first. Of more than `limit` the last one goes on to the end of them all: a
-   * reader takes more for hidden than is, and nothing for covered that is not.
+   * The hidden seqs up to `throughSeq` as ranges, oldest first. If there are more than `limit` ranges, the last one
+   * extends to the last hidden seq: a reader may then take a message for hidden that is not, but never one for covered
+   * that is not.
    */
   hiddenRanges(throughSeq: Seq, limit: number): HiddenRange[] {
     const ranges = this.#sql
@@ -445,7 +478,7 @@ export class SummaryStore {
     return this.#sql.exec("SELECT 1 FROM hidden LIMIT 1").toArray().length > 0;
   }
 
-  /** Of some seqs something is told after all. */
+  /** Marks these seqs as covered again: an item cites them after all. */
   reveal(seqs: Iterable<Seq>): void {
     this.#sql.exec("DELETE FROM hidden WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify([...seqs]));
   }
@@ -454,7 +487,7 @@ export class SummaryStore {
     this.#sql.exec("DELETE FROM hidden");
   }
 
-  /** Takes out every version and every item. */
+  /** Deletes every version and every item. */
   clear(): void {
     this.forget();
     renewTable(this.#sql, "items", FILLING);

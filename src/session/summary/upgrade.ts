@@ -3,16 +3,17 @@ import { type Failed, type FailureReport, newJob } from "../outbox/index.ts";
 import type { Draft, JobRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
-/** A better summary that is pending, and what it did not come from. */
+/** The job that will replace a fallback summary, and the failures that made the fallback summary necessary. */
 export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
   readonly jobId: string;
   readonly reason: string;
 }
 
 /**
- * Schedules a summary in the place of a degraded one, from the last good version on.
- * @param failed the job whose fallback summary it is
- * @param fallbackCause of its last chunk; null if only an earlier one is a fallback summary
+ * Schedules a job that replaces a degraded summary, continuing from the last version that is not degraded.
+ * @param failed the job that made the fallback summary
+ * @param fallbackCause why its last chunk was a fallback; null if only an earlier chunk was
+ * @returns null if there is no summary to replace
  */
 export function scheduleUpgrade(unit: Unit, failed: JobRow, fallbackCause: Failed | null): Upgrade | null {
   const { store, now } = unit;
@@ -43,7 +44,10 @@ export function scheduleUpgrade(unit: Unit, failed: JobRow, fallbackCause: Faile
   };
 }
 
-/** What the summarizer said before a fallback summary had to serve is paid for: the better summary goes on from there. */
+/**
+ * The part of the draft that the requested summarizer made before the fallback took over: it is paid for, so the new
+ * job continues from there. Null if there is none, or if the new job starts from another version.
+ */
 function goodDraft(
   { draft, rebuildBase, fromScratch }: JobRow,
   startVersion: number,

@@ -4,24 +4,33 @@ import { Evidence } from "../../prompt/support.ts";
 import type { Unit } from "../unit.ts";
 import { evidenceOf } from "./run.ts";
 
-/** Statements held against the messages of this session, one message after the other: they are never held all at once. */
+/**
+ * Checks whether messages of this session support a statement. Messages are read one after the other, so that only one
+ * is in memory at a time.
+ */
 
-/** Read in one call to check items; what is left of a page comes with the next, so that others are served in between. */
+/**
+ * How many characters of messages one call reads to check items. The caller continues with another call, so that the
+ * object serves other requests in between.
+ */
 export const MAX_CALL_EVIDENCE_CHARACTERS = 2 * 1024 * 1024;
 
-interface Weighed {
+interface SupportCheck {
   readonly isBorneOut: boolean;
-  /** Characters of messages that were read to tell. */
+  /** How many characters of messages were read. */
   readonly read: number;
 }
 
-/** Whether all that a statement cites was read. */
-export function isWeighedWhole({ read }: Weighed): boolean {
+/** Whether all messages that the statement cites were read, or enough of them to find support. */
+export function isWeighedWhole({ read }: SupportCheck): boolean {
   return read < MAX_ITEM_EVIDENCE_CHARACTERS;
 }
 
-/** Whether messages bear a statement out, and how much of them was read to tell. More of them can only speak for it. */
-export function weigh(unit: Unit, text: string, seqs: readonly Seq[]): Weighed {
+/**
+ * Checks whether messages support a statement, and counts the characters that it reads. It stops as soon as they do:
+ * more messages can only add support.
+ */
+export function weigh(unit: Unit, text: string, seqs: readonly Seq[]): SupportCheck {
   const evidence = new Evidence();
   let read = 0;
   for (const seq of seqs) {
