@@ -197,7 +197,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-new-epoch-by-an-old-grant": [
     {
       file: "directory/entries.ts",
-      replace: "(known?.granted_at ?? this.#lastWord()) + 1",
+      replace: "(known?.granted_at ?? this.#latestRemovedGrant()) + 1",
       by: "(known?.granted_at ?? 0) + 1",
     },
   ],

@@ -1,19 +1,24 @@
 import type { AlertBook, AlertNotice, PendingNotice } from "../api/alert.ts";
 import type { Operations } from "./operations.ts";
 
-/** Alerts as the Operations object keeps them. */
+/** The alerts that the Operations object stores. */
 export interface AlertClient {
+  /** The open alerts. */
   readBook(): Promise<AlertBook>;
-  /** Keeps a book that follows the one that is there, and schedules its notices with it. @returns false if another came first */
+  /**
+   * Saves a book whose `rev` follows that of the stored one, together with the notices to send.
+   * @returns false, and saves nothing, if another book was saved meanwhile
+   */
   saveBook(book: AlertBook, notices: readonly AlertNotice[]): Promise<boolean>;
-  /** What is due to be sent, the oldest first. It is due again, later each time, until it is settled. */
+  /** The notices that are due, oldest first. A notice is due again after a growing pause until it is settled. */
   takeNotices(limit: number): Promise<PendingNotice[]>;
-  /** Idempotent. */
+  /** Deletes a notice that was sent. Idempotent. */
   settleNotice(id: string): Promise<void>;
+  /** How many notices are not sent yet. */
   countPending(): Promise<number>;
 }
 
-/** @param name of the object: there is one for a deployment */
+/** @param name the object's name: a deployment has one */
 export function createAlertClient(namespace: DurableObjectNamespace<Operations>, name = "operations"): AlertClient {
   const stub = (): DurableObjectStub<Operations> => namespace.getByName(name);
   return {

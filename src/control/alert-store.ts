@@ -1,9 +1,12 @@
 import { type AlertBook, type AlertNotice, EMPTY_ALERT_BOOK, type PendingNotice } from "../api/alert.ts";
 import { noticeDelayMs } from "../lib/retry-policy.ts";
 
-/** A webhook that is away for longer is told no more of what is then long past. */
+/** How long unsent notices are kept, in ms. Older ones are too old to be useful. */
 const KEPT_MS = 7 * 24 * 3_600_000;
-/** Past it the oldest go: of an alert that flaps for days the last are worth the most. Each look reads all of them. */
+/**
+ * How many unsent notices are kept. The oldest are deleted first, because of an alert that flaps for days the latest
+ * matter most. Each check reads all of them.
+ */
 const MAX_PENDING = 30;
 
 interface NoticeRow extends Record<string, SqlStorageValue> {
@@ -12,7 +15,7 @@ interface NoticeRow extends Record<string, SqlStorageValue> {
   readonly attempts: number;
 }
 
-/** The tables of what stands, and of what the webhook has to be told. */
+/** The tables of open alerts, and of notices for the webhook. */
 export class AlertStore {
   readonly #storage: DurableObjectStorage;
 
@@ -37,14 +40,17 @@ export class AlertStore {
     return row === undefined ? EMPTY_ALERT_BOOK : (JSON.parse(row.book) as AlertBook);
   }
 
-  /** In one transaction. @returns false, and nothing is kept, unless it follows what is there */
+  /**
+   * Saves a book and its notices, in one transaction.
+   * @returns false, and saves nothing, if `rev` does not follow the stored one
+   */
   saveBook(book: AlertBook, notices: readonly AlertNotice[], now: number): boolean {
     const { sql } = this.#storage;
     return this.#storage.transactionSync(() => {
       if (book.rev !== this.readBook().rev + 1) return false;
       sql.exec("INSERT OR REPLACE INTO alert_book (one, book) VALUES (1, ?)", JSON.stringify(book));
       for (const notice of notices) {
-        // Of digests that nobody took the newest says all that is still of use.
+        // Of several unsent digests only the newest is useful.
         if (notice.type === "digest") sql.exec("DELETE FROM alert_notices WHERE type = 'digest'");
         sql.exec(
           "INSERT INTO alert_notices (id, type, notice, made_at, attempts, next_send_at) VALUES (?, ?, ?, ?, 0, 0)",
@@ -63,7 +69,10 @@ export class AlertStore {
     });
   }
 
-  /** What is due, the oldest first; with the pause before the next time, so that two checks at a time do not both send it. */
+  /**
+   * Returns the notices that are due, oldest first, and sets their next time, so that two checks at once do not both
+   * send them.
+   */
   takeNotices(limit: number, now: number): PendingNotice[] {
     const { sql } = this.#storage;
     return this.#storage.transactionSync(() => {

@@ -5,57 +5,68 @@ import type { OperationRequest, OperationRun, RunStatus } from "../api/operation
 import type { ListedTenant } from "../api/tenant.ts";
 import type { UserRef } from "../api/user.ts";
 import type { FailurePlace } from "./failed-jobs.ts";
-import type { RunNews } from "./operation-runs.ts";
+import type { RunUpdate } from "./operation-runs.ts";
 import type { Operations, OperationsStats } from "./operations.ts";
 
+/** The Operations object: failed jobs, late jobs, tenants, and runs of operations. */
 export interface OperationsClient {
-  /** Idempotent by job. What fails in one batch comes in one call. */
+  /** Puts failed jobs on the list. Idempotent by job. All failures of a batch are reported in one call. */
   report(...failures: readonly Failure[]): Promise<void>;
-  /** Deliveries that found a part of the service away: one entry of the list, which counts. */
+  /**
+   * Reports that a part of the service cannot be reached. All deliveries that fail for it are counted in one entry of
+   * the list.
+   */
   noteOutage(outage: Outage): Promise<void>;
-  /** Null if the job is not on the list. */
+  /** A job of the list; null if it is not on it. */
   find(jobId: string): Promise<Failure | null>;
+  /** Removes a job from the list of failed and of late jobs, because it completed. Idempotent. */
   clear(jobId: string): Promise<void>;
-  /** Idempotent. */
+  /** Removes a job from the list of late jobs. Idempotent. */
   settleLate(jobId: string): Promise<void>;
+  /** How many jobs keep failing, how many tenants are over budget, and how old the oldest late job is. */
   readHealth(): Promise<OperationsHealth>;
-  /** Takes jobs off the list, but for those that failed again since they were read. */
+  /** Removes jobs from the list, except for those that failed again after they were read. */
   settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): Promise<void>;
-  /** Newest first. */
+  /** A page of the failed jobs that match the filter, last failure first. */
   list(limit: number, after: FailurePlace | null, filter?: FailureFilter): Promise<Failure[]>;
+  /** How many failed jobs are on the list. */
   count(): Promise<number>;
-  /** @param tenant what is about it; null: about all */
+  /** Numbers for operators. @param tenant counts only this tenant's; null: all */
   stats(tenant: string | null): Promise<OperationsStats>;
-  /** Idempotent. */
+  /** Deletes a user's failed jobs, and removes the user from the reports of runs. Idempotent. */
   clearUser(user: UserRef): Promise<void>;
+  /** How many failed jobs a user has on the list. */
   countOfUser(user: UserRef): Promise<number>;
-  /** Idempotent. */
+  /** Adds a tenant that was created to the list of tenants. Idempotent. */
   noteTenant(tenant: ListedTenant): Promise<void>;
-  /** By name. */
+  /** A page of the tenants that were created, by name. */
   listTenants(limit: number, after: string | null): Promise<ListedTenant[]>;
-  /** Idempotent. */
+  /** Records that a tenant has sessions, whether it was created or not. Idempotent. */
   noteUse(tenant: string): Promise<void>;
-  /** Created or used, by name. */
+  /** A page of all tenants that were created or used, by name. */
   listTenantNames(limit: number, after: string): Promise<string[]>;
-  /** False if a link to the inspector was used before. */
+  /** Uses up a sign-in link. Returns false if it was used before. */
   useSignIn(id: string, expiresAt: number): Promise<boolean>;
   readonly runs: OperationRunsClient;
 }
 
-/** The runs of operations. All but the list are idempotent. */
+/** The runs of operations. All methods are idempotent. */
 export interface OperationRunsClient {
-  /** A run that is there is given back as it is, but for one that was queued and runs now. */
+  /** Adds a run. If it exists already it is returned as it is, except that a queued one becomes running. */
   begin(
     id: string,
     request: OperationRequest,
     status: "queued" | "running",
   ): Promise<{ run: OperationRun; created: boolean }>;
-  /** Tells all that is known so far. @returns the run's status, null if nobody knows of it any more */
-  progress(id: string, news: RunNews): Promise<RunStatus | null>;
-  /** A run that ended stays as it is. Null if there is none. */
+  /**
+   * Saves the progress and report of a run, each as a whole.
+   * @returns the run's status; null if there is no such run
+   */
+  progress(id: string, update: RunUpdate): Promise<RunStatus | null>;
+  /** Ends a run. A run that has ended stays as it is. Null if there is no such run. */
   finish(id: string, status: "complete" | "failed" | "cancelled", error: string | null): Promise<OperationRun | null>;
   read(id: string): Promise<OperationRun | null>;
-  /** Newest first. */
+  /** A page of the runs, newest first. */
   list(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]>;
 }
 
@@ -92,7 +103,7 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     useSignIn: (id, expiresAt) => stub().useSignIn(id, expiresAt),
     runs: {
       begin: (id, request, status) => stub().beginRun(id, request, status),
-      progress: (id, news) => stub().progressRun(id, news),
+      progress: (id, update) => stub().progressRun(id, update),
       finish: (id, status, error) => stub().finishRun(id, status, error),
       read: (id) => stub().readRun(id),
       list: (limit, after) => stub().listRuns(limit, after),

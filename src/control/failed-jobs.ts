@@ -5,29 +5,36 @@ import type { Failure } from "../api/job.ts";
 import type { UserRef } from "../api/user.ts";
 
 /**
- * Every SQL statement about the list of failed jobs. There is one list for the deployment, and it is longest when most depends on it: nothing
- * here costs more when it is full, but for what is asked for itself. Numbers are counted as jobs come and go, and each filter has its index.
+ * All SQL statements for the list of failed jobs. A deployment has one list, and it is longest during an outage, when
+ * it matters most. So no call gets more expensive when the list is full: totals are updated as jobs come and go, and
+ * each combination of filters has an index.
  */
 
-/** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
+/**
+ * How many failed jobs are listed. Those whose last failure is oldest are dropped first. The job itself stays in its
+ * session's object.
+ */
 const MAX_FAILURES = 10_000;
-/** Jobs of a user that are counted or deleted at once: each is a row and its place in an index. */
+/** How many jobs of a user are counted or deleted in one call: each is a row with its index entries. */
 const OF_USER_AT_ONCE = 40;
-/** Kinds and states that are told apart: more than there are, but for what bodies that nobody understands may call themselves. */
+/**
+ * How many combinations of kind and state are returned. That is more than exist, but malformed queue messages may name
+ * any kind.
+ */
 const MAX_COUNTS = 80;
 
-/** Where a page of the list goes on. */
+/** The last job of a page. */
 export interface FailurePlace {
-  /** When it last failed, in ms since 1970. */
+  /** When the job last failed, in ms since 1970. */
   readonly at: number;
   readonly jobId: string;
 }
 
-/** Columns that a filter may name, each of them or none. */
+/** The columns that a filter may use, in any combination. */
 const FILTERED = ["tenant", "owner_key", "session_key", "kind"] as const;
 type Filtered = (typeof FILTERED)[number];
 
-/** An index for each set of them, in the order of the list: a page reads what it shows and nothing else. */
+/** One index for each combination, in the order of the list, so that a page reads only the rows that it returns. */
 const SETS: readonly (readonly Filtered[])[] = Array.from({ length: 2 ** FILTERED.length }, (_, set) =>
   FILTERED.filter((_name, at) => (set & (2 ** at)) !== 0),
 );
@@ -61,7 +68,7 @@ export const FAILURES_SCHEMA = `
   ) WITHOUT ROWID;
 `;
 
-/** What is counted besides kinds and states. No tenant's scope is called so: theirs begin with a sign of their own. */
+/** Scopes of totals. The scopes of tenants begin with `=` or `~`, so that no tenant's name can collide with these. */
 const EVERYTHING = "all";
 const LISTED = "listed";
 const FAILING = "failing";
@@ -70,8 +77,8 @@ const scopeOf = (tenant: string): string => `=${tenant}`;
 const budgetScopeOf = (tenant: string): string => `~${tenant}`;
 
 /**
- * Stands for a name in an index. A row that is deleted leaves its words in the index's pages, and no name may stay there: many names have this
- * number, so that it tells nobody's. Whoever looks compares the name as well.
+ * A 32-bit hash that stands for a name in an index. The content of a deleted index entry stays in its page, where no
+ * name may remain. Many names share a hash, so it identifies nobody; queries compare the name as well.
  */
 function keyOf(name: string): number {
   return createHash("sha256").update(name).digest().readUInt32BE();
@@ -84,7 +91,7 @@ export class FailedJobs {
     this.#sql = sql;
   }
 
-  /** Takes the place of an earlier report of the same job, but for what went wrong first. */
+  /** Adds a failed job, or replaces an earlier report of it. The first error and its time are kept. */
   put(failure: Failure): void {
     const before = this.byId(failure.jobId);
     const isOlder = before !== null && before.firstFailedAt < failure.firstFailedAt;
@@ -102,9 +109,9 @@ export class FailedJobs {
       after.kind,
       JSON.stringify(after),
     );
-    if (before === null || !isCountedAlike(before, after)) {
-      if (before !== null) this.#count(before, -1);
-      this.#count(after, 1);
+    if (before === null || !countsTheSame(before, after)) {
+      if (before !== null) this.#addToTotals(before, -1);
+      this.#addToTotals(after, 1);
     }
     while (this.count() > MAX_FAILURES) this.#deleteOldest();
   }
@@ -117,10 +124,10 @@ export class FailedJobs {
     const failure = this.byId(jobId);
     if (failure === null) return;
     this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
-    this.#count(failure, -1);
+    this.#addToTotals(failure, -1);
   }
 
-  /** Takes jobs off the list, but for those that failed again since they were read. */
+  /** Removes jobs from the list, except for those that failed again after they were read. */
   settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): void {
     for (const { jobId, lastFailedAt } of read) {
       const listed = this.byId(jobId);
@@ -128,7 +135,7 @@ export class FailedJobs {
     }
   }
 
-  /** Newest first. */
+  /** A page of the failed jobs that match the filter, last failure first. */
   list(limit: number, after: FailurePlace | null, filter: FailureFilter = {}): Failure[] {
     const from = after ?? { at: Number.MAX_SAFE_INTEGER, jobId: "" };
     const { tenant, user, session, kind } = filter;
@@ -157,7 +164,10 @@ export class FailedJobs {
     );
   }
 
-  /** A page of a user's jobs, counted. @returns where the next page begins; null if that was all */
+  /**
+   * Counts one page of a user's jobs.
+   * @returns where the next page begins; null if there is none
+   */
   countOfUser({ tenant, owner }: UserRef, after: FailurePlace | null): { count: number; next: FailurePlace | null } {
     const page = this.list(OF_USER_AT_ONCE, after, { tenant, user: owner });
     const last = page.at(-1);
@@ -166,7 +176,8 @@ export class FailedJobs {
   }
 
   /**
-   * Deletes some of a user's jobs. What was noted is overwritten first: a row that is only deleted stays in its page.
+   * Deletes one page of a user's jobs. They are overwritten first, because the content of a deleted row stays in its
+   * page.
    * @returns whether there may be more
    */
   deleteOfUser({ tenant, owner }: UserRef): boolean {
@@ -179,12 +190,15 @@ export class FailedJobs {
         jobId,
       );
       this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
-      this.#count(failure, -1);
+      this.#addToTotals(failure, -1);
     }
     return page.length === OF_USER_AT_ONCE;
   }
 
-  /** @param tenant whose jobs; null: everybody's */
+  /**
+   * How many jobs failed, by kind and state.
+   * @param tenant counts only this tenant's; null: all
+   */
   counts(tenant: string | null): FailureCount[] {
     return this.#sql
       .exec<{ kind: string; state: Failure["state"]; count: number }>(
@@ -195,7 +209,7 @@ export class FailedJobs {
       .toArray();
   }
 
-  /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+  /** When the job that has been failing longest first failed, in ms since 1970; null if none is failing. */
   oldestAt(tenant: string | null): number | null {
     const query =
       tenant === null
@@ -205,11 +219,15 @@ export class FailedJobs {
     return oldest?.at ?? null;
   }
 
+  /** How many jobs are on the list. */
   count(): number {
     return this.#tally(LISTED);
   }
 
-  /** Those that keep failing. A summary that waits for tomorrow's budget is none to look into: its tenant is counted, once. */
+  /**
+   * How many jobs keep failing. Summaries that wait because their tenant's daily budget is used up are not among them;
+   * their tenants are counted, each once.
+   */
   health(): { failedJobs: number; tenantsOverBudget: number } {
     return { failedJobs: this.#tally(FAILING), tenantsOverBudget: this.#tally(TENANTS_OVER_BUDGET) };
   }
@@ -224,7 +242,7 @@ export class FailedJobs {
     this.delete(oldest.job_id);
   }
 
-  #count(failure: Failure, by: 1 | -1): void {
+  #addToTotals(failure: Failure, by: 1 | -1): void {
     const { tenant, kind, state } = failure;
     this.#add(LISTED, by);
     this.#add(EVERYTHING, by, kind, state);
@@ -234,7 +252,7 @@ export class FailedJobs {
       return;
     }
     this.#add(budgetScopeOf(tenant), by);
-    // The first of its tenant's, or the last.
+    // This was the tenant's first such job, or its last.
     if (this.#tally(budgetScopeOf(tenant)) === (by === 1 ? 1 : 0)) this.#add(TENANTS_OVER_BUDGET, by);
   }
 
@@ -272,7 +290,7 @@ export class FailedJobs {
   }
 }
 
-function isCountedAlike(one: Failure, other: Failure): boolean {
+function countsTheSame(one: Failure, other: Failure): boolean {
   const waits = ({ reason }: Failure): boolean => reason === OVER_BUDGET_REASON;
   return (
     one.tenant === other.tenant && one.kind === other.kind && one.state === other.state && waits(one) === waits(other)

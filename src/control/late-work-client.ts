@@ -2,32 +2,35 @@ import type { JobKind } from "../api/job.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
-/** Work that a session, or the directory of a user, has sent again and again without hearing of it. */
+/** A job that a session, or a user's directory, has sent several times without being confirmed. */
 export interface LateWork {
   readonly jobId: string;
   readonly kind: JobKind | "erase-user";
-  /** ms since 1970 */
+  /** When it was scheduled, in ms since 1970. */
   readonly scheduledAt: number;
 }
 
-/** The part of the Operations object that hears of it. */
+/** The method of the Operations object for late jobs. */
 export interface LateWorkNamespace {
   getByName(name: string): { noteLate(work: LateWork): Promise<void> };
 }
 
-/** In so many ms an isolate tells once: an outage makes the work of a hundred thousand sessions late, and there is one Operations object. */
+/**
+ * How often an isolate reports, in ms. An outage can make the jobs of a hundred thousand sessions late, and there is
+ * only one Operations object.
+ */
 const PAUSE_MS = 10_000;
 
 export interface LateWorkClient {
   /**
-   * Lets operators hear of work, if any is late. Never rejects: an Operations object out of reach must not fail the work itself.
-   * Idempotent by job. Between two pauses only what is older than all that was told is told at once: what is left out now is sent
-   * again in a few minutes, and so comes here again.
+   * Reports a late job to operators; `null` reports nothing. Never rejects, because the job must still be sent if the
+   * Operations object cannot be reached. Idempotent by job. Within `PAUSE_MS` after a report only an older job is
+   * reported. A job that is left out is sent again in a few minutes, and reported then.
    */
   note(namespace: LateWorkNamespace, work: LateWork | null): Promise<void>;
 }
 
-/** @param now ms since 1970 */
+/** @param now returns the time in ms since 1970 */
 export function createLateWorkClient(log: Log, now: () => number = Date.now): LateWorkClient {
   let last = { at: Number.NEGATIVE_INFINITY, scheduledAt: Number.POSITIVE_INFINITY };
   return {

@@ -1,14 +1,18 @@
 import type { LateWork } from "./late-work-client.ts";
 
 /**
- * Work that is still late is told of again well before: the longest pause between two sends is six minutes, but where the queue is behind, which
- * tells that by itself.
+ * An entry that was not reported again for this many ms is dropped. A job that is still late is reported well before:
+ * the longest pause between two sends is six minutes, except while the queue has a backlog, which has an alert of its
+ * own.
  */
 const FORGOTTEN_AFTER_MS = 900_000;
-/** The oldest that are kept. Alerts go by the oldest alone, and what is younger is told of again while it is late: each look reads all of them. */
+/**
+ * How many late jobs are kept, the oldest. Alerts only need the oldest, and the others are reported again while they
+ * are late. Each check reads all of them.
+ */
 const MAX_LATE_WORK = 25;
 
-/** The table of work that sessions told of as late. What is told of no more goes by itself, as its session may have. */
+/** The table of late jobs. Entries that are not reported any more are dropped, since the session may be gone. */
 export class LateWorkStore {
   readonly #sql: SqlStorage;
 
@@ -41,7 +45,7 @@ export class LateWorkStore {
     this.#sql.exec("DELETE FROM late_work WHERE job_id = ?", jobId);
   }
 
-  /** When the oldest was scheduled, in ms since 1970; null if none is late. */
+  /** When the oldest late job was scheduled, in ms since 1970; null if none is late. */
   oldestScheduledAt(now: number): number | null {
     return this.#sql
       .exec<{

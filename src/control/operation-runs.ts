@@ -8,9 +8,9 @@ import type {
 } from "../api/operation-run.ts";
 import type { UserRef } from "../api/user.ts";
 
-/** Runs that are remembered at most; the oldest go first. */
+/** How many runs are kept. The oldest are deleted first. */
 const MAX_RUNS = 1_000;
-/** Runs that are looked at for a user's name at once: a run tells of up to hundreds of sessions. */
+/** How many runs are searched for a user's name in one call. A run's report may name hundreds of sessions. */
 const FORGOTTEN_AT_ONCE = 40;
 
 export const RUNS_SCHEMA = `
@@ -28,14 +28,14 @@ export const RUNS_SCHEMA = `
     PRIMARY KEY (op, status)
   ) WITHOUT ROWID;
 `;
-/** Counts all runs; no operation is called so. */
+/** The scope of the total of all runs; no operation has this name. */
 const ALL_RUNS = "";
 
-/** What a step tells of how far it is. */
-export interface RunNews {
+/** What a step of a run reports. */
+export interface RunUpdate {
   readonly progress: OperationProgress;
   readonly report: OperationReport;
-  /** That the run goes on in from here. */
+  /** The id of the Workflow instance in which the run continues. */
   readonly instance?: string;
 }
 
@@ -46,7 +46,10 @@ interface TallyRow extends Record<string, SqlStorageValue> {
   readonly last_ended_at: number | null;
 }
 
-/** The runs of operations, for operators. The truth of each is in its instance of the Workflow. The clock is passed in. */
+/**
+ * The runs of operations, for operators to read. What really happens is decided by each run's Workflow instance. The
+ * time is passed in.
+ */
 export class OperationRuns {
   readonly #sql: SqlStorage;
 
@@ -54,7 +57,7 @@ export class OperationRuns {
     this.#sql = sql;
   }
 
-  /** Of all runs that are remembered, but for those that only told what they would do. */
+  /** Totals of all runs that are kept, without dry runs. */
   tallies(): readonly RunTally[] {
     return this.#sql
       .exec<TallyRow>("SELECT * FROM operation_tallies WHERE op <> ? AND count > 0 ORDER BY op, status", ALL_RUNS)
@@ -67,7 +70,7 @@ export class OperationRuns {
     return row === undefined ? null : JSON.parse(row.run);
   }
 
-  /** Idempotent: a run that is there is given back as it is. */
+  /** Adds a run. If it exists already it is returned as it is, except that a queued one becomes running. Idempotent. */
   begin(
     id: string,
     request: OperationRequest,
@@ -105,14 +108,17 @@ export class OperationRuns {
     return { run, created: true };
   }
 
-  /** Idempotent: what is told is all there is so far. @returns the status: whoever works for a run that is over stops */
-  progress(id: string, news: RunNews, now: number): RunStatus | null {
+  /**
+   * Saves the progress and report of a run, each as a whole. Idempotent.
+   * @returns the run's status; if it has ended, its worker stops. Null if there is no such run
+   */
+  progress(id: string, update: RunUpdate, now: number): RunStatus | null {
     const known = this.byId(id);
     if (known === null || known.finishedAt !== null) return known?.status ?? null;
-    return this.#put({ ...known, status: "running", ...news }, now, known).status;
+    return this.#put({ ...known, status: "running", ...update }, now, known).status;
   }
 
-  /** Ends a run that has not ended: the first word is the last. */
+  /** Ends a run. A run that has ended stays as it is. Null if there is no such run. */
   finish(
     id: string,
     status: "complete" | "failed" | "cancelled",
@@ -124,7 +130,7 @@ export class OperationRuns {
     return this.#put({ ...known, status, error, finishedAt: new Date(now).toISOString() }, now, known);
   }
 
-  /** Newest first. */
+  /** A page of the runs, newest first. */
   list(limit: number, after: { at: number; id: string } | null): OperationRun[] {
     const from = after ?? { at: Number.MAX_SAFE_INTEGER, id: "" };
     return this.#sql
@@ -141,8 +147,10 @@ export class OperationRuns {
   }
 
   /**
-   * Takes a user out of what some runs tell. Idempotent. What stood there is overwritten first: a changed row leaves its old words in its page.
-   * @returns the run after which to go on; null if that was the last
+   * Removes a user from the reports of one page of runs. The old text is overwritten first, because the content of a
+   * changed row stays in its page. Idempotent.
+   * @param afterId the last run of the page before; "" at the beginning
+   * @returns the run after which to continue; null if there are no more
    */
   forgetUser({ tenant, owner }: UserRef, afterId: string, now: number): string | null {
     const ids = this.#sql
@@ -156,12 +164,12 @@ export class OperationRuns {
       const run = this.byId(id);
       if (run === null) continue;
       const isAbout = run.tenant === tenant && run.user === owner;
-      const others = (named: OperationReport["failures"]): OperationReport["failures"] =>
+      const withoutUser = (named: OperationReport["failures"]): OperationReport["failures"] =>
         named.filter((one) => one.tenant !== tenant || one.user !== owner);
       const report = {
         ...run.report,
-        failures: others(run.report.failures),
-        findings: others(run.report.findings),
+        failures: withoutUser(run.report.failures),
+        findings: withoutUser(run.report.findings),
         notes: isAbout ? [] : run.report.notes,
       };
       const names = run.report.failures.length + run.report.findings.length;
@@ -179,7 +187,10 @@ export class OperationRuns {
     return ids.length < FORGOTTEN_AT_ONCE ? null : (ids.at(-1)?.id ?? null);
   }
 
-  /** @param before what is there of it; null if nothing is */
+  /**
+   * Writes a run and updates the totals.
+   * @param before the stored run; null if it is new
+   */
   #put(run: OperationRun, now: number, before: OperationRun | null): OperationRun {
     const stored: OperationRun = { ...run, updatedAt: new Date(now).toISOString() };
     if (before !== null) this.#tally(before, -1);
@@ -210,7 +221,7 @@ export class OperationRuns {
     this.#tally(oldest, -1);
   }
 
-  /** Runs that only told what they would do count for how many are kept, and for nothing else. */
+  /** Adds a run to the totals. A dry run is counted only in the total of all runs. */
   #tally({ op, status, dryRun, finishedAt }: OperationRun, by: 1 | -1): void {
     const endedAt = finishedAt === null ? null : Date.parse(finishedAt);
     const add = (...[name, state, ended]: readonly [string, string, number | null]): unknown =>

@@ -10,9 +10,12 @@ import { AlertStore } from "./alert-store.ts";
 import { FailedJobs, FAILURES_SCHEMA, type FailurePlace } from "./failed-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
-import { OperationRuns, type RunNews, RUNS_SCHEMA } from "./operation-runs.ts";
+import { OperationRuns, type RunUpdate, RUNS_SCHEMA } from "./operation-runs.ts";
 
-/** Whoever waits for PostgreSQL asks for it every two minutes. In ms. */
+/**
+ * An outage that was not reported again for this many ms is over: jobs that wait for PostgreSQL try it every two
+ * minutes.
+ */
 const OUTAGE_KEPT_MS = 900_000;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
@@ -21,17 +24,20 @@ interface TenantRow extends Record<string, SqlStorageValue> {
   readonly created_at: number;
 }
 
-/** How things stand. */
+/** Numbers for operators. */
 export interface OperationsStats {
   readonly failed: FailureCount[];
-  /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+  /** When the job that has been failing longest first failed, in ms since 1970; null if none is failing. */
   readonly oldestFailedAt: number | null;
   readonly tenants: number;
-  /** None where one tenant is asked for: operators alone begin them. */
+  /** Empty if a tenant is given: only operators start operations. */
   readonly runs: readonly RunTally[];
 }
 
-/** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
+/**
+ * The one object of a deployment for operators: failed and late jobs of all sessions, alerts, tenants, and runs of
+ * operations.
+ */
 export class Operations extends DurableObject {
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
@@ -58,24 +64,27 @@ export class Operations extends DurableObject {
     this.#runs = new OperationRuns(ctx.storage.sql);
   }
 
-  /** What failed in one batch. Idempotent by job: a later report of the same job takes the place of the earlier one. */
+  /** Puts the failed jobs of a batch on the list. A later report of a job replaces the earlier one. Idempotent. */
   async report(failures: readonly Failure[]): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       for (const failure of failures) this.#failures.put(failure);
     });
   }
 
-  /** Deliveries that found a part of the service away. Many sessions wait for it: they are one entry, which counts. */
+  /**
+   * Reports that a part of the service cannot be reached. Many sessions wait for it, so it is one entry, which counts
+   * their deliveries.
+   */
   async noteOutage(outage: Outage): Promise<void> {
     this.ctx.storage.transactionSync(() => this.#failures.put(asFailure(outage, this.#failures.byId(outage.id))));
   }
 
-  /** Null if the job is not on the list. */
+  /** A job of the list; null if it is not on it. */
   async find(jobId: string): Promise<Failure | null> {
     return this.#failures.byId(jobId);
   }
 
-  /** The job went well after all. */
+  /** Removes a job that completed from both lists. */
   async clear(jobId: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#failures.delete(jobId);
@@ -83,12 +92,15 @@ export class Operations extends DurableObject {
     });
   }
 
-  /** A session tells of work that it has sent again and again. Idempotent by job; told no more, it is forgotten. */
+  /** Records a late job. If it is not reported again for a while, it is dropped. Idempotent by job. */
   async noteLate(work: LateWork): Promise<void> {
     this.#late.note(work, Date.now());
   }
 
-  /** One that nobody has told of for so long is over, and whoever saw its end could not say so, or was told of it again later. */
+  /**
+   * Removes an outage that was not reported for a while. Normally its end is reported, but that call may have failed,
+   * or a late report may have followed it.
+   */
   #forgetOutage(now: number): void {
     const outage = this.#failures.byId(ARCHIVE_AWAY_ID);
     if (outage === null || Date.parse(outage.lastFailedAt) > now - OUTAGE_KEPT_MS) return;
@@ -105,20 +117,20 @@ export class Operations extends DurableObject {
     return { ...this.#failures.health(), oldestScheduledAt: this.#late.oldestScheduledAt(now) };
   }
 
-  /** An operator saw to these jobs. One that failed again since it was read stays. */
+  /** Removes jobs that an operator has dealt with. A job that failed again after it was read stays. */
   async settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): Promise<void> {
     this.ctx.storage.transactionSync(() => this.#failures.settle(read));
   }
 
-  /** Newest first. */
+  /** A page of the failed jobs, last failure first. */
   async list(limit: number, after: FailurePlace | null, filter?: FailureFilter): Promise<Failure[]> {
     return this.#failures.list(limit, after, filter);
   }
 
   /**
-   * Forgets some of what there is of a user. Idempotent.
-   * @param runsAfter the run after which this goes on; null once they are done
-   * @returns where the next call goes on; null if that was all
+   * Deletes one page of what is stored about a user. Idempotent.
+   * @param runsAfter the run after which to continue; "" at the beginning, null once all runs are done
+   * @returns what to pass to the next call; null if nothing is left
    */
   async clearUser(user: UserRef, runsAfter: string | null): Promise<{ readonly runsAfter: string | null } | null> {
     return this.ctx.storage.transactionSync(() => {
@@ -128,7 +140,7 @@ export class Operations extends DurableObject {
     });
   }
 
-  /** A page of a user's failed jobs, counted. */
+  /** Counts one page of a user's failed jobs. */
   async countOfUser(
     user: UserRef,
     after: FailurePlace | null,
@@ -160,7 +172,10 @@ export class Operations extends DurableObject {
     return this.#alerts.countPending();
   }
 
-  /** @param tenant what is about it; null: about all */
+  /**
+   * Numbers for operators.
+   * @param tenant counts only this tenant's; null: all
+   */
   async stats(tenant: string | null): Promise<OperationsStats> {
     return {
       failed: this.#failures.counts(tenant),
@@ -170,7 +185,7 @@ export class Operations extends DurableObject {
     };
   }
 
-  /** Idempotent. The truth of each tenant stays in its own object. */
+  /** Adds a tenant to the list. Its settings stay in its own object. Idempotent. */
   async noteTenant({ tenant, jurisdiction, createdAt }: ListedTenant): Promise<void> {
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
@@ -188,7 +203,7 @@ export class Operations extends DurableObject {
     });
   }
 
-  /** By name. */
+  /** A page of the tenants that were created, by name. */
   async listTenants(limit: number, after: string | null): Promise<ListedTenant[]> {
     return this.ctx.storage.sql
       .exec<TenantRow>("SELECT * FROM tenants WHERE tenant > ? ORDER BY tenant LIMIT ?", after ?? "", limit)
@@ -200,12 +215,12 @@ export class Operations extends DurableObject {
       }));
   }
 
-  /** Idempotent. Somebody has sessions in the tenant, whether it was created or not. */
+  /** Records that a tenant has sessions, whether it was created or not. Idempotent. */
   async noteUse(tenant: string): Promise<void> {
     this.ctx.storage.sql.exec("INSERT OR IGNORE INTO used_tenants (tenant) VALUES (?)", tenant);
   }
 
-  /** Every tenant that was created or used, by name. */
+  /** A page of all tenants that were created or used, by name. */
   async listTenantNames(limit: number, after: string): Promise<string[]> {
     return this.ctx.storage.sql
       .exec<{ tenant: string }>(
@@ -218,7 +233,7 @@ export class Operations extends DurableObject {
       .map(({ tenant }) => tenant);
   }
 
-  /** Notes that a link to the inspector was used; false if it was before. Late ones are refused by what they say themselves. */
+  /** Uses up a sign-in link. Returns false if it was used before. Expired links are refused before this is called. */
   async useSignIn(id: string, expiresAt: number): Promise<boolean> {
     const { sql } = this.ctx.storage;
     sql.exec("DELETE FROM used_sign_ins WHERE expires_at <= ?", Date.now());
@@ -237,8 +252,8 @@ export class Operations extends DurableObject {
     return this.ctx.storage.transactionSync(() => this.#runs.begin(id, request, status, Date.now()));
   }
 
-  async progressRun(id: string, news: RunNews): Promise<RunStatus | null> {
-    return this.ctx.storage.transactionSync(() => this.#runs.progress(id, news, Date.now()));
+  async progressRun(id: string, update: RunUpdate): Promise<RunStatus | null> {
+    return this.ctx.storage.transactionSync(() => this.#runs.progress(id, update, Date.now()));
   }
 
   async finishRun(

@@ -3,20 +3,26 @@ import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import type { OperationsClient } from "./client.ts";
 
-/** In so many ms an isolate tells once: an outage of PostgreSQL holds up a hundred thousand sessions, and there is one list. */
+/**
+ * How often an isolate reports, in ms. An outage of PostgreSQL affects a hundred thousand sessions, and there is only
+ * one list.
+ */
 const PAUSE_MS = 10_000;
 
-/** What many sessions wait for, as one entry of the list of failures. Nothing here rejects: a list out of reach must not fail the work itself. */
+/**
+ * Reports an outage of something that many sessions depend on, as one entry of the list of failed jobs. Never rejects,
+ * because the work itself must not fail if the list cannot be reached.
+ */
 export interface OutageClient {
-  /** So many deliveries found it away. Counted, and told in a while. */
+  /** Counts deliveries that failed because of the outage. They are reported together after a while. */
   note(deliveries: number, reason: string): Promise<void>;
-  /** It is there again. */
+  /** Reports that the outage is over. */
   over(): Promise<void>;
 }
 
 /**
- * @param id what the list calls it
- * @param now ms since 1970
+ * @param id the id of the entry on the list
+ * @param now returns the time in ms since 1970
  */
 export function createOutageClient(
   operations: Pick<OperationsClient, "noteOutage" | "clear">,
@@ -24,8 +30,8 @@ export function createOutageClient(
   log: Log,
   now: () => number = Date.now,
 ): OutageClient {
-  let untold = 0;
-  let toldAt = Number.NEGATIVE_INFINITY;
+  let unreported = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   let clearedAt = Number.NEGATIVE_INFINITY;
   const orLog = async (work: Promise<void>): Promise<void> => {
     try {
@@ -36,17 +42,17 @@ export function createOutageClient(
   };
   return {
     async note(deliveries, reason) {
-      untold += deliveries;
+      unreported += deliveries;
       const at = now();
-      if (at - toldAt < PAUSE_MS) return;
-      const outage: Outage = { id, kind, reason, deliveries: untold, at };
-      [untold, toldAt, clearedAt] = [0, at, Number.NEGATIVE_INFINITY];
+      if (at - reportedAt < PAUSE_MS) return;
+      const outage: Outage = { id, kind, reason, deliveries: unreported, at };
+      [unreported, reportedAt, clearedAt] = [0, at, Number.NEGATIVE_INFINITY];
       await orLog(operations.noteOutage(outage));
     },
     async over() {
       const at = now();
       if (at - clearedAt < PAUSE_MS) return;
-      [untold, toldAt, clearedAt] = [0, Number.NEGATIVE_INFINITY, at];
+      [unreported, reportedAt, clearedAt] = [0, Number.NEGATIVE_INFINITY, at];
       await orLog(operations.clear(id));
     },
   };

@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
 
 const AUDIT_KEY_BYTES = 32;
-/** Hexadecimal digits of a user's name in the audit: 128 bits, so that no two are ever the same. */
+/** How many hexadecimal digits a user's name has in the audit log: 128 bits, so that two users never share one. */
 const AUDIT_NAME_LENGTH = 32;
 
-/** The key of a directory by which the audit names its owner. It never leaves the object. */
+/** The secret key with which the owner's name in the audit log is made. It never leaves the directory's object. */
 export class AuditKey {
   readonly #storage: Pick<DurableObjectStorage, "sql" | "transactionSync">;
 
@@ -12,7 +12,10 @@ export class AuditKey {
     this.#storage = storage;
   }
 
-  /** The owner's name by it. Null if it was destroyed, or if there is none and none may be made. */
+  /**
+   * The owner's name in the audit log, an HMAC of the owner's id. Null if the key was destroyed, or if there is none
+   * and `mayMake` is false.
+   */
   nameOf(owner: string, mayMake: boolean): string | null {
     const row = this.#row();
     const key = row === undefined && mayMake ? this.#make() : row?.key;
@@ -20,12 +23,13 @@ export class AuditKey {
     return createHmac("sha256", new Uint8Array(key)).update(owner).digest("hex").slice(0, AUDIT_NAME_LENGTH);
   }
 
+  /** Whether there is a key that was not destroyed. */
   isThere(): boolean {
     const row = this.#row();
     return row !== undefined && row.key !== null;
   }
 
-  /** For good: nobody can tell any more which events of the audit are the owner's. Idempotent. */
+  /** Destroys the key for good: nobody can tell any more which events of the audit log are the owner's. Idempotent. */
   destroy(): void {
     this.#put(null);
   }

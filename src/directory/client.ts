@@ -7,22 +7,29 @@ import type { UserRef } from "../api/user.ts";
 import type { Directory } from "./directory.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Removal } from "./entries.ts";
 
-/** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
+/**
+ * How many objects hold the sessions that belong to a tenant itself, which may be millions. Must not change: entries
+ * would be looked for in other objects.
+ */
 const TENANT_SHARDS = 64;
 
 export type { DirectoryCursor, Removal } from "./entries.ts";
 
+/** A page of the list of sessions. `metadata`: only sessions that have all of these values. */
 export interface SessionListQuery {
   readonly limit: number;
   readonly cursor: DirectoryCursor | null;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** The directory of an owner (a user, or a tenant itself), as every caller uses it. */
 export interface DirectoryClient {
   /**
-   * Idempotent. Throws `user_erased`. The word it gives is good for `CREATION_GRANT_MS`.
-   * @param spent an earlier word that the caller was given, and that nothing more can come of
-   * @param byUser what bounds the user, if it is one who creates it: throws `quota_exceeded` and `too_many_sessions`
+   * Registers a session, and grants its creation: see `CreationGrant`. The session must be created within
+   * `CREATION_GRANT_MS`. Idempotent.
+   * @param spent an earlier grant of this caller that is used up: no session will be created from it any more
+   * @param byUser the user's limits, if a user creates the session
+   * @throws ThreadkeepError `user_erased`; with `byUser` also `quota_exceeded` and `too_many_sessions`
    */
   register(
     ref: SessionRef,
@@ -31,46 +38,59 @@ export interface DirectoryClient {
     spent?: number,
     byUser?: UserAsk,
   ): Promise<CreationGrant>;
-  /** The same for a session that no list shows before it is registered. */
+  /** The same for a session that lists must not show before it is registered, such as one that is being imported. */
   announce(ref: SessionRef, createdAt: number, byUser?: UserAsk): Promise<CreationGrant>;
-  /** Charges what a user is to copy into a session, before it is copied. Throws `quota_exceeded` and `too_many_sessions`. Not idempotent. */
+  /**
+   * Charges what a user is going to copy into a session, before it is copied. Not idempotent.
+   * @throws ThreadkeepError `user_erased`, `quota_exceeded` or `too_many_sessions`
+   */
   chargeUser(ref: SessionRef, ask: UserAsk): Promise<void>;
-  /** Counts an export that a user takes, before it is read. Throws `quota_exceeded`. Not idempotent. */
+  /**
+   * Counts an export of a user's data, before it is read. Not idempotent.
+   * @throws ThreadkeepError `quota_exceeded`
+   */
   chargeExport(user: UserRef, ask: UserAsk): Promise<void>;
   /**
-   * The entry is of a new epoch, and not of an earlier one that nobody took off the list. Idempotent.
-   * @param grantedAt the word by which the epoch began
+   * Updates an entry for a new epoch of a session, in case the entry still describes an earlier one. Idempotent.
+   * @param grantedAt the creation grant with which the new epoch began
    */
   renew(ref: SessionRef, metadata: Metadata, grantedAt: number): Promise<void>;
   /**
-   * Idempotent, and deaf where another epoch may be meant by the entry.
-   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
-   * @param isLookedFor whether the session's object was asked, and has nothing
+   * Removes an entry because its session is gone. Changes nothing if the entry may describe another epoch. Idempotent.
+   * @param grantedAt the newest creation grant that the gone epoch had recorded; 0 if unknown
+   * @param isLookedFor whether the session's object was asked and holds nothing
    */
   remove(ref: SessionRef, grantedAt: number, isLookedFor?: boolean): Promise<Removal>;
-  /** A removal took it off the lists, and an epoch of it was found after all. Idempotent. */
+  /** Shows an entry again that `remove` hid, because an epoch of the session was found after all. Idempotent. */
   relist(ref: SessionRef, metadata: Metadata): Promise<void>;
-  /** What was registered by this word is not whole after all: no list shows it until it is registered anew. Idempotent. */
+  /**
+   * Hides an entry that was registered with this grant, because its session is not complete after all. It is shown
+   * again when it is registered again. Idempotent.
+   */
   hide(ref: SessionRef, grantedAt: number): Promise<void>;
-  /** @param grantedAt the newest word that the epoch whose metadata it is had heard of */
+  /** Saves the metadata of a session, unless the directory has a later change. Idempotent. */
   setMetadata(ref: SessionRef, metadata: Metadata, change: MetadataChange): Promise<void>;
   /**
-   * Idempotent, and deaf to what was decided earlier.
+   * Records that a session expired, or that its expiry was cancelled. Ignored if a later decision is known, or if the
+   * entry describes a later epoch. Idempotent.
    * @param decidedAt ms since 1970
-   * @param grantedAt the newest word that the epoch of which it was decided had heard of: an entry of a later epoch stays as it is
-   * @returns false if something is known that was decided later
+   * @param grantedAt the newest creation grant that the epoch had recorded
+   * @returns false if a later decision is known
    */
   setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean>;
   /**
-   * The name that the audit has for a user, a keyed hash; null if the user's key was destroyed, or if there is none and none may be
-   * made: who is only named in requests that were refused leaves nothing behind.
+   * The name of a user in the audit log, a keyed hash. Null if the user's key was destroyed, or if there is none and
+   * `mayMakeKey` is false: a request that was refused must not leave a key behind for whatever user it named.
    */
   auditName(tenant: string, user: string, mayMakeKey: boolean): Promise<string | null>;
-  /** Idempotent. From here on no event of the audit can be told to be the user's, nor ever again. */
+  /** Destroys the user's key: nobody can tell any more which events of the audit log are the user's. Idempotent. */
   forgetAuditKey(tenant: string, user: string): Promise<void>;
-  /** What the list knows of a session and its owner; of a session of the tenant alone its part of the list alone. */
+  /**
+   * What the directory knows of a session and its owner. For a session of the tenant itself, only the shard that holds
+   * it is asked.
+   */
   standing(ref: SessionRef): Promise<OwnerStanding>;
-  /** Newest first. */
+  /** A page of an owner's sessions, newest first. */
   list(
     tenant: string,
     owner: string,
@@ -78,12 +98,12 @@ export interface DirectoryClient {
   ): Promise<Omit<Page<ListedSession>, "nextCursor"> & { next: DirectoryCursor | null }>;
 }
 
-/** Without what else a caller's object carries. */
+/** Only the fields of a reference, without others that the caller's object may have. */
 function plainRef({ tenant, owner, session }: SessionRef): SessionRef {
   return { tenant, owner, session };
 }
 
-/** FNV-1a, 32 bits: spreads ids evenly and gives the same shard for good. */
+/** The shard of a session, by FNV-1a with 32 bits: spreads ids evenly, and never changes. */
 function shardOf(session: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < session.length; at += 1) {
@@ -100,11 +120,14 @@ function cursorOf(entry: DirectoryEntry): DirectoryCursor {
   return { createdAt: entry.createdAtMs, session: entry.id };
 }
 
-function listed({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedSession {
+function toListedSession({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedSession {
   return { id, createdAt, metadata, ...(expiredAt === undefined ? {} : { expiredAt }) };
 }
 
-/** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
+/**
+ * The methods of the stub. The runtime's own type of a stub maps every value type, and fails on recursive ones such as
+ * JSON.
+ */
 type DirectoryStub = DurableObjectStub &
   Pick<
     Directory,
@@ -124,7 +147,9 @@ type DirectoryStub = DurableObjectStub &
     | "standing"
   >;
 
-/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+/**
+ * @param place returns the namespace for a tenant's jurisdiction; without it, all objects are in the given namespace
+ */
 export function createDirectoryClient(
   namespace: DurableObjectNamespace,
   place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,
@@ -172,7 +197,8 @@ export function createDirectoryClient(
         ),
       );
       const merged = pages.flatMap((page) => page.entries).toSorted((a, b) => newestFirst(cursorOf(a), cursorOf(b)));
-      // A shard that stopped scanning may hold entries just behind: the page ends where the first of them stopped.
+      // A shard that stopped scanning may hold more entries just after. The page ends where the first of them stopped,
+      // so that none is skipped.
       const horizon = pages.flatMap((page) => page.scanEnd ?? []).toSorted(newestFirst)[0];
       const sure =
         horizon === undefined ? merged : merged.filter((entry) => newestFirst(cursorOf(entry), horizon) <= 0);
@@ -182,7 +208,7 @@ export function createDirectoryClient(
       const hasMore = isCut || horizon !== undefined;
       const next = isCut && last !== undefined ? cursorOf(last) : (horizon ?? null);
       return {
-        data: page.map(listed),
+        data: page.map(toListedSession),
         hasMore,
         next,
       };

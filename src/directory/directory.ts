@@ -45,24 +45,25 @@ import type { Owners } from "./owners.ts";
 import type { UserDayAnswer, UserDayReport } from "./user-day-client.ts";
 import { UserDays } from "./user-days.ts";
 
-/** The part of the environment that a directory uses. */
+/** The bindings that a directory uses. */
 export interface DirectoryEnv {
   readonly ARCHIVE_QUEUE: Queue;
   readonly OWNERS: DurableObjectNamespace<Owners>;
   readonly OPERATIONS: LateWorkNamespace;
 }
 
-/** A list of owners that is out of reach is told again after this. */
+/** How long to wait before the list of owners is told again after a failure, in ms. */
 const OWNER_RETRY_MS = 60_000;
 
 const log = createLog();
-/** Shared by the directories of an isolate. */
+/** Shared by all directories of an isolate. */
 const lateWork = createLateWorkClient(log);
 const inJurisdiction = createJurisdictions(log);
 
 /**
- * Knows every session of one owner, whatever becomes of PostgreSQL. It commits before a session's first append is answered, so
- * that erasure and maintenance, which enumerate by it, miss none. An entry whose session was never written is harmless.
+ * The directory of one owner: it lists all of the owner's sessions, independently of PostgreSQL. An entry is committed
+ * before the session's first append is answered, so erasure and maintenance, which go through these entries, miss no
+ * session. An entry whose session was never created is harmless.
  */
 export class Directory extends DurableObject<DirectoryEnv> {
   readonly #entries: DirectoryEntries;
@@ -85,16 +86,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
     const erasure = this.#entries.isThere ? this.#erasure.row() : null;
     if (erasure === null) return;
     void ctx.blockConcurrencyWhile(async () => {
-      // An alarm that failed too often is gone for good, and nobody else would go on with the erasure.
+      // The runtime drops an alarm that failed too often. Nothing else would continue the erasure.
       if ((await ctx.storage.getAlarm()) === null) this.#armAt(erasure.nextSendAt);
     });
   }
 
-  /**
-   * Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased.
-   * @param spent an earlier word that the caller was given, and that nothing more can come of
-   * @param byUser what bounds the user, if it is one who creates it
-   */
+  /** Registers a session: see `DirectoryClient.register`. Repeated, it only issues a new grant. */
   async register(
     ref: SessionRef,
     createdAt: number,
@@ -105,12 +102,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
     return this.#grant(ref, createdAt, metadata, false, spent, byUser);
   }
 
-  /** Notes a session that is about to be filled, and that no list shows before it is registered. */
+  /** Registers a session that lists must not show yet: see `DirectoryClient.announce`. */
   async announce(ref: SessionRef, createdAt: number, byUser: UserAsk | null = null): Promise<Outcome<CreationGrant>> {
     return this.#grant(ref, createdAt, {}, true, null, byUser);
   }
 
-  /** Charges what a user is to copy, before it is copied. Refuses what there is no room for. */
+  /** Charges what a user is going to copy, and refuses it if it exceeds the user's limits. */
   async chargeUser(ref: SessionRef, { bounds, copied = NOTHING_OF_USER }: UserAsk): Promise<Outcome<null>> {
     return this.ctx.storage.transactionSync(() => {
       const erasure = this.#entries.isThere ? this.#erasure.row() : null;
@@ -127,7 +124,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Counts an export that a user takes, before it is read. One of whom nothing is known has nothing to read. */
+  /** Counts an export, before it is read. A user without a directory has nothing to export, and is not counted. */
   async chargeExport({ bounds: { exportsPerDay } }: UserAsk): Promise<Outcome<null>> {
     if (exportsPerDay === null || !this.#entries.isThere) return { ok: true, value: null };
     return this.ctx.storage.transactionSync(() => {
@@ -135,19 +132,19 @@ export class Directory extends DurableObject<DirectoryEnv> {
       if (this.#days.count("exports", now) >= exportsPerDay) {
         return { ok: false, fault: userQuotaFault("exports", exportsPerDay, 0, now) };
       }
-      // Of one who was erased nothing is kept.
+      // Nothing is recorded of an erased user.
       if (this.#erasure.row() === null) this.#days.add("exports", now);
       return { ok: true, value: null };
     });
   }
 
-  /** Counts what an isolate tells that the user took. Of one who was erased nothing is kept. */
+  /** Records an isolate's report of what the user used. Nothing is recorded of an erased user. */
   async noteTaken({ teller, day, ...sums }: UserDayReport): Promise<UserDayAnswer> {
     if (!this.#entries.isThere || this.#erasure.row() !== null) return { total: sums, told: sums };
     return this.ctx.storage.transactionSync(() => this.#days.note({ teller, day, ...sums }));
   }
 
-  /** Why the user creates no further session; null if nothing is in the way. */
+  /** Why the user may not create another session; null if they may. */
   #creationFault(bounds: UserBounds, now: number): Fault | null {
     const { sessions, sessionsPerDay } = bounds;
     if (sessions !== null && this.#entries.isThere && this.#entries.count(sessions) >= sessions) {
@@ -156,7 +153,8 @@ export class Directory extends DurableObject<DirectoryEnv> {
     if (sessionsPerDay !== null && this.#days.count("sessions", now) >= sessionsPerDay) {
       return userQuotaFault("sessions", sessionsPerDay, 0, now);
     }
-    // Whoever may say nothing more today begins nothing, however many objects have not heard of it yet.
+    // A user who may write nothing more today cannot start a session either. Session objects may not know of the limit
+    // yet; the directory does.
     const anything = { messages: 1, tokens: 1, bytes: 1, summarizerTokens: 0 };
     return userDayFault(this.#days.taken(now), anything, bounds, now);
   }
@@ -169,11 +167,11 @@ export class Directory extends DurableObject<DirectoryEnv> {
     spent: number | null,
     byUser: UserAsk | null,
   ): Outcome<CreationGrant> {
-    return this.#making(() => {
+    return this.#changeMakingTables(() => {
       const now = Date.now();
       const isNew = !this.#entries.isThere || !this.#entries.has(ref.session);
       const fault = byUser === null || !isNew ? null : this.#creationFault(byUser.bounds, now);
-      // Of an erased user that is said, whatever else may be.
+      // If the user is erased, that is the reason to give, before any limit.
       if (fault !== null && (!this.#entries.isThere || this.#erasure.row() === null)) return { ok: false, fault };
       this.#entries.make();
       const erasure = this.#erasure.row();
@@ -184,8 +182,8 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Carries out a change that may make the tables: where it is rolled back they are gone again, and not remembered. */
-  #making<T>(change: () => T): T {
+  /** Runs a change that may create the tables. After a rollback, looks again whether they exist. */
+  #changeMakingTables<T>(change: () => T): T {
     try {
       return this.ctx.storage.transactionSync(change);
     } catch (error) {
@@ -194,66 +192,54 @@ export class Directory extends DurableObject<DirectoryEnv> {
     }
   }
 
-  /**
-   * The entry is of a new epoch: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent.
-   * @param grantedAt the word by which the epoch began
-   */
+  /** Updates an entry for a new epoch: see `DirectoryClient.renew`. */
   async renew(session: string, metadata: Metadata, grantedAt: number): Promise<void> {
     if (this.#entries.isThere) this.#entries.renew(session, metadata, grantedAt);
   }
 
-  /**
-   * Takes a session off the list. Idempotent, and deaf where another word may lead to an epoch of it, or did.
-   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
-   */
+  /** Removes an entry: see `DirectoryClient.remove`. */
   async remove(session: string, grantedAt: number, isLookedFor = false): Promise<Removal> {
-    // The erasure of the user has to ask its object yet, whoever erased it.
+    // While the user is being erased, the entry is needed: the erasure still has to ask the session's object.
     if (!this.#entries.isThere || this.#erasure.row() !== null) return { state: "gone" };
     return this.#entries.remove(session, grantedAt, isLookedFor, Date.now());
   }
 
-  /** The session is there after all, by a word that came late. Idempotent. */
+  /** Shows a hidden entry again: see `DirectoryClient.relist`. */
   async relist(session: string, metadata: Metadata): Promise<void> {
     if (this.#entries.isThere) this.#entries.relist(session, metadata);
   }
 
-  /** What was registered by this word is not whole after all. Idempotent; the erasure of its user finds it still. */
+  /** Hides an entry: see `DirectoryClient.hide`. The erasure of the user still finds it. */
   async hide(session: string, grantedAt: number): Promise<void> {
     if (this.#entries.isThere) this.#entries.hide(session, grantedAt);
   }
 
-  /** Of two changes that cross on their way the later one stands. Idempotent. */
+  /** Saves metadata. If two changes arrive out of order, the later one wins. Idempotent. */
   async setMetadata(session: string, metadata: Metadata, change: MetadataChange): Promise<void> {
     if (this.#entries.isThere) this.#entries.setMetadata(session, metadata, change);
   }
 
   /**
-   * Notes that a session expired, or that it did not after all. Idempotent: what was decided before what is known changes nothing, nor
-   * does what was decided of an earlier epoch of the session.
+   * Records an expiry or its cancellation: see `DirectoryClient.setExpired`.
    * @param decidedAt ms since 1970, by the clock of the session's object
-   * @param grantedAt the newest word that the epoch of which it was decided had heard of
-   * @returns false if something is known that was decided later
    */
   async setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean> {
     return !this.#entries.isThere || this.#entries.setExpired(session, isExpired, decidedAt, grantedAt);
   }
 
-  /**
-   * The name that the audit has for this object's owner: a hash with a key that never leaves the object. Null if the key was
-   * destroyed, or if there is none and none may be made.
-   */
+  /** The owner's name in the audit log: see `DirectoryClient.auditName`. */
   async auditName(owner: string, mayMakeKey: boolean): Promise<string | null> {
-    // A late event of a user who was erased brings no key back.
+    // A late event of an erased user must not create a new key.
     const isErased = this.#entries.isThere && this.#erasure.row() !== null;
     return this.#auditKey.nameOf(owner, mayMakeKey && !isErased);
   }
 
-  /** Destroys the key, for good: nobody can tell any more which events of the audit are the owner's. Idempotent. */
+  /** Destroys the audit key for good: see `DirectoryClient.forgetAuditKey`. Idempotent. */
   async forgetAuditKey(): Promise<void> {
     this.#auditKey.destroy();
   }
 
-  /** Newest first; of a user who is erased nothing. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
+  /** A page of the entries, newest first; empty for an erased user. See `DirectoryEntries.list`. */
   async list(query: DirectoryQuery): Promise<DirectoryPage> {
     if (!this.#entries.isThere || this.#erasure.row() !== null) return { entries: [], scanEnd: null };
     return this.#entries.list(query);
@@ -261,20 +247,23 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   // The erasure of the user
 
-  /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
+  /**
+   * Starts the erasure of the user. From now on writes for the user are refused, and the alarm drives the erasure until
+   * it is complete. Idempotent.
+   */
   async beginErasure(user: UserRef, trace?: string): Promise<UserErasure> {
-    return this.#making(() => {
+    return this.#changeMakingTables(() => {
       this.#entries.make();
       if (this.#erasure.row() === null) {
         const now = Date.now();
         this.#erasure.begin(user, crypto.randomUUID(), now, trace);
         this.#armAt(now);
       }
-      return this.#report(this.#pending());
+      return this.#toReport(this.#requireErasure());
     });
   }
 
-  /** The same, and an erasure that is over begins again: something of the user was found since. */
+  /** The same, but a completed erasure starts again, because something of the user was found. */
   async beginErasureAgain(user: UserRef): Promise<UserErasure> {
     const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.finishedAt === null) return this.beginErasure(user);
@@ -282,11 +271,11 @@ export class Directory extends DurableObject<DirectoryEnv> {
       const now = Date.now();
       this.#erasure.beginAgain(row, now);
       this.#armAt(now);
-      return this.#report(this.#pending());
+      return this.#toReport(this.#requireErasure());
     });
   }
 
-  /** What is known here of the owner, and of one session. Reads only. */
+  /** What the directory knows of the owner, and of one session. Reads only. */
   async standing(session: string | null): Promise<OwnerStanding> {
     const hasAuditKey = this.#auditKey.isThere();
     if (!this.#entries.isThere) return { isListed: false, entries: 0, erasure: null, hasAuditKey };
@@ -296,33 +285,44 @@ export class Directory extends DurableObject<DirectoryEnv> {
     return { isListed, entries: this.#erasure.entries(), erasure, hasAuditKey };
   }
 
-  /** Null if none is known. Reads only. */
+  /** The state of the erasure; null if there is none. Reads only. */
   async readErasure(): Promise<UserErasure | null> {
     const row = this.#entries.isThere ? this.#erasure.row() : null;
-    return row === null ? null : this.#report(row);
+    return row === null ? null : this.#toReport(row);
   }
 
-  /** What a consumer does next; null if nothing is pending now. The alarm calls it again in time. */
+  /**
+   * What the consumer of the erasure job does next; null if it has to wait, in which case the alarm sends the job
+   * again.
+   */
   async nextErasureStep(jobId: string, since: number): Promise<ErasureStep | null> {
-    return this.#work(jobId, null, (row) => this.#erasure.next(row, since, Math.random(), Date.now()));
+    return this.#runErasureStep(jobId, null, (row) => this.#erasure.next(row, since, Math.random(), Date.now()));
   }
 
+  /** Records that these sessions were erased in their objects. */
   async noteWiped(jobId: string, sessions: readonly string[]): Promise<void> {
-    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
+    this.#runErasureStep(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
   }
 
-  /** @returns how many of them are news, and have to be erased in their objects first */
+  /**
+   * Records sessions of the user that were found elsewhere.
+   * @returns how many of them were unknown, and have to be erased in their objects first
+   */
   async noteFound(jobId: string, sessions: readonly string[]): Promise<number> {
-    return this.#work(jobId, 0, (row) => this.#erasure.noteFound(row, sessions, Date.now()));
+    return this.#runErasureStep(jobId, 0, (row) => this.#erasure.noteFound(row, sessions, Date.now()));
   }
 
+  /** Records what was found in these sessions' objects after their erasure. */
   async noteLooked(jobId: string, looked: readonly LookedAt[]): Promise<void> {
-    this.#work(jobId, undefined, (row) => this.#erasure.noteLooked(row, looked, Date.now()));
+    this.#runErasureStep(jobId, undefined, (row) => this.#erasure.noteLooked(row, looked, Date.now()));
   }
 
-  /** @returns what operators are told; null if nothing is pending any more */
+  /**
+   * Records a failed attempt.
+   * @returns what to report to operators; null if the erasure is complete
+   */
   async noteErasureFailure(jobId: string, reason: string): Promise<ErasureFailure | null> {
-    return this.#work(jobId, null, (row) => {
+    return this.#runErasureStep(jobId, null, (row) => {
       const now = Date.now();
       const { failures, firstError, firstFailedAt } = this.#erasure.noteFailure(row, reason, Math.random(), now);
       return {
@@ -335,9 +335,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Makes the erasure due now, whatever pause it is in. Idempotent. @returns false if it is no longer pending */
+  /**
+   * Makes the erasure due now, without waiting for its backoff. Idempotent.
+   * @returns false if it is not pending any more
+   */
   async retryErasure(jobId: string): Promise<boolean> {
-    return this.#work(jobId, false, (row) => {
+    return this.#runErasureStep(jobId, false, (row) => {
       const now = Date.now();
       if (isAtRest(row, now)) return false;
       this.#erasure.put({ ...row, nextSendAt: now });
@@ -346,20 +349,22 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   /**
-   * Ends the erasure if nothing was found, or goes round again. Found nothing once more when no late write can come, the object is
-   * left as if it had never been, and the user may come back.
-   * @param found what the other places hold; the directory adds its own
+   * Completes the erasure if nothing was found, or continues it. Some days after it was completed it runs once more,
+   * when no late write can arrive any more; if it then finds nothing, the object's storage is deleted and the user's id
+   * can be used again.
+   * @param found what the other places hold; the directory adds what it holds itself
    */
   async concludeErasure(
     jobId: string,
     found: Pick<ErasureFindings, "archive" | "failedJobs">,
   ): Promise<UserErasure["state"]> {
-    // Before the erasure is read: nothing may come between that and its end.
+    // Done before the erasure's row is read, because no other call may run between reading it and completing the
+    // erasure.
     await this.#owner.takeBack();
     const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return "erased";
     const now = Date.now();
-    // Of two deliveries that looked side by side the first one ended it.
+    // Another delivery has completed it meanwhile.
     if (isAtRest(row, now)) return "erased";
     const left = this.#erasure.unconfirmed();
     const all = { checkedAt: new Date(now).toISOString(), sessions: left, directory: left, ...found };
@@ -370,13 +375,13 @@ export class Directory extends DurableObject<DirectoryEnv> {
     return concluded.finishedAt === null ? "erasing" : "erased";
   }
 
-  /** Destroys whatever is kept of the user here, in which table and under which key it may be, but for the erasure itself. */
+  /** Deletes everything stored of the user in this object, except for the erasure's own row. */
   async #forgetUser(erasure: ErasureRow | null): Promise<void> {
-    // Deleted rows stay in the pages of the file; with the whole of it they go, and the alarm.
+    // Deleted rows would stay in the pages of the file. `deleteAll` removes the whole file, and the alarm.
     const gone = this.ctx.storage.deleteAll();
     this.#entries.noteDeleted();
     if (erasure !== null) {
-      // Before anything is waited for: what is written by then is committed together with the deletion.
+      // Written before anything is awaited, so that it is committed together with the deletion.
       this.#entries.make();
       this.#erasure.put(erasure);
       this.#armAt(erasure.nextSendAt);
@@ -384,6 +389,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     await gone;
   }
 
+  /** Sends the erasure's job if it is due; without an erasure, tells the list of owners. */
   override async alarm(): Promise<void> {
     const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null) return this.#tellOwner();
@@ -393,9 +399,10 @@ export class Directory extends DurableObject<DirectoryEnv> {
       return;
     }
     this.#erasure.noteSent(row, Math.random(), now);
-    this.#armAt(this.#pending().nextSendAt);
-    // Told before it is sent: told afterwards, the consumer could have settled it already.
-    await lateWork.note(this.env.OPERATIONS, lateErasure(this.#pending(), now));
+    this.#armAt(this.#requireErasure().nextSendAt);
+    // Reported before the job is sent. If it were reported afterwards, a fast consumer could complete the job first,
+    // and the report would stay.
+    await lateWork.note(this.env.OPERATIONS, lateErasure(this.#requireErasure(), now));
     try {
       await this.env.ARCHIVE_QUEUE.send(jobOf(row));
     } catch (error) {
@@ -403,7 +410,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     }
   }
 
-  /** Who is being erased comes on no list any more. */
+  /** Adds this owner to the list of owners, if that is pending. Not called while the user is being erased. */
   async #tellOwner(): Promise<void> {
     if (!this.#owner.isPending()) return;
     this.#armAt(Date.now() + OWNER_RETRY_MS);
@@ -414,23 +421,27 @@ export class Directory extends DurableObject<DirectoryEnv> {
     }
   }
 
-  #work<T>(jobId: string, gone: T, body: (row: ErasureRow) => T): T {
+  /**
+   * Runs a step of the erasure in a transaction, and sets the alarm to its next time. Returns `gone` if the job is
+   * over.
+   */
+  #runErasureStep<T>(jobId: string, gone: T, body: (row: ErasureRow) => T): T {
     const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return gone;
     return this.ctx.storage.transactionSync(() => {
       const result = body(row);
-      this.#armAt(this.#pending().nextSendAt);
+      this.#armAt(this.#requireErasure().nextSendAt);
       return result;
     });
   }
 
-  #report(row: ErasureRow): UserErasure {
+  #toReport(row: ErasureRow): UserErasure {
     return toUserErasure(row, this.#erasure.unconfirmed());
   }
 
-  #pending(): ErasureRow {
+  #requireErasure(): ErasureRow {
     const row = this.#erasure.row();
-    if (row === null) throw new Error("an erasure that was just read is not there");
+    if (row === null) throw new Error("the row of an erasure that was just read is missing");
     return row;
   }
 

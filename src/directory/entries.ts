@@ -1,22 +1,26 @@
 import type { ListedSession, Metadata } from "../api/session.ts";
 import { ERASURE_SCHEMA, GRANT_REST_MS } from "./erasure.ts";
 
-/** The word that a session may be created, which its object has to hear soon. */
+/** The directory's permission to create a session. Its object has to receive it within `CREATION_GRANT_MS`. */
 export interface CreationGrant {
-  /** When it was created first, in ms since 1970. */
+  /** When the session was first registered, in ms since 1970. */
   readonly createdAt: number;
-  /** By the directory's clock; rises with each word about a session. */
+  /**
+   * When the grant was given, in ms since 1970 by the directory's clock. It identifies the grant: each later grant for
+   * a session has a higher value.
+   */
   readonly grantedAt: number;
-  /** There is an entry already: of the session, or of an earlier epoch that nobody took off the list. */
+  /** Whether there was an entry already, of this epoch or of an earlier one that nobody removed. */
   readonly isKnown: boolean;
 }
 
 /**
- * What became of an entry that was to go.
- * - `gone`: there is none any more, or the erasure of the user sees to it
- * - `held`: another word about the session may still lead to an epoch of it; no list shows the entry if it was the newest epoch's
- * - `spent`: a later word was given, too long ago to lead to anything now. Whether it did only the session's object knows: it is to be
- *   asked, and if nothing lives there the entry goes by that word
+ * The result of removing an entry.
+ * - `gone`: there is no entry any more, or the erasure of the user will remove it
+ * - `held`: another grant may still create an epoch of the session, until `until` (ms since 1970). If the removed epoch
+ *   was the newest, lists do not show the entry
+ * - `spent`: a later grant was given, too long ago to create anything now. Only the session's object knows whether it
+ *   did: ask it, and if it holds nothing, call `remove` again with this `grantedAt`
  */
 export type Removal =
   | { readonly state: "gone" }
@@ -25,18 +29,21 @@ export type Removal =
 
 const GONE: Removal = { state: "gone" };
 
-/** `is_arriving` of an entry that is kept only because an epoch may still come by an earlier word. No list shows it either. */
+/**
+ * The value of `is_arriving` for an entry that is kept only because an earlier grant may still create an epoch. Lists
+ * do not show it.
+ */
 const HELD = 2;
 
-/** Which of the changes of a session's metadata one is. */
+/** Identifies a change of a session's metadata, so that the later of two changes wins. */
 export interface MetadataChange {
-  /** The newest word that the epoch whose metadata it is had heard of. */
+  /** The newest creation grant that the epoch had recorded. */
   readonly grantedAt: number;
-  /** Rises with each change in that epoch. */
+  /** Increases with each change in that epoch. */
   readonly rev: number;
 }
 
-/** Where a page of the list ended. */
+/** The last entry of a page. */
 export interface DirectoryCursor {
   readonly createdAt: number;
   readonly session: string;
@@ -45,23 +52,32 @@ export interface DirectoryCursor {
 export interface DirectoryQuery {
   readonly limit: number;
   readonly after: DirectoryCursor | null;
-  /** Every key with its value; values are compared as text. */
+  /** Only entries that have all of these values, compared as text. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/**
+ * A page of entries. `scanEnd`: where the scan stopped because it had read as many rows as one request may; null if it
+ * reached the end or the page is full.
+ */
 export interface DirectoryPage {
   readonly entries: DirectoryEntry[];
   readonly scanEnd: DirectoryCursor | null;
 }
 
-/** An entry with the moment in milliseconds, so that pages of several shards can be merged exactly. */
+/** An entry, with its time of creation in ms, so that the pages of several shards can be merged exactly. */
 export interface DirectoryEntry extends ListedSession {
   readonly createdAtMs: number;
 }
 
-/** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
+/**
+ * How many rows are read for one page, so that a filter without matches cannot scan a large directory in one request.
+ */
 const MAX_SCANNED_ROWS = 5_000;
-/** With 4 KiB of metadata each they are one MiB, of which a page that is soon full needs little. */
+/**
+ * How many rows are read at once with a filter. With 4 KiB of metadata each they take 1 MiB, and a page that fills soon
+ * reads little too much.
+ */
 const SCANNED_AT_ONCE = 250;
 
 type ScannedRow = { session: string; created_at: number; metadata: string; expired_at: number | null };
@@ -73,26 +89,26 @@ const SCHEMA = `
     metadata TEXT NOT NULL,
     expired_at INTEGER,
     expiry_decided_at INTEGER NOT NULL DEFAULT 0,
-    -- The newest word that the epoch had heard of of which that was decided.
+    -- The newest creation grant that the epoch had recorded for which the expiry was decided.
     expiry_epoch_at INTEGER NOT NULL DEFAULT 0,
     granted_at INTEGER NOT NULL DEFAULT 0,
     is_arriving INTEGER NOT NULL DEFAULT 0,
     erasing INTEGER NOT NULL DEFAULT 0,
     looked_at INTEGER NOT NULL DEFAULT 0,
-    -- Of which epoch an entry is: the word before the newest one, and the word by which the epoch began that it speaks of.
+    -- granted_before: the grant before the newest one. epoch_at: the grant with which the epoch began that the entry describes.
     granted_before INTEGER NOT NULL DEFAULT 0,
     epoch_at INTEGER NOT NULL DEFAULT 0,
-    -- Which change of the metadata an entry has.
+    -- The change of the metadata that the entry has: see MetadataChange.
     metadata_at INTEGER NOT NULL DEFAULT 0,
     metadata_rev INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID;
   CREATE INDEX sessions_newest ON sessions (created_at, session);
-  -- The last word of all about sessions whose entries are gone: a new epoch's word is a later one, whatever the clock says by then.
+  -- The latest grant for any session whose entry is removed. Later grants get higher values, even if the clock is set back.
   CREATE TABLE last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
   ${ERASURE_SCHEMA}
 `;
 
-/** The table of an owner's sessions, and every statement that touches it but those of the user's erasure. */
+/** All SQL statements for an owner's entries, except those of the user's erasure. */
 export class DirectoryEntries {
   readonly #sql: SqlStorage;
   #isThere: boolean;
@@ -102,33 +118,33 @@ export class DirectoryEntries {
     this.#isThere = hasTables(sql);
   }
 
-  /** Whether the tables were ever made. An object that is only read has none. */
+  /** Whether the tables exist. An object that was only read has none. */
   get isThere(): boolean {
     return this.#isThere;
   }
 
-  /** Makes the tables, those of the erasure with them. */
+  /** Creates the tables, including that of the erasure. */
   make(): void {
     if (this.#isThere) return;
     this.#sql.exec(SCHEMA);
     this.#isThere = true;
   }
 
-  /** To be called when a transaction was rolled back that may have made the tables. */
+  /** Must be called after a rollback that may have undone the creation of the tables. */
   lookAgain(): void {
     this.#isThere = hasTables(this.#sql);
   }
 
-  /** To be called when all of the object's storage was deleted. */
+  /** Must be called after the object's storage was deleted. */
   noteDeleted(): void {
     this.#isThere = false;
   }
 
   /**
-   * Notes a session, or the word alone of one that is noted.
-   * @param createdAt of one that is new
-   * @param isArriving no list shows it
-   * @param spent an earlier word that came to its end with whoever asks: nothing more can come of it
+   * Grants the creation of a session, and adds its entry if there is none that lists show.
+   * @param createdAt used for a new entry
+   * @param isArriving whether lists must not show the entry yet
+   * @param spent an earlier grant of this caller that is used up: no epoch can be created from it any more
    * @param now ms since 1970
    */
   grant(
@@ -146,7 +162,7 @@ export class DirectoryEntries {
       )
       .toArray()[0];
     const isKnown = known !== undefined && known.is_arriving === 0;
-    const grantedAt = Math.max(now, (known?.granted_at ?? this.#lastWord()) + 1);
+    const grantedAt = Math.max(now, (known?.granted_at ?? this.#latestRemovedGrant()) + 1);
     const grantedBefore =
       known === undefined ? 0 : known.granted_at === spent ? known.granted_before : known.granted_at;
     if (isKnown) {
@@ -172,7 +188,7 @@ export class DirectoryEntries {
     return { createdAt: isKnown ? known.created_at : createdAt, grantedAt, isKnown };
   }
 
-  /** How many there are, as far as it matters. */
+  /** The number of entries, counted up to `most`. */
   count(most: number): number {
     return this.#sql
       .exec<{ count: number }>("SELECT count(*) AS count FROM (SELECT 1 FROM sessions LIMIT ?)", most)
@@ -184,8 +200,9 @@ export class DirectoryEntries {
   }
 
   /**
-   * As that of a new epoch, which began by a word; not where the entry is of a later one by then. This may come late: that epoch may have expired
-   * before, or have other metadata by then, which the entry has already.
+   * Updates an entry for a new epoch that began with the grant `grantedAt`, unless it describes a later epoch already.
+   * This may arrive late: by then that epoch may have expired or changed its metadata, and what the entry already has
+   * of that stays.
    */
   renew(session: string, metadata: Metadata, grantedAt: number): void {
     this.#sql.exec(
@@ -200,9 +217,9 @@ export class DirectoryEntries {
   }
 
   /**
-   * Removes an entry, if no epoch but one that is gone can be meant by it.
-   * @param grantedAt the newest word that the epoch which is gone had heard of; 0 if it is not known
-   * @param isLookedFor whether the session's object was asked, and has nothing
+   * Removes an entry, unless it may describe another epoch than the one that is gone.
+   * @param grantedAt the newest creation grant that the gone epoch had recorded; 0 if unknown
+   * @param isLookedFor whether the session's object was asked and holds nothing
    */
   remove(session: string, grantedAt: number, isLookedFor: boolean, now: number): Removal {
     const entry = this.#sql
@@ -212,30 +229,33 @@ export class DirectoryEntries {
       )
       .toArray()[0];
     if (entry === undefined) return GONE;
-    const isInUse = (word: number): boolean => now - word < GRANT_REST_MS;
+    const mayStillCreate = (grant: number): boolean => now - grant < GRANT_REST_MS;
     if (entry.granted_at > grantedAt) {
-      if (isInUse(entry.granted_at)) return { state: "held", until: entry.granted_at + GRANT_REST_MS };
+      if (mayStillCreate(entry.granted_at)) return { state: "held", until: entry.granted_at + GRANT_REST_MS };
       return { state: "spent", grantedAt: entry.granted_at };
     }
-    // An earlier word may be on its way to the object, and find nothing there any more.
-    if (isInUse(entry.granted_before)) {
+    // A request with the earlier grant may still be on its way, and would create a new epoch.
+    if (mayStillCreate(entry.granted_before)) {
       this.#sql.exec(`UPDATE sessions SET is_arriving = ${HELD}, metadata = '{}' WHERE session = ?`, session);
       return { state: "held", until: entry.granted_before + GRANT_REST_MS };
     }
-    // An epoch may have come of it since.
+    // The earlier grant may have created an epoch since.
     if (entry.is_arriving === HELD && !isLookedFor) return { state: "spent", grantedAt: entry.granted_at };
     this.#sql.exec("DELETE FROM sessions WHERE session = ?", session);
-    const last = Math.max(entry.granted_at, this.#lastWord());
+    const last = Math.max(entry.granted_at, this.#latestRemovedGrant());
     this.#sql.exec("INSERT OR REPLACE INTO last_word (one, granted_at) VALUES (1, ?)", last);
     return GONE;
   }
 
-  /** The latest word about any session whose entry is gone; 0 if there was none. */
-  #lastWord(): number {
+  /** The latest grant for any session whose entry is removed; 0 if there was none. */
+  #latestRemovedGrant(): number {
     return this.#sql.exec<{ granted_at: number }>("SELECT granted_at FROM last_word").toArray()[0]?.granted_at ?? 0;
   }
 
-  /** Shows an entry again of which an epoch was found after all. It is past the word by which one that is gone would take it off. */
+  /**
+   * Shows a hidden entry again because an epoch was found after all. Raises the grant of a held entry by one, so that a
+   * repeated `remove` for the gone epoch no longer matches it.
+   */
   relist(session: string, metadata: Metadata): void {
     this.#sql.exec(
       `UPDATE sessions SET granted_at = granted_at + (is_arriving = ${HELD}), is_arriving = 0, metadata = ?
@@ -245,7 +265,7 @@ export class DirectoryEntries {
     );
   }
 
-  /** Takes an entry off the lists whose session is not there yet after all, unless a later word was given for it. */
+  /** Hides an entry whose session is not complete yet, unless a later grant was given for it. */
   hide(session: string, grantedAt: number): void {
     this.#sql.exec(
       "UPDATE sessions SET is_arriving = 1, metadata = '{}' WHERE session = ? AND granted_at = ?",
@@ -254,7 +274,7 @@ export class DirectoryEntries {
     );
   }
 
-  /** An entry of a later epoch keeps its own, and one that has a later change of the same epoch keeps that. */
+  /** Saves metadata, unless the entry describes a later epoch or has a later change of the same epoch. */
   setMetadata(session: string, metadata: Metadata, { grantedAt, rev }: MetadataChange): void {
     this.#sql.exec(
       `UPDATE sessions SET metadata = ?1, metadata_at = ?3, metadata_rev = ?4
@@ -267,8 +287,10 @@ export class DirectoryEntries {
   }
 
   /**
-   * @param grantedAt the newest word that the epoch of which it was decided had heard of
-   * @returns false if something is known that was decided later
+   * Records an expiry or its cancellation, unless a later decision is known or the entry describes a later epoch.
+   * @param decidedAt ms since 1970, by the clock of the session's object
+   * @param grantedAt the newest creation grant that the epoch had recorded
+   * @returns false if a later decision is known
    */
   setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): boolean {
     this.#sql.exec(
@@ -287,7 +309,7 @@ export class DirectoryEntries {
     return later.toArray().length === 0;
   }
 
-  /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
+  /** A page of entries, newest first. */
   list(query: DirectoryQuery): DirectoryPage {
     const filters = Object.entries(query.metadata);
     const entries: DirectoryEntry[] = [];

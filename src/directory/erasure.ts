@@ -5,28 +5,36 @@ import type { ErasureFindings, UserErasure, UserRef } from "../api/user.ts";
 import type { LateWork } from "../control/late-work-client.ts";
 import { LATE_AFTER_MS, LATE_AFTER_SENDS, resendDelayMs, retryDelayMs } from "../lib/retry-policy.ts";
 
-/** What a directory keeps of the erasure of its user, and what has to be done next. The clock and chance are passed in. */
+/** The erasure of a user: its stored state, and what has to be done next. The time and random numbers are passed in. */
 
-/** Sessions that a consumer is given at a time: each costs a call to its object. */
+/** How many sessions a consumer gets at a time. Each costs a call to its object. */
 const PAGE_SIZE = 50;
-/** A consumer that goes on comes back far sooner; one that stopped is followed by another after this. */
+/**
+ * How long after progress the job is sent again, in ms. A consumer that continues comes back far sooner; this is for
+ * one that stopped.
+ */
 const PROGRESS_PAUSE_MS = 5_000;
-/** Longer than any word of the directory is good for, whatever two clocks differ by. */
+/** After this many ms a creation grant can no longer create a session, even if the clocks of two objects differ. */
 export const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
 
 /**
- * - `wipe`: sessions that are to be erased in their objects
- * - `look`: sessions that were, and are to be asked what is left; no creation can be on its way to them any more
- * - `places`: nothing is left in the objects: the archive and the failed jobs are next, and then what was found there is told
+ * What the consumer of an erasure does next.
+ * - `wipe`: erase these sessions in their objects
+ * - `look`: ask the objects of these erased sessions what is left; no request that could create them again is on its
+ *   way any more
+ * - `places`: nothing is left in the objects; look into the archive and the failed jobs, and report what is found there
+ *   with `conclude`
  */
 export type ErasureStep =
   | { readonly next: "wipe" | "look"; readonly sessions: readonly string[] }
   | { readonly next: "places" };
 
-/** What a look at a session's object told. */
+/**
+ * What was found in a session's object: a session (created again meanwhile), pending jobs of its erasure, or nothing.
+ */
 export type SessionRemains = "session" | "pending" | "nothing";
 
-/** What operators are told of a failed attempt. */
+/** A failed attempt, as operators see it. Times are in ms since 1970. */
 export interface ErasureFailure {
   readonly failures: number;
   readonly gaveUp: false;
@@ -37,24 +45,27 @@ export interface ErasureFailure {
 
 export type LookedAt = readonly [session: string, remains: SessionRemains];
 
+/** The stored state of an erasure. Times are in ms since 1970. */
 export interface ErasureRow extends UserRef {
   readonly jobId: string;
   readonly startedAt: number;
   readonly finishedAt: number | null;
-  /** Sessions that were known when it began, and those that were found since. */
+  /** How many sessions were known when it started, or were found since. */
   readonly sessions: number;
+  /** What the last look into all places found; null before the first. */
   readonly found: ErasureFindings | null;
+  /** Rounds without progress: they lengthen the pause before the next. */
   readonly sends: number;
-  /** How often the job was sent since anything came of it. */
+  /** How often the job was sent since the last progress. */
   readonly unanswered: number;
-  /** Since when there is something to do, where it was begun again; in ms since 1970. */
+  /** When it was started again, after it had been completed; absent if it never was. */
   readonly pendingSince?: number;
   readonly failures: number;
   readonly firstFailedAt: number | null;
   readonly firstError: string | null;
   readonly lastError: string | null;
   readonly nextSendAt: number;
-  /** Which request asked for it first. It stands in a row that is written anyway. */
+  /** The `traceparent` of the request that started it. */
   readonly trace?: string;
 }
 
@@ -62,7 +73,7 @@ export const ERASURE_SCHEMA = `
   CREATE TABLE erasure (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
 `;
 
-/** Of an entry of a session: nothing done yet; erased in its object; its object says that nothing is left. */
+/** States of an entry: not erased yet; erased in its object; its object confirmed that nothing is left. */
 const LISTED = 0;
 const WIPED = 1;
 const CONFIRMED = 2;
@@ -101,7 +112,7 @@ export class DirectoryErasure {
     });
   }
 
-  /** Begins again what was over: something was found that it did not know of. */
+  /** Starts a completed erasure again, because something of the user was found. */
   beginAgain(row: ErasureRow, now: number): ErasureRow {
     const begun = { sends: 0, unanswered: 0, pendingSince: now, nextSendAt: now };
     const again = { ...row, ...begun, finishedAt: null, found: null, ...NO_FAILURE };
@@ -110,8 +121,8 @@ export class DirectoryErasure {
   }
 
   /**
-   * Sessions that another place names. Those that are no news are left as they are.
-   * @returns how many are news
+   * Adds sessions that were found elsewhere. Those that are known already stay as they are.
+   * @returns how many were new
    */
   noteFound(row: ErasureRow, sessions: readonly string[], now: number): number {
     const before = this.entries();
@@ -129,18 +140,18 @@ export class DirectoryErasure {
     return this.#count("1");
   }
 
-  /** Entries that are not confirmed yet. */
+  /** The number of sessions of which something may be left. */
   unconfirmed(): number {
     return this.#count(`erasing < ${CONFIRMED}`);
   }
 
   /**
-   * What is next; null if it has to wait, and then the row says until when.
-   * @param since ms since 1970: what was looked at after that is not looked at again
+   * What the consumer does next. Null if it has to wait; then `nextSendAt` of the row says until when.
+   * @param since ms since 1970: sessions that were looked at after this time are not looked at again
    */
   next(row: ErasureRow, since: number, random: number, now: number): ErasureStep | null {
     if (row.finishedAt !== null && isAtRest(row, now)) {
-      // Whoever came late has it looked at sooner: it rests until the last look.
+      // The job arrived early, for example as a late delivery: the erasure rests until its last look.
       this.put({ ...row, nextSendAt: row.finishedAt + ERASED_USER_REST_MS });
       return null;
     }
@@ -173,7 +184,7 @@ export class DirectoryErasure {
       looked.filter(([, left]) => left === remains).map(([session]) => session);
     this.#mark(those("nothing"), CONFIRMED, now);
     this.#mark(those("pending"), WIPED, now);
-    // Created by a request that was on its way as the erasure began.
+    // Created by a request that was on its way when the erasure started.
     this.#mark(those("session"), LISTED, now);
     if (those("nothing").length > 0) this.#progress(row, now);
   }
@@ -192,12 +203,15 @@ export class DirectoryErasure {
     return failed;
   }
 
-  /** The job was sent, and is sent again unless somebody comes back for it. */
+  /** Records that the job was sent. It is sent again after a pause unless a consumer makes progress. */
   noteSent(row: ErasureRow, random: number, now: number): void {
     this.put({ ...row, unanswered: row.unanswered + 1, nextSendAt: now + resendDelayMs(1, random) });
   }
 
-  /** What was found keeps it going; nothing ends it, but for a last look when no late write can come any more. */
+  /**
+   * Completes the erasure if nothing was found, and schedules a last look for when no late write can arrive. Otherwise
+   * continues it.
+   */
   conclude(row: ErasureRow, found: ErasureFindings, random: number, now: number): ErasureRow {
     const isClean = found.sessions + found.directory + found.archive + found.failedJobs === 0;
     const sends = row.sends + 1;
@@ -242,12 +256,12 @@ export class DirectoryErasure {
   }
 }
 
-/** It is over, and the last look is not due yet. */
+/** Whether the erasure is complete and its last look is not due yet. */
 export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
   return finishedAt !== null && now < finishedAt + ERASED_USER_REST_MS;
 }
 
-/** What operators are told of an erasure that was sent again and again, and of which nothing came; null if it is in time. */
+/** The report for operators about an erasure that was sent several times without progress; null if it is not late. */
 export function lateErasure(
   { jobId, startedAt, pendingSince, finishedAt, unanswered }: ErasureRow,
   now: number,
@@ -259,7 +273,10 @@ export function lateErasure(
 
 const NO_FAILURE = { failures: 0, firstFailedAt: null, firstError: null, lastError: null };
 
-/** The erasure as it is told. */
+/**
+ * The erasure as clients see it.
+ * @param unconfirmed the number of sessions of which something may be left
+ */
 export function toUserErasure(row: ErasureRow, unconfirmed: number): UserErasure {
   const { owner, sessions, startedAt, finishedAt, found, lastError } = row;
   return {
@@ -274,16 +291,18 @@ export function toUserErasure(row: ErasureRow, unconfirmed: number): UserErasure
   };
 }
 
+/** The fault for writes in the name of a user who is being erased or was erased recently. */
 export function erasedUser({ startedAt, finishedAt }: ErasureRow): Fault {
   const returnsAt = finishedAt === null ? null : iso(finishedAt + ERASED_USER_REST_MS);
   const when = returnsAt === null ? "four days after the erasure is complete" : `about ${returnsAt}`;
   return {
     code: "user_erased",
-    detail: `Nothing is taken in in the name of this user, so that a late write leaves no trace. To begin anew use another user id; this one is free ${when}.`,
+    detail: `This user was erased, so nothing can be written in the user's name: a late write would leave a trace. Use another user id to start over; this one can be used again ${when}.`,
     facts: { erasedAt: iso(startedAt), ...(returnsAt === null ? {} : { returnsAt }) },
   };
 }
 
+/** The queue message of the erasure. */
 export function jobOf({ tenant, owner, jobId, trace }: ErasureRow): UserJobMessage {
   return { v: 1, kind: "erase-user", tenant, owner, jobId, ...(trace === undefined ? {} : { trace }) };
 }

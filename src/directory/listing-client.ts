@@ -1,21 +1,22 @@
 import type { Metadata, SessionRef } from "../api/session.ts";
 import type { DirectoryClient } from "./client.ts";
 
-/** What the list is to say of a session that is there. */
+/** What the directory should list of a session that exists. */
 export interface Living {
   readonly metadata: Metadata;
-  /** An import that is not whole is on no list. */
+  /** Whether lists show it; false for an unfinished import. */
   readonly isListed: boolean;
-  /** The word of the directory by which it began; 0 if none. */
+  /** The creation grant with which its epoch began; 0 if there was none. */
   readonly begunBy: number;
 }
 
 /**
- * Takes a session that is gone off the list. Where only its object can tell which epoch the entry is of, that is asked: an entry of a
- * session that is there stays, or comes back.
- * @param grantedAt the newest word of the directory that the epoch which is gone had heard of; 0 if it is not known
- * @param look asks the session's object what is there; null if nothing is
- * @returns until when an epoch may still come by another word, in ms since 1970: to be called again then; null if the list is right
+ * Removes a session that is gone from the directory's list. If only the session's object can tell which epoch the entry
+ * describes, it is asked. If it holds a session, the entry stays, or is shown again.
+ * @param grantedAt the newest creation grant that the gone epoch had recorded; 0 if unknown
+ * @param look asks the session's object what it holds; null if nothing
+ * @returns null if the list is right now; otherwise the time (ms since 1970) until which another grant may still create
+ *   an epoch: call this again then
  */
 export async function takeOffList(
   directory: Pick<DirectoryClient, "remove" | "renew" | "relist">,
@@ -28,14 +29,15 @@ export async function takeOffList(
   const living = await look();
   if (living !== null) {
     if (living.isListed) {
-      // Whoever began it may be gone before the list was told: what stands there may be of the epoch before.
+      // The request that created the session may have crashed before it told the directory, so the entry may still
+      // describe an earlier epoch.
       await directory.renew(ref, living.metadata, living.begunBy);
       await directory.relist(ref, living.metadata);
     }
     return null;
   }
   if (removal.state === "held") return removal.until;
-  // Nothing came of the later word, and nothing can any more.
+  // The later grant created nothing, and no longer can.
   const last = await directory.remove(ref, removal.grantedAt, true);
   return last.state === "held" ? last.until : null;
 }

@@ -14,7 +14,10 @@ interface NoteRow extends Record<string, SqlStorageValue> {
   readonly noted_at: number | null;
 }
 
-/** A directory's word to the list of owners that it is there. Owed with its first session; told by the alarm, until it is taken. */
+/**
+ * Tells the list of owners (`Owners`) that this directory exists. Scheduled with its first session, and sent by its
+ * alarm until the list confirms it.
+ */
 export class OwnerNote {
   readonly #sql: SqlStorage;
   readonly #owners: OwnersClient;
@@ -25,7 +28,10 @@ export class OwnerNote {
     this.#owners = owners;
   }
 
-  /** @returns whether it is pending from now on, and was not before */
+  /**
+   * Schedules the note, once for each directory.
+   * @returns whether it was scheduled now, and the alarm has to be set
+   */
   schedule({ tenant, owner }: UserRef, newToken: () => string): boolean {
     if (this.#row() !== null) return false;
     this.#sql.exec(SCHEMA);
@@ -42,7 +48,9 @@ export class OwnerNote {
     return this.#row()?.noted_at === null;
   }
 
-  /** Idempotent. Rejects if the list is out of reach: it is pending still. */
+  /**
+   * Sends the note if it is pending. Idempotent. Rejects if the list cannot be reached; the note then stays pending.
+   */
   async tell(now: number): Promise<void> {
     this.#telling ??= this.#tell(now).finally(() => {
       this.#telling = null;
@@ -57,7 +65,10 @@ export class OwnerNote {
     this.#sql.exec("UPDATE owner_note SET noted_at = ? WHERE one = 1", now);
   }
 
-  /** Takes the name off the list. One that is on its way there is waited for, or it would come after. Idempotent. */
+  /**
+   * Removes the owner from the list. A note that is being sent is awaited first, or it would arrive after the removal.
+   * Idempotent.
+   */
   async takeBack(): Promise<void> {
     await this.#telling?.catch(() => undefined);
     const row = this.#row();

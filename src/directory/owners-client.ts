@@ -1,21 +1,31 @@
 import type { ListedOwner, Owners } from "./owners.ts";
 
+/** The list of a tenant's owners: see `Owners`. */
 export interface OwnersClient {
-  /** Idempotent by token, as is forgetting. */
+  /** Adds an owner, under a token with which it can be removed. Idempotent by token. */
   note(tenant: string, owner: string, token: string): Promise<void>;
+  /** Removes an owner. Idempotent. */
   forget(tenant: string, token: string): Promise<void>;
-  /** Newest first, without the tenant itself. @param beforeRow null at the beginning */
+  /**
+   * Users whose name starts with `prefix`, newest first.
+   * @param beforeRow the `nextRow` of the page before; null at the beginning
+   */
   find(
     tenant: string,
     prefix: string,
     beforeRow: number | null,
     limit: number,
   ): Promise<{ owners: string[]; nextRow: number | null }>;
-  /** In the order in which they came, the tenant itself among them. @param afterRow 0 at the beginning */
+  /**
+   * A page of all owners, oldest first, including the tenant itself.
+   * @param afterRow the last `row` of the page before; 0 at the beginning
+   */
   list(tenant: string, afterRow: number, limit: number): Promise<ListedOwner[]>;
 }
 
-/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+/**
+ * @param place returns the namespace for a tenant's jurisdiction; without it, all objects are in the given namespace
+ */
 export function createOwnersClient(
   namespace: DurableObjectNamespace<Owners>,
   place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,

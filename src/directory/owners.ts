@@ -4,31 +4,35 @@ import { TENANT_OWNER } from "../api/session.ts";
 import { createOperationsClient } from "../control/client.ts";
 import type { Operations } from "../control/operations.ts";
 
-/** The part of the environment that a list of owners uses. */
+/** The bindings that a list of owners uses. */
 export interface OwnersEnv {
   readonly OPERATIONS: DurableObjectNamespace<Operations>;
 }
 
-/** An owner, and the place on the list to go on after. */
+/** An owner, and the row after which the next page begins. */
 export interface ListedOwner {
   readonly row: number;
   readonly owner: string;
 }
 
-/** In one page of a search: some milliseconds, and as many billed rows. */
+/** How many rows one page of a search reads: a few milliseconds, and as many billed rows. */
 const MAX_ROWS_READ = 10_000;
 
-/** Every row has one width, so that none is ever moved and leaves a copy of a name behind. */
+/** Names are padded to one width, so that SQLite never moves a row and leaves a copy of a name behind. */
 const PADDED = `%-${MAX_ID_LENGTH}s`;
-/** A table that outgrows its first page leaves a copy of its rows there: these are blanks. */
+/**
+ * When a table outgrows its first page, SQLite leaves a copy of that page's rows behind. These rows fill it with spaces
+ * first.
+ */
 const SCHEMA = `
   CREATE TABLE owners (row INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, owner TEXT NOT NULL);
   INSERT INTO owners (row, token, owner) SELECT value, value, printf('%2000s', '') FROM json_each('[-2,-1,0]');
 `;
 
 /**
- * Who has sessions in a tenant, for those who come to all of them: one object a tenant, in the tenant's jurisdiction. Directories note
- * themselves here once, behind their first answer, under a token of their own: the name itself stands in no index, which would keep it.
+ * The list of all owners who have sessions in a tenant, for maintenance that visits all of them. One object for each
+ * tenant, in the tenant's jurisdiction. A directory adds itself once, after its first response, under a random token.
+ * Names are in no index, because an index would keep copies of erased names.
  */
 export class Owners extends DurableObject<OwnersEnv> {
   #hasSchema: boolean;
@@ -38,9 +42,9 @@ export class Owners extends DurableObject<OwnersEnv> {
     this.#hasSchema = ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'owners'").toArray().length > 0;
   }
 
-  /** Idempotent by token. */
+  /** Adds an owner. Idempotent by token. */
   async note(tenant: string, owner: string, token: string): Promise<void> {
-    // Before the first row: who lists the tenants then finds this one.
+    // Done before the first row is written, so that whoever lists the tenants finds this one.
     if (!this.#hasSchema) await createOperationsClient(this.env.OPERATIONS).noteUse(tenant);
     this.ctx.storage.transactionSync(() => {
       if (!this.#hasSchema) this.ctx.storage.sql.exec(SCHEMA);
@@ -51,11 +55,14 @@ export class Owners extends DurableObject<OwnersEnv> {
         owner,
       );
     });
-    // Not before it is committed: a transaction that is rolled back takes the table along.
+    // Set after the commit, because a rollback would remove the table again.
     this.#hasSchema = true;
   }
 
-  /** Idempotent. What stood there is overwritten first: a row that is only deleted stays in its page. */
+  /**
+   * Removes an owner. The name is overwritten first, because the content of a deleted row stays in its page.
+   * Idempotent.
+   */
   async forget(token: string): Promise<void> {
     if (!this.#hasSchema) return;
     this.ctx.storage.transactionSync(() => {
@@ -65,10 +72,10 @@ export class Owners extends DurableObject<OwnersEnv> {
   }
 
   /**
-   * Newest first: those whose name begins so, in whatever case. A page ends where enough rows were read for it, though it has few names, or none: names
-   * stand in no index.
-   * @param beforeRow null at the beginning
-   * @returns with the row to go on before; null at the end
+   * Users whose name starts with `prefix`, ignoring case, newest first. A page ends when enough rows were read, so it
+   * may be short or empty and still have a next one: names are in no index.
+   * @param beforeRow the `nextRow` of the page before; null at the beginning
+   * @returns `nextRow` is null at the end
    */
   async find(
     prefix: string,
@@ -92,7 +99,10 @@ export class Owners extends DurableObject<OwnersEnv> {
     return { owners, nextRow: null };
   }
 
-  /** In the order in which they came. @param afterRow 0 at the beginning */
+  /**
+   * A page of all owners, oldest first.
+   * @param afterRow the last row of the page before; 0 at the beginning
+   */
   async list(afterRow: number, limit: number): Promise<ListedOwner[]> {
     if (!this.#hasSchema) return [];
     return this.ctx.storage.sql

@@ -6,30 +6,38 @@ import type { ErasureFailure, ErasureStep, LookedAt } from "./erasure.ts";
 
 export type { SessionRemains } from "./erasure.ts";
 
-/** What the directory of a user is asked about the user: not for the sessions of a tenant alone, which have no user. */
+/** The calls to a user's directory about the user as a whole. Not for a tenant itself, which has no user. */
 export interface UserClient {
   /**
-   * Idempotent: an erasure that began goes on, and one that is over is told.
-   * @param trace which request asks for it, as a `traceparent`
+   * Starts the erasure of the user, or returns the state of the one that was started before. Idempotent.
+   * @param trace the `traceparent` of the request
    */
   erase(user: UserRef, trace?: string): Promise<UserErasure>;
-  /** The same, but one that is over begins again. */
+  /** The same, but a completed erasure starts again. */
   eraseAgain(user: UserRef): Promise<UserErasure>;
-  /** What the user's directory knows, as an operator has to know it. */
+  /** What the directory knows of the user, for operators. */
   standing(user: UserRef): Promise<OwnerStanding>;
-  /** Null if none is known. */
+  /** The state of the erasure; null if there is none. */
   readErasure(user: UserRef): Promise<UserErasure | null>;
-  /** Null if nothing is pending now. */
+  /**
+   * What the consumer of the erasure job does next; null if it has to wait, or if the job is over.
+   * @param since ms since 1970: sessions that were looked at after this time are not looked at again
+   */
   nextErasureStep(user: UserRef, jobId: string, since: number): Promise<ErasureStep | null>;
-  /** Idempotent, as are those after it. */
+  /** Records that these sessions were erased in their objects. Idempotent, like all methods below. */
   noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
-  /** @returns how many of them the directory did not know of */
+  /**
+   * Records sessions of the user that were found elsewhere.
+   * @returns how many of them the directory did not know
+   */
   noteFound(user: UserRef, jobId: string, sessions: readonly string[]): Promise<number>;
+  /** Records what was found in these sessions' objects after their erasure. */
   noteLooked(user: UserRef, jobId: string, looked: readonly LookedAt[]): Promise<void>;
-  /** What operators are told; null if nothing is pending any more. */
+  /** Records a failed attempt. Returns what to report to operators; null if the erasure is complete. */
   noteErasureFailure(user: UserRef, jobId: string, reason: string): Promise<ErasureFailure | null>;
-  /** Makes the erasure due now. Idempotent. False if it is no longer pending. */
+  /** Makes the erasure due now. Returns false if it is not pending any more. */
   retryErasure(user: UserRef, jobId: string): Promise<boolean>;
+  /** Completes the erasure if nothing was found, or continues it. Returns its state. */
   concludeErasure(
     user: UserRef,
     jobId: string,
@@ -37,7 +45,7 @@ export interface UserClient {
   ): Promise<UserErasure["state"]>;
 }
 
-/** The runtime's own type of a stub maps every value it carries. */
+/** The methods of the stub. The runtime's own type of a stub maps every value type. */
 type UserStub = DurableObjectStub &
   Pick<
     Directory,
@@ -54,7 +62,9 @@ type UserStub = DurableObjectStub &
     | "standing"
   >;
 
-/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+/**
+ * @param place returns the namespace for a tenant's jurisdiction; without it, all objects are in the given namespace
+ */
 export function createUserClient(
   namespace: DurableObjectNamespace,
   place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,

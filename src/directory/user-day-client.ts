@@ -3,32 +3,35 @@ import type { UserTaken } from "../api/user-quota.ts";
 import { createJurisdictions } from "../lib/jurisdiction.ts";
 import type { Log } from "../telemetry/log.ts";
 
-/** What the sessions of one isolate took of a user's day, all in all so far: told again, it counts once. */
+/**
+ * What the sessions of one isolate used on a day for a user, in total so far. A total, so that a repeated report is not
+ * counted twice.
+ */
 export interface UserDayReport extends UserTaken {
-  /** Of the isolate. */
+  /** A random id of the isolate. */
   readonly teller: string;
-  /** Its first millisecond since 1970, in UTC. */
+  /** The day's first millisecond (UTC), in ms since 1970. */
   readonly day: number;
 }
 
 export interface UserDayAnswer {
-  /** What all isolates told of that day, and what was charged. */
+  /** What all isolates reported for the day, and what was charged in advance. */
   readonly total: UserTaken;
-  /** What this one told. */
+  /** What this isolate reported for the day. */
   readonly told: UserTaken;
 }
 
-/** Idempotent. */
+/** Sends a report to the user's directory. Idempotent. */
 export type TellUserDay = (user: string, report: UserDayReport) => Promise<UserDayAnswer>;
 
-/** The part of the directories that counts what their users take. */
+/** The method of a directory that counts what its user used. */
 interface UserDayObject {
   noteTaken(report: UserDayReport): Promise<UserDayAnswer>;
 }
 
 /**
- * @param namespace read with each call, so that an object needs it only where a user writes
- * @param place the jurisdiction of the object that asks: its user's directory lies there as well
+ * @param namespace called for each report, so that the binding is needed only if a user writes
+ * @param place the jurisdiction of the calling object: its user's directory has the same
  */
 export function createUserDayClient(
   namespace: () => DurableObjectNamespace,

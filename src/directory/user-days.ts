@@ -1,21 +1,21 @@
-/** What a user took in a day over all of their sessions: what isolates tell of it, and what is charged before it is done. */
+/** What a user used in a day over all sessions: what isolates reported afterwards, and what was charged in advance. */
 
 import { dayName, DAY_SECONDS } from "../api/quota.ts";
 import { NOTHING_OF_USER, USER_COUNTS, type UserDeed, type UserTaken } from "../api/user-quota.ts";
 import type { UserDayAnswer, UserDayReport } from "./user-day-client.ts";
 
-/** A report comes seconds after its day at most. */
+/** How many past days are kept. A report arrives at most seconds after the end of its day. */
 const KEPT_DAYS = 1;
 const DAY_MS = DAY_SECONDS * 1_000;
 
-/** All of a day in one row: a report is billed as one. */
+/** A day. All of it is in one row, so that a report costs one written row. */
 interface Day {
   readonly sessions: number;
-  /** None where there were none yet. */
+  /** How many exports there were; absent if none. */
   readonly exports?: number;
-  /** What was charged before it was done. */
+  /** What was charged in advance, such as copies. */
   readonly charged: UserTaken;
-  /** What each isolate told of what its sessions took. */
+  /** What each isolate reported. */
   readonly told: Readonly<Record<string, UserTaken>>;
 }
 
@@ -28,12 +28,12 @@ export class UserDays {
     this.#sql = sql;
   }
 
-  /** What was taken of the day of a moment. */
+  /** What was used on the day of `now` (ms since 1970). */
   taken(now: number): UserTaken {
     return totalOf(this.#on(now));
   }
 
-  /** How often the user did something on the day of a moment. */
+  /** How often the user did something on the day of `now`. */
   count(deed: UserDeed, now: number): number {
     return this.#on(now)[deed] ?? 0;
   }
@@ -48,11 +48,11 @@ export class UserDays {
     this.#put(now, { ...day, charged: plus(day.charged, taken) });
   }
 
-  /** What was told before writes nothing. */
+  /** Records a report. Writes nothing if it contains nothing new. */
   note({ teller, day: ms, ...sums }: UserDayReport): UserDayAnswer {
     const day = this.#on(ms);
     const before = day.told[teller] ?? NOTHING_OF_USER;
-    // A report that comes late tells less than one that overtook it.
+    // Reports may arrive out of order: the highest totals count.
     const told = each((name) => Math.max(before[name], sums[name]));
     if (USER_COUNTS.every((name) => told[name] === before[name])) return { total: totalOf(day), told };
     const after = { ...day, told: { ...day.told, [teller]: told } };

@@ -1,4 +1,7 @@
-/** What an isolate remembers of tenants, so that a request seldom waits for a tenant's object and never fails with it. */
+/**
+ * Caches in the isolate what tenant objects answered, so that a request seldom waits for a tenant's object and never
+ * fails because of it.
+ */
 
 import { setNewest } from "../lib/lru.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
@@ -6,20 +9,26 @@ import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
 export interface TenantCacheLimits {
-  /** An answer so young serves as it is. */
+  /** An answer younger than this is used as it is. */
   readonly freshMs: number;
-  /** An older one serves up to this age, while a new one is on its way. */
+  /** An answer up to this age is used while a new one is fetched in the background. */
   readonly usableMs: number;
-  /** A caller without a usable answer waits so long, counted from where the call began. */
+  /** How long a caller without a usable answer waits, counted from the start of the fetch. */
   readonly waitMs: number;
-  /** So long after a failure no call is made, so that an object in trouble is not asked with every request. */
+  /** How long no fetch is made after a failure, so that a failing object is not asked on each request. */
   readonly restMs: number;
-  /** A call that runs longer is given up for another: the runtime may have dropped it with the request that began it. */
+  /**
+   * A fetch that takes longer is given up, and another one is made: the runtime may have dropped it with the request
+   * that started it.
+   */
   readonly lostMs: number;
-  /** Tenants remembered at most; those not read for longest go first. */
+  /** How many tenants are remembered. The least recently read are dropped first. */
   readonly tenants: number;
-  /** As many more that were only named, by callers who have not proved to belong there: they push no other out. */
-  readonly strangers: number;
+  /**
+   * How many further tenants are remembered that were only named by callers who are not authenticated. They cannot push
+   * the others out.
+   */
+  readonly unauthenticated: number;
 }
 
 export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
@@ -29,64 +38,69 @@ export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
   restMs: 5_000,
   lostMs: 10_000,
   tenants: 1_000,
-  strangers: 100,
+  unauthenticated: 100,
 };
 
-/** Of two answers, that of the higher `rev` is the later one. */
+/** The answer with the higher `rev` is the later one. */
 interface Revised {
   readonly rev: number;
 }
 
 export interface TenantCacheOptions<A extends Revised> {
-  /** Asks the tenant's object. Harmless to repeat. */
+  /** Asks the tenant's object. Must be idempotent. */
   readonly load: (tenant: string) => Promise<A>;
-  /** Lets a call outlive the request that began it. */
+  /** Lets a fetch outlive the request that started it (`ctx.waitUntil`). */
   readonly keepAlive: (work: Promise<void>) => void;
-  /** Told of the first failure in a row, and of its end. */
+  /** Receives a line for the first failure in a row, and one when that ends. */
   readonly log: Log;
-  /** Milliseconds since 1970. */
+  /** The current time in ms since 1970. */
   readonly now?: () => number;
   readonly limits?: TenantCacheLimits;
 }
 
 export interface TenantCache<A extends Revised> {
-  /** Never rejects, and seldom waits. Null without a usable answer. Whoever asks vouches that the tenant is one of ours. */
+  /**
+   * The tenant's answer, up to `usableMs` old. Seldom waits, and never rejects; null without a usable answer. Only for
+   * tenants that are known to exist.
+   */
   read(tenant: string): Promise<A | null>;
   /**
-   * For what must be sure, and for whom nobody vouches. Never rejects; null without a usable answer.
-   * @param maxAgeMs an answer of this age is waited on for a new one, and serves only if none comes
+   * The same for decisions that need a recent answer, and for tenants that may not exist. Never rejects; null without a
+   * usable answer.
+   * @param maxAgeMs an older answer is used only if no newer one arrives in time
    */
   readRecent(tenant: string, maxAgeMs: number): Promise<A | null>;
-  /** The last answer, of any age: for what never changes. */
+  /** The last answer, however old, for what never changes; null if there is none. */
   recall(tenant: string): A | null;
-  /** Takes in what a change of this isolate's own has answered. */
+  /** Stores the answer to a change that this isolate made. */
   keep(tenant: string, answer: A): void;
 }
 
-interface Call {
+interface Fetching {
   readonly beganAt: number;
-  /** Never rejects. */
+  /** Resolves when the fetch is over. Never rejects. */
   ended: Promise<void>;
 }
 
 interface Entry<A> {
   answer: { readonly value: A; readonly at: number } | null;
-  /** The one under way; what any other brings is dropped. */
-  call: Call | null;
-  /** When the last call failed, or began that was given up; null if the last one went well. */
+  /** The fetch that is running; null if none. The result of any other is ignored. */
+  fetching: Fetching | null;
+  /** When the last fetch failed, or when the one started that was given up; null if the last one succeeded. */
   failedAt: number | null;
 }
 
 export function createTenantCache<A extends Revised>(options: TenantCacheOptions<A>): TenantCache<A> {
   const { load, keepAlive, log, now = Date.now, limits = TENANT_CACHE_LIMITS } = options;
   const known = new Map<string, Entry<A>>();
-  const strangers = new Map<string, Entry<A>>();
+  const unauthenticated = new Map<string, Entry<A>>();
 
-  /** Puts the tenant last in line to be forgotten. */
+  /** The tenant's entry, which becomes the most recently used. */
   function entryOf(tenant: string, isKnown: boolean): Entry<A> {
-    const entry = known.get(tenant) ?? strangers.get(tenant) ?? { answer: null, call: null, failedAt: null };
-    const [entries, most] = isKnown || known.has(tenant) ? [known, limits.tenants] : [strangers, limits.strangers];
-    strangers.delete(tenant);
+    const entry = known.get(tenant) ?? unauthenticated.get(tenant) ?? { answer: null, fetching: null, failedAt: null };
+    const [entries, most] =
+      isKnown || known.has(tenant) ? [known, limits.tenants] : [unauthenticated, limits.unauthenticated];
+    unauthenticated.delete(tenant);
     setNewest(entries, tenant, entry, most);
     return entry;
   }
@@ -95,32 +109,32 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     return entry.answer !== null && now() - entry.answer.at < maxAgeMs ? entry.answer.value : null;
   }
 
-  /** The call under way, or else a new one; null while a failed one rests. */
-  function callFor(tenant: string, entry: Entry<A>): Call | null {
-    if (entry.call !== null) {
-      if (now() - entry.call.beganAt < limits.lostMs) return entry.call;
-      noteFailure(tenant, entry, entry.call.beganAt, new Error(`no answer within ${limits.lostMs} ms`));
+  /** The running fetch, or a new one; null for a while after a failure. */
+  function fetchFor(tenant: string, entry: Entry<A>): Fetching | null {
+    if (entry.fetching !== null) {
+      if (now() - entry.fetching.beganAt < limits.lostMs) return entry.fetching;
+      noteFailure(tenant, entry, entry.fetching.beganAt, new Error(`no answer within ${limits.lostMs} ms`));
     }
     if (entry.failedAt !== null && now() - entry.failedAt < limits.restMs) return null;
-    const call: Call = { beganAt: now(), ended: Promise.resolve() };
-    entry.call = call;
-    call.ended = settle(tenant, entry, call);
-    keepAlive(call.ended);
-    return call;
+    const fetching: Fetching = { beganAt: now(), ended: Promise.resolve() };
+    entry.fetching = fetching;
+    fetching.ended = settle(tenant, entry, fetching);
+    keepAlive(fetching.ended);
+    return fetching;
   }
 
-  async function settle(tenant: string, entry: Entry<A>, call: Call): Promise<void> {
+  async function settle(tenant: string, entry: Entry<A>, fetching: Fetching): Promise<void> {
     try {
       const value = await load(tenant);
-      if (entry.call !== call) return;
-      entry.answer = { value, at: call.beganAt };
+      if (entry.fetching !== fetching) return;
+      entry.answer = { value, at: fetching.beganAt };
       if (entry.failedAt !== null) log.info("tenant_in_reach", { tenant });
       entry.failedAt = null;
     } catch (error) {
-      if (entry.call !== call) return;
+      if (entry.fetching !== fetching) return;
       noteFailure(tenant, entry, now(), error);
     }
-    entry.call = null;
+    entry.fetching = null;
   }
 
   function noteFailure(tenant: string, entry: Entry<A>, failedAt: number, error: unknown): void {
@@ -131,10 +145,10 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
   async function readEntry(tenant: string, entry: Entry<A>, maxAgeMs: number): Promise<A | null> {
     const fresh = answerWithin(entry, Math.min(maxAgeMs, limits.freshMs));
     if (fresh !== null) return fresh;
-    const call = callFor(tenant, entry);
+    const fetching = fetchFor(tenant, entry);
     const stale = answerWithin(entry, Math.min(maxAgeMs, limits.usableMs));
     if (stale !== null) return stale;
-    if (call !== null) await endOf(call, call.beganAt + limits.waitMs - now());
+    if (fetching !== null) await endOf(fetching, fetching.beganAt + limits.waitMs - now());
     return answerWithin(entry, limits.usableMs);
   }
 
@@ -144,15 +158,15 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     recall: (tenant) => known.get(tenant)?.answer?.value ?? null,
     keep(tenant, value) {
       const entry = entryOf(tenant, true);
-      // A call under way may bring what stood before the change.
-      entry.call = null;
-      // The answers of two changes at once may arrive in either order.
+      // A running fetch may return the state before the change: its result is ignored.
+      entry.fetching = null;
+      // The answers of two concurrent changes may arrive in either order.
       if (entry.answer === null || value.rev >= entry.answer.value.rev) entry.answer = { value, at: now() };
     },
   };
 }
 
-/** Waits for a call, but no longer than so many milliseconds. */
-async function endOf(call: Call, atMostMs: number): Promise<void> {
-  if (atMostMs > 0) await withTimeout(call.ended, atMostMs, () => undefined);
+/** Waits until a fetch is over, but at most `atMostMs` ms. */
+async function endOf(fetching: Fetching, atMostMs: number): Promise<void> {
+  if (atMostMs > 0) await withTimeout(fetching.ended, atMostMs, () => undefined);
 }

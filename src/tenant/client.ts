@@ -9,41 +9,51 @@ import { createKeyClient, type KeyClient } from "./key-client.ts";
 import type { KeyHashes } from "./key-records.ts";
 import type { Tenant, TenantRecord } from "./tenant.ts";
 
-/** An object that moves is back by then. */
+/** A Durable Object that is moving to another machine is back by then. */
 const RETRY_AFTER_SECONDS = 5;
 
+/** The tenants' objects, cached in the isolate. */
 export interface TenantClient {
-  /** What the tenant's sessions go by, up to half a minute old. Never rejects, and seldom waits. */
+  /**
+   * The settings for the tenant's sessions, up to half a minute old; older ones if the tenant's object cannot be
+   * reached. Never rejects, and seldom waits.
+   */
   read(tenant: string): Promise<TenantSettings>;
-  /** Whether ten times the requests pass at the edge. Never rejects, and seldom waits. */
+  /** Whether the tenant has the high tier of rate limits. Never rejects, and seldom waits. */
   isHighTier(tenant: string): Promise<boolean>;
-  /** What the tenant's object holds now. */
+  /** The current record, read from the tenant's object. */
   readRecord(tenant: string): Promise<TenantRecord>;
-  /** Idempotent. Null if the tenant is there already and lies elsewhere. Settings are taken at creation alone. */
+  /**
+   * Creates a tenant. Idempotent: settings are used only if it is created now. Null if the tenant exists with another
+   * jurisdiction.
+   */
   create(
     tenant: string,
     jurisdiction: Jurisdiction | null,
     settings?: SessionSettings,
   ): Promise<{ record: TenantRecord; created: boolean } | null>;
-  /** Idempotent. This isolate goes by it at once, others within half a minute. */
+  /** Changes a tenant's settings. Takes effect in this isolate at once, in others within half a minute. Idempotent. */
   update(tenant: string, patch: TenantPatch): Promise<TenantRecord>;
-  /** Counts what a model took. Other isolates know within half a minute that the budget is used up. */
+  /**
+   * Counts what a summarizer used. Other isolates know within half a minute when the tenant's daily budget is used up.
+   */
   spend(tenant: string, usage: SummarizerUsage): Promise<void>;
-  /** The same of what vectors took, which counts toward the same budget. */
+  /** Counts what embeddings used, against the same budget. */
   spendOnEmbeddings(tenant: string, usage: EmbeddingUsage): Promise<void>;
-  /** What models took on each of so many days through today, oldest first. */
+  /** What models used on each of the last `days` days, including today, oldest first. */
   spending(tenant: string, days: number): Promise<Spent[]>;
   /**
-   * The namespace in which a tenant's objects lie. Throws `unavailable` in an isolate that never heard of the tenant while its object is
-   * out of reach: to guess would be to write in the wrong place.
+   * The namespace for the tenant's jurisdiction.
+   * @throws ThreadkeepError `unavailable` if this isolate never read the tenant and the tenant's object cannot be
+   *   reached: guessing could write data in the wrong jurisdiction
    */
   place(namespace: DurableObjectNamespace, tenant: string): Promise<DurableObjectNamespace>;
   readonly keys: KeyClient;
 }
 
-/** What an isolate remembers of a tenant: one answer for its settings, its keys and its place. */
+/** What the cache holds of a tenant: settings, keys and jurisdiction in one answer. */
 interface TenantAnswer extends Pick<TenantRecord, "jurisdiction" | "createdAt"> {
-  /** Rises with each change of settings or keys. */
+  /** Increases with each change of settings or keys. */
   readonly rev: number;
   readonly settings: TenantSettings;
   readonly keys: KeyHashes | null;
@@ -61,14 +71,14 @@ export function createTenantClient(
 
   async function jurisdictionOf(tenant: string): Promise<Jurisdiction | null> {
     const remembered = cache.recall(tenant);
-    // Fixed at creation: however old the answer is, it holds.
+    // Fixed at creation, so the age of the answer does not matter.
     if (remembered !== null && remembered.createdAt !== null) return remembered.jurisdiction;
     const answer = (await cache.read(tenant)) ?? remembered;
     if (answer !== null) return answer.jurisdiction;
     throw new ThreadkeepError({
       code: "unavailable",
       detail:
-        "Where this tenant's sessions lie cannot be told right now: what knows it is out of reach. Send the same request again after Retry-After seconds.",
+        "The jurisdiction of this tenant's sessions cannot be determined right now, because the tenant's object cannot be reached. Send the same request again after Retry-After seconds.",
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
@@ -120,7 +130,7 @@ function answerOf(record: TenantRecord): TenantAnswer {
   const spent = spentToday.inputTokens + spentToday.outputTokens + spentToday.embeddings.inputTokens;
   const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
   return {
-    // Both only ever rise, so their sum tells the later of two answers.
+    // Both only increase, so the answer with the higher sum is the later one.
     rev: rev + (keys?.rev ?? 0),
     settings: {
       rev,

@@ -7,47 +7,59 @@ import { isSecretOf } from "./key-hash.ts";
 import type { IssuedKey, KeyCursor, KeyHash, KeyHashes } from "./key-records.ts";
 
 /**
- * An answer of this age is waited on for a new one: a key that was revoked stops within a minute, also in an isolate that was idle
- * meanwhile. Steady traffic never waits, since an answer is fetched anew in the background from an age of 30 s on.
+ * The maximum age in ms of a cached answer with which a key is accepted without waiting for a new one. A revoked key
+ * therefore stops working within a minute, also in an isolate that was idle meanwhile. With steady traffic nobody
+ * waits, because answers are renewed in the background from an age of 30 s on.
  */
 export const CERTAIN_MS = 50_000;
-/** A key that is not in an answer of this age may be newer than it. Nobody who makes ids up causes more than a call a second. */
+/**
+ * If a key is not in the cached answer and that is older than this many ms, a new answer is fetched, since the key may
+ * have been created after it. Made-up ids therefore cause at most one call a second.
+ */
 const UNKNOWN_MS = 1_000;
-/** How often an isolate tells of a key's use. */
+/** How often an isolate reports that a key is in use, in ms. */
 const USE_NOTED_EVERY_MS = 600_000;
-/** Keys whose last use is remembered; a note too many does no harm. */
+/** How many keys an isolate remembers to have reported. An extra report does no harm. */
 const MAX_NOTED_KEYS = 10_000;
-/** An object that moves is back by then. */
+/** A Durable Object that is moving to another machine is back by then. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** A key as it was shown, taken apart. */
-export interface ShownKey {
+/** A key as the client sent it, split into its parts. */
+export interface PresentedKey {
   readonly tenant: string;
   readonly id: string;
   readonly secret: string;
 }
 
+/** The API keys of tenants. */
 export interface KeyClient {
   /**
-   * What the key may do, and until when; null if it is none, or no longer. Throws `unavailable` if nobody can tell: what nobody can vouch for is
-   * refused. Seldom waits.
+   * Checks a key. Returns its scopes and when it expires (ms since 1970, null: never); null if it is not valid, or not
+   * any more. Seldom waits.
+   * @throws ThreadkeepError `unavailable` if the tenant's object cannot be reached and nothing recent enough is cached:
+   *   an unchecked key is never accepted
    */
-  check(key: ShownKey): Promise<Pick<KeyHash, "scopes" | "expiresAt"> | null>;
+  check(key: PresentedKey): Promise<Pick<KeyHash, "scopes" | "expiresAt"> | null>;
+  /** Creates a key. Fails with `too_many_keys`. */
   create(tenant: string, key: NewKey): Promise<Outcome<IssuedKey>>;
+  /** Creates a successor; the old key stays valid for `graceSeconds`. Fails with `key_not_found`, `key_rotated`, `key_not_live` or `too_many_keys`. */
   rotate(tenant: string, id: string, graceSeconds: number): Promise<Outcome<IssuedKey>>;
-  /** Idempotent. This isolate goes by it at once, others within a minute. */
+  /**
+   * Revokes a key. Takes effect in this isolate at once, in others within a minute. Idempotent. Fails with
+   * `key_not_found`.
+   */
   revoke(tenant: string, id: string): Promise<Outcome<KeyState>>;
-  /** Newest first. */
+  /** A page of the tenant's keys, newest first, including those that are no longer valid. */
   list(tenant: string, limit: number, after: KeyCursor | null): Promise<KeyState[]>;
 }
 
-/** What an isolate remembers of a tenant, as far as keys are concerned. */
+/** The part of the cached answer that contains the keys. */
 interface Remembered {
   readonly rev: number;
   readonly keys: KeyHashes | null;
 }
 
-/** What is asked of a tenant's object. `R` is what it holds after a change. */
+/** The methods of a tenant's object for keys. `R` is the tenant's record, which changes return. */
 interface KeyObject<R> {
   createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: R }>>;
   rotateKey(id: string, graceSeconds: number): Promise<Outcome<IssuedKey & { record: R }>>;
@@ -77,12 +89,12 @@ export function createKeyClient<R>(parts: KeyClientDeps<R>): KeyClient {
     throw new ThreadkeepError({
       code: "unavailable",
       detail:
-        "Whether this key is good cannot be told right now: what knows the tenant's keys is out of reach. Send the same request again after Retry-After seconds.",
+        "The key cannot be checked right now, because the tenant's object cannot be reached. Send the same request again after Retry-After seconds.",
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
 
-  async function find({ tenant, id }: ShownKey): Promise<{ hashKey: Uint8Array; found: KeyHash } | null> {
+  async function find({ tenant, id }: PresentedKey): Promise<{ hashKey: Uint8Array; found: KeyHash } | null> {
     for (const maxAgeMs of [CERTAIN_MS, UNKNOWN_MS]) {
       const { keys } = await answerOf(tenant, maxAgeMs);
       const found = keys?.live.find((key) => key.id === id);
@@ -122,7 +134,7 @@ export function createKeyClient<R>(parts: KeyClientDeps<R>): KeyClient {
   };
 }
 
-/** Tells the tenant's object that a key is in use, behind the request and seldom. */
+/** Reports to the tenant's object that a key is in use, after the response and at most every ten minutes. */
 function createUseNotes({
   objectOf,
   keepAlive,
@@ -134,7 +146,7 @@ function createUseNotes({
     try {
       await objectOf(tenant).noteKeyUse(id, usedAt);
     } catch (error) {
-      // The next note makes up for it: nothing hangs on the moment but an operator's list.
+      // A failed report is not repeated: the time only appears in a list for operators, and the next report updates it.
       log.warn("key_use_not_noted", { tenant, keyId: id, ...errorFields(error) });
     }
   };

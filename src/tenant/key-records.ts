@@ -1,10 +1,10 @@
-/** Keys as they travel between a tenant's object and those who ask it. */
+/** The types of keys that a tenant's object sends to its callers. */
 
 import type { KeyScope, KeyState } from "../api/api-key.ts";
 
-/** What an isolate needs to tell the tenant's good keys from all others. */
+/** What an isolate needs to check the tenant's keys. */
 export interface KeyHashes {
-  /** Rises by one with each change that a check must know of. */
+  /** Increases by one with each change that matters for a check. */
   readonly rev: number;
   readonly hashKey: Uint8Array;
   readonly live: readonly KeyHash[];
@@ -14,17 +14,17 @@ export interface KeyHash {
   readonly id: string;
   readonly hash: Uint8Array;
   readonly scopes: readonly KeyScope[];
-  /** ms since 1970; null: never. */
+  /** When the key expires, in ms since 1970; null: never. */
   readonly expiresAt: number | null;
 }
 
-/** Where a page of the list ended. */
+/** The last key of a page. */
 export interface KeyCursor {
   readonly createdAt: number;
   readonly id: string;
 }
 
-/** A new key with its secret, which is kept nowhere. */
+/** A new key with its secret, which is stored nowhere. */
 export interface IssuedKey {
   readonly state: KeyState;
   readonly secret: string;

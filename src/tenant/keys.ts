@@ -4,9 +4,9 @@ import { MAX_LIVE_KEYS } from "../api/limits.ts";
 import { hashSecret, makeHashKey, makeSecret, randomText } from "./key-hash.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
 
-/** Keys that are no longer good are kept for the list; past so many rows the oldest of them go. */
+/** How many keys that are no longer valid are kept for the list. The oldest are deleted first. */
 const MAX_KEY_ROWS = 1_000;
-/** A use so soon after one that is noted changes nothing: isolates tell of theirs separately. */
+/** A use within this many ms after the recorded one is ignored, since each isolate reports separately. */
 const USE_STEP_MS = 60_000;
 
 const SCHEMA = `
@@ -45,7 +45,7 @@ interface KeyRow extends Record<string, SqlStorageValue> {
   readonly rotated_to: string | null;
 }
 
-/** The keys of one tenant, in the tables of its object. Every change runs in a transaction of the caller's. */
+/** The keys of one tenant, in tables of its object. The caller runs every change in a transaction. */
 export class TenantKeys {
   readonly #sql: SqlStorage;
 
@@ -53,7 +53,7 @@ export class TenantKeys {
     this.#sql = sql;
   }
 
-  /** Null if the tenant never had a key. */
+  /** The valid keys, for checks; null if the tenant never had a key. */
   hashes(now: number): KeyHashes | null {
     const ring = this.#ring();
     if (ring === null) return null;
@@ -96,7 +96,10 @@ export class TenantKeys {
     return this.#issued(id, secret, now);
   }
 
-  /** A successor with the same name, scopes and lifetime. The old key goes on until the grace is over. */
+  /**
+   * Creates a successor with the same name, scopes and lifetime. The old key stays valid for `graceSeconds`, if it does
+   * not expire before.
+   */
   rotate(id: string, graceSeconds: number, now: number): Outcome<IssuedKey> {
     const old = this.#row(id);
     if (old === null) return refused(keyNotFound());
@@ -114,7 +117,7 @@ export class TenantKeys {
     return issued;
   }
 
-  /** Idempotent. */
+  /** Revokes a key. Idempotent. */
   revoke(id: string, now: number): Outcome<KeyState> {
     const row = this.#row(id);
     if (row === null) return refused(keyNotFound());
@@ -124,7 +127,7 @@ export class TenantKeys {
     return { ok: true, value: stateOf({ ...row, revoked_at: now }, now) };
   }
 
-  /** Newest first. */
+  /** A page of all keys, newest first. */
   list(limit: number, after: KeyCursor | null, now: number): KeyState[] {
     if (this.#ring() === null) return [];
     const from = after ?? { createdAt: Number.MAX_SAFE_INTEGER, id: "" };
@@ -137,7 +140,10 @@ export class TenantKeys {
     return rows.map((row) => stateOf(row, now));
   }
 
-  /** @param usedAt ms since 1970 */
+  /**
+   * Records that a key was used.
+   * @param usedAt ms since 1970
+   */
   noteUse(id: string, usedAt: number): void {
     if (this.#ring() === null) return;
     this.#sql.exec(
@@ -148,7 +154,10 @@ export class TenantKeys {
     );
   }
 
-  /** @returns what hashes are keyed with */
+  /**
+   * Increases `rev`; creates the tenant's HMAC key on the first call.
+   * @returns the HMAC key
+   */
   #raiseRev(): Uint8Array {
     const row = this.#sql
       .exec<RingRow>(
@@ -162,7 +171,7 @@ export class TenantKeys {
 
   #issued(id: string, secret: string, now: number): Outcome<IssuedKey> {
     const row = this.#row(id);
-    if (row === null) throw new Error("a key was written and is not there");
+    if (row === null) throw new Error("the row of a key that was just written is missing");
     return { ok: true, value: { state: stateOf(row, now), secret } };
   }
 
@@ -206,18 +215,18 @@ function refused(fault: Fault): { readonly ok: false; readonly fault: Fault } {
 }
 
 function keyNotFound(): Fault {
-  return { code: "key_not_found", detail: "The tenant has no key of this id. The list of its keys has their ids." };
+  return { code: "key_not_found", detail: "The tenant has no key with this id. List its keys to see their ids." };
 }
 
 function notLive(status: KeyState["status"]): Fault {
-  return { code: "key_not_live", detail: `The key is ${status}, so it has no successor. Create a new key.` };
+  return { code: "key_not_live", detail: `The key is ${status}, so it cannot be rotated. Create a new key.` };
 }
 
 function alreadyRotated(successor: string): Fault {
   return {
     code: "key_rotated",
     detail:
-      "A key that takes this one's place was made already. Use that one; if it was lost on its way, rotate or revoke it by its id, which is in rotatedTo.",
+      "This key was rotated before. Use its successor; if you never received that one's secret, rotate or revoke the successor by its id, which is in rotatedTo.",
     facts: { rotatedTo: successor },
   };
 }
@@ -225,7 +234,7 @@ function alreadyRotated(successor: string): Fault {
 function tooManyKeys(): Fault {
   return {
     code: "too_many_keys",
-    detail: `A tenant has at most ${MAX_LIVE_KEYS} keys that are good at once. Revoke those that nobody uses; lastUsedAt tells which.`,
+    detail: `A tenant can have at most ${MAX_LIVE_KEYS} valid keys at once. Revoke those that are no longer used; lastUsedAt shows which.`,
     facts: { maxLiveKeys: MAX_LIVE_KEYS },
   };
 }

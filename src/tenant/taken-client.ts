@@ -1,29 +1,32 @@
 import type { Taken } from "../api/quota.ts";
 
-/** What the sessions of one isolate took of a tenant's day, all in all so far: told again, it counts once. */
+/**
+ * What the sessions of one isolate used on a day for a tenant, in total so far. A total, so that a repeated report is
+ * not counted twice.
+ */
 export interface TakenReport extends Taken {
-  /** Of the isolate. */
+  /** A random id of the isolate. */
   readonly teller: string;
-  /** Its first millisecond since 1970, in UTC. */
+  /** The day's first millisecond (UTC), in ms since 1970. */
   readonly day: number;
 }
 
 export interface TakenAnswer {
-  /** What all isolates told of that day. */
+  /** What all isolates reported for the day. */
   readonly total: Taken;
-  /** What this one did. */
+  /** What this isolate reported for the day. */
   readonly told: Taken;
 }
 
-/** Idempotent. */
+/** Sends a report to the tenant's object. Idempotent. */
 export type TellTaken = (tenant: string, report: TakenReport) => Promise<TakenAnswer>;
 
-/** The part of the tenants' objects that counts what is taken. */
+/** The method of a tenant's object that counts what its sessions used. */
 export interface TakenNamespace {
   getByName(tenant: string): { noteTaken(report: TakenReport): Promise<TakenAnswer> };
 }
 
-/** @param namespace read with each call, so that an object needs it only where its tenant has a bound */
+/** @param namespace called for each report, so that the binding is needed only if the tenant has a limit */
 export function createTakenClient(namespace: () => TakenNamespace): TellTaken {
   return async (tenant, report) => namespace().getByName(tenant).noteTaken(report);
 }

@@ -1,11 +1,13 @@
-/** What a tenant's sessions took in a day, as their isolates tell it. */
+/** What a tenant's sessions used in a day, as their isolates report it. */
 
 import { DAY_SECONDS, dayName, NOTHING_TAKEN, type Taken } from "../api/quota.ts";
 import type { TakenAnswer, TakenReport } from "./taken-client.ts";
 
-/** Days whose count is kept: as long as spending is. */
+/** How many days of totals are kept, as many as of spending. */
 const KEPT_DAYS = 400;
-/** Past days of which it is kept what each isolate told: an isolate tells of a day that is over within moments. */
+/**
+ * For how many past days the report of each isolate is kept. An isolate reports on a day that is over within moments.
+ */
 const TOLD_DAYS = 1;
 const DAY_MS = DAY_SECONDS * 1_000;
 
@@ -14,7 +16,7 @@ interface TakenRow extends Record<string, SqlStorageValue> {
   readonly tokens: number;
 }
 
-/** The tables of it, made with the first report. */
+/** The tables of these counts, created with the first report. */
 export class TenantTaken {
   readonly #sql: SqlStorage;
 
@@ -28,7 +30,7 @@ export class TenantTaken {
     return isThere ? this.#read("SELECT messages, tokens FROM taken WHERE day = ?", day) : NOTHING_TAKEN;
   }
 
-  /** Runs in the caller's transaction. What was told before writes nothing. */
+  /** Records a report, in the caller's transaction. Writes nothing if it contains nothing new. */
   note({ teller, day: ms, messages, tokens }: TakenReport): TakenAnswer {
     const day = dayName(ms);
     this.#sql.exec(`
@@ -42,7 +44,7 @@ export class TenantTaken {
       ) WITHOUT ROWID;
     `);
     const before = this.#read("SELECT messages, tokens FROM told WHERE day = ? AND teller = ?", day, teller);
-    // A report that comes late tells less than one that overtook it.
+    // Reports may arrive out of order: the highest totals count.
     const told = { messages: Math.max(before.messages, messages), tokens: Math.max(before.tokens, tokens) };
     const news = { messages: told.messages - before.messages, tokens: told.tokens - before.tokens };
     if (news.messages > 0 || news.tokens > 0) {

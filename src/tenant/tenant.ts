@@ -13,23 +13,23 @@ import { TenantKeys } from "./keys.ts";
 import type { TakenAnswer, TakenReport } from "./taken-client.ts";
 import { TenantTaken } from "./taken.ts";
 
-/** What the object holds of a tenant. */
+/** Everything that the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   readonly limits: SessionLimits;
   readonly usersMay: UsersMay;
   readonly summarizerTokensPerDay: number | null;
   readonly spentToday: Spent;
   readonly takenToday: TakenOfDay;
-  /** ISO 8601; null if nothing was ever set. */
+  /** When the settings last changed (ISO 8601); null if they never did. */
   readonly updatedAt: string | null;
   readonly jurisdiction: Jurisdiction | null;
-  /** ISO 8601; null if it was never created, only used. */
+  /** When the tenant was created (ISO 8601); null if it was only used. */
   readonly createdAt: string | null;
   readonly keys: KeyHashes | null;
 }
 
 type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
-type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys">;
+type TenantSettingsRecord = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys">;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly rev: number;
@@ -55,7 +55,7 @@ interface SpentRow extends Record<string, SqlStorageValue> {
 }
 
 const DAY_MS = DAY_SECONDS * 1_000;
-/** Days whose spending is kept: as long as a bill may be asked about. */
+/** How many days of spending are kept, as long as a bill may be disputed. */
 const KEPT_DAYS = 400;
 const NOTHING_SPENT: Omit<Spent, "day"> = {
   inputTokens: 0,
@@ -65,8 +65,9 @@ const NOTHING_SPENT: Omit<Spent, "day"> = {
 };
 
 /**
- * Holds what one tenant is, sets for all of its sessions, and lets in. Reading a tenant that is nothing yet makes no schema and writes
- * no row. It holds no text of a chat, so its own place is no matter of the tenant's jurisdiction, which is known only here.
+ * The object of one tenant: its jurisdiction, the settings for all of its sessions, and its keys. Reading a tenant that
+ * does not exist creates no tables and no rows. It holds no text of a chat, so the object itself need not be in the
+ * tenant's jurisdiction; and since the jurisdiction is known only here, it could not be.
  */
 export class Tenant extends DurableObject {
   readonly #keys: TenantKeys;
@@ -85,8 +86,9 @@ export class Tenant extends DurableObject {
   }
 
   /**
-   * Makes the tenant one of a jurisdiction, for good. Idempotent: settings are taken at creation alone.
-   * @returns null if it is there with another jurisdiction, or was used before without one
+   * Creates the tenant in a jurisdiction, which can never change. Idempotent: settings are used only if it is created
+   * now.
+   * @returns null if it exists with another jurisdiction, or was used before without one
    */
   async create(
     jurisdiction: Jurisdiction | null,
@@ -111,18 +113,19 @@ export class Tenant extends DurableObject {
         Date.now(),
       );
     });
-    // Nothing is awaited in between: what the tenant is and what it begins with commit together.
+    // Nothing is awaited since the write above, so that both commit together.
     return { record: await this.update(settings === undefined ? {} : { settings }), created: true };
   }
 
   /**
-   * Replaces what the patch names and leaves the rest. Idempotent: a patch that changes nothing keeps `rev` and moment.
-   * @returns the record as it is afterwards
+   * Replaces the fields that the patch names. Idempotent: a patch that changes nothing leaves `rev` and `updatedAt` as
+   * they are.
+   * @returns the record after the change
    */
   async update(patch: TenantPatch): Promise<TenantRecord> {
     const isNew = this.ctx.storage.transactionSync(() => {
       const before = this.#load();
-      const after: TenantSet = {
+      const after: TenantSettingsRecord = {
         rev: before.rev + 1,
         settings: patch.settings ?? before.settings,
         summarization: patch.summarization ?? before.summarization,
@@ -136,14 +139,14 @@ export class Tenant extends DurableObject {
       this.#store(after, Date.now());
       return true;
     });
-    // Not before the commit: a schema that was rolled back is none.
+    // Set after the commit, because a rollback would remove the tables again.
     this.#hasSchema ||= isNew;
     return this.#record();
   }
 
   /**
-   * Counts what a model took today.
-   * @returns the record as it is afterwards
+   * Counts what a summarizer used today.
+   * @returns the record after that
    */
   async spend(usage: SummarizerUsage): Promise<TenantRecord> {
     const { inputTokens, outputTokens, costMicroDollars = 0 } = usage;
@@ -151,15 +154,15 @@ export class Tenant extends DurableObject {
   }
 
   /**
-   * Counts what vectors took today.
-   * @returns the record as it is afterwards
+   * Counts what embeddings used today.
+   * @returns the record after that
    */
   async spendOnEmbeddings(usage: EmbeddingUsage): Promise<TenantRecord> {
     const { inputTokens, costMicroDollars = 0 } = usage;
     return this.#spend({ ...NOTHING_SPENT, embeddings: { inputTokens, costMicroDollars } });
   }
 
-  /** Counts what an isolate's sessions took of a day. Idempotent. */
+  /** Records an isolate's report of what its sessions used on a day. Idempotent. */
   async noteTaken(report: TakenReport): Promise<TakenAnswer> {
     return this.ctx.storage.transactionSync(() => this.#taken.note(report));
   }
@@ -172,18 +175,18 @@ export class Tenant extends DurableObject {
     return this.#issue((now) => this.#keys.rotate(id, graceSeconds, now));
   }
 
-  /** Idempotent. */
+  /** Revokes a key. Idempotent. */
   async revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: TenantRecord }>> {
     const outcome = this.ctx.storage.transactionSync(() => this.#keys.revoke(id, Date.now()));
     return outcome.ok ? { ok: true, value: { state: outcome.value, record: this.#record() } } : outcome;
   }
 
-  /** Newest first. */
+  /** A page of the keys, newest first. */
   async listKeys(limit: number, after: KeyCursor | null): Promise<KeyState[]> {
     return this.#keys.list(limit, after, Date.now());
   }
 
-  /** Which of these keys are good now. */
+  /** Which of these keys are valid now. */
   async goodKeys(ids: readonly string[]): Promise<string[]> {
     const live = this.#keys.hashes(Date.now())?.live ?? [];
     return live.flatMap(({ id }) => (ids.includes(id) ? [id] : []));
@@ -221,7 +224,7 @@ export class Tenant extends DurableObject {
     return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0;
   }
 
-  #load(): TenantSet {
+  #load(): TenantSettingsRecord {
     const row = this.#hasSchema ? this.ctx.storage.sql.exec<TenantRow>("SELECT * FROM tenant").toArray()[0] : undefined;
     if (row === undefined) {
       return {
@@ -286,7 +289,7 @@ export class Tenant extends DurableObject {
     return this.#record();
   }
 
-  /** Of so many days through today, oldest first. */
+  /** What models used on each of the last `days` days, including today, oldest first. */
   async spending(days: number): Promise<Spent[]> {
     const now = Date.now();
     return Array.from({ length: days }, (_, index) => this.#spentOn(dayName(now - (days - 1 - index) * DAY_MS)));
@@ -315,7 +318,7 @@ export class Tenant extends DurableObject {
     `);
   }
 
-  #store(record: TenantSet, now: number): void {
+  #store(record: TenantSettingsRecord, now: number): void {
     this.#createSchema();
     this.ctx.storage.sql.exec(
       `INSERT INTO tenant (one, rev, settings, summarization, tokens_per_day, limits, users_may, updated_at)
@@ -335,25 +338,25 @@ export class Tenant extends DurableObject {
   }
 }
 
-/** The day in UTC. */
+/** The current day (UTC), YYYY-MM-DD. */
 function today(): string {
   return dayName(Date.now());
 }
 
-/** What a patch can change, as text. */
-function textOf({ settings, summarization, summarizerTokensPerDay, limits, usersMay }: TenantSet): string {
+/** Everything that a patch can change, as text, to compare two states. */
+function textOf({ settings, summarization, summarizerTokensPerDay, limits, usersMay }: TenantSettingsRecord): string {
   return `${plainText(settings)} ${summarization} ${summarizerTokensPerDay} ${limitsText(limits)} ${plainText(usersMay)}`;
 }
 
 function limitsText(limits: SessionLimits): string {
   const bounds = Object.entries(limits).flatMap(([name, limit]) =>
-    // What each user may has a bound until it is set to null.
+    // null means no limit. That is the default, except for limits of each user: their null has to be stored.
     limit === undefined || (limit === null && !name.startsWith("user")) ? [] : [[name, limit]],
   );
   return canonicalJson(Object.fromEntries(bounds));
 }
 
-/** Equal settings give equal text, in whatever order a client wrote them. */
+/** Equal settings give equal text, whatever the order of their fields. */
 function plainText(value: SessionSettings | UsersMay): string {
   return canonicalJson(JSON.parse(JSON.stringify(value)));
 }

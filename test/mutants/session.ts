@@ -524,8 +524,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary is given up one failure too late",
     file: "src/session/outbox/jobs.ts",
-    replace: "failures >= mostFailures(job)",
-    by: "failures > mostFailures(job)",
+    replace: "failures >= maxFailures(job)",
+    by: "failures > maxFailures(job)",
     tests: ["unit/runtime/session-jobs"],
   },
   {

@@ -3,7 +3,7 @@ import type { KeyScope } from "../../src/api/api-key.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantCache, TENANT_CACHE_LIMITS } from "../../src/tenant/cache.ts";
-import { createKeyClient, type ShownKey } from "../../src/tenant/key-client.ts";
+import { createKeyClient, type PresentedKey } from "../../src/tenant/key-client.ts";
 import { hashSecret, makeHashKey } from "../../src/tenant/key-hash.ts";
 import type { KeyHashes } from "../../src/tenant/key-records.ts";
 
@@ -38,7 +38,7 @@ class World {
     },
     keepAlive: () => undefined,
     log: this.#log,
-    limits: { ...TENANT_CACHE_LIMITS, tenants: 3, strangers: 2 },
+    limits: { ...TENANT_CACHE_LIMITS, tenants: 3, unauthenticated: 2 },
   });
   readonly keys = createKeyClient({
     objectOf: (tenant) => {
@@ -64,19 +64,19 @@ class World {
     return { rev: this.#rev, keys: live.length === 0 ? null : { rev: this.#rev, hashKey, live } };
   }
 
-  allow(tenant: string, secret: string, expiresAt: number | null = null): ShownKey {
+  allow(tenant: string, secret: string, expiresAt: number | null = null): PresentedKey {
     this.live.set(tenant, [...(this.live.get(tenant) ?? []), { secret, expiresAt }]);
     return { tenant, id: idOf(secret), secret };
   }
 
-  revoke({ tenant, secret }: ShownKey): void {
+  revoke({ tenant, secret }: PresentedKey): void {
     this.live.set(
       tenant,
       (this.live.get(tenant) ?? []).filter((key) => key.secret !== secret),
     );
   }
 
-  async outcome(key: ShownKey): Promise<"good" | "refused" | string> {
+  async outcome(key: PresentedKey): Promise<"good" | "refused" | string> {
     try {
       return (await this.keys.check(key)) === null ? "refused" : "good";
     } catch (error) {

@@ -3,35 +3,39 @@ import type { AuditActor } from "../../api/audit.ts";
 import { revSchema } from "../../api/live.ts";
 import { scopeSchema } from "../../api/principal.ts";
 
-/** Whose requests the frames of a socket count with: `Counted` of access/rate-limit.ts. */
+/** The caller whose rate limit the frames of a socket count against: `Counted` of access/rate-limit.ts. */
 export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.string() });
 
-/** What a socket must know after hibernation, which the runtime keeps with it. */
+/** What a socket needs after hibernation. The runtime keeps it with the socket (`serializeAttachment`). */
 
 const attachmentSchema = z.object({
   v: z.literal(1),
   epoch: z.string(),
   scopes: z.array(scopeSchema),
-  /** Who sends its frames. */
+  /** Who sends its frames, for the audit log. */
   by: z.custom<AuditActor>(),
-  /** Whether they have a user's rights alone. */
+  /** Whether the sender has only a user's rights. */
   isUser: z.boolean(),
   counted: countedSchema,
   from: z.string().nullable(),
   requestId: z.string(),
-  /** Of the request that opened it. */
+  /** The trace of the request that opened the socket. */
   trace: z.string().optional(),
+  /** When the socket is closed at the latest, in ms since 1970. */
   until: z.number(),
-  /** When the key that it was opened with was known to be good, ms since 1970. */
+  /** When the key that opened the socket was last known to be valid, in ms since 1970. */
   keyCheckedAt: z.number(),
+  /** The last event that the client acknowledged. */
   acked: revSchema,
-  /** The last event that it was sent; null while it has been sent all: then an event need not write it down. */
+  /**
+   * The last event that the socket was sent; null while it was sent all, so that events need not update the attachment.
+   */
   sent: revSchema.nullable(),
 });
 
 export type Attachment = z.infer<typeof attachmentSchema>;
 
-/** What the runtime kept, read again; null if it cannot be. */
+/** Parses an attachment that the runtime kept; null if another version wrote it. */
 export function parseAttachment(kept: unknown): Attachment | null {
   const parsed = attachmentSchema.safeParse(kept);
   return parsed.success ? parsed.data : null;

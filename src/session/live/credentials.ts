@@ -1,4 +1,4 @@
-/** Whether the keys that sockets were opened with are still good: asked seldom, and never by an append. */
+/** Checks whether the keys that opened sockets are still valid. Checked once a minute, and never by an append. */
 
 import { withTimeout } from "../../lib/with-timeout.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -6,32 +6,43 @@ import { errorFields } from "../../telemetry/redact.ts";
 import type { CheckKeys } from "../../tenant/key-check-client.ts";
 import type { Attachment } from "./attachment.ts";
 
-/** What was found out holds so long: a key that is revoked stops within a minute, as it does over HTTP. */
+/**
+ * How long the result of a check is valid, in ms: a revoked key stops working within a minute, as it does over HTTP.
+ */
 export const KEY_CHECKED_FOR_MS = 60_000;
-/** After a check that nobody answered sockets go on for so long. Their hour ends them, whoever cannot be reached. */
+/**
+ * How long sockets continue after a check without an answer, in ms. Whatever cannot be reached, every socket ends after
+ * an hour.
+ */
 const RETRY_MS = 10_000;
-/** Events and frames of the sockets in question wait for no more than this. */
-const PATIENCE_MS = 1_000;
-/** As the authenticator names a tenant's key. A key of the deployment is none: it goes with a deploy, which closes every socket. */
+/** How long events and frames of these sockets wait for a check, in ms. */
+const CHECK_TIMEOUT_MS = 1_000;
+/**
+ * The authenticator's name for a tenant's key. Keys that are set in the deployment have other names: they change only
+ * with a deploy, which closes every socket.
+ */
 const KEY_NAME = /^key:(.+)$/;
 
-/** The key that a socket was opened with; null if it was none that can be revoked. */
+/** The id of the key that opened the socket; null if it was no key that can be revoked. */
 export function keyOf({ by }: Pick<Attachment, "by">): string | null {
   return by?.kind === "tenant-key" ? (KEY_NAME.exec(by.id)?.[1] ?? null) : null;
 }
 
-/** Whether the socket's key has to be checked before it is told or served anything more. */
+/** Whether the socket's key has to be checked before the socket is sent or served anything more. */
 export function isCheckDue(attachment: Pick<Attachment, "by" | "keyCheckedAt">, now: number): boolean {
   return keyOf(attachment) !== null && now - attachment.keyCheckedAt >= KEY_CHECKED_FOR_MS;
 }
 
 export interface KeyVerdict {
   readonly isGood: (key: string) => boolean;
-  /** What `keyCheckedAt` is from here on. */
+  /** The new `keyCheckedAt` of the sockets. */
   readonly checkedAt: number;
 }
 
-/** Asks the tenant's object. Never rejects: where nobody can tell, the keys that were good when they were shown go on. */
+/**
+ * Asks the tenant's object which keys are valid. Never rejects: if the object does not answer, the keys count as valid
+ * until the next check.
+ */
 export async function checkKeys(
   check: CheckKeys,
   tenant: string,
@@ -40,8 +51,8 @@ export async function checkKeys(
 ): Promise<KeyVerdict> {
   const checkedAt = Date.now();
   try {
-    const checked = withTimeout(check(tenant, keys), PATIENCE_MS, () => {
-      throw new Error(`no answer within ${PATIENCE_MS} ms`);
+    const checked = withTimeout(check(tenant, keys), CHECK_TIMEOUT_MS, () => {
+      throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
     });
     const good = new Set(await checked);
     return { isGood: (key) => good.has(key), checkedAt };

@@ -37,21 +37,21 @@ import { CLOSE, LiveSockets, type Sender } from "./sockets.ts";
 
 const log = createLog();
 
-/** The operations behind frames, as the audit has them. */
+/** The use cases behind frames, as the audit log names them. */
 const ACTIONS = { append: "appendMessages", branch: "switchBranch", context: "readContext" } as const;
 
-/** A key that came with the request was known to be good so long ago at most. */
+/** How long ago, at most, the Worker verified the key of the request that opens a socket, in ms. */
 const KEY_SHOWN_AGO_MS = CERTAIN_MS;
 
-/** The part of the environment that sockets use. */
+/** The bindings and variables that sockets use. */
 export interface LiveEnv extends LimiterEnv {
   readonly TENANT: KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
-  /** "off": nothing is limited. */
+  /** "off": no rate limits. */
   readonly THREADKEEP_RATE_LIMITS?: string;
 }
 
-/** What frames ask of the session. */
+/** The calls that frames make on the session. */
 export interface LiveCalls {
   append(
     request: AppendRequest,
@@ -70,8 +70,8 @@ export interface LiveCalls {
 }
 
 /**
- * The sockets of a session's object, which hibernate with it and are told of each change after it has committed, and the frames that come on
- * them, which pass the same checks as requests over HTTP.
+ * The live feed of a session over WebSockets. Sockets hibernate with the object and are sent each change after its
+ * commit. Frames that clients send pass the same checks as HTTP requests.
  */
 export class LiveFeed {
   readonly #ctx: DurableObjectState;
@@ -80,7 +80,7 @@ export class LiveFeed {
   readonly #session: LiveCalls;
   readonly #sockets: LiveSockets;
   readonly #checkKeys = createKeyChecks(() => this.#env().TENANT);
-  /** What is refused on sockets never reaches the Worker, which audits all else. */
+  /** Records what is refused on sockets: the Worker, which audits everything else, never sees it. */
   readonly #audit = createAuditTrail({
     send: (events) => this.#env().AUDIT_QUEUE.send({ v: 1, events }),
     keepAlive: (work) => this.#ctx.waitUntil(work),
@@ -97,7 +97,10 @@ export class LiveFeed {
     calls.onCommit(() => this.#sockets.deliver());
   }
 
-  /** Opens a socket. Only the service can call it. */
+  /**
+   * Opens a socket. Only the Worker can call this: see `writeOpening`.
+   * @returns the socket with status 101; or a refusal with status 409, whose body is the fault
+   */
   async open(request: Request): Promise<Response> {
     const opening = readOpening(request);
     if (opening === null) return new Response(null, { status: 404 });
@@ -119,7 +122,8 @@ export class LiveFeed {
     if (!admitted.ok) return writeRefusal(admitted.fault);
     const key = keyOf(opening);
     const now = Date.now();
-    // A ticket may have been issued by a key that was revoked since. It is asked about once: the ticket is spent by now.
+    // The key that issued a ticket may have been revoked since, so it is checked now. Only once, since the ticket is
+    // used up by now.
     const { isGood, checkedAt } =
       key === null || opening.ticket === null
         ? { isGood: () => true, checkedAt: now - KEY_SHOWN_AGO_MS }
@@ -129,6 +133,7 @@ export class LiveFeed {
     return opened.ok ? opened.value : writeRefusal(opened.fault);
   }
 
+  /** Handles a frame from a client, after the frames before it. */
   async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const sender = this.#sockets.sender(socket);
     if (sender === null) return;
@@ -138,7 +143,8 @@ export class LiveFeed {
       this.#refuseExcess(socket, nameOfFrame(data), sender, TOO_MUCH_AT_ONCE);
       return;
     }
-    // There can be no more acknowledgements that say something new than events. Whatever may not be one is read once it is admitted.
+    // Acknowledgements are read before they are admitted, and not rate limited: there can be no more useful ones than
+    // events. Any other frame is parsed only once it is admitted.
     const ack = length <= MAX_ACKNOWLEDGEMENT_LENGTH ? readFrame(data) : null;
     const isAck = ack !== null && "frame" in ack && ack.frame.type === "ack";
     const admission = isAck ? null : this.#admit(sender, length);
@@ -155,7 +161,10 @@ export class LiveFeed {
     });
   }
 
-  /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
+  /**
+   * Counts a frame against the sender's rate limit. Resolves to the fault if it is refused; null if it is admitted, or
+   * if there are no limits.
+   */
   #admit({ counted }: Sender, length: number): Promise<Fault | null> | null {
     const session = this.#calls.unit().row;
     if (session === null || this.#env().THREADKEEP_RATE_LIMITS === "off") return null;
@@ -181,7 +190,7 @@ export class LiveFeed {
     else this.#sockets.refuse(socket, fault, id, isUnreadable === "binary" ? CLOSE.unsupported : CLOSE.tooLarge);
   }
 
-  /** Tells the audit of a frame that was refused, as the Worker does of a request. */
+  /** Records a refused frame in the audit log, as the Worker does for a request. */
   #noteRefusal({ by, requestId, from }: Sender, action: AuditAction, { code }: Fault): void {
     const session = this.#calls.unit().row;
     if (by === undefined || session === null) return;
@@ -189,7 +198,7 @@ export class LiveFeed {
     this.#audit.refuse({ tenant, owner, actor: by, session: id, action, result: code, requestId, from });
   }
 
-  /** Tells the audit what was done, as the Worker does of a request. */
+  /** Records a switch of branch in the audit log, as the Worker does for a request. */
   #noteSwitch({ by, requestId, from }: Sender, headSeq: Seq): void {
     const session = this.#calls.unit().row;
     if (by === undefined || session === null) return;
@@ -207,10 +216,12 @@ export class LiveFeed {
     this.#audit.record(done, { headSeq });
   }
 
+  /** The client closed the socket. */
   close(socket: WebSocket, code: number): void {
     this.#sockets.takeLeave(socket, code);
   }
 
+  /** The connection failed. */
   fail(socket: WebSocket): void {
     this.#sockets.forget(socket);
   }
@@ -269,7 +280,10 @@ export class LiveFeed {
   }
 }
 
-/** Spends a ticket of this epoch. Throws if it was used, or is too old. */
+/**
+ * Uses up a ticket.
+ * @throws ThreadkeepError `unauthenticated` if it was used before, has expired, or is of another epoch
+ */
 function takeTicket({ store, session, now }: Unit, { id, epoch, expiresAt }: TicketClaim): void {
   const { feed } = store;
   if (expiresAt <= now || epoch !== session.epoch || feed.isTicketUsed(id)) throw new ThreadkeepError(SPENT_TICKET);
@@ -278,12 +292,12 @@ function takeTicket({ store, session, now }: Unit, { id, epoch, expiresAt }: Tic
 
 const TOO_MUCH_AT_ONCE: Fault = {
   code: "too_many_frames",
-  detail: `Frames of ${MAX_WAITING_FRAME_BYTES} bytes wait for their turn in this session already. Nothing was done; wait for their answers, and send it again.`,
+  detail: `Frames of ${MAX_WAITING_FRAME_BYTES} bytes are waiting to be processed in this session already. This frame was ignored. Wait for the answers, then send it again.`,
   retryAfterSeconds: 1,
   facts: { maxWaitingBytes: MAX_WAITING_FRAME_BYTES },
 };
 const SPENT_TICKET: Fault = {
   code: "unauthenticated",
   detail:
-    "The ticket was used before, is too old, is of an earlier session of this id, or was asked for with a key that is good no more. Ask for a new one: POST /v1/sessions/{id}/tickets.",
+    "The ticket was used before, has expired, belongs to an earlier session with this id, or was issued by a key that has been revoked. Request a new one: POST /v1/sessions/{id}/tickets.",
 };

@@ -3,23 +3,27 @@ import { type Counted, type LimitCounted, RATE_LIMIT_PERIOD_SECONDS, rateLimited
 import type { Fault } from "../../api/errors.ts";
 import { faultOf } from "../../api/problem.ts";
 
-/** Frames that one caller may have a limiter asked about at once: a flood of frames must not become one of questions. */
+/**
+ * How many frames of one caller may query the rate limiter at the same time, so that a flood of frames does not become
+ * a flood of queries.
+ */
 export const MAX_ASKED_AT_ONCE = 8;
-/** Frames of one caller that wait for that. Their text is held meanwhile, so that there has to be an end to it. */
+/** How many frames of one caller may wait for that. Their text is held in memory meanwhile. */
 export const MAX_WAITING_FRAMES = 200;
-/** Callers that are known here before those are forgotten of whom nothing has to be known. */
+/** How many callers are remembered before idle ones are dropped. */
 const MAX_CALLERS = 200;
 
 interface Caller {
   asked: number;
   readonly waiting: (() => void)[];
-  /** A refusal, and until when it stands. */
+  /** The last refusal, and until when it is repeated (ms since 1970). */
   barred: { readonly fault: Fault; readonly until: number } | null;
 }
 
 /**
- * Counts the frames on a session's sockets with the requests of whoever sends them. Who was refused is refused for a period, without a
- * question: a limiter that counts elsewhere is not asked by every frame of a flood.
+ * Counts the frames on a session's sockets against the rate limits of their senders. A sender who was refused stays
+ * refused for a period without another query, so that a flood of frames does not query the rate limiter, which runs
+ * elsewhere, for each of them.
  */
 export class FrameLimit {
   readonly #limit: LimitCounted;
@@ -34,12 +38,13 @@ export class FrameLimit {
   }
 
   /**
-   * Why one more frame is refused; null if it is not. Never rejects.
-   * @param length of the frame, in characters
+   * Resolves to the fault if the frame is refused; null if it is admitted. Never rejects.
+   * @param isHigh whether the tenant has the high tier of limits
+   * @param length of the frame, in UTF-16 units
    */
   async admit(tenant: string, counted: Counted, isHigh: boolean, length: number): Promise<Fault | null> {
     const caller = this.#callerOf(counted);
-    // Who was refused is so at once: nothing is held for them meanwhile.
+    // A caller who was refused is refused again at once, so that none of their frames is held in memory.
     if (counted.tier === "user" && !this.#isBarred(caller)) {
       try {
         const turn = this.#pace.admit(counted.name);
@@ -69,12 +74,12 @@ export class FrameLimit {
     }
   }
 
-  /** Takes what the answer to a frame cost. */
+  /** Charges the answer to a frame. @param length of the answer, in UTF-16 units */
   spend({ tier, name }: Counted, length: number): void {
     if (tier === "user") this.#pace.spend(name, length);
   }
 
-  /** Takes what a refusal costs beyond the frame. */
+  /** Charges a refused frame. */
   refuse({ tier, name }: Counted): void {
     if (tier === "user") this.#pace.refuse(name);
   }

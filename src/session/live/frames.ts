@@ -6,15 +6,15 @@ import { MAX_FRAME_BYTES } from "../../api/limits.ts";
 import { type ClientFrame, clientFrameSchema, contextFrameSchema } from "../../api/live.ts";
 import { byteLength } from "../../api/text.ts";
 
-/** What came on a socket: a frame, or what is wrong with it. */
+/** A frame that was received: parsed, or the fault. `isUnreadable`: the socket has to be closed. */
 export type Received =
   | { readonly frame: ClientFrame; readonly mended: readonly string[] }
   | { readonly fault: Fault; readonly id?: string; readonly isUnreadable: "binary" | "tooLarge" | null };
 
-/** What acknowledges is shorter: `{"type":"ack","rev":…}`. */
+/** An acknowledgement (`{"type":"ack","rev":…}`) is never longer than this, in UTF-16 units or bytes. */
 export const MAX_ACKNOWLEDGEMENT_LENGTH = 256;
 
-/** What a frame that is not read is told by, as far as it says it. */
+/** Type and id of a frame that is refused before it is parsed, as far as they could be read. */
 export interface FrameName {
   readonly type?: "append" | "branch" | "context" | undefined;
   readonly id?: string | undefined;
@@ -25,13 +25,19 @@ const namedSchema = z.object({ id: contextFrameSchema.shape.id });
 
 const typedSchema = z.object({ type: z.enum(["append", "branch", "context"]) });
 
-/** Of a frame that is refused unread, so much is looked at: its sender may have sent a megabyte, and pays nothing for a look at it. */
+/**
+ * How much of such a frame is searched for its type and id: it may have a megabyte, and its sender is not charged for
+ * this.
+ */
 const MAX_NAMED_LENGTH = 1_024;
 const OPENING = /^\s{0,9}\{/;
-/** A member that comes before what a frame is about. */
+/** A `type` or `id` member at the beginning of the frame. */
 const MEMBER = /\s{0,9}"(?<name>type|id)"\s{0,9}:\s{0,9}"(?<text>[^"\\\p{Cc}]{1,256})"\s{0,9}[,}]/uy;
 
-/** Of a frame that is refused unread, so that its sender knows which it was: as far as it begins with that. */
+/**
+ * Reads the type and id of a frame without parsing it, so that the error can name it. Finds them only at the beginning
+ * of the frame.
+ */
 export function nameOfFrame(data: string | ArrayBuffer): FrameName {
   if (typeof data !== "string") return {};
   const head = data.slice(0, MAX_NAMED_LENGTH);
@@ -44,10 +50,13 @@ export function nameOfFrame(data: string | ArrayBuffer): FrameName {
   return { type: typedSchema.safeParse(told).data?.type, id: namedSchema.safeParse(told).data?.id };
 }
 
-/** @param isByUser it is measured before it is parsed */
+/**
+ * Parses a frame. Never throws: what is wrong is returned.
+ * @param isByUser whether a user sent it: then the number of its JSON values is checked before it is parsed
+ */
 export function readFrame(data: string | ArrayBuffer, isByUser = false): Received {
   if (typeof data !== "string") return { fault: BINARY_FRAME, isUnreadable: "binary" };
-  // Every character has a byte at least: a far larger frame need not be measured.
+  // A character has at least one byte, so a far larger frame need not be measured.
   if (data.length > MAX_FRAME_BYTES || byteLength(data) > MAX_FRAME_BYTES) {
     return { fault: LARGE_FRAME, isUnreadable: "tooLarge" };
   }
@@ -73,14 +82,14 @@ export function readFrame(data: string | ArrayBuffer, isByUser = false): Receive
 
 const BINARY_FRAME: Fault = {
   code: "unsupported_media_type",
-  detail: "Frames are JSON as text. Connect again with since, and send no binary frames.",
+  detail: "Frames must be JSON text; this one is binary. Connect again with `since`, and send text frames.",
 };
 const LARGE_FRAME: Fault = {
   code: "frame_too_large",
-  detail: `A frame may have ${MAX_FRAME_BYTES} bytes. Connect again with since, and send the messages in several smaller frames.`,
+  detail: `A frame may have at most ${MAX_FRAME_BYTES} bytes. Connect again with \`since\`, and send the messages in several smaller frames.`,
   facts: { maxBytes: MAX_FRAME_BYTES },
 };
 const MALFORMED_FRAME: Fault = {
   code: "malformed_json",
-  detail: "The frame is not JSON. Nothing was changed; mend the JSON and send it again.",
+  detail: "The frame is not valid JSON. Nothing was changed. Correct the JSON and send it again.",
 };

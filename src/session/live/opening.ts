@@ -8,28 +8,29 @@ import type { TenantSettings } from "../../api/tenant.ts";
 import { countedSchema } from "./attachment.ts";
 
 /**
- * How a socket is opened on a session's object. An RPC carries no upgrade, so it goes by `fetch`, which the service alone can call:
- * what it has to say stands in a header that it makes itself, in a request of its own.
+ * How the Worker opens a socket on a session's object. RPC cannot carry a WebSocket upgrade, so the Worker calls the
+ * object's `fetch`, which nobody else can. What it has to say stands in a header of that request, which the Worker
+ * creates itself: no header of the client reaches it.
  */
 
 export interface LiveOpening {
-  /** The last event that the client knows; null for those from now on, 0 for all there were. */
+  /** The last event that the client has; null: only new events, 0: all events. */
   readonly since: Rev | null;
-  /** What the socket's frames may do. */
+  /** What the socket's frames are allowed to do. */
   readonly scopes: readonly Scope[];
-  /** Who sends them, for the audit. */
+  /** Who sends them, for the audit log. */
   readonly by: AuditActor;
-  /** Whether they have a user's rights alone, as a ticket gives them, whoever asked for it. */
+  /** Whether the sender has only a user's rights. So does every ticket, whoever requested it. */
   readonly isUser: boolean;
-  /** Whose requests its frames count with. */
+  /** The caller whose rate limit the frames count against. */
   readonly counted: Counted;
-  /** The network that it came from, as the audit may know it; null where there is none. */
+  /** The client's network as the audit log may record it; null if unknown. */
   readonly from: string | null;
-  /** When the credentials that were shown are good no more, ms since 1970. */
+  /** When the credentials expire, in ms since 1970; null: never. */
   readonly expiresAt: number | null;
   readonly ticket: TicketClaim | null;
   readonly requestId: string;
-  /** Of the request that opened it, as a `traceparent`: what frames call for goes on with it. */
+  /** The `traceparent` of the request that opened the socket. Jobs that frames schedule continue it. */
   readonly trace?: string | undefined;
   readonly tenant: TenantSettings | null;
 }
@@ -51,23 +52,23 @@ const openingSchema = z.object({
 });
 
 export function writeOpening(opening: LiveOpening): Request {
-  // A header holds no more than Latin letters.
+  // Encoded, because a header can only hold Latin-1 characters.
   const text = encodeURIComponent(JSON.stringify(opening));
   return new Request("https://session.internal/live", { headers: { Upgrade: "websocket", [OPENING_HEADER]: text } });
 }
 
-/** Null if the request is not one of the service. */
+/** The opening; null if the request has none, and so does not come from the Worker. */
 export function readOpening(request: Request): LiveOpening | null {
   const text = request.headers.get(OPENING_HEADER);
   return text === null ? null : openingSchema.parse(JSON.parse(decodeURIComponent(text)));
 }
 
-/** A refusal on its way to the service, which words it for the client. */
+/** A refusal, from which the Worker makes the problem response for the client. */
 export function writeRefusal(fault: Fault): Response {
   return Response.json(fault, { status: 409 });
 }
 
-/** The socket, or the fault that it was refused for. */
+/** Reads the object's response in the Worker: the socket, or the fault. */
 export async function readOpened(response: Response): Promise<WebSocket | Fault> {
   return response.webSocket ?? response.json<Fault>();
 }

@@ -4,20 +4,23 @@ import { type Change, countThrough, entriesAfter, messageId, type SentEvent, toM
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 
-/** The feed as it is read from the log. Revs are as clients see them. */
+/**
+ * Reads the events of the live feed from the log. All `rev` values are those that clients see (with `revBase` added),
+ * unless a name says otherwise.
+ */
 
-/** Bounds what is held of a page, whose messages may be large. */
+/** How many changes other than appends are read for one page, since their messages may be large. */
 const MAX_PAGE_CHANGES = 128;
 
-/** The rev of the last event. */
+/** The `rev` of the last event. */
 export function headRev(unit: Unit): Rev {
   const { store } = unit;
   return unit.session.revBase + (store.messages.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
 }
 
 /**
- * Where a feed goes on that was followed through `since`: 0 stands for the beginning.
- * @returns null if what came after it is not remembered any more, or if it is of another epoch
+ * Where to resume a feed whose client has seen events up to `since`; 0 stands for the beginning.
+ * @returns the rev to continue after; null if later events are no longer stored, or if `since` is of another epoch
  */
 export function resumeAt(unit: Unit, since: Rev): Rev | null {
   const rev = since === 0 ? 0 : since - unit.session.revBase;
@@ -28,9 +31,9 @@ export function resumeAt(unit: Unit, since: Rev): Rev | null {
 }
 
 /**
- * The events after a rev, as many as a page takes: it reads what it returns and no more. What is told of a message is what it says
- * now, so that nothing comes back that was erased.
- * @param after a rev from which the feed is remembered
+ * Reads one page of events after a rev, and no more rows than it returns. An event contains the message as it is now,
+ * so that erased content never comes back.
+ * @param after a rev after which all events are stored: see `resumeAt`
  */
 export function readEvents(unit: Unit, after: Rev, maxEvents: number, maxBytes: number): SentEvent[] {
   const { store } = unit;
@@ -38,10 +41,11 @@ export function readEvents(unit: Unit, after: Rev, maxEvents: number, maxBytes: 
   const afterRev = after - revBase;
   const before = store.feed.lastThrough(afterRev);
   const next = store.feed.after(afterRev, Math.min(maxEvents, MAX_PAGE_CHANGES));
-  // Where none is remembered from before, the next one tells how many there were.
+  // How many changes other than appends come before `after`. If none of them is stored, the next stored one tells its
+  // number.
   const count = before !== null ? countThrough(before) : Math.max(0, countThrough(next[0] ?? null) - 1);
-  const isCut = next.length === MAX_PAGE_CHANGES;
-  const headSeq = isCut ? (next.at(-1)?.headSeq ?? 0) : (store.messages.head()?.seq ?? 0);
+  const isFull = next.length === MAX_PAGE_CHANGES;
+  const headSeq = isFull ? (next.at(-1)?.headSeq ?? 0) : (store.messages.head()?.seq ?? 0);
   const rows = store.messages.forward(afterRev - count + 1, Math.min(headSeq, afterRev - count + maxEvents));
   const events: SentEvent[] = [];
   let bytes = 0;

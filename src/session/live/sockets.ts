@@ -24,11 +24,14 @@ import type { LiveOpening } from "./opening.ts";
 import { headRev, readEvents, resumeAt } from "./read-feed.ts";
 
 /**
- * The sockets of a session's object. Each is told what the log says after the last event that it was sent, so that nothing is missed or
- * repeated, whatever happens in between: there is no other path by which an event goes out.
+ * The open sockets of a session's object. Each event that a socket gets is read from the log after the last event that
+ * it was sent. There is no other way to send an event, so none is missed or repeated, whatever happens in between.
  */
 
-/** RFC 6455, section 7.4: 1000 to 1999 are the protocol's, 4000 to 4999 an application's. Ours are 4000 + the status over HTTP. */
+/**
+ * Close codes (RFC 6455, section 7.4). 1000 to 1999 are defined by the protocol, 4000 to 4999 by the application. Ours
+ * are 4000 + the HTTP status.
+ */
 export const CLOSE = {
   unsupported: 1003,
   policy: 1008,
@@ -40,25 +43,27 @@ export const CLOSE = {
   expired: 4410,
 } as const;
 
-/** Whose frames come on a socket. */
+/** Who sends the frames of a socket. */
 export type Sender = Pick<Attachment, "scopes" | "by" | "isUser" | "counted" | "from" | "requestId" | "trace">;
 
-/** A page that all sockets of one place share. */
+/** The size of a page of events. Sockets that are at the same event share a page. */
 const PAGE_EVENTS = 64;
 const PAGE_BYTES = 256 * 1024;
 
-/** A socket that is open. */
+/** The state of an open socket. */
 interface Reader {
   attachment: Attachment;
+  /** The last event that it was sent. */
   sent: Rev;
-  /** Null after hibernation, until it is counted anew. */
+  /** The events that were sent and not acknowledged. Null after hibernation, until they are counted again. */
   window: FeedWindow | null;
+  /** Faulty frames in a row. */
   faults: number;
-  /** Frames that were refused because of who sent them. */
+  /** Frames that were refused because the sender lacks the right. */
   forbidden: number;
-  /** Ends once every frame so far is served. Never rejects. */
+  /** Resolves once every frame so far is served. Never rejects. */
   turn: Promise<void>;
-  /** Frames that may come now. */
+  /** How many frames the socket may send now (a token bucket), as of `allowanceAt` (ms since 1970). */
   allowance: number;
   allowanceAt: number;
 }
@@ -70,9 +75,9 @@ export class LiveSockets {
   readonly #calls: Transactions;
   readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
-  /** Of the frames that are not served yet, on all sockets. */
+  /** Bytes of the frames that are not served yet, on all sockets. */
   #waitingBytes = 0;
-  /** A check of keys that is under way. */
+  /** The check of keys that is running; null if none is. */
   #checking: Promise<void> | null = null;
 
   constructor(ctx: DurableObjectState, calls: Transactions, check: CheckKeys) {
@@ -80,7 +85,7 @@ export class LiveSockets {
     this.#calls = calls;
     this.#checkKeys = check;
     const session = calls.unit().row;
-    // Before anything can be written: who had been sent all is where the log ends now.
+    // Nothing can be written before this runs, so a socket that had been sent all events is at the end of the log.
     for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
   }
 
@@ -94,14 +99,15 @@ export class LiveSockets {
     this.#readers.set(socket, newReader(attachment, sent, null));
   }
 
-  /** Refuses one socket more than there may be. */
+  /** @throws ThreadkeepError `too_many_sockets` if the session has as many open sockets as it may have */
   requireRoom(): void {
     if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new ThreadkeepError(TOO_MANY_SOCKETS);
   }
 
   /**
-   * Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows.
-   * @param keyCheckedAt when the key that was shown was known to be good, ms since 1970
+   * Opens a socket, and sends `hello` and the events after `since`.
+   * @param keyCheckedAt when the key was last known to be valid, in ms since 1970
+   * @throws ThreadkeepError `too_many_sockets`, or the faults of `Unit.requireSession`
    */
   open(
     { since, scopes, by, isUser, counted, from: network, expiresAt, requestId, trace }: LiveOpening,
@@ -141,16 +147,18 @@ export class LiveSockets {
 
   // Events
 
-  /** Tells every socket what happened since. Never throws: what happened stands. */
+  /**
+   * Sends every socket the events since the last one that it was sent. Never throws, because it runs after the commit.
+   */
   deliver(): void {
     if (this.#readers.size === 0) return;
-    this.#orBreakOff(() => {
+    this.#closeAllOnError(() => {
       const session = this.#calls.unit().row;
       if (session === null) {
         for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
         return;
       }
-      // Once for all sockets, like each page.
+      // Read once for all sockets, like each page.
       const rev = headRev(this.#calls.unit());
       const page = new Page();
       const now = Date.now();
@@ -160,7 +168,8 @@ export class LiveSockets {
         if (this.#isOver(socket, reader, session)) continue;
         if (reader.sent < rev && isCheckDue(reader.attachment, now)) {
           isCheckNeeded = true;
-          // It waits, and hibernation must not take it for one that was sent all.
+          // The socket has to wait for the check. Its attachment must not say that it was sent all, in case the object
+          // hibernates meanwhile.
           if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
         } else this.#feed(socket, reader, rev, page);
       }
@@ -168,8 +177,11 @@ export class LiveSockets {
     });
   }
 
-  /** A socket that missed an event must not go on: it resumes where it was. */
-  #orBreakOff(body: () => void): void {
+  /**
+   * Closes all sockets if `body` throws: a socket that may have missed an event must not continue. Its client
+   * reconnects and resumes.
+   */
+  #closeAllOnError(body: () => void): void {
     try {
       body();
     } catch (error) {
@@ -178,11 +190,14 @@ export class LiveSockets {
     }
   }
 
-  /** @param rev that of the last event */
+  /**
+   * Sends a socket the events after its last one, as far as its window of unacknowledged events has room.
+   * @param rev the rev of the last event
+   */
   #feed(socket: WebSocket, reader: Reader, rev: Rev, page: Page): void {
     const unit = this.#calls.unit();
     if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(unit, reader.sent) === null) {
-      // It was paused for so long that what it waits for is forgotten.
+      // It was paused for so long that its next events are no longer stored. The client has to start over.
       this.#greet(socket, rev, true);
       reader.sent = rev;
       reader.window = new FeedWindow();
@@ -205,7 +220,7 @@ export class LiveSockets {
     if (reader.attachment.sent !== sent) this.#remember(socket, reader, { sent });
   }
 
-  /** What is under way to a socket, after hibernation. */
+  /** Counts the events that were sent and not acknowledged, after hibernation. */
   #countAnew({ attachment, sent }: Reader): FeedWindow {
     const window = new FeedWindow();
     const unit = this.#calls.unit();
@@ -228,7 +243,7 @@ export class LiveSockets {
 
   // Frames
 
-  /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
+  /** Counts a frame, and returns who sends it; null if the socket is or has just been closed, for whatever reason. */
   sender(socket: WebSocket): Sender | null {
     const reader = this.#readers.get(socket);
     if (reader === undefined || this.#isOver(socket, reader, this.#calls.unit().row)) return null;
@@ -241,12 +256,18 @@ export class LiveSockets {
     return null;
   }
 
-  /** Whether one more frame may wait: each is held until it is served, and a flood of large ones would fill the object's memory. */
+  /**
+   * Whether one more frame may wait. Each is held in memory until it is served, so a flood of large frames would fill
+   * the object's memory.
+   */
   hasRoomToWait(length: number): boolean {
     return this.#waitingBytes === 0 || this.#waitingBytes + length <= MAX_WAITING_FRAME_BYTES;
   }
 
-  /** Serves a frame after those that came before it, however long anything about them takes; not at all if the socket is closed by then. */
+  /**
+   * Serves a frame after all earlier ones of its socket, however long they take. If the socket is closed by then, the
+   * frame is not served.
+   */
   inTurn(socket: WebSocket, length: number, serve: () => Promise<void>): Promise<void> {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return Promise.resolve();
@@ -265,7 +286,10 @@ export class LiveSockets {
     return reader.turn;
   }
 
-  /** Whether the key of whoever sends a frame is still good; null where that need not be asked. Resolves to false once it is closed. */
+  /**
+   * Checks the key of a socket if that is due. Resolves to false if the socket was closed because of it; null if no
+   * check is due.
+   */
   assured(socket: WebSocket): Promise<boolean> | null {
     const reader = this.#readers.get(socket);
     const session = this.#calls.unit().row;
@@ -273,7 +297,10 @@ export class LiveSockets {
     return this.#check(session).then(() => this.#readers.has(socket));
   }
 
-  /** Closes the sockets whose keys are good no more, and tells the others what waited for that. Never rejects. */
+  /**
+   * Checks all keys that are due, closes the sockets whose keys are no longer valid, and sends the others the events
+   * that waited for this. Never rejects.
+   */
   #check(session: Pick<SessionRow, "tenant">): Promise<void> {
     this.#checking ??= this.#askForKeys(session);
     return this.#checking;
@@ -285,7 +312,7 @@ export class LiveSockets {
     const keys = new Set(due.flatMap(({ attachment }) => keyOf(attachment) ?? []));
     const { isGood, checkedAt } = await checkKeys(this.#checkKeys, tenant, [...keys], log);
     this.#checking = null;
-    this.#orBreakOff(() => {
+    this.#closeAllOnError(() => {
       for (const [socket, reader] of this.#readers) {
         const key = keyOf(reader.attachment);
         if (key === null || !keys.has(key)) continue;
@@ -297,8 +324,8 @@ export class LiveSockets {
   }
 
   /**
-   * The client has taken in every event up to one.
-   * @returns false if that says nothing new, so that it is a frame like any other
+   * The client acknowledges every event up to `rev`.
+   * @returns false if that is nothing new, so that the frame counts against the rate limit
    */
   acknowledge(socket: WebSocket, rev: Rev): boolean {
     const reader = this.#readers.get(socket);
@@ -310,9 +337,9 @@ export class LiveSockets {
     }
     if (rev <= reader.attachment.acked) return false;
     reader.faults = 0;
-    // There can be no more of these than events: they need no other bound.
+    // New acknowledgements do not count against the frame rate: there can be no more of them than events.
     reader.allowance += 1;
-    this.#orBreakOff(() => {
+    this.#closeAllOnError(() => {
       reader.window ??= this.#countAnew(reader);
       reader.window.acknowledge(rev);
       this.#remember(socket, reader, { acked: rev });
@@ -321,7 +348,10 @@ export class LiveSockets {
     return true;
   }
 
-  /** Returns the characters of the answer. */
+  /**
+   * Sends the answer to a frame.
+   * @returns its length in UTF-16 units
+   */
   answer(socket: WebSocket, id: string, result: object): number {
     const reader = this.#readers.get(socket);
     if (reader !== undefined) reader.faults = 0;
@@ -331,7 +361,10 @@ export class LiveSockets {
     return text.length;
   }
 
-  /** Tells what was wrong with a frame, and closes if it was the last straw, or with a code. */
+  /**
+   * Sends an error for a frame.
+   * @param code closes the socket with this code; without it the socket stays open
+   */
   refuse(socket: WebSocket, fault: Fault, id?: string, code?: number): void {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return;
@@ -340,7 +373,10 @@ export class LiveSockets {
     if (code !== undefined) this.#close(socket, code, fault.code);
   }
 
-  /** The same of a frame that its sender may not send; so many of them in all are enough. */
+  /**
+   * The same for a frame that its sender has no right to send. After `MAX_FORBIDDEN_FRAMES` in all, the socket is
+   * closed.
+   */
   refuseForbidden(socket: WebSocket, fault: Fault, id?: string): void {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return;
@@ -348,7 +384,10 @@ export class LiveSockets {
     this.refuse(socket, fault, id, reader.forbidden >= MAX_FORBIDDEN_FRAMES ? CLOSE.forbidden : undefined);
   }
 
-  /** The same of a frame that could not even be read, or that was one too many; so many of them in a row are enough. */
+  /**
+   * The same for a frame that could not be parsed or exceeds a limit. After `MAX_FAULTY_FRAMES` in a row, the socket is
+   * closed.
+   */
   refuseFaulty(socket: WebSocket, fault: Fault, id?: string): void {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return;
@@ -358,19 +397,22 @@ export class LiveSockets {
 
   // The end
 
-  /** The client leaves, and waits for the same in return (RFC 6455, section 5.5.1). */
+  /** The client closes the socket, and waits for a close frame in return (RFC 6455, section 5.5.1). */
   takeLeave(socket: WebSocket, code: number): void {
     this.#readers.delete(socket);
-    // 1005 and 1006 stand for a close without a code, or for none at all: they cannot be sent.
+    // 1005 and 1006 mean that the close frame had no code, or that there was none. They must not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 
-  /** The connection broke. */
+  /** The connection failed. */
   forget(socket: WebSocket): void {
     this.#readers.delete(socket);
   }
 
-  /** Whether a socket has nothing more to hear; it is told why, and closed. */
+  /**
+   * Whether a socket must end: its session is erased or expired, or its time is over. If so, sends the reason and
+   * closes it.
+   */
   #isOver(socket: WebSocket, reader: Reader, session: SessionRow | null): boolean {
     const { epoch, until } = reader.attachment;
     if (session === null || session.erasedAt !== null || session.epoch !== epoch) {
@@ -395,7 +437,7 @@ export class LiveSockets {
   }
 }
 
-/** The page that was read last: sockets that were sent as much come one after the other. */
+/** Caches the page that was read last, for sockets that are at the same event. */
 class Page {
   #after: Rev | null = null;
   #events: readonly SentEvent[] = [];
@@ -437,7 +479,7 @@ function sendText(socket: WebSocket, text: string): boolean {
 function notSent(sent: Rev): Fault {
   return {
     code: "validation_failed",
-    detail: `The last event that was sent is ${sent}. Acknowledge with the rev of an event that has come.`,
+    detail: `The last event that was sent has rev ${sent}. Acknowledge the rev of an event that you received.`,
     errors: [{ path: "/rev", detail: `is past the last event that was sent, ${sent}` }],
   };
 }
@@ -450,15 +492,16 @@ const TOO_MANY_SOCKETS: Fault = {
 };
 const TOO_MANY_FRAMES: Fault = {
   code: "too_many_frames",
-  detail: `A socket takes ${MAX_FRAMES_PER_SECOND} frames a second. Connect again with since, wait for the answers, and acknowledge many events at a time.`,
+  detail: `A socket may send at most ${MAX_FRAMES_PER_SECOND} frames a second. Connect again with \`since\`, wait for answers before you send more, and acknowledge many events at a time.`,
   retryAfterSeconds: 1,
   facts: { maxFramesPerSecond: MAX_FRAMES_PER_SECOND },
 };
 const ERASED_SESSION: Fault = {
   code: "session_not_found",
-  detail: "The session was erased. Forget what the feed told of it.",
+  detail: "The session was erased. Delete what you received of it.",
 };
 const STALE_CREDENTIALS: Fault = {
   code: "unauthenticated",
-  detail: "The credentials of this socket are good no more, or too old. Connect again with since and show them anew.",
+  detail:
+    "The credentials of this socket have expired or were revoked. Connect again with `since` and valid credentials.",
 };

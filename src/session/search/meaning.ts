@@ -8,23 +8,26 @@ import { nearness, soughtVector } from "../../prompt/meaning/vector.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 
-/** Turns that are near to a query in meaning. */
+/** Search by vectors: finds messages whose meaning is close to that of a query. */
 
-/** Vectors that are compared number by number, of those with the nearest codes. Past 200, recall among the first 20 turns stays the same. */
+/**
+ * How many vectors are compared in full, namely those with the nearest binary codes. With more than 200, recall among
+ * the first 20 messages does not improve.
+ */
 const MAX_COMPARED = 200;
 
-/** The query has a vector in the space of the session's, or says why not. */
+/** The messages that are near to a query, and whether vectors could be used; if not, why. */
 export interface FoundNear {
   readonly use: MeaningUse;
   readonly near: readonly NearTurn[];
 }
 
-/** Of one query after the other, and of all sessions of an isolate: queries do not overlap. */
+/** Shared by all sessions of an isolate. Queries run synchronously, so they never overlap. */
 const scan = new CodeScan();
 
 /**
- * What a session has that is near to a query's vector: turns of users on a branch, and turns that are cited by items of the summary which
- * holds for it. Reads alone.
+ * Finds the messages near to a query's vector: users' messages on the branch, and messages that are cited by near items
+ * of the branch's summary. Reads only.
  */
 export function nearTurns(unit: Unit, asked: QueryMeaning, branch: Branch): FoundNear {
   const { store } = unit;
@@ -48,14 +51,14 @@ export function nearTurns(unit: Unit, asked: QueryMeaning, branch: Branch): Foun
   return { use: "used", near: [...best].map(([seq, near]) => ({ seq, nearness: near })) };
 }
 
-/** An item that rests on more turns says too little of each. */
+/** An item that cites more messages than this says too little about each. */
 const MAX_SOURCES = 5;
 
-/** By the items that they are of: these are others as soon as any of them changes. */
+/** Cache by the array of items, which is a new one as soon as any item changes. */
 const CITED = new WeakMap<object, ReadonlyMap<number, readonly Seq[]>>();
 const NONE: ReadonlyMap<number, readonly Seq[]> = new Map();
 
-/** The turns that the items of the summary cite which holds for a branch, by the place of the item. */
+/** The messages that each item of the branch's summary cites, by the item's row number. */
 function citedTurns({ summaries }: SessionStore, branch: Branch): ReadonlyMap<number, readonly Seq[]> {
   const summary = summaries.shownAt(branch);
   if (summary === null) return NONE;
@@ -73,11 +76,13 @@ function citedTurns({ summaries }: SessionStore, branch: Branch): ReadonlyMap<nu
 
 export interface ItemScores {
   readonly use: MeaningUse;
-  /** The cosine of the angle between the two. */
+  /** Cosine similarity of the item's vector and the query's. */
   readonly scores: readonly { readonly id: string; readonly score: number }[];
 }
 
-/** How near items of the newest version are to a query's vector, whichever session they came from; without those that have none. */
+/**
+ * Scores items of the newest version by a query's vector, including carried items. Items without a vector are left out.
+ */
 export function scoreItems(unit: Unit, { model, vector }: QueryVector, itemIds: readonly string[]): ItemScores {
   const { store } = unit;
   const state = store.vectors.state();

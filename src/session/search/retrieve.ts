@@ -14,15 +14,17 @@ import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { type FoundNear, nearTurns } from "./meaning.ts";
 
-/** Slices that one request indexes at most: about a tenth of a second of work. The next request goes on from there. */
+/** How many slices one request indexes, about a tenth of a second of work. The next request continues. */
 const MAX_SLICES_PER_REQUEST = 3;
 const DEFAULT_HITS = 10;
-/** A snippet is read at a glance. */
+/** UTF-16 units of a snippet. */
 const MAX_SNIPPET_LENGTH = 240;
 
 /**
- * Indexes what was said since the last search, in slices, at least as far as a message if that is within reach. Not while text of
- * erased messages is still to be written over: the index reads the log by itself.
+ * Indexes new messages in slices until the index reaches `throughSeq`, or until this request has done its share. While
+ * the text of erased messages still has to be overwritten, nothing is indexed, because the index reads the log's table
+ * directly and would see it.
+ * @returns the last message that the index covers
  */
 function catchUp(unit: Unit, throughSeq: Seq): Seq {
   const { search: index } = unit;
@@ -35,25 +37,28 @@ function catchUp(unit: Unit, throughSeq: Seq): Seq {
   return reached.indexedThroughSeq;
 }
 
-/** Asks the newest message of a user. */
+/** The query that stands for the newest message of a user. */
 const AUTO = "auto";
-/** How far back the newest message of a user is looked for: past so many tool calls there is no question at hand. */
+/** How many messages `auto` looks back for the newest message of a user. Beyond that there is no current question. */
 const MAX_AUTO_REACH = 50;
-/** A question longer than this is cut: its first words say what it is about. */
+/** UTF-16 units of the message that `auto` uses as a query. The first words tell what it is about. */
 const MAX_AUTO_LENGTH = 2_000;
-/** Older messages that a context is offered. Few of them fit. */
+/** How many older messages are offered to a context. Few of them fit into its budget. */
 const MAX_CANDIDATES = 20;
 
-/** Messages that were found, and how far meaning went into it; that is absent where nobody asked. */
+/**
+ * The messages that were found, and whether vectors were used; `meaning` is absent if the caller passed no
+ * `QueryMeaning`.
+ */
 export interface Retrieved {
   readonly found: RetrievedMessage[];
   readonly meaning?: MeaningUse;
 }
 
 /**
- * Older messages that matter to a context's query, best first: a pure function of the messages of the branch, of the summary that holds for
- * it, of the query, of the vectors that there are by then and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
- * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
+ * Finds older messages that are relevant to a context's query, best first. Each request indexes a few thousand more
+ * messages; messages that the index has not reached are not found. Once the index has reached the branch's head, the
+ * result is a pure function of the branch's messages, its summary, the query and the stored vectors.
  */
 export function retrieveForContext(unit: Unit, query: string, branch: Branch, asked?: QueryMeaning): Retrieved {
   const question = query === AUTO ? newestQuestion(unit, branch) : query;
@@ -69,6 +74,7 @@ export function retrieveForContext(unit: Unit, query: string, branch: Branch, as
   return { found: pageOf(found(unit, hits, promptedMessage, "told"), MAX_CANDIDATES).data, ...use };
 }
 
+/** Finds messages by their vectors; none if the caller passed no `QueryMeaning`. */
 function meaningOf(
   unit: Unit,
   branch: Branch,
@@ -79,7 +85,7 @@ function meaningOf(
   return { near, meaning: use };
 }
 
-/** What the query `auto` asks now; null if no user spoke of late. */
+/** The text that the query `auto` stands for now; null if no user wrote recently. */
 export function questionOf(unit: Unit): string | null {
   const { store } = unit;
   return newestQuestion(unit, store.messages.tip()?.branch ?? store.branches.active(0));
@@ -89,7 +95,7 @@ function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: C
   return { message: { ...toMessage(row), content: prompted(content) }, score, why };
 }
 
-/** What was found, best first, each read as it is asked for. */
+/** The hits with their messages, best first, each read only when it is needed. */
 function* found<T>(
   unit: Unit,
   hits: readonly RankedTurn[],
@@ -103,10 +109,10 @@ function* found<T>(
   }
 }
 
-/** By the items that they are of: these are others as soon as any of them changes. */
+/** Cache by the array of items, which is a new one as soon as any item changes. */
 const TURN_ITEMS = new WeakMap<object, TurnItems>();
 
-/** What the summary that holds for a branch tells of its turns; undefined where there is none. */
+/** What the branch's summary says about its messages; undefined if there is no summary. */
 function turnItemsOf({ summaries }: SessionStore, branch: Branch): TurnItems | undefined {
   const summary = summaries.shownAt(branch);
   if (summary === null) return undefined;
@@ -122,7 +128,7 @@ function newestQuestion(unit: Unit, branch: Branch): string | null {
   return row === null || row.content === null ? null : messageText(row.content).slice(0, MAX_AUTO_LENGTH);
 }
 
-/** The messages that matter to a query, best first. */
+/** Handles a client's search: the most relevant messages of the active branch, best first. */
 export function searchMessages(unit: Unit, request: SearchRequest, asked?: QueryMeaning): SearchResult {
   const { store } = unit;
   const branch = store.messages.tip()?.branch ?? store.branches.active(0);

@@ -4,7 +4,7 @@ import type { TermKey } from "../../prompt/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../../prompt/retrieval/message-lengths.ts";
 import { FileStore } from "../sqlite/index.ts";
 
-/** What the index needs of the object's storage. */
+/** The part of the object's storage that the index uses. */
 export interface SearchStorage {
   readonly sql: {
     exec<T extends Record<string, SqlStorageValue>>(
@@ -16,12 +16,14 @@ export interface SearchStorage {
   transactionSync<T>(closure: () => T): T;
 }
 
+/** The one row of `search_state`. */
 export interface SearchState {
+  /** `INDEX_VERSION` of the code that built the index. An index of another version is dropped and built again. */
   readonly version: number;
   readonly indexedThroughSeq: Seq;
-  /** Another after each write: what is remembered of another revision is forgotten, also where a write was rolled back. */
+  /** Increases with each write. Memory that was read at another revision is discarded, also after a rollback. */
   readonly revision: number;
-  /** What its terms are hashed with. */
+  /** The key with which terms are hashed. */
   readonly key: TermKey;
 }
 
@@ -33,12 +35,12 @@ interface MessageRow extends Record<string, SqlStorageValue> {
   said_at: number | string;
 }
 
-/** What the index has of a message, in words. */
+/** What the index stores of a message. */
 export interface IndexedText {
   readonly author: string | null;
-  /** How much of it is questions, 0 to 1. */
+  /** Which share of the message is questions, 0 to 1. */
   readonly asks: number;
-  /** Ready-made terms, with a space between each. */
+  /** The message's terms, separated by spaces. */
   readonly terms: string;
 }
 
@@ -47,7 +49,10 @@ export interface IndexedAuthor {
   readonly hash: string;
 }
 
-/** The row that holds a message's words, or did. `row` is its place in `search_edits`; null in `search_texts`. */
+/**
+ * The row that holds a message's terms, or held them before they were overwritten. `row` is its row in `search_edits`;
+ * null for a row of `search_texts`.
+ */
 interface TextRow extends Record<string, SqlStorageValue> {
   row: number | null;
   live: number;
@@ -64,23 +69,29 @@ interface CandidateRow {
 
 export interface CandidateText {
   readonly seq: Seq;
-  /** Its first terms, with a space at either end so that a whole term can be looked for. */
+  /** Its first terms, with a space at either end, so that a whole term can be found with `includes`. */
   readonly terms: string;
 }
 
-/** Lengths of messages in one row: a search reads all, an append writes one. */
+/** How many message lengths one row holds. A search reads all rows, an append writes one. */
 const LENGTHS_PER_ROW = 256;
 
-/** Of a message's terms in the column that ranking reads: what a common word adds to the score of a longer one is told by these. */
+/**
+ * How many characters of a message's terms stand in the column that ranking reads. They are enough to tell what a
+ * common word adds to the score of a longer message.
+ */
 export const MAX_RANKED_TERMS_LENGTH = 16_384;
 
 /**
- * Texts of candidates in one row of an answer. SQLite in a Durable Object takes no value over 2 MB; a character has 4 bytes at most,
- * so that these have 800 KB.
+ * How many candidates' texts one result row holds. SQLite in a Durable Object allows no value over 2 MB; a character
+ * has at most 4 bytes, so these have at most 800 KB.
  */
 const TEXTS_PER_ROW = 12;
 
-/** Bytes of a row for an edited text, at least: what is written word by word, by edit after edit, moves seldom. */
+/**
+ * The minimum size in bytes of a row for an edited text, so that a message that is written word by word, in many edits,
+ * seldom needs a new row.
+ */
 const MIN_EDIT_BYTES = 256;
 const MAX_DOUBLED_BYTES = 64 * 1024;
 
@@ -88,12 +99,12 @@ const TEXT_COLUMNS =
   "live INTEGER NOT NULL, asks INTEGER NOT NULL, author TEXT, terms TEXT NOT NULL, more TEXT NOT NULL";
 
 /**
- * The tables of the index, and every statement that touches them. FTS5 keeps which message has which terms and nothing else
- * (`detail = none`), the terms as keyed hashes, and no text of its own (`content = ''`). The words stand in `search_texts`, one row a
- * message, only ever added at the end, and written over in place. An edit that does not fit its row gets another, at the end of
- * `search_edits`: a row that grew would split its page, and leave copies of its neighbours in the halves.
+ * The tables of the index. FTS5 stores only which message has which terms (`detail = none`), the terms as keyed hashes,
+ * and no text of its own (`content = ''`). The terms stand in `search_texts`, one row for each message, only ever
+ * appended, and overwritten in place. An edit that does not fit its row gets a new one at the end of `search_edits`: a
+ * row that grew would split its page, and copies of its neighbours would stay in the old page.
  *
- * What is small comes first in a row and what is long last: SQLite reads the pages of a row no further than the column asked for.
+ * Short columns come first and long ones last, because SQLite reads the pages of a row only up to the requested column.
  */
 const SCHEMA = `
   CREATE VIRTUAL TABLE search_index USING fts5(terms, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
@@ -113,13 +124,18 @@ const SCHEMA = `
   );
 `;
 
-/** What stands for all that a message says, where that is too long for its row, is no longer. */
+/**
+ * The maximum length in bytes of the placeholder that a row has instead of its content, if that is stored as a file.
+ */
 const MAX_WORD_BYTES = 60;
 
-/** Stands in `first_seq` where there is no message: after every seq, and as wide. */
+/** The value of `first_seq` for an author without messages: greater than every seq, and of the same width. */
 const NEVER = "9".repeat(10);
 
-/** A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages and names. */
+/**
+ * When a table outgrows its first page, SQLite leaves a stale copy of that page's rows behind. These rows fill it with
+ * spaces first, so that the copy contains no messages or names.
+ */
 const PLACEHOLDER_ROWS = `
   INSERT INTO search_texts (seq, live, asks, terms, more) SELECT value, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
   INSERT INTO search_edits (row, seq, live, asks, terms, more) SELECT value, 0, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
@@ -136,12 +152,12 @@ const TABLES = [
   "search_state",
 ] as const;
 
-/** The rows of messages that have words, of those that are asked for. */
+/** SQL for the current rows of these messages; messages without terms have none. */
 const textsOf = (columns: string, seqs: string): string => `
   SELECT seq, ${columns} FROM search_texts WHERE seq IN (SELECT value FROM json_each(${seqs})) AND live = 1
   UNION ALL SELECT seq, ${columns} FROM search_edits WHERE seq IN (SELECT value FROM json_each(${seqs})) AND live = 1`;
 
-/** Statements alone: no transaction and no decision of its own. */
+/** All SQL statements of the index. This class begins no transactions and decides nothing. */
 export class SearchTables {
   readonly #sql: SearchStorage["sql"];
   readonly #files: FileStore;
@@ -151,11 +167,11 @@ export class SearchTables {
     this.#files = new FileStore(sql);
   }
 
-  /** Null if there is no index. Reads only. */
+  /** The state of the index; null if there is none. Reads only. */
   state(): SearchState | null {
     const isThere = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'search_state'");
     if (isThere.toArray().length === 0) return null;
-    // Every column: an index of another version may lack some.
+    // `*`, because an index of another version may lack some of these columns.
     const row = this.#sql.exec("SELECT * FROM search_state WHERE one = 1").toArray()[0];
     return {
       version: Number(row?.["version"] ?? 0),
@@ -191,8 +207,8 @@ export class SearchTables {
   }
 
   /**
-   * The last message of a slice: sizes are read first, lest a thousand large messages stand in memory at once. `octet_length`, since
-   * `length` reads the whole of a text to count its characters.
+   * The last message of the next slice to index. Only sizes are read, so that a thousand large messages are never in
+   * memory at once. `octet_length` is used because `length` would read a whole text to count its characters.
    */
   sliceEnd(after: Seq, head: Seq, maxMessages: number, maxBytes: number): Seq {
     const rows = this.#sql
@@ -211,6 +227,7 @@ export class SearchTables {
     return rows.length < maxMessages ? head : (rows.at(-1)?.seq ?? head);
   }
 
+  /** The messages of a range that are not erased, with placeholders for the content of files. */
   messages(fromSeq: Seq, throughSeq: Seq): MessageRow[] {
     return this.#sql
       .exec<MessageRow>(
@@ -223,9 +240,12 @@ export class SearchTables {
       .map((row) => ({ ...row, content: this.#files.toldJson(row.content) }));
   }
 
-  // What the index has of each message
+  // What the index stores of each message
 
-  /** @param hashed the terms as the index has them */
+  /**
+   * Adds a message to the index.
+   * @param hashed its hashed terms, separated by spaces
+   */
   insertText(seq: Seq, text: IndexedText, hashed: string): void {
     const { terms, more } = splitTerms(text.terms);
     this.#sql.exec(
@@ -239,19 +259,22 @@ export class SearchTables {
     this.#index(seq, hashed);
   }
 
-  /** What the index has of a message; null if that is nothing. */
+  /** What the index stores of a message; null if it has no terms. */
   text(seq: Seq): Omit<IndexedText, "asks"> | null {
     const row = this.#textRow(seq);
     return row === null || row.live === 0 ? null : { author: row.author, terms: row.terms + row.more };
   }
 
-  /** Puts words in the place of those that a message had, or of none. @param change of what the index has of it; null: of nothing */
+  /**
+   * Replaces the terms of a message, or adds them if it had none.
+   * @param change the hashed terms that are removed (null: the message had none) and those that are added
+   */
   replaceText(
     seq: Seq,
     text: IndexedText,
     { gone, come }: { readonly gone: string | null; readonly come: string },
   ): void {
-    // One for each that was put in, also where it takes nothing out: FTS5 counts them against each other.
+    // One delete for each insert, even if it removes no terms: FTS5 counts documents by them.
     if (gone !== null) this.#unindex(seq, gone);
     this.#index(seq, come);
     const row = this.#textRow(seq);
@@ -270,8 +293,9 @@ export class SearchTables {
   }
 
   /**
-   * Takes a message out. workerd runs without SQLite's secure_delete: a deleted row's bytes stay in its page, and a page that falls
-   * empty is freed as it was. Only an update to a row of the same size writes over the old bytes in place, so the row stays, as blanks.
+   * Removes a message from the index. workerd runs without SQLite's `secure_delete`: the bytes of a deleted row stay in
+   * its page, and an emptied page is freed with its content. Only an update that keeps the row's size overwrites the
+   * old bytes in place, so the row stays, filled with spaces.
    */
   overwriteText(seq: Seq, hashed: string): void {
     const row = this.#textRow(seq);
@@ -284,12 +308,15 @@ export class SearchTables {
     this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (?, ?)", seq, hashed);
   }
 
-  /** With `secure-delete` the entries go at once, and no marker of them stays. */
+  /** FTS5's option `secure-delete` removes the entries at once and leaves no delete marker. */
   #unindex(seq: Seq, hashed: string): void {
     this.#sql.exec("INSERT INTO search_index (search_index, rowid, terms) VALUES ('delete', ?, ?)", seq, hashed);
   }
 
-  /** The row of a message's words, or of the blanks that they left. An edit that did not fit has the last one. */
+  /**
+   * The row that holds a message's terms, or the spaces that replaced them. If an edit did not fit, it is the last row
+   * in `search_edits`.
+   */
   #textRow(seq: Seq): TextRow | null {
     const edited = this.#sql
       .exec<TextRow>(
@@ -305,7 +332,7 @@ export class SearchTables {
     return first.toArray()[0] ?? null;
   }
 
-  /** Every column keeps its bytes: SQLite then writes over the row where it stands. */
+  /** Overwrites a row. Every column keeps its size in bytes, so SQLite overwrites the row in place. */
   #overwrite(
     { row, author, terms, more }: TextRow,
     seq: Seq,
@@ -328,7 +355,7 @@ export class SearchTables {
     );
   }
 
-  /** Turns by seq, without those that have no words. */
+  /** Author and share of questions of these messages, without those that have no terms. */
   candidates(seqs: readonly Seq[]): CandidateRow[] {
     const row = this.#sql
       .exec<{ rows: string }>(
@@ -340,13 +367,16 @@ export class SearchTables {
     return rows.map(([seq, author, asks]) => ({ seq, author, asks: fromPercent(asks) }));
   }
 
-  /** The words of turns, as far as ranking reads them. In several rows, each far under what a value may have. */
+  /**
+   * The terms of these messages, as far as ranking reads them. Returned in several rows, each far below the maximum
+   * size of a value.
+   */
   candidateTexts(seqs: readonly Seq[]): CandidateText[] {
     return this.#sql
       .exec<{ texts: string }>(
         `SELECT (SELECT json_group_array(json_array(seq, ' ' || terms || ' ')) FROM (${textsOf("terms", "part.value")})) AS texts
          FROM json_each(?) AS part`,
-        JSON.stringify(inParts(seqs, TEXTS_PER_ROW)),
+        JSON.stringify(chunksOf(seqs, TEXTS_PER_ROW)),
       )
       .toArray()
       .flatMap(({ texts }): CandidateText[] => {
@@ -367,7 +397,7 @@ export class SearchTables {
     return lengths;
   }
 
-  /** Writes the rows that hold the lengths of a range. */
+  /** Writes the rows that contain the lengths of messages in a range. */
   saveLengths(lengths: MessageLengths, fromSeq: Seq, throughSeq: Seq): void {
     const last = Math.floor(throughSeq / LENGTHS_PER_ROW);
     for (let block = firstOfLengths(fromSeq) / LENGTHS_PER_ROW; block <= last; block++) {
@@ -381,7 +411,7 @@ export class SearchTables {
 
   // Authors
 
-  /** Authors of messages through a seq, in the order in which they came. */
+  /** The authors of messages up to `throughSeq`, in the order of their first message. */
   authors(throughSeq: Seq, limit: number): string[] {
     return this.#sql
       .exec<{ author: string }>(
@@ -393,7 +423,7 @@ export class SearchTables {
       .map(({ author }) => author);
   }
 
-  /** Notes that a message is an author's. Writes only where it is their first. */
+  /** Records the author of a message. Writes only if it is their first message. */
   noteAuthor({ author, hash }: IndexedAuthor, seq: Seq): void {
     const known = this.#author(hash);
     if (known === undefined) {
@@ -406,7 +436,7 @@ export class SearchTables {
     } else if (known.first_seq > digits(seq)) this.#setFirstSeq(known.row, digits(seq));
   }
 
-  /** A name goes with the last message that carries it. */
+  /** Removes a message from an author's. If it was the last one that the index has, the name is overwritten. */
   forgetAuthor({ author, hash }: IndexedAuthor, seq: Seq): void {
     const known = this.#author(hash);
     if (known === undefined || known.first_seq !== digits(seq)) return;
@@ -443,8 +473,8 @@ export class SearchTables {
   // Lookups
 
   /**
-   * The messages through a seq that each expression finds, newest first. One statement for all, and a row of JSON for each: in
-   * workerd a statement costs as much as a hundred matches, and a row as much as ten.
+   * The messages up to `throughSeq` that each expression matches, newest first. One statement for all expressions and
+   * one JSON row for each, because in workerd a statement costs as much as a hundred matches, and a row as much as ten.
    */
   matches(expressions: readonly string[], throughSeq: Seq, limit: number): Seq[][] {
     return this.#sql
@@ -460,7 +490,7 @@ export class SearchTables {
       .map(({ seqs }) => numbers(seqs));
   }
 
-  /** How many messages each term stands in; without those that stand in none. Walks all entries of each. */
+  /** How many messages contain each term; terms that none contains are absent. Walks all entries of each term. */
   documentCounts(terms: readonly string[]): Map<string, number> {
     const rows = this.#sql.exec<{ term: string; doc: number }>(
       "SELECT term, doc FROM search_vocabulary WHERE term IN (SELECT value FROM json_each(?))",
@@ -469,10 +499,10 @@ export class SearchTables {
     return new Map(rows.toArray().map(({ term, doc }) => [term, doc]));
   }
 
-  /** How many messages after a seq and through another an expression finds. Walks them, newest first, and no others. */
+  /** How many messages after `afterSeq` and up to `throughSeq` match an expression. Walks only these, newest first. */
   countMatches(expression: string, afterSeq: Seq, throughSeq: Seq): number {
     const rows = this.#sql.exec<{ documents: number }>(
-      // SQLite takes an order without a limit for idle, and then FTS5 begins with the oldest.
+      // Without a limit SQLite drops the order as useless, and FTS5 would then walk from the oldest message.
       `SELECT count(*) AS documents FROM (
         SELECT rowid FROM search_index WHERE search_index MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?)`,
       expression,
@@ -484,17 +514,20 @@ export class SearchTables {
   }
 }
 
-/** The first seq of the row that holds a message's length. */
+/** The first seq of the row that contains a message's length. */
 export const firstOfLengths = (seq: Seq): Seq => seq - (seq % LENGTHS_PER_ROW);
 
 const digits = (seq: Seq): string => String(seq).padStart(10, "0");
 
 const spacesFor = (text: string): string => " ".repeat(byteLength(text));
 
-/** A text of so many bytes, with blanks behind it. */
+/** The text, padded with spaces to `bytes` bytes. */
 const padded = (text: string, bytes: number): string => text + " ".repeat(bytes - byteLength(text));
 
-/** Room that doubles: a text that grows by edit after edit moves a few times. A large one leaves less of a row's 2 MB unused. */
+/**
+ * The size of the row for an edited text: powers of two, so that a text that grows with each edit needs only a few
+ * rows. Large texts get multiples of `MAX_DOUBLED_BYTES`, which leaves less of a row's 2 MB unused.
+ */
 function roomFor(text: string): number {
   const bytes = byteLength(text);
   if (bytes > MAX_DOUBLED_BYTES) return Math.ceil(bytes / MAX_DOUBLED_BYTES) * MAX_DOUBLED_BYTES;
@@ -503,12 +536,15 @@ function roomFor(text: string): number {
   return room;
 }
 
-/** One byte, whatever it is: SQLite keeps 0 and 1 without any. */
+/**
+ * Percentages are stored from 2 on, so that each takes one byte: SQLite stores 0 and 1 without a byte, and the row's
+ * size would change.
+ */
 const LEAST_BYTE = 2;
 const asPercent = (share: number): number => LEAST_BYTE + Math.round(share * 100);
 const fromPercent = (stored: number): number => (stored - LEAST_BYTE) / 100;
 
-/** The terms that ranking reads, and the others. No term is halved. */
+/** Splits terms into those that ranking reads and the rest, between two terms. */
 function splitTerms(terms: string): { terms: string; more: string } {
   if (terms.length <= MAX_RANKED_TERMS_LENGTH) return { terms, more: "" };
   const end = terms.lastIndexOf(" ", MAX_RANKED_TERMS_LENGTH);
@@ -522,7 +558,7 @@ const readKey = (text: string): TermKey => [
   Number.parseInt(text.slice(KEY_DIGITS), 16),
 ];
 
-function inParts(seqs: readonly Seq[], size: number): Seq[][] {
+function chunksOf(seqs: readonly Seq[], size: number): Seq[][] {
   return Array.from({ length: Math.ceil(seqs.length / size) }, (_, at) => seqs.slice(at * size, (at + 1) * size));
 }
 

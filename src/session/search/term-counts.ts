@@ -3,7 +3,7 @@ import { MAX_MATCHES } from "../../prompt/retrieval/plan.ts";
 import { matchExpression, type QueryTerm } from "../../prompt/retrieval/query.ts";
 import type { SearchTables } from "./tables.ts";
 
-/** Terms whose counts are remembered, about 1 MB: each is a hash of a few digits, however long the word. */
+/** How many terms' counts are remembered, about 1 MB: each term is a hash of a few digits, however long the word. */
 const MAX_REMEMBERED_TERMS = 10_000;
 
 interface Remembered {
@@ -12,20 +12,23 @@ interface Remembered {
 }
 
 /**
- * In how many messages terms stand, through any seq. Counting a term walks all its messages, so the counts of common ones are
- * remembered, and only what came since is counted. Terms are as the index has them.
+ * Counts how many messages contain a term, up to any seq. Counting walks all messages of a term, so the counts of
+ * common terms are remembered, and only newer messages are counted. Terms are hashed, as the index stores them.
  */
 export class TermCounts {
   readonly #tables: SearchTables;
   readonly #common = new Map<string, Remembered>();
-  /** The same of terms that begin in a way. */
+  /** The same for prefixes. */
   readonly #prefixes = new Map<string, Remembered>();
 
   constructor(tables: SearchTables) {
     this.#tables = tables;
   }
 
-  /** The messages through a seq that each term stands in, exactly. The index covers those through `indexedThroughSeq`. */
+  /**
+   * Exactly how many messages up to `throughSeq` contain each term.
+   * @param indexedThroughSeq the last message that the index covers; `throughSeq` must not exceed it
+   */
   count(terms: readonly QueryTerm[], throughSeq: Seq, indexedThroughSeq: Seq): number[] {
     const all = this.#countAll(terms, indexedThroughSeq);
     return terms.map((term, at) => {
@@ -38,9 +41,9 @@ export class TermCounts {
     });
   }
 
-  /** To be called when a message that may have been counted has lost terms, or has others now. Each is named once. */
+  /** Must be called when the terms of an indexed message change. Each term is named once. */
   change(seq: Seq, gone: readonly string[], come: readonly string[]): void {
-    // Which terms begin how is not looked up: such are few, and are counted anew.
+    // Prefixes are not matched against the changed terms: there are few, and they are counted again.
     this.#prefixes.clear();
     this.#add(seq, gone, -1);
     this.#add(seq, come, 1);

@@ -24,80 +24,86 @@ import { fromStoredTime, localTime, overwriteFreedPages } from "../sqlite/index.
 import { firstOfLengths, type SearchState, type SearchStorage, SearchTables } from "./tables.ts";
 import { TermCounts } from "./term-counts.ts";
 
-/** Matches of a date term: a month of a busy chat. */
+/** How many matches of a date term are read: about a month of a busy chat. */
 const MAX_DATE_MATCHES = 500;
 
-/** Of a log with branches so many times as much is looked at: some of it is off the branch, and must not take the place of what is on it. */
+/**
+ * With several branches, this many times as many matches are read, because some are on other branches and are filtered
+ * out.
+ */
 const UNSEEN_FACTOR = 4;
 
-/** Turns whose author and questions are looked up before the final order, at least. */
+/** The minimum number of candidates whose author and questions are read for the final order. */
 const MIN_CANDIDATES = 150;
 
-/** Authors whose names are looked for in a query: those who came first. Each is compared with each word. */
+/** How many authors' names are looked for in a query, those who wrote first. Each is compared with each word. */
 const MAX_KNOWN_AUTHORS = 200;
 
-/** Of the points of the nearest turn: one that has so many is said to be near. */
+/** A message is reported as near in meaning if it has at least this share of the nearest message's points. */
 const TOLD_SHARE = 0.7;
 
-/** Default slice of `catchUp`: about 50 ms of work in a chat. What is long takes longer a message, and is bounded by its bytes. */
+/**
+ * The default slice of `catchUp`: about 50 ms of work in a chat. Long messages take longer each, which the limit in
+ * bytes bounds.
+ */
 const SLICE_MESSAGES = 1_000;
 const SLICE_BYTES = 500_000;
 
 export interface CaughtUp {
   readonly indexedThroughSeq: Seq;
-  /** false: call again. */
+  /** false: more messages are to be indexed, call again. */
   readonly done: boolean;
 }
 
 export interface SearchOptions {
-  /** Hits returned, at most. */
+  /** The maximum number of hits. */
   readonly limit: number;
   /**
-   * Answers as of this message: from those up to it alone, and from how rare words are among them. Past what is indexed it is
-   * the last indexed message.
+   * Answers as if this message were the last: only messages up to it are found, and only they count for how rare a word
+   * is. At most the last indexed message.
    */
   readonly throughSeq?: Seq;
-  /** Finds those of this branch alone, and nothing after its head. The index has all of the log. */
+  /** Finds only messages of this branch, up to its head. (The index covers the log with all branches.) */
   readonly branch?: Branch;
   readonly ranking?: RankingParameters;
-  /** What the summary tells of turns; without it their own words alone count. */
+  /** What the summary says about messages; without it only their own words count. */
   readonly items?: TurnItems | undefined;
-  /** Turns that are near to the query in meaning, of those that may be found; none where its vector is not known. */
+  /** Messages that are near to the query's vector; empty if that is not known. */
   readonly near?: readonly NearTurn[];
 }
 
-/** Whether a message may be found; null: all may. */
+/** Tells whether a message may be found; null: all may. */
 type Seen = ((seq: Seq) => boolean) | null;
 
 /**
- * What is kept in memory of one revision of the index. It grows with the session, to 4 MB at the 100,000 messages that one may have:
- * the lengths 4 to 6 bytes a message, the scores 24 to 30, and the counts of at most 10,000 terms 1 MB.
+ * What is kept in memory for one revision of the index. It grows with the session, to 4 MB at the maximum of 100,000
+ * messages: 4 to 6 bytes a message for lengths, 24 to 30 for scores, and 1 MB for the counts of at most 10,000 terms.
  */
 interface Memory {
   readonly revision: number;
   readonly lengths: MessageLengths;
   readonly counts: TermCounts;
-  /** Of one query after the other. */
+  /** Used by one query at a time. */
   readonly scores: TurnScores;
   readonly key: TermKey;
-  /** What stands in the index for a term. */
+  /** Hashes a term as it stands in the index. */
   readonly hash: (term: string) => string;
-  /** Null until a search asks. */
+  /** Null until a search needs it. */
   rareFields: ReadonlySet<Field> | null;
 }
 
-/** A message as it is to be found. */
+/** A message as it is indexed. */
 interface Indexable extends IndexText {
   readonly seq: Seq;
   readonly author: string | null;
 }
 
 /**
- * The full-text index of one session, inside its database. It is built on first use and caught up on read, in slices: an
- * append writes nothing here. All methods are synchronous; those that write commit or roll back as a whole.
+ * The full-text index of one session, in its database. It is created on first use and catches up on reads, in slices;
+ * an append writes nothing here. All methods are synchronous; those that write commit or roll back as a whole.
  *
- * An answer as of a message is a pure function of the messages up to it that are not erased, of the query and of the options, of which what
- * the summary tells is one.
+ * A result up to some message is a pure function of the messages up to it that are not erased, of the query, and of the
+ * options, which include what the summary says.
  */
 export class SearchIndex {
   readonly #storage: SearchStorage;
@@ -109,18 +115,18 @@ export class SearchIndex {
     this.#tables = new SearchTables(storage.sql);
   }
 
-  /** The last message that the index covers; 0 before the first use. Reads only. */
+  /** The last message that the index covers; 0 if there is no index. Reads only. */
   get indexedThroughSeq(): Seq {
     return this.#state()?.indexedThroughSeq ?? 0;
   }
 
-  /** Indexes the next slice of messages. At least one message goes in, whatever its size. */
+  /** Indexes the next slice of messages: at least one, whatever its size. */
   catchUp(maxMessages: number = SLICE_MESSAGES, maxBytes: number = SLICE_BYTES): CaughtUp {
     const head = this.#tables.headSeq();
     const known = this.#state();
     const after = known?.indexedThroughSeq ?? 0;
     if (after >= head) return { indexedThroughSeq: after, done: true };
-    // One that another version made is of no use.
+    // An index of another version cannot be used.
     if (known === null) this.drop();
     const state = known ?? newState();
     return this.#write(state, (memory) => {
@@ -134,8 +140,8 @@ export class SearchIndex {
   }
 
   /**
-   * Takes messages out: their words are gone from the pages of the database, too. Harmless for one that was never in. Very many at
-   * once take the index with them, which the next searches make again.
+   * Removes messages from the index and overwrites their terms in the database's pages. Ignores messages that are not
+   * indexed. For very many messages the whole index is dropped, and the next searches build it again.
    */
   remove(seqs: readonly Seq[]): void {
     const state = this.#state();
@@ -151,7 +157,10 @@ export class SearchIndex {
     });
   }
 
-  /** Reads a message anew after an edit. One that the index has not reached yet is left to `catchUp`. */
+  /**
+   * Indexes a message again after an edit. If the index has not reached it yet, nothing is done: `catchUp` will read
+   * it.
+   */
   update(seq: Seq): void {
     const state = this.#state();
     if (state === null || seq > state.indexedThroughSeq) return;
@@ -163,7 +172,7 @@ export class SearchIndex {
     });
   }
 
-  /** Forgets the whole index, and leaves nothing of it in the pages of the database. */
+  /** Drops the index and overwrites the pages that it used. */
   drop(): void {
     this.#memory = null;
     if (this.#tables.state() === null) return;
@@ -173,7 +182,7 @@ export class SearchIndex {
     });
   }
 
-  /** How the index reads a query, as of a message; `snippet` takes the same. */
+  /** Parses a query. Names of authors up to `throughSeq` are recognized. `snippet` takes the same result. */
   readQuery(
     text: string,
     ranking: RankingParameters = DEFAULT_RANKING,
@@ -182,7 +191,7 @@ export class SearchIndex {
     return this.#readQuery(text, ranking, Math.min(throughSeq, this.indexedThroughSeq));
   }
 
-  /** The turns that matter to the query, best first. Call `catchUp` before. */
+  /** The messages that are relevant to the query, best first. Call `catchUp` first. */
   search(
     query: string | Query,
     {
@@ -231,9 +240,12 @@ export class SearchIndex {
     return readQuery(text, throughSeq === 0 ? [] : this.#tables.authors(throughSeq, MAX_KNOWN_AUTHORS), ranking);
   }
 
-  /** @returns those that are near enough to be told of */
+  /**
+   * Adds points for nearness in meaning.
+   * @returns the messages that are near enough to be reported as such
+   */
   #addMeaning(near: readonly NearTurn[], throughSeq: Seq, { lengths, scores }: Memory, { meaning }: RankingParameters) {
-    // What is not indexed yet has no words here, and cannot be found.
+    // A message that is not indexed has no words here, and cannot be a hit.
     const known = near.filter(({ seq }) => seq <= throughSeq && lengths.of(seq) > 0);
     if (known.length === 0 || meaning === 0) return new Set<Seq>();
     const points = pointsFor(known, scores.highest(), meaning);
@@ -242,7 +254,7 @@ export class SearchIndex {
     return new Set(points.seqs.filter((_, at) => points.scores[at]! >= most * TOLD_SHARE));
   }
 
-  /** What terms that are too common to be looked up add to the candidates that the others brought. */
+  /** Scores terms that are too common to look up, only for the candidates that the other terms found. */
   #scoreCommon(
     terms: readonly WeighedTerm[],
     candidates: readonly { readonly seq: Seq }[],
@@ -253,13 +265,17 @@ export class SearchIndex {
     return terms.map((term) => scoreTexts(term, texts, judging));
   }
 
-  /** Newest first, of each expression. */
+  /** The matches of each expression that may be found, newest first. */
   #seenMatches(expressions: readonly string[], throughSeq: Seq, limit: number, isSeen: Seen): Seq[][] {
     if (isSeen === null) return this.#tables.matches(expressions, throughSeq, limit);
     const lists = this.#tables.matches(expressions, throughSeq, UNSEEN_FACTOR * limit);
     return lists.map((seqs) => seqs.filter(isSeen).slice(0, limit));
   }
 
+  /**
+   * Looks up each term and scores its matches. Whether a message repeats a term is found with further lookups, of "the
+   * term twice", "three times", and so on.
+   */
   #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, judging: Judging, isSeen: Seen): Matches[] {
     const found = lookups.map((lookup) => ({ lookup, seqs: [] as readonly Seq[], times: [] as number[] }));
     let repeated = found;
@@ -273,7 +289,7 @@ export class SearchIndex {
       const lists = this.#seenMatches(expressions, throughSeq, MAX_MATCHES, isSeen);
       for (const [at, one] of repeated.entries()) {
         const seqs = lists[at] ?? [];
-        if (count > 1) raise(one.times, one.seqs, seqs, count);
+        if (count > 1) setRepeats(one.times, one.seqs, seqs, count);
         else {
           one.seqs = seqs;
           one.times = seqs.map(() => 1);
@@ -294,7 +310,7 @@ export class SearchIndex {
     });
   }
 
-  /** Those of the rare fields that any message has something in. */
+  /** The rare fields that at least one message uses. */
   #rareFields(memory: Memory, indexedThroughSeq: Seq): ReadonlySet<Field> {
     if (memory.rareFields === null) {
       const expressions = RARE_FIELDS.map((field) =>
@@ -306,7 +322,7 @@ export class SearchIndex {
     return memory.rareFields;
   }
 
-  /** Null if there is no index, or one of another version. */
+  /** The state of the index; null if there is none, or if another version built it. */
   #state(): SearchState | null {
     const state = this.#tables.state();
     return state?.version === INDEX_VERSION ? state : null;
@@ -320,8 +336,9 @@ export class SearchIndex {
   }
 
   /**
-   * Runs in a transaction, with the memory of the next revision. It is kept only if the body comes to its end; a transaction
-   * around this one that rolls back takes the revision back too, and with it what is remembered.
+   * Runs `body` in a transaction, with the memory for the next revision. The memory is kept only if `body` completes.
+   * If an outer transaction rolls back, the revision is rolled back too, and the memory is discarded when it is next
+   * read.
    */
   #write<T>(state: SearchState, body: (memory: Memory) => T): T {
     const before =
@@ -340,7 +357,7 @@ export class SearchIndex {
     return { revision, lengths, counts, scores: new TurnScores(), key, hash: createTermHasher(key), rareFields: null };
   }
 
-  /** Changes messages that the index has. */
+  /** Changes messages that are indexed. */
   #change(state: SearchState, body: (memory: Memory) => void): void {
     this.#write(state, (memory) => {
       body(memory);
@@ -348,7 +365,7 @@ export class SearchIndex {
     });
   }
 
-  /** Without those that have no words: nothing will find them. */
+  /** Reads messages to index. Those without words are left out, since nothing would find them. */
   #read(fromSeq: Seq, throughSeq: Seq): Indexable[] {
     return this.#tables.messages(fromSeq, throughSeq).flatMap(({ seq, role, author, content, said_at: stored }) => {
       const parsed: Content = JSON.parse(content);
@@ -373,11 +390,12 @@ export class SearchIndex {
     const known = this.#tables.text(seq);
     const before = new Set(known === null ? [] : hashedTerms(known.terms, hash));
     const after = new Set(hashedTerms(message.terms, hash));
-    // An answer that is written word by word keeps most of what it said: to take all of it out and in again costs ten times as much.
+    // Only the difference is written: an answer that is written word by word keeps most of its terms, and replacing all
+    // would cost ten times as much.
     const gone = [...before].filter((term) => !after.has(term));
     const come = [...after].filter((term) => !before.has(term));
     this.#tables.replaceText(seq, message, { gone: known === null ? null : gone.join(" "), come: come.join(" ") });
-    // An edit keeps the author: what had words is theirs already.
+    // An edit does not change the author, who is recorded already if the message had terms.
     if (known === null && author !== null) this.#tables.noteAuthor({ author, hash: hash(author) }, seq);
     counts.change(seq, gone, come);
     lengths.set(seq, message.length);
@@ -399,7 +417,7 @@ export class SearchIndex {
   }
 }
 
-/** What items say of turns that may be found. */
+/** Scores what the summary's items say about messages that may be found. */
 function itemMatches(
   items: TurnItems,
   { terms }: Query,
@@ -410,17 +428,17 @@ function itemMatches(
 ): Matches[] {
   const { lengths, parameters } = judging;
   if (parameters.itemWord === 0) return [];
-  // A turn without words, as one that is erased, is no hit whatever an item says of it.
+  // A message without words, such as an erased one, is never a hit, whatever an item says about it.
   const isHit = (seq: Seq): boolean => seq <= throughSeq && lengths.of(seq) > 0 && (isSeen === null || isSeen(seq));
   return scoreItemWords(terms, looked, items, isHit, judging);
 }
 
-/** A term of a query as the index has it. */
+/** Hashes a term of a query as it stands in the index. */
 function hashedTerm({ term, isPrefix }: QueryTerm, { key, hash }: Memory): QueryTerm {
   return { term: isPrefix ? hashPrefix(term, key) : hash(term), isPrefix };
 }
 
-/** Terms that stand in a row, with blanks behind them where it has room for more. */
+/** Hashes the terms of a row. The row may be padded with spaces. */
 function hashedTerms(terms: string, hash: (term: string) => string): string[] {
   return terms.split(" ").flatMap((term) => (term === "" ? [] : [hash(term)]));
 }
@@ -430,8 +448,8 @@ function newState(): SearchState {
   return { version: INDEX_VERSION, indexedThroughSeq: 0, revision: 0, key: [k0, k1] };
 }
 
-/** Says of those messages that repeat a term how often they say it. All of them are among `seqs`, and in the same order. */
-function raise(times: number[], seqs: readonly Seq[], repeating: readonly Seq[], count: number): void {
+/** Sets `times` to `count` for the messages in `repeating`. All of them are in `seqs`, in the same order. */
+function setRepeats(times: number[], seqs: readonly Seq[], repeating: readonly Seq[], count: number): void {
   for (let at = 0, next = 0; next < repeating.length && at < seqs.length; at++) {
     if (seqs[at] !== repeating[next]) continue;
     times[at] = count;
@@ -439,5 +457,8 @@ function raise(times: number[], seqs: readonly Seq[], repeating: readonly Seq[],
   }
 }
 
-/** Messages that one call takes out one by one: about a second of work, since each costs as much as ten that are indexed. */
+/**
+ * How many messages one call removes one by one: about a second of work, since removing one costs as much as indexing
+ * ten.
+ */
 const MAX_REMOVED_MESSAGES = 500;

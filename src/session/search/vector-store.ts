@@ -4,24 +4,24 @@ import { codeOf, codeWords, storedBytes, storeVector, unitVector } from "../../p
 import { number, type TableSql, text } from "../sqlite/index.ts";
 
 /**
- * Every SQL statement about vectors of meaning. A vector has a place, and what it is of stands beside its code: a seq, or an item's row with a
- * minus. Rows are only ever added at the end, all of one size, and written over in place; so SQLite leaves no copy of what is erased. A
- * session that has no vectors has none of these tables.
+ * All SQL statements for vectors. A vector has a place (a number), and its owner stands beside its code: the seq of a
+ * message, or the negative row number of an item. Rows are only appended, all of one size, and overwritten in place, so
+ * SQLite leaves no copy of what is erased. A session without vectors has none of these tables.
  */
 
-/** Vectors of one row: rows written cost by number, and a summary brings some tens of vectors. */
+/** How many vectors one row holds. Written rows are billed by number, and a summary adds a few dozen vectors. */
 const VECTORS_PER_ROW = 32;
 /**
- * Codes of one row: a search reads all of them. 32 KiB with the 1,024 numbers of a common model, so that a small chat stays small, and 391
- * rows for 100,000 vectors.
+ * How many codes one row holds. A search reads all of them. A row has 32 KiB with the 1,024 dimensions of a common
+ * model, so that a small chat stays small, and 100,000 vectors take 391 rows.
  */
 const CODES_PER_ROW = 256;
 const OWNER_BYTES = 4;
 const WORD_BYTES = 4;
 
 /**
- * The filling is the page that the first split would leave behind, as in the other tables. Owners come before codes: SQLite reads the pages
- * of a row no further than the column asked for.
+ * The placeholder rows fill each table's first page, of which SQLite leaves a copy behind when it first splits. Owners
+ * come before codes, because SQLite reads the pages of a row only up to the requested column.
  */
 const SCHEMA = `
   CREATE TABLE vector_state (
@@ -34,17 +34,17 @@ const SCHEMA = `
 `;
 const TABLES = ["vector_state", "vector_codes", "vector_blocks"] as const;
 
-/** What a vector is of. */
+/** The message or item that a vector represents. */
 export type VectorOwner =
   | { readonly of: "message"; readonly seq: Seq }
-  /** `row` is its place in the table of items. */
+  /** `row` is its row number in the table of items. */
   | { readonly of: "item"; readonly row: number };
 
 export interface VectorState {
-  /** Names the space that the vectors lie in. */
+  /** The model that made the vectors. Only vectors of one model can be compared. */
   readonly model: string;
   readonly dimensions: number;
-  /** The turns of users through this one were given to the model: those that have a vector no more, or never got one, are not looked for again. */
+  /** All users' messages up to this one were given to the model. Those without a vector are not looked for again. */
   readonly doneSeq: Seq;
 }
 
@@ -53,27 +53,27 @@ export interface OwnedVector {
   readonly vector: ArrayLike<number>;
 }
 
-/** The number of an owner in a row. */
+/** The number that stands for an owner in a row; 0 marks a free place. */
 export const ownerNumber = (owner: VectorOwner): number => (owner.of === "message" ? owner.seq : -owner.row);
 
 export class VectorStore {
   readonly #sql: TableSql;
-  /** Undefined until it is read. */
+  /** Cache of the state; undefined if it was not read yet. */
   #state: VectorState | null | undefined;
-  /** As they were read last: 132 bytes a vector at most, which is 13 MB in the longest chat. */
+  /** Cache of the codes: at most 132 bytes a vector, which is 13 MB in the longest chat. */
   #codes: readonly CodeBlock[] | null = null;
 
   constructor(sql: TableSql) {
     this.#sql = sql;
   }
 
-  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  /** Clears the caches after a rollback, since they may hold what was never committed. */
   forget(): void {
     this.#state = undefined;
     this.#codes = null;
   }
 
-  /** Null if the session has no vectors. */
+  /** The state; null if the session has no vectors. */
   state(): VectorState | null {
     if (this.#state === undefined) this.#state = this.#readState();
     return this.#state;
@@ -101,7 +101,7 @@ export class VectorStore {
     this.#state = state;
   }
 
-  /** Every owner that has a vector. */
+  /** The numbers of all owners that have a vector. */
   owners(): Set<number> {
     const owners = new Set<number>();
     for (const { owners: ofRow } of this.#ownerRows()) for (const owner of ofRow) if (owner !== 0) owners.add(owner);
@@ -131,8 +131,8 @@ export class VectorStore {
   }
 
   /**
-   * The vectors of some places, in one statement. SQLite cuts each out of its row: to hand out 200 whole rows would take 7 MB of memory a
-   * search.
+   * The vectors at these places, in one statement. SQLite cuts each out of its row: reading 200 whole rows would take 7
+   * MB of memory a search.
    */
   vectorsOf(places: readonly CodePlace[]): Uint8Array[] {
     const { dimensions } = this.state() ?? { dimensions: 0 };
@@ -149,20 +149,20 @@ export class VectorStore {
         JSON.stringify(asked),
       )
       .toArray();
-    if (rows.length !== places.length) throw new Error("the row of a vector is not there");
+    if (rows.length !== places.length) throw new Error("a row of vector_blocks is missing");
     return rows.map(({ vector }) => new Uint8Array(bytes(vector)));
   }
 
   /**
-   * Keeps vectors, each in the place that its owner has, or in a free one. Those of another model, or of another length, make room at once:
-   * nothing can be asked of them any more.
+   * Saves vectors, each in its owner's place or in a free one. If they are of another model or length than the stored
+   * ones, those are deleted first, because they can no longer be compared with a query.
    */
   put(model: string, vectors: readonly OwnedVector[]): void {
     if (vectors.length === 0) return;
     const units = vectors.map(({ owner, vector }) => ({ owner: ownerNumber(owner), unit: unitVector(vector) }));
     const dimensions = units[0]?.unit.length ?? 0;
     if (units.some(({ unit }) => unit.length !== dimensions))
-      throw new RangeError("vectors of one model are of one length");
+      throw new RangeError("the vectors of one call differ in length");
     if (!this.isOf(model, dimensions)) this.clear();
     if (this.state() === null) this.#create(model, dimensions);
     const places = this.#placesFor(
@@ -175,12 +175,13 @@ export class VectorStore {
     );
   }
 
-  /** See `VectorState`. */
+  /** Sets `doneSeq`: see `VectorState`. */
   setDone(doneSeq: Seq): void {
     const state = this.state();
     if (state !== null && state.doneSeq !== doneSeq) this.#setState({ ...state, doneSeq });
   }
 
+  /** Whether the stored vectors are of this model and length. */
   isOf(model: string, dimensions: number): boolean {
     const state = this.state();
     return state !== null && state.model === model && state.dimensions === dimensions;
@@ -191,7 +192,9 @@ export class VectorStore {
     this.#setState({ model, dimensions, doneSeq: 0 });
   }
 
-  /** The places of owners; of those that have none, the first that are free. Adds rows where there are too few. */
+  /**
+   * The places of these owners. An owner without one gets the first free place; rows are added if there are too few.
+   */
   #placesFor(owners: readonly number[], dimensions: number): number[] {
     const rows = this.#ownerRows();
     const placeOf = new Map<number, number>();
@@ -224,7 +227,10 @@ export class VectorStore {
     });
   }
 
-  /** The row that a place's vector goes to may not be there yet: those of a row of codes come as they are needed. */
+  /**
+   * Creates the row of `vector_blocks` for a place if it does not exist yet: these rows are created when they are first
+   * needed.
+   */
   #withBlock(place: number, dimensions: number): number {
     this.#sql.exec(
       "INSERT OR IGNORE INTO vector_blocks (row, vectors) VALUES (?, zeroblob(?))",
@@ -234,7 +240,10 @@ export class VectorStore {
     return place;
   }
 
-  /** Writes places over, each row once. @param unit null: blanks */
+  /**
+   * Overwrites places, writing each row once.
+   * @param written `unit` null: the place is filled with zeros
+   */
   #write(
     dimensions: number,
     written: readonly { readonly place: number; readonly owner: number; readonly unit: Float32Array | null }[],
@@ -268,7 +277,10 @@ export class VectorStore {
     }
   }
 
-  /** Writes blanks over the vectors of messages. What says something else now is given to the model again. */
+  /**
+   * Overwrites the vectors of messages with zeros. Messages from the first of them on are then looked through again, so
+   * that edited ones get a new vector.
+   */
   forgetMessages(seqs: readonly Seq[]): void {
     this.#forgetOwners(seqs);
     const state = this.state();
@@ -276,7 +288,7 @@ export class VectorStore {
     if (state !== null && state.doneSeq >= first) this.setDone(first - 1);
   }
 
-  /** The same of items, by their rows. */
+  /** Overwrites the vectors of items, given by their row numbers, with zeros. */
   forgetItems(rows: readonly number[]): void {
     this.#forgetOwners(rows.map((row) => -row));
   }
@@ -295,8 +307,8 @@ export class VectorStore {
   }
 
   /**
-   * Takes out every vector of a session that goes on. Blanks come first: whatever the transaction writes next takes the pages that fall
-   * free, and may fill them in part.
+   * Deletes all vectors of a session that continues. They are overwritten with zeros first: the freed pages may be
+   * reused, and only partly filled, by whatever this transaction writes next.
    */
   clear(): void {
     if (this.state() === null) return;
@@ -305,7 +317,7 @@ export class VectorStore {
     this.drop();
   }
 
-  /** The same of a session that ends: the pages go with the tables, as those of its messages do. */
+  /** Deletes all vectors of a session that ends. Its pages are dropped with the tables, like those of its messages. */
   drop(): void {
     if (this.state() === null) return;
     for (const table of TABLES) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
@@ -319,7 +331,7 @@ const blockRow = (place: number): number => Math.floor(place / VECTORS_PER_ROW) 
 
 function bytes(value: SqlStorageValue | undefined): ArrayBuffer {
   if (value instanceof ArrayBuffer) return value;
-  throw new TypeError("a column that holds bytes holds something else");
+  throw new TypeError("a BLOB column holds a value of another type");
 }
 
 function byRow<T>(values: readonly T[], rowOf: (value: T) => number): Map<number, T[]> {
