@@ -13,9 +13,9 @@ import type { RunDeps, Steps } from "../../src/maintenance/run-operation.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
+import { creationOf, turn } from "./session/chat.ts";
+import { sessionAt, until } from "./session/object.ts";
 import { listeningTrail } from "./worker-audit.ts";
-import { creationOf, turn } from "./worker-chat.ts";
-import { sessionAt, until } from "./worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 

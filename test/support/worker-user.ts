@@ -1,9 +1,9 @@
 import { env, waitUntil } from "cloudflare:workers";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
+import { clientOf, type LiveClient } from "./session/live.ts";
 import { appWith } from "./worker-app.ts";
 import type { HttpAnswer } from "./worker-http.ts";
-import { clientOf, type LiveClient } from "./worker-live.ts";
 
 /** Users with tokens of their own, as the HTTP surface meets them. */
 

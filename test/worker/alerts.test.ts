@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { createExecutionContext, createScheduledController, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, createScheduledController } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, inject, it } from "vitest";
 import { type AlertKind, type AlertNotice, alertListSchema, alertNoticeSchema } from "../../src/api/alert.ts";
@@ -13,9 +13,9 @@ import { checkAlerts } from "../../src/maintenance/check-alerts.ts";
 import { EVERY_MINUTE } from "../../src/maintenance/schedule.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import worker from "../../src/worker.ts";
+import { runInDurableObject, until } from "../support/session.ts";
 import type { Received } from "../support/stand-in-webhook.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { until } from "../support/worker-session.ts";
 
 const SECRET = "the secret of whoever receives alerts";
 const AWAY: ComponentHealth = { status: "degraded", detail: "unreachable" };

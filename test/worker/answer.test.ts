@@ -5,9 +5,9 @@ import type { Page } from "../../src/api/page.ts";
 import type { Principal } from "../../src/api/principal.ts";
 import { createChatModel } from "../../src/summarizer/chat-model.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
+import { until } from "../support/session.ts";
 import type { StandInReply } from "../support/stand-in-model.ts";
 import { appWith } from "../support/worker-app.ts";
-import { until } from "../support/worker-session.ts";
 import { freshTenant, tenants } from "../support/worker-user.ts";
 
 const OPERATOR = ["memory:read", "memory:write", "ops"] as const;

@@ -2,8 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Item } from "../../src/api/summary.ts";
 import { type MemoryOwner, type MemoryQuery, readMemories, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
-import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
-import { freshRef } from "../support/worker-chat.ts";
+import { asWorker, asWorkerOf, freshRef } from "../support/session.ts";
 
 const newOwner = (): MemoryOwner => ({ tenant: "test", owner: crypto.randomUUID() });
 

@@ -2,14 +2,23 @@ import { createMessageBatch } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { Client } from "pg";
 import { describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { actForTenant, withinTenant } from "../../src/archive/reach.ts";
 import { applyArchiveWrite, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import { asWorker, asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
-import { jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import {
+  asWorker,
+  asWorkerOf,
+  creationOf,
+  freshRef,
+  jobOf,
+  onArchive,
+  pipelineDeps,
+  quoting,
+  sessionAt,
+  summarizeBy,
+  turn,
+  unwrap,
+} from "../support/session.ts";
 
 function apply(write: ArchiveWrite, tenant = write.ref.tenant) {
   return asWorkerOf({ tenant }, (transaction) => applyArchiveWrite(transaction, write));

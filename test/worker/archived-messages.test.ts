@@ -1,18 +1,36 @@
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { Message, NewMessage } from "../../src/api/message.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import type { ArchiveDelta } from "../../src/session/archive/delta.ts";
-import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, forkOf, letPass, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, until } from "../support/worker-session.ts";
-import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  archivedWhole,
+  asWorkerOf,
+  beside,
+  chatOf,
+  creationOf,
+  deliver,
+  epochOf,
+  forkOf,
+  freshRef,
+  jobOf,
+  letPass,
+  onArchive,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  ring,
+  said,
+  sessionAt,
+  type SessionRef,
+  summarizeAndArchive,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const ARCHIVING: SessionSettings = { archiveMessages: true };
 /** Nothing is summarized of its own accord. */

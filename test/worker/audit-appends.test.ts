@@ -1,15 +1,24 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { AuditActor, AuditEvent } from "../../src/api/audit.ts";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { readAuditEvents } from "../../src/archive/audit.ts";
-import { asWorker } from "../support/worker-archive.ts";
-import { billed, totalOf } from "../support/worker-billing.ts";
-import { creationOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { letPass } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  asWorker,
+  billed,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  letPass,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  totalOf,
+  turn,
+  until,
+  unwrap,
+} from "../support/session.ts";
 
 const SILENCE_MS = 2 * 1_800_000;
 const KEY: AuditActor = { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" };

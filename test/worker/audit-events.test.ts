@@ -1,10 +1,9 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { AuditEvent } from "../../src/api/audit.ts";
-import { onArchive } from "../support/worker-archive.ts";
+import { onArchive, until } from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { type HttpAnswer, type Sender, send as sendToWorker } from "../support/worker-http.ts";
-import { until } from "../support/worker-session.ts";
 
 const { THREADKEEP_API_KEY: API_KEY, THREADKEEP_ADMIN_KEY: ADMIN_KEY } = TEST_WORKER_BINDINGS;
 const ADDRESS = "198.51.100.77";

@@ -1,4 +1,4 @@
-import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { RawAuditEvent } from "../../src/api/audit.ts";
@@ -13,7 +13,7 @@ import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { asWorker, onArchive } from "../support/worker-archive.ts";
+import { asWorker, onArchive, runInDurableObject } from "../support/session.ts";
 
 const directory = createDirectoryClient(env.DIRECTORY);
 const freshName = (): string => `u-${crypto.randomUUID()}`;

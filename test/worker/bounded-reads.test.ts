@@ -1,10 +1,8 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { RawAuditEvent } from "../../src/api/audit.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import type { Failure } from "../../src/api/job.ts";
-import type { Metadata, SessionRef } from "../../src/api/session.ts";
+import type { Metadata } from "../../src/api/session.ts";
 import { userTransferLineSchema } from "../../src/api/user.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { FailedJobs, FAILURES_SCHEMA } from "../../src/control/failed-jobs.ts";
@@ -12,9 +10,17 @@ import { OperationRuns } from "../../src/control/operation-runs.ts";
 import { DirectoryEntries } from "../../src/directory/entries.ts";
 import { Changes } from "../../src/session/changes.ts";
 import { AuditStore } from "../../src/session/outbox/audit-store.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  creationOf,
+  freshRef,
+  request,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+} from "../support/session.ts";
 
 /** What grows with a session, a user or a deployment is read in pieces: none of them is held at once, whatever there is. */
 

@@ -1,19 +1,35 @@
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { RenderedContext } from "../../src/api/context.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import type { ServerFrame, Ticket } from "../../src/api/live.ts";
 import type { MemorySearchResult } from "../../src/api/memory-search.ts";
 import type { Message, NewMessage } from "../../src/api/message.ts";
 import type { Page } from "../../src/api/page.ts";
 import type { SearchResult } from "../../src/api/search.ts";
-import type { SessionRef, SessionState } from "../../src/api/session.ts";
-import { onArchive } from "../support/worker-archive.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { beside, continuationOf, forkOf, request } from "../support/worker-lifetime.ts";
-import { askLive, clientOf, eventsOf, follow, type LiveClient } from "../support/worker-live.ts";
-import { epochOf, sessionAt, until } from "../support/worker-session.ts";
-import { archivedWhole, itemsOf, summarizeAndArchive } from "../support/worker-stored.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import {
+  archivedWhole,
+  askLive,
+  beside,
+  clientOf,
+  continuationOf,
+  creationOf,
+  epochOf,
+  eventsOf,
+  follow,
+  forkOf,
+  freshRef,
+  itemsOf,
+  type LiveClient,
+  onArchive,
+  request,
+  said,
+  sessionAt,
+  type SessionRef,
+  summarizeAndArchive,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { freshTenant, userOf } from "../support/worker-user.ts";
 
 const answer = (content: string, more: Partial<NewMessage> = {}): NewMessage => ({

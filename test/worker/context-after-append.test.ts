@@ -1,12 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AppendResult } from "../../src/api/append.ts";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { chatOf, said } from "../support/worker-chat.ts";
+import { chatOf, failStatements, follow, said, sessionAt, type SessionRef, unwrap } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
-import { follow } from "../support/worker-live.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { failStatements } from "../support/worker-values.ts";
 
 /** Only the search index is read by these. */
 const SEARCH = /search_/;

@@ -1,13 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { contextFormatSchema } from "../../src/api/context.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/api/limits.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { jsonBytes } from "../../src/api/text.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { valueSizes } from "../support/worker-values.ts";
+import { creationOf, freshRef, said, sessionAt, type SessionRef, unwrap, valueSizes } from "../support/session.ts";
 
 const FILE_BYTES = 190 * 1024;
 

@@ -1,17 +1,39 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { Item } from "../../src/api/summary.ts";
 import type { CarriedItems } from "../../src/session/client.ts";
 import type { ChatSession } from "../../src/session/object.ts";
 import type { Ended } from "../../src/session/outbox/job-steps.ts";
-import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, continuationOf, epochRefOf, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedTexts, archivedWhole, itemsOf, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  beside,
+  chatOf,
+  continuationOf,
+  creationOf,
+  deliver,
+  epochOf,
+  epochRefOf,
+  freshRef,
+  itemsOf,
+  jobOf,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  request,
+  ring,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeAndArchive,
+  summarizeBy,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const SECRET = "the invoice 1003";
 const FOLDED = "mandrake";

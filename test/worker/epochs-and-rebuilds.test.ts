@@ -1,16 +1,28 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import type { SummaryStep } from "../../src/session/summary/run.ts";
-import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  asWorkerOf,
+  chatOf,
+  creationOf,
+  epochOf,
+  evictDurableObject,
+  freshRef,
+  onArchive,
+  pendingJobs,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 /** What the simulation (test/fuzz) found, each as the shortest story that shows it. */
 

@@ -1,17 +1,42 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { withinTenant } from "../../src/archive/reach.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, continuationOf, isExpired, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedTexts, itemsOf, listed, storedText } from "../support/worker-stored.ts";
+import {
+  archivedTexts,
+  beside,
+  chatOf,
+  continuationOf,
+  creationOf,
+  deliver,
+  epochOf,
+  freshRef,
+  isExpired,
+  itemsOf,
+  jobOf,
+  letPass,
+  listed,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  request,
+  ring,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  takeAlarm,
+  turn,
+  until,
+  untilExpired,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const HOUR_MS = 3_600_000;
 const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };

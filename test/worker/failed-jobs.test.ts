@@ -1,20 +1,29 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobRetries } from "../../src/api/failed-job.ts";
 import { type Failure, jobKindSchema } from "../../src/api/job.ts";
 import type { Page } from "../../src/api/page.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
+import {
+  chatOf,
+  deliver,
+  freshRef,
+  jobOf,
+  pendingJobs,
+  pipelineDeps,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { chatOf, freshRef } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 const users = createUserClient(env.DIRECTORY);

@@ -1,15 +1,35 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef, SessionState } from "../../src/api/session.ts";
+import type { SessionState } from "../../src/api/session.ts";
 import type { CopyPage } from "../../src/session/copies/fork.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, forkOf, epochRefOf, request } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  beside,
+  chatOf,
+  creationOf,
+  deliver,
+  epochOf,
+  epochRefOf,
+  evictDurableObject,
+  forkOf,
+  freshRef,
+  itemsOf,
+  jobOf,
+  listed,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeAndArchive,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const SECRET = "the invoice 1003";
 

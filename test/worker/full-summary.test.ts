@@ -1,15 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../../src/api/limits.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { itemsTokens } from "../../src/prompt/items.ts";
 import { estimateTokens } from "../../src/tokens/estimate.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import {
+  creationOf,
+  deliver,
+  freshRef,
+  jobOf,
+  pipelineDeps,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const WORDS = ["invoice", "Lisbon", "Friday", "budget", "office", "contract", "meeting", "garden", "window", "ticket"];
 const FULL = { summaryMaxTokens: 32_000, summarizeAfterTokens: 1_000_000, maxTokens: 100_000 };

@@ -2,9 +2,9 @@ import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
+import { request } from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { request } from "../support/worker-lifetime.ts";
 
 const HERE = "http://threadkeep.test";
 const APP = "https://app.example";

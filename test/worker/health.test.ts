@@ -1,15 +1,22 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { COMPONENTS, type Readiness, readinessSchema } from "../../src/api/health.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { createLateWorkClient, type LateWork } from "../../src/control/late-work-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import {
+  chatOf,
+  freshRef,
+  pendingJobs,
+  runDurableObjectAlarm,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { chatOf, freshRef } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary } from "../support/worker-jobs.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 const operationsObject = () => env.OPERATIONS.getByName("operations");

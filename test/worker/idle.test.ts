@@ -1,13 +1,23 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { billed } from "../support/worker-billing.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs } from "../support/worker-jobs.ts";
-import { letPass, ring } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  billed,
+  chatOf,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  letPass,
+  pendingJobs,
+  ring,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  until,
+  unwrap,
+} from "../support/session.ts";
 
 const IDLE_MS = 1_800_000;
 

@@ -1,14 +1,10 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
+import { listed, ring, sessionAt, type SessionRef, until, unwrap } from "../support/session.ts";
 import { endOf, messageLine, sessionLine } from "../support/transfer-file.ts";
 import { appWith } from "../support/worker-app.ts";
-import { ring } from "../support/worker-lifetime.ts";
-import { sessionAt, until } from "../support/worker-session.ts";
-import { listed } from "../support/worker-stored.ts";
 import { freshTenant } from "../support/worker-user.ts";
 
 const principalOf = ({ tenant, owner }: SessionRef) =>

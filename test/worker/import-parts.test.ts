@@ -1,15 +1,28 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { IMPORT_PATIENCE_MS, MAX_ITEMS_PER_SUMMARY } from "../../src/api/limits.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult, ImportState } from "../../src/api/transfer.ts";
+import {
+  beside,
+  chatOf,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  letPass,
+  listed,
+  request,
+  ring,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeAndArchive,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { endOf, fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
-import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
-import { beside, letPass, request, ring } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 type Answer = ImportState & ImportResult & { code: string; line: number; detail: string };

@@ -1,22 +1,32 @@
-import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Context } from "../../src/api/context.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import {
   MAX_ITEM_EVIDENCE_CHARACTERS,
   MAX_ITEMS_PER_SUMMARY,
   UNSENT_IMPORT_PATIENCE_MS,
 } from "../../src/api/limits.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult, ItemLine, TransferLine } from "../../src/api/transfer.ts";
 import type { NumberedLine } from "../../src/session/copies/import.ts";
+import {
+  beside,
+  chatOf,
+  creationOf,
+  epochRefOf,
+  evictDurableObject,
+  freshRef,
+  itemsOf,
+  quoting,
+  request,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeBy,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
-import { creationOf, chatOf, freshRef } from "../support/worker-chat.ts";
-import { withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, epochRefOf, request } from "../support/worker-lifetime.ts";
-import { quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { itemsOf, storedText } from "../support/worker-stored.ts";
 
 const SAID = "The harbour office ships the invoice 1002 on Tuesday.";
 

@@ -1,16 +1,15 @@
-import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { abortAllDurableObjects } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { formatKey, parseKey } from "../../src/access/key-format.ts";
 import { createdKeySchema, type CreatedKey, keyStateSchema, newKeySchema } from "../../src/api/api-key.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_LIVE_KEYS } from "../../src/api/limits.ts";
 import { SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient, type TenantClient } from "../../src/tenant/client.ts";
+import { evictDurableObject, runInDurableObject, until, unwrap } from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;

@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
 import type { Content, NewMessage } from "../../src/api/message.ts";
 import { jsonBytes } from "../../src/api/text.ts";
-import { creationOf, freshRef } from "../support/worker-chat.ts";
-import { forkOf } from "../support/worker-lifetime.ts";
-import { eventsOf, follow } from "../support/worker-live.ts";
-import { sessionAt, until } from "../support/worker-session.ts";
-import { valueSizes } from "../support/worker-values.ts";
+import {
+  creationOf,
+  eventsOf,
+  follow,
+  forkOf,
+  freshRef,
+  sessionAt,
+  until,
+  unwrap,
+  valueSizes,
+} from "../support/session.ts";
 
 /** SQLite in an object takes no value that is larger. */
 const MAX_VALUE_BYTES = 2_000_000;

@@ -3,15 +3,21 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatKey } from "../../src/access/key-format.ts";
 import { createTokenVerifier } from "../../src/access/supabase.ts";
 import { newKeySchema } from "../../src/api/api-key.ts";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
+import {
+  clientOf,
+  creationOf,
+  eventsOf,
+  type LiveClient,
+  said,
+  sessionAt,
+  type SessionRef,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 import { appWith } from "../support/worker-app.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, until } from "../support/worker-session.ts";
 
 const LIFETIME_MS = 120_000;
 /** What clocks of machines may differ by, where a token's end is told by another one. */

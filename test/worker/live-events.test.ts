@@ -1,12 +1,20 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { ServerFrame } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
+import {
+  askLive,
+  chatOf,
+  eventsOf,
+  evictDurableObject,
+  follow,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { chatOf, said } from "../support/worker-chat.ts";
-import { askLive, eventsOf, follow } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 interface StreamedEvent {
   readonly id: number | undefined;

@@ -1,14 +1,29 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
 import type { ErrorFrame, Hello } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { scheduleSummary } from "../support/worker-jobs.ts";
-import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
-import { askLive, eventsOf, follow, type LiveClient, revsOf } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  askLive,
+  chatOf,
+  creationOf,
+  eventsOf,
+  evictDurableObject,
+  follow,
+  forkOf,
+  freshRef,
+  letPass,
+  type LiveClient,
+  revsOf,
+  ring,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  until,
+  unwrap,
+} from "../support/session.ts";
 
 const isHello = ({ type }: { type: string }): boolean => type === "hello";
 const helloOf = (client: LiveClient): Promise<Hello> => client.find<Hello>("hello", isHello);

@@ -1,11 +1,18 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { MAX_FAULTY_FRAMES, MAX_FRAME_BURST, MAX_FRAME_BYTES } from "../../src/api/limits.ts";
 import type { AnswerFrame, ErrorFrame, Hello, ServerFrame } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { chatOf } from "../support/worker-chat.ts";
-import { eventsOf, follow, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  chatOf,
+  eventsOf,
+  evictDurableObject,
+  follow,
+  type LiveClient,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+} from "../support/session.ts";
 
 async function connected(ref: SessionRef): Promise<LiveClient> {
   const client = await follow(ref);

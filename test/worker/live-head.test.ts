@@ -1,9 +1,6 @@
-import { runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import type { SessionRef } from "../../src/api/session.ts";
+import { chatOf, freshRef, runInDurableObject, type SessionRef, stubAt } from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
-import { chatOf, freshRef } from "../support/worker-chat.ts";
-import { stubAt } from "../support/worker-session.ts";
 
 const WEB_SOCKET = { Upgrade: "websocket", Connection: "Upgrade" };
 const STREAM = { Accept: "text/event-stream" };

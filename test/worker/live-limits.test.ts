@@ -1,13 +1,19 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_FAULTY_FRAMES, MAX_FORBIDDEN_FRAMES } from "../../src/api/limits.ts";
 import type { ErrorFrame, ServerFrame } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import type { LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  creationOf,
+  evictDurableObject,
+  type LiveClient,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { freshTenant, userOf } from "../support/worker-user.ts";
 
 interface Limited {

@@ -1,11 +1,17 @@
-import { evictDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { Hello } from "../../src/api/live.ts";
 import { createRandom } from "../../tools/bench/statistics.ts";
-import { chatOf, said } from "../support/worker-chat.ts";
-import { follow, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  chatOf,
+  evictDurableObject,
+  follow,
+  type LiveClient,
+  said,
+  sessionAt,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 
 const STEPS = 60;
 const READERS = 6;

@@ -1,19 +1,29 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatKey } from "../../src/access/key-format.ts";
 import { newKeySchema } from "../../src/api/api-key.ts";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { KEY_CHECKED_FOR_MS } from "../../src/session/live/credentials.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import type { IssuedKey } from "../../src/tenant/key-records.ts";
 import { Tenant } from "../../src/tenant/tenant.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
+import {
+  askLive,
+  clientOf,
+  creationOf,
+  eventsOf,
+  evictDurableObject,
+  type LiveClient,
+  revsOf,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
-import { askLive, clientOf, eventsOf, type LiveClient, revsOf } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const tenants = createTenantClient(env.TENANT, {
   keepAlive: waitUntil,

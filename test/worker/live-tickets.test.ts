@@ -1,15 +1,26 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import type { Ticket } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
+import {
+  askLive,
+  chatOf,
+  clientOf,
+  creationOf,
+  eventsOf,
+  evictDurableObject,
+  freshRef,
+  type LiveClient,
+  request,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const NO_KEY = {};
 

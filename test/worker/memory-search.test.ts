@@ -1,10 +1,8 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
-import { ThreadkeepError, unwrap } from "../../src/api/errors.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import type { MemorySearchRequest } from "../../src/api/memory-search.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { isArchiveAway, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { createAlertClient } from "../../src/control/alert-client.ts";
@@ -17,11 +15,23 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { searchMemory } from "../../src/usecases/memory-search.ts";
 import type { RequestContext, Deps } from "../../src/usecases/request-context.ts";
-import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
+import {
+  asWorkerOf,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  onArchive,
+  pendingJobs,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const newOwner = (): string => crypto.randomUUID();
 

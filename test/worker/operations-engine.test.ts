@@ -1,13 +1,8 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.ts";
-import { pendingJobs } from "../support/worker-jobs.ts";
+import { pendingJobs, runInDurableObject, sessionAt, type SessionRef, storedText, unwrap } from "../support/session.ts";
 import { listedSession, payloadOf, runDeps, stepsOf } from "../support/worker-operations.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { storedText } from "../support/worker-stored.ts";
 
 /** A tenant of five sessions: two of its own, two of Ada's and one of Bob's. */
 async function tenantOfFive(): Promise<SessionRef[]> {

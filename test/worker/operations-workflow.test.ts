@@ -4,10 +4,9 @@ import { describe, expect, it } from "vitest";
 import { problemSchema } from "../../src/api/errors.ts";
 import { type OperationRun, operationRunSchema } from "../../src/api/operation-run.ts";
 import { pageSchema } from "../../src/api/page.ts";
-import { chatOf } from "../support/worker-chat.ts";
+import { chatOf, until } from "../support/session.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { listedSession, runDeps } from "../support/worker-operations.ts";
-import { until } from "../support/worker-session.ts";
 
 const runPageSchema = pageSchema(operationRunSchema);
 

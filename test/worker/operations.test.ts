@@ -1,14 +1,18 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { OperationRun } from "../../src/api/operation-run.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { runOperation } from "../../src/maintenance/run-operation.ts";
-import { turn } from "../support/worker-chat.ts";
-import { pendingJobs } from "../support/worker-jobs.ts";
+import {
+  evictDurableObject,
+  pendingJobs,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  unwrap,
+} from "../support/session.ts";
 import { listedSession, payloadOf, runDeps, stepsOf } from "../support/worker-operations.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 type TestRunDeps = ReturnType<typeof runDeps>;
 

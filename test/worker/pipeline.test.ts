@@ -1,9 +1,7 @@
-import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
@@ -12,10 +10,17 @@ import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { MeasuredJob, Metrics } from "../../src/telemetry/metrics.ts";
-import { chatOf } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary } from "../support/worker-jobs.ts";
-import { pipelineDeps } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  chatOf,
+  pendingJobs,
+  pipelineDeps,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+} from "../support/session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import { creationOf, freshRef, said, sessionAt, unwrap } from "../support/session.ts";
 
 describe("promise 1: one order", () => {
   it("gives concurrent appends the seqs 1 to n, without gaps, each to one message", async () => {

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import { creationOf, freshRef, said, sessionAt, unwrap } from "../support/session.ts";
 
 describe("promise 2: append once", () => {
   it("stores a repeated id once and answers with the same seq", async () => {

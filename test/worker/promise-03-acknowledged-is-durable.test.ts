@@ -1,11 +1,19 @@
-import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { abortAllDurableObjects } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { billed, totalOf } from "../support/worker-billing.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  billed,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  totalOf,
+  unwrap,
+} from "../support/session.ts";
 
 async function billedRows(ref: SessionRef, messages: NewMessage[]): Promise<number> {
   return totalOf(await billed(ref, async (session) => unwrap(await session.append({ messages }, null))));

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summary/run.ts";
-import { chatOf, said } from "../support/worker-chat.ts";
-import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { sessionAt, until } from "../support/worker-session.ts";
+import { chatOf, said, scheduleSummary, sessionAt, until, unwrap, withoutAlarm } from "../support/session.ts";
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 

@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { ProposedItem } from "../../src/api/summarizer.ts";
-import { creationOf, freshRef } from "../support/worker-chat.ts";
-import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import { creationOf, freshRef, scheduleSummary, sessionAt, unwrap, withoutAlarm } from "../support/session.ts";
 
 const LOG = [
   "My name is Ada and I live in Lisbon.",

@@ -1,10 +1,8 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../../src/api/limits.ts";
-import { ownerName, type SessionRef, type SessionState } from "../../src/api/session.ts";
+import { ownerName, type SessionState } from "../../src/api/session.ts";
 import type { UserErasure, UserRef } from "../../src/api/user.ts";
 import { ArchiveUnreachable } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
@@ -12,13 +10,29 @@ import type { Directory } from "../../src/directory/directory.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
-import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
-import { turn } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, until } from "../support/worker-session.ts";
-import { archivedWhole, listed, storedText } from "../support/worker-stored.ts";
+import {
+  archivedWhole,
+  asWorkerOf,
+  deliver,
+  epochOf,
+  jobOf,
+  listed,
+  onArchive,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  request,
+  ring,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  summarizeBy,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -1,21 +1,38 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { type TransferLine, transferLineSchema } from "../../src/api/transfer.ts";
-import { creationOf, chatOf, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, continuationOf, forkOf, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import {
   archivedTexts,
   archivedWhole,
+  beside,
+  chatOf,
+  continuationOf,
+  creationOf,
+  deliver,
+  epochOf,
+  evictDurableObject,
+  forkOf,
   itemsOf,
+  jobOf,
+  letPass,
   listed,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  ring,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
   storedText,
+  stubAt,
   summarizeAndArchive,
-} from "../support/worker-stored.ts";
+  takeAlarm,
+  turn,
+  until,
+  untilExpired,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const SECRET = "the invoice 1003";
 

@@ -1,17 +1,31 @@
-import { runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobKind } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { itemsTokens } from "../../src/prompt/items.ts";
 import { overwritten } from "../../src/session/sqlite/secure-delete.ts";
-import { onArchive } from "../support/worker-archive.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, summarizeBy } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedTexts, storedText } from "../support/worker-stored.ts";
+import {
+  archivedTexts,
+  chatOf,
+  creationOf,
+  deliver,
+  epochOf,
+  freshRef,
+  jobOf,
+  onArchive,
+  pendingJobs,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeBy,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const SECRET = "the invoice 1003";
 

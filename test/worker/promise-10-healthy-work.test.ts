@@ -1,9 +1,7 @@
-import { createMessageBatch, createExecutionContext, getQueueResult, runInDurableObject } from "cloudflare:test";
+import { createMessageBatch, createExecutionContext, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer } from "../../src/api/summarizer.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { LEASE_MS, REPORT_AFTER_FAILURES } from "../../src/lib/retry-policy.ts";
@@ -13,12 +11,30 @@ import type { SessionObject } from "../../src/session/client.ts";
 import { noteBacklog } from "../../src/session/outbox/jobs.ts";
 import { SessionStore } from "../../src/session/store.ts";
 import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
-import { creationOf, chatOf, said } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, forkOf, letPass, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  beside,
+  chatOf,
+  creationOf,
+  deliver,
+  forkOf,
+  jobOf,
+  letPass,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  ring,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  summarizeAndArchive,
+  takeAlarm,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 

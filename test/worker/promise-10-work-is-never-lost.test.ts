@@ -1,10 +1,20 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import { chatOf } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  chatOf,
+  deliver,
+  evictDurableObject,
+  jobOf,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  stubAt,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 describe("promise 10: work is never lost, nor paid twice", () => {
   it("commits the work that a change calls for together with the change and the alarm", async () => {

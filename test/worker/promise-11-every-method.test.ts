@@ -1,11 +1,8 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { Threadkeep } from "../../src/worker.ts";
 import { emptyTransfer } from "../support/empty-transfer.ts";
-import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { listed, storedText } from "../support/worker-stored.ts";
+import { creationOf, freshRef, listed, sessionAt, storedText, turn, unwrap } from "../support/session.ts";
 
 const ALL_SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
 type Scope = (typeof ALL_SCOPES)[number];

@@ -1,16 +1,13 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { Principal, Scope } from "../../src/api/principal.ts";
 import { scopesOf } from "../../src/api/requests.ts";
 import { MESSAGE_TEMPLATE } from "../../src/mcp/memory-uri.ts";
 import { prompts } from "../../src/mcp/prompts.ts";
 import { resources } from "../../src/mcp/resources.ts";
 import { tools } from "../../src/mcp/tools.ts";
-import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, listed, sessionAt, storedText, turn, unwrap } from "../support/session.ts";
 import { MCP_URL, postRpc, surfaceFor } from "../support/worker-mcp.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { listed, storedText } from "../support/worker-stored.ts";
 
 const ALL_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
 

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
-import { unwrap } from "../../src/api/errors.ts";
-import { creationOf, freshRef, turn } from "../support/worker-chat.ts";
+import { creationOf, freshRef, listed, sessionAt, storedText, turn, unwrap } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { listed, storedText } from "../support/worker-stored.ts";
 
 /** Appending is what creates a session, and so is an import. */
 const CREATING = new Set(["appendMessages", "beginImport"]);

@@ -1,19 +1,25 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { clientFrameSchema, type ServerFrame, type Ticket } from "../../src/api/live.ts";
 import type { NewMessage, Role } from "../../src/api/message.ts";
 import type { Scope } from "../../src/api/principal.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { writeOpening } from "../../src/session/live/opening.ts";
 import type { JsonSchema, OpenApiDocument } from "../../tools/fuzz-api/document.ts";
 import { listOperations, type Offered, scopesOf, soundRequest } from "../../tools/fuzz-api/sound-request.ts";
+import {
+  askLive,
+  clientOf,
+  creationOf,
+  type LiveClient,
+  request,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  unwrap,
+} from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { askLive, clientOf, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
-import { storedText } from "../support/worker-stored.ts";
 import { freshTenant, tenants, type UserSurface, userOf } from "../support/worker-user.ts";
 
 const CREATED_AT = "2026-11-22T09:30:00.000Z";

@@ -1,10 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { type TenantSettings, UNSET_TENANT } from "../../src/api/tenant.ts";
 import { withDatabase } from "../../src/archive/database.ts";
@@ -16,10 +13,20 @@ import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { chatOf, said } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { letPass } from "../support/worker-lifetime.ts";
-import { epochOf, sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  chatOf,
+  epochOf,
+  letPass,
+  pendingJobs,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 /** A model that the test brings down and up again, and an extractive summarizer that is always there. */
 interface Bench {

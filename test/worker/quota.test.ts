@@ -1,17 +1,24 @@
-import { evictDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { type Outcome, unwrap } from "../../src/api/errors.ts";
+import type { Outcome } from "../../src/api/errors.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/api/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
-import { billed } from "../support/worker-billing.ts";
-import { creationOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import {
+  billed,
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  letPass,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  unwrap,
+} from "../support/session.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { letPass } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -1,11 +1,16 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { contextSchema, type ContextRequest } from "../../src/api/context.ts";
-import { unwrap } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { creationOf, freshRef } from "../support/worker-chat.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  creationOf,
+  evictDurableObject,
+  freshRef,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+} from "../support/session.ts";
 
 /** An early turn that no small window reaches, and a question about it at the end. */
 async function chat(): Promise<SessionRef> {

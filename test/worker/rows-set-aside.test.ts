@@ -1,28 +1,41 @@
-import {
-  createExecutionContext,
-  createMessageBatch,
-  evictDurableObject,
-  getQueueResult,
-  runInDurableObject,
-} from "cloudflare:test";
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { type Failure, setAsideIdOf } from "../../src/api/job.ts";
 import type { NewMessage } from "../../src/api/message.ts";
 import type { Page } from "../../src/api/page.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import { verifySession } from "../../src/maintenance/verify-session.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { asWorker, onArchive } from "../support/worker-archive.ts";
-import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import {
+  archivedWhole,
+  asWorker,
+  chatOf,
+  creationOf,
+  deliver,
+  epochOf,
+  evictDurableObject,
+  freshRef,
+  jobOf,
+  letPass,
+  onArchive,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  ring,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  summarizeAndArchive,
+  summarizeBy,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { sendAsAdmin } from "../support/worker-http.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { letPass, request, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, summarizeBy } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SETTINGS: SessionSettings = {
   archiveMessages: true,

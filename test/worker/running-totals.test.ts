@@ -1,19 +1,31 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_BYTES_PER_SESSION } from "../../src/api/limits.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { byteLength } from "../../src/api/text.ts";
 import { contentTokens } from "../../src/prompt/message-text.ts";
 import { messageCostOf } from "../../src/session/sqlite/rows.ts";
 import { SessionStore } from "../../src/session/store.ts";
-import { billed, totalOf } from "../support/worker-billing.ts";
-import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
-import { epochOf, sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  billed,
+  chatOf,
+  creationOf,
+  epochOf,
+  evictDurableObject,
+  forkOf,
+  freshRef,
+  letPass,
+  pendingJobs,
+  ring,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  totalOf,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const HOUR_MS = 3_600_000;
 

@@ -1,17 +1,23 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { listHeldSessions, readHeldRow, readHeldSession, readHeldSummary } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
-import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { letPass, request, untilExpired } from "../support/worker-lifetime.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { archivedWhole } from "../support/worker-stored.ts";
+import {
+  archivedWhole,
+  asWorker,
+  asWorkerOf,
+  creationOf,
+  letPass,
+  request,
+  said,
+  sessionAt,
+  type SessionRef,
+  untilExpired,
+  unwrap,
+} from "../support/session.ts";
 
 /**
  * Two users of one tenant, the tenant itself, and a user of the same name in another tenant, each with a session of the same id: whoever

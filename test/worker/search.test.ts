@@ -1,13 +1,18 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { type Outcome, unwrap } from "../../src/api/errors.ts";
+import type { Outcome } from "../../src/api/errors.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { ChatSession } from "../../src/session/object.ts";
-import { billed } from "../support/worker-billing.ts";
-import { creationOf, freshRef } from "../support/worker-chat.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
-import { valueSizes } from "../support/worker-values.ts";
+import {
+  billed,
+  creationOf,
+  freshRef,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  unwrap,
+  valueSizes,
+} from "../support/session.ts";
 
 async function chat(lines: readonly string[]): Promise<SessionRef> {
   const ref = freshRef();

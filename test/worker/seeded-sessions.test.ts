@@ -1,12 +1,25 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef, SessionState } from "../../src/api/session.ts";
-import { creationOf, freshRef, said } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, request, ring } from "../support/worker-lifetime.ts";
-import { summarizeBy } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, until } from "../support/worker-session.ts";
-import { archivedTexts, archivedWhole, itemsOf, storedText } from "../support/worker-stored.ts";
+import type { SessionState } from "../../src/api/session.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  beside,
+  creationOf,
+  epochOf,
+  freshRef,
+  itemsOf,
+  pendingJobs,
+  request,
+  ring,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  summarizeBy,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 /** So many messages stay word for word, whatever is asked for. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];

@@ -1,16 +1,35 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, forkOf, letPass, request, untilExpired } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { storedText } from "../support/worker-stored.ts";
+import {
+  beside,
+  chatOf,
+  creationOf,
+  deliver,
+  forkOf,
+  freshRef,
+  jobOf,
+  letPass,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  request,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeBy,
+  turn,
+  until,
+  untilExpired,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { userOf } from "../support/worker-user.ts";
 
 /** What each call of the model takes. Two calls use the budget up. */

@@ -13,7 +13,7 @@ import { routes } from "../../src/http/app.ts";
 import { bindingPropsSchema } from "../../src/rpc/binding-principal.ts";
 import { anyCharacter } from "../support/any-character.ts";
 import { placesOf, type Planted, UNSTORABLE } from "../support/schema-places.ts";
-import { onArchive } from "../support/worker-archive.ts";
+import { onArchive } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
 
 /** Every schema that what comes from outside is parsed by, and that something of may be stored. */

@@ -1,13 +1,26 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { SummarizerRequest } from "../../src/api/summarizer.ts";
 import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, scheduleSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineDeps, quoting } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import {
+  chatOf,
+  creationOf,
+  deliver,
+  freshRef,
+  jobOf,
+  pendingJobs,
+  pipelineDeps,
+  quoting,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  takeAlarm,
+  turn,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 /** What the simulation (test/fuzz) found of summaries, each as the shortest story that shows it. */
 

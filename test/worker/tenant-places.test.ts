@@ -1,16 +1,15 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createdKeySchema, newKeySchema } from "../../src/api/api-key.ts";
-import { ThreadkeepError, unwrap } from "../../src/api/errors.ts";
+import { ThreadkeepError } from "../../src/api/errors.ts";
 import { listedTenantSchema, tenantStateSchema } from "../../src/api/tenant.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createJurisdictions } from "../../src/lib/jurisdiction.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient, type TenantClient } from "../../src/tenant/client.ts";
+import { runInDurableObject, turn, unwrap } from "../support/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;

@@ -1,10 +1,8 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { appendResultSchema } from "../../src/api/append.ts";
-import { type Fault, type Outcome, unwrap } from "../../src/api/errors.ts";
+import type { Fault, Outcome } from "../../src/api/errors.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { TenantSettings } from "../../src/api/tenant.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
@@ -12,10 +10,20 @@ import { startOfDay } from "../../src/session/quota/day.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { Tenant } from "../../src/tenant/tenant.ts";
+import {
+  billed,
+  creationOf,
+  evictDurableObject,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  totalOf,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
-import { billed, totalOf } from "../support/worker-billing.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 const isolate = () => createTenantClient(env.TENANT, { keepAlive: waitUntil, log });

@@ -1,13 +1,26 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
+import type { SessionSettings } from "../../src/api/session.ts";
 import type { TenantSettings } from "../../src/api/tenant.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { pendingJobs, withoutAlarm } from "../support/worker-jobs.ts";
-import { letPass, ring } from "../support/worker-lifetime.ts";
-import { deliver, jobOf, pipelineDeps } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import {
+  chatOf,
+  creationOf,
+  deliver,
+  freshRef,
+  jobOf,
+  letPass,
+  pendingJobs,
+  pipelineDeps,
+  ring,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 function tenant(rev: number, settings: SessionSettings = {}, summarization: "on" | "paused" = "on"): TenantSettings {
   return { rev, settings, summarization, isOverBudget: false };

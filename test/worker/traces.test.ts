@@ -1,10 +1,8 @@
-import { createExecutionContext, createMessageBatch, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, createMessageBatch } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import type { Directory } from "../../src/directory/directory.ts";
 import { consume } from "../../src/pipeline/consume.ts";
@@ -12,12 +10,23 @@ import type { ChatSession } from "../../src/session/object.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";
+import {
+  chatOf,
+  clientOf,
+  creationOf,
+  freshRef,
+  pipelineDeps,
+  runInDurableObject,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
-import { creationOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
-import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { clientOf } from "../support/worker-live.ts";
-import { pipelineDeps } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE = `00-${TRACE_ID}-00f067aa0ba902b7-01`;

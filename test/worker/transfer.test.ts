@@ -1,16 +1,34 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { MAX_IMPORT_LINE_BYTES, MAX_MESSAGE_BYTES, UNSENT_IMPORT_PATIENCE_MS } from "../../src/api/limits.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { ImportResult } from "../../src/api/transfer.ts";
-import { creationOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { scheduleSummary, withoutAlarm } from "../support/worker-jobs.ts";
-import { beside, continuationOf, letPass, request, ring } from "../support/worker-lifetime.ts";
-import { pipelineDeps, quoting } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedWhole, itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  archivedWhole,
+  beside,
+  chatOf,
+  continuationOf,
+  creationOf,
+  freshRef,
+  itemsOf,
+  letPass,
+  listed,
+  pipelineDeps,
+  quoting,
+  request,
+  ring,
+  runInDurableObject,
+  said,
+  scheduleSummary,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  summarizeAndArchive,
+  turn,
+  until,
+  unwrap,
+  withoutAlarm,
+} from "../support/session.ts";
 
 const EVERY_PART: NewMessage[] = [
   {

@@ -1,17 +1,23 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import { ownerName } from "../../src/api/session.ts";
 import { userTransferLineSchema, type UserTransferLine } from "../../src/api/user.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
+import {
+  archivedWhole,
+  evictDurableObject,
+  quoting,
+  request,
+  ring,
+  runInDurableObject,
+  sessionAt,
+  stubAt,
+  summarizeBy,
+  turn,
+  unwrap,
+} from "../support/session.ts";
 import { appWith } from "../support/worker-app.ts";
-import { turn } from "../support/worker-chat.ts";
-import { request, ring } from "../support/worker-lifetime.ts";
-import { quoting, summarizeBy } from "../support/worker-pipeline.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
-import { archivedWhole } from "../support/worker-stored.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 

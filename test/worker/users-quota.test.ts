@@ -1,13 +1,19 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
-import { type SessionRef, type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
+import { type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
 import { Directory } from "../../src/directory/directory.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { sessionAt, until } from "../support/worker-session.ts";
-import { listed, storedText } from "../support/worker-stored.ts";
+import {
+  creationOf,
+  listed,
+  runInDurableObject,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 /** A user of a tenant of their own, whose limits are these. */

@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SessionRef, SessionSettings, SessionState } from "../../src/api/session.ts";
-import { creationOf, said } from "../support/worker-chat.ts";
-import { sessionAt } from "../support/worker-session.ts";
-import { listed, storedText } from "../support/worker-stored.ts";
+import type { SessionSettings, SessionState } from "../../src/api/session.ts";
+import { creationOf, listed, said, sessionAt, type SessionRef, storedText, unwrap } from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 /** What the operator says of every session of the tenant. */

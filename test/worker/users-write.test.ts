@@ -1,16 +1,26 @@
-import { evictDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/api/errors.ts";
 import type { ServerFrame, Ticket } from "../../src/api/live.ts";
 import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef } from "../../src/api/session.ts";
 import type { UsersMay } from "../../src/api/users-may.ts";
-import { creationOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { storedText } from "../support/worker-stored.ts";
+import {
+  askLive,
+  chatOf,
+  clientOf,
+  creationOf,
+  eventsOf,
+  evictDurableObject,
+  freshRef,
+  type LiveClient,
+  request,
+  said,
+  sessionAt,
+  type SessionRef,
+  storedText,
+  stubAt,
+  until,
+  unwrap,
+} from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 const CALL = { type: "tool-call", toolCallId: "c1", toolName: "pay", input: {} } as const;

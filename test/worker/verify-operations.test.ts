@@ -1,24 +1,31 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { type OperationReport, operationRequestSchema, type OperationName } from "../../src/api/operation-run.ts";
-import { ownerName, type SessionRef } from "../../src/api/session.ts";
+import { ownerName } from "../../src/api/session.ts";
 import type { UserErasure } from "../../src/api/user.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { type RunDeps, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
-import { onArchive } from "../support/worker-archive.ts";
+import {
+  epochOf,
+  evictDurableObject,
+  onArchive,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  summarizeAndArchive,
+  turn,
+  until,
+} from "../support/session.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { turn } from "../support/worker-chat.ts";
-import { pendingJobs } from "../support/worker-jobs.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { pipelineDeps } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { summarizeAndArchive } from "../support/worker-stored.ts";
 
 const log = createLog({ write: () => undefined });
 

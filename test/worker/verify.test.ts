@@ -1,21 +1,31 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { Finding } from "../../src/api/finding.ts";
-import { ownerName, type SessionRef, type SessionSettings } from "../../src/api/session.ts";
+import { ownerName, type SessionSettings } from "../../src/api/session.ts";
 import type { UserRef } from "../../src/api/user.ts";
 import { deleteLooseEpoch, eraseOrphan } from "../../src/archive/orphans.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseEpochs } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyDeps } from "../../src/maintenance/verify-session.ts";
 import { SessionStore } from "../../src/session/store.ts";
-import { asWorker, onArchive } from "../support/worker-archive.ts";
-import { turn } from "../support/worker-chat.ts";
-import { pendingJobs } from "../support/worker-jobs.ts";
-import { request } from "../support/worker-lifetime.ts";
-import { pipelineDeps } from "../support/worker-pipeline.ts";
-import { epochOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
-import { archivedTexts, archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  asWorker,
+  epochOf,
+  evictDurableObject,
+  onArchive,
+  pendingJobs,
+  pipelineDeps,
+  request,
+  runInDurableObject,
+  sessionAt,
+  type SessionRef,
+  stubAt,
+  summarizeAndArchive,
+  turn,
+  until,
+} from "../support/session.ts";
 
 const parts: VerifyDeps = pipelineDeps();
 /** Nothing is summarized of its own accord. */

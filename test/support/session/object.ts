@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { sessionName, type SessionRef } from "../../src/api/session.ts";
-import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
-import type { ChatSession } from "../../src/session/object.ts";
+import { sessionName, type SessionRef } from "../../../src/api/session.ts";
+import { createSessionClient, type SessionObject } from "../../../src/session/client.ts";
+import type { ChatSession } from "../../../src/session/object.ts";
 
 /** The objects of sessions, as tests reach them. */
 

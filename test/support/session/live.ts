@@ -1,8 +1,8 @@
 import { exports } from "cloudflare:workers";
-import type { ServerFrame } from "../../src/api/live.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
-import { until } from "./worker-session.ts";
+import type { ServerFrame } from "../../../src/api/live.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
+import { TEST_WORKER_BINDINGS } from "../worker-bindings.ts";
+import { until } from "./object.ts";
 
 /** A client of a live feed, as the Worker's own entry lets it in. */
 export interface LiveClient {

@@ -1,8 +1,8 @@
-import { unwrap } from "../../src/api/errors.ts";
-import type { NewMessage } from "../../src/api/message.ts";
-import type { SessionRef, SessionSettings } from "../../src/api/session.ts";
-import type { SessionCreation } from "../../src/session/object.ts";
-import { sessionAt } from "./worker-session.ts";
+import { unwrap } from "../../../src/api/errors.ts";
+import type { NewMessage } from "../../../src/api/message.ts";
+import type { SessionRef, SessionSettings } from "../../../src/api/session.ts";
+import type { SessionCreation } from "../../../src/session/object.ts";
+import { sessionAt } from "./object.ts";
 
 /** Chats to test with. */
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
-import type { SessionRef } from "../../src/api/session.ts";
-import type { ChatSession } from "../../src/session/object.ts";
-import { stubAt } from "./worker-session.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
+import type { ChatSession } from "../../../src/session/object.ts";
+import { stubAt } from "./object.ts";
 
 /** What a body took out of the database of a session's object and put into it, in bytes. */
 export interface ValueSizes {

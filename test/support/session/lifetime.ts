@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { unwrap } from "../../src/api/errors.ts";
-import { DAY_SECONDS } from "../../src/api/quota.ts";
-import type { SessionRef, SessionState } from "../../src/api/session.ts";
-import { type HttpAnswer, send } from "./worker-http.ts";
-import { epochOf, sessionAt, stubAt, until } from "./worker-session.ts";
+import { unwrap } from "../../../src/api/errors.ts";
+import { DAY_SECONDS } from "../../../src/api/quota.ts";
+import type { SessionRef, SessionState } from "../../../src/api/session.ts";
+import { type HttpAnswer, send } from "../worker-http.ts";
+import { epochOf, sessionAt, stubAt, until } from "./object.ts";
 
 /** What tests of a session's beginning and end have in common: forks, continuations, expiry, silence. */
 

@@ -1,19 +1,19 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { JobKind, JobMessage } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
-import { UNSET_TENANT } from "../../src/api/tenant.ts";
-import { withDatabase } from "../../src/archive/database.ts";
-import { createOperationsClient } from "../../src/control/client.ts";
-import { createDirectoryClient } from "../../src/directory/client.ts";
-import { createUserClient } from "../../src/directory/user-client.ts";
-import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
-import { createSessionClient } from "../../src/session/client.ts";
-import { createLog } from "../../src/telemetry/log.ts";
-import { pendingJobs, scheduleSummary, withoutAlarm } from "./worker-jobs.ts";
-import { sessionAt } from "./worker-session.ts";
+import type { JobKind, JobMessage } from "../../../src/api/job.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../../src/api/summarizer.ts";
+import { UNSET_TENANT } from "../../../src/api/tenant.ts";
+import { withDatabase } from "../../../src/archive/database.ts";
+import { createOperationsClient } from "../../../src/control/client.ts";
+import { createDirectoryClient } from "../../../src/directory/client.ts";
+import { createUserClient } from "../../../src/directory/user-client.ts";
+import { consume } from "../../../src/pipeline/consume.ts";
+import type { PipelineDeps } from "../../../src/pipeline/delivery.ts";
+import { createSessionClient } from "../../../src/session/client.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { pendingJobs, scheduleSummary, withoutAlarm } from "./jobs.ts";
+import { sessionAt } from "./object.ts";
 
 /** Background work, brought on its way by the test alone. */
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
-import { withinTenant } from "../../src/archive/reach.ts";
+import { type Database, withDatabase } from "../../../src/archive/database.ts";
+import { withinTenant } from "../../../src/archive/reach.ts";
 
 /** Looks into PostgreSQL, or changes something there, as the owner of its tables, who sees every tenant. Nothing of src runs so. */
 export function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {

@@ -1,12 +1,12 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { unwrap } from "../../src/api/errors.ts";
-import type { ListedSession, SessionRef } from "../../src/api/session.ts";
-import type { Item } from "../../src/api/summary.ts";
-import { createDirectoryClient } from "../../src/directory/client.ts";
-import { onArchive } from "./worker-archive.ts";
-import { sessionAt, stubAt, until } from "./worker-session.ts";
+import { unwrap } from "../../../src/api/errors.ts";
+import type { ListedSession, SessionRef } from "../../../src/api/session.ts";
+import type { Item } from "../../../src/api/summary.ts";
+import { createDirectoryClient } from "../../../src/directory/client.ts";
+import { onArchive } from "./archive.ts";
+import { sessionAt, stubAt, until } from "./object.ts";
 
 /** What is kept of a session: in its object, in the directory and in PostgreSQL. */
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
-import type { SessionRef } from "../../src/api/session.ts";
-import type { ChatSession } from "../../src/session/object.ts";
-import { stubAt } from "./worker-session.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
+import type { ChatSession } from "../../../src/session/object.ts";
+import { stubAt } from "./object.ts";
 
 /** What the platform bills: rows that were written, and alarms that were set, of which no counter tells. */
 export interface Bill {

@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
-import { unwrap } from "../../src/api/errors.ts";
-import type { SummarizeRequest } from "../../src/api/job.ts";
-import type { SessionRef } from "../../src/api/session.ts";
-import type { ChatSession } from "../../src/session/object.ts";
-import { epochOf, stubAt } from "./worker-session.ts";
+import { unwrap } from "../../../src/api/errors.ts";
+import type { SummarizeRequest } from "../../../src/api/job.ts";
+import type { SessionRef } from "../../../src/api/session.ts";
+import type { ChatSession } from "../../../src/session/object.ts";
+import { epochOf, stubAt } from "./object.ts";
 
 /** The jobs of a session, which run when the test says so and not before. */
 
