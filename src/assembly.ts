@@ -46,8 +46,8 @@ import type { Deps } from "./usecases/request-context.ts";
 export type Assembly = ReturnType<typeof assemble>;
 
 /**
- * What an isolate is made of: every part is built here, of bindings and settings, and handed to those that need it.
- * @throws ConfigError if the variables have faults
+ * Creates all parts of an isolate from its bindings and settings, and connects them.
+ * @throws {ConfigError} if the variables are not valid
  */
 export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
@@ -141,7 +141,7 @@ export function assemble(env: Env, log: Log) {
       answer: createMcpSurface(log),
       ...(issuers.length === 0 ? {} : { authorization }),
     },
-    // The host is no matter: the binding reads the path alone.
+    // The host is arbitrary: the binding uses only the path.
     readFile: (path) => env.ASSETS.fetch(`https://assets.internal${path}`),
     inspector: {
       signIns,

@@ -21,16 +21,19 @@ configureLogs(readLogSettings(deployed));
 const log = createLog();
 
 let assembly: Assembly | undefined;
-/** One for each isolate. */
+/** The assembly of this isolate. */
 const partsOf = (env: Env): Assembly => (assembly ??= assemble(env, log));
 
-/** What another Worker binds to. */
+/** The RPC entrypoint that other Workers bind to. */
 export class Threadkeep extends createRpcEntrypoint((env) => {
   const { parts, limit } = partsOf(env);
   return { parts, limitRequests: limit, log };
 }) {}
 
-/** What `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start. */
+/**
+ * The Workflow of operations. `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start
+ * it.
+ */
 export class OperationsWorkflow extends createOperationsWorkflow((env) => {
   const { parts, owners } = partsOf(env);
   return { ...parts, owners, log };

@@ -1,4 +1,4 @@
-/** Bytes in JSON: as base64, which an object with a number for each would not be. */
+/** Bytes as base64, the form in which they are sent in JSON. */
 
 export function toBase64(bytes: Uint8Array): string {
   let text = "";
@@ -6,12 +6,12 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(text);
 }
 
-/** What JSON makes of a value, its bytes as base64; undefined where it makes nothing of it. */
+/** The JSON of a value, with bytes as base64; undefined if it has no JSON. */
 export function toJsonText(value: unknown): string | undefined {
   return JSON.stringify(value, withBase64);
 }
 
-/** Some bytes have a form of their own in JSON: it looks at what stood there before that was asked. */
+/** Node's Buffer has a `toJSON` of its own, so the original value is read from its holder before that is applied. */
 function withBase64(this: unknown, key: string, value: unknown): unknown {
   const given: unknown = typeof this === "object" && this !== null ? Reflect.get(this, key) : value;
   if (given instanceof Uint8Array) return toBase64(given);

@@ -1,9 +1,9 @@
-/** As many messages go into one append. */
+/** The largest number of messages in one append. */
 const MAX_MESSAGES = 100;
-/** Of them as JSON, at most, but for a single message: a body may have 8 MiB. */
+/** The largest size of an append as JSON, except for a single message. A body may have 8 MiB. */
 const MAX_BYTES = 6 * 1024 * 1024;
 
-/** Messages in batches that one append takes each, in order. */
+/** Splits messages into batches for one append each, in order. */
 export function batchesOf<Message extends object>(messages: readonly Message[]): Message[][] {
   const batches: Message[][] = [];
   let batch: Message[] = [];
@@ -20,7 +20,7 @@ export function batchesOf<Message extends object>(messages: readonly Message[]):
   return batch.length === 0 ? batches : [...batches, batch];
 }
 
-/** The bytes of a value as JSON. */
+/** The size of a value as JSON, in bytes. */
 export function jsonBytes(value: unknown): number {
   return new TextEncoder().encode(JSON.stringify(value)).byteLength;
 }

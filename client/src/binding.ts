@@ -34,10 +34,10 @@ import type {
 } from "./contract.ts";
 import type { SessionLine } from "./transfer.ts";
 
-/** Whom a call is for, where the binding's props name no owner. */
+/** The user for whom a call is made, if the binding's props name no owner. */
 export interface Caller {
   readonly user?: string;
-  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  /** Refuse content that cannot be stored unchanged. By default it is changed, and `mended` lists where. */
   readonly strictText?: boolean;
 }
 
@@ -47,8 +47,8 @@ interface PageQuery {
 }
 
 /**
- * A service binding to the entrypoint `Threadkeep`, for a Worker of the same account. What it throws is an error with the fields of
- * `ThreadkeepError`; the runtime does not carry its class.
+ * A service binding to the entrypoint `Threadkeep`, for a Worker of the same account. Errors have the fields of
+ * `ThreadkeepError`, but not its class, because RPC does not carry classes.
  */
 export interface ThreadkeepBinding {
   create(session?: NewSession, caller?: Caller): Promise<SessionState>;
@@ -62,7 +62,7 @@ export interface ThreadkeepBinding {
   fork(sessionId: string, request?: ForkRequest, caller?: Caller): Promise<SessionState>;
   /** Makes another branch of the log the active one. */
   branch(sessionId: string, request: BranchRequest, caller?: Caller): Promise<SessionState>;
-  /** Give messages ids of your own: then a repeated call stores nothing twice. */
+  /** Appends messages. If they have ids of your own, repeating the call stores nothing twice. */
   append(
     sessionId: string,
     request: { expectedHeadSeq?: number; context?: ContextRequest } & (
@@ -111,19 +111,21 @@ export interface ThreadkeepBinding {
     caller?: Caller,
   ): Promise<SummaryChanges>;
   losses(sessionId: string, version: number, query?: PageQuery, caller?: Caller): Promise<Page<SummaryLoss>>;
-  /** Makes an earlier version of the summary the one that holds. Those after it go. */
+  /** Restores an earlier version of the summary. The versions after it are deleted. */
   restoreSummary(sessionId: string, version: number, request?: RestoreRequest, caller?: Caller): Promise<Summary>;
   summarize(sessionId: string, request?: SummarizeRequest, caller?: Caller): Promise<SummarizeResult>;
-  /** JSON Lines. */
+  /** Streams JSON Lines. */
   export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
   import(
     file: ReadableStream<Uint8Array>,
     query?: { readonly sessionId?: string },
     caller?: Caller,
   ): Promise<ImportResult>;
-  /** Begins an import in parts, of a file's first line. Repeated with the same id it tells where that stands. */
+  /**
+   * Starts an import in parts with a file's first line. If it is repeated with the same id, it returns the progress.
+   */
   beginImport(sessionId: string, request: { id?: string; session: SessionLine }, caller?: Caller): Promise<ImportState>;
-  /** The lines of the file after one of them; those that are in are passed over. */
+  /** Sends the lines of the file after `afterLine`. Lines that were received before are skipped. */
   importLines(
     sessionId: string,
     importId: string,
@@ -134,7 +136,7 @@ export interface ThreadkeepBinding {
   importState(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
   completeImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportResult>;
   abandonImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
-  /** JSON Lines. */
+  /** Streams JSON Lines. */
   exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
   eraseUser(userId: string, caller?: Caller): Promise<UserErasure>;
   userErasure(userId: string, caller?: Caller): Promise<UserErasure>;

@@ -13,11 +13,11 @@ import { type ListOptions, Session } from "./session.ts";
 import { User } from "./user.ts";
 
 export interface SessionListOptions extends ListOptions {
-  /** Keep the sessions whose metadata has these texts. */
+  /** Only sessions whose metadata has these texts. */
   metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The memory of your chats. Everything it gives or takes is typed by the contract of the service. */
+/** A client of the service. Create one with `createClient`. Failed calls reject with a `ThreadkeepError`. */
 export class Threadkeep {
   readonly #connection: Connection;
 
@@ -25,28 +25,31 @@ export class Threadkeep {
     this.#connection = connection;
   }
 
-  /** The same for another user: what a server with a tenant's key calls with whom it speaks for. */
+  /** A client for another user, with the same options. For servers with a tenant's key. */
   withUser(user: string): Threadkeep {
     return new Threadkeep(this.#connection.withUser(user));
   }
 
-  /** A session, there or not: its first append creates it. */
+  /** A session, which need not exist: the first append creates it. Sends no request. */
   session(id: string): Session {
     return new Session(this.#connection, id);
   }
 
-  /** All that is known of a user: to take it out, or to erase it. */
+  /** A user, to export or erase everything stored about them. Sends no request. */
   user(id: string): User {
     return new User(this.#connection, id);
   }
 
-  /** Creates a session, with settings or with what another one holds; one that is there is given back as it is. */
+  /**
+   * Creates a session, optionally with settings or with the summary of another session. An existing session is returned
+   * unchanged.
+   */
   create(request: NewSession = {}, options?: CallOptions): Promise<SessionState> {
     const body = { ...request, id: request.id ?? crypto.randomUUID() };
     return this.#connection.json({ method: "POST", path: "/sessions", body }, options);
   }
 
-  /** Newest first: `for await (const { id } of threadkeep.sessions())`. */
+  /** Lists sessions, newest first: `for await (const { id } of threadkeep.sessions())`. */
   sessions({ metadata = {}, limit, ...options }: SessionListOptions = {}): List<ListedSession> {
     const filter = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]));
     return listOf<ListedSession>((cursor) =>
@@ -54,22 +57,22 @@ export class Threadkeep {
     );
   }
 
-  /** What is known across all sessions. A string is the query. */
+  /** Searches the summary items of all sessions. A string is the query. */
   search(request: string | MemorySearchRequest, options?: CallOptions): Promise<MemorySearchResult> {
     const body = typeof request === "string" ? { query: request } : request;
     return this.#connection.json({ method: "POST", path: "/search", body }, options);
   }
 
   /**
-   * Makes a session of an export. A large file goes in parts, each of which is sent again after a lost answer; `timeoutMs` holds for each
-   * request. With an `importId` an import that was interrupted goes on where it was.
+   * Creates a session from an export. A large file is sent in parts, each of which is repeated after a lost answer;
+   * `timeoutMs` applies to each request. With an `importId`, an interrupted import can be continued.
    */
   import(lines: ImportSource, options: ImportOptions = {}): Promise<ImportResult> {
     return importFile(this.#connection, lines, options);
   }
 }
 
-/** @throws ThreadkeepError `invalid_argument` for options that cannot work */
+/** @throws {ThreadkeepError} `invalid_argument` if the options are not valid */
 export function createClient(options: ClientOptions): Threadkeep {
   return new Threadkeep(new Connection(options));
 }

@@ -3,63 +3,66 @@ import { type Deadline, startDeadline } from "./deadline.ts";
 import { errorOf, invalidArgument, ThreadkeepError } from "./errors.ts";
 import { checkUserId, headerText } from "./user-id.ts";
 
-/** Where the service is, and who calls it. */
+/** The address of the service and the caller's credential. */
 export interface ClientOptions {
-  /** Of the service, such as `https://memory.example.com`. A path is kept. */
+  /** URL of the service, such as `https://memory.example.com`. A path is kept. */
   url: string;
-  /** A tenant's API key. It belongs on a server, never into a page. */
+  /** A tenant's API key. Use it only on a server, never in a page. */
   key?: string | undefined;
-  /** In place of a key: a user's token, or what gets one; it is asked before each try. */
+  /** Instead of a key: a user's token, or a function that returns one. The function is called before each try. */
   token?: string | (() => string | Promise<string>) | undefined;
-  /** The user that a tenant's key speaks for: each has sessions of their own. Any text of up to 256 characters on one line, such as `auth0|65f1c`. */
+  /**
+   * The user for whom a tenant's key acts; each user has their own sessions. Any text of up to 256 characters on one
+   * line, such as `auth0|65f1c`.
+   */
   user?: string | undefined;
-  /** In place of the global `fetch`, such as a service binding's. */
+  /** Replaces the global `fetch`, for example with that of a service binding. */
   fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** In place of the global `WebSocket`, where there is none. */
+  /** Replaces the global `WebSocket`, where there is none. */
   webSocket?: ((url: string) => WebSocket) | undefined;
-  /** For one call with all its tries, in ms: 30,000 by default. */
+  /** Timeout of one call with all its tries, in ms; 30,000 by default. */
   timeoutMs?: number | undefined;
-  /** Tries in all, 1 to 10: 4 by default. */
+  /** How many times a call is tried, 1 to 10; 4 by default. */
   maxTries?: number | undefined;
-  /** Around each call with all its tries: `openTelemetry()` of `threadkeep-client/opentelemetry`. */
+  /** Wraps each call with all its tries; see `openTelemetry()` in `threadkeep-client/opentelemetry`. */
   tracing?: Tracing | undefined;
 }
 
-/** A call as whoever traces it sees it: nothing of what was said, and no credential. */
+/** A call as tracing sees it: without text of a chat, and without credentials. */
 export interface TracedCall {
   readonly method: WireRequest["method"];
-  /** After `/v1`, with its parameters escaped. */
+  /** The path after `/v1`, with its parameters escaped. */
   readonly path: string;
-  /** Of the service. */
+  /** URL of the service. */
   readonly url: string;
 }
 
-/** Runs a call, such as in a span. `run` takes headers for each of its requests, such as the one that says which trace it belongs to. */
+/** Wraps a call, for example in a span. `run` sends the call, with additional headers such as `traceparent`. */
 export type Tracing = <T>(
   call: TracedCall,
   run: (headers: Readonly<Record<string, string>>) => Promise<T>,
 ) => Promise<T>;
 
-/** What every call takes besides. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Ends the call at once, tries and pauses included; it rejects with the signal's reason. */
+  /** Aborts the call, including retries and pauses. It rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** In place of the client's own. */
+  /** Replaces the client's `timeoutMs`. */
   timeoutMs?: number | undefined;
-  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  /** Refuse content that cannot be stored unchanged. By default it is changed, and `mended` lists where. */
   strictText?: boolean | undefined;
 }
 
 export interface WireRequest {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** After `/v1`, with its parameters escaped. */
+  /** The path after `/v1`, with its parameters escaped. */
   path: string;
   query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is. */
+  /** JSON Lines, sent unchanged. */
   lines?: string;
-  /** Lines that may come twice; others are sent once. */
+  /** Whether `lines` may be sent again after a lost answer. By default they are sent once. */
   isRepeatable?: boolean;
 }
 
@@ -67,7 +70,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_TRIES = 4;
 const MAX_TRIES = 10;
 
-/** Requests with tries, pauses and a deadline. Whatever it sends twice changes nothing the second time. */
+/** Sends requests with retries, pauses and a deadline. Every request that it retries is idempotent. */
 export class Connection {
   readonly #options: ClientOptions;
   readonly #base: string;
@@ -83,7 +86,7 @@ export class Connection {
     return this.#options.webSocket;
   }
 
-  /** The same for another user. */
+  /** A connection for another user. */
   withUser(user: string): Connection {
     return new Connection({ ...this.#options, user });
   }
@@ -100,7 +103,7 @@ export class Connection {
     });
   }
 
-  /** An answer that is read as it comes. The deadline holds until it begins; from there on the signal alone. */
+  /** An answer that is read while it arrives. The timeout applies until it begins; after that only the signal. */
   async stream(request: WireRequest, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#try(request, options, async (response) => {
       if (response.body === null) throw unexpected(response.status, null);
@@ -193,7 +196,7 @@ function readBase({ url, key, token, user, maxTries = 1 }: ClientOptions): strin
   return origin + pathname.replace(/(?<!\/)\/+$/, "");
 }
 
-/** What stands in a path must be a name: `..` would climb out of it, and an empty one would name the list. */
+/** Checks an id before it is put into a path: `..` would lead out of the path, and an empty id would name the list. */
 export function checkId(id: string, name: string): string {
   if (/^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/.test(id)) return encodeURIComponent(id);
   throw invalidArgument(`The ${name} must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and neither . nor ..`);
@@ -209,18 +212,18 @@ async function readToken(token: () => string | Promise<string>): Promise<string>
   try {
     return await token();
   } catch (cause) {
-    const detail = "The token could not be had: what was given as token threw. See cause.";
+    const detail = "The token function threw an error: see cause.";
     throw new ThreadkeepError({ code: "invalid_argument", detail, cause });
   }
 }
 
 function networkError(status: number | undefined, cause: unknown): ThreadkeepError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const detail = `No whole answer came (${reason}). Check the url and the network, then send it again.`;
+  const detail = `The connection failed before the answer was complete (${reason}). Check the url and the network, then try again.`;
   return new ThreadkeepError({ code: "network_error", detail, cause, ...(status === undefined ? {} : { status }) });
 }
 
 function unexpected(status: number, cause: unknown): ThreadkeepError {
-  const detail = `The answer ${status} holds no JSON. Check the url, and what stands between.`;
+  const detail = `The answer with status ${status} is not JSON. Check the url, and whether a proxy answered.`;
   return new ThreadkeepError({ code: "unexpected_answer", detail, status, cause });
 }

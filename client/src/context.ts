@@ -1,6 +1,6 @@
 import type { Json, Message, PartFault, Retrieval, Summary } from "./contract.ts";
 
-/** A context in each format. All but `threadkeep` carry the proof as `meta`. */
+/** A context in each format. All but `threadkeep` have `meta`, the account of what is contained and omitted. */
 export interface Contexts {
   threadkeep: Context;
   "openai-chat": OpenaiChatContext;
@@ -12,34 +12,43 @@ export interface Contexts {
 }
 export type ContextFormat = keyof Contexts;
 
-/** What may be asked of a context. */
+/** The options of a context. */
 export interface ContextRequest<F extends ContextFormat = ContextFormat> {
-  /** The budget, 256 to 1,000,000; by default the session's. */
+  /** Token budget, 256 to 1,000,000; by default the session's `maxTokens`. */
   maxTokens?: number | undefined;
-  /** `threadkeep` by default. */
+  /** The format; `threadkeep` by default. */
   format?: F | undefined;
-  /** Whose tokens the budget is in: by default `claude` for `anthropic`, and else `o200k`. */
+  /** The tokenizer of the budget: by default `claude` with the format `anthropic`, else `o200k`. */
   tokenizer?: "o200k" | "claude" | undefined;
-  /** The context as of this message. */
+  /** Return the context as it was when this message was the newest. */
   atSeq?: number | undefined;
-  /** Bring back older messages that matter to this question; `auto`: to the newest message of a user. */
+  /**
+   * Also return older messages that are relevant to this question. `auto`: the question is the newest message of a
+   * user.
+   */
   query?: string | null | undefined;
-  /** The role that the summary speaks with: `user` by default. */
+  /** The role of the message that contains the summary; `user` by default. */
   summaryRole?: "user" | "system" | undefined;
   /**
-   * `as-said`: a message for each; `merged`, by default in `openai-chat`: neighbours of one role are one message; `strict`: turns alone,
-   * as the chat templates of Mistral and Gemma want them.
+   * `as-said`: each message stays separate; `merged` (default for `openai-chat`): neighbours of one role are joined;
+   * `strict`: alternating turns only, as the chat templates of Mistral and Gemma require.
    */
   roles?: "as-said" | "merged" | "strict" | undefined;
-  /** With `ai-sdk`: the provider that the prompt goes to (`anthropic`, `openai`, `google`). What another made is left out or told in words. */
+  /**
+   * With `ai-sdk`: the provider that the prompt is sent to (`anthropic`, `openai`, `google`). Reasoning of other
+   * providers is left out, and their tool calls are described as text.
+   */
   provider?: string | undefined;
-  /** Files that tools show: `named` in words by default, or `sent` as files, where the provider takes them from a tool. */
+  /**
+   * How to return files that tools produced: `named` (default) as a description in the text, `sent` as files, if the
+   * format supports files from tools.
+   */
   toolFiles?: "named" | "sent" | undefined;
-  /** With `anthropic`, how long it is to keep the stable prefix, at whose end a `cache_control` stands. */
+  /** With `anthropic`: set a `cache_control` with this ttl at the end of the stable prefix. */
   cacheControl?: "5m" | "1h" | undefined;
 }
 
-/** Messages that are neither word for word nor in the summary, and why. */
+/** A range of messages that the context contains neither verbatim nor in its summary, and the reason. */
 export interface Omitted {
   fromSeq: number;
   throughSeq: number;
@@ -52,23 +61,26 @@ export interface ContextTokens {
   summary: number;
   messages: number;
   retrieved: number;
-  /** Of `messages`, what instructions and pinned messages from before the recent ones take. */
+  /**
+   * How many of the tokens in `messages` belong to instructions and pinned messages that are older than the recent
+   * messages.
+   */
   pinned?: number | undefined;
 }
 
 export interface ContextMessage extends Message {
-  /** Not word for word: its middle or its author's name is cut, or its files are named in its text. */
+  /** The message is not verbatim: its middle or its author's name is cut, or its files are described in its text. */
   cut?: true | undefined;
 }
 
-/** What has no room in the budget, though no summary of it is on its way, and what would help. */
+/** What the budget leaves out although no summary of it is being made, and what to change. */
 export interface LeftOut {
   messages: number;
-  /** About how many they have beyond what is there of them. */
+  /** About how many tokens of these messages are missing. */
   tokens: number;
-  /** The least budget that leaves nothing out; null if none does. */
+  /** The smallest budget that leaves nothing out; null if no budget is enough. */
   maxTokens: number | null;
-  /** What to do next, in words. */
+  /** What to do next, as a sentence. */
   help: string;
 }
 
@@ -79,41 +91,42 @@ export interface Context {
   summary: Summary | null;
   messages: ContextMessage[];
   omitted: Omitted[];
-  /** There where the budget leaves out what no summary under way covers. */
+  /** Present if the budget leaves out messages that no summary in progress will cover. */
   leftOut?: LeftOut | undefined;
-  /** Older messages, word for word, that matter to the query; best first. */
+  /** Older messages, verbatim, that are relevant to the query; best first. */
   retrieved: { message: Message; score: number; why: string }[];
-  /** Older messages could not be looked for: the context is whole, but for these. */
+  /** The search for older messages failed. The rest of the context is complete. */
   retrievalError?: PartFault | undefined;
-  /** How older messages were looked for; not there without a query, or where embeddings are off. */
+  /** How older messages were searched. Left out without a query, or if embeddings are off. */
   retrieval?: Retrieval | undefined;
   tokens: ContextTokens;
-  /** A newer summary is being made. */
+  /** Whether a newer summary is being made. */
   summaryPending: boolean;
+  /** See `ContextMeta`. */
   stableThrough?: number | undefined;
   stableMessages?: number | undefined;
   stableHash?: string | undefined;
 }
 
-/** The proof that nothing is silently missing. */
+/** The account of what a context contains and omits. */
 export interface ContextMeta {
   sessionId: string;
   headSeq: number;
   atSeq: number;
   summaryThroughSeq: number;
   summaryPending: boolean;
-  /** The prompt is the same to the byte through this message until there is another summary. */
+  /** The prompt up to and including this message stays identical, byte for byte, until there is a new summary. */
   stableThrough: number;
-  /** How many of the messages (of `input`, or of the characters of `text`) that takes. */
+  /** How many messages belong to this prefix (entries of `input`; for `text`, characters). */
   stableMessages: number;
-  /** SHA-256 of that prefix. */
+  /** SHA-256 of this prefix, in hexadecimal. */
   stableHash: string;
   omitted: Omitted[];
-  /** There where the budget leaves out what no summary under way covers. */
+  /** Present if the budget leaves out messages that no summary in progress will cover. */
   leftOut?: LeftOut | undefined;
-  /** Older messages could not be looked for: the context is whole, but for these. */
+  /** The search for older messages failed. The rest of the context is complete. */
   retrievalError?: PartFault | undefined;
-  /** How older messages were looked for; not there without a query, or where embeddings are off. */
+  /** How older messages were searched. Left out without a query, or if embeddings are off. */
   retrieval?: Retrieval | undefined;
   tokens: ContextTokens;
 }
@@ -131,7 +144,7 @@ export type OpenaiChatMessage =
 export type OpenaiUserPart =
   | { type: "text"; text: string }
   | { type: "image_url"; image_url: { url: string; detail?: "auto" | "low" | "high" } }
-  /** `file_id` of a file that OpenAI holds, in the place of its data. */
+  /** `file_id`: a file that is stored at OpenAI, instead of its data. */
   | { type: "file"; file: { filename?: string; file_data?: string; file_id?: string } };
 export interface OpenaiToolCall {
   id: string;
@@ -171,7 +184,7 @@ export type AnthropicUserBlock =
       is_error?: true;
       cache_control?: AnthropicCacheControl;
     };
-/** With `cacheControl`, at the end of the stable prefix. */
+/** Present at the end of the stable prefix if the request has `cacheControl`. */
 export interface AnthropicCacheControl {
   type: "ephemeral";
   ttl: "5m" | "1h";
@@ -212,7 +225,7 @@ export interface AnthropicSearchResult {
   page_age: string | null;
 }
 
-/** By provider: what it alone understands. */
+/** Options that only one provider understands, by provider. */
 export type ProviderOptions = Record<string, Record<string, Json>>;
 
 export interface AiSdkContext {
@@ -238,10 +251,10 @@ export type AiSdkAssistantPart =
       providerExecuted?: true;
       providerOptions?: ProviderOptions;
     }
-  /** Of a call that the provider ran itself. */
+  /** The result of a call that the provider ran itself. */
   | AiSdkToolResult
   | AiSdkApprovalRequest;
-/** Of the newest step, whose calls the user has answered and nothing has run yet. */
+/** A request for the user's approval in the newest step, after the user has answered and before the tool has run. */
 export interface AiSdkApprovalRequest {
   type: "tool-approval-request";
   approvalId: string;
@@ -325,7 +338,7 @@ export type UiToolPart<Tool> = Tool & {
     | { state: "approval-responded"; approval: UiAnswer<boolean> }
     | { state: "output-denied"; approval: UiAnswer<false> }
   );
-/** What is asked of the user about a call. */
+/** A request for the user's approval of a call. */
 export interface UiApproval {
   id: string;
   requestReason?: string;

@@ -1,4 +1,4 @@
-/** The public language of the service, as types. A test holds them against the schemas that the service parses with. */
+/** The types of the public API. A test compares them with the schemas of the service. */
 
 import type { ServiceCode } from "./errors.ts";
 
@@ -6,7 +6,7 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export type JsonObject = { [key: string]: Json };
 export type Metadata = Record<string, Json>;
 
-/** What went wrong with a part of an answer, where the rest of it came all the same. */
+/** What went wrong with one part of an answer, when the rest of it could be given. */
 export interface PartFault {
   code: ServiceCode;
   /** What is wrong, and what to do next. */
@@ -33,15 +33,15 @@ export interface ReasoningPart {
   text: string;
   providerOptions?: Record<string, Json> | undefined;
 }
-/** Whether the user lets a tool run. Only the formats `ai-sdk` and `ui` give it back. */
+/** Whether the user allows a tool to run. Only the formats `ai-sdk` and `ui` return it. */
 export interface ToolApproval {
-  /** Of the request for it. */
+  /** Id of the approval request. */
   id: string;
-  /** What the user answered; left out while nobody has answered. */
+  /** The user's answer; left out while there is none. */
   approved?: boolean | undefined;
   /** Why the user answered so. */
   reason?: string | undefined;
-  /** Why it was asked for. */
+  /** Why the approval was requested. */
   requestReason?: string | undefined;
   isAutomatic?: boolean | undefined;
   signature?: string | undefined;
@@ -53,7 +53,7 @@ export interface ToolCallPart {
   toolCallId: string;
   toolName: string;
   input: Json;
-  /** The provider ran the tool itself: no other provider gets the call back as one of its own. */
+  /** The provider ran the tool itself. The call is not sent to another provider as a tool call. */
   providerExecuted?: boolean | undefined;
   /** The tool was not known when the application was built. */
   dynamic?: boolean | undefined;
@@ -69,7 +69,7 @@ export interface ToolResultPart {
   dynamic?: boolean | undefined;
   providerOptions?: Record<string, Json> | undefined;
 }
-/** Kept and given back, never prompted. */
+/** Stored and returned, but never part of a prompt. */
 export interface DataPart {
   type: `data-${string}`;
   id?: string | undefined;
@@ -80,51 +80,54 @@ export type Content = string | Part[];
 
 /** A message as you append it. */
 export interface NewMessage {
-  /** Yours, `[A-Za-z0-9._:-]{1,128}`; the client makes one where it is missing, so that a retry stores nothing twice. */
+  /**
+   * An id of your choice, `[A-Za-z0-9._:-]{1,128}`, so that a retry stores nothing twice. If it is missing, the client
+   * makes one.
+   */
   id?: string | undefined;
   role: Role;
   author?: string | undefined;
   content: Content;
   /** At most 4 KiB as JSON. */
   metadata?: Metadata | undefined;
-  /** ISO 8601 with a zone: when it was said, if not now. */
+  /** When it was said, if not now. ISO 8601 with a zone. */
   occurredAt?: string | undefined;
-  /** In each context in its words, in every budget, until it is unpinned or erased. */
+  /** Keep it verbatim in every context, in any budget, until it is unpinned or erased. */
   pinned?: boolean | undefined;
   /**
-   * The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch. What stood behind that
-   * message is then off the branch.
+   * The message that this one follows, or 0 for none. By default it follows the newest message of the active branch, or
+   * the previous message of the batch. The messages that followed before are then no longer on the active branch.
    */
   afterSeq?: number | undefined;
 }
 
-/** One of several messages that follow the same one. */
+/** One of several messages that follow the same message. */
 export interface Sibling {
   seq: number;
-  /** The newest message that leads on from it: `session.branch` with this makes it one of the active branch. */
+  /** The newest message that continues from it. `session.branch` with this seq makes it part of the active branch. */
   headSeq: number;
 }
 
-/** A message as it is after an edit. */
+/** A message after an edit. */
 export interface EditedMessage extends Message {
-  /** Paths of what was sent where content was mended: see `AppendResult`. */
+  /** Paths in the request whose content was changed before it was stored; see `AppendResult`. */
   mended?: string[] | undefined;
 }
 
-/** The shapes of messages that an append takes besides our own: as the SDKs take and give them. */
+/** The formats of messages that an append accepts beside Threadkeep's own: those of the providers' SDKs. */
 export type ProviderFormat = "openai-chat" | "anthropic" | "ai-sdk";
 /**
- * A message in one of those shapes, such as `response.choices[0].message`. Its `id`, `author`, `metadata`, `occurredAt` and `afterSeq` may stand in it, as
- * in a `NewMessage`.
+ * A message in one of these formats, such as `response.choices[0].message`. It may also have `id`, `author`,
+ * `metadata`, `occurredAt` and `afterSeq`, as a `NewMessage` does.
  */
 export interface ProviderMessage {
   readonly role: string;
 }
 
-/** A message as it is stored and given back. */
+/** A message as it is stored and returned. */
 export interface Message {
   id: string;
-  /** Its place in the session: 1, 2, 3 … without gaps. */
+  /** The number of the message in its session: 1, 2, 3 … without gaps. */
   seq: number;
   role: Role;
   author?: string | undefined;
@@ -133,33 +136,36 @@ export interface Message {
   occurredAt?: string | undefined;
   createdAt: string;
   editedAt?: string | undefined;
-  /** In each context in its words, until it is unpinned or erased. */
+  /** It is kept verbatim in every context until it is unpinned or erased. */
   pinned?: true | undefined;
-  /** The seq stays, the content is gone. */
+  /** It was erased: its seq remains, its content is gone. */
   erased?: true | undefined;
-  /** The message that it follows, where that is not the one before it; 0: none. */
+  /** The message that it follows, if that is not the one before it; 0: none. */
   afterSeq?: number | undefined;
-  /** It is not on the active branch. Said where messages are listed or read. */
+  /** It is not on the active branch. Present where messages are listed or read. */
   offBranch?: true | undefined;
-  /** All that follow the same message, itself among them, where there are several: "2 of 3". Said where messages are listed or read. */
+  /**
+   * All messages that follow the same message, this one included, if there are several. A page can show "2 of 3" with
+   * it. Present where messages are listed or read.
+   */
   siblings?: Sibling[] | undefined;
-  /** Estimated. */
+  /** Estimated tokens of the content. */
   tokens: number;
 }
 
-/** A change of a message. What is left out stays. */
+/** A change of a message. Fields that are left out keep their values. */
 export interface MessagePatch {
   content?: Content | undefined;
   /** Replaces all metadata. */
   metadata?: Metadata | undefined;
-  /** true pins the message, false unpins it. Alone it is no edit of what was said. */
+  /** true pins the message, false unpins it. A change of `pinned` alone is not an edit of the content. */
   pinned?: boolean | undefined;
 }
 
 export interface AppendedMessage {
   id: string;
   seq: number;
-  /** false: it was there already. */
+  /** false: the message existed already. */
   created: boolean;
   erased?: true | undefined;
 }
@@ -167,7 +173,10 @@ export interface AppendedMessage {
 export interface Erasure {
   id: string;
   seq?: number | undefined;
-  /** erasing: gone from the session; a new summary, the archive or copies have yet to follow; erased: gone everywhere. */
+  /**
+   * erasing: it is erased from the session, but the summary, the archive or copies have not followed yet; erased: it is
+   * erased everywhere.
+   */
   state: "erasing" | "erased";
 }
 
@@ -178,32 +187,32 @@ export interface Page<T> {
   readonly nextCursor: string | null;
 }
 
-/** What a session may set for itself; what it leaves out comes from its profile. */
+/** The settings of a session. Those that it leaves out come from the tenant, then from its profile. */
 export interface SessionSettings {
   profile?: "chat" | "agent" | undefined;
-  /** Of a context, where it is asked for without a budget: 256 to 1,000,000. */
+  /** The default token budget of a context: 256 to 1,000,000. */
   maxTokens?: number | undefined;
   summarizeAfterTokens?: number | undefined;
   keepRecentTokens?: number | undefined;
   summaryMaxTokens?: number | undefined;
-  /** null: no bound. */
+  /** null: no limit. */
   summarizerTokensPerDay?: number | null | undefined;
   /** null: never. */
   summarizeAfterIdleSeconds?: number | null | undefined;
   /** null: never. */
   expireAfterIdleSeconds?: number | null | undefined;
-  /** Whether the messages go to the archive as well as the summaries. */
+  /** Whether messages are copied to the archive too, not only summaries. */
   archiveMessages?: boolean | undefined;
 }
 
 export interface NewSession {
-  /** Yours; the client makes one where it is missing. */
+  /** An id of your choice. If it is missing, the client makes one. */
   id?: string | undefined;
   metadata?: Metadata | undefined;
   settings?: SessionSettings | undefined;
-  /** Another of your sessions: what its summary holds is carried over. */
+  /** Id of another session of yours, whose summary items are carried over. */
   continueFrom?: string | undefined;
-  /** Begin with what all sessions of the user hold. Not beside `continueFrom`. */
+  /** Start with the user's facts and preferences from all of their sessions. Not together with `continueFrom`. */
   seedFromUser?: true | undefined;
 }
 
@@ -215,18 +224,18 @@ export interface SessionPatch {
 }
 
 export interface ForkRequest {
-  /** Of the new session; the client makes one where it is missing. */
+  /** Id of the new session. If it is missing, the client makes one. */
   id?: string | undefined;
-  /** The last message that it takes along; by default the newest of the active branch. */
+  /** The last message to copy; by default the newest of the active branch. */
   throughSeq?: number | undefined;
   metadata?: Metadata | undefined;
   settings?: SessionSettings | undefined;
 }
 
 export interface BranchRequest {
-  /** The message that the branch ends with: as a rule the last of another branch. */
+  /** The last message of the branch to activate, usually the newest message of another branch. */
   headSeq: number;
-  /** Refuse with `head_seq_mismatch` unless the newest message of the active branch is this one. */
+  /** Refuse with `head_seq_mismatch` unless this is the newest message of the active branch. */
   expectedHeadSeq?: number | undefined;
 }
 
@@ -240,21 +249,21 @@ export interface Origin {
 export interface SessionState {
   id: string;
   createdAt: string;
-  /** seq of the newest message of the active branch, 0 if none. */
+  /** seq of the newest message of the active branch; 0 if none. */
   headSeq: number;
-  /** seq of the newest message, on whichever branch; 0 if none. */
+  /** seq of the newest message on any branch; 0 if none. */
   lastSeq: number;
   messageTokens: number;
   messageBytes: number;
   summary: { version: number; throughSeq: number; tokens: number; items: number; createdAt: string } | null;
   summaryPending: boolean;
-  /** What users said, or what the summary says of it, is still to get vectors. */
+  /** Present if some messages of users or summary items have no vectors yet. */
   vectorsPending?: true | undefined;
-  /** Everything that belongs in the archive is there. */
+  /** Whether everything that belongs in the archive is stored there. */
   archived: boolean;
-  /** Rows of it that PostgreSQL refuses. */
+  /** How many rows of the session PostgreSQL refuses. */
   archiveSetAside?: number | undefined;
-  /** copying: a fork or an import that is not whole yet. */
+  /** copying: a fork or an import that is not complete yet. */
   status: "active" | "copying";
   origin: Origin | null;
   expiresAt: string | null;
@@ -266,38 +275,38 @@ export interface ListedSession {
   id: string;
   createdAt: string;
   metadata: Record<string, unknown>;
-  /** Its id answers 410 since then; a new session may continue from it. */
+  /** When it expired. Requests for it answer 410; a new session may continue from it. */
   expiredAt?: string | undefined;
 }
 
 export type ItemKind = "fact" | "preference" | "decision" | "task" | "question" | "event" | "instruction";
 export type ItemStatus = "current" | "done" | "superseded";
 
-/** One statement of a summary, and the messages that it rests on. */
+/** One statement of a summary, and the messages that it is based on. */
 export interface SummaryItem {
   id: string;
   kind: ItemKind;
   text: string;
   sourceSeqs: number[];
-  /** Whose messages these are, if the item was carried over. */
+  /** The session of the cited messages, if the item was carried over. */
   sourceSession?: string | undefined;
   status: ItemStatus;
 }
 
 export interface Summary {
   version: number;
-  /** It covers messages 1 to this one. */
+  /** The summary covers messages 1 to this one. */
   throughSeq: number;
   items: SummaryItem[];
   tokens: number;
   summarizer: string;
-  /** Made without the model that was asked for; a better one follows. */
+  /** It was made without the configured model. A better one will replace it. */
   degraded: boolean;
   droppedItems: number;
   createdAt: string;
 }
 
-/** What making a version took, also in vain. What is left out is not known, or nothing of the kind was asked. */
+/** What making a version used, including failed attempts. A field is left out if its value is not known. */
 export interface SummaryUsage {
   inputTokens?: number | undefined;
   outputTokens?: number | undefined;
@@ -308,21 +317,21 @@ export interface SummaryUsage {
 
 /** A version in the history of the summary. */
 export interface SummaryVersion extends Summary {
-  /** Not told to users. */
+  /** Left out for users. */
   usage?: SummaryUsage | undefined;
 }
 
 export interface ExpandedSummary extends SummaryVersion {
-  /** The cited messages, in order, if they were asked for. */
+  /** The cited messages, in order, if they were requested. */
   sources?: Message[] | undefined;
-  /** Whether more are cited than came along: the others are read by their seqs. */
+  /** Whether more messages are cited than returned. Read the others by their seqs. */
   hasMoreSources?: boolean | undefined;
 }
 
-/** Two versions of a summary, item by item. */
+/** The differences between two versions of a summary, item by item. */
 export interface SummaryChanges {
   version: number;
-  /** The version that it is held against; null if there is none before it. */
+  /** The version it is compared with; null if it is the first version. */
   from: number | null;
   kept: SummaryItem[];
   reworded: { before: SummaryItem; after: SummaryItem }[];
@@ -330,7 +339,7 @@ export interface SummaryChanges {
   added: SummaryItem[];
 }
 
-/** A message of a user that a version covers, and what of it no item of the version says. */
+/** A user's message that a version covers, and the words of it that no item of the version contains. */
 export interface SummaryLoss {
   seq: number;
   id: string;
@@ -338,12 +347,12 @@ export interface SummaryLoss {
 }
 
 export interface RestoreRequest {
-  /** Refuse with `summary_version_mismatch` unless this is the newest version, which the restored one replaces. */
+  /** Refuse with `summary_version_mismatch` unless this is the newest version. The restored version replaces it. */
   expectedVersion?: number | undefined;
 }
 
 export interface SummarizeRequest {
-  /** Wait this long for the summary: at most 10,000 ms. */
+  /** Wait up to this long for the summary; at most 10,000 ms. */
   waitMs?: number | undefined;
   keepRecentTokens?: number | undefined;
   fromScratch?: boolean | undefined;
@@ -362,7 +371,7 @@ export interface Job {
 export interface SummarizeResult {
   /** null if there is nothing to summarize. */
   job: Job | null;
-  /** The newest, if it came in time. */
+  /** The newest summary, if it was ready in time. */
   summary: Summary | null;
 }
 
@@ -374,28 +383,28 @@ export interface SearchRequest {
 
 export interface SearchHit {
   message: Message;
-  /** Comparable within one answer only. */
+  /** Higher is better. Comparable only within one answer. */
   score: number;
   snippet: string;
   why: string;
 }
 
-/** How older messages were looked for. */
+/** How older messages were searched. */
 export interface Retrieval {
   by: "words" | "words-and-meaning";
-  /** Why by words alone: `late` may be in time when the same is asked again. */
+  /** Why only words were used. With `late`, repeating the request may find more. */
   because?: "late" | "unavailable" | "budget" | "none-yet" | "other-model" | undefined;
 }
 
 export interface SearchResult {
   /** Best first. */
   data: SearchHit[];
-  /** Whether more was found, and left out since the answer would be too large. */
+  /** Whether more hits were found but left out, because the answer would be too large. */
   hasMore: boolean;
-  /** Messages after this one are not searched yet: ask again where it lags behind `headSeq`. */
+  /** Messages after this one are not searched yet. If it is less than `headSeq`, repeat the request. */
   indexedThroughSeq: number;
   headSeq: number;
-  /** Not there where embeddings are off. */
+  /** Left out if embeddings are off. */
   retrieval?: Retrieval | undefined;
 }
 
@@ -425,41 +434,41 @@ export interface ImportResult {
   summaries: number;
   items: number;
   droppedItems: number;
-  /** Of the lines that this request sent: see `AppendResult`. */
+  /** Changed content in the lines of this request; see `AppendResult`. */
   mended?: string[] | undefined;
 }
 
-/** Where an import in parts stands. */
+/** The progress of an import in parts. */
 export interface ImportState {
   id: string;
   sessionId: string;
-  /** open: nobody sees the session yet. */
+  /** open: the session is not visible yet. */
   state: "open" | "complete" | "abandoned";
-  /** The last line of the file that is in, counted from 1; null once it is complete. */
+  /** The last line of the file that was received, counted from 1; null once it is complete. */
   throughLine: number | null;
   messages: number;
   summaries: number;
   items: number;
   droppedItems: number;
-  /** It is given up by then if no line comes; null once it is complete. */
+  /** When the import is abandoned if no further line arrives; null once it is complete. */
   expiresAt: string | null;
-  /** Of the lines that this request sent: see `AppendResult`. */
+  /** Changed content in the lines of this request; see `AppendResult`. */
   mended?: string[] | undefined;
 }
 
-/** How far the erasure of a user is. */
+/** The progress of a user's erasure. */
 export interface UserErasure {
   userId: string;
-  /** `erased`: a look at every place found nothing. */
+  /** `erased`: a search of every place found nothing. */
   state: "erasing" | "erased";
   sessions: number;
   erased: number;
   startedAt: string;
   finishedAt?: string | undefined;
-  /** About when the id may be used anew. */
+  /** About when the id may be used again. */
   returnsAt?: string | undefined;
-  /** What the last look found; anything found is erased again. */
+  /** What the last search found; everything found is erased again. */
   found?: { checkedAt: string; sessions: number; directory: number; archive: number; failedJobs: number } | undefined;
-  /** Why it does not go on at the moment; it is tried again by itself. */
+  /** Why the erasure does not proceed at the moment. It is retried automatically. */
   lastError?: string | undefined;
 }

@@ -1,15 +1,15 @@
 import { ThreadkeepError } from "./errors.ts";
 import { pause } from "./pause.ts";
 
-/** One end for a call with all its tries: the caller's signal, or the time that it has. */
+/** The deadline of a call with all its tries: the caller's signal, or the timeout. */
 export interface Deadline {
-  /** For each request of the call. */
+  /** The signal for each request of the call. */
   readonly signal: AbortSignal;
-  /** Throws if the call is over: the reason of the caller's signal, or `deadline_exceeded`. */
+  /** Throws if the call has ended: the reason of the caller's signal, or `deadline_exceeded`. */
   check(cause?: unknown): void;
-  /** Waits, and answers true; or false at once if the call would be over first, for waiting would be in vain. */
+  /** Waits and resolves to true. Resolves to false immediately if the call would end first. */
   pause(ms: number): Promise<boolean>;
-  /** Stops the clock. The caller's signal goes on to hold for what is still being read. */
+  /** Stops the timeout. The caller's signal stays effective for a stream that is still being read. */
   clear(): void;
 }
 

@@ -1,4 +1,4 @@
-/** The codes of the service, and those that the client itself gives. The code is the contract; wording may change. */
+/** The error codes of the service and those of the client. Codes are stable; texts may change. */
 export type ServiceCode =
   | "malformed_json"
   | "validation_failed"
@@ -53,14 +53,14 @@ export type ServiceCode =
   | "internal";
 
 /**
- * - `network_error`: no answer came; the cause says why
- * - `deadline_exceeded`: `timeoutMs` was over before an answer was there; the cause is what the last try ended with
- * - `unexpected_answer`: what answered is not Threadkeep, or the answer was cut off
- * - `invalid_argument`: refused here, before anything was sent
+ * - `network_error`: no complete answer arrived; the cause says why
+ * - `deadline_exceeded`: `timeoutMs` passed before there was an answer; the cause is the error of the last try
+ * - `unexpected_answer`: the answer is not from Threadkeep, or is truncated
+ * - `invalid_argument`: refused by the client before anything was sent
  */
 export type ClientCode = "network_error" | "deadline_exceeded" | "unexpected_answer" | "invalid_argument";
 
-/** A service newer than the client may have further codes. */
+/** A newer service may have further codes. */
 export type ErrorCode = ServiceCode | ClientCode | (string & {});
 
 export interface FieldFault {
@@ -79,21 +79,21 @@ export interface ErrorFields {
   cause?: unknown;
 }
 
-/** Everything that goes wrong but an abort, which rejects with the signal's own reason. */
+/** Every failure of a call except an abort, which rejects with the signal's reason. */
 export class ThreadkeepError extends Error {
   override readonly name = "ThreadkeepError";
   readonly code: ErrorCode;
   /** What is wrong, and what to do next. */
   readonly detail: string;
-  /** The HTTP status; 0 where no answer came. */
+  /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** Names the request in the log of the service. */
+  /** Identifies the request in the log of the service. */
   readonly requestId: string | null;
-  /** Each fault of a request that was refused, with its place. */
+  /** The faults of a refused request, each with its place. */
   readonly errors: readonly FieldFault[];
-  /** What the service says besides, such as the `headSeq` that a session has now. */
+  /** Further values from the service, such as the session's current `headSeq`. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** How often it was sent. After a lost answer an earlier one may have been done all the same. */
+  /** How many times the request was sent. If an answer was lost, an earlier try may have succeeded. */
   tries = 0;
 
   constructor({ code, detail, status = 0, requestId = null, errors = [], facts = {}, cause }: ErrorFields) {
@@ -111,13 +111,16 @@ export function invalidArgument(detail: string): ThreadkeepError {
   return new ThreadkeepError({ code: "invalid_argument", detail });
 }
 
-/** The error that a refusal of the service stands for; a page of some proxy in between becomes `unexpected_answer`. */
+/**
+ * The error for an answer that is not ok. An answer that is no problem document, for example from a proxy, becomes
+ * `unexpected_answer`.
+ */
 export function errorOf(status: number, text: string): ThreadkeepError {
   const problem = parseObject(text);
   if (problem === null || typeof problem["code"] !== "string") {
     return new ThreadkeepError({
       code: "unexpected_answer",
-      detail: `The answer ${status} is not one of Threadkeep's. Check the url, and what stands between.`,
+      detail: `The answer with status ${status} is not from Threadkeep. Check the url, and whether a proxy answered.`,
       status,
     });
   }

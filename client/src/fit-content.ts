@@ -1,17 +1,17 @@
 import { jsonBytes } from "./batches.ts";
 import type { Content, Json, Metadata, Part } from "./contract.ts";
 
-/** What a message may have as JSON, with room for what stands beside its content. */
+/** The largest content of a message as JSON. It leaves room for the message's other fields. */
 const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 1024;
-/** A metadata of more is refused. */
+/** The largest metadata; the service refuses more. */
 const MAX_METADATA_BYTES = 4 * 1024;
-/** Of a file that a tool shows, as JSON: smaller ones stay. */
+/** Smaller files in a tool's output are kept. In bytes as JSON. */
 const LARGE_FILE_BYTES = 64 * 1024;
 const CUT = "\n[… cut: a message has no room for more …]\n";
 
 /**
- * Content that a message has room for, so that one of more never stops the chat: the largest parts give way first, files to their names,
- * texts in their middle. The same content gives the same each time.
+ * Reduces content until it fits into a message, so that a large message never stops the chat. The largest parts are
+ * reduced first: files become descriptions, and texts lose their middle. The result is the same each time.
  */
 export function fitContent(content: Content): Content {
   if (jsonBytes(content) <= MAX_CONTENT_BYTES) return content;
@@ -52,7 +52,7 @@ function fitPart(part: Part, maxBytes: number): Part {
   return { type: "text", text: `[${part.type.slice(0, 100)}: too large for a message, left out]` };
 }
 
-/** Of what a tool shows: words as they are, and a large file by its size. */
+/** An entry of a tool's output, with a large file replaced by a description. Text is kept. */
 function nameFile(shown: Json): Json {
   const bytes = jsonBytes(shown);
   const isFile = typeof shown === "object" && shown !== null && "type" in shown && shown.type !== "text";
@@ -63,7 +63,7 @@ function nameFile(shown: Json): Json {
   };
 }
 
-/** A text without its middle, of at most so many bytes as JSON. */
+/** Cuts out the middle of a text, so that it has at most `maxBytes` as JSON. */
 function cutText(text: string, maxBytes: number): string {
   let length = text.length;
   for (let cut = text; ; cut = ends(text, length)) {
@@ -78,10 +78,12 @@ function ends(text: string, length: number): string {
   return (text.slice(0, half) + CUT + text.slice(text.length - half)).toWellFormed();
 }
 
-/** For the names of what is left out, of the bytes of metadata. */
+/** Bytes of the metadata that are reserved for the names of dropped fields. */
 const LEFT_OUT_BYTES = 1024;
 
-/** Metadata that a message has room for: what is left out is named in `leftOut`, if there is room for that. */
+/**
+ * Reduces metadata until it fits into a message. The names of dropped fields are listed in `leftOut`, if there is room.
+ */
 export function fitMetadata(metadata: Metadata): Metadata {
   if (jsonBytes(metadata) <= MAX_METADATA_BYTES) return metadata;
   let room = MAX_METADATA_BYTES - LEFT_OUT_BYTES;

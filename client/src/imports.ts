@@ -4,41 +4,44 @@ import { invalidArgument, ThreadkeepError } from "./errors.ts";
 import { textLines } from "./lines.ts";
 import type { TransferLine } from "./transfer.ts";
 
-/** What an import takes: a file's text or stream as it is, or the lines of an export. */
+/** The source of an import: the text or stream of a file, or the lines of an export. */
 export type ImportSource = string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>;
 
 export interface ImportOptions extends CallOptions {
-  /** Of the new session, in place of the id in the file. */
+  /** Id of the new session, instead of the id in the file. */
   sessionId?: string | undefined;
   /**
-   * Names the import: called again with the same id and the same file, it goes on where it was, up to a day later, or tells what came of
-   * it. Without it an import that fails leaves nothing.
+   * Identifies the import. If the call is repeated within a day with the same id and the same file, it continues the
+   * import, or returns its result. Without an id, a failed import leaves nothing behind.
    */
   importId?: string | undefined;
-  /** Told after each part, of a file that goes in parts. */
+  /** Called after each part of a file that is sent in parts. */
   onProgress?: ((progress: ImportProgress) => void) | undefined;
 }
 
 export interface ImportProgress {
-  /** The last line of the file that is in, counted from 1. */
+  /** The last line of the file that was received, counted from 1. */
   throughLine: number;
-  /** Bytes of the file up to there. */
+  /** Bytes of the file up to that line. */
   bytes: number;
 }
 
-/** A part is small enough to be sent again without regret, and far under what any platform takes. */
+/** Characters of a part: few enough to be sent again, and far below every platform's limit. */
 const PART_LENGTH = 4 * 1024 * 1024;
 
-/** Lines of the file that go at once. */
+/** Lines of the file that are sent in one request. */
 interface Part {
   readonly afterLine: number;
   readonly throughLine: number;
   readonly text: string;
-  /** Of the file through its last line. */
+  /** Bytes of the file up to its last line. */
   readonly bytes: number;
 }
 
-/** Small files go in one request, larger ones in parts: each is sent again after a lost answer, and lines that are in are passed over. */
+/**
+ * Sends a small file in one request and a larger one in parts. Each part is repeated after a lost answer; the service
+ * skips lines that it has already.
+ */
 export async function importFile(
   connection: Connection,
   source: ImportSource,
@@ -67,7 +70,7 @@ class Upload {
   readonly #connection: Connection;
   readonly #head: { readonly id: string };
   readonly #importId: string;
-  /** Nobody else knows its id: nobody could go on with it. */
+  /** Whether the id was made here. Then nobody else can continue the import, so it is abandoned after an error. */
   readonly #isOurs: boolean;
   readonly #options: CallOptions;
   readonly #base: string;
@@ -118,7 +121,9 @@ class Upload {
     return this.#connection.json<T>(request, this.#options);
   }
 
-  /** Nobody waits for it: what cannot be reached now gives the import up by itself. */
+  /**
+   * Abandons the import without waiting. If the service cannot be reached, it abandons the import itself after a while.
+   */
   #giveUp(): void {
     this.#connection.json({ method: "DELETE", path: this.#path }).catch(() => undefined);
   }
@@ -129,7 +134,7 @@ async function* after(first: readonly Part[], rest: AsyncIterable<Part>): AsyncG
   yield* rest;
 }
 
-/** The file in parts of whole lines, from its first line that is not empty on. */
+/** Splits the file into parts of whole lines, from its first non-empty line on. */
 async function* partsOf(lines: AsyncIterable<string>): AsyncGenerator<Part, void, undefined> {
   const encoder = new TextEncoder();
   let [line, afterLine, text, bytes] = [0, 0, "", 0];
@@ -145,7 +150,7 @@ async function* partsOf(lines: AsyncIterable<string>): AsyncGenerator<Part, void
   if (text !== "") yield { afterLine, throughLine: line, text, bytes: bytes + encoder.encode(text).byteLength };
 }
 
-/** The file's first line, which begins the import, and what is left of its first part. */
+/** Separates the file's first line, which starts the import, from the rest of its first part. */
 function withoutHead({ text, throughLine, bytes }: Part): {
   readonly head: { readonly id: string };
   readonly rest: Part;
@@ -158,7 +163,7 @@ function withoutHead({ text, throughLine, bytes }: Part): {
     head = null;
   }
   if (typeof head !== "object" || head === null || !("id" in head) || typeof head.id !== "string") {
-    throw invalidArgument('The file must begin with the line of its session: {"type":"session",…}.');
+    throw invalidArgument('The file must start with the line of its session: {"type":"session",…}.');
   }
   return { head: { ...head, id: head.id }, rest: { afterLine: 1, throughLine, text: text.slice(end + 1), bytes } };
 }

@@ -1,7 +1,10 @@
 import { ThreadkeepError } from "./errors.ts";
 import type { TransferLine } from "./transfer.ts";
 
-/** The lines of an export as they come. One that was cut off throws before it ends: whatever it gave is then not whole. */
+/**
+ * Parses the lines of an export as they arrive.
+ * @throws {ThreadkeepError} `unexpected_answer` at the end if the export is truncated
+ */
 export async function* readLines<Line extends { type: string } = TransferLine>(
   stream: ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
@@ -30,16 +33,16 @@ export async function* readLines<Line extends { type: string } = TransferLine>(
     if (cause instanceof ThreadkeepError) throw cause;
     throw new ThreadkeepError({
       code: "unexpected_answer",
-      detail: "The export was cut off on its way. Ask for it again.",
+      detail: "The export is incomplete. Request it again.",
       cause,
     });
   } finally {
-    // Whoever stops in the middle leaves nothing open; what the other side says to that makes no difference.
+    // If the caller stops early, the stream is cancelled. A failure to cancel it does not matter.
     reader.cancel().catch(() => undefined);
   }
 }
 
-/** The lines of a file as text, without their ends: of its text or stream as it is, or of lines that are written anew. */
+/** The lines of an import source as text, without line ends. Lines that are objects are serialized. */
 export async function* textLines(
   source: string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>,
 ): AsyncGenerator<string, void, undefined> {
@@ -74,7 +77,7 @@ async function* linesOfStream(stream: ReadableStream<Uint8Array>): AsyncGenerato
     }
     if (open !== "") yield open;
   } finally {
-    // Whoever stops in the middle leaves nothing open; what the other side says to that makes no difference.
+    // If the caller stops early, the stream is cancelled. A failure to cancel it does not matter.
     reader.cancel().catch(() => undefined);
   }
 }

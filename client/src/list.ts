@@ -1,13 +1,13 @@
 import type { Page } from "./contract.ts";
 
-/** A list of any length: `for await` gives its entries, page after page as they are wanted. */
+/** A list of any length. `for await` iterates over its entries and requests pages as they are needed. */
 export interface List<T> extends AsyncIterable<T> {
-  /** The first page alone. */
+  /** Only the first page. */
   page(): Promise<Page<T>>;
   pages(): AsyncIterable<Page<T>>;
 }
 
-/** @param read the page after a cursor, or the first one */
+/** @param read requests the page after a cursor, or the first page */
 export function listOf<T>(read: (cursor: string | undefined) => Promise<Page<T>>): List<T> {
   async function* pages(): AsyncGenerator<Page<T>> {
     for (let cursor: string | undefined; ;) {

@@ -6,25 +6,32 @@ import { pause } from "./pause.ts";
 import { openSocket, readFrames } from "./socket-frames.ts";
 
 export interface LiveOptions {
-  /** The last `rev` that you know; 0 begins at the first message. Without it the feed begins now. */
+  /** The last `rev` that you know; 0 starts at the first message. If left out, only new events are sent. */
   since?: number | undefined;
   /** Ends the feed. */
   signal?: AbortSignal | undefined;
-  /** Gets a ticket for each connection, such as from your back end; without it the client asks for one with its own key or token. */
+  /**
+   * Returns a ticket for each connection, for example from your back end. If left out, the client requests one with its
+   * own key or token.
+   */
   ticket?: (() => string | Promise<string>) | undefined;
 }
 
 type Frame = LiveHello | LiveEvent | { type: "error"; error: { code: string; detail: string; requestId?: string } };
 
-/** Events are acknowledged so many at a time, and whenever there is none waiting; the service holds back after 256. */
+/**
+ * How many events are acknowledged at a time, at the latest; the service pauses after 256. They are acknowledged sooner
+ * if no event is waiting.
+ */
 const ACK_EVERY = 32;
-/** What the service closes with, 4000 and the status that HTTP has for it. */
+/** Close codes of the service: 4000 plus the last digits of the HTTP status. */
 const ERASED = 4404;
 const EXPIRED = 4410;
 
 /**
- * The feed of a session, through whatever breaks a connection: each event once, in order, from `since` on. It ends when the signal
- * aborts or the session expires, and throws when it is erased, or when the service refuses it for good.
+ * Follows the feed of a session and reconnects when the connection breaks: each event once, in order, from `since` on.
+ * It ends when the signal aborts or the session expires.
+ * @throws {ThreadkeepError} if the session is erased, or the service refuses the connection permanently
  */
 export async function* follow(
   connection: Connection,
@@ -59,7 +66,7 @@ export async function* follow(
           isGreeted = true;
           yield value;
         } else if (value.type === "error") {
-          // The close that follows these may be long in coming.
+          // The close that follows these errors may be delayed.
           if (value.error.code === "session_not_found") throw erased();
           if (value.error.code === "unauthenticated") break;
         } else if (value.rev > (last ?? 0)) {
@@ -75,7 +82,7 @@ export async function* follow(
   }
 }
 
-/** Null if it could not be had now, and may be later. */
+/** Opens a socket. Null if that failed now but may succeed later. */
 async function connect(
   connection: Connection,
   path: string,
@@ -104,7 +111,7 @@ async function issue(connection: Connection, path: string, signal: AbortSignal |
   return ticket;
 }
 
-/** Whether a frame is there already, without waiting for the network. */
+/** Whether a frame is available without waiting for the network. */
 async function isThere(next: Promise<unknown>): Promise<boolean> {
   const later = new Promise<boolean>((resolve) => {
     setTimeout(() => resolve(false), 0);
@@ -123,7 +130,7 @@ function acknowledge(socket: WebSocket, rev: number | undefined): void {
 function erased(): ThreadkeepError {
   return new ThreadkeepError({
     code: "session_not_found",
-    detail: "The session was erased. Forget what the feed told of it.",
+    detail: "The session was erased. Delete what you received from its feed.",
     status: 404,
   });
 }

@@ -1,4 +1,4 @@
-/** Waits, or until the signal aborts. Whoever waited looks at the signal. */
+/** Waits for `ms`, or until the signal aborts. It never rejects; the caller checks the signal. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted === true) return;
   await new Promise<void>((resolve) => {

@@ -34,13 +34,13 @@ import { follow, type LiveOptions } from "./live.ts";
 import type { TransferLine } from "./transfer.ts";
 
 export interface AppendOptions<F extends ContextFormat = ContextFormat> extends CallOptions {
-  /** Refuse with `head_seq_mismatch` unless the newest message of the active branch is this one. */
+  /** Refuse with `head_seq_mismatch` unless this is the newest message of the active branch. */
   expectedHeadSeq?: number | undefined;
-  /** Return this context, taken right after the append, in the same round trip. */
+  /** Also return this context, taken right after the append, which saves a second request. */
   context?: ContextRequest<F> | undefined;
 }
 
-/** For messages in the shape of a provider's SDK. */
+/** For messages in the format of a provider's SDK. */
 export interface ProviderAppendOptions<F extends ContextFormat = ContextFormat> extends AppendOptions<F> {
   format: ProviderFormat;
 }
@@ -52,31 +52,31 @@ export interface AppendResult {
   messages: AppendedMessage[];
   headSeq: number;
   /**
-   * Paths of what was sent where a character that no store keeps was replaced with U+FFFD, or JSON that nests deeper than 32 levels is kept as
-   * a text.
+   * Paths in the request whose content was changed before it was stored: a character that cannot be stored was replaced
+   * with U+FFFD, or JSON with more than 32 levels was converted to text.
    */
   mended?: string[] | undefined;
-  /** Why the context did not come along at first. */
+  /** Why the context could not be made together with the append. */
   contextError?: PartFault | undefined;
 }
 
 export interface MessageListOptions extends CallOptions {
   /** Only messages after this one. */
   afterSeq?: number | undefined;
-  /** Only messages before this one; alone, the pages go backwards from it, each in rising order. */
+  /** Only messages before this one. If it is given alone, pages go backwards from it, each in rising order. */
   beforeSeq?: number | undefined;
-  /** Only messages of the active branch; without it all of the log. */
+  /** Only messages of the active branch; if left out, the whole log. */
   branch?: "active" | undefined;
-  /** Entries in a page, 1 to 100; 20 by default. */
+  /** Entries on one page, 1 to 100; 20 by default. */
   limit?: number | undefined;
 }
 
 export interface ListOptions extends CallOptions {
-  /** Entries in a page, 1 to 100; 20 by default. */
+  /** Entries on one page, 1 to 100; 20 by default. */
   limit?: number | undefined;
 }
 
-/** One chat. Making one of these asks nothing of the service: the first append creates the session. */
+/** One chat. Creating this object sends no request: the first append creates the session. */
 export class Session {
   readonly id: string;
   readonly #connection: Connection;
@@ -89,12 +89,13 @@ export class Session {
   }
 
   /**
-   * Appends 1 to 100 messages as one, creating the session if need be. Those without an id get one before the first try, so
-   * that nothing is stored twice. A string is what the user says. With `format`, messages are what a provider's SDK takes and gives:
-   * `append(response.choices[0].message, { format: "openai-chat" })`.
+   * Appends 1 to 100 messages atomically, and creates the session if it does not exist. Messages without an id get one
+   * before the first try, so a retry stores nothing twice. A string is a message of the user. With `format`, messages
+   * are in the format of a provider's SDK: `append(response.choices[0].message, { format: "openai-chat" })`.
    *
-   * A context that could not be made along with them is asked for once more, by itself. If that fails as well, the error says in
-   * `facts.headSeq` that the messages are stored: append them no more.
+   * If the requested context could not be made, it is requested once more. If that fails too, this rejects although the
+   * messages are stored; `facts.headSeq` of the error is then set. Do not append them again.
+   * @throws {ThreadkeepError}
    */
   append<F extends ContextFormat = "threadkeep">(
     messages: Messages,
@@ -136,7 +137,7 @@ export class Session {
     }
   }
 
-  /** What goes into the next prompt, within its budget, in the format asked for. */
+  /** The context for the next prompt, within its budget, in the requested format. */
   context<F extends ContextFormat = "threadkeep">(
     request: ContextRequest<F> = {},
     options?: CallOptions,
@@ -161,12 +162,12 @@ export class Session {
     return this.#connection.json({ method: "PATCH", path: this.#messagePath(messageId), body: patch }, options);
   }
 
-  /** Erases a message. Ask again to see when the archive has confirmed it. */
+  /** Erases a message. Repeat it to see when the archive has confirmed the erasure. */
   erase(messageId: string, options?: CallOptions): Promise<Erasure> {
     return this.#connection.json({ method: "DELETE", path: this.#messagePath(messageId) }, options);
   }
 
-  /** Full text in this session. A string is the query. */
+  /** Full-text search in this session. A string is the query. */
   search(request: string | SearchRequest, options?: CallOptions): Promise<SearchResult> {
     const body = typeof request === "string" ? { query: request } : request;
     return this.#connection.json({ method: "POST", path: `${this.#path}/search`, body }, options);
@@ -177,19 +178,22 @@ export class Session {
     return listOf<SummaryVersion>((cursor) => this.#read(`${this.#path}/summaries`, options, { cursor, limit }));
   }
 
-  /** @param request `expand: "sources"` brings the cited messages along */
+  /** @param request with `expand: "sources"` the answer includes the cited messages */
   summary(version: number, request: CallOptions & { expand?: "sources" } = {}): Promise<ExpandedSummary> {
     const { expand, ...options } = request;
     return this.#read(`${this.#path}/summaries/${version}`, options, { expand });
   }
 
-  /** What a version has that another has not: by default the one before it. */
+  /** The differences between a version and another one, by default the one before it. */
   summaryChanges(version: number, request: CallOptions & { from?: number } = {}): Promise<SummaryChanges> {
     const { from, ...options } = request;
     return this.#read(`${this.#path}/summaries/${version}/diff`, options, { from });
   }
 
-  /** What users said that a version covers and does not say: numbers, names and standing wishes, oldest first. */
+  /**
+   * The numbers, names and instructions in users' messages that a version covers, but that no item of it contains,
+   * oldest first.
+   */
   losses(version: number, { limit, ...options }: ListOptions = {}): List<SummaryLoss> {
     return listOf<SummaryLoss>((cursor) =>
       this.#read(`${this.#path}/summaries/${version}/losses`, options, { cursor, limit }),
@@ -197,45 +201,45 @@ export class Session {
   }
 
   /**
-   * Makes an earlier version of the summary the one that prompts get, and that the next one goes on from. It comes back as a new version. Those
-   * after it are deleted: compare them first (`summaryChanges`).
+   * Makes an earlier version the current summary again, as a new version. The versions after it are deleted: compare
+   * them first (`summaryChanges`).
    */
   restoreSummary(version: number, request: RestoreRequest = {}, options?: CallOptions): Promise<Summary> {
     const path = `${this.#path}/summaries/${version}/restore`;
     return this.#connection.json({ method: "POST", path, body: request }, options);
   }
 
-  /** Schedules a summary now, and waits for it up to `waitMs`. */
+  /** Requests a summary now, and waits for it up to `waitMs`. */
   summarize(request: SummarizeRequest = {}, options?: CallOptions): Promise<SummarizeResult> {
     return this.#connection.json({ method: "POST", path: `${this.#path}/summarize`, body: request }, options);
   }
 
-  /** A new session of the log up to a message, whose active branch ends with it. */
+  /** Creates a session with a copy of the log up to a message. Its active branch ends with that message. */
   fork(request: ForkRequest = {}, options?: CallOptions): Promise<SessionState> {
     const body = { ...request, id: request.id ?? crypto.randomUUID() };
     return this.#connection.json({ method: "POST", path: `${this.#path}/fork`, body }, options);
   }
 
   /**
-   * Makes another branch the active one: what leads to `headSeq`. Each of a message's `siblings` says where it leads. The summary of that branch
-   * comes back with it.
+   * Makes another branch the active one: the messages that lead to `headSeq`. The `siblings` of a message list its
+   * alternatives. The summary of that branch is restored.
    */
   branch(request: BranchRequest, options?: CallOptions): Promise<SessionState> {
     return this.#connection.json({ method: "PUT", path: `${this.#path}/branch`, body: request }, options);
   }
 
-  /** The session as lines, as they come. An export that was cut off throws. */
+  /** The lines of the session's export, as they arrive. Throws if the export is incomplete. */
   async *export(options: CallOptions = {}): AsyncGenerator<TransferLine> {
     const stream = await this.#connection.stream({ method: "GET", path: `${this.#path}/export` }, options);
     yield* readLines(stream, options.signal);
   }
 
-  /** What happens in the session, as it happens: `for await (const event of session.live({ since, signal }))`. */
+  /** Follows the session's events: `for await (const event of session.live({ since, signal }))`. */
   live(options: LiveOptions = {}): AsyncGenerator<LiveHello | LiveEvent, void> {
     return follow(this.#connection, this.#path, options);
   }
 
-  /** A ticket for the live feed, for a page that has no key: hand it out from your back end. */
+  /** Issues a ticket for the live feed, for a page that has no key. Pass it on from your back end. */
   ticket(request: TicketRequest = {}, options?: CallOptions): Promise<Ticket> {
     return this.#connection.json({ method: "POST", path: `${this.#path}/tickets`, body: request }, options);
   }
@@ -244,7 +248,7 @@ export class Session {
     return this.#read(this.#path, options);
   }
 
-  /** Replaces metadata, settings or both. */
+  /** Replaces the metadata, the settings or both. */
   update(patch: SessionPatch, options?: CallOptions): Promise<SessionState> {
     return this.#connection.json({ method: "PATCH", path: this.#path, body: patch }, options);
   }
@@ -254,7 +258,7 @@ export class Session {
     try {
       return await this.#connection.json<Erasure>({ method: "DELETE", path: this.#path }, options);
     } catch (error) {
-      // The answer of an earlier try was lost, and it was that try which erased the session.
+      // If an earlier try was sent, its answer was lost and it has erased the session.
       const isDone = error instanceof ThreadkeepError && error.code === "session_not_found" && error.tries > 1;
       if (isDone) return { id: this.id, state: "erasing" };
       throw error;
@@ -273,6 +277,6 @@ export class Session {
 function withIds(messages: Messages | ProviderMessages): object[] {
   if (typeof messages === "string") return withIds({ role: "user", content: messages });
   const list: readonly (ProviderMessage & { id?: unknown })[] = "role" in messages ? [messages] : messages;
-  // The AI SDK has files as bytes, too.
+  // Files of the AI SDK may be bytes, which are converted to base64.
   return list.map((message) => JSON.parse(toJsonText({ ...message, id: message.id ?? crypto.randomUUID() }) ?? "{}"));
 }

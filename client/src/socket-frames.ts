@@ -1,9 +1,12 @@
 import { ThreadkeepError } from "./errors.ts";
 
-/** The text that the service answers by itself, without waking the session. */
+/** The service answers this text without waking the session's object. */
 const PING = "ping";
 const PONG = "pong";
-/** Shorter than what networks forget a silent connection after. Also how long the answer may take. */
+/**
+ * How often a ping is sent, and how long the answer may take. It is shorter than the time after which networks drop a
+ * silent connection.
+ */
 const PING_EVERY_MS = 25_000;
 
 export interface Closed {
@@ -11,8 +14,8 @@ export interface Closed {
 }
 
 /**
- * A socket as an iterator of its frames; it returns how it was closed. One that says nothing from one ping to the next is given up, and so
- * is one that does not open for as long: a network that fails in silence closes nothing.
+ * Iterates over the frames of a socket, and returns how it was closed. A socket that receives nothing between two
+ * pings, or does not open in that time, is given up, because a network can fail without closing it.
  */
 export async function* readFrames<T>(socket: WebSocket, signal: AbortSignal | undefined): AsyncGenerator<T, Closed> {
   const waiting: T[] = [];
@@ -64,12 +67,15 @@ function parseFrame<T>(data: string): T | null {
     const frame: T = JSON.parse(data);
     return frame;
   } catch {
-    // What does not speak our language is left, and met anew.
+    // The frame is not JSON: the caller closes the socket and connects again.
     return null;
   }
 }
 
-/** @param url with http or https */
+/**
+ * @param url with http or https
+ * @throws {ThreadkeepError} `invalid_argument` if there is no WebSocket
+ */
 export function openSocket(url: string, open: ((url: string) => WebSocket) | undefined): WebSocket {
   const address = url.replace(/^http/, "ws");
   if (open !== undefined) return open(address);

@@ -9,7 +9,10 @@ import type {
   SummaryUsage,
 } from "./contract.ts";
 
-/** The lines of an export, in this order: the session, its messages, the versions of its summary, their items, an end. */
+/**
+ * The lines of an export, in this order: the session, its messages, the versions of its summary, their items, an end
+ * line.
+ */
 export type TransferLine = SessionLine | MessageLine | SummaryLine | ItemLine | EndLine;
 
 export interface SessionLine {
@@ -26,11 +29,11 @@ export interface MessageLine {
   type: "message";
   seq: number;
   id: string;
-  /** The message that it follows, where that is not the one before it; 0: none. */
+  /** The message that it follows, if that is not the one before it; 0: none. */
   afterSeq?: number | undefined;
   role: Role;
   author?: string | undefined;
-  /** There, unless the message was erased. */
+  /** Present unless the message was erased. */
   content?: Content | undefined;
   metadata?: Metadata | undefined;
   occurredAt?: string | undefined;
@@ -56,7 +59,7 @@ export interface ItemLine {
   type: "item";
   id: string;
   fromVersion: number;
-  /** The first version in which it holds no more. */
+  /** The first version that no longer contains the item. */
   toVersion?: number | undefined;
   kind: ItemKind;
   text: string;
@@ -65,19 +68,21 @@ export interface ItemLine {
   status: ItemStatus;
 }
 
-/** What makes a file whole: without it the export was cut off. */
+/** The last line. Without it the file is truncated. */
 export interface EndLine {
   type: "end";
   messages: number;
   summaries: number;
   items: number;
-  /** The last message of the active branch, where that is not the last of all. */
+  /** The last message of the active branch, if that is not the newest message. */
   branchHeadSeq?: number | undefined;
-  /** false: the session was edited while it was exported; export it again. */
+  /** false: the session was edited during the export; export it again. */
   complete: boolean;
 }
 
-/** The lines of a user: a head, each session's own, what failed in the background, and an end that counts. */
+/**
+ * The lines of a user's export: the user, the lines of each session, the failed jobs, and an end line with the counts.
+ */
 export type UserTransferLine = UserLine | TransferLine | UnavailableLine | FailureLine | UserEndLine;
 
 export interface UserLine {
@@ -88,14 +93,17 @@ export interface UserLine {
   exportedAt: string;
 }
 
-/** In the place of a session, or of the rest of one: erased meanwhile, expired, or still being copied. */
+/**
+ * Takes the place of a session, or of the rest of it, that was erased during the export, has expired, or is still being
+ * copied.
+ */
 export interface UnavailableLine {
   type: "unavailable";
   id: string;
   createdAt: string;
   metadata: Record<string, unknown>;
   code: "session_not_found" | "session_expired" | "session_not_ready";
-  /** What the archive holds of one that expired; missing if it is out of reach. */
+  /** For an expired session: the items that the archive holds. Missing if it cannot be reached. */
   items?: SummaryItem[] | undefined;
 }
 
@@ -117,7 +125,7 @@ export interface FailureLine {
 
 export interface UserEndLine {
   type: "user-end";
-  /** Those that are here whole. */
+  /** Sessions that are complete in this file. */
   sessions: number;
   unavailable: number;
   failures: number;

@@ -4,7 +4,7 @@ import { readLines } from "./lines.ts";
 import type { UserTransferLine } from "./transfer.ts";
 import { checkUserId } from "./user-id.ts";
 
-/** All that is known of one user. A tenant's key may ask of any, a user's token of its own. */
+/** Everything stored about one user. A tenant's key can be used for any user, a user's token only for that user. */
 export class User {
   readonly id: string;
   readonly #connection: Connection;
@@ -16,13 +16,13 @@ export class User {
     this.#path = `/users/${encodeURIComponent(checkUserId(id))}`;
   }
 
-  /** As lines, as they come. An export that was cut off throws. */
+  /** The lines of the user's export, as they arrive. Throws if the export is incomplete. */
   async *export(options: CallOptions = {}): AsyncGenerator<UserTransferLine> {
     const stream = await this.#connection.stream({ method: "GET", path: this.#path }, options);
     yield* readLines<UserTransferLine>(stream, options.signal, "user-end");
   }
 
-  /** Erases the user everywhere, in the background. Ask again to see how far it is. */
+  /** Erases the user everywhere, in the background. Repeat it to see the progress. */
   erase(options?: CallOptions): Promise<UserErasure> {
     return this.#connection.json({ method: "DELETE", path: this.#path }, options);
   }

@@ -1,8 +1,8 @@
-/** The shape of the OpenAPI document, for whoever writes or reads it. */
+/** Types of the OpenAPI document. */
 
 import type { Problem } from "../../src/api/errors.ts";
 
-/** The parts of the JSON Schema dialect that the reference page reads; the rest passes through. */
+/** The keywords of JSON Schema that our own code reads; others are passed through. */
 export interface JsonSchema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -51,7 +51,7 @@ export interface Operation {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description: string;
-  /** By scheme, the scopes that a caller needs; without an entry it needs none, and no key. */
+  /** The scopes that a caller needs, by security scheme. Empty: no key is needed. */
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
@@ -72,7 +72,7 @@ export interface OpenApiDocument {
     readonly title: string;
     readonly version: string;
     readonly description: string;
-    /** `identifier` is that of SPDX. */
+    /** `identifier` is the SPDX identifier. */
     readonly license: { readonly name: string; readonly identifier: string };
   };
   readonly servers: readonly { readonly url: string }[];

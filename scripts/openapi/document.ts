@@ -1,4 +1,7 @@
-/** The OpenAPI 3.1 document, made from the routes, the contracts and the examples. Its schema dialect is the one zod itself speaks. */
+/**
+ * Makes the OpenAPI 3.1 document from the routes, their schemas and the examples. Its schemas are in the JSON Schema
+ * dialect that Zod writes.
+ */
 
 import { z } from "zod";
 import { PROBLEMS, type ProblemCode, problemSchema } from "../../src/api/errors.ts";
@@ -13,34 +16,34 @@ import { problemExamples } from "./problem-examples.ts";
 import { SchemaComponents } from "./schema-components.ts";
 
 const DESCRIPTION =
-  "The short-term memory of a chat. Append each turn to a session; before the next model call get back a prompt-ready context that fits its token budget. Lists are paged by `limit` and `nextCursor`. Times are ISO 8601, tokens are estimates, and `seq` is a message's place in its session: 1, 2, 3 … without gaps. Every refusal is a problem document (RFC 9457) with a stable `code`.";
+  "The short-term memory of a chat. Append each turn to a session, and get back a prompt for the next model call that fits a token budget. Lists are paged with `limit` and `nextCursor`. Times are ISO 8601, tokens are estimates, and `seq` is the number of a message in its session: 1, 2, 3 … without gaps. Every error is a problem document (RFC 9457) with a stable `code`.";
 
 const TAGS = [
-  { name: "Sessions", description: "One chat each, named by you or by us." },
-  { name: "Messages", description: "The log of a session, in one order, without gaps." },
+  { name: "Sessions", description: "A session is one chat. You choose its id, or the server makes one." },
+  { name: "Messages", description: "The messages of a session, in order, without gaps in their `seq`." },
   { name: "Context", description: "What goes into the next prompt." },
-  { name: "Search", description: "What matters to a query: messages of one session, or memories of all." },
-  { name: "Live", description: "A session as it goes on: events, and frames the other way." },
-  { name: "Transfer", description: "A session as a file, out and in again." },
-  { name: "Users", description: "All that is known of a person: take it out, or erase it." },
-  { name: "Summaries", description: "What the older turns came to, each statement with its sources." },
-  { name: "Operations", description: "For whoever runs the service." },
-  { name: "Keys", description: "What lets an application in, within its tenant alone." },
+  { name: "Search", description: "Search the messages of one session, or the memory of all sessions." },
+  { name: "Live", description: "Events of a session as they happen, and frames from the client." },
+  { name: "Transfer", description: "Export a session to a file, and import it." },
+  { name: "Users", description: "Everything stored about a person: export or erase it." },
+  { name: "Summaries", description: "Statements that summarize the older messages, each with its sources." },
+  { name: "Operations", description: "For operators of the service." },
+  { name: "Keys", description: "API keys of applications. A key works only within its tenant." },
 ];
 
-/** What any route behind the key may refuse. */
+/** Problems that every route with a key may answer. */
 const COMMON_PROBLEMS: readonly ProblemCode[] = ["unauthenticated", "forbidden", "validation_failed", "rate_limited"];
 const BODY_PROBLEMS: readonly ProblemCode[] = ["malformed_json", "unsupported_media_type", "body_too_large"];
 const SERVER_PROBLEMS: readonly ProblemCode[] = ["internal", "unavailable"];
 
 const REQUEST_ID_HEADER = {
   "X-Request-Id": {
-    description: "Names this request in our logs; yours, if you sent a sane one",
+    description: "Identifies this request in our logs. It is yours if you sent a valid one",
     schema: { type: "string" },
   },
 };
 
-/** Throws for a route without examples, and for examples without a route. */
+/** @throws {Error} if a route has no examples, or examples belong to no route */
 export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
   const ids = new Set(routes.map((route) => route.operationId));
   const unused = Object.keys(EXAMPLES).filter((id) => !ids.has(id));
@@ -71,7 +74,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
           type: "http",
           scheme: "bearer",
           description:
-            "An API key, or a user's token: `Authorization: Bearer KEY`. The list at an operation holds the scopes that it needs; a user's token has those that begin with `memory:`.",
+            "An API key, or a user's token: `Authorization: Bearer KEY`. Each operation lists the scopes that it needs; a user's token has those that start with `memory:`.",
         },
       },
     },
@@ -92,7 +95,7 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
     operationId: route.operationId,
     tags: [route.tag],
     summary: route.summary,
-    description: isAdmin ? `${route.description} Needs an admin key.` : route.description,
+    description: isAdmin ? `${route.description} Requires an admin key.` : route.description,
     security: [{ apiKey: route.scopes }],
     parameters: [
       ...describeParameters("path", params, schemas),
@@ -121,7 +124,12 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
     responses: {
       ...describeAnswers(route, schemas),
       ...(route.conditional === true && route.method === "get"
-        ? { 304: { description: "Unchanged since the ETag in If-None-Match", headers: REQUEST_ID_HEADER } }
+        ? {
+            304: {
+              description: "Unchanged since the version with the ETag in If-None-Match",
+              headers: REQUEST_ID_HEADER,
+            },
+          }
         : {}),
       ...describeProblems(problems, schemas),
     },
@@ -146,19 +154,19 @@ function describeParameters(
   });
 }
 
-/** It is read where the caller is told, before any route. */
+/** Authentication reads this header, before any route. */
 function userParameter(schemas: SchemaComponents): Parameter {
   return {
     name: "Threadkeep-User",
     in: "header",
     required: false,
     description:
-      "The user that a tenant key speaks for: their sessions, and no one else's. Without it, the sessions that belong to the tenant alone. Any text of up to 256 characters on one line, such as `auth0|65f1c` or `ada@example.com`. A header holds ASCII alone: other characters go percent-encoded behind `UTF-8''`, as in `UTF-8''J%C3%BCrgen` (RFC 8187).",
+      "The user for whom a tenant's key acts: only that user's sessions are used. If left out, the sessions that belong to the tenant itself. Any text of up to 256 characters on one line, such as `auth0|65f1c` or `ada@example.com`. A header can contain only ASCII: percent-encode other characters after `UTF-8''`, as in `UTF-8''J%C3%BCrgen` (RFC 8187).",
     schema: schemas.ofParameter(userIdSchema),
   };
 }
 
-/** @param what the status of the answer, or the body that is sent */
+/** @param what a status for the example of that answer, or `body` for the request's */
 function exampleOf({ operationId, method, path }: Route, what: string): unknown {
   const examples = EXAMPLES[operationId];
   const example = what === "body" ? examples?.body : examples?.answers[Number(what)];
@@ -191,7 +199,7 @@ function describeAnswers(route: Route, schemas: SchemaComponents): Record<string
   return Object.fromEntries(entries);
 }
 
-/** One answer for each status, with an example for each code that has it. */
+/** One answer for each status, with an example for each code that has this status. */
 function describeProblems(codes: readonly ProblemCode[], schemas: SchemaComponents): Record<string, DocumentedAnswer> {
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
   return Object.fromEntries(
@@ -218,12 +226,12 @@ function describeHealth(schemas: SchemaComponents): Record<string, Record<string
       get: {
         operationId: "liveness",
         tags: ["Operations"],
-        summary: "Whether the process answers",
-        description: "Asks nothing of the parts behind it. Needs no key.",
+        summary: "Check that the process runs",
+        description: "Checks no other component. Needs no key.",
         security: [],
         responses: {
           200: {
-            description: "It does",
+            description: "The process runs",
             content: { "application/json": { schema: schemas.of(livenessSchema), example: { status: "ok" } } },
           },
         },
@@ -233,13 +241,16 @@ function describeHealth(schemas: SchemaComponents): Record<string, Record<string
       get: {
         operationId: "readiness",
         tags: ["Operations"],
-        summary: "Whether the service can serve, part by part",
+        summary: "Check the health of the service and its components",
         description:
-          "Needs no key, and tells how each part does. With the admin key it tells what was measured, too. An answer serves for 3 seconds, what it says of the summarizer for 30, so that it costs little to ask often.",
+          "Needs no key, and returns the status of each component. With the admin key it also returns measured values. A result is reused for 3 seconds, that of the summarizer for 30, so frequent checks cost little.",
         security: [],
         responses: {
-          200: { description: "ok, or degraded: it serves, and what is missing catches up", content: report },
-          503: { description: "down: it cannot serve now", content: report },
+          200: {
+            description: "ok, or degraded: requests are served, and delayed work will be caught up",
+            content: report,
+          },
+          503: { description: "down: requests cannot be served", content: report },
         },
       },
     },

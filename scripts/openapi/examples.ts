@@ -1,4 +1,4 @@
-/** Which example the OpenAPI document shows at which operation: of the body that is sent, and of each answer by its status. */
+/** The examples in the OpenAPI document, by operation: one for the request body, and one for each status. */
 
 import { writeOpenMetrics } from "../../src/http/open-metrics.ts";
 import { sample } from "./samples.ts";

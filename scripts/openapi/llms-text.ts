@@ -1,4 +1,7 @@
-/** `/llms.txt`: what an assistant that writes code against this service needs to know, as Markdown. The routes come from the OpenAPI document. */
+/**
+ * `/llms.txt`: what an assistant that writes code against this service needs to know, as Markdown. The list of routes
+ * is made from the OpenAPI document.
+ */
 
 import type { OpenApiDocument } from "./document-types.ts";
 

@@ -1,4 +1,7 @@
-/** The examples of the OpenAPI document: one small support chat, seen through every route. A test parses each by its schema. */
+/**
+ * The examples of the OpenAPI document: one small support chat, as each route shows it. A test validates each with its
+ * schema.
+ */
 
 import { keySamples } from "./samples/keys.ts";
 import { liveSamples } from "./samples/live.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { JsonSchema } from "./document-types.ts";
 
-/** JSON Schemas of zod schemas; those with an id are gathered as components and referred to. */
+/** Converts Zod schemas to JSON Schema. Schemas with an id become components of the document and are referred to. */
 export class SchemaComponents {
   readonly #schemas: Record<string, JsonSchema> = {};
   readonly #converted = new Map<z.core.$ZodType, JsonSchema>();
@@ -14,7 +14,7 @@ export class SchemaComponents {
     return converted;
   }
 
-  /** A parameter arrives as text; what is documented is what the text stands for. */
+  /** The schema of a parameter's value. In the request it is text; the document describes what the text stands for. */
   ofParameter(schema: z.core.$ZodType): JsonSchema {
     return this.#convert(schema, "output");
   }
@@ -26,7 +26,7 @@ export class SchemaComponents {
   #convert(schema: z.core.$ZodType, io: "input" | "output"): JsonSchema {
     const converted = z.toJSONSchema(schema, {
       io,
-      // Only `safeJson` has no form of its own, and it stands for any JSON.
+      // Only `safeJson` has no JSON Schema. It stands for any JSON value.
       unrepresentable: "any",
       override: ({ jsonSchema }) => tidy(jsonSchema),
     });
@@ -36,7 +36,7 @@ export class SchemaComponents {
   }
 }
 
-/** Leaves out what says nothing to a reader. */
+/** Removes keywords that tell a reader nothing. */
 function tidy(schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;

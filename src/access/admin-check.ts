@@ -1,12 +1,16 @@
 import { withTimeout } from "../lib/with-timeout.ts";
 import type { Authenticator } from "./authenticate.ts";
 
-/** A tenant's key is looked up in the tenant's object, which may be away: whoever shows one is no admin, and need not wait to hear it. */
+/**
+ * How long to wait for the tenant's object, which checks a tenant's key. A caller with such a key is no administrator,
+ * so the answer need not wait for it.
+ */
 const WAIT_MS = 1_000;
 
 /**
- * Tells whether a request shows an admin's key. Guesses go the way of all others: they are counted, and a flood of them is kept out. The
- * admin's key is known without asking anybody, so that it can be told while everything else is away.
+ * Returns a function that tells whether a request has the administrator's key. It uses the normal authenticator, so
+ * guesses are counted and limited like all others. The administrator's key is checked without asking any other
+ * component, so this works while they are unreachable.
  */
 export function createAdminCheck(authenticate: Authenticator): (request: Request) => Promise<boolean> {
   return async (request) => {

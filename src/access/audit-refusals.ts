@@ -1,4 +1,4 @@
-/** Tells the audit of those who are turned away before they reach an operation. */
+/** Audits failed authentications and rate-limited requests, which never reach a use case. */
 
 import { ThreadkeepError } from "../api/errors.ts";
 import { TENANT_OWNER } from "../api/session.ts";
@@ -7,10 +7,10 @@ import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { LimitRequests } from "./rate-limit.ts";
 
-/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+/** Cloudflare overwrites this header on each request, so a caller cannot forge it. */
 const ADDRESS_HEADER = "CF-Connecting-IP";
 
-/** The same authenticator. Of those that it refuses nobody knows more than the network. */
+/** Wraps an authenticator so that its refusals are audited. Of an unauthenticated caller only the network is known. */
 export function auditFailedAuthentication(authenticate: Authenticator, audit: AuditTrail): Authenticator {
   return async (request) => {
     try {
@@ -33,7 +33,7 @@ export function auditFailedAuthentication(authenticate: Authenticator, audit: Au
   };
 }
 
-/** The same limit. */
+/** Wraps a rate limit so that its refusals are audited. */
 export function auditRefusedRequests(limit: LimitRequests, audit: AuditTrail): LimitRequests {
   return async (principal) => {
     try {

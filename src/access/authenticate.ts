@@ -5,33 +5,40 @@ import { createDeploymentKeys, type KeyRing } from "./deployment-keys.ts";
 import { decodeHeaderText, HEADER_TEXT } from "./header-text.ts";
 import { type KeyParts, parseKey } from "./key-format.ts";
 
-/** What is known of a tenant's key that is good. */
+/** What is known about a valid key of a tenant. */
 export interface GoodKey {
   readonly scopes: readonly Scope[];
-  /** ms since 1970; null: never. */
+  /** When it expires, in ms since 1970; null: never. */
   readonly expiresAt: number | null;
 }
 
-/** Names the user that a tenant's key speaks for. */
+/** The header with which the holder of a tenant's key names the user it acts for. */
 export const USER_HEADER = "Threadkeep-User";
 
-/** Header, claims and signature. No key has dots. */
+/** A JWT: header, claims and signature, separated by dots. Keys contain no dots. */
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** Tells who sends a request; throws `unauthenticated`. */
+/**
+ * Identifies the sender of a request.
+ * @throws {ThreadkeepError} `unauthenticated`
+ */
 export type Authenticator = (request: Request) => Promise<Principal>;
 
 export interface AuthenticatorOptions {
   readonly deployment: KeyRing;
-  /** Null for a tenant's key that is not good. Throws `unavailable` if nobody can tell. Without it no such key is taken. */
+  /**
+   * Returns null if a tenant's key is not valid, and throws `unavailable` if it cannot be checked. If this is left out,
+   * tenants' keys are not accepted.
+   */
   readonly checkKey?: (key: KeyParts) => Promise<GoodKey | null>;
-  /** Reads a user's token; throws `unauthenticated`. Without it no token is taken. */
+  /** Verifies a user's token; throws `unauthenticated`. If this is left out, tokens are not accepted. */
   readonly verifyToken?: (token: string, request: Request) => Promise<Principal>;
 }
 
 /**
- * Tells who is calling from `Authorization: Bearer …`. A tenant's key speaks for the tenant's own sessions, or for the user that it
- * names in `Threadkeep-User`: the name of a session is built from this, and never from a body.
+ * Creates the authenticator for `Authorization: Bearer …`. A tenant's key acts for the tenant's own sessions, or for
+ * the user named in the header `Threadkeep-User`. The names of sessions are built from the result, never from a request
+ * body.
  */
 export function createAuthenticator({ deployment, checkKey, verifyToken }: AuthenticatorOptions): Authenticator {
   const deploymentKeyOf = createDeploymentKeys(deployment);
@@ -75,7 +82,7 @@ function unknownKey(): ThreadkeepError {
   });
 }
 
-/** The owner that a tenant's key, or a page that was signed in by link, speaks for. */
+/** The owner for whom a tenant's key, or an inspector that was signed in by link, acts. */
 export function ownerNamed(request: Request): string {
   const user = request.headers.get(USER_HEADER);
   if (user === null) return TENANT_OWNER;

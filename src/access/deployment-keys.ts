@@ -6,13 +6,13 @@ const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "summarizer", "
 
 /** The keys that are secrets of the deployment. */
 export interface KeyRing {
-  /** The tenant that both act for. */
+  /** The tenant for which both keys act. */
   readonly tenant: string;
   readonly apiKey: string;
   readonly adminKey: string;
 }
 
-/** What a key of the deployment stands for. */
+/** What a key of the deployment may do. */
 export interface DeploymentKey {
   readonly kind: "tenant-key" | "admin";
   readonly id: "deployment-key" | "admin";
@@ -20,12 +20,12 @@ export interface DeploymentKey {
   readonly scopes: readonly Scope[];
 }
 
-/** Digests have one length, so that comparing them takes one time, whatever was sent. */
+/** Digests all have the same length, so comparing them takes the same time whatever was sent. */
 function digest(key: string): Uint8Array {
   return createHash("sha256").update(key).digest();
 }
 
-/** Tells which key of the deployment a text is; null if it is none. */
+/** Creates a function that identifies a key of the deployment; it returns null for any other text. */
 export function createDeploymentKeys(ring: KeyRing): (key: string) => DeploymentKey | null {
   const apiKey = digest(ring.apiKey);
   const adminKey = digest(ring.adminKey);

@@ -1,4 +1,4 @@
-/** The public keys of one issuer of tokens, fetched when they are wanted and remembered by the isolate. */
+/** The public keys of one token issuer, fetched when they are needed and cached in the isolate. */
 
 import { createLocalJWKSet, type CryptoKey, errors, type JWSHeaderParameters, type LocalJWKSet } from "jose";
 import { ThreadkeepError } from "../api/errors.ts";
@@ -7,20 +7,25 @@ import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
 export interface IssuerKeyLimits {
-  /** Keys so young serve as they are; past half of it new ones are fetched behind a request's back. */
+  /**
+   * Keys younger than this are used without a fetch. Once they are older than half of it, they are refreshed in the
+   * background.
+   */
   readonly freshMs: number;
   /**
-   * Older ones serve up to this age while the issuer is out of reach: twice the life that Supabase gives a token, and
-   * nobody gets a new token meanwhile.
+   * Older keys are used up to this age if the issuer cannot be reached. It is twice as long as a Supabase token is
+   * valid, and during an outage nobody gets new tokens anyway.
    */
   readonly usableMs: number;
-  /** So long after one fetch began no other does for a key id that is not known: made-up ids must not flood the issuer. */
+  /**
+   * For this long after a fetch, an unknown key id triggers no other one, so that made-up ids cannot flood the issuer.
+   */
   readonly unknownKeyRestMs: number;
-  /** So long after a fetch failed no other begins. */
+  /** For this long after a failed fetch, no other one is made. */
   readonly failureRestMs: number;
-  /** One fetch. */
+  /** The timeout of one fetch. */
   readonly timeoutMs: number;
-  /** A set of keys is a few kilobytes. */
+  /** The largest response. A set of keys has a few kilobytes. */
   readonly maxBytes: number;
 }
 
@@ -35,9 +40,9 @@ export const ISSUER_KEY_LIMITS: IssuerKeyLimits = {
 
 export interface IssuerKeysOptions {
   readonly url: string;
-  /** Lets a fetch outlive the request that began it. */
+  /** Keeps a fetch running after the request that started it has ended. */
   readonly keepAlive: (work: Promise<void>) => void;
-  /** Told of the first failure in a row, and of its end. */
+  /** Gets an entry for the first of several failures, and for the first success after them. */
   readonly log: Log;
   readonly fetch?: (request: Request) => Promise<Response>;
   /** Milliseconds since 1970. */
@@ -45,7 +50,10 @@ export interface IssuerKeysOptions {
   readonly limits?: IssuerKeyLimits;
 }
 
-/** The key that a token's header names; null if the issuer has none such. Throws `unavailable` if that cannot be told. */
+/**
+ * The key that a token's header names; null if the issuer has no such key.
+ * @throws {ThreadkeepError} `unavailable` if the issuer cannot be reached
+ */
 export type FindKey = (header: JWSHeaderParameters) => Promise<CryptoKey | null>;
 
 interface Fetch {
@@ -63,7 +71,10 @@ export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
 
   const isYoungerThan = (ms: number): boolean => keys !== null && now() - keys.at < ms;
 
-  /** The fetch under way, or a new one. One that was lost with the request that began it is given up. */
+  /**
+   * The fetch in progress, or a new one. A fetch that exceeds its timeout was lost with the request that started it, so
+   * it is replaced.
+   */
   function begin(): Fetch {
     if (underWay !== null && now() - underWay.beganAt <= limits.timeoutMs) return underWay;
     const call: Fetch = { beganAt: now(), ended: Promise.resolve() };
@@ -96,7 +107,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
   return async (header) => {
     if (!isYoungerThan(limits.freshMs / 2) && (underWay !== null || mayBegin(0))) {
       const call = begin();
-      // What an isolate has not used for long may hold a key that was withdrawn since. An outage, once known, is not waited for.
+      // Wait for the fetch if the cached keys are too old, because one may have been withdrawn since. During a known
+      // outage do not wait.
       const mustWait = !isYoungerThan(limits.usableMs) || (!isYoungerThan(limits.freshMs) && !hasFailed);
       if (mustWait) await endOf(call, limits.timeoutMs);
     }
@@ -108,7 +120,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
       const added = await pick(keys?.set, header);
       if (added !== null) return added;
     }
-    // Whether there is such a key by now only the issuer could say.
+    // The key may be new, but only the issuer could tell.
     if (hasFailed) throw outOfReach(limits);
     return null;
   };
@@ -118,14 +130,15 @@ async function pick(set: LocalJWKSet | undefined, header: JWSHeaderParameters): 
   try {
     return (await set?.(header)) ?? null;
   } catch (error) {
-    // None, two of one name, or one that is no key for this algorithm: none of it verifies a token.
+    // There is no such key, or two with the same id, or it does not fit the algorithm: in each case the token cannot be
+    // verified.
     if (error instanceof errors.JOSEError) return null;
     throw error;
   }
 }
 
 async function fetchText({ url, fetch: send = fetch }: IssuerKeysOptions, limits: IssuerKeyLimits): Promise<string> {
-  // A redirect could lead anywhere; the address that is set is the one that is trusted.
+  // Redirects are not followed: only the configured address is trusted.
   const signal = AbortSignal.timeout(limits.timeoutMs);
   const answer = await send(new Request(url, { redirect: "manual", headers: { Accept: "application/json" }, signal }));
   if (answer.status !== 200 || answer.body === null) throw new Error(`the issuer answered ${answer.status}`);
@@ -144,7 +157,7 @@ async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): P
   return text + decoder.decode();
 }
 
-/** Waits for a fetch, but no longer than so many milliseconds: the runtime may have dropped it with its request. */
+/** Waits for a fetch, at most `atMostMs`: the runtime may have cancelled it together with its request. */
 async function endOf(call: Fetch, atMostMs: number): Promise<void> {
   await withTimeout(call.ended, atMostMs, () => undefined);
 }

@@ -1,6 +1,7 @@
 /**
- * A tenant's key as it is shown: `tk_TENANT_ID_SECRETCHECKSUM`. Its prefix names the tenant, so that nothing has to be searched; its
- * checksum tells a key that was cut off or mistyped from one that is not known; and both let scanners find keys where none belong.
+ * The format of a tenant's key: `tk_TENANT_ID_SECRETCHECKSUM`. The tenant's name tells which object to ask. The
+ * checksum distinguishes a truncated or mistyped key from an unknown one. Both let secret scanners recognize leaked
+ * keys.
  */
 
 import { KEY_ID_LENGTH } from "../api/api-key.ts";
@@ -27,14 +28,14 @@ export function formatKey({ tenant, id, secret }: KeyParts): string {
   return body + checksumOf(body);
 }
 
-/** Null if the text is no key of a tenant, or not a whole one. */
+/** Parses a tenant's key; null if the text is not a complete one. */
 export function parseKey(text: string): KeyParts | null {
   const [, tenant = "", id = "", secret = "", checksum] = FORM.exec(text) ?? [];
   if (!TENANT_ID.test(tenant) || checksumOf(text.slice(0, -CHECKSUM_LENGTH)) !== checksum) return null;
   return { tenant, id, secret };
 }
 
-/** CRC-32 (IEEE 802.3) in letters and digits. It guards against slips, not against people, and the text is ASCII. */
+/** CRC-32 (IEEE 802.3) in letters and digits. It detects typing errors, not forgery. The text is ASCII. */
 function checksumOf(text: string): string {
   let crc = 0xffffffff;
   for (let at = 0; at < text.length; at += 1) {

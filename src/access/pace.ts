@@ -1,6 +1,7 @@
 /**
- * Paces the requests of each end user with a token bucket, so that other users of the same thread hardly notice them. The limits at the edge
- * let a hundred requests of a user pass at once, and count a large one like a small one.
+ * Paces the requests of each end user with a token bucket, so that one user hardly delays others on the same thread.
+ * The rate limit of the deployment alone would let a hundred requests of a user start at once, and it counts a large
+ * request like a small one.
  */
 
 import {
@@ -13,15 +14,18 @@ import {
 import type { Principal } from "../api/principal.ts";
 import { countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
 
-/** Buckets that are kept at once. Past that, those that are full again go first. */
+/** The maximum number of buckets. Beyond that, full buckets are dropped first. */
 const MAX_KNOWN = 5_000;
-/** In this time a bucket gains one unit. */
+/** The time in which a bucket gains one unit. */
 const UNIT_MS = 1_000 / PACED_UNITS_PER_SECOND;
-/** The most that large bodies and refusals can take a bucket below zero: the next request waits `MAX_PACED_WAIT_MS` at most. */
+/**
+ * How far large bodies and refusals can push a bucket below zero: so far that the next request waits
+ * `MAX_PACED_WAIT_MS` at most.
+ */
 const MAX_DEBT_UNITS = MAX_PACED_WAIT_MS / UNIT_MS;
 
 interface Bucket {
-  /** Below zero while requests wait, and after a large one. */
+  /** Negative while requests wait, and after a large request. */
   units: number;
   at: number;
 }
@@ -31,7 +35,10 @@ export interface PaceOptions {
   readonly wait?: (ms: number) => Promise<void>;
 }
 
-/** A token bucket for each user, in the memory of this isolate or object. Nothing is asked or written: a request costs one look into a map. */
+/**
+ * One token bucket for each user, in the memory of this isolate or object. Nothing is stored, and no other component is
+ * asked.
+ */
 export class Pace {
   readonly #now: () => number;
   readonly #wait: (ms: number) => Promise<void>;
@@ -42,7 +49,10 @@ export class Pace {
     this.#wait = wait;
   }
 
-  /** Takes one unit, and resolves once the bucket has it. Throws `rate_limited` if that would take longer than `MAX_PACED_WAIT_MS`. */
+  /**
+   * Takes one unit, and resolves once the bucket has it.
+   * @throws {ThreadkeepError} `rate_limited` if that would take longer than `MAX_PACED_WAIT_MS`
+   */
   async admit(user: string): Promise<void> {
     const bucket = this.#bucketOf(user);
     const waitMs = (1 - bucket.units) * UNIT_MS;
@@ -51,12 +61,12 @@ export class Pace {
     if (waitMs > 0) await this.#wait(waitMs);
   }
 
-  /** Takes the units of a body or an answer of so many bytes. The requests after it wait for them. */
+  /** Takes the units for a body or an answer of this many bytes. The requests after it wait for them. */
   spend(user: string, bytes: number): void {
     this.#take(user, Math.floor(bytes / BYTES_PER_PACED_UNIT));
   }
 
-  /** Takes the extra units of a request that was refused for what it holds. */
+  /** Takes the additional units of a request that was refused as invalid or forbidden. */
   refuse(user: string): void {
     this.#take(user, PACED_UNITS_OF_A_REFUSAL);
   }
@@ -81,7 +91,7 @@ export class Pace {
     return known;
   }
 
-  /** Drops the buckets that are full again, which say nothing; then the oldest, until there is room. */
+  /** Drops full buckets, which hold no information, then the oldest ones, until there is room. */
   #forget(now: number): void {
     for (const [user, { units, at }] of this.#buckets) {
       if (units + (now - at) / UNIT_MS >= PACED_BURST_UNITS) this.#buckets.delete(user);
@@ -93,28 +103,28 @@ export class Pace {
   }
 }
 
-/** The user whose requests are spread; null of a back end, which speaks for many. */
+/** The name of the caller's bucket; null for a back end, which acts for many users. */
 export function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ticket" | "tenant">): string | null {
   const { tier, name } = countedAs(principal);
   return tier === "user" ? `${principal.tenant}/${name}` : null;
 }
 
-/** Charges the caller's bucket with what a surface reports of a request. */
+/** Creates the functions with which a surface charges the caller's bucket. */
 export function costsOf(pace: Pick<Pace, "spend" | "refuse">) {
-  const told = (principal: Principal, take: (user: string) => void): void => {
+  const charge = (principal: Principal, take: (user: string) => void): void => {
     const user = pacedAs(principal);
     if (user !== null) take(user);
   };
   return {
-    spend: (principal: Principal, bytes: number) => told(principal, (user) => pace.spend(user, bytes)),
-    refuse: (principal: Principal) => told(principal, (user) => pace.refuse(user)),
+    spend: (principal: Principal, bytes: number) => charge(principal, (user) => pace.spend(user, bytes)),
+    refuse: (principal: Principal) => charge(principal, (user) => pace.refuse(user)),
   };
 }
 
-/** For a deployment without rate limits. */
+/** Used if rate limits are off. */
 export const NO_COSTS = { spend: () => undefined, refuse: () => undefined };
 
-/** The limit behind the bucket: a request that the bucket refuses asks no limiter. */
+/** Puts the bucket before a rate limit: a request that the bucket refuses is not counted by the limit. */
 export function paceRequests(limit: LimitRequests, pace: Pick<Pace, "admit">): LimitRequests {
   return async (principal) => {
     const user = pacedAs(principal);

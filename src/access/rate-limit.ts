@@ -1,4 +1,4 @@
-/** How many requests pass at the edge: by principal, by tenant, and by address for those who show nothing that is good. */
+/** Rate limits of requests: by principal, by tenant, and by network for callers without a valid credential. */
 
 import { ThreadkeepError } from "../api/errors.ts";
 import type { Principal } from "../api/principal.ts";
@@ -7,27 +7,28 @@ import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
-/** A `ratelimit` binding: it counts in the place that a request came in by, and forgets after its period. */
+/** A `ratelimit` binding. It counts within one Cloudflare location, over a fixed period. */
 export interface Limiter {
   limit(options: { key: string }): Promise<{ success: boolean }>;
 }
 
-/** One for each tier; how much a tier lets pass stands in wrangler.toml. */
+/** The rate limiters. wrangler.toml sets the limit of each. */
 export interface Limiters {
-  /** By person, with a token of their own. */
+  /** By user: requests with a user's token or a ticket. */
   readonly user: Limiter;
-  /** By key: a back end, which speaks for many people. */
+  /** By key: a back end, which acts for many users. */
   readonly key: Limiter;
-  /** The same, of a tenant of the high tier. */
+  /** By key, for a tenant with the request tier `high`. */
   readonly keyHigh: Limiter;
-  /** By tenant, so that one with many users or keys leaves room for others. */
+  /** By tenant, so that a tenant with many users or keys does not use up the capacity of others. */
   readonly tenant: Limiter;
+  /** By tenant, with the request tier `high`. */
   readonly tenantHigh: Limiter;
   /** By network, for requests that were refused as `unauthenticated`. */
   readonly unauthenticated: Limiter;
 }
 
-/** The bindings of wrangler.toml, as a Worker and the objects of its sessions have them. */
+/** The rate limit bindings of wrangler.toml, as the Worker and the session objects get them. */
 export interface LimiterEnv {
   readonly RATE_LIMIT_USER: Limiter;
   readonly RATE_LIMIT_KEY: Limiter;
@@ -48,17 +49,22 @@ export function limitersOf(env: LimiterEnv): Limiters {
   };
 }
 
-/** Of every `ratelimit` binding: a caller that went past its tier is let in again after so long at most. */
+/**
+ * The period of every `ratelimit` binding: a caller that exceeded its limit is admitted again after this long at most.
+ */
 export const RATE_LIMIT_PERIOD_SECONDS = 10;
-/** A limiter counts in memory nearby. One that takes longer is in trouble, and no request waits for that. */
+/** How long to wait for a rate limiter. It counts in memory nearby, so a slower answer means that it is broken. */
 const PATIENCE_MS = 100;
 
-/** Whether one more request passes. Never rejects: a limiter in trouble lets everybody in, and the log is told once. */
+/**
+ * Whether one more request is admitted. It never rejects: if a limiter fails, the request is admitted, and the first
+ * failure is logged.
+ */
 export type Admit = (tier: keyof Limiters, key: string) => Promise<boolean>;
 
 /**
- * @param limiters null where the deployment is set to have no limits
- * @param inItsPlace decides where a limiter is in trouble: by default everybody passes
+ * @param limiters null if rate limits are off
+ * @param inItsPlace decides when a limiter fails; by default every request is admitted
  */
 export function createAdmission(
   limiters: Partial<Limiters> | null,
@@ -83,7 +89,7 @@ export function createAdmission(
   };
 }
 
-/** What passes in a period where wrangler.toml says nothing else. */
+/** The limits per period that wrangler.toml has by default. */
 export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
   user: 100,
   key: 2_000,
@@ -93,7 +99,10 @@ export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
   unauthenticated: 50,
 };
 
-/** Counts here what a limiter in trouble does not, for whoever has a memory of its own: as much passes as usual. */
+/**
+ * Counts requests in memory when a rate limiter fails, for an object that all requests of a session pass through. It
+ * applies the default limits.
+ */
 export function createOwnCount(now: () => number = Date.now): (tier: keyof Limiters, key: string) => boolean {
   const counts = new Map<string, number>();
   let since = 0;
@@ -108,15 +117,15 @@ export function createOwnCount(now: () => number = Date.now): (tier: keyof Limit
   };
 }
 
-/** Whose requests are counted together, within a tenant, and in which tier. */
+/** The group in which a caller's requests are counted within its tenant, and the limit that applies. */
 export interface Counted {
   readonly tier: "user" | "key";
   readonly name: string;
 }
 
 /**
- * A user's requests are counted together, whichever way they come: by tokens, tickets, sockets. Whoever holds a ticket has a user's tier, whoever
- * asked for it: else a page could use up what its back end may send.
+ * All requests of a user are counted together, whether by token, ticket or socket. A holder of a ticket is always
+ * counted as a user, even if a back end issued the ticket: else a page could use up its back end's limit.
  */
 export function countedAs({ kind, id, owner, ticket }: Pick<Principal, "kind" | "id" | "owner" | "ticket">): Counted {
   if (kind === "user") return { tier: "user", name: id };
@@ -124,13 +133,16 @@ export function countedAs({ kind, id, owner, ticket }: Pick<Principal, "kind" | 
   return { tier: "user", name: owner === TENANT_OWNER ? `ticket:${ticket.id}` : `user:${owner}` };
 }
 
-/** Refuses one more request of whoever sends too much, or whose tenant does. */
+/**
+ * Counts one more request.
+ * @throws {ThreadkeepError} `rate_limited` if the caller or its tenant exceeds its limit
+ */
 export type LimitCounted = (tenant: string, counted: Counted, isHigh: boolean) => Promise<void>;
 
 export function createCountedLimit(admit: Admit): LimitCounted {
   return async (tenant, { tier, name }, isHigh) => {
     const [key, all] = isHigh ? (["keyHigh", "tenantHigh"] as const) : (["key", "tenant"] as const);
-    // The tenant's count comes second: what a single caller sends beyond its own tier must not use up its tenant's.
+    // The tenant is counted second: requests that exceed the caller's own limit must not use up the tenant's.
     if (!(await admit(tier === "user" ? "user" : key, `${tenant}/${name}`))) {
       throw rateLimited(tier === "user" ? "this user" : "this key");
     }
@@ -138,10 +150,13 @@ export function createCountedLimit(admit: Admit): LimitCounted {
   };
 }
 
-/** Refuses a principal that sends too much, or whose tenant does. Every surface asks it once a request. */
+/**
+ * Counts one more request of a principal. Every surface calls it once for each request.
+ * @throws {ThreadkeepError} `rate_limited`
+ */
 export type LimitRequests = (principal: Principal) => Promise<void>;
 
-/** @param isHigh whether a tenant is of the high tier. Never rejects */
+/** @param isHigh whether a tenant has the request tier `high`; never rejects */
 export function createRequestLimit(
   admit: Admit,
   isHigh: (tenant: string) => Promise<boolean> = async () => false,

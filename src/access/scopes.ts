@@ -1,7 +1,7 @@
 import { ThreadkeepError } from "../api/errors.ts";
 import type { Principal, Scope } from "../api/principal.ts";
 
-/** Refuses a principal that lacks a scope. */
+/** @throws {ThreadkeepError} `forbidden` if the principal lacks the scope */
 export function requireScope(principal: Pick<Principal, "scopes">, scope: Scope): void {
   if (principal.scopes.includes(scope)) return;
   throw new ThreadkeepError({

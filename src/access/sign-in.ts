@@ -5,25 +5,29 @@ import type { OperationsClient } from "../control/client.ts";
 import { ownerNamed } from "./authenticate.ts";
 
 /**
- * Signing in to the inspector by a link. The link holds a ticket, good once and for minutes: whoever finds it later in a terminal's
- * history gets nothing. The page exchanges it for a token that it keeps in memory, so that no key is ever in a URL or in storage.
+ * Signing in to the inspector by a link. The link contains a ticket that works once, within minutes, so a link in a
+ * terminal's history is useless later. The page exchanges the ticket for a token that it keeps in memory only, so no
+ * key is ever in a URL or in browser storage.
  */
 
-/** Set each use of the secret apart from the other, and from that of the live feed's tickets. */
+/**
+ * Each purpose gets a signing key of its own, derived from the same secret, so that a ticket is never accepted as a
+ * token, nor as a ticket of the live feed.
+ */
 const TICKET_PURPOSE = "threadkeep sign-in ticket v1";
 const TOKEN_PURPOSE = "threadkeep inspector token v1";
 
-/** Tells a token of the page from keys and from tokens of users. */
+/** Distinguishes the inspector's tokens from keys and users' tokens. */
 const TOKEN_PREFIX = "tkpage_";
-/** Time to start a browser, or to hand the link to a colleague. */
+/** Enough time to start a browser, or to send the link to a colleague. */
 export const SIGN_IN_LINK_MINUTES = 15;
-/** A working day: a page that stays open overnight asks again. */
+/** A working day: a page that stays open overnight has to sign in again. */
 export const PAGE_TOKEN_HOURS = 12;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** What a ticket or a token says, under its signature. */
+/** The signed content of a ticket or a token. */
 interface Grant {
   readonly id: string;
   readonly tenant: string;
@@ -39,16 +43,25 @@ export interface Signed {
 }
 
 export interface SignInOffice {
-  /** A ticket for a link, with what the principal may do in its tenant. */
+  /** Issues a ticket for a link, with the principal's tenant and scopes. */
   issueTicket(principal: Principal): Signed;
-  /** Reads a ticket; throws `unauthenticated` if it is not good. Whether it was used before, only a store can tell. */
+  /**
+   * Verifies a ticket's signature and expiry; throws `unauthenticated`. It cannot tell whether the ticket was used
+   * before: that is stored in the Operations object.
+   */
   readTicket(text: string): Grant;
   issueToken(grant: Pick<Grant, "tenant" | "scopes">): Signed;
-  /** Who sends a request with a token of the page; null if it shows something else; throws `unauthenticated` if the token is not good. */
+  /**
+   * Identifies the sender of a request with an inspector token. Null if the request has another credential; throws
+   * `unauthenticated` if the token is not valid.
+   */
   principalOf(request: Request): Principal | null;
 }
 
-/** @param secret of the deployment: whoever has it can make tickets and tokens, and a new one ends them all */
+/**
+ * @param secret a secret of the deployment. Whoever has it can make tickets and tokens; changing it invalidates them
+ * all
+ */
 export function createSignInOffice(secret: string, now: () => number = Date.now): SignInOffice {
   const tickets = signerOf(secret, TICKET_PURPOSE);
   const tokens = signerOf(secret, TOKEN_PURPOSE);
@@ -83,7 +96,10 @@ export function createSignInOffice(secret: string, now: () => number = Date.now)
   };
 }
 
-/** Exchanges a link's ticket, once, for a token of the page. It is noted as used before anything is given for it. */
+/**
+ * Exchanges a link's ticket for a token, once. The ticket is recorded as used before the token is issued.
+ * @throws {ThreadkeepError} `unauthenticated` if the ticket is invalid, expired or used
+ */
 export async function exchangeTicket(
   office: SignInOffice,
   { useSignIn }: Pick<OperationsClient, "useSignIn">,
@@ -95,7 +111,7 @@ export async function exchangeTicket(
   return { token: text, expiresAt: new Date(expiresAt).toISOString() };
 }
 
-/** The page has no use for calling the summarizer's own endpoint. */
+/** The page never calls the summarizer's endpoint, so its token lacks that scope. */
 function pageScopes(scopes: readonly Scope[]): Scope[] {
   return scopes.filter((scope) => scope !== "summarizer");
 }
@@ -118,7 +134,7 @@ function signerOf(secret: string, purpose: string): { sign(grant: Grant): string
   };
 }
 
-/** The same for a ticket that was never ours, one that is late and one that was used: who guesses learns nothing. */
+/** The same error for a forged, an expired and a used ticket, so that guessing reveals nothing. */
 function badTicket(): ThreadkeepError {
   return new ThreadkeepError({
     code: "unauthenticated",

@@ -1,4 +1,4 @@
-/** Tokens of users: JWTs that Supabase Auth, or another issuer that the deployment names, has signed. */
+/** Verifies users' tokens: JWTs signed by Supabase Auth or another configured issuer. */
 
 import { createHash } from "node:crypto";
 import {
@@ -18,39 +18,47 @@ import { USER_HEADER } from "./authenticate.ts";
 import { MEMORY_SCOPES } from "./deployment-keys.ts";
 import { createIssuerKeys, type FindKey, type IssuerKeysOptions } from "./issuer-keys.ts";
 
-/** Whose tokens are believed, and for which tenant. */
+/** An issuer whose tokens are accepted, and the tenant of its users. */
 export interface TokenIssuer {
-  /** The claim `iss`, to the letter. */
+  /** The exact value of the claim `iss`. */
   readonly issuer: string;
   readonly tenant: string;
   readonly audience: string;
   readonly jwksUrl: string;
-  /** Whether tokens with `is_anonymous` are taken: anybody gets one for nothing. */
+  /** Whether tokens with the claim `is_anonymous` are accepted. Anybody can get one without signing in. */
   readonly anonymousUsers: boolean;
 }
 
 /**
- * The user that a token speaks for. Throws `unauthenticated`, `forbidden` where the request names another user, and `unavailable`
- * where the issuer's keys are wanted and out of reach. Until the signature is verified every refusal reads the same.
+ * Identifies the user of a token.
+ * Until the signature is verified, every refusal has the same text.
+ * @throws {ThreadkeepError} `unauthenticated`; `forbidden` if the request names another user; `unavailable` if the
+ * issuer's keys are needed and cannot be reached
  */
 export type TokenVerifier = (token: string, request: Request) => Promise<Principal>;
 
 export interface TokenVerifierOptions extends Omit<IssuerKeysOptions, "url"> {
   readonly issuers: readonly TokenIssuer[];
-  /** The protected resource that a request is for: a token that is bound to it (RFC 8707) is taken there, and nowhere else. */
+  /**
+   * The protected resource (RFC 8707) that a request is for. A token that is bound to a resource is accepted there
+   * only.
+   */
   readonly resourceOf?: (request: Request) => string | null;
 }
 
-/** Those of Supabase. A symmetric one would take a public key for a secret. */
+/**
+ * The asymmetric algorithms of Supabase. With a symmetric one allowed, an attacker could use a public key as the shared
+ * secret.
+ */
 const ALGORITHMS = ["ES256", "RS256"];
-/** Clocks of machines differ; a token outlives its end by this. */
+/** Tolerance for clocks that differ: a token is accepted this long after it expires. */
 const CLOCK_SKEW_SECONDS = 60;
-/** Tokens with many claims take two kilobytes; the work that a longer one would make is not worth doing. */
+/** Tokens with many claims have about two kilobytes. Longer ones are refused before they are parsed. */
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_KEY_ID_LENGTH = 256;
-/** So long a verified token is believed as it is, so that a key which its issuer withdraws is soon worth nothing. */
+/** How long a verified token is cached, so that a key that its issuer withdraws soon stops working. */
 const REMEMBERED_MS = 300_000;
-/** A megabyte or so of an isolate's 128. */
+/** About one megabyte of an isolate's 128. */
 const MAX_REMEMBERED = 5_000;
 
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
@@ -77,11 +85,12 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
   async function principalOf(token: string, resource: string | null): Promise<Principal> {
     if (token.length > MAX_TOKEN_LENGTH) throw refused();
-    // Not the token itself: what an isolate remembers should open nothing. And apart by where it is shown: not every place takes each.
+    // The cache holds a digest, not the token, so that its contents cannot be used to authenticate. The resource is
+    // part of the key, because a token may be accepted for one resource and not for another.
     const digest = `${createHash("sha256").update(token).digest("base64")} ${resource ?? ""}`;
     const known = recall(digest);
     if (known !== null) return known;
-    // No address is asked for keys before the configuration names it: `iss` is whatever the sender wrote.
+    // Keys are fetched only for configured issuers: `iss` is not verified yet and could name any address.
     const issuer = trusted.get(claimedIssuer(token));
     if (issuer === undefined) throw refused();
     const payload = await verified(token, issuer, resource, new Date(now()));
@@ -106,7 +115,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   };
 }
 
-/** The issuer that a token names, if the token is one that could be verified; nothing of it is verified yet. */
+/**
+ * The issuer that a token claims, without verifying anything yet.
+ * @throws {ThreadkeepError} `unauthenticated` if the token could not be verified anyway
+ */
 function claimedIssuer(token: string): string {
   const { header, payload } = decoded(token);
   const { alg = "", kid } = header;
@@ -154,7 +166,7 @@ async function findKeyOrRefuse(findKey: FindKey, header: Parameters<FindKey>[0])
   return key;
 }
 
-/** Who holds a token with a true signature may know which claim does not do. */
+/** Which claim is not accepted. This may be told, because the signature was valid. */
 function claimFault(claim: string, audiences: readonly string[]): string {
   if (claim === "nbf") return "It is not valid yet: check the clock of whoever signed it.";
   if (claim === "aud")
@@ -163,8 +175,9 @@ function claimFault(claim: string, audiences: readonly string[]): string {
 }
 
 /**
- * What a token was granted. One that names scopes of ours has those. A user's own, which an application got by signing them in, names none
- * and has all that a user may; one that is for a resource alone was asked for by a client, and has what it names.
+ * The scopes of a token. If it names scopes of ours, it has those. A token that an application got by signing the user
+ * in names none and has all that a user may do. A token that is bound to a resource was requested by an OAuth client
+ * and has only the scopes that it names.
  */
 function scopesOf(payload: JWTPayload, issuer: TokenIssuer): readonly Scope[] {
   const claim = payload["scope"] ?? payload["scp"];

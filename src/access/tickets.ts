@@ -6,19 +6,20 @@ import type { Principal, Scope } from "../api/principal.ts";
 import type { SessionRef } from "../api/session.ts";
 
 /**
- * Tickets let a browser into a live feed: its WebSocket can send no header, and a key in a URL would stay in histories and logs. A
- * ticket says who its holder is and is signed, so that the Worker finds the session's object by it; that object takes it once.
+ * Tickets with which a browser connects to a live feed: its WebSocket cannot send an Authorization header, and a key in
+ * a URL would remain in histories and logs. A ticket contains its holder's principal and is signed, so the Worker can
+ * find the session's object by it. That object accepts it once.
  */
 
-/** Sets this use of the secret apart from any other. */
+/** Separates this use of the secret from all others. */
 const PURPOSE = "threadkeep live ticket v1";
-/** The only route that takes a ticket. */
+/** The only route that accepts a ticket. */
 const LIVE_PATH = /^\/v1\/sessions\/([^/]+)\/live$/;
 
 interface TicketBody {
   readonly id: string;
   readonly session: string;
-  /** The epoch of the session that it is for. */
+  /** The epoch of the session for which the ticket was issued. */
   readonly epoch: string;
   readonly principal: Principal;
   /** ms since 1970. */
@@ -26,13 +27,16 @@ interface TicketBody {
 }
 
 export interface TicketOffice {
-  /** A ticket for one session, with scopes that the principal has. */
+  /** Issues a ticket for one session. The scopes must be scopes of the principal. */
   issue(principal: Principal, session: SessionRef["session"], epoch: string, scopes: readonly Scope[]): Ticket;
-  /** Who sends this request, if it is one that takes a ticket and has one; throws `unauthenticated` if that is no good. */
+  /**
+   * Identifies the sender of a request by its ticket. Null if the route accepts no tickets or the request has none.
+   * @throws {ThreadkeepError} `unauthenticated` if the ticket is not valid
+   */
   principalOf(request: Request): Principal | null;
 }
 
-/** @param secret of the deployment: whoever has it can make tickets */
+/** @param secret a secret of the deployment. Whoever has it can make tickets */
 export function createTicketOffice(secret: string, now: () => number = Date.now): TicketOffice {
   const key = createHmac("sha256", secret).update(PURPOSE).digest();
   const sign = (text: string): Uint8Array => createHmac("sha256", key).update(text).digest();
@@ -49,7 +53,7 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
   return {
     issue(principal, session, epoch, scopes) {
       const at = now();
-      // What was shown for it may be good for less than a ticket is.
+      // The principal's own credential may expire before the ticket would.
       const expiresAt = Math.min(at + TICKET_SECONDS * 1_000, principal.expiresAt ?? Number.MAX_SAFE_INTEGER);
       const id = crypto.randomUUID();
       const body: TicketBody = { id, session, epoch, principal: { ...principal, scopes }, expiresAt };
@@ -72,7 +76,7 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
   };
 }
 
-/** The same for a ticket that was never ours, one of another session and one that is late: who guesses learns nothing. */
+/** The same error for a forged ticket, one of another session and an expired one, so that guessing reveals nothing. */
 function badTicket(): ThreadkeepError {
   return new ThreadkeepError({
     code: "unauthenticated",

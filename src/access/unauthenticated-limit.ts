@@ -1,4 +1,4 @@
-/** Keeps a flood of bad keys and tokens from being looked at one by one. */
+/** Limits how many invalid keys and tokens a network may try, so that a flood of them is not verified one by one. */
 
 import { createHash } from "node:crypto";
 import { ThreadkeepError } from "../api/errors.ts";
@@ -7,11 +7,14 @@ import { setNewest } from "../lib/lru.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit.ts";
 
-/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+/** Cloudflare overwrites this header on each request, so a caller cannot forge it. */
 const ADDRESS_HEADER = "CF-Connecting-IP";
-/** Networks that are kept out, and credentials that were good, as an isolate remembers them. */
+/** How many blocked networks, and how many valid credentials, an isolate remembers. */
 const MAX_REMEMBERED = 5_000;
-/** A whole IPv4 address, and the /64 of an IPv6 one: a home has as many addresses of IPv6 as it likes. */
+/**
+ * The prefix that counts as one network: a whole IPv4 address, or the /64 of an IPv6 address, because every home has a
+ * whole /64.
+ */
 const HOME: PrefixLength = { octets: 4, groups: 4 };
 const NO_ADDRESS = "no address";
 
@@ -22,8 +25,8 @@ export interface UnauthenticatedLimitOptions {
 }
 
 /**
- * The same authenticator, but for a network that was refused too often: there, for a while, only what was good before is looked at.
- * Others behind the same address, in an office or a mobile network, go on.
+ * Wraps an authenticator. After too many failures, a network is blocked for a while: only credentials that were valid
+ * before are still verified. Others who share the address, in an office or a mobile network, can thus continue.
  */
 export function limitUnauthenticated(authenticate: Authenticator, options: UnauthenticatedLimitOptions): Authenticator {
   const { admit, now = Date.now } = options;
@@ -51,8 +54,8 @@ export function limitUnauthenticated(authenticate: Authenticator, options: Unaut
 }
 
 /**
- * What a request shows that may be good again, as a digest. Null of one without: a ticket is good once, so that one which was says nothing
- * of any request that comes after it.
+ * A digest of the request's Authorization header; null if there is none. Tickets are not included: each works once, so
+ * a valid ticket says nothing about later requests.
  */
 function lastingCredentials(request: Request): string | null {
   const authorization = request.headers.get("Authorization");
@@ -64,8 +67,8 @@ function digest(text: string): string {
 }
 
 /**
- * Whom an address belongs to: an IPv4 address to itself, however it is spelt, an IPv6 address to its /64, of which every home has one
- * to itself. Whatever is no address is counted as one. Null where there is none, as on a laptop.
+ * The network that an address belongs to: an IPv4 address itself, however it is spelt, or the /64 of an IPv6 address.
+ * All texts that are no address count as one network. Null if there is no address, as on a local machine.
  */
 export function networkOf(address: string | null): string | null {
   if (address === null || address === "") return null;

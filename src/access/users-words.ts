@@ -1,6 +1,6 @@
 /**
- * What a user may write: their own words. What has another's authority in a prompt (an instruction, an answer of the model, the result of a
- * tool) is for the back end, which holds a key. One rule for every surface.
+ * What a user may write: their own messages. Content with another authority in a prompt (an instruction, a model's
+ * answer, a tool's result) may be written only by a back end, which has a key. Every surface applies this rule.
  */
 
 import { type FieldFault, ThreadkeepError } from "../api/errors.ts";
@@ -8,33 +8,37 @@ import type { Content, Part, Role } from "../api/message.ts";
 import type { Principal } from "../api/principal.ts";
 import type { UsersMay } from "../api/users-may.ts";
 
-/** Whether somebody has a user's rights alone: by a token of their own, or by a ticket, whoever asked for that. */
+/**
+ * Whether the caller has only a user's rights: with a user's token, or with a ticket, even if a back end issued it.
+ */
 export function isUser({ kind, ticket }: Pick<Principal, "kind" | "ticket">): boolean {
   return kind === "user" || ticket !== undefined;
 }
 
-/** What is written: a message that is new, or one as it is after an edit. */
+/** A new message, or a message as it is after an edit. */
 export interface Written {
   readonly role: Role;
   readonly content?: Content | null | undefined;
   readonly [name: string]: unknown;
 }
 
-/** A message with its place in the request. */
+/** A message and its place in the request. */
 export interface Placed {
-  /** A JSON Pointer, such as `/messages/3`; empty where the body is the message. */
+  /** A JSON Pointer, such as `/messages/3`; empty if the body is the message. */
   readonly path: string;
-  /** What names its role, where that is not in it. */
+  /** The path that a wrong role is reported at, if it is not the message's own `role`. */
   readonly roleAt?: string;
   readonly message: Written;
-  /** Where its parts stood, if they came in another shape. */
+  /** The paths of the message's parts, if the request has another format. */
   readonly partPaths?: readonly string[] | null;
 }
 
-/** What says no more than who spoke, when and where. Whatever else a message may carry gives it a standing, such as `pinned`. */
+/** The fields that a user may set. Every other field, such as `pinned`, gives the message a special treatment. */
 const PLAIN_FIELDS = new Set(["id", "role", "author", "content", "metadata", "occurredAt", "afterSeq"]);
 
-/** Refuses what a user may not write, each fault by its path. */
+/**
+ * @throws {ThreadkeepError} `role_not_allowed`, with the path of each fault, if a user may not write these messages
+ */
 export function refuseForeignWords(placed: readonly Placed[], mayWrite: UsersMay["write"]): void {
   const errors = placed.flatMap((one) => faultsOf(one, mayWrite));
   if (errors.length > 0) throw foreignWords(errors);
@@ -78,7 +82,10 @@ interface PartFault {
   readonly detail: string;
 }
 
-/** What is wrong with a part of what a user says. Names what is allowed: a part of a kind that comes later is refused until it stands here. */
+/**
+ * What is wrong with a part of a user's own message; null if it is allowed. It lists what is allowed, so new types of
+ * parts are refused until they are added here.
+ */
 function faultOfOwn(part: Part): PartFault | null {
   if (part.type.startsWith("data-")) return null;
   if (part.type !== "text" && part.type !== "file") return foreignKind(part.type);
@@ -95,7 +102,7 @@ function faultOfOwn(part: Part): PartFault | null {
   };
 }
 
-/** What is wrong with a part of a message whose role the tenant opened. */
+/** What is wrong with a part of a message whose role the tenant permits its users to write; null if it is allowed. */
 function faultOfOpened(part: Part, roles: ReadonlySet<Role>): PartFault | null {
   if (part.type === "text" || part.type === "file" || part.type.startsWith("data-")) return null;
   const needed: Role = part.type === "reasoning" ? "assistant" : "tool";
@@ -106,18 +113,21 @@ function foreignKind(type: string): PartFault {
   return { field: "type", detail: `is "${type}", and a user may write parts of the type text, file or data-*` };
 }
 
-/** What is no address at all is inline. */
+/** Whether the data of a file is inline, or a URL that anybody may fetch. Text without a scheme is base64. */
 function isOpenAddress(data: string): boolean {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(data)?.[1]?.toLowerCase();
   if (scheme === undefined || scheme === "data") return true;
   if (scheme !== "https" || !URL.canParse(data)) return false;
   const { hostname, username, password } = new URL(data);
-  // The parser writes an IPv4 address in dotted form, however it was spelt.
+  // `URL` converts an IPv4 address to dotted form, however it was spelt.
   const isAddress = hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
   return !isAddress && username === "" && password === "" && isPublicName(hostname.replace(/\.$/, ""));
 }
 
-/** RFC 6761, 6762 and 8375, what ICANN set aside for private use, and what it never delegates: they mean something inside a network alone. */
+/**
+ * Names that have a meaning only inside a private network: RFC 6761, 6762 and 8375, names that ICANN reserves for
+ * private use, and names that it will never delegate.
+ */
 const INNER_NAMES = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home|corp|mail|home\.arpa|test)$/;
 
 function isPublicName(hostname: string): boolean {

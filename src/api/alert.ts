@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { healthStatusSchema } from "./health.ts";
 
-/** What an operator is told of. docs/operate.md has a section for each, by this name. */
+/** The kinds of alerts that an operator gets. docs/operate.md has a section with the same name for each of them. */
 export const ALERT_KINDS = [
   "sessions-away",
   "postgres-away",
@@ -16,39 +16,43 @@ export type AlertKind = z.infer<typeof alertKindSchema>;
 
 export const alertSchema = z
   .object({
-    id: z.string().describe("Of this alert; when the same trouble comes back, it is another one"),
+    id: z.string().describe("Id of this alert. If the same fault returns after the alert has ended, it gets a new id"),
     kind: alertKindSchema,
-    startedAt: z.string().describe("When it was told"),
-    since: z.string().describe("When the trouble was first seen"),
+    startedAt: z.string().describe("When the alert was raised"),
+    since: z.string().describe("When the fault was first seen"),
     lastSeenAt: z.string(),
     detail: z.string(),
-    measures: z.record(z.string(), z.number()).describe("What was last found, by names that end in their units"),
-    runbook: z.string().describe("Where it stands what to do"),
+    measures: z
+      .record(z.string(), z.number())
+      .describe("The values last measured, by name. Each name ends with its unit"),
+    runbook: z.string().describe("URL of the instructions for this alert"),
   })
   .meta({ id: "Alert" });
 export type Alert = z.infer<typeof alertSchema>;
 
 export const alertListSchema = z
   .object({
-    data: z.array(alertSchema).describe("Those that stand, the oldest first"),
+    data: z.array(alertSchema).describe("The current alerts, oldest first"),
     hasMore: z.literal(false),
     nextCursor: z.null(),
     checkedAt: z
       .string()
       .nullable()
-      .describe("When the thresholds were last checked; more than minutes ago: the cron does not run"),
-    pendingNotices: z.int().describe("Notices that the webhook has not taken yet"),
+      .describe(
+        "When the thresholds were last checked. If this is more than a few minutes ago, the cron trigger does not run",
+      ),
+    pendingNotices: z.int().describe("Notices that the webhook has not accepted yet"),
   })
   .meta({ id: "AlertList" });
 export type AlertList = z.infer<typeof alertListSchema>;
 
 const noticeFields = {
   v: z.literal(1),
-  id: z.string().describe("The same each time that this notice is sent"),
-  at: z.string().describe("When it was made"),
+  id: z.string().describe("Id of the notice. It stays the same when the notice is sent again"),
+  at: z.string().describe("When the notice was created"),
 };
 
-/** What a webhook is sent. */
+/** The body of a request to the operator's webhook. */
 export const alertNoticeSchema = z
   .discriminatedUnion("type", [
     z.object({ ...noticeFields, type: z.literal("alert.started"), alert: alertSchema }),
@@ -65,27 +69,30 @@ export const alertNoticeSchema = z
   .meta({ id: "AlertNotice" });
 export type AlertNotice = z.infer<typeof alertNoticeSchema>;
 
-/** One kind of trouble as it was last looked for. */
+/** The result of the checks for one kind of alert. */
 export interface AlertState {
   readonly kind: AlertKind;
-  /** Set while it stands. */
+  /** The alert, while it is active; else null. */
   readonly alert: Alert | null;
-  /** Looks in a row that found it, and that did not. */
+  /** How many checks in a row found the fault. */
   readonly badLooks: number;
+  /** How many checks in a row did not find it. */
   readonly goodLooks: number;
-  /** The first look of the row that found it, in ms since 1970. */
+  /** When the first of the current run of bad checks found the fault, in ms since 1970. */
   readonly since: number;
 }
 
-/** What is kept from one check to the next. */
+/** What the checks of alerts store from one run to the next. */
 export interface AlertBook {
-  /** Counts the checks: of two at a time one is kept. */
+  /** Rises by one with each check. If two checks run at the same time, only one of them can save its result. */
   readonly rev: number;
   /** ms since 1970; null before the first check. */
   readonly checkedAt: number | null;
   /** When the last digest was made, in ms since 1970. */
   readonly digestAt: number | null;
+  /** Alerts that started since the last digest. */
   readonly started: number;
+  /** Alerts that ended since the last digest. */
   readonly ended: number;
   readonly states: readonly AlertState[];
 }
@@ -99,9 +106,9 @@ export const EMPTY_ALERT_BOOK: AlertBook = {
   states: [],
 };
 
-/** A notice that the webhook has to take yet. */
+/** A notice that the webhook has not accepted yet. */
 export interface PendingNotice {
   readonly notice: AlertNotice;
-  /** How often it was sent, this time included. */
+  /** How many times it was sent, including this time. */
   readonly attempts: number;
 }

@@ -1,10 +1,13 @@
 import type { PartFault } from "./errors.ts";
 import type { Seq } from "./message.ts";
 
-/** What comes of asking a model for the next turn, a line for each piece: words as they come, then where the turn stands, or what went wrong. */
+/**
+ * One line of the streamed answer of a model: first lines with text as it arrives, then one line with the seq of the
+ * stored message, or with the problem.
+ */
 export type AnswerLine =
   | { readonly text: string }
-  /** All of it was said, and appended as this message. */
+  /** The answer is complete and was appended as this message. */
   | { readonly seq: Seq }
-  /** Nothing was appended. */
+  /** The answer failed. Nothing was appended. */
   | { readonly problem: PartFault };

@@ -7,25 +7,28 @@ import { openaiChatMessageIn } from "./incoming-openai.ts";
 import { appendedMessageSchema, batchOf, mendedSchema, newMessageSchema } from "./message.ts";
 import { quotaSchema } from "./quota.ts";
 
-/** The shapes that messages come in: our own, or a provider's, so that an answer of its SDK is appended as it is. */
+/**
+ * The formats of messages that an append accepts: Threadkeep's own, or that of a provider, so that what its SDK
+ * returned can be appended unchanged.
+ */
 export const messageFormatSchema = z.enum(["threadkeep", "openai-chat", "anthropic", "ai-sdk"]);
 export type MessageFormat = z.infer<typeof messageFormatSchema>;
 
 const UNKNOWN_FORMAT = `must be one of ${messageFormatSchema.options.map((format) => `"${format}"`).join(", ")}`;
 
-/** What stands beside the messages, whatever shape they have. */
+/** The fields of an append beside its messages. They are the same in every format. */
 export const appendFields = {
   expectedHeadSeq: z
     .int()
     .min(0)
     .optional()
-    .describe("Refuse with head_seq_mismatch unless the newest message of the active branch is this one"),
+    .describe("Refuse the append with head_seq_mismatch unless this is the newest message of the active branch"),
   context: contextRequestSchema
     .optional()
-    .describe("Return this context, taken right after the append, in the same round trip"),
+    .describe("Also return this context, taken right after the append, which saves a second request"),
 };
 
-/** An append in each shape that messages come in, with what else stands beside them. */
+/** The schema of an append: one variant for each format of messages. `extra` is added to every variant. */
 export function appendSchema<Extra extends z.core.$ZodLooseShape>(extra: Extra) {
   const shared = { ...extra, ...appendFields };
   return z.discriminatedUnion(
@@ -38,12 +41,14 @@ export function appendSchema<Extra extends z.core.$ZodLooseShape>(extra: Extra) 
       }),
       z.strictObject({
         ...shared,
-        format: z.literal("openai-chat").describe("The messages are OpenAI's, as its SDK takes and gives them"),
+        format: z
+          .literal("openai-chat")
+          .describe("The messages are in the format of OpenAI's SDK for Chat Completions"),
         messages: batchOf(openaiChatMessageIn),
       }),
       z.strictObject({
         ...shared,
-        format: z.literal("anthropic").describe("The messages are Anthropic's, as its SDK takes and gives them"),
+        format: z.literal("anthropic").describe("The messages are in the format of Anthropic's SDK"),
         messages: batchOf(anthropicMessageIn),
       }),
       z.strictObject({
@@ -57,15 +62,18 @@ export function appendSchema<Extra extends z.core.$ZodLooseShape>(extra: Extra) 
 }
 
 export const appendRequestSchema = appendSchema({}).meta({ id: "AppendRequest" });
-/** An append as it comes in. */
+/** An append as a client sends it. */
 export type IncomingAppend = z.infer<typeof appendRequestSchema>;
-/** An append as it is stored. */
+/** An append after its messages were converted to Threadkeep's own format. */
 export type AppendRequest = Pick<
   Extract<IncomingAppend, { format?: "threadkeep" | undefined }>,
   "messages" | keyof typeof appendFields
 >;
 
-/** An append before it is looked at: what an SDK gives is of types that only its own package knows. */
+/**
+ * An append before it is validated. The types of the SDKs' messages are known to their packages alone, so only `role`
+ * is required here.
+ */
 export type OfferedAppend =
   | (AppendRequest & { readonly format?: "threadkeep" | undefined })
   | (Omit<AppendRequest, "messages"> & {
@@ -80,12 +88,14 @@ export const appendResultSchema = z
     context: z
       .unknown()
       .optional()
-      .describe("Present if asked for, in the format asked for, unless `contextError` says why it is not"),
+      .describe(
+        "Present if the request asked for a context, in the requested format. If it could not be made, `contextError` says why",
+      ),
     contextError: partFaultSchema
       .optional()
-      .describe("The messages are stored, but the context that was asked for could not be made"),
+      .describe("Why the requested context could not be made. The messages are stored all the same"),
     mended: mendedSchema,
-    quotas: z.array(quotaSchema).optional().describe("What is left of the session's day, where it is bounded"),
+    quotas: z.array(quotaSchema).optional().describe("How much of today's quotas is left, if the session has any"),
   })
   .meta({ id: "AppendResult" });
 export type AppendResult = z.infer<typeof appendResultSchema>;

@@ -20,11 +20,11 @@ export type ContextFormat = z.infer<typeof contextFormatSchema>;
 export const tokenizerSchema = z.enum(["o200k", "claude"]);
 export type Tokenizer = z.infer<typeof tokenizerSchema>;
 
-/** How long Anthropic keeps what it was given. */
+/** The `ttl` values that Anthropic's prompt cache accepts. */
 export const cacheTtlSchema = z.enum(["5m", "1h"]);
 export type CacheTtl = z.infer<typeof cacheTtlSchema>;
 
-/** What a caller may ask of a context. */
+/** The options of a request for a context. */
 export const contextRequestSchema = z
   .strictObject({
     maxTokens: z
@@ -32,56 +32,56 @@ export const contextRequestSchema = z
       .min(MIN_CONTEXT_TOKENS)
       .max(MAX_CONTEXT_TOKENS)
       .optional()
-      .describe("The budget; by default the session's"),
+      .describe("Token budget of the context; by default the session's `maxTokens`"),
     format: contextFormatSchema.optional(),
     tokenizer: tokenizerSchema
       .optional()
       .describe(
-        "Whose tokens the budget is in: by default `claude` for `anthropic`, and else `o200k`. Claude counts up to 1.35 times as many, and the counts in the answer are its",
+        "Which tokenizer the budget and the counts in the answer use. By default `claude` with the format `anthropic`, else `o200k`. The same text has up to 1.35 times as many tokens for Claude",
       ),
-    atSeq: seqSchema.optional().describe("The context as of this message"),
+    atSeq: seqSchema.optional().describe("Return the context as it was when this message was the newest"),
     query: safeText
       .max(MAX_QUERY_LENGTH)
       .nullable()
       .optional()
       .describe(
-        "Bring back older messages that matter to this question. `auto`: to the newest message of a user. null or none: bring back none.",
+        "Also return older messages that are relevant to this question. `auto`: the question is the newest message of a user. null or left out: return none",
       ),
     summaryRole: z
       .enum(["user", "system"])
       .optional()
       .describe(
-        "The role the summary speaks with. user by default: text from a chat must not gain the system's authority.",
+        "The role of the message that contains the summary. By default `user`: text from a chat must not gain the authority of a system message",
       ),
     roles: z
       .enum(["as-said", "merged", "strict"])
       .optional()
       .describe(
-        "Whose turn follows whose. as-said: a message for each; merged: neighbours of one role are one message, by default in `openai-chat`; strict: as chat templates want it that know only turns (Mistral, Gemma): system text first and in one message, then a user's turn, and none of a user's right after a tool's result. `anthropic` is in turns always; `ui` and `text` never",
+        "How messages of the same role in a row are handled. `as-said`: each stays a message of its own. `merged` (default for `openai-chat`): neighbours of one role are joined. `strict`: for chat templates that require alternating turns (Mistral, Gemma): all system text comes first, in one message, then a user's turn, and no user's turn directly follows a tool's result. `anthropic` always alternates turns; `ui` and `text` never do",
       ),
     provider: z
       .string()
       .regex(/^[A-Za-z0-9._-]{1,64}$/, { error: "must be 1 to 64 characters of A-Z a-z 0-9 . _ -" })
       .optional()
       .describe(
-        "With `ai-sdk`, the provider that the prompt goes to, by the SDK's key for its options (`anthropic`, `openai`, `google`): reasoning that another made is left out, and calls that another ran are told in words. Without it what a provider made goes back as it is",
+        "With `ai-sdk`: the provider that the prompt is sent to, by the key that the SDK uses for its options (`anthropic`, `openai`, `google`). Reasoning of other providers is then left out, and tool calls that another provider ran are described as text. If this is left out, everything that a provider made is returned unchanged",
       ),
     toolFiles: z
       .enum(["named", "sent"])
       .optional()
       .describe(
-        "Files that tools show, such as screenshots. named, by default: in words (`[image, 90 KB]`); sent: as files in `anthropic`, `openai-responses` and `ai-sdk`. Not every provider of the AI SDK takes files from tools: some get their base64 as text, and no budget holds for that",
+        "How to return files that tools produced, such as screenshots. `named` (default): as a description in the text (`[image, 90 KB]`). `sent`: as files, in `anthropic`, `openai-responses` and `ai-sdk`. Some providers of the AI SDK do not accept files from tools and get the base64 as text, which no token budget accounts for",
       ),
     cacheControl: cacheTtlSchema
       .optional()
       .describe(
-        "With `anthropic`, a `cache_control` of that `ttl` at the end of the stable prefix (`stableThrough`). Without it there is none",
+        "With `anthropic`: set a `cache_control` with this `ttl` at the end of the stable prefix (see `stableThrough`). If left out, none is set",
       ),
   })
   .meta({ id: "ContextRequest" });
 export type ContextRequest = z.infer<typeof contextRequestSchema>;
 
-/** Messages that are neither word for word nor in the summary, and why. */
+/** A range of messages that the context contains neither verbatim nor in its summary, and the reason. */
 export const omittedSchema = z
   .object({
     fromSeq: seqSchema,
@@ -89,30 +89,34 @@ export const omittedSchema = z
     reason: z
       .enum(["budget", "hidden", "pending", "branch"])
       .describe(
-        `branch: not on the active branch, in at most ${(MAX_BRANCHES + 1).toLocaleString("en")} ranges; budget: no room, or no room for all of it; hidden: erased or awaiting a new summary, in at most ${MAX_HIDDEN_RANGES.toLocaleString("en")} ranges, the last of which may take others along; pending: no room, and a summary of them is on its way`,
+        `Why these messages are missing. branch: they are not on the active branch (at most ${(MAX_BRANCHES + 1).toLocaleString("en")} ranges). budget: there is no room for them, or not for all of their text. hidden: they were erased, or wait for a new summary (at most ${MAX_HIDDEN_RANGES.toLocaleString("en")} ranges; the last range may include messages that are not hidden). pending: there is no room for them, and a summary of them is being made`,
       ),
   })
   .meta({ id: "Omitted" });
 export type Omitted = z.infer<typeof omittedSchema>;
 
-/** What has no room in the budget, though no summary of it is on its way, and what would help. */
+/** What the budget leaves out although no summary of it is being made, and what to change. */
 export const leftOutSchema = z
   .object({
-    messages: z.int().describe("Messages that are not there word for word, nor in the summary as far as it is there"),
-    tokens: z.int().describe("About how many tokens they have beyond what is there of them"),
+    messages: z
+      .int()
+      .describe(
+        "How many messages are not complete in the context, neither verbatim nor covered by the part of the summary that is in it",
+      ),
+    tokens: z.int().describe("About how many tokens of these messages are missing"),
     maxTokens: z
       .int()
       .nullable()
       .describe(
-        "The least budget that leaves nothing out; null if no budget does, since files take more bytes than a context has",
+        "The smallest budget that leaves nothing out. null if no budget is enough, because files have more bytes than a context may contain",
       ),
-    help: z.string().describe("What to do next, in words"),
+    help: z.string().describe("What to do next, as a sentence"),
   })
   .meta({ id: "LeftOut" });
 export type LeftOut = z.infer<typeof leftOutSchema>;
 const leftOut = leftOutSchema
   .optional()
-  .describe("There where the budget leaves out what no summary under way covers: what that is, and what would help");
+  .describe("Present if the budget leaves out messages that no summary in progress will cover");
 
 export const contextTokensSchema = z.object({
   budget: z.int(),
@@ -124,7 +128,7 @@ export const contextTokensSchema = z.object({
     .int()
     .optional()
     .describe(
-      "Of `messages`, what instructions and pinned messages from before the recent ones take; not there if nothing",
+      "How many of the tokens in `messages` belong to instructions and pinned messages that are older than the recent messages; left out if none",
     ),
 });
 export type ContextTokens = z.infer<typeof contextTokensSchema>;
@@ -132,30 +136,32 @@ export type ContextTokens = z.infer<typeof contextTokensSchema>;
 const retrievalError = partFaultSchema
   .optional()
   .describe(
-    "Older messages could not be looked for: the context is whole, but for what its query would have brought back",
+    "The search for older messages failed. The context is complete except for the messages that the query would have returned",
   );
 
 const retrieval = retrievalSchema
   .optional()
-  .describe("How older messages were looked for; not there without a query, or where embeddings are off");
+  .describe("How older messages were searched. Left out without a query, or if embeddings are off");
 
 const stableThrough = z
   .int()
   .min(0)
   .describe(
-    "The prompt is the same to the byte through this message until there is another summary: a provider's prompt cache keeps hitting. What changes the past ends it earlier: an edit, an erasure, a call's result that comes late, an instruction where a format puts those first, or a window that moves because not all fits. 0: through no message, though perhaps through the summary",
+    "The prompt up to and including this message stays identical, byte for byte, until there is a new summary, so a provider's prompt cache keeps hitting. It ends earlier if the past changes: by an edit, an erasure, a tool result that arrives late, a new instruction in a format that puts instructions first, or because the oldest recent messages no longer fit. 0: no message is stable, though the summary may be",
   );
 const stableMessages = z
   .int()
   .min(0)
-  .describe("How many of the messages (of `input`, or of the characters of `text`) that takes");
+  .describe(
+    "How many entries of `messages` belong to this prefix (of `input` in `openai-responses`; in `text`, the number of characters)",
+  );
 const stableHash = z
   .string()
   .describe(
-    "SHA-256 of that prefix, in hexadecimal: of the JSON of the system's text (`system`, `instructions`, or the summary in `threadkeep`), or null, and of each message's JSON on a line of its own",
+    "SHA-256 of this prefix, in hexadecimal. Hashed are: the JSON of the system text (`system`, `instructions`, or in `threadkeep` the summary), or null, then the JSON of each message on a line of its own",
   );
 
-/** The context in its own format, with the proof that nothing is silently missing. */
+/** The context in Threadkeep's own format. `omitted` lists everything that it does not contain. */
 export const contextSchema = z
   .object({
     sessionId: z.string(),
@@ -168,7 +174,7 @@ export const contextSchema = z
           .literal(true)
           .optional()
           .describe(
-            "Not word for word: its middle is cut out, its author's name is cut, or its files are named in its text (`[image, 1.2 MB, message 41]`)",
+            "The message is not verbatim: its middle is cut out, its author's name is cut, or its files are described in its text (`[image, 1.2 MB, message 41]`)",
           ),
       }),
     ),
@@ -176,7 +182,7 @@ export const contextSchema = z
     leftOut,
     retrieved: z
       .array(z.object({ message: messageSchema, score: z.number(), why: z.string() }))
-      .describe("Older messages, word for word, that matter to the query; best first"),
+      .describe("Older messages, verbatim, that are relevant to the query; best first"),
     retrievalError,
     retrieval,
     tokens: contextTokensSchema,
@@ -188,7 +194,7 @@ export const contextSchema = z
   .meta({ id: "Context" });
 export type Context = z.infer<typeof contextSchema>;
 
-/** The proof that every other format carries as well. */
+/** What every other format returns beside its messages: the same account of what the context contains and omits. */
 export const contextMetaSchema = z
   .object({
     sessionId: z.string(),
@@ -208,8 +214,9 @@ export const contextMetaSchema = z
   .meta({ id: "ContextMeta" });
 export type ContextMeta = z.infer<typeof contextMetaSchema>;
 
-// The formats below are what the providers' own SDKs take: their types accept ours without a cast. What may be missing is
-// `exactOptional`, because a key that is there and undefined is another type to them.
+// The schemas below describe what the providers' SDKs accept: our values can be passed to them without a cast. Optional
+// keys are `exactOptional`, because the SDKs' types, under `exactOptionalPropertyTypes`, do not accept a key that is
+// present and undefined.
 
 export const openaiImageDetailSchema = z.enum(["auto", "low", "high"]);
 const openaiTextPartSchema = z.object({ type: z.literal("text"), text: z.string() });
@@ -224,7 +231,7 @@ const openaiUserPartSchema = z.discriminatedUnion("type", [
     file: z.object({
       filename: z.string().exactOptional(),
       file_data: z.string().exactOptional(),
-      file_id: z.string().exactOptional().describe("Of a file that OpenAI holds: in the place of its data"),
+      file_id: z.string().exactOptional().describe("Id of a file that is stored at OpenAI, in place of its data"),
     }),
   }),
 ]);
@@ -245,7 +252,7 @@ export const openaiChatMessageSchema = z
     }),
     z.object({
       role: z.literal("assistant"),
-      content: z.string().nullable().describe("null only beside tool_calls"),
+      content: z.string().nullable().describe("null only if there are tool_calls"),
       name: openaiName,
       tool_calls: z.array(openaiToolCallSchema).min(1).exactOptional(),
     }),
@@ -275,13 +282,13 @@ export const openaiResponsesItemSchema = z
       role: z.enum(["system", "developer", "user", "assistant"]),
       content: z
         .union([z.string(), z.array(openaiInputPartSchema)])
-        .describe("A list only where a user's message holds a file"),
+        .describe("A list only if a user's message contains a file"),
     }),
     z.object({ type: z.literal("function_call"), call_id: z.string(), name: z.string(), arguments: z.string() }),
     z.object({
       type: z.literal("function_call_output"),
       call_id: z.string(),
-      output: z.union([z.string(), z.array(openaiInputPartSchema)]).describe("A list only where a tool shows a file"),
+      output: z.union([z.string(), z.array(openaiInputPartSchema)]).describe("A list only if the tool returned a file"),
     }),
     z.object({
       type: z.literal("reasoning"),
@@ -294,7 +301,7 @@ export const openaiResponsesItemSchema = z
 export type OpenaiResponsesItem = z.infer<typeof openaiResponsesItemSchema>;
 export const openaiResponsesContextSchema = z
   .object({
-    instructions: z.string().exactOptional().describe("The summary, with summaryRole=system"),
+    instructions: z.string().exactOptional().describe("The summary, if summaryRole is `system`"),
     input: z.array(openaiResponsesItemSchema),
     meta: contextMetaSchema,
   })
@@ -307,9 +314,9 @@ export const imageTypeSchema = z.enum(["image/png", "image/jpeg", "image/gif", "
 const anthropicCacheControl = z
   .object({ type: z.literal("ephemeral"), ttl: cacheTtlSchema })
   .exactOptional()
-  .describe("With cacheControl, at the end of the stable prefix");
+  .describe("Present at the end of the stable prefix if the request has `cacheControl`");
 const anthropicUrlSourceSchema = z.object({ type: z.literal("url"), url: z.string() });
-/** A file that Anthropic holds. */
+/** A file that is stored at Anthropic. */
 const anthropicHeldSourceSchema = z.object({ type: z.literal("file"), file_id: z.string() });
 const anthropicTextBlockSchema = z.object({
   type: z.literal("text"),
@@ -350,7 +357,7 @@ const anthropicUserBlockSchema = z.discriminatedUnion("type", [
     content: z
       .union([z.string(), z.array(z.discriminatedUnion("type", anthropicSaidBlockSchemas))])
       .exactOptional()
-      .describe("A list only where a tool shows a file"),
+      .describe("A list only if the tool returned a file"),
     is_error: z.literal(true).exactOptional(),
     cache_control: anthropicCacheControl,
   }),
@@ -398,18 +405,18 @@ export type AnthropicMessage = z.infer<typeof anthropicMessageSchema>;
 export const anthropicContextSchema = z
   .object({
     system: z.string().exactOptional(),
-    messages: z.array(anthropicMessageSchema).describe("In turns, the user's first"),
+    messages: z.array(anthropicMessageSchema).describe("In alternating turns, starting with the user's"),
     meta: contextMetaSchema,
   })
   .meta({ id: "AnthropicContext" });
 export type AnthropicContext = z.infer<typeof anthropicContextSchema>;
 
-/** By provider: what it alone understands. */
+/** Options that only one provider understands, by provider. */
 export const providerOptionsSchema = z.record(z.string(), z.record(z.string(), safeJson));
 export type ProviderOptions = z.infer<typeof providerOptionsSchema>;
 const providerOptions = providerOptionsSchema.exactOptional();
 
-/** By provider: how it knows a file that it was given before. */
+/** The id of an uploaded file, by provider. */
 const providerReferenceSchema = z.record(z.string(), z.string());
 const fileIdSchema = z.union([z.string(), providerReferenceSchema]);
 const taggedFileSchema = z.discriminatedUnion("type", [
@@ -447,7 +454,7 @@ const toolContentSchemas = [
   z.object({ type: z.literal("image-file-reference"), providerReference: providerReferenceSchema, providerOptions }),
   z.object({ type: z.literal("custom"), providerOptions }),
 ] as const;
-/** An entry as it is stored: in JSON, an address is a text. */
+/** An entry of a tool's output as it is stored. Stored content is JSON, so a URL is a string. */
 const toolContentEntrySchema = z.discriminatedUnion("type", [
   toolFileSchema.extend({
     data: z.discriminatedUnion("type", [
@@ -458,7 +465,10 @@ const toolContentEntrySchema = z.discriminatedUnion("type", [
   ...toolContentSchemas,
 ]);
 export type ToolContentEntry = z.infer<typeof toolContentEntrySchema>;
-/** The same as a prompt has it: the SDK takes an address by itself, and in a file none that is a text. */
+/**
+ * An entry of a tool's output in a prompt. It has no `file` with a URL: there the AI SDK requires a URL object, which
+ * JSON cannot carry; `file-url` takes a string.
+ */
 const aiSdkToolContentSchema = z.discriminatedUnion("type", [toolFileSchema, ...toolContentSchemas]);
 export type AiSdkToolContent = z.infer<typeof aiSdkToolContentSchema>;
 
@@ -471,7 +481,10 @@ const toolOutputSchemas = (json: z.ZodType<Json>) =>
     z.object({ type: z.literal("error-json"), value: json, providerOptions }),
     z.object({ type: z.literal("execution-denied"), reason: z.string().exactOptional(), providerOptions }),
   ] as const;
-/** A tool's output as the AI SDK's ModelMessage has it, of a message that is stored: its JSON was looked at as it came in. */
+/**
+ * A tool's output as in the AI SDK's ModelMessage, for stored messages. Its JSON was validated when it was appended, so
+ * it is not validated again.
+ */
 export const toolOutputSchema = z.discriminatedUnion("type", [
   ...toolOutputSchemas(z.custom<Json>((value) => value !== undefined)),
   z.object({ type: z.literal("content"), value: z.array(toolContentEntrySchema) }),
@@ -510,7 +523,9 @@ const aiSdkApprovalRequestSchema = z
     signature: z.string().exactOptional(),
     inputSchemaInput: safeJson.exactOptional(),
   })
-  .describe("Of the newest step, whose calls the user has answered and nothing has run yet");
+  .describe(
+    "A request for the user's approval in the newest step, after the user has answered and before the tool has run",
+  );
 const aiSdkApprovalResponseSchema = z.object({
   type: z.literal("tool-approval-response"),
   approvalId: z.string(),
@@ -531,7 +546,7 @@ const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
     providerExecuted: z.literal(true).exactOptional(),
     providerOptions,
   }),
-  aiSdkToolResultSchema.describe("Of a call that the provider ran itself"),
+  aiSdkToolResultSchema.describe("The result of a tool call that the provider ran itself"),
   aiSdkApprovalRequestSchema,
 ]);
 export type AiSdkAssistantPart = z.infer<typeof aiSdkAssistantPartSchema>;
@@ -628,7 +643,7 @@ export const uiMessageSchema = z
       .record(z.string(), safeJson)
       .exactOptional()
       .describe(
-        "The message's own, and its author as `author`, if that key is free. Where others follow the same message as well, `threadkeep` has its `seq` and its `siblings`, as a message that is read has them",
+        "The message's own metadata, with its author as `author` unless that key is used already. If other messages follow the same message, `threadkeep` contains this message's `seq` and its `siblings`, as when a message is read",
       ),
     parts: z.array(uiPartSchema).min(1),
   })
@@ -642,7 +657,7 @@ export type UiContext = z.infer<typeof uiContextSchema>;
 export const textContextSchema = z.object({ text: z.string(), meta: contextMetaSchema }).meta({ id: "TextContext" });
 export type TextContext = z.infer<typeof textContextSchema>;
 
-/** A context in each format. */
+/** The schema of a context in each format. */
 export const renderedContextSchemas = {
   threadkeep: contextSchema,
   "openai-chat": openaiChatContextSchema,

@@ -1,28 +1,34 @@
-/** Vectors of texts, as the parts of the Worker hand them to each other. They never leave it. */
+/** Vectors of texts, as the modules of the Worker pass them to each other. They are never sent to a client. */
 
-/** What a model took to make vectors. Estimated where its provider counts nothing. */
+/** What a model used to make vectors. Estimated if its provider returns no counts. */
 export interface EmbeddingUsage {
   readonly inputTokens: number;
   /** Millionths of a US dollar; absent where no price is set. */
   readonly costMicroDollars?: number;
 }
 
-/** What a query means, in the space of a model. */
+/** The vector of a query. */
 export interface QueryVector {
-  /** As THREADKEEP_EMBEDDINGS names it: vectors of two models say nothing of each other. */
+  /** The model's name in THREADKEEP_EMBEDDINGS. Vectors of different models cannot be compared. */
   readonly model: string;
-  /** Of length 1. */
+  /** Normalized to length 1. */
   readonly vector: Float32Array;
 }
 
-/** Why there is no vector of a query. `budget`: the day's tokens are spent. */
+/**
+ * Why there is no vector of a query. `off`: embeddings are not configured; `late`: it took too long; `unavailable`: the
+ * provider failed; `budget`: the tokens of the day are used up.
+ */
 export type WithoutVector = "off" | "late" | "unavailable" | "budget";
 
-/** What a read is told of its query's meaning. */
+/** The vector of a read's query, or why there is none. */
 export type QueryMeaning = QueryVector | { readonly without: WithoutVector };
 
-/** What a read did with the meaning of its query. `none-yet`: nothing that may be found has a vector. */
+/**
+ * Whether a read searched by meaning. `none-yet`: no message or item that it could find has a vector. `other-model`:
+ * the stored vectors are of another model.
+ */
 export type MeaningUse = "used" | "none-yet" | "other-model" | WithoutVector;
 
-/** The largest models in use have as many. Vectors of more would fill a session. */
+/** The largest number of dimensions that models in use have. Larger vectors would fill a session's storage. */
 export const MAX_DIMENSIONS = 4_096;

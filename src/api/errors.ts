@@ -2,7 +2,7 @@ import { z } from "zod";
 import { MAX_REPORTED_FAULTS } from "./limits.ts";
 import type { Quota } from "./quota.ts";
 
-/** Each stable error code with its HTTP status and title (RFC 9457). The code is the contract; wording may change. */
+/** Each error code with its HTTP status and title (RFC 9457). Codes are stable; titles may change. */
 export const PROBLEMS = {
   malformed_json: { status: 400, title: "The body is not valid JSON" },
   validation_failed: { status: 422, title: "The request has faults" },
@@ -59,30 +59,41 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One fault of a request: a JSON Pointer into the body, or the name of a parameter, and what is wrong there. */
+/**
+ * One fault of a request: its place, as a JSON Pointer into the body or the name of a parameter, and what is wrong
+ * there.
+ */
 export const fieldFaultSchema = z.object({
   path: z.string(),
   detail: z.string(),
 });
 export type FieldFault = z.infer<typeof fieldFaultSchema>;
 
-/** What went wrong, as it travels between objects, which lose the class of an error but not plain data. */
+/**
+ * An error as plain data. It travels between Durable Objects as a value, because RPC loses the class of a thrown error.
+ */
 export interface Fault {
   readonly code: ProblemCode;
-  /** What is wrong, and what to do next. Never holds message text. */
+  /** What is wrong, and what to do next. Never contains text of a message. */
   readonly detail: string;
   readonly errors?: readonly FieldFault[];
   readonly retryAfterSeconds?: number;
-  /** The bound that was met, where it is exact. */
+  /** The quota that was reached, if it is counted exactly. */
   readonly quota?: Quota;
-  /** Facts a client may act on, such as the current `headSeq`. */
+  /** Values that a client can use, such as the current `headSeq`. They become members of the problem document. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** The answer of an object over RPC: a value, or the fault that an edge turns into a problem document. */
+/**
+ * The result of an RPC call to a Durable Object: a value, or a fault, which the HTTP, RPC or MCP surface turns into a
+ * problem document.
+ */
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
 
-/** A fault as an exception, for code on one side of an RPC boundary. */
+/**
+ * A fault as an exception. It is thrown within one isolate and turned into an `Outcome` before it crosses an RPC
+ * boundary.
+ */
 export class ThreadkeepError extends Error {
   override readonly name = "ThreadkeepError";
   readonly fault: Fault;
@@ -90,19 +101,19 @@ export class ThreadkeepError extends Error {
   constructor(fault: Fault, options?: { readonly cause: unknown }) {
     super(`${fault.code}: ${fault.detail}`, options);
     const { errors = [] } = fault;
-    // Here, so that no surface and no operation tells more of them.
+    // Cut here, so that no surface can return a longer list.
     this.fault =
       errors.length <= MAX_REPORTED_FAULTS ? fault : { ...fault, errors: errors.slice(0, MAX_REPORTED_FAULTS) };
   }
 }
 
-/** The value, or the fault thrown. */
+/** Returns the value. @throws {ThreadkeepError} if the outcome is a fault */
 export function unwrap<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value;
   throw new ThreadkeepError(outcome.fault);
 }
 
-/** What went wrong with a part of an answer, where the rest of it came all the same. */
+/** What went wrong with one part of an answer, when the rest of it could be given. */
 export const partFaultSchema = z
   .object({
     code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
@@ -114,7 +125,7 @@ export type PartFault = z.infer<typeof partFaultSchema>;
 /** A problem document as clients read it (`application/problem+json`). */
 export const problemSchema = z
   .object({
-    type: z.string().describe("A URI reference that names the kind of problem"),
+    type: z.string().describe("A URI reference that identifies the kind of problem"),
     title: z.string(),
     status: z.number().int(),
     code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),

@@ -1,18 +1,20 @@
-/** Zod's issues as faults that a client can act on: a path for each, and words that never repeat the data. */
+/**
+ * Converts Zod's issues to faults that a client can act on. Each has a path, and a text that never repeats the data.
+ */
 
 import type { z } from "zod";
 import { type FieldFault, ThreadkeepError } from "./errors.ts";
 import { MAX_MENDED_PATHS, MAX_REPORTED_FAULTS } from "./limits.ts";
 import { findMended } from "./text.ts";
 
-/** A path names properties that the client made up. */
+/** Characters of a path. Property names in it come from the client and can be of any length. */
 const MAX_PATH_LENGTH = 256;
 
 type Issue = z.core.$ZodIssue;
 type UnionIssue = z.core.$ZodIssueInvalidUnion;
 type Path = readonly PropertyKey[];
 
-/** What one request brings, as it is parsed: each part under its own name, so that a path begins with where it comes from. */
+/** The parts of one request before validation. A fault's path begins with the name of the part. */
 export interface RawRequest {
   readonly params: unknown;
   readonly query: unknown;
@@ -21,14 +23,16 @@ export interface RawRequest {
 }
 
 /**
- * The request as its schema has it, or `validation_failed` with its faults. Lists are looked through no further than a few entries past
- * the first fault: each costs many times what a good entry does, and thousands of them would cost seconds.
+ * Validates a request.
+ * The list of faults is complete only up to a few entries past the first fault of a list: reporting an invalid entry
+ * costs many times as much as accepting a valid one, and thousands of them would take seconds.
+ * @throws {ThreadkeepError} `validation_failed`, with the faults
  */
 export function parseRequest<T extends z.ZodType>(schema: T, raw: RawRequest): z.output<T> {
   return parseOrRefuse(schema, raw, (issues) => fieldFaults(issues, raw));
 }
 
-/** The same of a body that comes alone. */
+/** Like `parseRequest`, for a body without parameters. */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   return parseOrRefuse(schema, body, (issues) => bodyFaults(issues, body));
 }
@@ -42,13 +46,13 @@ function parseOrRefuse<T extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const first = parsed.error.issues;
   const told = faultsOf(first);
-  // Of thousands of names that nobody knows enough is told already, and to look at them again would cost as much again.
+  // A body with thousands of unknown names has enough faults already. A second pass would cost as much again.
   if (told.length >= MAX_REPORTED_FAULTS) throw validationFailed(told);
   const all = schema.safeParse(shortened(raw, first[0]?.path ?? []), { error: wordIssue }).error?.issues ?? [];
   throw validationFailed(all.length > 0 ? faultsOf(all) : told);
 }
 
-/** The same of one value by itself, which its caller names: the value, or its first fault. */
+/** Validates one value. Returns the value or its first fault; the caller knows its name. */
 export function parseValue<T extends z.ZodType>(
   schema: T,
   value: unknown,
@@ -66,8 +70,9 @@ function bodyFaults(issues: readonly Issue[], body: unknown): FieldFault[] {
 }
 
 /**
- * Where content of a request that was taken is not kept as it was sent, as paths.
- * @param isStrict refuses the request for it
+ * The paths where content of an accepted request is stored differently from what was sent, because no store can keep
+ * it.
+ * @param isStrict throw `validation_failed` instead
  */
 export function mendedPaths(body: unknown, isStrict: boolean): string[] {
   const mended = mendedFaults(body);
@@ -75,23 +80,29 @@ export function mendedPaths(body: unknown, isStrict: boolean): string[] {
   return mended.map(({ path }) => path);
 }
 
-/** The same, with what was wrong in each place. */
+/** Like `mendedPaths`, with what was wrong at each path. */
 export function mendedFaults(body: unknown): FieldFault[] {
   return findMended(body, MAX_MENDED_PATHS).map(({ path, detail }) => fault(["body", ...path], detail));
 }
 
-/** For an answer: nothing, where nothing was mended. */
+/** The field `mended` of an answer; no field if nothing was mended. */
 export function tellMended(paths: readonly string[]): { mended?: string[] } {
   return paths.length === 0 ? {} : { mended: [...paths] };
 }
 
-/** zod goes no further than the first entry of a list that is refused. */
+/** With `abortEarly`, Zod stops at the first invalid entry of a list. */
 const UP_TO_THE_FIRST = { error: wordIssue, abortEarly: true };
 
-/** No list that a schema names is deeper; what nests by the thousand would overflow the stack. */
+/**
+ * Levels of nesting that `shortened` descends. No list in a schema is deeper, and recursion into a value with thousands
+ * of levels would overflow the stack.
+ */
 const MAX_SHORTENED_DEPTH = 32;
 
-/** The value with its lists cut a little behind where the path leads. What the path ends at is as it was: that may be too long. */
+/**
+ * The value with each list cut a few entries after the one that `path` leads to. The value at the end of the path is
+ * returned whole, because its length may be the fault.
+ */
 function shortened(value: unknown, path: readonly PropertyKey[] | null, depth = 0): unknown {
   if (path?.length === 0 || typeof value !== "object" || value === null || depth > MAX_SHORTENED_DEPTH) return value;
   const [key, ...rest] = path ?? [];
@@ -122,7 +133,10 @@ function validationFailed(faults: readonly FieldFault[]): ThreadkeepError {
   });
 }
 
-/** Every issue as one or more faults. `input` is what was parsed: a union is explained by the value that it refused. */
+/**
+ * Converts every issue to one or more faults.
+ * @param input the value that was validated: the value that a union refused decides which of its variants is explained
+ */
 export function fieldFaults(issues: readonly Issue[], input: unknown): FieldFault[] {
   return issues.flatMap((issue) => flatten(issue, [], input));
 }
@@ -144,8 +158,9 @@ function flatten(issue: Issue, base: Path, input: unknown): FieldFault[] {
 }
 
 /**
- * A union says only that no branch matched, with the issues of each. The branch that was meant is the one for the value's kind
- * (a string, an array, an object) and, of objects, the one whose `type` matches: its issues are the faults.
+ * For a union, Zod reports only that no variant matched, with the issues of each. The intended variant is the one for
+ * the value's kind (string, array, object) and, among objects, the one whose `type` matches: its issues become the
+ * faults.
  */
 function explainUnion(issue: UnionIssue, path: Path, input: unknown): FieldFault[] {
   const branches = issue.errors;
@@ -168,7 +183,10 @@ function isWrongKind(issue: Issue): boolean {
   return issue.path.length === 0 && issue.code === "invalid_type";
 }
 
-/** Of a type that was meant, and holds what cannot be stored, a check says so. */
+/**
+ * Whether the value of `type` itself is wrong. A `custom` issue is not: it says that the type was recognized but
+ * contains characters that cannot be stored.
+ */
 function isAboutType(issue: Issue): boolean {
   return issue.code !== "custom" && issue.path.length === 1 && issue.path[0] === "type";
 }
@@ -177,7 +195,7 @@ function expectedKind(issue: Issue): string {
   return issue.code === "invalid_type" ? kindName(issue.expected) : "something else";
 }
 
-/** The values of `type` that a branch takes: literals, or a pattern with a fixed beginning such as `data-…`. */
+/** The values of `type` that a variant accepts: literals, or a pattern with a fixed prefix such as `data-…`. */
 function expectedTypes(issue: Issue): string[] {
   if (issue.code === "invalid_value") return issue.values.map((value) => JSON.stringify(value));
   if (issue.code === "invalid_union" && issue.inclusive !== false)
@@ -191,7 +209,7 @@ function fault(path: Path, detail: string): FieldFault {
   return { path: pathText(path), detail };
 }
 
-/** A JSON Pointer (RFC 6901) into the body, or the name of a parameter. */
+/** The place as a JSON Pointer (RFC 6901) into the body, or the name of a parameter. */
 function pathText(path: Path): string {
   const [place, ...rest] = path.map(String);
   const text =
@@ -211,7 +229,7 @@ function valueAt(input: unknown, path: Path): unknown {
   return value;
 }
 
-/** Words for the issues that no schema words itself. */
+/** The text of an issue for which no schema has a text of its own. */
 function wordIssue(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":

@@ -4,16 +4,18 @@ import type { Metadata, SessionRef } from "./session.ts";
 import type { KeptItem } from "./summary.ts";
 
 /**
- * - `missing-summary`: a version of the summary is not there that items or the other place speak of
- * - `wrong-range`: a version covers what it cannot, or an item cites past its version
- * - `stale-source`: an item rests on a message that was erased, or that does not say so any more
- * - `orphan`: the archive holds what no session's object knows
- * - `half-erased-user`: something is left of a user who was erased
- * - `different-archive`: the archive holds a session, and not as its object says
- * - `missing-job`: something has to be done, and no job owes it, or no alarm sends it
- * - `broken-log`: a message is missing, or the running totals do not add up
- * - `lost-session`: the list of sessions and the archive have it, and its object holds nothing
- * - `unlisted-session`: its object has it, and the list does not: export and erasure of its user pass it by
+ * - `missing-summary`: items or the other store refer to a version of the summary that does not exist
+ * - `wrong-range`: a version covers messages that it cannot cover, or an item cites messages after those that its
+ * version covers
+ * - `stale-source`: an item cites a message that was erased, or that no longer supports it
+ * - `orphan`: the archive holds data of which no session object knows
+ * - `half-erased-user`: data of an erased user is left
+ * - `different-archive`: the archive's copy of a session differs from its object
+ * - `missing-job`: work is to be done, but no job for it is scheduled, or no alarm is set to send it
+ * - `broken-log`: a message is missing, or the running totals are wrong
+ * - `lost-session`: the directory and the archive list a session whose object is empty
+ * - `unlisted-session`: an object holds a session that the directory does not list, so export and erasure of its user
+ * miss it
  */
 export const findingKindSchema = z.enum([
   "missing-summary",
@@ -32,30 +34,33 @@ export type FindingKind = z.infer<typeof findingKindSchema>;
 export const mendSchema = z
   .enum(["archive", "rebuild", "erase-user"])
   .nullable()
-  .describe("The operation that mends it; null: none can, and the detail says what there is to do");
+  .describe("The operation that repairs it. null: none can, and `detail` says what to do");
 export type Mend = z.infer<typeof mendSchema>;
 
-/** A promise that stored data breaks. Names and numbers alone: never what was said. */
+/** An inconsistency in stored data. It contains names and numbers, never text of a chat. */
 export const findingSchema = z
   .object({
     kind: findingKindSchema,
     tenant: z.string(),
-    owner: z.string().describe('A user\'s id, or "-" for a session of the tenant alone; empty where nothing names it'),
-    session: z.string().nullable().describe("null: it is about the user, or about an epoch that nothing names"),
+    owner: z.string().describe('A user\'s id, or "-" for a session of the tenant itself; empty if it is not known'),
+    session: z
+      .string()
+      .nullable()
+      .describe("null if the finding is about the user, or about an epoch whose session id is not known"),
     detail: z.string(),
     mend: mendSchema,
   })
   .meta({ id: "Finding" });
 export type Finding = z.infer<typeof findingSchema>;
 
-/** What is wrong in one place, before it is said of which session. */
+/** What is wrong, before the session is added to it. */
 export type Flaw = Pick<Finding, "kind" | "detail" | "mend">;
 
 export function findingOf({ tenant, owner, session }: SessionRef, { kind, detail, mend }: Flaw): Finding {
   return { kind, tenant, owner, session, detail, mend };
 }
 
-/** A version of the summary, in the object and in the archive alike. Times are in ms since 1970. */
+/** A version of the summary, as both the object and the archive store it. Times are in ms since 1970. */
 export interface StoredVersion {
   readonly version: number;
   readonly throughSeq: Seq;
@@ -66,64 +71,64 @@ export interface StoredVersion {
   readonly createdAt: number;
 }
 
-/** An item, and the versions between which it holds. */
+/** An item, and the versions of the summary that contain it: from `fromVersion` until just before `toVersion`. */
 export interface StoredItem extends KeptItem {
   readonly fromVersion: number;
   readonly toVersion: number | null;
 }
 
-/** What a directory knows of its owner, and of one session. */
+/** What the directory knows of its owner and of one session. */
 export interface OwnerStanding {
   readonly isListed: boolean;
-  /** Entries, whatever became of them. */
+  /** Number of entries, in whatever state they are. */
   readonly entries: number;
   readonly erasure: "erasing" | "erased" | null;
   readonly hasAuditKey: boolean;
 }
 
-/** What a session's object holds, as far as the archive has to hold the same, and what is wrong with it by itself. */
+/** What a session object holds, as far as the archive must hold the same, and which flaws it found in itself. */
 export interface IntegrityReport {
   readonly state: "active" | "copying" | "expired" | "erased" | "nothing";
-  /** Null where there is nothing. */
+  /** Null if the object is empty. */
   readonly epoch: string | null;
   readonly rev: number;
-  /** What the archive confirmed. */
+  /** The last `rev` that the archive confirmed. */
   readonly archivedRev: number;
-  /** The archive is still to be written to: what it holds may be older, or half of it newer. */
+  /** Whether writes to the archive are pending. Until they are done, its rows may be older, or some of them newer. */
   readonly isArchivePending: boolean;
-  /** Epochs whose erasure the archive has yet to confirm. */
+  /** Epochs whose erasure the archive has not confirmed yet. */
   readonly erasedEpochs: readonly string[];
   readonly headSeq: Seq;
   readonly metadata: Metadata;
-  /** The newest version of the summary, and the last message that it covers; null if there is none. */
+  /** The newest version of the summary, and the last message that it covers; null if there is no summary. */
   readonly newest: Pick<StoredVersion, "version" | "throughSeq"> | null;
   /** The last message that the archive holds; 0 if it holds none. */
   readonly messageSeq: Seq;
   readonly flaws: readonly Flaw[];
 }
 
-/** A page of the summary's history: versions after one, and the items that began with them. */
+/** One page of the summary's history: the versions after a given one, and the items that first appear in them. */
 export interface SummaryIntegrity {
   readonly versions: readonly StoredVersion[];
   readonly items: readonly StoredItem[];
   readonly flaws: readonly Flaw[];
-  /** The last version of the page; past all of them on the last page. */
+  /** The last version of this page. On the last page it is larger than every version. */
   readonly throughVersion: number;
   readonly isLast: boolean;
 }
 
-/** A page of the items, held against what they cite. */
+/** One page of the check that compares each item with the messages that it cites. */
 export interface SourcesIntegrity {
   readonly flaws: readonly Flaw[];
-  /** Where the next page begins. */
+  /** The row after which the next page begins. */
   readonly throughRow: number;
   readonly isLast: boolean;
 }
 
-/** A page of the log. */
+/** One page of the log. */
 export interface LogIntegrity {
   readonly flaws: readonly Flaw[];
-  /** Those of the page that the archive holds. */
+  /** The messages of this page that the archive must hold. */
   readonly messages: readonly StoredMessage[];
   /** The last message of the page. */
   readonly throughSeq: Seq;

@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-/** How a service, or a part of it, does. */
+/** The health of the service, or of one component. */
 export const healthStatusSchema = z.enum(["ok", "degraded", "down"]);
 export type HealthStatus = z.infer<typeof healthStatusSchema>;
 
-/** What is looked at, by the names that `/readyz` has for it. */
+/** The components that are checked, by their names in `/readyz`. */
 export const COMPONENTS = [
   "sessions",
   "operations",
@@ -19,34 +19,36 @@ export type ComponentName = (typeof COMPONENTS)[number];
 export const componentHealthSchema = z.object({
   status: z
     .enum([...healthStatusSchema.options, "unknown"])
-    .describe("unknown: nobody can tell now; it counts for nothing"),
-  latencyMs: z.number().optional().describe("How long it took to look; for an admin's key alone"),
-  detail: z.string().optional().describe("What is wrong; for an admin's key alone"),
+    .describe("unknown: the state cannot be determined at the moment. It does not affect the overall status"),
+  latencyMs: z.number().optional().describe("How long the check took, in ms; for admin keys only"),
+  detail: z.string().optional().describe("What is wrong; for admin keys only"),
   measures: z
     .record(z.string(), z.number())
     .optional()
-    .describe("What was found, by names that end in their units; for an admin's key alone"),
+    .describe("Measured values by name. Each name ends with its unit; for admin keys only"),
 });
 export type ComponentHealth = z.infer<typeof componentHealthSchema>;
 
 export const readinessSchema = z
   .object({
-    status: healthStatusSchema.describe("degraded: it serves, and what is missing catches up; down: it cannot serve"),
-    checkedAt: z.string().describe("When the parts were looked at: an answer serves for some seconds"),
+    status: healthStatusSchema.describe(
+      "degraded: requests are served, and delayed work will be caught up; down: requests cannot be served",
+    ),
+    checkedAt: z.string().describe("When the components were checked. The result is reused for a few seconds"),
     components: z.record(z.string(), componentHealthSchema).describe(`By name: ${COMPONENTS.join(", ")}`),
   })
   .meta({ id: "Readiness" });
 export type Readiness = z.infer<typeof readinessSchema>;
 
-/** Why a summary waits whose tenant or session has used up its budget of the day. */
+/** The reason of a summary job that waits because its tenant or session has used up the budget of the day. */
 export const OVER_BUDGET_REASON = "summarizer over_budget";
 
-/** What the Operations object knows of the health of the deployment. */
+/** What the Operations object knows about the health of the deployment. */
 export interface OperationsHealth {
-  /** Jobs that keep failing, those that wait for a budget left out. */
+  /** Jobs that keep failing, without those that wait for a budget. */
   readonly failedJobs: number;
-  /** Tenants whose summaries wait because their budget of the day is used up. */
+  /** Tenants whose summaries wait because the budget of the day is used up. */
   readonly tenantsOverBudget: number;
-  /** When the oldest work was first scheduled that is known to be late, in ms since 1970; null if none is. */
+  /** When the oldest overdue work was first scheduled, in ms since 1970; null if no work is overdue. */
   readonly oldestScheduledAt: number | null;
 }

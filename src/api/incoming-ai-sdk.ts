@@ -4,8 +4,8 @@ import { ownFields, reasoningPartSchema, textPartSchema, toolCallPartSchema, too
 import { contentText, keptWhole, safeText } from "./text.ts";
 
 /**
- * ModelMessages of the AI SDK as they come in, such as `response.messages`. Over JSON: bytes are base64, and an address is a text. Objects
- * are loose, because each release of an SDK brings fields that we do not know; what is known is checked.
+ * Incoming ModelMessages of the AI SDK, such as `response.messages`, as JSON: bytes are base64 and URLs are strings.
+ * Objects accept unknown fields, because new releases of the SDK add some; known fields are validated.
  */
 
 const providerOptions = textPartSchema.shape.providerOptions;
@@ -39,7 +39,9 @@ const imagePart = z.looseObject({
   providerOptions,
 });
 const toolResultPart = z.looseObject(toolResultPartSchema.shape);
-/** What belongs to one request and its answer, or to one provider: kept and given back, and no part of a prompt. */
+/**
+ * Parts that belong to one request or one provider. They are stored and returned, but they are not part of a prompt.
+ */
 const keptPart = keptWhole(
   z.looseObject({
     type: z.enum(["tool-approval-request", "tool-approval-response", "reasoning-file", "custom"]),

@@ -4,11 +4,14 @@ import { ownFields } from "./message.ts";
 import { contentJson, contentText, keptWhole, safeText } from "./text.ts";
 
 /**
- * Messages of Anthropic's Messages as they come in: what its SDK takes, and what it gives back. Objects are loose, because each release
- * of an SDK brings fields that we do not know; what is known is checked.
+ * Incoming messages of Anthropic's Messages API: what its SDK accepts and what it returns. Objects accept unknown
+ * fields, because new releases of the SDK add some; known fields are validated.
  */
 
-/** A union takes a branch for the one that was meant if nothing in it stops at its fault: the type is what tells them apart. */
+/**
+ * Without `abort`, Zod continues after a wrong `type` and treats the variant as a possible match: the type alone tells
+ * the variants of a union apart.
+ */
 const ABORT = { abort: true };
 
 const textBlock = z.looseObject({ type: z.literal("text"), text: contentText, citations: contentJson.optional() });
@@ -49,7 +52,7 @@ const shown = [textBlock, imageBlock, documentBlock, searchResultBlock] as const
 const shownBlock = z.discriminatedUnion("type", shown);
 export type AnthropicShownIn = z.infer<typeof shownBlock>;
 
-/** What a tool of the newest kind shows besides, such as the tabs of a browser: told as JSON. */
+/** Other content of a tool result that newer tools return, such as the tabs of a browser. It is stored as JSON. */
 const otherShown = keptWhole(
   z.looseObject({
     type: safeText.regex(/^(?!(?:text|image|document|search_result)$)[a-z0-9_]+$/, ABORT),
@@ -63,7 +66,7 @@ const resultBlock = z.looseObject({
 });
 export type AnthropicResultIn = z.infer<typeof resultBlock>;
 
-/** A file that a user gives to the container in which Anthropic runs code. */
+/** A file that a user adds to the container in which Anthropic runs code. */
 const containerUpload = z.looseObject({ type: z.literal("container_upload"), file_id: safeText.min(1) });
 
 type ShownByTool = AnthropicShownIn | z.infer<typeof otherShown>;
@@ -83,14 +86,17 @@ const assistantBlock = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("mcp_tool_use"), ...call, server_name: safeText.nullish() }),
 ]);
 const KNOWN_ANSWERS: ReadonlySet<string> = new Set(assistantBlock.options.map(({ shape }) => shape.type.value));
-/** What came of a call that Anthropic ran itself: `web_search_tool_result` and the like. */
+/** The result of a tool call that Anthropic ran itself, such as `web_search_tool_result`. */
 const ownResultBlock = z.looseObject({
   type: safeText.regex(/^[a-z0-9_]+_tool_result$/, ABORT),
   tool_use_id: safeText,
   content: contentJson,
   is_error: z.boolean().nullish(),
 });
-/** A block of a kind that came later than this was written: an answer of a model is taken all the same. */
+/**
+ * A block of a type that was introduced after this was written. It is accepted, so that a model's answer is never
+ * refused.
+ */
 const laterBlock = keptWhole(
   z.looseObject({
     type: safeText.regex(
@@ -104,7 +110,7 @@ export type AnthropicAnswerIn = z.infer<typeof answeredBlock>;
 export type AnthropicOwnResultIn = z.infer<typeof ownResultBlock>;
 type KnownAnswer = z.infer<typeof assistantBlock>;
 
-/** The kinds leave one another out, which their types cannot say. */
+/** A type guard, because the types cannot express that the variants exclude one another. */
 export function isKnownAnswer(block: AnthropicAnswerIn): block is KnownAnswer {
   return KNOWN_ANSWERS.has(block.type);
 }

@@ -4,8 +4,8 @@ import { ownFields } from "./message.ts";
 import { contentJson, contentText, nameText, safeText } from "./text.ts";
 
 /**
- * Messages of OpenAI's Chat Completions as they come in: what its SDK takes, and what it gives back. Objects are loose, because each
- * release of an SDK brings fields that we do not know; what is known is checked.
+ * Incoming messages of OpenAI's Chat Completions: what its SDK accepts and what it returns. Objects accept unknown
+ * fields, because new releases of the SDK add some; known fields are validated.
  */
 
 const textPart = z.looseObject({ type: z.literal("text"), text: contentText });
@@ -55,11 +55,13 @@ export const openaiChatMessageIn = z
       content: z.union([contentText, list(z.discriminatedUnion("type", [textPart, refusalPart]))]).nullish(),
       name,
       refusal: contentText.nullish(),
-      reasoning_content: contentText.nullish().describe("As DeepSeek, vLLM and others give it"),
-      reasoning: contentJson.optional().describe("The same under another name; what is no text is passed over"),
+      reasoning_content: contentText.nullish().describe("The reasoning, as DeepSeek, vLLM and others return it"),
+      reasoning: contentJson
+        .optional()
+        .describe("The reasoning under another name. A value that is not a string is ignored"),
       tool_calls: z.array(toolCall).max(MAX_PARTS_PER_MESSAGE).nullish(),
       function_call: called.nullish(),
-      audio: z.looseObject({ transcript: contentText.nullish() }).nullish().describe("Its transcript is kept"),
+      audio: z.looseObject({ transcript: contentText.nullish() }).nullish().describe("Only the transcript is stored"),
       annotations: z.array(contentJson).nullish(),
     }),
     z.looseObject({
@@ -67,12 +69,12 @@ export const openaiChatMessageIn = z
       role: z.literal("tool"),
       tool_call_id: safeText,
       content: words,
-      name: safeText.nullish().describe("Of the tool"),
+      name: safeText.nullish().describe("Name of the tool"),
     }),
     z.looseObject({
       ...ownFields,
       role: z.literal("function"),
-      name: safeText.min(1).describe("Of the tool"),
+      name: safeText.min(1).describe("Name of the tool"),
       content: contentText.nullable(),
     }),
   ])

@@ -14,7 +14,10 @@ export const jobKindSchema = z.enum([
 ]);
 export type JobKind = z.infer<typeof jobKindSchema>;
 
-/** A queue body: a wake-up signal. It carries references alone; the consumer reads the truth anew. */
+/**
+ * The body of a queue message. It is only a wake-up call: it contains ids, and the consumer reads the current state
+ * itself.
+ */
 export const jobMessageSchema = z.object({
   v: z.literal(1),
   kind: jobKindSchema,
@@ -24,14 +27,16 @@ export const jobMessageSchema = z.object({
   epoch: z.string().min(1),
   throughSeq: z.int().min(0),
   jobId: z.string().min(1),
-  /** How often it was sent, this time included. */
+  /** How many times the job was sent, including this time. */
   sends: z.int().min(1),
-  /** A `traceparent`: which request called for it. A hint for logs alone: one that is odd is no reason to refuse the work. */
+  /**
+   * The `traceparent` of the request that scheduled the job. It is used for logs only, so a malformed value is ignored.
+   */
   trace: z.string().max(64).optional().catch(undefined),
 });
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 
-/** The work of erasing a user. It names no session: the user's directory knows them all. */
+/** The job that erases a user. It names no session, because the user's directory lists them all. */
 export const userJobMessageSchema = z.object({
   v: z.literal(1),
   kind: z.literal("erase-user"),
@@ -49,7 +54,7 @@ export const jobSchema = z
     kind: jobKindSchema,
     state: z
       .enum(["pending", "done", "failed"])
-      .describe("owed: waiting or running; failed: gave up, and an operator can see it"),
+      .describe("pending: waiting or running; failed: it gave up, and operators see it on the list of failed jobs"),
     throughSeq: z.int().min(0),
     attempts: z.int().min(0),
     createdAt: z.string(),
@@ -60,14 +65,17 @@ export type Job = z.infer<typeof jobSchema>;
 
 export const summarizeRequestSchema = z
   .strictObject({
-    waitMs: z.int().min(0).max(MAX_WAIT_MS).optional().describe("Wait this long for the summary"),
+    waitMs: z.int().min(0).max(MAX_WAIT_MS).optional().describe("Wait up to this many milliseconds for the summary"),
     keepRecentTokens: z
       .int()
       .min(0)
       .max(MAX_CONTEXT_TOKENS)
       .optional()
-      .describe("Tokens at the end that stay word for word; by default the session's setting"),
-    fromScratch: z.boolean().optional().describe("Summarize the whole log anew, not from the last summary"),
+      .describe("How many tokens of the newest messages to leave out of the summary; by default the session's setting"),
+    fromScratch: z
+      .boolean()
+      .optional()
+      .describe("Make the summary from the whole log instead of from the previous summary"),
   })
   .meta({ id: "SummarizeRequest" });
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
@@ -75,15 +83,17 @@ export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
 export const failureStateSchema = z
   .enum(["retrying", "failed", "undelivered", "unknown", "set-aside", "away"])
   .describe(
-    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it; set-aside: PostgreSQL refuses rows of it, which its session alone holds, and all else is archived. A retry sends the session anew; they leave the list when they are edited, erased or taken; away: deliveries of many sessions found a part of the service out of reach, and attempts counts them. They come again by themselves",
+    "retrying: it is retried automatically, with pauses. failed: it gave up, until somebody retries it or the session changes. undelivered: the queue gave up a message, and the session sends another. unknown: no consumer of this version understands it. set-aside: PostgreSQL refuses some rows of the session, which now exist in its object only; everything else is archived. A retry sends the session again, and the entry is removed once these rows are edited, erased or accepted. away: a component could not be reached, which delayed deliveries of many sessions (`attempts` counts them); they are repeated automatically",
   );
 
-/** What the list calls the rows of one epoch of a session that PostgreSQL refuses: no job owes them any more. */
+/**
+ * The id, on the list of failed jobs, of the rows of one epoch that PostgreSQL refuses. They belong to no job any more.
+ */
 export function setAsideIdOf(epoch: string): string {
   return `set-aside-${epoch}`;
 }
 
-/** A failure as the Operations object indexes it and operators read it. */
+/** An entry of the list of failed jobs, as the Operations object stores it and operators read it. */
 export const failureSchema = z
   .object({
     jobId: z.string(),
@@ -92,9 +102,9 @@ export const failureSchema = z
     owner: z.string(),
     session: z.string(),
     state: failureStateSchema,
-    reason: z.string().describe("Why it is on the list"),
+    reason: z.string().describe("Why the job is on the list"),
     attempts: z.int(),
-    firstError: z.string().describe("What went wrong first: an outage often begins with another error"),
+    firstError: z.string().describe("The first error. An outage often begins with another error than the last one"),
     firstFailedAt: z.string(),
     lastError: z.string(),
     lastFailedAt: z.string(),
@@ -102,11 +112,11 @@ export const failureSchema = z
   .meta({ id: "Failure" });
 export type Failure = z.infer<typeof failureSchema>;
 
-/** Deliveries that found a part of the service away. */
+/** Deliveries that failed because a component could not be reached. */
 export interface Outage {
-  /** What the list of failures calls it: there is one entry for each part. */
+  /** The id of the entry on the list of failed jobs: one for each component. */
   readonly id: string;
-  /** The kind of job that waits for it. */
+  /** The kind of job that waits for the component. */
   readonly kind: JobKind;
   readonly reason: string;
   readonly deliveries: number;
@@ -114,10 +124,10 @@ export interface Outage {
   readonly at: number;
 }
 
-/** What the list calls the work that waits for PostgreSQL. */
+/** The id, on the list of failed jobs, of the work that waits for PostgreSQL. */
 export const ARCHIVE_AWAY_ID = "archive-away";
 
-/** The entry of an outage, after one more word of it. It is of nobody's session. */
+/** The entry of an outage, updated with one more report. It belongs to no session. */
 export function asFailure({ id, kind, reason, deliveries, at }: Outage, before: Failure | null): Failure {
   const now = new Date(at).toISOString();
   return {

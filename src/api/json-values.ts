@@ -1,15 +1,21 @@
-/** How much a JSON text holds, told before it is read: reading makes an object of each value, and checking looks at each. */
+/**
+ * Counts the values of a JSON text before it is parsed, because parsing creates an object for each and validation
+ * visits each.
+ */
 
 import { ThreadkeepError } from "./errors.ts";
 import { MAX_USER_JSON_VALUES } from "./limits.ts";
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-/** Each of them begins a value, or comes before the next one: `,` `[` `{`. */
+/** The characters that come directly before a value: `,` `[` `{`. */
 const BEFORE_VALUES = new Set([0x2c, 0x5b, 0x7b]);
 
-/** Whether a text that is JSON holds more values than a bound. What is no JSON is told as it comes: reading it refuses it. */
+/**
+ * Whether a JSON text contains more than `most` values. For a text that is not JSON the result has no meaning: parsing
+ * refuses it anyway.
+ */
 export function hasMoreValues(text: string, most: number): boolean {
-  // Each takes two characters at least.
+  // A value takes at least two characters.
   if (text.length <= 2 * most) return false;
   let values = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -21,7 +27,10 @@ export function hasMoreValues(text: string, most: number): boolean {
   return false;
 }
 
-/** Where a string ends that begins at a quote. Prose is passed over in one step. */
+/**
+ * The index of the quote that ends the string which begins at `from`, or the length of the text. Finds it with
+ * `indexOf`, so long strings cost little.
+ */
 function endOfString(text: string, from: number): number {
   for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let first = at;
@@ -31,7 +40,10 @@ function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-/** Refuses what a user sent before it is read, if it holds more values than one may. */
+/**
+ * Refuses a text from a user before it is parsed, if it contains more JSON values than a user may send.
+ * @throws {ThreadkeepError} `validation_failed`
+ */
 export function refuseManyValues(text: string): void {
   if (!hasMoreValues(text, MAX_USER_JSON_VALUES)) return;
   const detail = `must hold at most ${MAX_USER_JSON_VALUES} values, names and lists among them`;

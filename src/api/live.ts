@@ -7,9 +7,15 @@ import { messageSchema, seqSchema } from "./message.ts";
 import { branchRequestSchema } from "./session.ts";
 import { safeText } from "./text.ts";
 
-/** The live feed of a session: what the service sends, what a client may send, and the tickets that let a browser in. */
+/**
+ * The live feed of a session: the frames that the service sends, the frames that a client may send, and the tickets
+ * with which a browser connects.
+ */
 
-/** An event's place in its session's feed. Rises by one with each event; it is no `seq`, and where it begins says nothing. */
+/**
+ * The number of an event in its session's feed. It rises by one with each event. It is not a `seq`, and its first value
+ * has no meaning.
+ */
 export type Rev = number;
 
 export const revSchema = z.int().min(0);
@@ -18,21 +24,21 @@ const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: T
   z.object({ type: z.literal(type), rev: revSchema, ...shape });
 
 export const appendedEventSchema = event("appended", {
-  message: messageSchema.describe("As it is now: one that was edited or erased since says so"),
+  message: messageSchema.describe("The message as it is now: if it was edited or erased since, it shows that"),
 });
-export const editedEventSchema = event("edited", { message: messageSchema.describe("As it is now") });
+export const editedEventSchema = event("edited", { message: messageSchema.describe("The message as it is now") });
 export const erasedEventSchema = event("erased", {
   seq: seqSchema,
-  throughSeq: seqSchema.describe("Messages seq to this one are erased; the same as seq for one"),
-  id: z.string().optional().describe("The message's id, if it is one"),
+  throughSeq: seqSchema.describe("All messages from `seq` to this one are erased; equal to `seq` if it is one message"),
+  id: z.string().optional().describe("The message's id, if one message was erased"),
 });
 export const branchedEventSchema = event("branched", {
-  headSeq: z.int().min(0).describe("The last message of the branch that is the active one now"),
+  headSeq: z.int().min(0).describe("The last message of the branch that is now active"),
   fromSeq: z
     .int()
     .min(0)
     .describe(
-      "The last message that it shares with the one before, 0 if none: what you show after it is off the branch, and what is on it comes after that",
+      "The last message that the new branch shares with the previous one; 0 if none. Remove what you show after this message, and show the messages of the new branch that follow it",
     ),
 });
 export const summarizedEventSchema = event("summarized", {
@@ -41,11 +47,11 @@ export const summarizedEventSchema = event("summarized", {
   degraded: z.boolean(),
 });
 export const summaryFailedEventSchema = event("summaryFailed", {
-  throughSeq: z.int().describe("The last message that it was to cover"),
+  throughSeq: z.int().describe("The last message that the failed summary would have covered"),
 });
 export const expiredEventSchema = event("expired", {});
 
-/** What happened in the session, each with its `rev`. */
+/** An event of the session, with its `rev`. */
 export const liveEventSchema = z
   .discriminatedUnion("type", [
     appendedEventSchema,
@@ -62,13 +68,15 @@ export type LiveEvent = z.infer<typeof liveEventSchema>;
 export const helloSchema = z
   .object({
     type: z.literal("hello"),
-    headSeq: z.int().min(0).describe("seq of the newest message of the active branch, 0 if none"),
-    rev: revSchema.describe("The rev of the last event so far"),
+    headSeq: z.int().min(0).describe("seq of the newest message of the active branch; 0 if none"),
+    rev: revSchema.describe("The rev of the newest event"),
     since: revSchema.describe("The events after this one follow"),
     reset: z
       .literal(true)
       .optional()
-      .describe("What was asked for is too old, or of an earlier session of this id: read the session anew"),
+      .describe(
+        "The requested events are no longer available, or belong to an earlier session with this id: read the session again",
+      ),
   })
   .meta({ id: "LiveHello" });
 export type Hello = z.infer<typeof helloSchema>;
@@ -78,10 +86,12 @@ const frameId = safeText.min(1).max(MAX_FRAME_ID_LENGTH);
 export const answerFrameSchema = z
   .object({
     type: z.literal("answer"),
-    id: z.string().describe("That of the frame that it answers"),
+    id: z.string().describe("The id of the frame that this answers"),
     result: z
       .union([appendResultSchema, z.looseObject({})])
-      .describe("As over HTTP: of an append, a context, or the session whose branch was changed"),
+      .describe(
+        "The same as over HTTP: the result of an append, a context, or the session after a change of its branch",
+      ),
   })
   .meta({ id: "LiveAnswer" });
 export type AnswerFrame = z.infer<typeof answerFrameSchema>;
@@ -89,13 +99,13 @@ export type AnswerFrame = z.infer<typeof answerFrameSchema>;
 export const errorFrameSchema = z
   .object({
     type: z.literal("error"),
-    id: z.string().optional().describe("That of the frame that was refused, if it had one"),
+    id: z.string().optional().describe("The id of the frame that was refused, if it had one"),
     error: problemSchema,
   })
   .meta({ id: "LiveError" });
 export type ErrorFrame = z.infer<typeof errorFrameSchema>;
 
-/** All that the service sends. */
+/** Every frame that the service sends. */
 export const serverFrameSchema = z
   .union([helloSchema, liveEventSchema, answerFrameSchema, errorFrameSchema])
   .meta({ id: "LiveServerFrame" });
@@ -103,24 +113,24 @@ export type ServerFrame = z.infer<typeof serverFrameSchema>;
 
 export const appendFrameSchema = appendSchema({
   type: z.literal("append"),
-  id: frameId.describe("Yours; the answer has it too"),
+  id: frameId.describe("An id of your choice; the answer repeats it"),
 });
 export const contextFrameSchema = z.strictObject({
   type: z.literal("context"),
-  id: frameId.describe("Yours; the answer has it too"),
+  id: frameId.describe("An id of your choice; the answer repeats it"),
   ...contextRequestSchema.shape,
 });
 export const branchFrameSchema = z.strictObject({
   type: z.literal("branch"),
-  id: frameId.describe("Yours; the answer has it too"),
+  id: frameId.describe("An id of your choice; the answer repeats it"),
   ...branchRequestSchema.shape,
 });
 export const ackFrameSchema = z.strictObject({
   type: z.literal("ack"),
-  rev: revSchema.describe("Every event up to this one has been taken in"),
+  rev: revSchema.describe("You have processed every event up to this one"),
 });
 
-/** All that a client may send, besides the text `ping`, which is answered `pong`. */
+/** Every frame that a client may send. It may also send the text `ping`, which is answered with `pong`. */
 export const clientFrameSchema = z
   .discriminatedUnion("type", [appendFrameSchema, contextFrameSchema, branchFrameSchema, ackFrameSchema], {
     error: 'must be one of "append", "context", "branch", "ack"',
@@ -139,7 +149,7 @@ export const ticketRequestSchema = z
       .refine((scopes) => scopes.includes("memory:read"), { error: "must have memory:read: the feed is read with it" })
       .optional()
       .describe(
-        "What its holder may do on the socket: by default read. With `memory:write`, which you need as well, it may append what a user may: messages of the role `user`",
+        "What the ticket allows on the socket; by default only reading. With `memory:write`, which your own credential must have as well, its holder may append what a user may: by default messages of the role `user`",
       ),
   })
   .meta({ id: "TicketRequest" });
@@ -147,7 +157,7 @@ export type TicketRequest = z.infer<typeof ticketRequestSchema>;
 
 export const ticketSchema = z
   .object({
-    ticket: z.string().describe("For `?ticket=` of the live feed of this session, once"),
+    ticket: z.string().describe("Use it once, as `?ticket=` in the URL of this session's live feed"),
     expiresAt: z.string(),
   })
   .meta({ id: "Ticket" });

@@ -4,7 +4,7 @@ import { sessionIdSchema } from "./session.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
 import { safeText } from "./text.ts";
 
-/** A search of more sessions than this is one of all of them. */
+/** How many sessions a search may name. To search more, search all of them. */
 const MAX_NAMED_SESSIONS = 100;
 
 export const memorySearchRequestSchema = z
@@ -13,24 +13,26 @@ export const memorySearchRequestSchema = z
       .min(1, { abort: true })
       .max(MAX_QUERY_LENGTH)
       .refine((query) => /[\p{L}\p{N}]/u.test(query), { error: "must contain a word or a number to look for" })
-      .describe("What to look for, in plain words of any language. It has no syntax: quotes and operators are text."),
-    limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().describe("Hits at most; 10 by default"),
+      .describe(
+        "What to search for, in plain words of any language. There is no query syntax: quotes and operators are treated as text",
+      ),
+    limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().describe("The maximum number of hits; 10 by default"),
     kinds: z
       .array(itemKindSchema)
       .min(1)
       .max(itemKindSchema.options.length)
       .optional()
-      .describe("Kinds of items; all by default"),
+      .describe("Only items of these kinds; all by default"),
     status: z
       .enum([...itemStatusSchema.options, "any"])
       .optional()
-      .describe("Status of the items; current by default"),
+      .describe("Only items with this status; `current` by default"),
     sessions: z
       .array(sessionIdSchema)
       .min(1)
       .max(MAX_NAMED_SESSIONS)
       .optional()
-      .describe("Look in these sessions alone; in all of the caller's by default"),
+      .describe("Search only these sessions; by default all sessions of the caller"),
   })
   .meta({ id: "MemorySearchRequest" });
 export type MemorySearchRequest = z.infer<typeof memorySearchRequestSchema>;
@@ -39,9 +41,9 @@ export const memoryHitSchema = z
   .object({
     sessionId: z.string().describe("The session whose summary holds the item"),
     item: itemSchema,
-    score: z.number().describe("Comparable within one answer only"),
+    score: z.number().describe("Higher is better. Comparable only within one answer"),
     snippet: z.string().describe("The passage that matches best"),
-    summarizedAt: z.string().describe("When the version of the summary was made that brought the item"),
+    summarizedAt: z.string().describe("When the version of the summary was made in which the item first appeared"),
   })
   .meta({ id: "MemoryHit" });
 export type MemoryHit = z.infer<typeof memoryHitSchema>;

@@ -3,7 +3,11 @@ import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import type { Content } from "./message.ts";
 import { byteLength } from "./text.ts";
 
-/** Refuses contents that are larger than a message may be, each by its path. It is no part of a schema: the answer is a 413. */
+/**
+ * Refuses contents that are larger than a message may be. It is not part of a schema, because the answer is a 413, not
+ * a 422.
+ * @throws {ThreadkeepError} `message_too_large`, with the path of each
+ */
 export function refuseOversize(contents: readonly { path: string; content: Content }[]): void {
   const errors = contents.flatMap(({ path, content }) => {
     const bytes = byteLength(JSON.stringify(content));

@@ -21,9 +21,9 @@ import {
   textFault,
 } from "./text.ts";
 
-/** A message's place in its session's log: 1, 2, 3 … without gaps. */
+/** The number of a message in its session: 1, 2, 3 … without gaps. */
 export type Seq = number;
-/** A count of tokens by the documented estimator. */
+/** A number of tokens, as the estimator of src/tokens counts them. */
 export type TokenCount = number;
 
 export const seqSchema = z.int().min(1);
@@ -50,28 +50,33 @@ export const reasoningPartSchema = z.strictObject({
   text: contentText,
   providerOptions,
 });
-/** Some models give a call no id, or calls of one turn the same: a prompt gives each an id of its own. */
+/**
+ * Not necessarily unique: some models give a call no id, or give all calls of a turn the same one. A prompt gives each
+ * call an id of its own.
+ */
 const toolCallId = safeText;
 const providerExecuted = z
   .boolean()
   .optional()
-  .describe("The provider ran the tool itself: no other provider gets the call back as one of its own");
+  .describe("The provider ran the tool itself. The call is not sent to another provider as a tool call");
 const dynamic = z.boolean().optional().describe("The tool was not known when the application was built");
 
-/** As the AI SDK has it: what it does not know it refuses. */
+/**
+ * The approval of a tool call, with the fields of the AI SDK. Unknown fields are refused, as the AI SDK refuses them.
+ */
 export const toolApprovalSchema = z
   .strictObject({
-    id: safeText.min(1).describe("Of the request for it"),
-    approved: z.boolean().optional().describe("What the user answered; left out while nobody has answered"),
+    id: safeText.min(1).describe("Id of the approval request"),
+    approved: z.boolean().optional().describe("The user's answer; left out while there is none"),
     reason: safeText.optional().describe("Why the user answered so"),
-    requestReason: safeText.optional().describe("Why it was asked for"),
+    requestReason: safeText.optional().describe("Why the approval was requested"),
     isAutomatic: z.boolean().optional(),
     signature: safeText.optional(),
     inputSchemaInput: safeJson.optional(),
     descriptor: safeJson.optional(),
   })
   .describe(
-    "Whether the user lets the tool run. The formats `ai-sdk` and `ui` give it back; models are never told of it",
+    "Whether the user allows the tool to run. The formats `ai-sdk` and `ui` return it; it is never part of a model's prompt",
   );
 export type ToolApproval = z.infer<typeof toolApprovalSchema>;
 
@@ -104,7 +109,8 @@ export const dataPartSchema = z.strictObject({
 
 export const partSchema = z
   .union([
-    // By their type at once: a message may have hundreds of parts, and trying one kind after the other would cost each of them all of it.
+    // A discriminated union finds the right schema by `type`. A message may have hundreds of parts, and a plain union
+    // would try every schema on each of them.
     z.discriminatedUnion("type", [
       textPartSchema,
       filePartSchema,
@@ -120,29 +126,33 @@ export type Part = z.infer<typeof partSchema>;
 export const contentSchema = z.union([contentText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
 export type Content = z.infer<typeof contentSchema>;
 
-/** A message, or 0 for the place before the first. */
+/** The seq of a message, or 0 for the place before the first message. */
 const afterSeqSchema = z.int().min(0);
 
-/** What a message says of itself beside its role and its content, whatever shape those have. */
+/** The fields of an incoming message beside its role and content. They are the same in every format. */
 export const ownFields = {
-  id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
+  id: idText
+    .optional()
+    .describe(
+      "An id of your choice: an append that is repeated with the same id has no effect. If left out, the server makes one",
+    ),
   author: nameText(MAX_AUTHOR_LENGTH).optional(),
   metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
   occurredAt: isoTime
     .optional()
     .describe(
-      "When it was said, if not now. The offset of whoever said it, as in 2026-07-01T23:30:00-07:00, is kept: their days are told by it in summaries and in turns that a query brings back",
+      "When it was said, if not now. Give the speaker's UTC offset, as in 2026-07-01T23:30:00-07:00: it is stored, and summaries and retrieved messages use it to tell the speaker's day",
     ),
   afterSeq: afterSeqSchema
     .optional()
     .describe(
-      "The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch: an edited question, an answer made anew. What stood behind that message is then off the branch",
+      "The message that this one follows, or 0 for none. By default it follows the newest message of the active branch, or the previous message of the batch. Set it to replace an edited question or a regenerated answer: the messages that followed before are then no longer on the active branch",
     ),
   pinned: z
     .boolean()
     .optional()
     .describe(
-      "In each context in its words and its place, as instructions are, in every budget: until it is unpinned or erased. Past a quarter of the budget the oldest are named in `omitted`, and one that is larger alone is cut",
+      "Keep this message in every context, verbatim and in its place, in any budget, until it is unpinned or erased. Pinned messages get at most a quarter of the budget: beyond that the oldest are listed in `omitted`, and a single one that is larger is cut",
     ),
 };
 
@@ -152,7 +162,7 @@ export const newMessageSchema = z
   .meta({ id: "NewMessage" });
 export type NewMessage = z.infer<typeof newMessageSchema>;
 
-/** A change of a message. What is left out stays. */
+/** A change of a message. Fields that are left out keep their values. */
 export const messagePatchSchema = z
   .strictObject({
     content: contentSchema.optional(),
@@ -161,7 +171,7 @@ export const messagePatchSchema = z
       .boolean()
       .optional()
       .describe(
-        "true: pins the message; false: unpins it. Alone it is no edit of what was said: `editedAt` stays, and no summary is made anew",
+        "true: pins the message; false: unpins it. A change of `pinned` alone is not an edit: `editedAt` stays, and no summary is rebuilt",
       ),
   })
   .refine((patch) => patch.content !== undefined || patch.metadata !== undefined || patch.pinned !== undefined, {
@@ -170,7 +180,7 @@ export const messagePatchSchema = z
   .meta({ id: "MessagePatch" });
 export type MessagePatch = z.infer<typeof messagePatchSchema>;
 
-/** How far an erasure is: the object forgets at once, the archive once it can be reached. */
+/** How far an erasure is. The session object erases immediately; the archive follows when it can be reached. */
 export const erasureSchema = z
   .object({
     id: z.string(),
@@ -178,13 +188,16 @@ export const erasureSchema = z
     state: z
       .enum(["erasing", "erased"])
       .describe(
-        "erasing: gone from the session; a new summary, the archive or copies have yet to follow; erased: gone everywhere",
+        "erasing: the message is erased from the session, but the summary, the archive or copies of the session have not followed yet; erased: it is erased everywhere",
       ),
   })
   .meta({ id: "Erasure" });
 export type Erasure = z.infer<typeof erasureSchema>;
 
-/** The messages of one append, in whatever shape each of them has. */
+/**
+ * The schema of the messages of one append, whose ids must differ.
+ * @param message the schema of one message
+ */
 export function batchOf<T extends z.ZodType<{ readonly id?: string | undefined }>>(message: T) {
   return z
     .array(message)
@@ -206,17 +219,17 @@ export function batchOf<T extends z.ZodType<{ readonly id?: string | undefined }
     });
 }
 
-/** One of several messages that follow the same one. */
+/** One of several messages that follow the same message. */
 export const siblingSchema = z
   .object({
     seq: seqSchema,
     headSeq: seqSchema.describe(
-      "The newest message that leads on from it: `PUT …/branch` with this makes it one of the active branch",
+      "The newest message that continues from it. `PUT …/branch` with this seq makes it part of the active branch",
     ),
   })
   .meta({ id: "Sibling" });
 
-/** A message as it is stored and given back. */
+/** A message as it is stored and returned. */
 export const messageSchema = z
   .object({
     id: z.string(),
@@ -228,49 +241,52 @@ export const messageSchema = z
     occurredAt: z.string().optional(),
     createdAt: z.string(),
     editedAt: z.string().optional(),
-    pinned: z.literal(true).optional().describe("In each context in its words, until it is unpinned or erased"),
-    erased: z.literal(true).optional().describe("Erased: the seq stays, the content is gone"),
+    pinned: z
+      .literal(true)
+      .optional()
+      .describe("The message is kept verbatim in every context until it is unpinned or erased"),
+    erased: z.literal(true).optional().describe("The message was erased: its seq remains, its content is gone"),
     afterSeq: afterSeqSchema
       .optional()
-      .describe("The message that it follows, where that is not the one before it; 0: none"),
+      .describe("The message that it follows, if that is not the one before it; 0: none"),
     offBranch: z
       .literal(true)
       .optional()
       .describe(
-        "It is not on the active branch: readable, and in no prompt, search or summary. Said where messages are listed or read",
+        "The message is not on the active branch: it can be read, but is in no prompt, search or summary. Present where messages are listed or read",
       ),
     siblings: z
       .array(siblingSchema)
       .optional()
       .describe(
-        "All that follow the same message, by rising seq, this one among them, if there are several: a page shows “2 of 3” by them. Said where messages are listed or read",
+        "All messages that follow the same message, this one included, ordered by seq, if there are several. A page can show “2 of 3” with it. Present where messages are listed or read",
       ),
     tokens: z.int().describe("Estimated tokens of the content"),
   })
   .meta({ id: "Message" });
 export type Message = z.infer<typeof messageSchema>;
 
-/** Where content was mended on its way in. */
+/** The paths of an accepted request where content was replaced before it was stored. */
 export const mendedSchema = z
   .array(z.string())
   .optional()
   .describe(
-    `Paths of what was sent where a character that no store keeps (NUL, half of a surrogate pair) was replaced with U+FFFD, or JSON that nests deeper than 32 levels is kept as a text: the first ${MAX_MENDED_PATHS}. Not there where nothing was mended`,
+    `Paths in the request whose content was changed before it was stored: a character that cannot be stored (NUL, or half of a surrogate pair) was replaced with U+FFFD, or JSON with more than 32 levels was converted to text. At most ${MAX_MENDED_PATHS}; left out if nothing was changed`,
   );
 
-/** A message as it is after an edit. */
+/** A message after an edit. */
 export const editedMessageSchema = messageSchema.extend({ mended: mendedSchema }).meta({ id: "EditedMessage" });
 export type EditedMessage = z.infer<typeof editedMessageSchema>;
 
 export const appendedMessageSchema = z.object({
   id: z.string(),
   seq: seqSchema,
-  created: z.boolean().describe("false: it was there already"),
+  created: z.boolean().describe("false: the message existed already"),
   erased: z.literal(true).optional(),
 });
 export type AppendedMessage = z.infer<typeof appendedMessageSchema>;
 
-/** A message as rows have it, in its object and in the archive. Times are in ms since 1970. */
+/** A message as rows of the object and of the archive store it. Times are in ms since 1970. */
 export interface StoredMessage {
   readonly seq: Seq;
   /** The message that it follows; null if that is the one before it. */
@@ -278,7 +294,7 @@ export interface StoredMessage {
   readonly id: string;
   readonly role: Role;
   readonly author: string | null;
-  /** null once erased. */
+  /** Null once it is erased. */
   readonly content: Content | null;
   readonly metadata: Metadata | null;
   readonly occurredAt: number | null;

@@ -1,4 +1,7 @@
-/** What operators have done to many sessions at once, in the background: what they may ask for, and how far it is. */
+/**
+ * Operations: bulk runs over many sessions that an administrator starts. What a run can be asked to do, and how far it
+ * is.
+ */
 
 import { z } from "zod";
 import { findingKindSchema, mendSchema } from "./finding.ts";
@@ -21,18 +24,18 @@ export const OPERATION_NAMES = [
 export const operationNameSchema = z.enum(OPERATION_NAMES);
 export type OperationName = z.infer<typeof operationNameSchema>;
 
-/** Sessions that one step goes over at most: a step that fails is made again whole. */
+/** The most sessions that one step of a run handles. A step that fails is repeated as a whole. */
 export const MAX_SLICE_SIZE = 500;
-/** Sessions that a report names of each kind; all of them are counted. */
+/** How many sessions a report lists in each list. `counts` includes all of them. */
 export const MAX_NAMED_SESSIONS = 100;
 
 const MAX_RUN_ID_LENGTH = 64;
-/** What a run that goes on in another instance of the Workflow is called there. */
+/** A long run continues in further instances of the Workflow. Their ids are the run's id, this text and a number. */
 const PART = "-part-";
-/** Names that Workflows keep for itself. */
+/** Ids that Cloudflare Workflows reserves. */
 const RESERVED_ID = /^(batch|terminate|terminateAll|cf_[0-9a-f]{64})$/;
 
-/** The id of a run, and of the Workflow's instance that it begins in: the characters are those that Workflows takes. */
+/** The id of a run, and of the Workflow instance in which it begins. It has the characters that Workflows accepts. */
 export const runIdSchema = z
   .string()
   .regex(new RegExp(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,${MAX_RUN_ID_LENGTH - 1}}$`), {
@@ -49,23 +52,28 @@ export function partIdOf(runId: string, part: number): string {
 const jobFilterSchema = z.enum([...jobKindSchema.options, "erase-user"]);
 
 const requestShape = {
-  op: operationNameSchema.describe("What is done; see docs/operations.md for each"),
-  tenant: tenantIdSchema.optional().describe("Of this tenant alone"),
-  user: userIdSchema.optional().describe("Of this user of the tenant alone"),
-  session: sessionIdSchema.optional().describe("This session alone: the user's, or without a user the tenant's own"),
-  kind: jobFilterSchema.optional().describe("`retry`: jobs of this kind alone"),
-  dryRun: z.boolean().default(false).describe("Tells what would be done, and does nothing"),
+  op: operationNameSchema.describe("The operation to run; docs/operations.md describes each"),
+  tenant: tenantIdSchema.optional().describe("Only this tenant"),
+  user: userIdSchema.optional().describe("Only this user of the tenant"),
+  session: sessionIdSchema
+    .optional()
+    .describe("Only this session: of the user, or, without a user, of the tenant itself"),
+  kind: jobFilterSchema.optional().describe("With `retry`: only jobs of this kind"),
+  dryRun: z.boolean().default(false).describe("Report what would be done, without doing it"),
   sliceSize: z
     .int()
     .min(1)
     .max(MAX_SLICE_SIZE)
     .default(MAX_SLICE_SIZE)
-    .describe("Sessions that one step goes over: fewer go easier on what stands behind"),
+    .describe("How many sessions one step handles. Fewer put less load on the database and the models"),
 };
 
 type Named = "tenant" | "user" | "session" | "kind";
 
-/** What each has to have named, and what it cannot take. What changes much for good is not done to everybody by a word left out. */
+/**
+ * Which fields each operation requires, and which it does not accept. Operations that change much irreversibly require
+ * a tenant, so that a forgotten field does not apply them to everybody.
+ */
 const RULES: Readonly<Record<OperationName, { needs: readonly Named[]; refuses: readonly Named[] }>> = {
   summarize: { needs: [], refuses: ["kind"] },
   rebuild: { needs: ["tenant"], refuses: ["kind"] },
@@ -94,7 +102,10 @@ function checkReach(asked: Asked, context: z.RefinementCtx): void {
   }
 }
 
-/** All faults are told at once: where it is known what is meant, so is what it lacks. */
+/**
+ * By default Zod skips `superRefine` if the object has other faults. This runs it whenever `op` is valid, so that all
+ * faults are reported at once.
+ */
 const WHATEVER_ELSE_IS_WRONG = {
   when: ({ value }: { readonly value: unknown }): boolean =>
     operationNameSchema.safeParse(Reflect.get(Object(value), "op")).success,
@@ -107,23 +118,25 @@ export const operationRequestSchema = z
   .meta({ id: "OperationRequest" });
 export type OperationRequest = z.output<typeof operationRequestSchema>;
 
-/** The same over HTTP, where the client may name the run. */
+/** The body of the HTTP request that starts a run. The client may choose the run's id. */
 export const newOperationSchema = z
   .strictObject({
-    id: runIdSchema.optional().describe("Names the run: sent again with the same id it is not begun twice"),
+    id: runIdSchema
+      .optional()
+      .describe("The id of the run. If it is sent again with the same id, the run is not started twice"),
     ...requestShape,
   })
   .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG)
   .meta({ id: "NewOperation" });
 export type NewOperation = z.output<typeof newOperationSchema>;
 
-/** A session that a report names. */
+/** A session in a report. */
 export const namedSessionSchema = z.object({
   tenant: z.string(),
-  user: z.string().nullable().describe("null: a session of the tenant alone"),
-  session: z.string().describe("Empty where it is about no session in particular"),
-  reason: z.string().describe("A code or a finding, never what was said"),
-  kind: findingKindSchema.optional().describe("Of what `verify` finds"),
+  user: z.string().nullable().describe("null: a session of the tenant itself"),
+  session: z.string().describe("Empty if it is about no particular session"),
+  reason: z.string().describe("A code or a finding, never text of a chat"),
+  kind: findingKindSchema.optional().describe("The kind of the finding, if it is one of `verify`"),
   mend: mendSchema.optional(),
 });
 export type NamedSession = z.infer<typeof namedSessionSchema>;
@@ -132,31 +145,35 @@ const count = z.int().min(0);
 
 export const operationReportSchema = z
   .object({
-    counts: z.record(z.string(), count).describe("What became of how many, by a word for it"),
+    counts: z
+      .record(z.string(), count)
+      .describe("How many sessions or jobs had each result, by the name of the result"),
     failures: z.array(namedSessionSchema).describe(`The first ${MAX_NAMED_SESSIONS} that failed`),
-    findings: z.array(namedSessionSchema).describe(`The first ${MAX_NAMED_SESSIONS} that something was found about`),
-    notes: z.array(z.string()).describe("What to do next, where there is something to do"),
+    findings: z.array(namedSessionSchema).describe(`The first ${MAX_NAMED_SESSIONS} with a finding`),
+    notes: z.array(z.string()).describe("What to do next, if there is something to do"),
   })
   .meta({ id: "OperationReport" });
 export type OperationReport = z.infer<typeof operationReportSchema>;
 
 export const operationProgressSchema = z.object({
-  done: count.describe("Sessions or jobs that were looked at"),
-  failed: count.describe("Of these, those that something went wrong with"),
-  total: count.nullable().describe("How many there are; null where nobody counted them"),
+  done: count.describe("Sessions or jobs that were handled"),
+  failed: count.describe("How many of these failed"),
+  total: count.nullable().describe("How many there are; null if they were not counted"),
 });
 export type OperationProgress = z.infer<typeof operationProgressSchema>;
 
-/** How far a run is, as it travels from one step to the next. */
+/** How far a run is. It is passed from one step to the next. */
 export const operationStateSchema = z.object({
-  /** Where to go on; null at the beginning and at the end. */
+  /** Where the next step continues; null at the beginning and at the end. */
   cursor: z.string().nullable(),
   progress: operationProgressSchema,
   report: operationReportSchema,
 });
 export type OperationState = z.infer<typeof operationStateSchema>;
 
-/** What an instance of the Workflow is given: by an operator, or by the instance whose work it goes on with. */
+/**
+ * The payload of a Workflow instance: from an operator, or, with `chain`, from the instance whose run it continues.
+ */
 export const workflowPayloadSchema = z
   .strictObject({
     ...requestShape,
@@ -167,7 +184,7 @@ export type WorkflowPayload = z.output<typeof workflowPayloadSchema>;
 
 export const runStatusSchema = z
   .enum(["queued", "running", "complete", "failed", "cancelled"])
-  .describe("complete: it went over all there was; single sessions may have failed: see progress and report");
+  .describe("complete: all sessions were handled, though single ones may have failed: see progress and report");
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
 /** A run as operators see it. */
@@ -183,7 +200,7 @@ export const operationRunSchema = z
     instance: z
       .string()
       .optional()
-      .describe("The instance of the Workflow that is at it, where that is not the first, which has the run's id"),
+      .describe("The Workflow instance that works on the run, if it is not the first one, whose id is the run's id"),
     status: runStatusSchema,
     progress: operationProgressSchema,
     report: operationReportSchema,
@@ -195,12 +212,12 @@ export const operationRunSchema = z
   .meta({ id: "OperationRun" });
 export type OperationRun = z.infer<typeof operationRunSchema>;
 
-/** How many runs of an operation stand so, and when the last of them ended. */
+/** How many runs of an operation have a status, and when the last of them ended. */
 export interface RunTally {
   readonly op: OperationName;
   readonly status: RunStatus;
   readonly count: number;
-  /** In ms since 1970; null of those that have not ended. */
+  /** In ms since 1970; null for runs that have not ended. */
   readonly lastEndedAt: number | null;
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** A page of a list. `nextCursor` goes back as it is; it is null on the last page. */
+/** A page of a list. Pass `nextCursor` unchanged to get the next page; it is null on the last page. */
 export interface Page<T> {
   readonly data: T[];
   readonly hasMore: boolean;

@@ -1,11 +1,16 @@
-/** The one mapper from what was thrown to the problem document that a client reads (RFC 9457), whichever way it comes. */
+/** The only place that turns a thrown error into a problem document (RFC 9457), for every surface. */
 
 import { type Fault, PROBLEMS, type Problem, ThreadkeepError } from "./errors.ts";
 
-/** An object that moves or drains its queue is back within seconds. */
+/**
+ * Retry-After of a passing failure: a Durable Object that restarts or is overloaded is usually back within seconds.
+ */
 const RETRY_AFTER_SECONDS = 2;
 
-/** The fault that a client is told of. What is not ours becomes `internal`, without a word of what it was. */
+/**
+ * The fault that a client gets for an error. An error that is not a `ThreadkeepError` becomes `internal`, without its
+ * message.
+ */
 export function faultOf(thrown: unknown): Fault {
   if (thrown instanceof ThreadkeepError) return thrown.fault;
   if (isPassing(thrown)) {
@@ -22,7 +27,10 @@ export function faultOf(thrown: unknown): Fault {
   };
 }
 
-/** Whether a Durable Object failed in a way that passes: its stub broke, it was reset, or it is overloaded. */
+/**
+ * Whether the error is a temporary failure of a Durable Object: its connection broke, it was reset, or it is
+ * overloaded.
+ */
 function isPassing(thrown: unknown): boolean {
   if (typeof thrown !== "object" || thrown === null) return false;
   const flag = (name: string) => Reflect.get(thrown, name) === true;
@@ -32,7 +40,7 @@ function isPassing(thrown: unknown): boolean {
 export function problemOf(fault: Fault, requestId: string): Problem {
   const { status, title } = PROBLEMS[fault.code];
   return {
-    // Facts come first: an extension member must not stand in for a member of the standard.
+    // Facts come first, so that a fact can never overwrite a standard member.
     ...fault.facts,
     type: `/docs#problem-${fault.code}`,
     title,

@@ -9,24 +9,24 @@ import {
   USER_TOKENS_PER_DAY,
 } from "./limits.ts";
 
-/** A day in UTC. */
+/** Seconds of a day. Days are in UTC. */
 export const DAY_SECONDS = 86_400;
 
 const perDaySchema = z.int().min(1).nullable().optional();
 
-/** A bound that stands unless it is set otherwise. */
+/** The schema of a limit that has a default for every user. */
 const ofUser = (usual: number, text: string) =>
   perDaySchema.describe(`${text}. ${usual.toLocaleString("en")} where it is left out; null: no bound`);
 
 export const requestTierSchema = z.enum(["standard", "high"]);
 
-/** What was taken of a day. */
+/** What a session or a tenant has added on one day. */
 export interface Taken {
   readonly messages: number;
   readonly tokens: number;
 }
 
-/** The day of a moment in UTC, such as 2026-11-22. */
+/** The UTC day of a time in ms since 1970, such as 2026-11-22. */
 export function dayName(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
@@ -34,22 +34,23 @@ export function dayName(ms: number): string {
 export const NOTHING_TAKEN: Taken = { messages: 0, tokens: 0 };
 
 /**
- * What each session of a tenant may take in a day (UTC), counted exactly, and what all of them may together, counted in batches: none is
- * refused before that is reached, and what is under way then goes beyond it. What is left out or null has no bound, but for what each user may: that has one until it is set to null.
+ * Daily limits of a tenant (UTC). Limits of one session are counted exactly. Limits of all sessions together are
+ * counted in batches, so they can be exceeded by what is in progress when they are reached. A limit that is left out or
+ * null does not apply, except for the limits of users, which have defaults unless they are set to null.
  */
 export const sessionLimitsSchema = z
   .strictObject({
-    sessionMessagesPerDay: perDaySchema.describe("Messages appended to one session"),
+    sessionMessagesPerDay: perDaySchema.describe("Messages that may be appended to one session"),
     sessionTokensPerDay: perDaySchema.describe(
-      "Tokens of the messages appended to one session, as estimated, and those that edits say anew",
+      "Estimated tokens that may be appended to one session, including those of edited messages",
     ),
     sessionSummariesPerDay: perDaySchema.describe(
-      "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
+      "Summaries of one session. Beyond this no summary can be requested, but automatic summaries are still made",
     ),
     tenantMessagesPerDay: perDaySchema.describe(
-      "Messages that come to all sessions together: appended, imported or forked. Once so many came, more are refused; what is on its way then still passes",
+      "Messages that all sessions together may receive: appended, imported or forked. Once the limit is reached more are refused, except for those in progress",
     ),
-    tenantTokensPerDay: perDaySchema.describe("Their tokens, as estimated, and those that edits say anew"),
+    tenantTokensPerDay: perDaySchema.describe("Estimated tokens of these messages, including those of edited messages"),
     userMessagesPerDay: ofUser(
       USER_MESSAGES_PER_DAY,
       "Messages that a user brings to all of their sessions together, by a token or a ticket: appended, edited, imported or forked; each change of a session's metadata or settings counts as one",
@@ -66,13 +67,13 @@ export const sessionLimitsSchema = z
     requestTier: requestTierSchema
       .optional()
       .describe(
-        "Requests that pass at the edge in 10 seconds, by key and by tenant: `high` lets ten times as many pass. What one user may send is the same in both",
+        "Which rate limits apply to requests per 10 seconds, by key and by tenant: `high` allows ten times as many. The limit of a single user is the same in both",
       ),
   })
   .meta({ id: "SessionLimits" });
 export type SessionLimits = z.infer<typeof sessionLimitsSchema>;
 
-/** An exact bound, and what of it is left until it is there anew. */
+/** An exactly counted limit, and how much of it is left until it is reset. */
 export const quotaSchema = z.object({
   name: z.enum([
     "messages",
@@ -89,6 +90,6 @@ export const quotaSchema = z.object({
   ]),
   limit: z.int(),
   remaining: z.int().min(0),
-  resetSeconds: z.int().describe("Until the day is over"),
+  resetSeconds: z.int().describe("Seconds until the end of the UTC day"),
 });
 export type Quota = z.infer<typeof quotaSchema>;

@@ -1,24 +1,24 @@
 /**
- * The table of requests: what can be asked of the service, whoever may ask it, and what the audit keeps of it. Use cases, HTTP, RPC, MCP, the
- * OpenAPI document, the metrics and the audit read it here, so that no two of them can differ.
+ * The table of requests: every request to the service, the scopes that it needs, and what the audit log records of it.
+ * Use cases, HTTP, RPC, MCP, the OpenAPI document, the metrics and the audit log use this table, so that they cannot differ.
  */
 
 import type { Scope } from "./principal.ts";
 
 interface RequestTerms {
   /**
-   * The caller needs all of them. Users and tickets have none but those that begin with `memory:`. A use case that needs more for some bodies,
-   * such as an append that asks for a context, checks that itself.
+   * The caller needs all of them. Users and tickets only have scopes that start with `memory:`. A use case that needs
+   * more for some bodies, such as an append that requests a context, checks that itself.
    */
   readonly scopes: readonly Scope[];
   /**
-   * Which successes the audit records. `each`: one event for each. `ranges`: one event for many; the session's object writes those of appends,
-   * and the end of an import stands for its lines. `refusals`: none. Refusals are always counted.
+   * Which successes are audited. `each`: every one, as an event. `ranges`: many in one event, which for appends the
+   * session's object records, and for the lines of an import its completion. `refusals`: none. Refusals are always counted.
    */
   readonly audit: "each" | "ranges" | "refusals";
 }
 
-/** The names are those of the OpenAPI document, the audit and the metrics. A read for which HTTP has two routes has one row. */
+/** The requests, by their names in the OpenAPI document, the audit log and the metrics. A read with two HTTP routes has one row. */
 export const REQUESTS = {
   createSession: { scopes: ["memory:write"], audit: "each" },
   forkSession: { scopes: ["memory:read", "memory:write"], audit: "each" },

@@ -8,8 +8,10 @@ export const searchRequestSchema = z
     query: safeText
       .min(1)
       .max(MAX_QUERY_LENGTH)
-      .describe("What to look for, in plain words of any language. It has no syntax: quotes and operators are text."),
-    limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().describe("Hits at most; 10 by default"),
+      .describe(
+        "What to search for, in plain words of any language. There is no query syntax: quotes and operators are treated as text",
+      ),
+    limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().describe("The maximum number of hits; 10 by default"),
   })
   .meta({ id: "SearchRequest" });
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
@@ -17,14 +19,14 @@ export type SearchRequest = z.infer<typeof searchRequestSchema>;
 export const searchHitSchema = z
   .object({
     message: messageSchema,
-    score: z.number().describe("Comparable within one answer only"),
+    score: z.number().describe("Higher is better. Comparable only within one answer"),
     snippet: z.string().describe("The passage that matches best"),
-    why: z.string().describe("What brought it here"),
+    why: z.string().describe("Why it was found"),
   })
   .meta({ id: "SearchHit" });
 export type SearchHit = z.infer<typeof searchHitSchema>;
 
-/** How older messages were looked for. */
+/** How older messages were searched. */
 export const retrievalSchema = z
   .object({
     by: z.enum(["words", "words-and-meaning"]),
@@ -32,7 +34,7 @@ export const retrievalSchema = z
       .enum(["late", "unavailable", "budget", "none-yet", "other-model"])
       .optional()
       .describe(
-        "Why by words alone. late: what the query means was not known within 150 ms, and the same query asked again may find it; unavailable: the provider of embeddings failed or is left alone after failures; budget: the tenant's tokens of the day are spent; none-yet: nothing older has a vector yet; other-model: the vectors are of another model, and new ones are being made",
+        "Why only words were used. late: the query's vector was not available within 150 ms; repeating the query may find it. unavailable: the embeddings provider failed, or is not called for a while after failures. budget: the tenant's tokens of the day are used up. none-yet: no older message has a vector yet. other-model: the stored vectors are of another model, and new ones are being made",
       ),
   })
   .meta({ id: "Retrieval" });
@@ -44,14 +46,14 @@ export const searchResultSchema = z
     hasMore: z
       .boolean()
       .describe(
-        `true: more was found, and left out: the messages come to more than ${MAX_PAGE_BYTES / 2 ** 20} MiB. Narrow the query to see the others.`,
+        `true: there were more hits, but their messages exceed ${MAX_PAGE_BYTES / 2 ** 20} MiB together. Narrow the query to see the others`,
       ),
     indexedThroughSeq: z
       .int()
       .min(0)
-      .describe("Messages after this one are not searched yet: the index catches up with each search"),
+      .describe("Messages after this one are not searched yet; the index catches up with each search"),
     headSeq: z.int().min(0),
-    retrieval: retrievalSchema.optional().describe("How it was looked for; not there where embeddings are off"),
+    retrieval: retrievalSchema.optional().describe("How messages were searched; left out if embeddings are off"),
   })
   .meta({ id: "SearchResult" });
 export type SearchResult = z.infer<typeof searchResultSchema>;

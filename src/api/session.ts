@@ -12,15 +12,15 @@ import {
 import { seqSchema } from "./message.ts";
 import { boundedJsonObject, foreignIdText, idText } from "./text.ts";
 
-/** What names a session everywhere: made from the principal, never from a body. */
+/** Identifies a session. It is made from the principal and the path, never from a request body. */
 export interface SessionRef {
   readonly tenant: string;
-  /** A user's id, or `-` for a session that belongs to the tenant alone. */
+  /** A user's id, or `-` for a session that belongs to the tenant itself. */
   readonly owner: string;
   readonly session: string;
 }
 
-/** The owner of sessions that belong to the tenant alone. */
+/** The owner of sessions that belong to the tenant itself. */
 export const TENANT_OWNER = "-";
 
 export const sessionIdSchema = idText;
@@ -28,12 +28,15 @@ export const userIdSchema = foreignIdText.refine((id) => id !== TENANT_OWNER, {
   error: `must not be "${TENANT_OWNER}"`,
 });
 
-/** What names an owner's objects. The one place that escapes a user's id, which may have any characters; a tenant's has none that part names. */
+/**
+ * The name of an owner's Durable Objects. User ids may contain any character, so they are percent-encoded here; a
+ * tenant's id cannot contain the separator.
+ */
 export function ownerName({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">): string {
   return `${tenant}/${encodeURIComponent(owner)}`;
 }
 
-/** What names a session's object. */
+/** The name of a session's Durable Object. */
 export function sessionName(ref: SessionRef): string {
   return `${ownerName(ref)}/${ref.session}`;
 }
@@ -41,10 +44,10 @@ export function sessionName(ref: SessionRef): string {
 export const metadataSchema = boundedJsonObject(MAX_METADATA_BYTES);
 export type Metadata = z.infer<typeof metadataSchema>;
 
-/** What a session may set for itself; what it leaves out comes from its profile. */
+/** The settings that a session may set. Those that it leaves out come from the tenant, then from its profile. */
 export const sessionSettingsSchema = z
   .strictObject({
-    profile: z.enum(["chat", "agent"]).optional().describe("Which defaults apply"),
+    profile: z.enum(["chat", "agent"]).optional().describe("Which default values apply"),
     maxTokens: z.int().min(MIN_CONTEXT_TOKENS).max(MAX_CONTEXT_TOKENS).optional(),
     summarizeAfterTokens: z
       .int()
@@ -52,7 +55,7 @@ export const sessionSettingsSchema = z
       .max(MAX_CONTEXT_TOKENS)
       .optional()
       .describe(
-        "Tokens beyond the summary that call for a new one, by default three quarters of maxTokens (four fifths for agents). It comes sooner where a context of maxTokens would leave messages out",
+        "A new summary is made once this many tokens follow the last one. By default three quarters of maxTokens (four fifths with the profile `agent`). It is made earlier if a context of maxTokens would have to leave out messages",
       ),
     keepRecentTokens: z
       .int()
@@ -60,7 +63,7 @@ export const sessionSettingsSchema = z
       .max(MAX_CONTEXT_TOKENS)
       .optional()
       .describe(
-        "Tokens at the end that stay word for word, by default a quarter of maxTokens (a fifth for agents), and at most half of summarizeAfterTokens",
+        "How many tokens of the newest messages are not summarized. By default a quarter of maxTokens (a fifth with the profile `agent`), and at most half of summarizeAfterTokens",
       ),
     summaryMaxTokens: z.int().min(MIN_THRESHOLD_TOKENS).max(MAX_SUMMARY_TOKENS).optional(),
     summarizerTokensPerDay: z
@@ -69,7 +72,7 @@ export const sessionSettingsSchema = z
       .nullable()
       .optional()
       .describe(
-        "Tokens, in and out, that models may take for the session's summaries in a day (UTC); past that they are extractive until it is over. null: no bound",
+        "Tokens, input and output, that models may use for the session's summaries in a day (UTC). Beyond that summaries are extractive until the day ends. null: no limit",
       ),
     summarizeAfterIdleSeconds: z
       .int()
@@ -77,7 +80,9 @@ export const sessionSettingsSchema = z
       .max(MAX_IDLE_SECONDS)
       .nullable()
       .optional()
-      .describe("Silence after which all but the last messages are summarized, if they are worth it; null: never"),
+      .describe(
+        "After this long without a message, everything but the newest messages is summarized, if there is enough of it; null: never",
+      ),
     expireAfterIdleSeconds: z
       .int()
       .min(MIN_EXPIRE_AFTER_SECONDS)
@@ -85,13 +90,13 @@ export const sessionSettingsSchema = z
       .nullable()
       .optional()
       .describe(
-        "Silence after which the session expires: its summary stays in the archive, its messages go; null: never",
+        "After this long without a message the session expires: its summary stays in the archive, its messages are deleted; null: never",
       ),
     archiveMessages: z
       .boolean()
       .optional()
       .describe(
-        "Whether the messages go to PostgreSQL as well as the summaries: with each summary, and once the session was silent for summarizeAfterIdleSeconds. Until then the archive lacks what was said last. Set to true later, all that was said so far follows; set to false, the messages are erased from the archive. They stay there when the session expires",
+        "Whether messages are copied to PostgreSQL too, not only summaries. They are copied with each summary, and once the session was idle for summarizeAfterIdleSeconds; until then the archive lacks the newest messages. If you set it to true later, all earlier messages are copied; if you set it to false, the messages are erased from the archive. When the session expires they stay in the archive",
       ),
   })
   .refine(
@@ -129,7 +134,7 @@ const PROFILES = {
     expireAfterIdleSeconds: null,
     archiveMessages: false,
   },
-  // Summarizing seldom and deeply is cheaper for an agent: each new summary rewrites the provider's prompt cache.
+  // For an agent, fewer and larger summaries are cheaper: each new summary invalidates the provider's prompt cache.
   agent: {
     profile: "agent",
     maxTokens: 100_000,
@@ -143,14 +148,18 @@ const PROFILES = {
   },
 } as const satisfies Record<string, ResolvedSettings>;
 
-/** Of a budget a summary whose size nobody set takes no more than this share, which leaves room for all that is not summarized yet. */
+/**
+ * The largest share of the budget that a summary gets by default. The rest is for everything that is not summarized
+ * yet.
+ */
 const SUMMARY_SHARE = 1 / 8;
 
 /**
- * A session's settings over its tenant's, over the defaults of the profile. What is not set follows from the budget, in the proportions
- * of the profile: a threshold that was right for a larger one would let messages fall out of the context before a summary is due. One of
- * the two thresholds may be set alone, or each by another of them: the tail that is kept word for word then follows, because one as
- * long as the threshold would leave nothing to summarize.
+ * Merges a session's settings with its tenant's and the defaults of the profile, in this order of precedence.
+ * Thresholds that are not set are derived from `maxTokens` in the proportions of the profile. Absolute defaults would
+ * be wrong: with a smaller budget, messages would drop out of the context before a summary is due. `keepRecentTokens`
+ * is kept below `summarizeAfterTokens`, also when only one of them is set, or one by the session and the other by the
+ * tenant, because otherwise there would be nothing to summarize.
  */
 export function resolveSettings(session: SessionSettings, tenant: SessionSettings = {}): ResolvedSettings {
   const set = { ...tenant, ...session };
@@ -184,19 +193,19 @@ export function resolveSettings(session: SessionSettings, tenant: SessionSetting
 
 export const newSessionSchema = z
   .strictObject({
-    id: sessionIdSchema.optional().describe("Yours; without it the server makes a ULID"),
+    id: sessionIdSchema.optional().describe("An id of your choice; if left out, the server makes a ULID"),
     metadata: metadataSchema.optional(),
     settings: sessionSettingsSchema.optional(),
     continueFrom: sessionIdSchema
       .optional()
       .describe(
-        "Another of your sessions, which may have expired: what its summary holds is carried over in the background, and erased along with it",
+        "Id of another session of yours, which may have expired. The items of its summary are carried over in the background. If they are erased there, they are erased here too",
       ),
     seedFromUser: z
       .literal(true)
       .optional()
       .describe(
-        "Begin with the user's current facts and preferences from all of their sessions, carried over in the background; erased along with where they came from. For sessions of a user only.",
+        "Start with the user's current facts and preferences from all of their sessions. They are carried over in the background. If they are erased at their source, they are erased here too. Only for sessions of a user",
       ),
   })
   .refine((session) => session.continueFrom === undefined || session.seedFromUser === undefined, {
@@ -208,25 +217,25 @@ export type NewSession = z.infer<typeof newSessionSchema>;
 
 export const forkRequestSchema = z
   .strictObject({
-    id: sessionIdSchema.optional().describe("Of the new session; without it the server makes a ULID"),
-    throughSeq: seqSchema.optional().describe("The last message that it takes along; by default the newest"),
-    metadata: metadataSchema.optional().describe("By default that of the session it comes from"),
-    settings: sessionSettingsSchema.optional().describe("By default those of the session it comes from"),
+    id: sessionIdSchema.optional().describe("Id of the new session; if left out, the server makes a ULID"),
+    throughSeq: seqSchema.optional().describe("The last message to copy; by default the newest"),
+    metadata: metadataSchema.optional().describe("By default the metadata of the forked session"),
+    settings: sessionSettingsSchema.optional().describe("By default the settings of the forked session"),
   })
   .meta({ id: "ForkRequest" });
 export type ForkRequest = z.infer<typeof forkRequestSchema>;
 
-/** Where a session came from. What is erased there is erased in it as well. */
+/** Where a session came from. Messages that are erased there are erased here as well. */
 export const originSchema = z
   .object({
     session: z.string(),
     kind: z
       .enum(["fork", "continuation"])
-      .describe("fork: it took the messages along; continuation: what the summary held"),
-    throughSeq: z.int().min(0).describe("The last message there that it rests on; 0 if none"),
+      .describe("fork: the messages were copied; continuation: the items of the summary were carried over"),
+    throughSeq: z.int().min(0).describe("The last message of the other session that was used; 0 if none"),
     state: z
       .enum(["pending", "done", "lost"])
-      .describe("pending: it is being copied; lost: it was erased before it could be copied"),
+      .describe("pending: copying is in progress; lost: the other session was erased before it could be copied"),
   })
   .meta({ id: "Origin" });
 export type Origin = z.infer<typeof originSchema>;
@@ -239,17 +248,17 @@ export const sessionPatchSchema = z
   .meta({ id: "SessionPatch" });
 export type SessionPatch = z.infer<typeof sessionPatchSchema>;
 
-/** Which branch is to be the active one. */
+/** Which branch to make the active one. */
 export const branchRequestSchema = z
   .strictObject({
     headSeq: seqSchema.describe(
-      "The message that the branch ends with: as a rule the last of another branch. Any message may be named; what follows it is then off the branch",
+      "The last message of the branch to activate, usually the newest message of another branch. Any message can be named; the messages that follow it are then no longer on the active branch",
     ),
     expectedHeadSeq: z
       .int()
       .min(0)
       .optional()
-      .describe("Refuse with head_seq_mismatch unless the newest message of the active branch is this one"),
+      .describe("Refuse with head_seq_mismatch unless this is the newest message of the active branch"),
   })
   .meta({ id: "BranchRequest" });
 export type BranchRequest = z.infer<typeof branchRequestSchema>;
@@ -259,13 +268,13 @@ export const sessionStateSchema = z
   .object({
     id: z.string(),
     createdAt: z.string(),
-    headSeq: z.int().min(0).describe("seq of the newest message of the active branch, 0 if none"),
-    lastSeq: z.int().min(0).describe("seq of the newest message, on whichever branch; 0 if none"),
-    messageTokens: z.int().describe("Estimated tokens of all messages, on whichever branch, as they are now"),
+    headSeq: z.int().min(0).describe("seq of the newest message of the active branch; 0 if none"),
+    lastSeq: z.int().min(0).describe("seq of the newest message on any branch; 0 if none"),
+    messageTokens: z.int().describe("Estimated tokens of all messages on all branches"),
     messageBytes: z
       .int()
       .describe(
-        "Bytes of what all messages say as JSON, on whichever branch, as they are now; a file counts with each message that has it, though it is stored once",
+        "Bytes of the content of all messages on all branches, as JSON. A file counts with each message that contains it, although it is stored once",
       ),
     summary: z
       .object({
@@ -276,29 +285,33 @@ export const sessionStateSchema = z
         createdAt: z.string(),
       })
       .nullable(),
-    summaryPending: z.boolean().describe("A summary is being made"),
+    summaryPending: z.boolean().describe("Whether a summary is being made"),
     vectorsPending: z
       .literal(true)
       .optional()
-      .describe("What users said, or what the summary says of it, is still to get vectors, where embeddings are on"),
+      .describe("Present if embeddings are on and some messages of users or summary items have no vectors yet"),
     archived: z
       .boolean()
-      .describe("Everything that belongs in the archive is there, but for what `archiveSetAside` counts"),
+      .describe(
+        "Whether everything that belongs in the archive is stored there, except for the rows that `archiveSetAside` counts",
+      ),
     archiveSetAside: z
       .int()
       .min(1)
       .optional()
       .describe(
-        "Rows of the session that PostgreSQL refuses for what they hold: operators see them among the failed jobs, and the session does not expire",
+        "How many rows of the session PostgreSQL refuses because of their content. Operators see them among the failed jobs. Until they are resolved the session does not expire",
       ),
     status: z
       .enum(["active", "copying"])
-      .describe("copying: a fork or an import that is not whole yet; all but this answers session_not_ready"),
+      .describe(
+        "copying: a fork or an import is not complete yet. Every request but this one answers session_not_ready",
+      ),
     origin: originSchema.nullable(),
     expiresAt: z
       .string()
       .nullable()
-      .describe("When it expires if nothing more is said, at the earliest; null if it does not expire"),
+      .describe("The earliest time at which it expires if nothing more is said; null if it does not expire"),
     metadata: z.record(z.string(), z.unknown()),
     settings: sessionSettingsSchema.describe("With every default filled in"),
   })
@@ -314,7 +327,7 @@ export const listedSessionSchema = z
     expiredAt: z
       .string()
       .optional()
-      .describe("It expired then: its id answers 410, and a new session may continue from it"),
+      .describe("When it expired. Requests for it answer 410, and a new session may continue from it"),
   })
   .meta({ id: "ListedSession" });
 export type ListedSession = z.infer<typeof listedSessionSchema>;

@@ -9,10 +9,13 @@ import {
 import { roleSchema, seqSchema } from "./message.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
 
-/** The one tool that a summarizer offers over MCP. Any server with it can stand in for ours. */
+/**
+ * The one tool that a summarizer must offer over MCP. Any MCP server with this tool can replace the built-in
+ * summarizer.
+ */
 export const SUMMARIZE_TOOL = "summarize_conversation";
 
-/** A message as a summarizer reads it: text alone, the parts already flattened. */
+/** A message as a summarizer gets it: its parts converted to plain text. */
 export const transcriptMessageSchema = z.object({
   seq: seqSchema,
   role: roleSchema,
@@ -23,23 +26,23 @@ export const transcriptMessageSchema = z.object({
 export type TranscriptMessage = z.infer<typeof transcriptMessageSchema>;
 
 export const summarizerRequestSchema = z.object({
-  previous: z.array(itemSchema).describe("The items so far"),
-  messages: z.array(transcriptMessageSchema).describe("What was said since, in order"),
-  maxTokens: z.int().min(1).describe("Budget of all items together"),
+  previous: z.array(itemSchema).describe("The items of the current summary"),
+  messages: z.array(transcriptMessageSchema).describe("The messages since then, in order"),
+  maxTokens: z.int().min(1).describe("Token budget of all items together"),
   language: z
     .string()
     .max(MAX_LANGUAGE_LENGTH)
     .optional()
-    .describe("BCP 47 tag of the language to write in; without it, that of the chat"),
+    .describe("BCP 47 tag of the language to write in; if left out, the language of the chat"),
   instructions: z
     .string()
     .max(MAX_SUMMARIZER_INSTRUCTIONS_LENGTH)
     .optional()
-    .describe("What the operator wants kept or left out; never text of a chat"),
+    .describe("What the operator wants to be kept or left out; never text of a chat"),
 });
 export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 
-/** An item as a summarizer gives it. With an `id` it continues that item of `previous`; without one it is new. */
+/** An item in a summarizer's answer. With an `id` it replaces that item of `previous`; without one it is new. */
 export const proposedItemSchema = z.object({
   id: z.string().optional(),
   kind: itemKindSchema,
@@ -52,15 +55,19 @@ export type ProposedItem = z.infer<typeof proposedItemSchema>;
 export const summarizerUsageSchema = z.object({
   inputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
-  costMicroDollars: z.int().min(0).optional().describe("Millionths of a US dollar; absent where no prices are set"),
+  costMicroDollars: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Millionths of a US dollar; left out if no prices are configured"),
 });
 export type SummarizerUsage = z.infer<typeof summarizerUsageSchema>;
 
-/** The new list of items, whole: what is left out of it is forgotten. */
+/** The complete new list of items. An item of `previous` that is not in it is dropped. */
 export const summarizerAnswerSchema = z.object({
   items: z.array(proposedItemSchema).max(MAX_ITEMS_PER_SUMMARY),
   usage: summarizerUsageSchema.optional(),
-  model: z.string().describe("What made it, such as extractive"),
+  model: z.string().describe("What made the summary, such as extractive"),
 });
 export type SummarizerAnswer = z.infer<typeof summarizerAnswerSchema>;
 
@@ -73,11 +80,14 @@ export const summarizerFailureKindSchema = z.enum([
   "tool_error",
 ]);
 
-/** What a summarizer says of a failure, under `error` in the structured content of a result that is an error. No text of a chat. */
+/**
+ * How a summarizer reports a failure: under `error` in the structured content of an error result. It contains no text
+ * of a chat.
+ */
 export const summarizerFailureSchema = z.object({
   kind: summarizerFailureKindSchema,
-  status: z.int().min(100).max(599).optional().describe("HTTP status that the model's provider answered with"),
+  status: z.int().min(100).max(599).optional().describe("HTTP status of the model provider's response"),
   retryAfterSeconds: z.number().min(0).optional().describe("The pause that the provider asked for"),
-  usage: summarizerUsageSchema.optional().describe("What was spent in vain"),
+  usage: summarizerUsageSchema.optional().describe("What the failed attempt used"),
 });
 export type SummarizerFailure = z.infer<typeof summarizerFailureSchema>;

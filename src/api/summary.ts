@@ -8,7 +8,7 @@ export type ItemKind = z.infer<typeof itemKindSchema>;
 export const itemStatusSchema = z.enum(["current", "done", "superseded"]);
 export type ItemStatus = z.infer<typeof itemStatusSchema>;
 
-/** One statement of a summary, and the messages that it rests on. */
+/** One statement of a summary, and the messages that it is based on. */
 export const itemSchema = z
   .object({
     id: z.string(),
@@ -18,49 +18,60 @@ export const itemSchema = z
     sourceSession: z
       .string()
       .optional()
-      .describe("The session whose messages these are, if the item was carried over from another"),
+      .describe("The session of the cited messages, if the item was carried over from another session"),
     status: itemStatusSchema,
   })
   .meta({ id: "SummaryItem" });
 export type Item = z.infer<typeof itemSchema>;
 
-/** An item as it is kept: with the epoch of the session that its sources are of, where it was carried over. No client is told of lives. */
+/**
+ * An item as it is stored. If it was carried over, it has the epoch of the session that its sources belong to, which
+ * clients do not see.
+ */
 export interface KeptItem extends Item {
-  /** Undefined where that session is not here, as of an item that a file brought along. */
+  /** Undefined if that session is not on this deployment, as for an imported item. */
   readonly sourceEpoch?: string | undefined;
 }
 
 export const summarySchema = z
   .object({
     version: z.int().min(1),
-    throughSeq: z.int().min(0).describe("It covers messages 1 to this one; 0 if all it holds was carried over"),
+    throughSeq: z
+      .int()
+      .min(0)
+      .describe("The summary covers messages 1 to this one; 0 if all its items were carried over"),
     items: z.array(itemSchema),
     tokens: z.int(),
-    summarizer: z.string().describe("What made it, such as extractive"),
-    degraded: z.boolean().describe("Made without the model that was asked for; a better one follows"),
-    droppedItems: z.int().describe("Items left out, because they had no support or no room"),
+    summarizer: z.string().describe("What made the summary, such as extractive"),
+    degraded: z.boolean().describe("It was made without the configured model. A better one will replace it"),
+    droppedItems: z
+      .int()
+      .describe(
+        "How many proposed items were left out, because the cited messages do not support them or there was no room",
+      ),
     createdAt: z.string(),
   })
   .meta({ id: "Summary" });
 export type Summary = z.infer<typeof summarySchema>;
 
-/** What making a version took, also in vain. What is left out is not known, or nothing of the kind was asked. */
+/**
+ * What making a version used, including failed attempts. A field is left out if its value is not known or the resource
+ * was not used.
+ */
 export const summaryUsageSchema = z
   .object({
-    inputTokens: z.int().min(0).optional().describe("Tokens that models read; absent where none told how many"),
-    outputTokens: z.int().min(0).optional().describe("Tokens that models wrote; absent where none told how many"),
+    inputTokens: z.int().min(0).optional().describe("Tokens that models read; left out if no model reported it"),
+    outputTokens: z.int().min(0).optional().describe("Tokens that models wrote; left out if no model reported it"),
     costMicroDollars: z
       .int()
       .min(0)
       .optional()
-      .describe("Millionths of a US dollar; absent where no prices are set, or nothing was paid"),
+      .describe("Millionths of a US dollar; left out if no prices are configured, or nothing was paid"),
     durationMs: z
       .int()
       .min(0)
       .optional()
-      .describe(
-        "From the moment its messages were handed out until the answer was there, over all chunks and attempts",
-      ),
+      .describe("Time from handing out the messages until the answer was complete, over all chunks and attempts"),
   })
   .meta({ id: "SummaryUsage" });
 export type SummaryUsage = z.infer<typeof summaryUsageSchema>;
@@ -70,19 +81,22 @@ export const summaryVersionSchema = summarySchema.extend({
   usage: summaryUsageSchema
     .optional()
     .describe(
-      "What making it took. Not told to users, whose operator pays; absent where it is not known, as of a version that a file brought without it, or that is an earlier one brought back",
+      "What making it used. Not shown to users, because their operator pays. Left out if it is not known, such as for imported and restored versions",
     ),
 });
 export type SummaryVersion = z.infer<typeof summaryVersionSchema>;
 
 /** A summary with the messages that its items cite. */
 export const expandedSummarySchema = summaryVersionSchema.extend({
-  sources: z.array(messageSchema).optional().describe("The messages that the items cite, oldest first, if asked for"),
+  sources: z
+    .array(messageSchema)
+    .optional()
+    .describe("The messages that the items cite, oldest first, if they were requested"),
   hasMoreSources: z
     .boolean()
     .optional()
     .describe(
-      `true: the items cite more messages than come along (${MAX_EXPANDED_SOURCES}, and ${MAX_PAGE_BYTES / 2 ** 20} MiB): read the others by their seqs`,
+      `true: the items cite more messages than are returned (${MAX_EXPANDED_SOURCES}, and ${MAX_PAGE_BYTES / 2 ** 20} MiB). Read the others by their seqs`,
     ),
 });
 export type ExpandedSummary = z.infer<typeof expandedSummarySchema>;
@@ -94,13 +108,13 @@ export const restoreRequestSchema = z
       .min(1)
       .optional()
       .describe(
-        "Refuse with summary_version_mismatch unless this is the newest version, which the restored one replaces",
+        "Refuse with summary_version_mismatch unless this is the newest version. The restored version replaces it",
       ),
   })
   .meta({ id: "RestoreRequest" });
 export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
 
-/** Two versions of a summary, item by item. */
+/** The differences between two versions of a summary, item by item. */
 export const summaryChangesSchema = z
   .object({
     version: z.int().min(1),
@@ -108,29 +122,29 @@ export const summaryChangesSchema = z
       .int()
       .min(1)
       .nullable()
-      .describe("The version that it is held against; null if there is none before it, and all of it is new"),
-    kept: z.array(itemSchema).describe("In both, word for word"),
+      .describe("The version it is compared with; null if it is the first version, so that everything is new"),
+    kept: z.array(itemSchema).describe("Items that are the same in both"),
     reworded: z
       .array(z.object({ before: itemSchema, after: itemSchema }))
-      .describe("In both, in other words, of another kind, or with another status"),
-    dropped: z.array(itemSchema).describe("Not there any more"),
-    added: z.array(itemSchema).describe("Not there before"),
+      .describe("Items in both versions whose text, kind or status changed"),
+    dropped: z.array(itemSchema).describe("Items that are no longer there"),
+    added: z.array(itemSchema).describe("Items that are new"),
   })
   .meta({ id: "SummaryChanges" });
 export type SummaryChanges = z.infer<typeof summaryChangesSchema>;
 
 export const lostWordSchema = z.object({
   kind: z.enum(["number", "name", "instruction"]),
-  text: z.string().describe("As the user wrote it; of an instruction the whole sentence"),
+  text: z.string().describe("As the user wrote it; for an instruction, the whole sentence"),
 });
 export type LostWord = z.infer<typeof lostWordSchema>;
 
-/** A message of a user that a version covers, and what of it no item of the version says. */
+/** A user's message that a version covers, and the words of it that no item of the version contains. */
 export const lossSchema = z
   .object({
     seq: seqSchema,
     id: z.string(),
-    words: z.array(lostWordSchema).min(1).describe(`Standing wishes first; at most ${MAX_LOST_WORDS}`),
+    words: z.array(lostWordSchema).min(1).describe(`Instructions first; at most ${MAX_LOST_WORDS}`),
   })
   .meta({ id: "SummaryLoss" });
 export type Loss = z.infer<typeof lossSchema>;

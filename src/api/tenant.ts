@@ -3,33 +3,39 @@ import { type SessionLimits, sessionLimitsSchema } from "./quota.ts";
 import { type SessionSettings, sessionSettingsSchema } from "./session.ts";
 import { type UsersMay, usersMaySchema } from "./users-may.ts";
 
-/** A tenant's name begins the names of its objects: a slash in it would let one tenant's name be another's object. */
+/**
+ * The form of a tenant's id. The names of its objects begin with it: if it could contain a slash, the objects of two
+ * tenants could have the same name.
+ */
 export const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export const tenantIdSchema = z.string().regex(TENANT_ID, {
   error: "must be 1 to 63 characters of a-z 0-9 - and not begin with -",
 });
 
-/** Where a tenant's objects must run and keep what they hold: Cloudflare's names. */
+/** Where a tenant's objects must run and store their data, by Cloudflare's names. */
 export const jurisdictionSchema = z.enum(["eu", "fedramp"]);
 export type Jurisdiction = z.infer<typeof jurisdictionSchema>;
 
 export const summarizationSchema = z.enum(["on", "paused"]);
 
-/** What every session of a tenant goes by, as it travels to the session objects. */
+/** The settings that apply to every session of a tenant, as they are passed to session objects. */
 export interface TenantSettings {
-  /** Rises by one with each change, so that whoever holds a newer one knows. 0: nothing was ever set, or it is out of reach. */
+  /**
+   * Rises by one with each change, so that the newer of two copies can be told. 0: nothing was ever set, or the
+   * settings cannot be reached.
+   */
   readonly rev: number;
-  /** As set; a session's own come before them. */
+  /** As set by the tenant. A session's own settings take precedence. */
   readonly settings: SessionSettings;
   readonly summarization: z.infer<typeof summarizationSchema>;
-  /** Its models took today what they may take in a day. */
+  /** Whether the tenant's models have used up their budget of the day. */
   readonly isOverBudget: boolean;
-  /** What each session may take in a day; left out where there is no bound. */
+  /** Daily limits; left out if there are none. */
   readonly limits?: SessionLimits;
-  /** What is opened to users; left out where nothing is. */
+  /** What users are permitted beyond the default; left out if nothing. */
   readonly usersMay?: UsersMay;
-  /** What its sessions took today, where `limits` bound all of them together. */
+  /** What the tenant's sessions received today, if `limits` bound all of them together. */
   readonly takenToday?: TakenOfDay;
 }
 
@@ -38,41 +44,39 @@ export const UNSET_TENANT: TenantSettings = { rev: 0, settings: {}, summarizatio
 
 const tokensPerDaySchema = z.int().min(0).nullable();
 
-/** What models took on one day (UTC). */
+/** What models used on one day (UTC). */
 export const spentSchema = z.object({
-  day: z.string().describe("Such as 2026-11-22"),
+  day: z.string().describe("A day such as 2026-11-22"),
   inputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
-  costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as prices are set"),
+  costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as prices are configured"),
   embeddings: z
     .object({
       inputTokens: z.int().min(0),
-      costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as a price is set"),
+      costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as a price is configured"),
     })
     .describe(
-      "What vectors took, of messages, items and queries; not in the numbers beside it. Queries count within seconds",
+      "What embeddings of messages, items and queries used. Not included in the fields beside it. Queries are counted with a delay of seconds",
     ),
 });
 export type Spent = z.infer<typeof spentSchema>;
 
-/** What models took on each of the last days. */
+/** What models used on each of the last days. */
 export const spendingSchema = z
   .object({
     tenant: z.string(),
-    days: z
-      .array(spentSchema)
-      .describe("Oldest first, today last; a day on which nothing was spent is told with zeros"),
+    days: z.array(spentSchema).describe("Oldest first, today last. A day without spending has zeros"),
   })
   .meta({ id: "Spending" });
 export type Spending = z.infer<typeof spendingSchema>;
 
-/** Somebody who has sessions in a tenant. */
+/** A user who has sessions in a tenant. */
 export const listedUserSchema = z.object({ userId: z.string() }).meta({ id: "ListedUser" });
 export type ListedUser = z.infer<typeof listedUserSchema>;
 
-/** What sessions took on one day (UTC). */
+/** What sessions received on one day (UTC). */
 export const takenSchema = z.object({
-  day: z.string().describe("Such as 2026-11-22"),
+  day: z.string().describe("A day such as 2026-11-22"),
   messages: z.int().min(0),
   tokens: z.int().min(0),
 });
@@ -83,14 +87,14 @@ export const tenantPatchSchema = z
     settings: sessionSettingsSchema.optional().describe("Replaces all settings"),
     summarization: summarizationSchema
       .optional()
-      .describe("`paused`: no session of the tenant begins a summary; appends and contexts go on"),
+      .describe("`paused`: no session of the tenant starts a summary; appends and contexts continue to work"),
     summarizerTokensPerDay: tokensPerDaySchema
       .optional()
       .describe(
-        "Tokens, in and out, that models may take for all of its sessions in a day (UTC), those of embeddings among them; past that summaries are extractive, and nothing is found by meaning that has no vector yet, until it is over. null: no bound",
+        "Tokens, input and output, embeddings included, that models may use for all of the tenant's sessions in a day (UTC). Beyond that, until the day ends, summaries are extractive, and messages without a vector are not found by meaning. null: no limit",
       ),
     limits: sessionLimitsSchema.optional().describe("Replaces all limits"),
-    usersMay: usersMaySchema.optional().describe("Replaces all that is opened to users; `{}` closes it again"),
+    usersMay: usersMaySchema.optional().describe("Replaces all permissions of users; `{}` removes them"),
   })
   .meta({ id: "TenantPatch" });
 export type TenantPatch = z.infer<typeof tenantPatchSchema>;
@@ -101,13 +105,15 @@ export const newTenantSchema = z
     jurisdiction: jurisdictionSchema
       .nullable()
       .default(null)
-      .describe("Where its sessions stay, for good: objects cannot move. null: near whoever uses them first"),
+      .describe(
+        "Where its sessions are stored. This can never be changed, because objects cannot be moved. null: near the caller that uses a session first",
+      ),
     settings: sessionSettingsSchema.optional(),
   })
   .meta({ id: "NewTenant" });
 export type NewTenant = z.output<typeof newTenantSchema>;
 
-/** A tenant as the list of them has it. */
+/** A tenant in the list of tenants. */
 export const listedTenantSchema = z
   .object({
     tenant: z.string(),
@@ -122,21 +128,21 @@ export const tenantStateSchema = z
   .object({
     tenant: z.string(),
     jurisdiction: jurisdictionSchema.nullable().describe("Fixed at creation"),
-    createdAt: z.string().nullable().describe("null: it was never created, only used"),
+    createdAt: z.string().nullable().describe("null: the tenant was never created explicitly, only used"),
     rev: z.int().min(0).describe("Rises by one with each change; 0 if there was none"),
-    settings: sessionSettingsSchema.describe("As set"),
+    settings: sessionSettingsSchema.describe("As set by the tenant"),
     effective: sessionSettingsSchema.describe(
-      "With every default of the profile filled in: what a session gets that sets nothing of its own",
+      "With every default of the profile filled in: what a session without settings of its own gets",
     ),
     summarization: summarizationSchema,
     summarizerTokensPerDay: tokensPerDaySchema,
     limits: sessionLimitsSchema,
-    usersMay: usersMaySchema.describe("What is opened to its users, as set"),
+    usersMay: usersMaySchema.describe("What users are permitted beyond the default, as set"),
     spentToday: spentSchema,
     takenToday: takenSchema.describe(
-      "What its sessions took today, but for the last seconds; counted while `limits` bound all of them together",
+      "What its sessions received today, with a delay of some seconds. Counted only while `limits` bound all sessions together",
     ),
-    updatedAt: z.string().nullable().describe("When it last changed, null if never"),
+    updatedAt: z.string().nullable().describe("When it last changed; null if never"),
   })
   .meta({ id: "Tenant" });
 export type TenantState = z.infer<typeof tenantStateSchema>;

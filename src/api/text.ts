@@ -4,42 +4,57 @@ import { MAX_ID_LENGTH, MAX_TIME_MS, MAX_USER_ID_LENGTH, MIN_TIME_MS } from "./l
 const HOLDS_NUL = "must not contain NUL characters";
 const HOLDS_SURROGATE = "must be well-formed Unicode: it contains a lone surrogate";
 
-/** Text that every store keeps as it is: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has no form for it). */
+/**
+ * Text that every store can keep unchanged: without NUL, which PostgreSQL refuses, and without lone surrogates, which
+ * UTF-8 cannot encode.
+ */
 export const safeText = z
   .string()
   .refine((text) => !text.includes("\u0000"), { error: HOLDS_NUL, abort: true })
   .refine((text) => text.isWellFormed(), { error: HOLDS_SURROGATE, abort: true });
 
 const NUL = "\u0000";
-/** What stands for a character that no store keeps. */
+/** Replaces a character that cannot be stored. */
 const REPLACEMENT = "\ufffd";
 
-/** The text as every store keeps it: what cannot be kept is marked, and everything else is as it was. */
+/** The text with every character that cannot be stored replaced by U+FFFD. */
 export function mendText(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
   return wellFormed.includes(NUL) ? wellFormed.replaceAll(NUL, REPLACEMENT) : wellFormed;
 }
 
-/** What somebody or something said: what no store keeps of it is marked, since a chat must not end for a single character. */
+/**
+ * Text of a chat. Characters that cannot be stored are replaced instead of refused, because a chat must not stop for a
+ * single character.
+ */
 export const contentText = z.string().overwrite(mendText);
 
-/** Ends a line, changes the direction of what follows, or hides a text in a name: controls, separators, overrides and tags. */
+/**
+ * Characters that end a line, change the direction of the text that follows, or hide text in a name: controls,
+ * separators, direction overrides and tags.
+ */
 const NOT_IN_A_NAME = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 const NOT_IN_A_NAME_RUNS = new RegExp(`${NOT_IN_A_NAME.source}+`, "gu");
 const VISIBLE = /[^\s\p{C}\p{M}]/u;
 
-/** A name from elsewhere as `nameText` takes it, but for its length; empty if nothing of it can be seen. */
+/**
+ * Converts a name from another system to one that `nameText` accepts, except for its length. Empty if nothing in it is
+ * visible.
+ */
 export function mendName(name: string): string {
   const mended = name.replaceAll(NOT_IN_A_NAME_RUNS, " ").trim();
   return VISIBLE.test(mended) ? mended : "";
 }
 
-/** The name of who speaks, as prompts show it: one line, and something to be seen. Joiners stay, since scripts and emoji need them. */
+/**
+ * The schema of a speaker's name, as prompts show it: one line with at least one visible character. Joiners are
+ * allowed, because some scripts and emoji need them.
+ */
 export function nameText(maxLength: number) {
   return (
     safeText
       .min(1)
-      // What is longer is looked at no further.
+      // A name that is too long is not examined further.
       .max(maxLength, { abort: true })
       .refine((name) => !NOT_IN_A_NAME.test(name), {
         error:
@@ -49,7 +64,7 @@ export function nameText(maxLength: number) {
   );
 }
 
-/** The text on one line, without control characters and lone surrogates, which no store keeps. */
+/** The text on one line, without control characters and lone surrogates. */
 export function oneLine(text: string): string {
   return text
     .toWellFormed()
@@ -57,25 +72,30 @@ export function oneLine(text: string): string {
     .trim();
 }
 
-/** An id from somebody else's system. It may be whatever text can be seen on one line, and that a header carries as it is. */
+/** The schema of an id from another system: any visible text on one line that a header can carry unchanged. */
 export const foreignIdText = nameText(MAX_USER_ID_LENGTH)
   .refine((id) => id === id.trim(), { error: "must not begin or end with white space: headers lose it" })
   .refine((id) => id !== "." && id !== "..", { error: 'must be neither "." nor "..": no URL can name it' });
 
-/** A name that stands in URLs, object names and logs as it is. */
+/** The schema of a name that appears unchanged in URLs, object names and logs. */
 export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
   error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : - and neither . nor ..`,
 });
 
 const MAX_JSON_DEPTH = 32;
-/** What nests deeper than that, and no deeper than this, is kept as a text: trees of pages do. Writing it takes a frame of the stack a level. */
+/**
+ * Content with more levels than `MAX_JSON_DEPTH`, such as a tree of a page's elements, is stored as text up to this
+ * depth. Serializing it takes a stack frame for each level.
+ */
 const MAX_JSON_TEXT_DEPTH = 1_000;
-/** JSON may stand a few levels down in a request: in a block, in a message, in the body. */
+/**
+ * How many levels of a request are searched for content: the JSON itself, and the block, message and body around it.
+ */
 const MAX_CONTENT_DEPTH = MAX_JSON_DEPTH + 16;
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** What of a value no store would take. */
+/** What in a JSON value cannot be stored. */
 interface JsonFault {
   readonly path: readonly PropertyKey[];
   readonly message: string;
@@ -84,13 +104,16 @@ interface JsonFault {
 const TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_DEPTH} levels` };
 const FAR_TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_TEXT_DEPTH} levels` };
 
-/** What is wrong by the rule of `safeText`, without a parse: an object may have tens of thousands of names. */
+/** The same check as `safeText`, without Zod's overhead, because an object may have tens of thousands of names. */
 export function textFault(text: string): string | null {
   if (text.includes("\u0000")) return HOLDS_NUL;
   return text.isWellFormed() ? null : HOLDS_SURROGATE;
 }
 
-/** The first fault, and where it stands; null if there is none. Of what is too deep the whole is told: its place helps nobody. */
+/**
+ * The first fault in a value and its path; null if there is none. A value that nests too deep gets the path of the
+ * whole value, because the path to the deep level is of no use.
+ */
 function jsonFault(value: unknown, depth: number): JsonFault | null {
   if (depth > MAX_JSON_DEPTH) return TOO_DEEP;
   if (typeof value === "string") return faultHere(textFault(value));
@@ -126,7 +149,7 @@ function faultIn(key: PropertyKey, fault: JsonFault | null): JsonFault | null {
   return fault === null || fault === TOO_DEEP ? fault : { ...fault, path: [key, ...fault.path] };
 }
 
-/** Any JSON value, of bounded depth, whose strings and names are safe text. */
+/** Any JSON value of limited depth whose strings and names are safe text. */
 export const safeJson = z.custom<Json>().superRefine((value, context) => tellFault(jsonFault(value, 0), context));
 
 function isDeeperThan(value: unknown, levels: number): boolean {
@@ -134,7 +157,10 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return levels < 0 || Object.values(value).some((entry) => isDeeperThan(entry, levels - 1));
 }
 
-/** Whether a text in a value is one that no store keeps, as far down as a request has a place for content. */
+/**
+ * Whether any text in the value cannot be stored. Searches as many levels as a request can have above and in its
+ * content.
+ */
 function hasFaultyText(value: unknown, depth = 0): boolean {
   if (typeof value === "string") return textFault(value) !== null;
   if (typeof value !== "object" || value === null || depth > MAX_CONTENT_DEPTH) return false;
@@ -142,7 +168,7 @@ function hasFaultyText(value: unknown, depth = 0): boolean {
   return false;
 }
 
-/** The value with its texts mended. Names stay as they are. */
+/** The value with all its texts fixed by `mendText`. Property names stay as they are. */
 function mendTexts(value: Json, depth = 0): Json {
   if (typeof value === "string") return mendText(value);
   if (typeof value !== "object" || value === null || depth > MAX_JSON_DEPTH) return value;
@@ -154,7 +180,10 @@ function mendEntries(object: Record<string, Json>, depth = 0): Record<string, Js
   return Object.fromEntries(Object.entries(object).map(([name, entry]) => [name, mendTexts(entry, depth + 1)]));
 }
 
-/** What nests deeper than a store keeps, as its JSON in a text; a tool's output keeps its envelope. */
+/**
+ * Converts a value with too many levels to its JSON as text. A tool output of the type `json` keeps its envelope and
+ * becomes `text`.
+ */
 function deepAsText(value: Json): Json {
   if (isDeeperThan(value, MAX_JSON_TEXT_DEPTH)) return value;
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
@@ -166,12 +195,15 @@ function deepAsText(value: Json): Json {
   return JSON.stringify(value);
 }
 
-/** Whether a value is kept as a text, because it nests too deep. */
+/** Whether a value has too many levels, so that it is stored as text. */
 export function isKeptAsText(value: unknown): boolean {
   return isDeeperThan(value, MAX_JSON_DEPTH);
 }
 
-/** JSON that somebody or something said: its texts mended, and as a text where it nests too deep. Names are held to the rules of `safeText`. */
+/**
+ * JSON of a chat. Its texts are fixed by `mendText`, and it is converted to text if it has too many levels. Property
+ * names must be safe text.
+ */
 export const contentJson = z
   .custom<Json>()
   .overwrite((value) => {
@@ -183,7 +215,7 @@ export const contentJson = z
     tellFault(fault === TOO_DEEP ? FAR_TOO_DEEP : fault, context);
   });
 
-/** The same of an object by its names: of a value that is too deep, whose it is. */
+/** The first fault of an object. A member that nests too deep is reported by its name. */
 function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null {
   for (const [name, entry] of Object.entries(value)) {
     const fault = memberFault(name, entry, -1);
@@ -192,35 +224,44 @@ function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null
   return null;
 }
 
-/** Any JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. The first fault is told. */
+/**
+ * A JSON object whose names and values are safe text, as PostgreSQL's jsonb requires. Only the first fault is reported.
+ */
 const jsonObject = z.record(z.string(), z.custom<Json>());
 const contentJsonObject = jsonObject
   .overwrite((object) => (hasFaultyText(object) ? mendEntries(object) : object))
   .superRefine((value, context) => tellFault(objectFault(value), context));
 
-/** A loose object that is kept whole: its names and values are held to the rules of any other JSON. */
+/** A loose object of which unknown fields are stored too: their names and values are checked like any other JSON. */
 export function keptWhole<T extends z.ZodObject>(schema: T): T {
   return schema.superRefine((object, context) => tellFault(objectFault(object), context));
 }
 
-/** The same with a bound on its size in bytes. */
+/** The schema of a JSON object of at most `maxBytes`. */
 export function boundedJsonObject(maxBytes: number) {
   const tooLarge = tooLargeFor(maxBytes);
   const bounded = jsonObject.superRefine((value, context) => {
     const fault = objectFault(value);
-    // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
+    // Only an object without other faults is measured: `JSON.stringify` of thousands of levels would overflow the
+    // stack.
     const isTooLarge = fault === null && byteLength(JSON.stringify(value)) > maxBytes;
     tellFault(isTooLarge ? tooLarge : fault, context);
   });
   return guarded(maxBytes, bounded);
 }
 
-/** The same with a rough bound, for what is measured with the rest of its message. */
+/**
+ * The schema of a JSON object of a chat, with only the rough bound of `guarded`: it is measured exactly with the rest
+ * of its message.
+ */
 export function roughlyBoundedContentObject(maxBytes: number) {
   return guarded(maxBytes, contentJsonObject);
 }
 
-/** Refuses what is surely too large before anything is done with each name: tens of thousands of them would cost a second. */
+/**
+ * Adds a cheap check that refuses values which are clearly too large before their names are checked: checking tens of
+ * thousands of names takes a second.
+ */
 function guarded<T extends z.ZodType>(maxBytes: number, schema: T) {
   return z.preprocess((value, context) => {
     if (bytesAtLeast(value, maxBytes) > maxBytes) tellFault(tooLargeFor(maxBytes), context);
@@ -232,7 +273,7 @@ function tooLargeFor(maxBytes: number): JsonFault {
   return { path: [], message: `must be at most ${maxBytes} bytes as JSON` };
 }
 
-/** Fewer bytes than the value has as JSON, or as many. Looks no further once they are more than `enough`, and no deeper than JSON may be. */
+/** A lower bound of the value's bytes as JSON. Stops once it exceeds `enough`, and below `MAX_JSON_DEPTH`. */
 function bytesAtLeast(value: unknown, enough: number, depth = 0): number {
   if (typeof value === "string") return value.length + 2;
   if (typeof value !== "object" || value === null || depth > MAX_JSON_DEPTH) return 1;
@@ -255,25 +296,28 @@ function tellFault(fault: JsonFault | null, context: z.core.$RefinementCtx): voi
   if (fault !== null) context.addIssue({ code: "custom", path: [...fault.path], message: fault.message });
 }
 
-/** Whether every store keeps a moment, in ms since 1970. */
+/** Whether every store can keep a time, in ms since 1970. */
 export function isStorableTime(ms: number): boolean {
   return ms >= MIN_TIME_MS && ms <= MAX_TIME_MS;
 }
 
-/** A moment, ISO 8601 with a zone, in a year that every store has: a zone may carry it past either end. */
+/**
+ * An ISO 8601 time with a zone, in a year that every store supports. The zone can move it past either end, so the UTC
+ * time is checked.
+ */
 export const isoTime = z.iso
   .datetime({
     offset: true,
     error: "must be an ISO 8601 date and time with a zone, like 2026-11-22T09:30:00Z",
   })
-  // What is no moment at all was told already.
+  // A text that is not a time has been reported already.
   .refine((text) => Number.isNaN(Date.parse(text)) || isStorableTime(Date.parse(text)), {
     error: "must be in the years 0001 to 9999 of UTC",
   });
 
 const encoder = new TextEncoder();
 
-/** UTF-8 length in bytes. */
+/** Length in bytes as UTF-8. */
 export function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }
@@ -283,7 +327,7 @@ export function jsonBytes(value: unknown): number {
   return byteLength(JSON.stringify(value));
 }
 
-/** JSON with the keys of every object in one order: equal values give equal text. */
+/** JSON with sorted keys, so that equal values give equal text. */
 export function canonicalJson(value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value !== null && typeof value === "object") {
@@ -295,18 +339,18 @@ export function canonicalJson(value: Json | undefined): string {
   return JSON.stringify(value ?? null);
 }
 
-/** A place where content was mended, with what was wrong there: a path from the body of the request. */
+/** A place in a request whose content was changed before it was stored, and why. */
 export interface Mended {
   readonly path: readonly PropertyKey[];
   readonly detail: string;
 }
 
-/** What in a part nests as deep as it likes. */
+/** The fields of parts that may nest to any depth. */
 const JSON_FIELDS: ReadonlySet<string> = new Set(["input", "output", "data"]);
 
 /**
- * What was mended in a request that was taken, in its order, so many places at most. It looks at what was sent: of a request that was taken,
- * all that no store keeps stood where content is mended.
+ * The first `most` places of an accepted request whose content was changed. It examines what was sent: in an accepted
+ * request, text that cannot be stored occurs only where it is replaced.
  */
 export function findMended(sent: unknown, most: number): Mended[] {
   const found: Mended[] = [];

@@ -13,19 +13,24 @@ import { itemKindSchema, itemStatusSchema, summaryUsageSchema } from "./summary.
 import { boundedJsonObject, idText, isoTime, nameText, safeText } from "./text.ts";
 
 /**
- * A session as JSON Lines (`application/x-ndjson`): first the session, then its messages in order, then the versions of its summary,
- * their items, and an end that counts them all, so that a file that was cut off is told from a whole one. An import gives back the
- * same bytes when it is exported again.
+ * A session as JSON Lines (`application/x-ndjson`): a line for the session, one for each message in order, one for each
+ * version of the summary, one for each item, and an end line with their counts, by which a truncated file is
+ * recognized. A session that was imported exports the same bytes again.
  */
 
 export const TRANSFER_FORMAT = "threadkeep-session";
 export const TRANSFER_VERSION = 1;
 export const TRANSFER_MEDIA_TYPE = "application/x-ndjson";
 
-/** Stands before the name of what made a summary, where a file says so and nothing else does. An export leaves it out. */
+/**
+ * The prefix of the `summarizer` of an imported version, because only the file says what made it. An export removes it.
+ */
 export const IMPORTED_BY = "import:";
 
-/** Far past what a session comes to, and far below what the archive's columns hold: versions go on rising after an import. */
+/**
+ * The largest count and version in a file: far more than a session reaches, and far below what the archive's columns
+ * hold, because versions continue to rise after an import.
+ */
 const MAX_COUNT = 1_000_000_000;
 const countSchema = z.int().min(0).max(MAX_COUNT);
 const versionSchema = z.int().min(1).max(MAX_COUNT);
@@ -50,7 +55,7 @@ export const messageLineSchema = z
       .int()
       .min(0)
       .optional()
-      .describe("The message that it follows, where that is not the one before it; 0: none"),
+      .describe("The message that it follows, if that is not the one before it; 0: none"),
     role: roleSchema,
     author: nameText(MAX_AUTHOR_LENGTH).optional(),
     content: contentSchema.optional(),
@@ -84,7 +89,7 @@ export const itemLineSchema = z.strictObject({
   type: z.literal("item"),
   id: safeText.min(1).max(64),
   fromVersion: versionSchema,
-  toVersion: versionSchema.min(2).optional().describe("The first version in which it holds no more"),
+  toVersion: versionSchema.min(2).optional().describe("The first version that no longer contains the item"),
   kind: itemKindSchema,
   text: safeText.min(1).max(MAX_ITEM_TEXT_LENGTH),
   sourceSeqs: z.array(seqSchema.max(MAX_MESSAGES_PER_SESSION)).min(1).max(MAX_SOURCES_PER_ITEM),
@@ -100,8 +105,8 @@ export const endLineSchema = z.strictObject({
   items: z.int().min(0),
   branchHeadSeq: seqSchema
     .optional()
-    .describe("The last message of the active branch, where that is not the last of all"),
-  complete: z.boolean().describe("false: the session was edited while it was exported; export it again"),
+    .describe("The last message of the active branch, if that is not the newest message"),
+  complete: z.boolean().describe("false: the session was edited during the export; export it again"),
 });
 export type EndLine = z.infer<typeof endLineSchema>;
 
@@ -114,50 +119,55 @@ export const transferLineSchema = z.discriminatedUnion("type", [
 ]);
 export type TransferLine = z.infer<typeof transferLineSchema>;
 
-/** What an import in parts begins with. */
+/** The body that starts an import in parts. */
 export const importRequestSchema = z
   .strictObject({
     id: idText
       .optional()
-      .describe("Of the import: yours, so that a repeated beginning is harmless. Without it the server makes one."),
+      .describe(
+        "An id of your choice for the import, so that a repeated request has no effect. If left out, the server makes one",
+      ),
     session: sessionLineSchema.describe(
-      "The first line of the file. The new session has the id in the path, whatever it says",
+      "The first line of the file. The new session gets the id in the path, whatever this line says",
     ),
   })
   .meta({ id: "ImportRequest" });
 export type ImportRequest = z.infer<typeof importRequestSchema>;
 
-/** Where an import in parts stands. */
+/** The progress of an import in parts. */
 export const importStateSchema = z
   .object({
-    id: z.string().describe("Of the import"),
+    id: z.string().describe("Id of the import"),
     sessionId: z.string(),
-    state: z.enum(["open", "complete", "abandoned"]).describe("open: nobody sees the session yet"),
+    state: z.enum(["open", "complete", "abandoned"]).describe("open: the session is not visible yet"),
     throughLine: z
       .int()
       .nullable()
-      .describe("The last line of the file that is in, counted from 1: go on with the next. null once it is complete"),
+      .describe(
+        "The last line of the file that was received, counted from 1: continue with the next one. null once it is complete",
+      ),
     messages: z.int(),
     summaries: z.int(),
     items: z.int(),
     droppedItems: z.int(),
-    expiresAt: z.string().nullable().describe("It is given up by then if no line comes; null once it is complete"),
-    mended: mendedSchema.describe("Of the lines that this request sent: `line 7/content`"),
+    expiresAt: z
+      .string()
+      .nullable()
+      .describe("When the import is abandoned if no further line arrives; null once it is complete"),
+    mended: mendedSchema.describe("Changed content in the lines of this request, such as `line 7/content`"),
   })
   .meta({ id: "ImportState" });
 export type ImportState = z.infer<typeof importStateSchema>;
 
-/** What an import brought in. */
+/** What an import stored. */
 export const importResultSchema = z
   .object({
     id: z.string(),
     messages: z.int(),
     summaries: z.int(),
     items: z.int(),
-    droppedItems: z
-      .int()
-      .describe("Items that were left out, because the messages that they cite do not bear them out"),
-    mended: mendedSchema.describe("Of the lines that this request sent: `line 7/content`"),
+    droppedItems: z.int().describe("Items that were left out, because the messages that they cite do not support them"),
+    mended: mendedSchema.describe("Changed content in the lines of this request, such as `line 7/content`"),
   })
   .meta({ id: "ImportResult" });
 export type ImportResult = z.infer<typeof importResultSchema>;

@@ -11,14 +11,17 @@ import {
 import { DAY_SECONDS, type Quota, type SessionLimits } from "./quota.ts";
 import { TENANT_OWNER } from "./session.ts";
 
-/** What a user's day is counted in, over all of their sessions. */
+/** What is counted for a user each day, over all of their sessions. */
 export const USER_COUNTS = ["messages", "tokens", "bytes", "summarizerTokens"] as const;
 export type UserCount = (typeof USER_COUNTS)[number];
 export type UserTaken = Readonly<Record<UserCount, number>>;
 
 export const NOTHING_OF_USER: UserTaken = { messages: 0, tokens: 0, bytes: 0, summarizerTokens: 0 };
 
-/** What a user may take in a day, create and have; null: no bound. */
+/**
+ * The limits of a user: what they may add, create and export in a day, and how many sessions they may have. Null: no
+ * limit.
+ */
 export interface UserBounds {
   readonly day: Readonly<Record<UserCount, number | null>>;
   readonly sessionsPerDay: number | null;
@@ -26,14 +29,14 @@ export interface UserBounds {
   readonly sessions: number | null;
 }
 
-/** What a user asks for, and what bounds it. */
+/** What a user's request is going to use, and the limits that apply. */
 export interface UserAsk {
   readonly bounds: UserBounds;
-  /** What is to be copied, if anything. */
+  /** The size of what is to be copied (fork or import), if anything. */
   readonly copied?: UserTaken;
 }
 
-/** What bounds each user of a tenant: there is a bound where the tenant says nothing. */
+/** The limits of each user of a tenant. A limit that the tenant does not set has a default. */
 export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
   const or = (set: number | null | undefined, usual: number): number | null => (set === undefined ? usual : set);
   return {
@@ -50,24 +53,24 @@ export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
 }
 
 /**
- * What bounds the day of a session to which a user appends. One of the tenant alone has no user whose day it could count for, so that whoever
- * came with a ticket has what a user may, within the session's own day.
+ * The daily limits that apply to a session when a user appends to it. A session of the tenant itself has no user for
+ * whom to count, so a holder of a ticket gets at most a user's limits within that session's day.
  */
 export function limitsByUser(owner: string, limits: SessionLimits | undefined): SessionLimits | undefined {
   if (owner !== TENANT_OWNER) return limits;
   const { messages, tokens } = userBoundsOf(limits).day;
   return {
     ...limits,
-    sessionMessagesPerDay: tighter(limits?.sessionMessagesPerDay, messages),
-    sessionTokensPerDay: tighter(limits?.sessionTokensPerDay, tokens),
+    sessionMessagesPerDay: smallerLimit(limits?.sessionMessagesPerDay, messages),
+    sessionTokensPerDay: smallerLimit(limits?.sessionTokensPerDay, tokens),
   };
 }
 
-function tighter(one: number | null | undefined, other: number | null): number | null {
+function smallerLimit(one: number | null | undefined, other: number | null): number | null {
   return one === null || one === undefined ? other : other === null ? one : Math.min(one, other);
 }
 
-/** What is counted one by one, where the list of the user's sessions is. */
+/** What is counted singly by the user's directory. */
 export type UserDeed = "sessions" | "exports";
 
 const QUOTA_NAMES = {
@@ -88,7 +91,10 @@ const WORDS = {
   exports: "exports",
 } as const satisfies Record<UserCount | UserDeed, string>;
 
-/** Why a user takes nothing more today; null as long as no bound is reached of what is asked for. */
+/**
+ * Refuses a request if the user has reached a daily limit that it would use; null if it may proceed. The last request
+ * before the limit may exceed it.
+ */
 export function userDayFault(taken: UserTaken, asked: UserTaken, bounds: UserBounds, now: number): Fault | null {
   for (const name of USER_COUNTS) {
     const bound = bounds.day[name];
@@ -97,7 +103,10 @@ export function userDayFault(taken: UserTaken, asked: UserTaken, bounds: UserBou
   return null;
 }
 
-/** Why what is to be copied is refused: there is no room for it. Unlike what is said it comes all at once, and its size is known before. */
+/**
+ * Refuses a copy (fork or import) that does not fit into what is left of a limit; null if it fits. Unlike for an
+ * append, the whole size is known before anything is stored.
+ */
 export function userCopyFault(taken: UserTaken, copied: UserTaken, bounds: UserBounds, now: number): Fault | null {
   for (const name of USER_COUNTS) {
     const bound = bounds.day[name];

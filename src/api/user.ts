@@ -5,7 +5,7 @@ import { itemSchema } from "./summary.ts";
 import { isoTime } from "./text.ts";
 import { endLineSchema, itemLineSchema, messageLineSchema, sessionLineSchema, summaryLineSchema } from "./transfer.ts";
 
-/** A user of a tenant, as the objects that keep what is theirs are named. */
+/** A user of a tenant, by the parts of the names of the Durable Objects that hold their data. */
 export interface UserRef {
   readonly tenant: string;
   readonly owner: string;
@@ -13,14 +13,14 @@ export interface UserRef {
 
 const count = z.int().min(0);
 
-/** What a look at every place found of a user who was erased. */
+/** What a search of every place found of an erased user. */
 export const erasureFindingsSchema = z
   .object({
     checkedAt: isoTime,
-    sessions: count.describe("Session objects that still hold something"),
-    directory: count.describe("Entries in the list of sessions that were not confirmed"),
+    sessions: count.describe("Session objects that still hold data"),
+    directory: count.describe("Sessions in the user's directory whose erasure is not confirmed"),
     archive: count.describe("Rows in PostgreSQL"),
-    failedJobs: count.describe("Failed jobs that operators see"),
+    failedJobs: count.describe("Failed jobs on the operators' list"),
   })
   .meta({ id: "ErasureFindings" });
 export type ErasureFindings = z.infer<typeof erasureFindingsSchema>;
@@ -31,17 +31,20 @@ export const userErasureSchema = z
     state: z
       .enum(["erasing", "erased"])
       .describe(
-        "erasing: nothing more is taken in, and what there is goes; erased: a look at every place found nothing",
+        "erasing: new writes are refused, and existing data is being erased; erased: a search of every place found nothing",
       ),
-    sessions: count.describe("Sessions that were known of the user"),
-    erased: count.describe("Sessions whose object holds nothing any more, and the archive has confirmed it"),
-    startedAt: isoTime.describe("From here on nothing is taken in in the user's name"),
+    sessions: count.describe("How many sessions the user had"),
+    erased: count.describe("How many of them are erased, confirmed by the session object and the archive"),
+    startedAt: isoTime.describe("From this time on, writes in the user's name are refused"),
     finishedAt: isoTime.optional(),
     returnsAt: isoTime
       .optional()
-      .describe("About when the id may be used anew, after a last look: until then a late write is refused"),
-    found: erasureFindingsSchema.optional().describe("What the last look found; anything found is erased again"),
-    lastError: z.string().optional().describe("Why it does not go on at the moment; it is tried again by itself"),
+      .describe("About when the id may be used again, after a last search. Until then late writes are refused"),
+    found: erasureFindingsSchema.optional().describe("What the last search found; everything found is erased again"),
+    lastError: z
+      .string()
+      .optional()
+      .describe("Why the erasure does not proceed at the moment. It is retried automatically"),
   })
   .meta({ id: "UserErasure" });
 export type UserErasure = z.infer<typeof userErasureSchema>;
@@ -67,20 +70,27 @@ export const unavailableLineSchema = z
     items: z
       .array(itemSchema)
       .optional()
-      .describe("What the archive holds of one that expired; missing if PostgreSQL is out of reach: export again"),
+      .describe(
+        "For an expired session: the items that the archive holds. Missing if PostgreSQL cannot be reached: export again",
+      ),
   })
-  .describe("In the place of a session, or of the rest of one: erased meanwhile, expired, or still being copied");
+  .describe(
+    "Takes the place of a session, or of the rest of it, that was erased during the export, has expired, or is still being copied",
+  );
 
 export const failureLineSchema = failureSchema.extend({ type: z.literal("failure") }).meta({ id: "FailureLine" });
 
 export const userEndLineSchema = z.strictObject({
   type: z.literal("user-end"),
-  sessions: count.describe("Sessions that are here whole"),
+  sessions: count.describe("How many sessions are complete in this file"),
   unavailable: count,
   failures: count,
 });
 
-/** A user as JSON Lines: a head, each session as its own export gives it, what failed in the background, and an end that counts. */
+/**
+ * A line of a user's export as JSON Lines: first the user, then the lines of each session's own export, then the failed
+ * background jobs, and an end line with the counts.
+ */
 export const userTransferLineSchema = z.discriminatedUnion("type", [
   userLineSchema,
   sessionLineSchema,

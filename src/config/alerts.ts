@@ -1,9 +1,9 @@
-/** Who is told of alerts: THREADKEEP_ALERT_WEBHOOK and what goes with it. */
+/** The variables of the alert webhook: THREADKEEP_ALERT_WEBHOOK, its secret and the digest. */
 
 import { z } from "zod";
 import { isSafeUrl } from "./variable-kinds.ts";
 
-/** A secret shorter than this can be guessed. */
+/** Shorter secrets can be guessed. */
 const MIN_SECRET_LENGTH = 20;
 
 export const alertWebhookVariable = z
@@ -23,7 +23,7 @@ export const alertDigestVariable = z.enum(["on", "off"], {
   error: 'THREADKEEP_ALERT_DIGEST must be "on" or "off", or left out, which is on',
 });
 
-/** What the variables lack together. */
+/** The faults of the variables in combination. */
 export function alertFaults({
   THREADKEEP_ALERT_WEBHOOK: webhook = "",
   THREADKEEP_ALERT_SECRET: secret = "",
@@ -35,8 +35,8 @@ export function alertFaults({
 }
 
 export interface AlertConfig {
-  /** Null: nobody is told. */
+  /** Null: alerts are sent to nobody. */
   readonly webhook: { readonly url: string; readonly secret: string } | null;
-  /** Whether there is a digest each hour. */
+  /** Whether a digest is sent each hour. */
   readonly hasDigest: boolean;
 }

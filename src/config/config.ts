@@ -8,39 +8,42 @@ import { VARIABLES } from "./variables.ts";
 
 export type { ModelConfig } from "./model.ts";
 
-/** What the deployment is set to, checked. */
+/** The validated configuration of the deployment. */
 export interface Config {
   readonly tenant: string;
   readonly apiKey: string;
   readonly adminKey: string;
-  /** Whose tokens of users are believed. */
+  /** The issuers whose user tokens are accepted. */
   readonly issuers: readonly IssuerConfig[];
-  /** The names that requests may come by. Empty: every name is taken. */
+  /** The host names under which requests are accepted. Empty: all. */
   readonly hosts: readonly string[];
-  /** Origins whose scripts may call the API. */
+  /** Origins whose pages may call the API. */
   readonly corsOrigins: readonly string[];
-  /** Whether requests are counted at the edge. */
+  /** Whether rate limits apply. */
   readonly hasRateLimits: boolean;
-  /** How long events of the audit are kept, in days. */
+  /** How many days audit events are kept. */
   readonly auditDays: number;
-  /** Who is told of alerts. */
+  /** Where alerts are sent. */
   readonly alerts: AlertConfig;
   readonly model: ModelConfig;
-  /** What makes vectors of texts; null: nothing does. */
+  /** The model that makes vectors of texts; null: embeddings are off. */
   readonly embeddings: EmbeddingsConfig | null;
-  /** Another MCP server that summarizes; null for the built-in one. */
+  /** An MCP server that summarizes instead of the built-in summarizer; null: the built-in one. */
   readonly summarizer: {
     readonly url: string;
     readonly token?: string;
     readonly fetch: (request: Request) => Promise<Response>;
   } | null;
-  /** Whether the built-in one answers from outside. */
+  /** Whether the built-in summarizer accepts requests from outside the service. */
   readonly hasSummarizerEndpoint: boolean;
-  /** For one call of a summarizer, whichever it is. */
+  /** The timeout of one call of a summarizer, built-in or not. */
   readonly summarizerTimeoutMs: number;
 }
 
-/** All that is wrong with the variables of a deployment: one line each, which names the variable and the mend, and holds no secret. */
+/**
+ * All faults of a deployment's variables: one line each, which names the variable and how to fix it, without any
+ * secret.
+ */
 export class ConfigError extends Error {
   override name = "ConfigError";
   readonly faults: readonly string[];
@@ -56,9 +59,8 @@ const variablesSchema = z.object(VARIABLES);
 type Environment = Readonly<Record<string, unknown>>;
 
 /**
- * Reads variables and secrets once.
- *
- * @throws ConfigError
+ * Validates the variables and secrets.
+ * @throws {ConfigError} with all faults
  */
 export function parseConfig(env: Environment): Config {
   const parsed = variablesSchema.safeParse(env);

@@ -1,11 +1,11 @@
-/** What makes vectors of texts, from the variables that belong together. */
+/** The embeddings model, from the variables that belong together. */
 
 import type { Ai } from "@cloudflare/workers-types";
 import { isWorkersAi } from "./model.ts";
 import { VARIABLES } from "./variables.ts";
 
 export type EmbeddingsConfig = {
-  /** As it is set, provider and all: it names the space that vectors are comparable in. */
+  /** The value of THREADKEEP_EMBEDDINGS, including the provider. Only vectors with the same name can be compared. */
   readonly name: string;
   readonly model: string;
   /** US dollars per million tokens; null if it is not set. */
@@ -18,8 +18,9 @@ export type EmbeddingsConfig = {
 type Environment = Readonly<Record<string, unknown>>;
 
 /**
- * Null: off. Otherwise the model, or what its variables lack together. One that is wrong by itself, which its own check tells, is undefined
- * here; then there may be neither.
+ * Reads the variables of embeddings. `embeddings` is null if they are off. `faults` holds only the faults of the
+ * variables in combination: if a single variable is invalid, `parseConfig` reports that, and here `embeddings` is
+ * undefined without a fault.
  */
 export function embeddingsOf(env: Environment): { embeddings?: EmbeddingsConfig | null; faults: string[] } {
   const name = VARIABLES.THREADKEEP_EMBEDDINGS.safeParse(env["THREADKEEP_EMBEDDINGS"]).data;

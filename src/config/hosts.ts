@@ -1,4 +1,4 @@
-/** The variable THREADKEEP_HOSTS: the names that a request may reach this deployment by. */
+/** The variable THREADKEEP_HOSTS: the host names under which requests are accepted. */
 
 import { z } from "zod";
 import { listed } from "./list.ts";

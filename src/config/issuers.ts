@@ -1,4 +1,4 @@
-/** The variable THREADKEEP_JWT_ISSUERS: whose tokens are believed, and for which tenant. */
+/** The variable THREADKEEP_JWT_ISSUERS: the issuers whose user tokens are accepted, and the tenant of each. */
 
 import { z } from "zod";
 import { tenantIdSchema } from "../api/tenant.ts";
@@ -6,10 +6,13 @@ import { isSafeUrl } from "./variable-kinds.ts";
 
 const NAME = "THREADKEEP_JWT_ISSUERS";
 const EXAMPLE = `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`;
-/** Each is asked for its keys: past this it is a list of customers, and wants a place of its own. */
+/**
+ * Each isolate fetches and caches the keys of each issuer. A longer list would be a list of customers, for which a
+ * variable is the wrong place.
+ */
 const MAX_ISSUERS = 100;
 
-/** Keys that came over a plain connection could be anybody's. */
+/** Keys from an unencrypted connection could have been replaced on the way. */
 function isSafeAddress(text: string): boolean {
   return isSafeUrl(text) && new URL(text).hash === "";
 }
@@ -32,7 +35,7 @@ const issuerSchema = z
     jwksUrl: jwksUrl ?? `${issuer.issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
   }));
 
-/** An issuer of user tokens, as the deployment sets it. */
+/** An issuer of user tokens, as configured. */
 export type IssuerConfig = z.output<typeof issuerSchema>;
 
 const issuersSchema = z
@@ -42,7 +45,7 @@ const issuersSchema = z
     error: "names an issuer twice: its tokens can belong to one tenant only",
   });
 
-/** The text of the variable as a list; empty text is an empty list. Each fault says where in the list it is. */
+/** Parses the variable; an empty text is an empty list. Each fault names its place in the list. */
 export const issuersVariable = z
   .string({ error: `${NAME} must be text such as ${EXAMPLE}, or empty` })
   .transform((text, context): readonly IssuerConfig[] => {
@@ -63,7 +66,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** `[0].tenant` */
+/** The path of a fault as text, such as `[0].tenant`. */
 function placeText(path: readonly PropertyKey[]): string {
   return path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
 }

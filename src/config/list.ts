@@ -1,4 +1,4 @@
-/** What stands between commas; empty text is an empty list. */
+/** Splits a text at commas and drops empty entries. */
 export function listed(text: string): string[] {
   return text
     .split(",")

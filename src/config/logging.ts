@@ -12,8 +12,9 @@ export const logSampleVariable = z.coerce
   .transform(Number);
 
 /**
- * What is logged: from which level on, and which share of what is less than a warning. Read before the rest of the configuration, as the
- * logs of the objects are made before any request; a fault is told with all others, and until then nothing is left out.
+ * Reads from which level on, and which share of the entries below a warning, is logged. The Durable Objects create
+ * their logs before any request, thus before the configuration is validated. An invalid value counts as the default
+ * here; `parseConfig` reports it.
  */
 export function readLogSettings(env: object): { minLevel: z.output<typeof logLevelVariable>; sample: number } {
   const { THREADKEEP_LOG_LEVEL: level, THREADKEEP_LOG_SAMPLE: sample } = { ...NONE_SET, ...env };

@@ -1,4 +1,4 @@
-/** What stands behind the built-in summarizer, from the variables that belong together. */
+/** The model behind the built-in summarizer, from the variables that belong together. */
 
 import type { Ai } from "@cloudflare/workers-types";
 import { VARIABLES } from "./variables.ts";
@@ -18,8 +18,8 @@ export type ModelConfig =
 type Environment = Readonly<Record<string, unknown>>;
 
 /**
- * The model, or what its variables lack together. One that is wrong by itself, which its own check tells, is undefined here; then there
- * may be neither.
+ * Reads the variables of the model. `faults` holds only the faults of the variables in combination: if a single
+ * variable is invalid, `parseConfig` reports that, and here `model` is undefined without a fault.
  */
 export function modelOf(env: Environment): { model?: ModelConfig; faults: string[] } {
   const name = VARIABLES.THREADKEEP_MODEL.safeParse(env["THREADKEEP_MODEL"]).data;

@@ -1,4 +1,4 @@
-/** The variable THREADKEEP_CORS_ORIGINS: pages of which origins may call the API from a browser. */
+/** The variable THREADKEEP_CORS_ORIGINS: the origins whose pages may call the API from a browser. */
 
 import { z } from "zod";
 import { listed } from "./list.ts";
@@ -16,7 +16,10 @@ export const originsVariable = z
   .transform(listed)
   .pipe(originsSchema);
 
-/** As a browser writes it in `Origin`: a path or a slash at its end would never match. */
+/**
+ * Whether the text is an origin exactly as a browser writes it in the `Origin` header: with a path or a slash at its
+ * end it would never match.
+ */
 function isOrigin(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text && !text.includes("*");

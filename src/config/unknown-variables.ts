@@ -1,12 +1,15 @@
-/** Names that look like a variable of ours and are none: most likely a slip of the pen, which would set nothing, silently. */
+/**
+ * Finds environment variables that look like ours but do not exist. Most likely they are mistyped, and without this
+ * check they would silently have no effect.
+ */
 
 import { VARIABLES } from "./variables.ts";
 
 const OURS = /^(?:THREADKEEP|SUMMARIZER)_/;
-/** Farther apart than this, two names are no slip. */
+/** Names with a larger edit distance are not suggested. */
 const MAX_SLIPS = 3;
 
-/** One line for each, with the name that was probably meant. */
+/** One line for each unknown variable, with the name that was probably meant. */
 export function unknownVariables(names: readonly string[]): string[] {
   return names
     .filter((name) => OURS.test(name) && !Object.hasOwn(VARIABLES, name))
@@ -25,7 +28,10 @@ function nearestName(name: string): string | null {
   return near[0]?.known ?? null;
 }
 
-/** Letters to add, drop or change (Levenshtein 1965); time is the product of the lengths. */
+/**
+ * The number of characters to insert, delete or replace (Levenshtein 1965). It takes time in proportion to the product
+ * of the lengths.
+ */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_none, column) => column);
   for (const [index, letter] of [...from].entries()) {

@@ -1,8 +1,8 @@
-/** Checks that more than one variable has. */
+/** Schemas that several variables share. */
 
 import { z } from "zod";
 
-/** A key shorter than this can be guessed. */
+/** Shorter keys can be guessed. */
 const MIN_KEY_LENGTH = 20;
 
 export const secret = (name: string) =>
@@ -13,8 +13,8 @@ export const secret = (name: string) =>
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * What is said in chats, keys and notices cross no network unencrypted; on the machine itself there is nobody in between. A user name in a
- * URL is no way to send a key: `fetch` refuses it.
+ * Whether a URL is encrypted (https) or on this machine, because chats, keys and alerts must not cross a network
+ * unencrypted. URLs with a user name are refused, because `fetch` refuses them.
  */
 export function isSafeUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
@@ -31,10 +31,10 @@ export const safeUrlOrEmpty = (error: string) =>
 export const wholeNumber = (min: number, max: number, error: string) =>
   z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
 
-/** Up to 9,999.999999 US dollars per million tokens: dearer than any model. */
+/** Up to 9,999.999999 US dollars per million tokens, which is more than any model costs. */
 const PRICE = /^(?:\d{1,4}(?:\.\d{1,6})?)?$/;
 
-/** Null: none is set. */
+/** The schema of a price. It parses to null if the variable is empty. */
 export const price = (name: string) =>
   z.coerce
     .string()

@@ -1,6 +1,7 @@
 /**
- * Every variable and secret of a deployment: its check, its default and what it means, in one entry. The check at start,
- * docs/configuration.md (`npm run configuration`) and `npm start -- --help` are made from this table; bindings stand in wrangler.toml.
+ * Every variable and secret of a deployment, with its schema, its default and its meaning. The validation at start,
+ * docs/configuration.md (`npm run configuration`) and `npm start -- --help` are made from this table. Bindings are
+ * declared in wrangler.toml.
  */
 
 import { z } from "zod";
@@ -13,26 +14,26 @@ import { originsVariable } from "./origins.ts";
 import { safeUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
 
 export interface VariableFacts {
-  /** What it sets, and what it may be. In Markdown, on one line, without a full stop at its end. */
+  /** What it sets, and which values it may have. In Markdown, on one line, without a full stop at the end. */
   readonly meaning: string;
-  /** A secret is set with `wrangler secret put`, and never stands in wrangler.toml. */
+  /** A secret is set with `wrangler secret put` and is never written to wrangler.toml. */
   readonly isSecret?: true;
-  /** With `npm start`, what it is where it is not set, if other than the default. */
+  /** Its value under `npm start` if it is not set, where that differs from the default. */
   readonly local?: string;
-  /** `npm start` makes one of its own, and takes none from the environment. */
+  /** `npm start` generates its own value and ignores the environment. */
   readonly isMadeLocally?: true;
 }
 
 export const variableFacts = z.registry<VariableFacts>();
 
-/** Shorter than a job's lease, so that a call is over before another consumer may begin. */
+/** Less than the lease of a job (`LEASE_MS`), so that a call has ended before another consumer may take the job. */
 const MAX_SUMMARIZER_TIMEOUT_SECONDS = 120;
 
-/** What PostgreSQL refuses to drop, whoever asks. */
+/** PostgreSQL refuses to delete younger audit events, whoever asks. */
 const MIN_AUDIT_DAYS = 30;
 const MAX_AUDIT_DAYS = 3_650;
 
-/** `.prefault(…)` is the default, as it would stand in wrangler.toml; without it a variable has to be set. */
+/** `.prefault(…)` gives the default as it would be written in wrangler.toml. A variable without it must be set. */
 export const VARIABLES = {
   THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY").register(variableFacts, {
     meaning: "the application's key, at least 20 characters",
@@ -83,7 +84,7 @@ export const VARIABLES = {
     MAX_AUDIT_DAYS,
     `THREADKEEP_AUDIT_DAYS must be a whole number of days from ${MIN_AUDIT_DAYS} to ${MAX_AUDIT_DAYS}, or left out for 400`,
   )
-    // A year, and a month to look back at it.
+    // A year, and a month more to look back at it.
     .prefault("400")
     .register(variableFacts, {
       meaning: "how long audit events are kept, in days: 30 to 3650",
@@ -210,10 +211,10 @@ function timeoutFault(): string {
   return `SUMMARIZER_TIMEOUT_SECONDS must be a number from 1 to ${MAX_SUMMARIZER_TIMEOUT_SECONDS}, or left out`;
 }
 
-/** A row of the table, for those who tell of it. */
+/** A row of the table, for documents and help texts. */
 export interface VariableRow extends VariableFacts {
   readonly name: string;
-  /** As it would stand in wrangler.toml; null: it has to be set. */
+  /** As it would be written in wrangler.toml; null: it must be set. */
   readonly default: string | null;
 }
 

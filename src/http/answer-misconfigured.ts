@@ -1,4 +1,7 @@
-/** What a deployment answers that cannot start: whoever deploys sees why, and nobody waits for a connection that breaks. */
+/**
+ * The answer of a deployment that cannot start because its configuration is not valid: whoever deploys it sees why,
+ * instead of broken connections.
+ */
 
 import type { Log } from "../telemetry/log.ts";
 import { VERSION_HEADER } from "./middleware/tell-version.ts";
@@ -7,9 +10,8 @@ import { problemAnswer } from "./problems.ts";
 const NO_STORE = { "Cache-Control": "no-store" };
 
 /**
- * 503 for every request. /readyz names the faults, since no key can be checked while the keys themselves may be at fault; they hold the
- * names of variables and no secret.
- *
+ * Answers every request with 503. /readyz lists the faults without checking a key, because the keys themselves may be
+ * invalid; the faults contain names of variables and no secret.
  * @param faults one line each
  * @param version the id that Cloudflare gave this version of the Worker
  */
@@ -21,6 +23,6 @@ export function answerMisconfigured(request: Request, faults: readonly string[],
       { status: 503, headers: { ...NO_STORE, [VERSION_HEADER]: version } },
     );
   }
-  const detail = "This deployment is not configured: its operator sees at /readyz what is missing.";
+  const detail = "This deployment is not configured correctly. Its operator can see at /readyz what is missing.";
   return problemAnswer({ code: "unavailable", detail }, crypto.randomUUID(), NO_STORE);
 }

@@ -7,13 +7,16 @@ import { traceIdOf } from "../telemetry/trace.ts";
 import type { HttpEnv } from "./env.ts";
 import { problemAnswer } from "./problems.ts";
 
-/** The problem document of a fault, its code noted for the log. */
+/** Answers with the problem document of a fault, and records its code for the log. */
 export function answerFault(c: Context<HttpEnv>, fault: Fault, headers?: Readonly<Record<string, string>>): Response {
   c.set("problemCode", fault.code);
   return problemAnswer(fault, c.get("requestId"), headers);
 }
 
-/** Whatever was thrown, as a problem. What a client is not told of is logged, for whoever has the request id. */
+/**
+ * Answers with the problem of any thrown error. The details of an internal error are not sent but logged, with the
+ * request id.
+ */
 export function answerThrown(log: Log) {
   return (thrown: Error, c: Context<HttpEnv>): Response => {
     const fault = faultOf(thrown);
@@ -31,6 +34,6 @@ export function answerThrown(log: Log) {
 export function answerUnknownRoute(c: Context<HttpEnv>): Response {
   return answerFault(c, {
     code: "route_not_found",
-    detail: "No route has this path. The routes are listed at /docs, and for machines at /openapi.json.",
+    detail: "No route has this path. See /docs for all routes, or /openapi.json in machine-readable form.",
   });
 }

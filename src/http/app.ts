@@ -1,4 +1,4 @@
-/** The HTTP surface, assembled. */
+/** The HTTP app: middleware, routes, and the MCP and summarizer endpoints. */
 
 import { type Context, Hono } from "hono";
 import { type Fault, PROBLEMS } from "../api/errors.ts";
@@ -43,64 +43,64 @@ import { transferRoutes } from "./routes/transfer.ts";
 import { userRoutes } from "./routes/users.ts";
 
 export interface AppOptions {
-  /** Who sends this request; throws `unauthenticated`. */
+  /** Identifies the sender of a request; throws `unauthenticated`. */
   authenticate(request: Request): Promise<Principal>;
-  /** Throws `rate_limited` for a caller that sends too much. */
+  /** Throws `rate_limited` if the caller sends too many requests. */
   limit(principal: Principal): Promise<void>;
-  /** Told what requests cost. */
+  /** Gets the cost of each request. */
   readonly costs: Costs;
-  /** The names that requests may come by. Empty: every name is taken. */
+  /** The host names under which requests are accepted. Empty: all. */
   readonly hosts: readonly string[];
-  /** Origins whose scripts may call the API. */
+  /** Origins whose pages may call the API. */
   readonly corsOrigins: readonly string[];
-  /** Handed on to the operations as it is. */
+  /** Passed on to the use cases. */
   readonly parts: RequestContext["parts"];
   readonly log: Log;
-  /** Writes over what the platform's span of the request says. Without it there is none. */
+  /** Overwrites the name and attributes of the platform's span of the request. Left out if there is no tracing. */
   describeSpan?(text: SpanText): void;
-  /** As much of it as whoever sends the request may know. */
+  /** The readiness report, without the details that the sender of the request may not see. */
   readiness(c: Context<HttpEnv>): Promise<Readiness>;
-  /** Memory for agents, over MCP: reached as the API is, by whoever may use that. */
+  /** The MCP server for agents. It has the same authentication and limits as the API. */
   readonly mcp?: {
     readonly path: string;
-    /** How many requests a body holds: each counts. */
+    /** How many JSON-RPC requests a body contains: each counts as a request. */
     requestsIn(body: unknown): number;
     answer(asked: McpRequest): Promise<Response>;
-    /** Where clients learn whom to ask for a token; undefined where no tokens are taken. */
+    /** The OAuth metadata of a protected resource; undefined if no user tokens are accepted. */
     readonly authorization?: {
       readonly paths: readonly string[];
       describe(request: Request): object;
-      /** The header `WWW-Authenticate` for who shows nothing good. */
+      /** The header `WWW-Authenticate` of a 401 answer. */
       challenge(request: Request): string;
     };
   };
-  /** The summarizer's MCP server, reached as the API is, by whoever has its scope. */
+  /** The summarizer's MCP server. It has the same authentication and limits as the API, and a scope of its own. */
   readonly agent?: {
     readonly path: string;
-    /** How many requests a body holds: each counts. */
+    /** How many JSON-RPC requests a body contains: each counts as a request. */
     requestsIn(body: unknown): number;
-    /** @param body of the request, which was read already */
+    /** @param body the parsed body, because the stream was read already */
     answer(request: Request, body: unknown): Promise<Response>;
   };
-  /** A file of the build in dist/inspector, by its path. */
+  /** Reads a file of the build in dist/inspector. */
   readFile(path: string): Promise<Response>;
-  /** The page at `/`. */
+  /** The inspector at `/`. */
   readonly inspector?: InspectorOptions;
   /** The id that Cloudflare gave this version of the Worker. */
   readonly version?: string;
 }
 
-/** A request for the MCP surface, once it is known who sends it. */
+/** An authenticated request to the MCP endpoint. */
 interface McpRequest {
   readonly call: RequestContext;
   readonly request: Request;
-  /** What of it was read already: its JSON. */
+  /** The parsed body, because the stream was read already. */
   readonly body: unknown;
-  /** Told of each refusal and failure: most have no status of their own. */
+  /** Called for each refusal and failure, because most of them are answered with status 200. */
   onFault(fault: Fault): void;
 }
 
-/** All that is offered behind a key. */
+/** All routes that require a key. */
 export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...messageRoutes,
@@ -193,7 +193,7 @@ async function answerMcp(
   return mcp.answer({ call, request: c.req.raw, body, onFault });
 }
 
-/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+/** Cloudflare overwrites this header on each request, so a caller cannot forge it. */
 const ADDRESS_HEADER = "CF-Connecting-IP";
 
 function mount(app: Hono<HttpEnv>, route: Route, parts: RequestContext["parts"]): void {
@@ -209,7 +209,7 @@ function callOf(c: Context<HttpEnv>, parts: RequestContext["parts"]): RequestCon
   return { principal, requestId: c.get("requestId"), trace: c.get("trace"), from, parts };
 }
 
-/** On each path that has a route, the methods that it lacks: OPTIONS says which there are, the rest are refused with 405. */
+/** Answers other methods on the paths that have routes: OPTIONS lists the methods, all others get 405. */
 function answerOtherMethods(app: Hono<HttpEnv>): void {
   const methodsByPath = Map.groupBy(
     app.routes.filter((route) => route.method !== "ALL"),
@@ -227,7 +227,7 @@ function answerOtherMethods(app: Hono<HttpEnv>): void {
   }
 }
 
-/** `{name}` as Hono writes it. */
+/** Converts `{name}` in a path to Hono's `:name`. */
 function honoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }

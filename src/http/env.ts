@@ -1,14 +1,14 @@
 import type { ProblemCode } from "../api/errors.ts";
 import type { Principal } from "../api/principal.ts";
 
-/** What the middleware leaves for those after it. */
+/** Values that middleware sets for later handlers. */
 export interface HttpEnv {
   Variables: {
     requestId: string;
-    /** A `traceparent`: the caller's trace, or one of ours. */
+    /** The request's `traceparent`: with the caller's trace id, or a new one. */
     trace: string;
     principal?: Principal;
-    /** Characters of the answer, where it is known and may be long. */
+    /** Characters of the answer, if they are known and may be many. */
     answerLength?: number;
     /** The code of the problem that was answered, for the log. */
     problemCode?: ProblemCode;

@@ -1,15 +1,21 @@
-/** Server-sent events of a socket: the same events in the same order, each acknowledged once the client has taken it. */
+/**
+ * Server-sent events from a session's socket: the same events in the same order. Each is acknowledged once the client
+ * has read it.
+ */
 
 import { MAX_UNACKNOWLEDGED_EVENTS } from "../api/limits.ts";
 
-/** Proxies close a connection that says nothing for a minute or so, and that a client has gone is noticed by a write alone. */
+/**
+ * How often a comment is sent, in ms. Proxies close a connection that is silent for about a minute, and only a write
+ * reveals that a client has disconnected.
+ */
 const HEARTBEAT_MS = 10_000;
-/** So many events are acknowledged at a time: the feed goes on long before it would pause. */
+/** How many events are acknowledged at a time: well before the feed would pause. */
 const ACKNOWLEDGE_EVERY = MAX_UNACKNOWLEDGED_EVENTS / 8;
 
 export const EVENT_STREAM_TYPE = "text/event-stream";
 
-/** What is read here of a frame. */
+/** The fields of a frame that are used here. */
 interface Frame {
   readonly type: string;
   readonly rev?: number;
@@ -17,7 +23,8 @@ interface Frame {
 }
 
 /**
- * The stream. What a slow reader has not taken is never more than what the feed sends unacknowledged; the rest waits in the log.
+ * Creates the stream. For a slow reader, at most the feed's limit of unacknowledged events is held in memory; the rest
+ * stays in the log.
  * @param socket not accepted yet
  */
 export function eventStreamAnswer(socket: WebSocket): Response {
@@ -50,7 +57,7 @@ export function eventStreamAnswer(socket: WebSocket): Response {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       heartbeat = setInterval(() => {
-        // A reader that takes nothing needs no sign of life.
+        // A stream with unread data needs no heartbeat.
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(": still here\n\n"));
       }, HEARTBEAT_MS);
     },
@@ -78,7 +85,10 @@ export function eventStreamAnswer(socket: WebSocket): Response {
   return new Response(body, { headers: { "Content-Type": EVENT_STREAM_TYPE } });
 }
 
-/** Its id is where a client goes on: after hello that is where the feed began, or what comes next would be missed. */
+/**
+ * The id of an event is where a reconnecting client continues. After `hello` that is where the feed began; with its
+ * `rev`, the events in between would be missed.
+ */
 function eventText(frame: Frame): string {
   const id = frame.type === "hello" ? frame.since : frame.rev;
   return `${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(frame)}\n\n`;

@@ -5,12 +5,15 @@ import type { HttpEnv } from "./env.ts";
 
 export const livenessSchema = z.object({ status: z.literal("ok") }).meta({ id: "Liveness" });
 
-/** The process answers. Nothing else is asked: a restart mends no outage of a part. */
+/** Answers that the process runs. Other components are not checked, because a restart would not repair them. */
 export function answerLiveness(): Response {
   return Response.json({ status: "ok" } satisfies z.infer<typeof livenessSchema>);
 }
 
-/** Degraded is still 200: taking a service out of rotation because its archive is behind would make an outage of a delay. */
+/**
+ * Answers 200 also when degraded: taking the service out of rotation because its archive is behind would turn a delay
+ * into an outage.
+ */
 export function answerReadiness(readiness: (c: Context<HttpEnv>) => Promise<Readiness>) {
   return async (c: Context<HttpEnv>): Promise<Response> => {
     const report = await readiness(c);

@@ -1,19 +1,20 @@
-/** Reading a JSON body within its limit, however it was sent. */
+/** Reads a JSON body within its limit. */
 
 import { ThreadkeepError } from "../api/errors.ts";
 import { MAX_BODY_BYTES } from "../api/limits.ts";
 
 /**
- * How much of a body that is too large is read and dropped. A client that is still sending when the connection closes sees a
- * reset, and never the answer that would have told it why.
+ * How many bytes of a body that is too large are read and discarded. If the connection were closed while a client is
+ * still sending, the client would see a connection reset instead of the answer.
  */
 const MAX_DISCARDED_BYTES = 2 * MAX_BODY_BYTES;
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
 /**
- * The parsed body, or undefined if there is none. Holds at most `maxBytes` of it at a time.
- * @param check throws where the text need not even be parsed
+ * The parsed body, or undefined if there is none. At most `maxBytes` of it are held in memory.
+ * @param check examines the text before it is parsed; throws to refuse it
+ * @throws {ThreadkeepError} `unsupported_media_type`, `body_too_large` or `malformed_json`
  */
 export async function readJsonBody(
   request: Request,
@@ -34,7 +35,7 @@ function requireJson(request: Request): void {
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
     throw new ThreadkeepError({
       code: "unsupported_media_type",
-      detail: "Compressed bodies are not read. Send the JSON as it is, without Content-Encoding.",
+      detail: "Compressed bodies are not supported. Send the JSON uncompressed, without Content-Encoding.",
     });
   }
 }
@@ -52,7 +53,8 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
-    // The runtime marks the error of a connection that broke as one to be retried, as if a part of the service were away.
+    // The runtime marks the error of a broken connection as retryable, as if a component of the service were
+    // unavailable. It is replaced by a fault of the request.
     const { done, value } = await reader.read().catch(() => {
       throw malformed("broke off before its end", {});
     });
@@ -63,11 +65,11 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
     if (length > MAX_DISCARDED_BYTES) break;
   }
   if (length > maxBytes) {
-    // The rest is not wanted, and whether the client hears of that makes no difference to the answer.
+    // The rest is not needed, and a failure to cancel it does not matter.
     reader.cancel().catch(() => undefined);
     throw new ThreadkeepError({
       code: "body_too_large",
-      detail: `A body may have ${maxBytes} bytes. Send the messages in several smaller requests.`,
+      detail: `A body may have at most ${maxBytes} bytes. Send the messages in several smaller requests.`,
       errors: [{ path: "", detail: `must have at most ${maxBytes} bytes` }],
       facts: { maxBytes },
     });
@@ -113,7 +115,7 @@ function malformed(what: string, facts: Readonly<Record<string, number>>): Threa
   });
 }
 
-/** The place alone: the rest of V8's message quotes the body. */
+/** Only the position: the rest of V8's message quotes the body. */
 function faultPosition(message: string): { position: number; line: number; column: number } | undefined {
   const found = /at position (\d+) \(line (\d+) column (\d+)\)$/.exec(message);
   if (found === null) return undefined;

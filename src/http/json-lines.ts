@@ -4,7 +4,7 @@ import { decodeLines, encodeLines } from "../usecases/json-lines.ts";
 
 const LINES_TYPE = /^application\/(?:x-ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-/** An answer of one JSON value a line. */
+/** An answer as JSON Lines. */
 export function linesAnswer(lines: AsyncIterable<unknown>, status: number): Response {
   return new Response(encodeLines(lines), {
     status,
@@ -12,14 +12,20 @@ export function linesAnswer(lines: AsyncIterable<unknown>, status: number): Resp
   });
 }
 
-/** The same for lines that somebody waits for, each as it comes. @param onGone whoever waited is gone */
+/**
+ * An answer as JSON Lines in which each line is sent as soon as it exists.
+ * @param onGone called when the client has disconnected
+ */
 export function liveLinesAnswer(lines: AsyncIterable<unknown>, onGone: () => void): Response {
   return new Response(encodeLines(lines, { chunkLength: 1, onGone }), {
     headers: { "Content-Type": `${TRANSFER_MEDIA_TYPE}; charset=utf-8` },
   });
 }
 
-/** The lines of a request's body. */
+/**
+ * The lines of a request's body.
+ * @throws {ThreadkeepError} `unsupported_media_type` if it is not JSON Lines
+ */
 export async function* readLines(request: Request): AsyncGenerator<string> {
   const type = request.headers.get("content-type");
   if (type === null || !LINES_TYPE.test(type)) {

@@ -1,10 +1,13 @@
-/** Numbers as OpenMetrics 1.0 writes them, which Prometheus and its kin read (https://prometheus.io/docs/specs/om/open_metrics_spec/). */
+/**
+ * Writes gauges in the format OpenMetrics 1.0, which Prometheus and compatible systems read
+ * (https://prometheus.io/docs/specs/om/open_metrics_spec/).
+ */
 
 export const OPEN_METRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/** A name, and what its numbers are. All of ours go up and down. */
+/** A metric with its samples. All of our metrics are gauges. */
 export interface Gauge {
-  /** Ends in its unit, where it has one. */
+  /** Ends with its unit, if it has one. */
   readonly name: string;
   readonly unit?: "seconds" | "bytes";
   readonly help: string;
@@ -16,7 +19,9 @@ export interface Sample {
   readonly value: number;
 }
 
-/** The exposition, with the end that tells it from one that was cut off. A gauge without samples is left out. */
+/**
+ * The exposition. It ends with `# EOF`, by which a truncated one is recognized. A gauge without samples is left out.
+ */
 export function writeOpenMetrics(gauges: readonly Gauge[]): string {
   const lines = gauges.filter(({ samples }) => samples.length > 0).flatMap(writeGauge);
   return `${[...lines, "# EOF"].join("\n")}\n`;

@@ -1,4 +1,4 @@
-/** Parameters as they arrive in a URL or a header: text, to be read as what it stands for. */
+/** Schemas of parameters. In a URL or a header they arrive as text. */
 
 import { z } from "zod";
 import { keyIdSchema } from "../api/api-key.ts";
@@ -8,12 +8,12 @@ import { sessionIdSchema, userIdSchema } from "../api/session.ts";
 import { tenantIdSchema } from "../api/tenant.ts";
 import { idText, safeText } from "../api/text.ts";
 
-/** More digits than any number here has, and few enough to stay exact. */
+/** More digits than any number here has, and few enough to be exact in a JavaScript number. */
 const MAX_INTEGER_DIGITS = 15;
-/** A cursor is ours, and short. */
+/** Characters of a cursor. Our own are shorter. */
 const MAX_CURSOR_LENGTH = 1024;
 
-/** A whole number in decimal digits; `0x10`, `1e3` and the empty text are none. */
+/** The schema of a whole number in decimal digits. `0x10`, `1e3` and the empty text are not accepted. */
 export function integerParameter<T extends z.ZodType<unknown, number>>(schema: T) {
   return z
     .string()
@@ -24,13 +24,13 @@ export function integerParameter<T extends z.ZodType<unknown, number>>(schema: T
 
 export const limitParameter = integerParameter(z.int().min(1).max(MAX_PAGE_SIZE))
   .default(DEFAULT_PAGE_SIZE)
-  .describe("Entries in one page");
+  .describe("Entries on one page");
 
 export const cursorParameter = safeText
   .min(1)
   .max(MAX_CURSOR_LENGTH)
   .optional()
-  .describe("The nextCursor of the page before, as it was given");
+  .describe("nextCursor of the previous page, unchanged");
 
 export const sessionParams = z.strictObject({
   sessionId: sessionIdSchema.describe("The session's id"),
@@ -42,10 +42,10 @@ export const summaryParams = sessionParams.extend({
   version: integerParameter(z.int().min(1)).describe("The summary's version"),
 });
 export const userParams = z.strictObject({
-  userId: userIdSchema.describe("The user's id, as Threadkeep-User or a token names it"),
+  userId: userIdSchema.describe("The user's id, as in Threadkeep-User or in the user's token"),
 });
 export const tenantParams = z.strictObject({
-  tenant: tenantIdSchema.describe("The tenant's name, as THREADKEEP_API_TENANT has it"),
+  tenant: tenantIdSchema.describe("The tenant's name, as in THREADKEEP_API_TENANT"),
 });
 export const keyParams = tenantParams.extend({
   keyId: keyIdSchema.describe("The key's id"),
@@ -53,7 +53,9 @@ export const keyParams = tenantParams.extend({
 
 export const jobParams = z.strictObject({ jobId: jobIdSchema });
 
-/** Whether a request's content is to be refused where it would be mended. */
+/**
+ * The header with which a request asks that content which cannot be stored unchanged is refused instead of changed.
+ */
 export const STRICT_HEADER = "Threadkeep-Strict-Text";
 
 export const strictHeaders = z.object({
@@ -61,7 +63,7 @@ export const strictHeaders = z.object({
     .enum(["true", "false"], { error: "must be true or false" })
     .optional()
     .describe(
-      "`true`: refuse content that no store keeps as it is (`validation_failed`), in the place of mending it and telling so in `mended`",
+      "`true`: refuse content that cannot be stored unchanged, with `validation_failed`. By default it is changed, and `mended` lists where",
     ),
 });
 
@@ -73,7 +75,5 @@ export const appendHeaders = strictHeaders.extend({
   "Idempotency-Key": idText
     .max(MAX_IDEMPOTENCY_KEY_LENGTH, { error: `must have at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters` })
     .optional()
-    .describe(
-      "Makes a repeated request harmless: messages without an id take theirs from this key. Kept for 24 hours.",
-    ),
+    .describe("Makes a repeated request harmless: messages without an id get one that is made from this key"),
 });

@@ -1,10 +1,8 @@
-/** Problem documents as answers of the HTTP surface. */
-
 import { type Fault, PROBLEMS } from "../api/errors.ts";
 import { problemOf } from "../api/problem.ts";
 import { rateLimitFields } from "./rate-limit-fields.ts";
 
-/** The answer for a fault, with the headers that its code calls for. */
+/** The HTTP response for a fault, with the headers that its code requires. */
 export function problemAnswer(
   fault: Fault,
   requestId: string,

@@ -1,9 +1,9 @@
 import { DAY_SECONDS, type Quota } from "../api/quota.ts";
 
-/** What the fields are for, as the OpenAPI document says it. */
+/** The response headers and their descriptions in the OpenAPI document. */
 export const RATE_LIMIT_FIELDS = {
-  "RateLimit-Policy": "The bounds of the session's day, where there are any: `q` of each in `w` seconds",
-  RateLimit: "What is left of them: `r` of each, until all is there anew in `t` seconds",
+  "RateLimit-Policy": "The daily quotas of the session, if it has any: at most `q` in `w` seconds",
+  RateLimit: "What is left of each quota: `r`, until it is reset in `t` seconds",
 } as const;
 
 /** The header fields of draft-ietf-httpapi-ratelimit-headers; none without a quota. */

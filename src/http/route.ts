@@ -1,4 +1,7 @@
-/** A route said once: what it takes, what it answers, what it does. Routing, parsing and the OpenAPI document (scripts/openapi) all come from it. */
+/**
+ * The definition of a route: its parameters, answers and handler. Routing, validation and the OpenAPI document
+ * (scripts/openapi) are made from it.
+ */
 
 import { z } from "zod";
 import type { ProblemCode } from "../api/errors.ts";
@@ -15,18 +18,18 @@ export type Method = "get" | "post" | "put" | "patch" | "delete";
 
 export interface AnswerSpec {
   readonly description: string;
-  /** The body is streamed, one value of the schema a line: the reply gives them as an async iterable. */
+  /** The body is streamed as JSON Lines: the handler returns an async iterable of values of the schema. */
   readonly isLines?: boolean;
-  /** Of the body, where it is not JSON. */
+  /** The media type of the body, if it is not JSON. */
   readonly mediaType?: string;
   readonly schema: z.ZodType;
-  /** Response headers by name, with what each is for. */
+  /** Response headers by name, each with its description. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 type AnswerSpecs = Readonly<Record<number, AnswerSpec>>;
 
-/** A body that is JSON already, as it was written where it came from: a large one need not be read and written again on its way. */
+/** A body that is serialized already. A large one is then not parsed and serialized again on its way. */
 export class WrittenJson {
   readonly text: string;
   constructor(text: string) {
@@ -34,7 +37,7 @@ export class WrittenJson {
   }
 }
 
-/** An answer that is made already: a stream, or a socket. */
+/** A finished response: a stream or a WebSocket. */
 export class RawAnswer {
   readonly response: Response;
   constructor(response: Response) {
@@ -42,7 +45,7 @@ export class RawAnswer {
   }
 }
 
-/** One of the documented answers: its status and a body of that status' schema. */
+/** One of the documented answers: a status, and a body of that status's schema. */
 type Reply<A extends AnswerSpecs> = {
   [Status in keyof A]: A[Status] extends { readonly isLines: true; readonly schema: z.ZodType }
     ? { readonly status: Status; readonly body: AsyncIterable<z.input<A[Status]["schema"]>> }
@@ -50,7 +53,7 @@ type Reply<A extends AnswerSpecs> = {
       ? {
           readonly status: Status;
           readonly body: z.input<A[Status]["schema"]> | WrittenJson | RawAnswer;
-          /** Of an answer that is neither lines nor conditional. */
+          /** Only for answers that are neither JSON Lines nor conditional. */
           readonly headers?: Readonly<Record<string, string>>;
         }
       : never;
@@ -58,18 +61,18 @@ type Reply<A extends AnswerSpecs> = {
 
 interface RouteText {
   readonly method: Method;
-  /** With its parameters in braces, as OpenAPI writes it. */
+  /** Parameters are in braces, as in OpenAPI. */
   readonly path: `/v1/${string}` | "/metrics";
   readonly tag: string;
   readonly summary: string;
   readonly description: string;
-  /** What it may refuse beyond the refusals that every route has. */
+  /** The problems of this route, beyond those that every route has. */
   readonly problems: readonly ProblemCode[];
-  /** The body is JSON Lines, each of this schema: `handle` gets them as they come, unparsed. */
+  /** The request body is JSON Lines of this schema. `handle` gets the lines unparsed, as they arrive. */
   readonly lines?: z.ZodType;
-  /** Schemas that no body has, and a reader needs. */
+  /** Schemas that are in no body but belong into the documentation. */
   readonly alsoDescribes?: readonly z.ZodType[];
-  /** Its answers carry an `ETag`, and `If-None-Match` is honoured. */
+  /** Answers have an `ETag`, and `If-None-Match` is supported. */
   readonly conditional?: boolean;
 }
 
@@ -81,12 +84,13 @@ type RouteName =
 type RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> = RouteName & RouteBody<R, A>;
 
 interface RouteBody<R extends z.ZodObject, A extends AnswerSpecs> extends RouteText {
-  /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
+  /** The schemas of `params`, `query`, `headers` and `body`, as far as the route has them. */
   readonly request: R;
   readonly answers: A;
   /**
-   * @param isHead the body of the answer is left out, so nothing may be opened that lives as long as it
-   * @param sent the body before it was parsed, which may have mended it
+   * @param isHead the request is a HEAD: the answer's body is discarded, so nothing may be opened that lasts as long as
+   * the body
+   * @param sent the body before validation, which may have changed its content
    */
   handle(
     call: RequestContext,
@@ -97,7 +101,7 @@ interface RouteBody<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
   ): Promise<Reply<A>>;
 }
 
-/** A route whose types are settled: the assembly and the OpenAPI document need no more. */
+/** A route without its type parameters, as routing and the OpenAPI document use it. */
 export interface Route extends RouteText {
   readonly operationId: string;
   readonly action: RequestAction;
@@ -105,7 +109,7 @@ export interface Route extends RouteText {
   readonly scopes: readonly Scope[];
   readonly request: RequestSchemas;
   readonly answers: AnswerSpecs;
-  /** @param noteLength told the characters of an answer of JSON, which may be megabytes */
+  /** @param noteLength called with the number of characters of a JSON answer, which may be millions */
   respond(
     call: RequestContext,
     request: Request,
@@ -159,7 +163,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
   };
 }
 
-/** The JSON that a caller sends. That of a user is measured before it is parsed. */
+/** The JSON body of a request. The body of a user's request is measured before it is parsed. */
 export function readBodyOf(call: Pick<RequestContext, "principal">, request: Request): Promise<unknown> {
   return readJsonBody(request, MAX_BODY_BYTES, checkOfJson(call));
 }
@@ -189,8 +193,8 @@ function anySchema(schema: z.core.$ZodType | undefined): z.ZodType | undefined {
 }
 
 /**
- * Each parameter by its name; those named `metadata.KEY` under `metadata`, if the route filters by it. A parameter that the
- * route does not know is refused, by its schema or here: a misspelt one would else be ignored in silence.
+ * The query parameters by name. Those named `metadata.KEY` are collected under `metadata`, if the route filters by it.
+ * Unknown parameters are refused here or by the schema, because a misspelt one would otherwise be ignored silently.
  */
 function readQuery(url: URL, schema: z.ZodObject | undefined): Record<string, unknown> {
   const query = new Map<string, unknown>();

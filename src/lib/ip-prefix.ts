@@ -1,6 +1,12 @@
-/** Networks of IP addresses, read in one place: how an address is spelt must not decide what it counts as. */
+/**
+ * Prefixes of IP addresses. All code that groups addresses uses this, so that different spellings of one address count
+ * as the same.
+ */
 
-/** IPv4 as four numbers, IPv6 as eight groups without leading zeros. An IPv4 address that IPv6 carries (`::ffff:1.2.3.4`) is IPv4. */
+/**
+ * IPv4 as four numbers, IPv6 as eight groups without leading zeros. An IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) is
+ * IPv4.
+ */
 type IpAddress =
   | { readonly version: 4; readonly octets: readonly number[] }
   | { readonly version: 6; readonly groups: readonly string[] };
@@ -11,16 +17,19 @@ const OCTETS = 4;
 const GROUP_BITS = 16;
 const OCTET_BITS = 8;
 const MAX_OCTET = 255;
-/** Longer than any spelling of an address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`. */
+/** The longest spelling of an address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`. */
 const MAX_LENGTH = 45;
 
-/** How much of an address counts: bytes of an IPv4 address, groups of 16 bits of an IPv6 one. */
+/** The length of a prefix: octets of an IPv4 address, groups of 16 bits of an IPv6 address. */
 export interface PrefixLength {
   readonly octets: number;
   readonly groups: number;
 }
 
-/** The network of an address in the usual notation, such as `192.0.2.0/24` or `2001:db8:1::/48`. Null: it is no address. */
+/**
+ * The prefix of an address in the usual notation, such as `192.0.2.0/24` or `2001:db8:1::/48`; null if the text is no
+ * address.
+ */
 export function ipPrefix(address: string, { octets, groups }: PrefixLength): string | null {
   const parsed = parseIpAddress(address);
   if (parsed === null) return null;
@@ -30,7 +39,6 @@ export function ipPrefix(address: string, { octets, groups }: PrefixLength): str
   return `${padded.join(".")}/${octets * OCTET_BITS}`;
 }
 
-/** Null: it is no address. */
 function parseIpAddress(text: string): IpAddress | null {
   if (text.length > MAX_LENGTH) return null;
   if (!text.includes(":")) {
@@ -63,7 +71,7 @@ function groupsOf(text: string): string[] | null {
   return groups.every((group) => GROUP.test(group)) ? groups.map((group) => group.replace(/^0+(?=.)/, "")) : null;
 }
 
-/** The last two groups may be written as an IPv4 address is. */
+/** Converts the last two groups to hexadecimal if they are written as an IPv4 address. */
 function withoutDots(text: string): string | null {
   if (!text.includes(".")) return text;
   const start = text.lastIndexOf(":") + 1;

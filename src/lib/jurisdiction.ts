@@ -1,12 +1,13 @@
 import type { Jurisdiction } from "../api/tenant.ts";
 import type { Log } from "../telemetry/log.ts";
 
-/** workerd by itself says so. Cloudflare never does. */
+/** The message with which the local runtime (workerd) refuses jurisdictions. On Cloudflare it never occurs. */
 const LOCAL_REFUSAL = /not implemented in workerd/;
 
 /**
- * The namespace whose objects run and keep what they hold in a jurisdiction. On a laptop there is but one place, so the namespace itself
- * serves there; any other refusal stands, since writing elsewhere is what must not happen.
+ * Returns the namespace whose objects run and store their data in a jurisdiction. The local runtime has no
+ * jurisdictions, so the plain namespace is used there, and this is logged once. Every other error is thrown, because
+ * data must never be stored elsewhere.
  */
 export function createJurisdictions(
   log: Log,

@@ -1,6 +1,6 @@
 /**
- * Sets an entry of a map as its newest, and deletes the oldest ones past `max` entries. A map iterates in the order of insertion, so a map
- * whose entries are all set by this function is a cache that forgets what was not set for longest.
+ * Sets a map's entry as the newest, and deletes the oldest entries beyond `max`. A map iterates in insertion order, so
+ * a map whose entries are all set by this function is a cache that drops the entry that was set longest ago.
  */
 export function setNewest<K, V>(entries: Map<K, V>, key: K, value: V, max: number): void {
   entries.delete(key);

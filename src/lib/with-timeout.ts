@@ -1,6 +1,6 @@
 /**
- * The result of `work`, or that of `onTimeout` (which may throw) where the work takes longer than `ms` milliseconds. The work itself goes on;
- * when it fails after the timeout, nobody hears of it.
+ * Resolves with the result of `work`, or with that of `onTimeout`, which may throw, if the work takes longer than `ms`
+ * milliseconds. The work itself is not cancelled, and a later failure of it is ignored.
  */
 export async function withTimeout<T, Late = T>(work: Promise<T>, ms: number, onTimeout: () => Late): Promise<T | Late> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-/** How much a tool tells: within what it was asked for, and always within what clients take. */
+/** Keeps the results of tools within the requested budget, and always within what MCP clients accept. */
 
 import { MAX_MCP_RESULT_TOKENS } from "../api/limits.ts";
 import type { TokenCount } from "../api/message.ts";
@@ -6,7 +6,7 @@ import { prefixWithin } from "../prompt/cut-text.ts";
 import { estimateTokens, isWithinTokens } from "../tokens/estimate.ts";
 import { countOf, plainBudget } from "../tokens/tokenizers.ts";
 
-/** Whoever reads it may be Claude, who counts most: what fits its count fits that of others. */
+/** Tokens are counted as for Claude, which counts the most of all models in use. */
 const TOKENIZER = "claude";
 
 export function tokensOf(text: string): TokenCount {
@@ -17,12 +17,12 @@ export function isWithin(text: string, maxTokens: TokenCount): boolean {
   return isWithinTokens(text, Math.max(0, plainBudget(maxTokens, TOKENIZER)));
 }
 
-/** The longest beginning of a text that has room. */
+/** The longest prefix of a text that fits. */
 export function beginningWithin(text: string, maxTokens: TokenCount): string {
   return prefixWithin(text, Math.max(0, plainBudget(maxTokens, TOKENIZER)));
 }
 
-/** The first of the lines that have room, each with its line end. */
+/** The first lines that fit, each counted with its line end. */
 export function linesWithin(lines: readonly string[], maxTokens: TokenCount): string[] {
   let left = maxTokens;
   const end = lines.findIndex((line) => {
@@ -32,13 +32,13 @@ export function linesWithin(lines: readonly string[], maxTokens: TokenCount): st
   return end < 0 ? [...lines] : lines.slice(0, end);
 }
 
-/** Estimates err by a few percent. */
+/** Leaves room for the estimator's error of a few percent. */
 const MARGIN = 0.95;
 
 /**
- * A result that clients take. Text of quotes and line ends doubles as JSON, so what fits its own budget may still be too large: then it
- * is made again of less.
- * @param least what is always given, whatever it comes to
+ * Makes a result that clients accept. Its size is measured as JSON, where quotes and line ends take more tokens than in
+ * the text, so a result within its own budget may still be too large. Then it is made again with a smaller amount.
+ * @param least the smallest amount; its result is returned whatever its size
  */
 export async function withinResult<R extends { readonly structured: object; readonly text: string }>(
   amount: number,

@@ -1,4 +1,4 @@
-/** What is offered to people who fill in a resource or a prompt. */
+/** Suggestions for people who fill in the arguments of a resource or a prompt. */
 
 import { MAX_PAGE_SIZE } from "../api/limits.ts";
 import { faultOf } from "../api/problem.ts";
@@ -8,13 +8,13 @@ import { listSessions, readSession } from "../usecases/sessions.ts";
 import { protocolError } from "./faults.ts";
 import type { OnFault } from "./tool-server.ts";
 
-/** Places are counted: more of them help nobody to choose. */
+/** How many message numbers are suggested. More would not help to choose. */
 const MAX_PLACES = 20;
 
 export interface Completions {
-  /** Ids of the caller's newest sessions that begin so. */
+  /** Ids of the caller's newest sessions that start with this text. */
   sessionId(beginning: string): Promise<string[]>;
-  /** Places of messages that begin so, newest first; none before the session is named. */
+  /** Numbers of messages that start with this text, newest first; none before the session is chosen. */
   seq(beginning: string, sessionId: string | undefined): Promise<string[]>;
 }
 

@@ -12,16 +12,19 @@ type Omitted = ContextMeta["omitted"];
 export interface ToldContext {
   readonly memory: string;
   readonly meta: ContextMeta;
-  /** What of the conversation is neither there word for word nor in the summary. */
+  /** Messages of the active branch that the context contains neither verbatim nor in its summary. */
   readonly omitted: Omitted;
-  /** What is there, what is not, and how to get it. */
+  /** A text that says what the context contains, what it omits, and how to get the rest. */
   readonly more: string;
 }
 
-/** So many ranges tell where to look; the last of more takes the others along. */
+/** How many omitted ranges are listed. If there are more, the last one extends to the end of the others. */
 const MAX_OMITTED = 20;
 
-/** The context in the format `text`, which guards what it holds; so many tokens as Claude counts them, and never more than a client takes. */
+/**
+ * The context in the format `text`, which marks its content as data. The budget is in tokens as Claude counts them, and
+ * the result is never larger than MCP clients accept.
+ */
 export async function readContextText(
   call: RequestContext,
   sessionId: string,
@@ -30,7 +33,7 @@ export async function readContextText(
   const { structured } = await withinResult(request.maxTokens, MIN_CONTEXT_TOKENS, async (maxTokens) => {
     const json = await readContextJson(call, sessionId, { ...request, maxTokens, format: "text", tokenizer: "claude" });
     const { text, meta }: TextContext = JSON.parse(json);
-    // What is off the branch is no part of the conversation any more: there is nothing to read after it.
+    // Messages off the active branch are left out: they are not part of the conversation any more.
     const omitted = joinLast(meta.omitted.filter(({ reason }) => reason !== "branch"));
     return { structured: { memory: fence(text), meta, omitted, more: describeContext(meta, omitted) }, text: "" };
   });
@@ -45,17 +48,17 @@ function joinLast(omitted: Omitted): Omitted {
 }
 
 function describeContext({ sessionId, headSeq, summaryThroughSeq, tokens }: ContextMeta, omitted: Omitted): string {
-  const told = [`Session ${sessionId} has ${headSeq} ${headSeq === 1 ? "message" : "messages"}.`];
-  if (summaryThroughSeq > 0) told.push(`The summary covers messages 1 to ${summaryThroughSeq}.`);
-  told.push(`${tokens.used} of ${tokens.budget} tokens.`);
+  const sentences = [`Session ${sessionId} has ${headSeq} ${headSeq === 1 ? "message" : "messages"}.`];
+  if (summaryThroughSeq > 0) sentences.push(`The summary covers messages 1 to ${summaryThroughSeq}.`);
+  sentences.push(`${tokens.used} of ${tokens.budget} tokens.`);
   const ranges = omitted.map(
     ({ fromSeq, throughSeq, reason }) =>
       `${fromSeq === throughSeq ? fromSeq : `${fromSeq} to ${throughSeq}`} (${reason})`,
   );
   if (ranges.length > 0) {
-    told.push(
+    sentences.push(
       `Left out: messages ${ranges.join(", ")}. For more: get_context with a larger maxTokens, search_memory with this sessionId, or read_messages.`,
     );
   }
-  return told.join(" ");
+  return sentences.join(" ");
 }

@@ -1,4 +1,4 @@
-/** What was thrown, as an MCP client is told of it: the same problem that HTTP answers with, in words that a model can act on. */
+/** Converts faults to MCP errors: the same problem as over HTTP, with a text that a model can act on. */
 
 import {
   type CallToolResult,
@@ -9,19 +9,22 @@ import {
 import { type Fault, type ProblemCode, PROBLEMS } from "../api/errors.ts";
 import { problemOf } from "../api/problem.ts";
 
-/** Where a tool's error has the problem as HTTP answers it. Its structured content is for results alone. */
+/**
+ * The key in `_meta` of an error result that holds the problem document. `structuredContent` is reserved for successful
+ * results.
+ */
 export const PROBLEM_META_KEY = "threadkeep/problem";
 
-/** What a model can do next with the tools that it has: the words of a fault are those of HTTP. */
+/** Which tool a model can call next. The fault's own text is written for HTTP. */
 const NEXT_CALLS: Partial<Readonly<Record<ProblemCode, string>>> = {
-  session_not_found: "list_sessions tells which sessions there are; append_messages creates one.",
-  session_expired: "search_memory without sessionId finds what its summary holds. Go on in a session of another id.",
-  message_not_found: "search_memory and read_messages tell which messages there are, each with its place and id.",
-  message_conflict: "To correct what is stored, append the correction as a message with an id of its own.",
-  head_seq_mismatch: "get_context tells what was said since.",
+  session_not_found: "list_sessions lists the sessions; append_messages creates one.",
+  session_expired: "search_memory without sessionId searches its summary. Continue in a session with another id.",
+  message_not_found: "search_memory and read_messages list messages with their seq and id.",
+  message_conflict: "To correct a stored message, append the correction as a message with a new id.",
+  head_seq_mismatch: "get_context returns the messages since then.",
 };
 
-/** Code, what is wrong and what to do next, each fault by its path. */
+/** The code, what is wrong and what to do next, and a line for each fault with its path. */
 function wordsOf(fault: Fault, requestId: string): string {
   const lines = [`${fault.code}: ${fault.detail}`];
   for (const { path, detail } of fault.errors ?? []) lines.push(`- ${path === "" ? "the arguments" : path}: ${detail}`);
@@ -40,7 +43,7 @@ export function toolError(fault: Fault, requestId: string): CallToolResult {
   };
 }
 
-/** Of a prompt or a resource, which have no results that are errors. */
+/** The error of a prompt or a resource, which cannot return error results. */
 export function protocolError(fault: Fault, requestId: string, uri?: string): ProtocolError {
   const { status } = PROBLEMS[fault.code];
   const words = wordsOf(fault, requestId);

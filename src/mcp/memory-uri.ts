@@ -1,4 +1,4 @@
-/** Where resources of a memory are found. */
+/** The URIs of MCP resources. */
 
 export const SCHEME = "threadkeep";
 export const CONTEXT_TEMPLATE = `${SCHEME}://sessions/{id}/context`;

@@ -1,33 +1,33 @@
-/** Messages of a session word for word, as many as have room. */
+/** Messages of a session verbatim, as many as fit the budget. */
 
 import { MIN_CONTEXT_TOKENS } from "../api/limits.ts";
 import type { Message, Seq, TokenCount } from "../api/message.ts";
 import { beginningWithin, isWithin, tokensOf } from "./budget.ts";
 import { messageBody, messageHeading } from "./fenced-text.ts";
 
-/** Where to go on reading. */
+/** Where to continue reading. */
 export interface ReadingPlace {
   readonly afterSeq: Seq;
-  /** Characters of the next message that were read already. */
+  /** How many characters of the next message were read already. */
   readonly fromCharacter: number;
 }
 
 export interface ToldMessages {
   readonly lines: readonly string[];
   readonly told: readonly Message[];
-  /** Null: all of them are told. */
+  /** Null: all messages are included. */
   readonly next: ReadingPlace | null;
 }
 
-/** The call that goes on there. */
+/** The call that continues there. */
 export function tellNext({ afterSeq, fromCharacter }: ReadingPlace): string {
   return `For more: read_messages with afterSeq ${afterSeq}${fromCharacter === 0 ? "" : ` and fromCharacter ${fromCharacter}`}.`;
 }
 
-/** A piece of a message that is shorter says nothing. */
+/** A shorter piece of a message would be of no use. */
 const LEAST_PIECE_TOKENS = MIN_CONTEXT_TOKENS / 2;
 
-/** @param fromCharacter of the first message so many characters were read already */
+/** @param fromCharacter how many characters of the first message were read already */
 export function tellMessages(messages: readonly Message[], fromCharacter: number, maxTokens: TokenCount): ToldMessages {
   const lines: string[] = [];
   const told: Message[] = [];

@@ -1,4 +1,4 @@
-/** A message that a model names by its place or by its id: other tools tell it both. */
+/** The arguments by which a model names a message: its seq or its id. Other tools return both. */
 
 import { ThreadkeepError } from "../api/errors.ts";
 import { seqSchema } from "../api/message.ts";
@@ -7,11 +7,14 @@ import { listMessages } from "../usecases/messages.ts";
 import type { RequestContext } from "../usecases/request-context.ts";
 
 export const nameOfMessage = {
-  seq: seqSchema.optional().describe("Place of the message; needs the right to read as well"),
-  messageId: idText.optional().describe("Its id, in place of seq"),
+  seq: seqSchema.optional().describe("Its seq; requires the right to read"),
+  messageId: idText.optional().describe("Its id, instead of seq"),
 };
 
-/** @returns the id of the message; a fault says what to do where there is none */
+/**
+ * @returns the id of the message
+ * @throws {ThreadkeepError} `validation_failed` or `message_not_found`
+ */
 export async function namedMessage(
   call: RequestContext,
   sessionId: string,
@@ -21,8 +24,9 @@ export async function namedMessage(
   if (seq === undefined) {
     throw new ThreadkeepError({
       code: "validation_failed",
-      detail: "Name the message: give seq or messageId. Nothing was done; search_memory and read_messages tell both.",
-      errors: [{ path: "/seq", detail: "is required where there is no messageId" }],
+      detail:
+        "Give seq or messageId to name the message. Nothing was done; search_memory and read_messages return both.",
+      errors: [{ path: "/seq", detail: "is required without messageId" }],
     });
   }
   const { data } = await listMessages(call, sessionId, { afterSeq: seq - 1, limit: 1 });

@@ -1,4 +1,4 @@
-/** Prompts that people pick from a menu: they begin a turn with what a session is about. */
+/** Prompts that people choose from a menu: they start a turn with the context of a session. */
 
 import { completable, type GetPromptResult, type McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
@@ -21,7 +21,7 @@ interface PromptSpec {
   readonly description: string;
   /** The requests that it makes. */
   readonly actions: readonly RequestAction[];
-  /** What the user asks, before the context. */
+  /** The user's request, which comes before the context. */
   ask(sessionId: string): string;
 }
 
@@ -29,18 +29,18 @@ export const prompts: readonly PromptSpec[] = [
   {
     name: "continue_session",
     title: "Continue a conversation",
-    description: "Takes a conversation up where it was left",
+    description: "Continues a conversation where it ended",
     actions: ["readContext"],
     ask: (sessionId) =>
-      `Let us go on with our conversation, session ${sessionId}. Below is what it is about. Go on as if there had been no break: do not repeat it to me, and do not ask what it already says. Write what we say from now on to the same session with append_messages.`,
+      `Let us continue our conversation, session ${sessionId}. Below is what it is about. Continue as if there had been no break: do not repeat it to me, and do not ask for anything that it already says. Append everything that we say from now on to the same session with append_messages.`,
   },
   {
     name: "catch_up",
     title: "Catch up on a conversation",
-    description: "Tells where a conversation stands: what was decided, what is to be done, what is open",
+    description: "Reports where a conversation stands: decisions, tasks and open questions",
     actions: ["readContext"],
     ask: (sessionId) =>
-      `Tell me where the conversation of session ${sessionId} stands, in a few lines: what was decided, what is to be done and by whom, and which questions are open. Keep to what is below, and say so where it does not tell.`,
+      `Tell me where the conversation of session ${sessionId} stands, in a few lines: what was decided, what is to be done and by whom, and which questions are open. Use only what is below, and say so if it does not contain something.`,
   },
 ];
 

@@ -1,4 +1,4 @@
-/** Sessions as resources, for people who pick what goes into a prompt. */
+/** Sessions as MCP resources, for people who choose what goes into a prompt. */
 
 import { type McpServer, type ReadResourceResult, ResourceTemplate } from "@modelcontextprotocol/server";
 import { ThreadkeepError } from "../api/errors.ts";
@@ -19,7 +19,7 @@ import { challengeFor } from "./scope-challenge.ts";
 import { tellSummary } from "./summary-text.ts";
 import type { OnFault } from "./tool-server.ts";
 
-/** Whoever picks a context for a prompt wants more of it than a tool gives by itself. */
+/** The budget of a context, in tokens. Somebody who chooses a context wants more than a tool returns by default. */
 const CONTEXT_TOKENS = 8_000;
 const SUMMARY_TOKENS = 8_000;
 
@@ -49,7 +49,7 @@ export const resources: readonly ResourceSpec[] = [
     name: "summary",
     template: SUMMARY_TEMPLATE,
     title: "Summary of a session",
-    description: "Facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on",
+    description: "Facts, preferences, decisions, tasks, questions and events, each with the messages that it cites",
     actions: ["listSummaries"],
     async read(call, sessionId) {
       const [newest] = (await listSummaries(call, sessionId, { limit: 1 })).data;
@@ -57,20 +57,20 @@ export const resources: readonly ResourceSpec[] = [
       const { memory, left } = tellSummary(newest, SUMMARY_TOKENS);
       return left === 0
         ? memory
-        : `${memory}\n\n${left} items had no room. For more: summarize_session with a larger maxTokens.`;
+        : `${memory}\n\n${left} items did not fit. For more: summarize_session with a larger maxTokens.`;
     },
   },
   {
     name: "message",
     template: MESSAGE_TEMPLATE,
     title: "A message of a session",
-    description: "One message word for word, by its place in the session",
+    description: "One message verbatim, by its number in the session",
     actions: ["listMessages"],
     async read(call, sessionId, seq) {
       const place = Number.isSafeInteger(seq) && seq > 0 ? seq : 0;
       const { data } = await listMessages(call, sessionId, { afterSeq: Math.max(0, place - 1), limit: 1 });
       if (data[0]?.seq !== place) {
-        const detail = "The session has no such message. Places are whole numbers from 1 to the session's headSeq.";
+        const detail = "The session has no such message. Messages are numbered from 1 to the session's lastSeq.";
         throw new ThreadkeepError({ code: "message_not_found", detail });
       }
       const { lines, next } = tellMessages(data, 0, MAX_MCP_TOKENS);
@@ -104,7 +104,7 @@ export function registerResources(server: McpServer, call: RequestContext, onFau
       },
     );
   }
-  // In the place of the SDK's own, which knows no pages.
+  // Replaces the SDK's handler, which does not support pages.
   server.server.setRequestHandler("resources/list", async ({ params }) => {
     try {
       const page = await listSessions(call, { limit: DEFAULT_PAGE_SIZE, cursor: params?.cursor });

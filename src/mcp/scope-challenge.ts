@@ -5,8 +5,9 @@ import { refuseAhead } from "../usecases/use-case.ts";
 import type { OnFault } from "./tool-server.ts";
 
 /**
- * Turns away a token that lacks a scope, with the scopes that a client has to ask its user for: it does so by itself (MCP calls it step-up).
- * Whoever has a key is refused by the use case, in words, since there is nobody to ask.
+ * Refuses a token that lacks a scope and names the scopes that the client needs, so that the client can ask its user
+ * for them (MCP calls this step-up authorization). A caller with a key is refused by the use case instead, because
+ * nobody can grant a key more scopes.
  */
 export function challengeFor(
   call: RequestContext,
@@ -19,7 +20,7 @@ export function challengeFor(
     const lacking = refuseAhead(call, actions);
     if (lacking === undefined) return undefined;
     onFault({ code: "forbidden", detail: `This needs the scope ${lacking}.` }, null);
-    // Those that it has as well: a client asks for all of them anew.
+    // The scopes that the token has already are included, because a client requests all scopes anew.
     const others = [...scopes, ...scopesOf(actions)].filter((scope) => scope !== lacking);
     return { scopes: [lacking, ...new Set(others)], errorDescription: `This needs the scope ${lacking}` };
   };

@@ -8,11 +8,11 @@ import { fence, itemLine } from "./fenced-text.ts";
 
 export interface ToldSummary {
   readonly memory: string;
-  /** Items that had no room. */
+  /** How many items did not fit. */
   readonly left: number;
 }
 
-/** The items that still hold, newest evidence first, as many as have room. */
+/** The items that are not superseded, those with the newest sources first, as many as fit. */
 export function tellSummary({ items }: Pick<Summary, "items">, maxTokens: TokenCount): ToldSummary {
   const held = newestFirst<Item>(items.filter(({ status }) => status !== "superseded"));
   const lines = linesWithin(

@@ -1,4 +1,4 @@
-/** Memory for agents, over MCP: Streamable HTTP without sessions, for clients of 2026-07-28 and of 2025. */
+/** The MCP server for agents: stateless Streamable HTTP, for clients of the protocol versions 2026-07-28 and 2025. */
 
 import type { AuthInfo } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "agents/mcp/server";
@@ -9,11 +9,11 @@ import type { RequestContext } from "../usecases/request-context.ts";
 import { MCP_ROUTE, metadataUrl } from "./protected-resource.ts";
 import { createToolServer, type OnFault } from "./tool-server.ts";
 
-/** A request whose sender is known. */
+/** An authenticated request. */
 export interface McpRequest {
   readonly call: RequestContext;
   readonly request: Request;
-  /** What of it was read already: its JSON. */
+  /** The parsed body, because the stream was read already. */
   readonly body: unknown;
   readonly onFault: OnFault;
 }
@@ -30,7 +30,7 @@ export function createMcpSurface(log: Log): McpSurface {
     },
     {
       route: MCP_ROUTE,
-      // The gate in front answers browsers, by the origins that the deployment lists.
+      // CORS is handled by our own middleware, with the origins that the deployment lists.
       corsOptions: false,
       allowedOriginHostnames: "*",
       onerror: (error) => log.warn("mcp_refused", errorFields(error)),
@@ -39,7 +39,8 @@ export function createMcpSurface(log: Log): McpSurface {
   return (from) => {
     asked.set(from.request, from);
     const { principal } = from.call;
-    // Nothing of it is believed again: it says where a client that lacks a scope learns whom to ask for it.
+    // The caller is authenticated already, so no token is passed on. The SDK uses this only to tell a client that lacks
+    // a scope where to find the metadata.
     const authInfo: AuthInfo = {
       token: "",
       clientId: principal.id,

@@ -10,7 +10,7 @@ import { searchMemoryTool } from "./tools/search-memory.ts";
 import { summarizeSessionTool } from "./tools/summarize-session.ts";
 import { switchBranchTool } from "./tools/switch-branch.ts";
 
-/** In the order in which an agent comes to need them. */
+/** The tools, in the order in which an agent needs them. */
 export const tools: readonly Tool[] = [
   getContextTool,
   appendMessagesTool,

@@ -4,19 +4,25 @@ import type { Principal } from "../api/principal.ts";
 import { TENANT_OWNER, userIdSchema } from "../api/session.ts";
 import { tenantIdSchema } from "../api/tenant.ts";
 
-/** What a service binding says of the Worker that holds it: `props` in that Worker's configuration, which it cannot change. */
+/**
+ * The `props` of a service binding. They are set in the configuration of the calling Worker, whose code cannot change
+ * them.
+ */
 export const bindingPropsSchema = z.strictObject({
   tenant: tenantIdSchema,
-  owner: userIdSchema.optional().describe("The one user it speaks for; without it any user of the tenant"),
+  owner: userIdSchema
+    .optional()
+    .describe("The only user for whom the binding acts; if left out, any user of the tenant"),
   scopes: z.array(z.enum(["memory:read", "memory:write", "memory:erase"])).min(1),
 });
 
 const callerSchema = z.strictObject({ user: userIdSchema.optional(), strictText: z.boolean().optional() });
 
 /**
- * Who is calling. The tenant, and the user where the binding names one, come from the binding alone; a binding without a user
- * may name one in each call, as a tenant's key does in a header.
- * @throws ThreadkeepError `unauthenticated` for a binding without valid props, `forbidden` for another user than the binding's
+ * Identifies the caller. The tenant, and the user if the binding has one, come from the binding. With a binding without
+ * a user, each call may name one, as the header Threadkeep-User does.
+ * @throws {ThreadkeepError} `unauthenticated` if the props are not valid; `forbidden` if the call names another user
+ * than the binding
  */
 export function principalOf(props: unknown, caller: unknown): Principal {
   const binding = bindingPropsSchema.safeParse(props);
@@ -42,7 +48,7 @@ export function principalOf(props: unknown, caller: unknown): Principal {
   if (owner !== undefined && user !== undefined && user !== owner) {
     throw new ThreadkeepError({
       code: "forbidden",
-      detail: "This binding speaks for one user, and not for the one that was named. Leave the user out.",
+      detail: "This binding acts for one user, and the call names another. Leave the user out.",
     });
   }
   const principal = {

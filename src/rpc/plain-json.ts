@@ -3,8 +3,9 @@ import { MAX_BODY_BYTES } from "../api/limits.ts";
 import { byteLength } from "../api/text.ts";
 
 /**
- * What a caller sent, as the JSON that HTTP would have brought: an RPC also carries dates, maps, cycles and live stubs, and up to
- * 32 MiB of them. The same limit holds as for a body.
+ * Converts a caller's value to plain JSON, as HTTP would carry it: RPC also carries dates, maps, cycles and stubs, and
+ * up to 32 MiB. The size limit is that of an HTTP body.
+ * @throws {ThreadkeepError} `body_too_large`, or `malformed_json` if JSON cannot represent it
  */
 export function plainJson(value: unknown): unknown {
   const text = writeJson(value);
@@ -12,7 +13,7 @@ export function plainJson(value: unknown): unknown {
   if (text.length > MAX_BODY_BYTES || byteLength(text) > MAX_BODY_BYTES) {
     throw new ThreadkeepError({
       code: "body_too_large",
-      detail: `A request may have ${MAX_BODY_BYTES} bytes as JSON. Send the messages in several smaller requests.`,
+      detail: `A request may have at most ${MAX_BODY_BYTES} bytes as JSON. Send the messages in several smaller requests.`,
       facts: { maxBytes: MAX_BODY_BYTES },
     });
   }
@@ -23,10 +24,11 @@ function writeJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    // A cycle, a bigint, or a nesting past what the stack holds.
+    // The value has a cycle, a bigint, or too many levels for the stack.
     throw new ThreadkeepError({
       code: "malformed_json",
-      detail: "The request holds what JSON cannot say. Send plain objects, arrays, strings, numbers and booleans.",
+      detail:
+        "The request contains values that JSON cannot represent. Send plain objects, arrays, strings, numbers and booleans.",
     });
   }
 }

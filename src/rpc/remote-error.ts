@@ -1,13 +1,14 @@
 import { type Fault, PROBLEMS } from "../api/errors.ts";
 
 /**
- * A fault as it crosses to the calling Worker. The runtime carries an error's name, message and own properties, not its class: the
- * properties are those of the client's ThreadkeepError, and the message begins with the code for whoever sees no more than that.
+ * The error that is thrown to the calling Worker. RPC carries an error's name, message and own properties, but not its
+ * class: the properties are those of the client's ThreadkeepError, and the message starts with the code for callers
+ * that see only the message.
  */
 export function remoteError(fault: Fault, requestId: string): Error {
   const error = new Error(`${fault.code}: ${fault.detail}`);
   error.name = "ThreadkeepError";
-  // Where in our code it was thrown is nobody else's business.
+  // The stack of our code is not sent to the caller.
   error.stack = `${error.name}: ${error.message}`;
   return Object.assign(error, {
     code: fault.code,

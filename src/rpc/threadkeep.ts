@@ -1,4 +1,6 @@
-/** The operations for another Worker, over a service binding: the same as over HTTP, without a key and without JSON. */
+/**
+ * The operations for another Worker, over a service binding: the same as over HTTP, but without a key and without JSON.
+ */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { z } from "zod";
@@ -95,17 +97,17 @@ import { principalOf } from "./binding-principal.ts";
 import { plainJson } from "./plain-json.ts";
 import { remoteError } from "./remote-error.ts";
 
-/** Whom a call is for, where the binding does not say it. */
+/** For whom a call is made, if the binding's props do not say it. */
 export interface Caller {
   readonly user?: string;
-  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  /** Refuse content that cannot be stored unchanged. By default it is changed, and `mended` lists where. */
   readonly strictText?: boolean;
 }
 
-/** What the entry hands over. */
+/** The dependencies of the entrypoint. */
 export interface RpcDeps {
   readonly parts: Deps;
-  /** Throws `rate_limited` for a caller that sends too much. */
+  /** Throws `rate_limited` if the caller sends too many requests. */
   limitRequests(principal: Principal): Promise<void>;
   readonly log: Log;
 }
@@ -116,7 +118,7 @@ const limit = z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE);
 const cursor = safeText.min(1).max(1024).optional();
 const NO_BODY = z.undefined();
 
-/** What each method takes. */
+/** The input schemas of the methods. */
 export const inputs = {
   create: z.object({ body: newSessionSchema.default({}) }),
   sessions: z.object({
@@ -183,12 +185,12 @@ interface RawInput {
 }
 
 /**
- * The class that another Worker binds to. Made by a function, so that what it is made of stays out of reach: every method of the
- * class can be called from the other side, and nothing else.
+ * Creates the class that another Worker binds to. It is created by a function because the caller can reach every method
+ * and property of the class: the dependencies stay in the closure.
  */
 export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
   return class extends WorkerEntrypoint<Env, unknown> {
-    /** Creates a session; one that is there is given back as it is. */
+    /** Creates a session, or returns the existing one unchanged. */
     create(session?: NewSession, caller?: Caller): Promise<SessionState> {
       return this.#answer("create", caller, inputs.create, { body: session }, async (call, { body }) => {
         return (await createSession(call, body)).session;
@@ -239,7 +241,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** Give messages ids of your own: then a repeated call stores nothing twice. */
+    /** Appends messages. If they have ids of your own, repeating the call stores nothing twice. */
     append(sessionId: string, request: OfferedAppend, caller?: Caller): Promise<AppendResult> {
       return this.#answer(
         "append",
@@ -307,7 +309,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** What is known across all of the caller's sessions. */
+    /** Searches the summary items of all of the caller's sessions. */
     searchMemory(request: MemorySearchRequest, caller?: Caller): Promise<MemorySearchResult> {
       return this.#answer("searchMemory", caller, inputs.searchMemory, { body: request }, (call, { body }) =>
         searchMemory(call, body),
@@ -341,7 +343,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** What a version has that another has not, by default the one before it. */
+    /** The differences between a version and another one, by default the one before it. */
     summaryChanges(
       sessionId: string,
       version: number,
@@ -354,7 +356,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** A page of what users said that a version covers and does not say. */
+    /** A page of what users said in messages that a version covers, but that no item of it contains. */
     losses(
       sessionId: string,
       version: number,
@@ -367,7 +369,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** Makes an earlier version of the summary the one that holds. Those after it go. */
+    /** Restores an earlier version of the summary. The versions after it are deleted. */
     restoreSummary(sessionId: string, version: number, request?: RestoreRequest, caller?: Caller): Promise<Summary> {
       const raw = { params: { sessionId, version }, body: request };
       return this.#answer("restoreSummary", caller, inputs.restoreSummary, raw, (call, { params, body }) =>
@@ -386,14 +388,14 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** The session as JSON Lines, as they come. */
+    /** Streams the session as JSON Lines. */
     export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
       return this.#answer("export", caller, inputs.session, { params: { sessionId } }, async (call, { params }) =>
         encodeLines(await exportSession(call, params.sessionId)),
       );
     }
 
-    /** Makes a session of an export. */
+    /** Creates a session from an export. */
     import(
       file: ReadableStream<Uint8Array>,
       query?: { readonly sessionId?: string },
@@ -404,7 +406,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** Begins an import in parts: for a file of any length, which may be gone on with after an interruption. */
+    /** Starts an import in parts: for files of any length, which can be continued after an interruption. */
     beginImport(sessionId: string, request: ImportRequest, caller?: Caller): Promise<ImportState> {
       const raw = { params: { sessionId }, body: request };
       return this.#answer("beginImport", caller, inputs.beginImport, raw, (call, { params, body }) =>
@@ -412,7 +414,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** Sends the lines of the file after one of them. */
+    /** Sends the lines of the file after `afterLine`. */
     importLines(
       sessionId: string,
       importId: string,
@@ -454,14 +456,14 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** All that is known of a user as JSON Lines, as they come. */
+    /** Streams everything stored about a user as JSON Lines. */
     exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
       return this.#answer("exportUser", caller, inputs.user, { params: { userId } }, async (call, { params }) =>
         encodeLines(await exportUser(call, params.userId)),
       );
     }
 
-    /** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
+    /** Erases a user everywhere, in the background. If it is repeated, it returns the progress. */
     eraseUser(userId: string, caller?: Caller): Promise<UserErasure> {
       return this.#answer("eraseUser", caller, inputs.user, { params: { userId } }, (call, { params }) =>
         eraseUser(call, params.userId),

@@ -1,10 +1,10 @@
-/** Gathers what is audited in an isolate and sends it in batches. Nothing here fails or holds up a request. */
+/** Collects audit events in an isolate and sends them to a queue in batches. It never fails or delays a request. */
 
 import type { AuditAction, AuditActor, AuditDetails, AuditResult, RawAuditEvent } from "../api/audit.ts";
 import type { Log } from "./log.ts";
 import { errorFields } from "./redact.ts";
 
-/** What was done, or tried, before it has its id and its time. */
+/** An action that was done or refused, before it has an id and a time. */
 export interface Audited {
   readonly tenant: string | null;
   readonly owner: string;
@@ -17,16 +17,16 @@ export interface Audited {
 }
 
 export interface AuditTrail {
-  /** One event, sent within moments. */
+  /** Records one event. It is sent within milliseconds. */
   record(audited: Audited, details: AuditDetails): void;
-  /** One more of its kind: by principal, operation and result they are counted, and sent as one event. */
+  /** Counts a refusal. Refusals of the same principal, action and result are sent as one event. */
   refuse(audited: Audited): void;
 }
 
 export interface AuditTrailOptions {
-  /** Hands the events of one message to the queue. */
+  /** Sends the events of one queue message. */
   readonly send: (events: readonly RawAuditEvent[]) => Promise<unknown>;
-  /** Keeps the isolate from ending before the work does. */
+  /** Keeps the isolate alive until the work is done. */
   readonly keepAlive: (work: Promise<unknown>) => void;
   readonly log: Log;
   /** Milliseconds since 1970. */
@@ -34,20 +34,25 @@ export interface AuditTrailOptions {
   readonly wait?: (ms: number) => Promise<void>;
 }
 
-/** Events in one message: at a kilobyte each, half of what a queue takes. */
+/** Events in one queue message. At a kilobyte each they take half of what a message may have. */
 export const MAX_EVENTS_PER_MESSAGE = 50;
-/** Requests that are served at once share a message. */
+/** How long events are collected, so that requests served at the same time share a message, in ms. */
 const GATHER_MS = 20;
-/** A queue that was busy has a moment to recover. */
+/** The pause before a failed send is repeated once, in ms. */
 const RETRY_MS = 1_000;
-/** Kinds of refusals that are told apart at once. A flood of names makes no flood of events. */
+/**
+ * How many kinds of refusals are counted separately at a time. A flood of made-up names thus causes no flood of events.
+ */
 export const MAX_COUNTED = 200;
-/** The first refusals after a quiet minute are told soon. */
+/** The first refusals after a minute without any are sent after this, in ms. */
 export const SOON_MS = 5_000;
-/** Later ones are counted for as long as an isolate may go on after an answer: less than three events a minute of each kind. */
+/**
+ * Further refusals are counted for this long, about as long as an isolate may run after an answer: fewer than three
+ * events a minute of each kind.
+ */
 export const COUNT_MS = 25_000;
 const QUIET_MS = 60_000;
-/** Work that should have begun so long ago went with the request that it belonged to. */
+/** A timer that is this late, in ms, was cancelled together with the request that it belonged to. */
 const OVERDUE_MS = 5_000;
 
 interface Counted {

@@ -1,4 +1,7 @@
-/** Structured logs: one JSON object a line, flat, of plain values. The type keeps documents, and so message text, out. */
+/**
+ * Structured logs: one flat JSON object per line. The type of fields allows plain values only, which keeps documents,
+ * and thus text of messages, out of the log.
+ */
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -11,9 +14,11 @@ export interface Log {
 }
 
 export interface LogOptions {
-  /** Entries below this level are dropped. By default as `configureLogs` says. */
+  /** Entries below this level are dropped; by default the level set with `configureLogs`. */
   readonly minLevel?: LogLevel;
-  /** The share of entries of `info` and `debug` that are written, 0 to 1. By default as `configureLogs` says. */
+  /**
+   * The share of `info` and `debug` entries that are written, 0 to 1; by default the share set with `configureLogs`.
+   */
   readonly sample?: number;
   readonly now?: () => Date;
   readonly write?: (level: LogLevel, line: string) => void;
@@ -23,7 +28,10 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 
 let configured: Required<Pick<LogOptions, "minLevel" | "sample">> = { minLevel: "info", sample: 1 };
 
-/** Sets what every log of this Worker goes by that is not told otherwise, the objects' among them: they are made before any request. */
+/**
+ * Sets the defaults of every log of this Worker. They apply to existing logs too: the Durable Objects create theirs
+ * before any request.
+ */
 export function configureLogs(settings: typeof configured): void {
   configured = settings;
 }
@@ -36,14 +44,16 @@ export function createLog(options: LogOptions = {}): Log {
       const { minLevel = configured.minLevel, sample = configured.sample } = options;
       if (RANK[level] < RANK[minLevel]) return;
       if (RANK[level] < RANK.warn && !isSampled(fields, sample)) return;
-      // The fixed fields come last, so that no caller can pass one of them off as its own.
+      // The fixed fields come last, so that `fields` cannot overwrite them.
       const entry = { ...fields, time: now().toISOString(), level, event };
       write(level, JSON.stringify(entry, ["time", "level", "event", ...Object.keys(fields)]));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** What one request caused is written whole or not at all: the trace's id, which is random, decides. */
+/**
+ * Whether an entry is written. All entries of one request are written or none: the trace id, which is random, decides.
+ */
 function isSampled({ traceId }: LogFields, sample: number): boolean {
   if (sample >= 1) return true;
   const share = typeof traceId === "string" ? Number.parseInt(traceId.slice(-8), 16) / 2 ** 32 : Number.NaN;

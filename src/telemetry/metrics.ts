@@ -1,18 +1,22 @@
 /**
- * One data point an operation and a job, for Analytics Engine. A point names tenants, and neither users, sessions nor what was said.
- * Columns have numbers alone there, so that the layout only grows: a column keeps its meaning for good.
+ * Data points for Analytics Engine: one for each operation, job and call of the embeddings model. A point names the
+ * tenant, but no user, no session and no text of a chat. Analytics Engine identifies columns by number, so columns are
+ * only ever added, and a column never changes its meaning.
  */
 
 import type { EmbeddingUsage } from "../api/embedding.ts";
 
-/** What is written to: the binding of a dataset. It returns at once, and costs the request nothing. */
+/** The binding of a dataset. `writeDataPoint` returns immediately and does not delay the request. */
 export interface MetricsDataset {
   writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
 }
 
-/** The meaning of each column by its place: the first is `blob1`. Append only; docs/metrics.md tells the same, and a test compares. */
+/**
+ * The meaning of each text column: the first is `blob1`. Only append to it. docs/metrics.md lists the same columns, and
+ * a test compares them.
+ */
 export const BLOBS = ["point", "name", "result", "actor", "model"] as const;
-/** As `BLOBS`, from `double1` on. */
+/** The meaning of each number column, from `double1` on. */
 export const DOUBLES = [
   "durationMs",
   "attempts",
@@ -23,48 +27,48 @@ export const DOUBLES = [
   "waitedMs",
 ] as const;
 
-/** An index may have as many bytes; sampling is by index, and that of a point is its tenant. */
+/** The largest index in bytes. Analytics Engine samples by index, so a point's index is its tenant. */
 const MAX_INDEX_BYTES = 96;
 const NO_TENANT = "-";
 
 export interface MeasuredOperation {
-  /** As the audit names it. */
+  /** The name of the action in the audit log. */
   readonly action: string;
   /** `ok`, or the code of the problem. */
   readonly result: string;
   readonly tenant: string;
   /** The kind of principal. */
   readonly actor: string;
-  /** Until its answer was there; of a stream until the first line was. */
+  /** Time until the answer was ready, or for a stream, until its first line was. */
   readonly durationMs: number;
 }
 
 export interface MeasuredJob {
   readonly kind: string;
   /**
-   * `ok`; `failed`: to be tried again by its object; `gave-up`; `retried`: the queue delivers it again; `unknown`: the body was not
-   * understood; `dead`: the queue gave it up
+   * `ok`; `failed`: its object will retry it; `gave-up`: it failed too often; `retried`: the queue will deliver it
+   * again; `unknown`: its body was not understood; `dead`: the queue gave it up.
    */
   readonly result: "ok" | "failed" | "gave-up" | "retried" | "unknown" | "dead";
   readonly tenant: string;
-  /** Of an archive job: that of the batch that it was written with. */
+  /** Time of the delivery; for an archive job, of the batch that it was written with. */
   readonly durationMs: number;
-  /** Deliveries of this message so far, this one among them. */
+  /** Deliveries of this message so far, including this one. */
   readonly attempts: number;
-  /** Between the sending of the message and the beginning of this delivery. */
+  /** Time between sending the message and the start of this delivery. */
   readonly waitedMs: number;
   readonly spent: MeasuredSpending;
 }
 
-/** What a job spent on summarizers in one delivery, also in vain. */
+/** What one delivery of a job used of summarizers, including failed attempts. */
 export interface MeasuredSpending {
-  /** The last that answered; empty if none was asked. */
+  /** The last model that answered; empty if none was asked. */
   readonly model: string;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Millionths of a US dollar; 0 where no prices are set. */
+  /** Millionths of a US dollar; 0 if no prices are configured. */
   readonly costMicroDollars: number;
-  /** Chunks that the extractive summarizer stood in for. */
+  /** How many chunks the extractive summarizer summarized in place of the model. */
   readonly fallbacks: number;
 }
 
@@ -76,11 +80,11 @@ export const NOTHING_MEASURED: MeasuredSpending = {
   fallbacks: 0,
 };
 
-/** A call of the model that makes vectors. */
+/** A call of the embeddings model. */
 export interface MeasuredEmbedding {
-  /** What for: a query, or what is to be found. */
+  /** Its purpose: the vector of a query, or vectors of a session's messages and items. */
   readonly of: "query" | "session";
-  /** `ok`; `late`: after the read that it was for; or the kind of the failure. */
+  /** `ok`; `late`: the answer arrived after the read that needed it; or the kind of the failure. */
   readonly result: string;
   readonly tenant: string;
   readonly model: string;
@@ -96,7 +100,7 @@ export interface Metrics {
 
 type Columns = Readonly<Record<(typeof BLOBS)[number], string> & Record<(typeof DOUBLES)[number], number>>;
 
-/** @param dataset undefined where there is none, as in a deployment that lacks the binding */
+/** @param dataset undefined if the deployment lacks the binding; then nothing is written */
 export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
   const write = (tenant: string, columns: Columns): void => {
     try {
@@ -106,7 +110,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         doubles: DOUBLES.map((name) => columns[name]),
       });
     } catch {
-      // More points than one invocation may write, or none at all: what was measured is worth less than what was done.
+      // There is a limit of points per invocation. A lost point is better than a failed request.
     }
   };
   return {

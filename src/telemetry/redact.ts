@@ -1,15 +1,17 @@
-/** What may be told of an error in a log: what kind it is and where it arose, never the data that it happened to carry. */
+/** What the log may contain of an error: its kind and where it was thrown, never the data in its message. */
 
 import type { LogFields } from "./log.ts";
 
-/** Long enough for a sentence, too short for a document. */
+/** Characters of a message: enough for a sentence, too few for a document. */
 const MAX_LOGGED_MESSAGE_LENGTH = 300;
-/** The frames that tell where; the rest is the framework. */
+/** Stack frames: the first ones tell where it was thrown, the rest belong to the framework. */
 const MAX_LOGGED_FRAMES = 8;
 
 const ERROR_CODE = /^[A-Za-z0-9_.-]{1,40}$/;
 
-/** The fields that describe an error. Causes are named too, because a database driver's own error hides in one. */
+/**
+ * The log fields of an error. Its cause is included, because the database driver's error is the cause of drizzle's.
+ */
 export function errorFields(thrown: unknown): LogFields {
   if (!(thrown instanceof Error)) return { error: typeof thrown };
   const cause = thrown.cause instanceof Error ? thrown.cause : undefined;
@@ -24,8 +26,8 @@ export function errorFields(thrown: unknown): LogFields {
 }
 
 /**
- * A message of an error without what may be a user's: bound parameters (drizzle appends them to a failed query), quoted text
- * (V8 quotes the JSON that it could not parse), credentials, and anything long.
+ * Removes what may be a user's data from an error message: query parameters (drizzle appends them), quoted text (V8
+ * quotes JSON that it could not parse), credentials, and everything long.
  */
 export function redactText(text: string): string {
   const redacted = text
@@ -39,7 +41,7 @@ export function redactText(text: string): string {
   return redacted.length <= MAX_LOGGED_MESSAGE_LENGTH ? redacted : `${redacted.slice(0, MAX_LOGGED_MESSAGE_LENGTH)}…`;
 }
 
-/** The frames alone: the first lines of a stack repeat the message. */
+/** Only the frames: the first lines of a stack repeat the message. */
 function stackFrames(stack: string | undefined): string | undefined {
   const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line));
   if (frames === undefined || frames.length === 0) return undefined;

@@ -1,4 +1,4 @@
-/** What a span is called, and what it says, by the semantic conventions of OpenTelemetry. */
+/** The name and attributes of a span, by the semantic conventions of OpenTelemetry. */
 export interface SpanText {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string | number>>;
@@ -6,11 +6,11 @@ export interface SpanText {
 
 /**
  * The span of a request, by https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
- * @param route its template, such as `/v1/sessions/{sessionId}`; null if nothing answers there
+ * @param route the route's template, such as `/v1/sessions/{sessionId}`; null if no route matches
  */
 export function spanOfRequest(method: string, url: string, route: string | null): SpanText {
   const path = route ?? "/{unknown}";
-  // Broken HTTP comes with what is no URL, such as the path `*`.
+  // The URL of a malformed request cannot be parsed, for example with the path `*`.
   const origin = URL.canParse(url) ? new URL(url).origin : "";
   return {
     name: route === null ? method : `${method} ${route}`,
@@ -22,7 +22,7 @@ export function spanOfRequest(method: string, url: string, route: string | null)
   };
 }
 
-/** The span of a delivery, by https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/. */
+/** The span of a queue delivery, by https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/. */
 export function spanOfDelivery(queue: string, messages: number): SpanText {
   return {
     name: `process ${queue}`,

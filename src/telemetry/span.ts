@@ -2,11 +2,11 @@ import { tracing } from "cloudflare:workers";
 import type { SpanText } from "./span-text.ts";
 
 /**
- * Says what the platform's own span of this invocation is about. The platform names it by the method alone, and notes the whole address
- * of a request, in which ids of sessions, messages and users stand: both are written over.
+ * Sets the name and attributes of the platform's own span of this invocation. The platform names it by the HTTP method
+ * and records the full URL, which contains ids of sessions, messages and users, so both are overwritten.
  */
 export function describeInvocation({ name, attributes }: SpanText): void {
-  // The trace is not recorded, or nobody records any: there is nothing to write over.
+  // There is no span to overwrite if the invocation is not traced.
   const span = tracing.getActiveSpan();
   if (span?.isTraced !== true) return;
   span.updateName(name).setAttributes({ ...attributes });

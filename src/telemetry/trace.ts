@@ -1,16 +1,19 @@
-/** Which request caused what, as W3C Trace Context writes it (https://www.w3.org/TR/trace-context/): one header, `traceparent`. */
+/**
+ * W3C Trace Context (https://www.w3.org/TR/trace-context/): the header `traceparent`, by which logs show which request
+ * caused what.
+ */
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
-/** Sampled: whoever gets it may record it. */
+/** The flag `sampled`: the receiver may record the trace. */
 const FLAGS = "01";
 
-/** A `traceparent` of our own: goes on with the trace that the caller named, or begins one. One that is malformed begins one too. */
+/** Returns a `traceparent` with the caller's trace id, or with a new one if the header is missing or malformed. */
 export function continueTrace(given: string | null | undefined): string {
   const traceId = traceIdOf(given) ?? randomHex(16);
   return `00-${traceId}-${randomHex(8)}-${FLAGS}`;
 }
 
-/** The id that is the same in all that one request caused; undefined if there is none. */
+/** The trace id, which is the same for everything that one request causes; undefined if there is none. */
 export function traceIdOf(traceparent: string | null | undefined): string | undefined {
   return TRACEPARENT.exec(traceparent ?? "")?.[1];
 }

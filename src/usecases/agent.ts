@@ -2,8 +2,9 @@ import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
 /**
- * Asks the summarizer's MCP server from outside. It has a scope of its own, because behind it is a model that no tenant's budget counts:
- * the administrator has it, and the keys that the administrator gives it to.
+ * Sends a request to the summarizer's MCP server from outside the service. It has a scope of its own, because no
+ * tenant's budget counts what its model uses: the administrator has this scope, and keys to which the administrator
+ * gives it.
  */
 export const askAgent = useCase(
   {

@@ -2,7 +2,7 @@ import type { AlertList } from "../api/alert.ts";
 import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** The alerts that stand, the oldest first, and whether anybody looks for them at all. */
+/** The current alerts, oldest first, and when they were last checked. */
 export const listAlerts = useCase(
   {
     action: "listAlerts",

@@ -1,4 +1,7 @@
-/** Trying a context out: the model that is set answers the last turn with what Threadkeep gives it, and its answer is appended. */
+/**
+ * The inspector's chat: the configured model answers the last turn from the context that Threadkeep returns, and its
+ * answer is appended.
+ */
 
 import type { AnswerLine } from "../api/answer.ts";
 import type { AiSdkContext } from "../api/context.ts";
@@ -13,31 +16,31 @@ import { useCase } from "./use-case.ts";
 
 /** An answer that a model is writing. */
 interface Answering {
-  /** As it comes. Throws what went wrong. */
+  /** The text as it arrives. Throws if the model fails. */
   readonly words: AsyncIterable<string>;
-  /** Known once it has ended; undefined where the provider counts nothing. */
+  /** Known once the answer has ended; undefined if the provider does not report it. */
   usage(): SummarizerUsage | undefined;
 }
 
 export interface BeingAnswered {
   readonly lines: AsyncIterable<AnswerLine>;
-  /** Whoever asked is gone: the model is stopped, and nothing is appended. */
+  /** Called when the caller has disconnected: the model is stopped, and nothing is appended. */
   stop(): void;
 }
 
 export interface ChatDesk {
-  /** Null: none is set. */
+  /** Null: no model is configured. */
   readonly model: {
     readonly name: string;
     answer(prompt: Pick<AiSdkContext, "system" | "messages">, signal: AbortSignal): Answering;
   } | null;
-  /** What was spent is counted though whoever asked is gone. */
+  /** Keeps the work alive after the caller has disconnected, so that usage is still counted. */
   keepAlive(work: Promise<unknown>): void;
 }
 
 /**
- * A model is paid for it, and no summary comes of it that all readers share: it is for those who look after the service, and a tenant that
- * has spent its day's tokens gets none.
+ * Has the model answer the last turn. The model costs money for the benefit of one caller, so it is for operators only,
+ * and refused if the tenant has used up its tokens of the day.
  */
 export const answerSession = useCase(
   { action: "answerSession" },
@@ -45,7 +48,7 @@ export const answerSession = useCase(
     if (model === null) {
       throw new ThreadkeepError({
         code: "model_not_configured",
-        detail: "No model is set that could answer: set THREADKEEP_MODEL, as docs/deploy.md has it.",
+        detail: "No model is configured. Set THREADKEEP_MODEL, as described in docs/deploy.md.",
       });
     }
     const [tenant, settings] = [await tenantOf(call), await call.parts.tenants.read(call.principal.tenant)];
@@ -57,7 +60,7 @@ export const answerSession = useCase(
     if (prompt.messages.at(-1)?.role !== "user") {
       throw new ThreadkeepError({
         code: "validation_failed",
-        detail: "The model answers what a user said last: append a message of the role user first.",
+        detail: "The newest message must be of the role user. Append one, then ask for the answer.",
       });
     }
     const stop = new AbortController();
@@ -80,20 +83,23 @@ async function* answerLines(
       content += text;
       yield { text };
     }
-    // What was said so far is half an answer.
+    // The answer is incomplete, so it is not appended.
     if (signal.aborted) return;
     if (content.trim() === "") {
-      throw new ThreadkeepError({ code: "unavailable", detail: "The model said nothing. Ask again, or set another." });
+      throw new ThreadkeepError({
+        code: "unavailable",
+        detail: "The model returned an empty answer. Try again, or configure another model.",
+      });
     }
     const messages = [{ role: "assistant" as const, content }];
-    // What was said meanwhile this does not answer.
+    // The append fails if another message was appended meanwhile, because this is no answer to it.
     const appended = await appendMessages(call, sessionId, { messages, expectedHeadSeq: meta.headSeq });
     yield { seq: appended.headSeq };
   } catch (error) {
     const { code, detail } = faultOf(error);
     yield { problem: { code, detail } };
   } finally {
-    // A model that said nothing at all was not reached.
+    // If nothing was returned, the model was probably not reached, so nothing is counted.
     const estimated = { inputTokens: meta.tokens.used, outputTokens: estimateTokens(content) };
     const usage = answering.usage() ?? (content === "" ? undefined : estimated);
     if (usage !== undefined) keepAlive(call.parts.tenants.spend(call.principal.tenant, usage));
@@ -104,7 +110,7 @@ function overBudget(): ThreadkeepError {
   return new ThreadkeepError({
     code: "quota_exceeded",
     detail:
-      "The models of this tenant took what they may take today (summarizerTokensPerDay). Raise it with PATCH /v1/admin/tenants/{tenant}, or go on tomorrow (UTC).",
+      "This tenant has used up its tokens of the day for models (summarizerTokensPerDay). Raise the limit with PATCH /v1/admin/tenants/{tenant}, or continue tomorrow (UTC).",
     retryAfterSeconds: DAY_SECONDS - (Math.floor(Date.now() / 1_000) % DAY_SECONDS),
   });
 }

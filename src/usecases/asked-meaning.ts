@@ -4,16 +4,16 @@ import type { NewMessage } from "../api/message.ts";
 import { messageText } from "../prompt/message-text.ts";
 import { type RequestContext, refOf } from "./request-context.ts";
 
-/** Asks the newest message of a user. */
+/** The query that stands for the newest message of a user. */
 const AUTO = "auto";
 
-/** What a text means that older messages are looked for by; undefined where embeddings are off, or nobody asks anything. */
+/** The vector of a text to search for; undefined if embeddings are off or the text is empty. */
 export async function meaningOfText(call: RequestContext, text: string): Promise<QueryMeaning | undefined> {
   const { meaningOf } = call.parts;
   return meaningOf === null || text.trim() === "" ? undefined : meaningOf(call.principal.tenant, text);
 }
 
-/** The same of the query of a context; which message `auto` asks is known to the session alone. */
+/** The vector of a context's query. Only the session knows which message `auto` refers to, so it is asked first. */
 export async function meaningOfQuery(
   call: RequestContext,
   sessionId: string,
@@ -22,11 +22,14 @@ export async function meaningOfQuery(
   if (call.parts.meaningOf === null || query === undefined || query === null) return undefined;
   if (query !== AUTO) return meaningOfText(call, query);
   const newest = await call.parts.sessions.get(refOf(call, sessionId)).newestQuestion();
-  // What is wrong with the session, its context tells.
+  // If the session cannot be read, the request for its context reports why.
   return newest.ok && newest.value !== null ? meaningOfText(call, newest.value) : undefined;
 }
 
-/** The same for the context that an append asks for: what `auto` asks is most often among what is appended. Undefined where it is not. */
+/**
+ * The vector of the query of a context that is requested with an append. `auto` then refers to the newest user message
+ * of the batch; undefined if the batch has none.
+ */
 export async function meaningOfAppended(
   call: RequestContext,
   query: string,

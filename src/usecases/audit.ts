@@ -9,12 +9,15 @@ import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.
 import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** A restart of PostgreSQL is over by then. */
+/** PostgreSQL restarts within this time. */
 const RETRY_AFTER_SECONDS = 5;
 
 export interface AuditQuery extends AuditFilter, PageQuery {}
 
-/** What was done and refused, newest first. An operator reads all of it; a tenant's key with `ops` what is about its tenant. */
+/**
+ * Audit events, newest first. An administrator can read all of them; a tenant's key with the scope `ops` those of its
+ * tenant.
+ */
 export const readAudit = useCase(
   {
     action: "readAudit",
@@ -35,7 +38,7 @@ export const readAudit = useCase(
   },
 );
 
-/** Whose events the caller gets; undefined: everybody's. */
+/** The tenant whose events the caller reads; undefined: all tenants. */
 function tenantOf(principal: Principal, asked: string | undefined): string | undefined {
   if (principal.scopes.includes("admin")) return asked;
   requireScope(principal, "ops");
@@ -47,7 +50,7 @@ function tenantOf(principal: Principal, asked: string | undefined): string | und
   });
 }
 
-/** The name that the audit has for a user; null if it has none. */
+/** The keyed hash of a user's id in the audit log; null if there are no events of the user. */
 function nameOf(call: RequestContext, tenant: string | undefined, user: string): Promise<string | null> {
   if (tenant !== undefined) return call.parts.directory.auditName(tenant, user, false);
   throw new ThreadkeepError({

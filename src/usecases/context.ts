@@ -5,8 +5,8 @@ import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
 /**
- * What goes into the prompt, assembled in the object, next to its rows, and written there as JSON in the format asked for: text crosses
- * from the object six times as fast as the values that it stands for.
+ * The context for a prompt, as JSON in the requested format. The session's object assembles and serializes it next to
+ * its rows, because RPC carries a string six times as fast as the objects that it stands for.
  */
 export const readContextJson = useCase(
   { action: "readContext" },

@@ -2,38 +2,44 @@ import type { ComponentHealth, ComponentName, HealthStatus, OperationsHealth, Re
 import { withTimeout } from "../lib/with-timeout.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 
-/** One queue, as far as it tells of health. */
+/** The backlog of one queue, as far as health depends on it. */
 export type QueueBacklog = Pick<Backlog, "queue" | "messages" | "oldestAt">;
 
-/** What is looked at. Each rejects, or does not answer, if its part is away. */
+/** The checks of all components. Each rejects, or does not answer, if its component is unavailable. */
 export interface HealthProbes {
-  /** Reads an object that is never written to. */
+  /** Reads a session object that is never written to. */
   readonly readCanary: () => Promise<unknown>;
   readonly readOperations: () => Promise<OperationsHealth>;
   readonly pingArchive: () => Promise<void>;
-  /** Null where the platform counts none. */
+  /** Null if the platform does not report backlogs. */
   readonly readQueues: () => Promise<readonly QueueBacklog[] | null>;
   readonly pingSummarizer: () => Promise<void>;
-  /** Whether the summarizer is left alone after failures. */
+  /** Whether the summarizer is not called for a while after failures. */
   readonly isSummarizerResting: () => boolean;
 }
 
-/** A component that takes longer counts as away. */
+/** A component that does not answer within this time counts as unavailable, in ms. */
 const CHECK_TIMEOUT_MS = 2_000;
-/** More than a burst leaves behind, less than a queue holds back of other work: 5,000 messages take a second to be sent. */
+/**
+ * More messages than a burst leaves behind, and fewer than would delay other work noticeably: sending 5,000 messages
+ * takes a second.
+ */
 export const BACKLOG_MESSAGES = 5_000;
-/** A message that waits so long is one that nobody takes. A batch waits for seconds at most. */
+/** If a message waits this long, in ms, no consumer takes it: a batch waits for seconds at most. */
 export const BACKLOG_AGE_MS = 60_000;
-/** Work that is pending for so long was sent three times, with a minute and two between them, and was not confirmed. */
+/**
+ * A job that is pending this long, in ms, was sent three times, with pauses of one and two minutes, and was never
+ * confirmed.
+ */
 export const PENDING_AGE_MS = 240_000;
-/** A single job that fails is its session's trouble; so many are the service's. */
+/** A few failing jobs are a problem of their sessions; this many are a problem of the service. */
 const MANY_FAILED_JOBS = 100;
 
 type Looked = Omit<ComponentHealth, "latencyMs">;
 
 const AWAY = "unreachable";
 
-/** Looks, for a short time at most. */
+/** Runs one check with a timeout. */
 async function look(body: () => Promise<Looked>, whenAway: ComponentHealth["status"]): Promise<ComponentHealth> {
   const startedAt = Date.now();
   try {
@@ -42,7 +48,7 @@ async function look(body: () => Promise<Looked>, whenAway: ComponentHealth["stat
     });
     return { ...looked, latencyMs: Date.now() - startedAt };
   } catch {
-    // Why it is away may name addresses; the logs of whoever needs the part tell more.
+    // The error is not reported, because it may contain addresses. It is in the logs of the component's other callers.
     return { status: whenAway, latencyMs: Date.now() - startedAt, detail: AWAY };
   }
 }
@@ -80,17 +86,20 @@ export function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: n
   return { status: "degraded", detail: "work is pending and not confirmed", measures };
 }
 
-/** Without sessions nothing is served. Without anything else the hot memory serves on, so that is `degraded`. */
+/**
+ * The service is `down` only without sessions. Without any other component contexts and appends still work, so that is
+ * `degraded`.
+ */
 export function overallStatus(components: Readiness["components"]): HealthStatus {
   const statuses = new Set(Object.values(components).map(({ status }) => status));
   if (statuses.has("down")) return "down";
   return statuses.has("degraded") ? "degraded" : "ok";
 }
 
-/** Looks at each component the service is made of. Never rejects. */
+/** Checks every component of the service. Never rejects. */
 export async function checkReadiness(probes: HealthProbes): Promise<Readiness> {
   const now = Date.now();
-  // One hop for three components; what it found is waited for by each of them.
+  // One request answers three of the checks.
   const operations = probes.readOperations();
   const [sessions, registry, postgres, queues, summarizer, failedJobs, pendingWork] = await Promise.all([
     look(() => isThere(probes.readCanary), "down"),
@@ -119,7 +128,7 @@ async function lookAtSummarizer({ pingSummarizer, isSummarizerResting }: HealthP
   return { status: "ok" };
 }
 
-/** What may be told to everybody: how each part does, and nothing that was counted. */
+/** The report for everybody: the status of each component, without measured values. */
 export function withoutDetails({ status, checkedAt, components }: Readiness): Readiness {
   return {
     status,

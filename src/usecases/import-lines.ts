@@ -18,23 +18,28 @@ import type { ImportProgress, EpochRef, NumberedLine } from "../session/client.t
 import { askOfUser, type RequestContext, tenantOf, usersMayOf } from "./request-context.ts";
 
 /**
- * The lines of a file on their way into the session's object. They are read, checked and saved a little at a time: whoever waits for the
- * same thread is served in between, and what a file costs is in proportion to its length.
+ * Checks the lines of an imported file and saves them in the session's object, a few at a time, so that other requests
+ * are served in between, and so that the work is proportional to the length of the file.
  */
 
-/** Lines that are checked and saved in one go: some tens of milliseconds of work at most, but for a single long line. */
+/**
+ * How many lines are checked and saved in one step: a few tens of milliseconds of work, except for a single long line.
+ */
 const MAX_PAGE_LINES = 100;
 const MAX_PAGE_LENGTH = 256 * 1024;
 
-/** What is done with content that no store keeps as it is: a list gets the places where it was mended, or it is refused. */
+/**
+ * What to do with content that cannot be stored unchanged: either refuse the file, or replace it and add its place to
+ * `mended`.
+ */
 export interface Mending {
   readonly isStrict: boolean;
-  /** Their lines are measured before they are parsed. */
+  /** Whether a user sent the file. Its lines are then measured before they are parsed. */
   readonly isByUser: boolean;
   readonly mended: string[];
 }
 
-/** A line with its place in the file, counted as an editor counts, and its length in characters. */
+/** A line with its number in the file, counted from 1, and its length in characters. */
 export interface ParsedLine {
   readonly number: number;
   readonly line: TransferLine;
@@ -42,9 +47,9 @@ export interface ParsedLine {
 }
 
 /**
- * The lines of a file; empty ones are left out, though they count.
- * @param afterLine the line before the first of them
- * @param throughLine lines up to this one are in already, and are not looked at again
+ * Parses the lines of a file. Empty lines are counted but left out.
+ * @param afterLine the number of the line before the first one
+ * @param throughLine lines up to this one were saved before and are skipped
  */
 export async function* readParsed(
   lines: AsyncIterable<string>,
@@ -102,7 +107,7 @@ export function lineFault(number: number, detail: string): ThreadkeepError {
   });
 }
 
-/** Saves lines as they come. What was saved before one of them is refused stays saved. */
+/** Saves lines as they arrive. If a line is refused, the lines before it stay saved. */
 export async function saveLines(
   call: RequestContext,
   ref: SessionRef,
@@ -132,7 +137,9 @@ export async function saveLines(
   if (page.length > 0) await save();
 }
 
-/** A user pays for lines before they are stored, whatever becomes of the rest of the file. */
+/**
+ * Counts lines against the user's daily limits before they are stored, whether or not the rest of the file is accepted.
+ */
 async function charge(call: RequestContext, ref: SessionRef, page: readonly NumberedLine[]): Promise<void> {
   const ask = askOfUser(call, await tenantOf(call));
   if (ask === undefined) return;
@@ -147,7 +154,10 @@ async function charge(call: RequestContext, ref: SessionRef, page: readonly Numb
   await call.parts.directory.chargeUser(ref, { ...ask, copied: { messages, tokens, bytes, summarizerTokens: 0 } });
 }
 
-/** A user's file holds what users may write. A summary, and what is in it, is for the service to make anew of that. */
+/**
+ * A user's file may contain only what users may write. Summaries and items are refused: the service makes its own from
+ * the messages.
+ */
 function refuseForeignLine(line: TransferLine, number: number, { write }: UsersMay): void {
   const place = `line ${number}`;
   if (line.type === "message") {
@@ -166,7 +176,10 @@ function refuseForeignLine(line: TransferLine, number: number, { write }: UsersM
   }
 }
 
-/** A user's messages are of the past: silence would else be counted from a time of their choice, and no session would expire by it. */
+/**
+ * Moves times in the future to now. Otherwise a user could delay the start of the session's idle time, and the session
+ * would not expire.
+ */
 function notAhead(line: TransferLine, now: number): TransferLine {
   if (line.type !== "message") return line;
   const { editedAt, erasedAt } = line;
@@ -178,7 +191,7 @@ function notAhead(line: TransferLine, now: number): TransferLine {
   };
 }
 
-/** The time, or now if that comes before it. */
+/** The earlier of a time and now. */
 export function notAfter(time: string, now: number): string {
   return Date.parse(time) <= now ? time : new Date(now).toISOString();
 }
@@ -191,7 +204,10 @@ function isCarried(numbered: NumberedLine): numbered is CarriedLine {
   return numbered.line.type === "item" && numbered.line.sourceSession !== undefined;
 }
 
-/** The sessions that items of a file name as their source. Each says itself what its messages bear out; one that is not here, nothing. */
+/**
+ * The other sessions that items of a file cite. Each session checks itself whether its messages support the items; for
+ * a session that does not exist, no item is supported.
+ */
 class SourceSessions {
   readonly #call: RequestContext;
   readonly #ref: SessionRef;
@@ -202,7 +218,9 @@ class SourceSessions {
     this.#ref = ref;
   }
 
-  /** The same lines, with the epoch of the session that vouches for each item that names another. */
+  /**
+   * The same lines, each with the epoch of the session that supports it, if it is an item that cites another session.
+   */
   async vouchFor(page: readonly NumberedLine[]): Promise<NumberedLine[]> {
     const carried = page.filter(isCarried);
     const vouched = new Map<number, EpochRef>();

@@ -10,10 +10,11 @@ import { askOfUser, beginningSettings, type RequestContext, refOf, renewIfKnown,
 import { useCase } from "./use-case.ts";
 
 /**
- * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
- * @param lines each line of the file, as it was read
- * @param id of the new session; by default that which the file names
- * @param isStrict refuses content that would be mended
+ * Creates a session from an export. The session is visible only after the last line was saved and checked; a fault
+ * leaves nothing behind.
+ * @param lines the lines of the file
+ * @param id of the new session; by default the id in the file
+ * @param isStrict refuse content that would be replaced
  */
 export const importSession = useCase(
   {
@@ -48,15 +49,16 @@ export const importSession = useCase(
         throw error;
       }
     } finally {
-      // Nothing more is read of a file that is refused.
+      // Stops reading a refused file.
       await reader.return();
     }
   },
 );
 
 /**
- * Begins an import whose lines come in parts. Repeated with the same id it tells where the import stands, also once that is whole.
- * @param request the file's first line; an id of the import, for whoever may have to begin it again
+ * Begins an import whose lines are sent in parts. If it is repeated with the same id, it returns the progress of the
+ * import, even if that is complete.
+ * @param request the first line of the file, and optionally an id for repeating the request
  */
 export const beginImport = useCase(
   { action: "beginImport" },
@@ -69,8 +71,9 @@ export const beginImport = useCase(
 );
 
 /**
- * Takes in lines of the file. Those that are in already are passed over, so that a part may come again, or from its middle.
- * @param afterLine the line of the file before the first of them
+ * Saves lines of the file. Lines that were saved before are skipped, so a part can be sent again, whole or from its
+ * middle.
+ * @param afterLine the number of the line before the first one
  */
 export const addImportLines = useCase(
   { action: "addImportLines" },
@@ -109,7 +112,10 @@ export const readImport = useCase(
   },
 );
 
-/** Ends an import all of whose lines came: from here on the session is there. Repeated it tells the same. */
+/**
+ * Completes an import after all its lines were sent: from then on the session is visible. If it is repeated, it returns
+ * the same result.
+ */
 export const completeImport = useCase(
   {
     action: "completeImport",
@@ -119,7 +125,7 @@ export const completeImport = useCase(
     complete(call, refOf(call, sessionId), importId),
 );
 
-/** Gives an import up that is not whole: nothing of it is left. */
+/** Abandons an incomplete import and deletes everything that was sent. */
 export const abandonImport = useCase(
   {
     action: "abandonImport",
@@ -146,7 +152,7 @@ async function begin(
   const tenant = await tenantOf(call);
   const own = beginningSettings(call, settings, tenant, () => `line ${begun.throughLine}`) ?? {};
   const createdAt = Date.parse(isUser(call.principal) ? notAfter(told, Date.now()) : told);
-  // The erasure of a user finds it from here on, though no list shows it.
+  // From here on the directory knows of the session without listing it, so an erasure of the user finds it.
   const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
   const creation = { ref, createdAt, grantedAt, metadata, settings: own };
   return unwrap(await call.parts.sessions.get(ref).beginImport(creation, begun, tenant, call.trace));
@@ -156,34 +162,41 @@ async function complete(call: RequestContext, ref: SessionRef, importId: string)
   const found = await standing(call, ref, importId);
   const { createdAt, metadata, epoch, finished } = found;
   if (finished !== null) {
-    // Whoever ended it may have broken off before the list told of it as it is.
+    // A request that completed it may have broken off before the directory got the metadata.
     await call.parts.directory.renew(ref, metadata, found.grantedAt);
     return toResult(ref, finished);
   }
   unwrap(await call.parts.sessions.get(ref).checkImport(epoch));
-  // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
+  // The directory lists the session before anybody learns that it exists, and never lists one whose file is refused.
   const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
   const ended = await call.parts.sessions.get(ref).finishImport(epoch, grant);
   if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
   const result = unwrap(ended);
-  // Only now the entry is this session's: another may have begun under its id, and ended the import.
+  // Only now is it certain that the directory's entry belongs to this session: meanwhile another session with this id
+  // may have been created, which ends the import.
   await renewIfKnown(call, ref, grant, metadata);
   return toResult(ref, result);
 }
 
-/** What filled up meanwhile, such as the tenant's day, may have room again before the import is given up: until then no list shows it. */
+/**
+ * A limit such as the tenant's daily quota may be free again before the import is abandoned. Until then no list shows
+ * the session.
+ */
 async function hideIfUnfinished(call: RequestContext, ref: SessionRef, grantedAt: number): Promise<void> {
   const living = await call.parts.sessions.get(ref).listing();
   if (living !== null && !living.isListed) await call.parts.directory.hide(ref, grantedAt);
 }
 
-/** Leaves nothing. What cannot be reached now gives the import up by itself. */
+/**
+ * Deletes everything that was saved. If an object cannot be reached now, its import is abandoned by itself after a
+ * while.
+ */
 async function abandon(call: RequestContext, ref: SessionRef, epoch: string, grantedAt: number): Promise<void> {
   try {
     const newestGrant = await call.parts.sessions.get(ref).abandonImport(epoch, grantedAt);
     if (newestGrant !== null) await call.parts.directory.remove(ref, newestGrant);
   } catch {
-    // Its object gives it up after a while; an entry whose session was never there is harmless.
+    // The session's object abandons the import after a while. A directory entry without a session is harmless.
   }
 }
 
@@ -212,15 +225,14 @@ function requireOpen(found: ImportStanding) {
   if (progress !== null) return { ...rest, until: found.until, progress };
   throw new ThreadkeepError({
     code: "session_exists",
-    detail:
-      "The import is complete, and the session is there: nothing more can be added to it, and erasing it is what takes it away.",
+    detail: "The import is complete and the session exists, so no lines can be added. To remove it, erase the session.",
   });
 }
 
 function gap(afterLine: number, throughLine: number): ThreadkeepError {
   return new ThreadkeepError({
     code: "import_gap",
-    detail: `These lines come after line ${afterLine}, and the file is in through line ${throughLine}. Send those between first.`,
+    detail: `These lines follow line ${afterLine}, but only the lines up to ${throughLine} were received. Send the lines in between first.`,
     facts: { throughLine },
   });
 }

@@ -8,7 +8,7 @@ import { useCase } from "./use-case.ts";
 
 type ListQuery = FailureFilter & PageQuery;
 
-/** Background work that keeps failing, newest first. */
+/** The failed jobs, newest first. */
 export const listFailures = useCase(
   {
     action: "listFailedJobs",
@@ -18,7 +18,7 @@ export const listFailures = useCase(
   async (call: RequestContext, query: ListQuery): Promise<Page<Failure>> => readPage(call, query),
 );
 
-/** Has one failed job tried again now. One that is no longer pending is taken off the list. */
+/** Retries one failed job immediately. A job that is no longer pending is removed from the list. */
 export const retryFailure = useCase(
   {
     action: "retryFailedJob",
@@ -35,7 +35,9 @@ export const retryFailure = useCase(
   },
 );
 
-/** Has a page of failed jobs tried again now. Whatever cannot be stays on the list, and holds up none of the others. */
+/**
+ * Retries a page of failed jobs immediately. Jobs that cannot be retried stay on the list and do not affect the others.
+ */
 export const retryFailures = useCase(
   {
     action: "retryFailedJobs",
@@ -64,8 +66,8 @@ export const retryFailures = useCase(
 );
 
 /**
- * Gives one failed job up and takes it off the list. A job that a promise rests on is refused. What no consumer here understands is
- * taken off the list alone: its object goes on sending it.
+ * Gives up one failed job and removes it from the list. A job that is required, such as an erasure, is refused. A job
+ * that this version does not understand is only removed from the list: its object continues to send it.
  */
 export const dropFailure = useCase(
   {
@@ -82,7 +84,8 @@ export const dropFailure = useCase(
     _reason: string,
   ): Promise<{ failure: Failure; outcome: JobDrop["outcome"] }> => {
     const failure = await findFailure(call, jobId);
-    // What was set aside is told no more; it stays in its session, and marked in PostgreSQL.
+    // These entries are only removed from the list. Rows that were set aside stay in the session's object, and marked
+    // in PostgreSQL.
     const isListedAlone = ["unknown", "set-aside", "away"].includes(failure.state);
     const isPending = isListedAlone || (await giveUp(call.parts, failure));
     await call.parts.operations.settle([failure]);
@@ -90,14 +93,14 @@ export const dropFailure = useCase(
   },
 );
 
-/** What the objects are reached by that owe the work. */
+/** The clients of the objects that keep jobs. */
 export type RetryDeps = Pick<Deps, "sessions" | "users">;
 
 /**
- * Makes the work due that a failure is of, in the object that keeps it, which sends it at once. Idempotent. The list is left as it is.
- * Of rows that were set aside no job is scheduled: their session is sent to the archive anew.
- * @returns `gone` if it is no longer pending; `nothing-known` if the failure names no object; `by-itself` if many sessions wait, and their work goes
- * on without anybody. Rejects if the object is out of reach.
+ * Makes the object that keeps a failed job send it immediately. Idempotent. It does not change the list of failed jobs.
+ * For rows that were set aside there is no job: their session is sent to the archive once more.
+ * @returns `gone` if the job is no longer pending; `nothing-known` if the entry names no object; `by-itself` if the
+ * entry stands for many sessions, which are retried automatically. Rejects if the object cannot be reached.
  */
 export async function retryJob(
   { sessions, users }: RetryDeps,
@@ -117,14 +120,14 @@ export async function retryJob(
 }
 
 const NOTHING_KNOWN =
-  "The job was written by another version of the service, and does not say whose work it is. Deploy that version, or drop the job: whoever keeps the work sends it again.";
+  "The job was written by another version of the service and does not say which session it belongs to. Deploy that version, or drop the job: its session will send it again.";
 const BY_ITSELF =
-  "The entry stands for all sessions that wait for a part of the service. Mend that part: their work goes on by itself within minutes, and the entry goes.";
-const OUT_OF_REACH = "Its object is out of reach just now. Ask again in a moment.";
+  "This entry stands for all sessions that wait for a component of the service. Repair that component: their jobs then continue automatically within minutes, and the entry is removed.";
+const OUT_OF_REACH = "Its session cannot be reached at the moment. Try again in a few seconds.";
 const ERASURE_NEEDED =
-  "A user who asked to be erased would be kept. Mend what the error names and retry the job. Nothing was changed.";
+  "Without this job the user would not be erased. Fix what the error names, then retry the job. Nothing was changed.";
 
-/** @returns false if it was no longer pending */
+/** @returns false if the job was no longer pending */
 async function giveUp({ sessions, users }: RetryDeps, failure: Failure): Promise<boolean> {
   const { tenant, owner, session, jobId, kind } = failure;
   if (session !== "") return unwrap(await sessions.get({ tenant, owner, session }).dropJob(jobId));
@@ -138,7 +141,7 @@ async function findFailure(call: RequestContext, jobId: string): Promise<Failure
   if (failure !== null) return failure;
   throw new ThreadkeepError({
     code: "job_not_found",
-    detail: `No failed job is called ${jobId}: it went well, was retried or dropped, or never failed. GET /v1/admin/jobs lists those there are.`,
+    detail: `There is no failed job ${jobId}: it succeeded, was retried or dropped, or never failed. GET /v1/admin/jobs lists all failed jobs.`,
   });
 }
 

@@ -1,20 +1,24 @@
-/** JSON Lines in and out, a line at a time: neither a session nor a file is ever held as a whole. */
+/**
+ * Reads and writes JSON Lines one line at a time, so that neither a session nor a file is ever held in memory as a
+ * whole.
+ */
 
 import { ThreadkeepError } from "../api/errors.ts";
 import { MAX_IMPORT_BODY_BYTES, MAX_IMPORT_LINE_BYTES } from "../api/limits.ts";
 
-/** Text that is handed on at once: single lines would be as many system calls. */
+/** Characters that are passed on at once. Passing on each line singly would cost a system call each. */
 const CHUNK_LENGTH = 64 * 1024;
 const NEWLINE = 0x0a;
 /**
- * How much of a file that is refused is read and dropped. A client that is still sending when the connection closes sees a reset, and never
- * the answer that would have told it why.
+ * How many bytes of a refused file are read and discarded. If the connection were closed while a client is still
+ * sending, the client would see a connection reset instead of the answer.
  */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 
 /**
- * One JSON value a line. A failure half way breaks the stream off, so that nobody takes it for a whole one.
- * @param options `chunkLength`: 1, and each line is handed on as it comes; `onGone`: called as soon as the reader gives up
+ * A stream with one JSON value per line. If the iteration fails, the stream fails, so that nobody takes it for
+ * complete.
+ * @param options `chunkLength`: 1 passes on each line as it arrives; `onGone`: called when the reader cancels
  */
 export function encodeLines(
   lines: AsyncIterable<unknown>,
@@ -37,7 +41,7 @@ export function encodeLines(
       controller.enqueue(encoder.encode(chunk));
     },
     async cancel() {
-      // A line that is waited for may be long in coming.
+      // The next line may take long, so the producer is told immediately.
       onGone();
       await reader.return?.();
     },
@@ -45,8 +49,9 @@ export function encodeLines(
 }
 
 /**
- * The lines of a file, or of a part of one, without their ends. Empty ones are among them: whoever names a line counts them. Each byte is
- * looked at once, however small the pieces are that the body comes in.
+ * The lines of a file, or of a part of one, without line ends. Empty lines are included, so that line numbers are
+ * right. Each byte is examined once, however small the chunks of the body are.
+ * @throws {ThreadkeepError} `body_too_large`, or `malformed_json` if the body is not UTF-8 or breaks off
  */
 export async function* decodeLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
@@ -87,11 +92,11 @@ async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
     }
     await reader.cancel();
   } catch {
-    // The client is gone, and so is the rest.
+    // The client has disconnected.
   }
 }
 
-/** A line that has not ended yet. */
+/** A line whose end has not arrived yet. */
 class OpenLine {
   readonly number: number;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -126,18 +131,20 @@ class OpenLine {
   }
 }
 
-const TOO_LARGE = `At once a file, or a part of one, may have ${MAX_IMPORT_BODY_BYTES} bytes. Send a larger file in parts: begin with POST /v1/sessions/{sessionId}/imports.`;
+const TOO_LARGE = `A file, or a part of one, may have at most ${MAX_IMPORT_BODY_BYTES} bytes. Send a larger file in parts, starting with POST /v1/sessions/{sessionId}/imports.`;
 
 function brokenOff(number: number): ThreadkeepError {
   return new ThreadkeepError({
     code: "malformed_json",
-    detail: `The file broke off on its way, in or after line ${number} of what was sent. Nothing was imported; send it again.`,
+    detail: `The connection broke in or after line ${number} of this request. Nothing was imported; send the file again.`,
     facts: { line: number },
   });
 }
 
 function tooLong(number: number): ThreadkeepError {
-  return tooLarge(`Line ${number} is longer than ${MAX_IMPORT_LINE_BYTES} bytes, and no line of an export is.`);
+  return tooLarge(
+    `Line ${number} is longer than ${MAX_IMPORT_LINE_BYTES} bytes, the longest line that an export can have.`,
+  );
 }
 
 function tooLarge(what: string): ThreadkeepError {

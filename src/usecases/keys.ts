@@ -8,7 +8,7 @@ import type { RequestContext } from "./request-context.ts";
 import { createTenant } from "./tenants.ts";
 import { useCase } from "./use-case.ts";
 
-/** Makes a key. Only this answer holds it. */
+/** Creates a key. Only this answer contains its secret. */
 export const createKey = useCase(
   {
     action: "createKey",
@@ -29,7 +29,10 @@ export const createKey = useCase(
   },
 );
 
-/** Only a tenant that was created has keys. That of the deployment's own keys is created along. */
+/**
+ * Keys can be created only for a tenant that was created. The tenant of the deployment's own keys is created here if
+ * necessary.
+ */
 async function requireTenant(call: RequestContext, tenant: string): Promise<void> {
   const { createdAt } = await call.parts.tenants.readRecord(tenant);
   if (createdAt !== null) return;
@@ -46,7 +49,7 @@ async function requireTenant(call: RequestContext, tenant: string): Promise<void
 
 const cursorSchema = z.tuple([z.int(), keyIdSchema]);
 
-/** A tenant's keys, newest first, those that are no longer good among them. */
+/** A tenant's keys, newest first, including expired and revoked ones. */
 export const listKeys = useCase(
   { action: "listKeys", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
   async (call: RequestContext, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
@@ -57,7 +60,7 @@ export const listKeys = useCase(
   },
 );
 
-/** Makes a key that takes another's place; both are good until the grace is over. */
+/** Creates a key that replaces another one. Both are valid until the grace period ends. */
 export const rotateKey = useCase(
   {
     action: "rotateKey",
@@ -70,7 +73,7 @@ export const rotateKey = useCase(
   },
 );
 
-/** Ends a key, within a minute everywhere. Ending it again changes nothing. */
+/** Revokes a key. It stops working everywhere within a minute. Revoking it again changes nothing. */
 export const revokeKey = useCase(
   {
     action: "revokeKey",

@@ -9,8 +9,9 @@ import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
 /**
- * Opens the live feed of a session. The socket goes to the object itself, which tells what happens and takes frames on it.
- * @param since the last event that the client knows; undefined for those from now on, 0 for all there were
+ * Opens the live feed of a session. The socket is connected to the session's object, which sends events and handles
+ * frames.
+ * @param since the last event that the client knows; undefined: only new events; 0: all events
  */
 export const openLive = useCase(
   { action: "followSession" },
@@ -40,10 +41,13 @@ export const openLive = useCase(
   },
 );
 
-/** A page that only shows a chat asks for nothing more. */
+/** By default a ticket only allows reading, which is enough for a page that shows a chat. */
 const TICKET_SCOPES: readonly Scope[] = ["memory:read"];
 
-/** A ticket for the live feed of a session, with no more than the caller may do, and no more than a user may. */
+/**
+ * Issues a ticket for the live feed of a session. It allows no more than the caller may do, and no more than a user may
+ * do.
+ */
 export const issueTicket = useCase(
   { action: "issueTicket" },
   async (call: RequestContext, sessionId: string, request: TicketRequest): Promise<Ticket> => {

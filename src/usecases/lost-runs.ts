@@ -1,34 +1,34 @@
 import type { OperationRun } from "../api/operation-run.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
 
-/** Whoever reads a run does not wait longer for Workflows: the run is told as it is noted then. */
+/** How long reading a run waits for Workflows, in ms. After that the run is returned as it is stored. */
 const LOOK_TIMEOUT_MS = 2_000;
 
-const AGAIN = "What was done stays done: start the operation again, and it goes over the rest.";
+const AGAIN = "What was done remains done: start the operation again to handle the rest.";
 
-/** Instances that ended before they could say so. */
+/** Instances that ended without recording the end of their run. */
 const ENDS = {
-  errored: { status: "failed", error: `Its instance of the Workflow ended with an error. ${AGAIN}` },
-  terminated: { status: "cancelled", error: `Its instance of the Workflow was terminated. ${AGAIN}` },
+  errored: { status: "failed", error: `Its Workflow instance failed. ${AGAIN}` },
+  terminated: { status: "cancelled", error: `Its Workflow instance was terminated. ${AGAIN}` },
 } as const;
 
-/** How an instance of the Workflow ended that did not end as it should; null of any other. Rejects where nobody can tell. */
+/** How a Workflow instance ended, if it failed or was terminated; else null. Rejects if that cannot be determined. */
 export type ReadInstanceEnd = (id: string) => Promise<keyof typeof ENDS | null>;
 
-/** What a run is looked up with. */
+/** What is needed to look up a run. */
 export interface LookUpDeps {
   readonly readInstanceEnd?: ReadInstanceEnd;
   readonly operations: {
     readonly runs: {
-      /** Idempotent. Null if nobody knows of the run. */
+      /** Records the end of a run. Idempotent. Null if the run is not known. */
       finish(id: string, status: "failed" | "cancelled", error: string): Promise<OperationRun | null>;
     };
   };
 }
 
 /**
- * A run that goes on as far as it is noted, looked up with Workflows: one whose instance is over ends with it. What nobody can tell
- * leaves it as it is. Idempotent.
+ * Checks with Workflows whether a run that is recorded as running has in fact ended, and if so records it. If that
+ * cannot be determined, the run is returned unchanged. Idempotent.
  */
 export async function endIfLost(run: OperationRun, { readInstanceEnd, operations }: LookUpDeps): Promise<OperationRun> {
   if (run.finishedAt !== null || readInstanceEnd === undefined) return run;

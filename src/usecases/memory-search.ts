@@ -10,21 +10,26 @@ import { type RequestContext, refOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
 const DEFAULT_HITS = 10;
-/** A snippet is read at a glance. */
+/** Characters of a snippet, which should be read at a glance. */
 const MAX_SNIPPET_LENGTH = 240;
-/** Hits read at a time for each that is asked for: some have changed since, and are left out. */
+/**
+ * How many candidates are read for each requested hit. Some are left out, because the session has changed since they
+ * were archived.
+ */
 const SPARE_FACTOR = 2;
-/** Pages read of the archive at most. So much of it is stale only while it is far behind. */
+/** The most pages that are read of the archive. More are needed only while the archive is far behind. */
 const MAX_PAGES = 4;
-/** A restart of PostgreSQL is over by then. */
+/** PostgreSQL restarts within this time. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** What a session's object says of its items now. `archived`: it expired, and the archive holds what is left of it. */
+/**
+ * The current items of a session. `archived`: the session has expired, so the archive is the only place that has them.
+ */
 type Held = ReadonlyMap<string, Item> | "archived";
 
 /**
- * The caller's summary items across sessions that match a query. The archive finds them and may be behind: each is given out only
- * if its session's object holds it as it was found.
+ * Searches the summary items of all of the caller's sessions. The archive finds them but may be behind, so each hit is
+ * returned only if its session's object still holds the item unchanged.
  */
 export const searchMemory = useCase(
   { action: "searchMemory", isSessionless: true },
@@ -71,13 +76,13 @@ async function find(
     throw new ThreadkeepError({
       code: "unavailable",
       detail:
-        "The archive that is searched is out of reach; sessions, their contexts and the search in one session go on. Send the same request again after Retry-After seconds.",
+        "The archive, which this search uses, cannot be reached. Sessions, contexts and the search within one session still work. Send the same request again after Retry-After seconds.",
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
 }
 
-/** The items of a session's newest summary; none if the session is gone, or not whole yet. */
+/** The items of a session's newest summary; none if the session is gone or not complete yet. */
 async function readHeld(call: RequestContext, session: string): Promise<Held> {
   const newest = await call.parts.sessions.get(refOf(call, session)).summaries(undefined, 1);
   if (newest.ok) return new Map(newest.value.data[0]?.items.map((item) => [item.id, item]));

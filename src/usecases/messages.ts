@@ -17,8 +17,9 @@ import { askOfUser, type RequestContext, refOf, renewIfKnown, tenantOf, usersMay
 import { useCase } from "./use-case.ts";
 
 /**
- * Appends messages, creating the session with the first. The hot path: one object and nothing else.
- * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
+ * Appends messages and creates the session if it does not exist. This is the most frequent request, so for an existing
+ * session it calls only the session's object.
+ * @param idempotencyKey gives ids to messages without one, so that a repeated request changes nothing
  */
 export const appendMessages = useCase(
   { action: "appendMessages" },
@@ -33,7 +34,7 @@ export const appendMessages = useCase(
     const { request, placed } = takeIn(incoming);
     refuseOversize(contentsOf(placed));
     const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
-    // With a query, the messages are stored while what it means is asked for: no model slows an append down.
+    // While the messages are stored, the vector of the query is requested. An append never waits for a model.
     const { context } = request;
     const query = call.parts.meaningOf === null ? undefined : context?.query;
     const meaning = typeof query === "string" ? meaningOfAppended(call, query, messages) : undefined;
@@ -49,7 +50,8 @@ export const appendMessages = useCase(
         : { ...result, ...(await contextOf(call, sessionId, context, tenant, meaning)) };
     const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
     if (first.ok || first.fault.code !== "session_not_found") return withContext(unwrap(first));
-    // Created by its first append, which is answered only after the directory knows the session.
+    // The session is created by its first append. The answer is sent only after the directory has registered the
+    // session.
     const ask = askOfUser(call, tenant);
     const grant = await call.parts.directory.register(ref, Date.now(), {}, undefined, ask);
     const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
@@ -58,7 +60,10 @@ export const appendMessages = useCase(
   },
 );
 
-/** The context that an append asked for, after it: what fails in it takes no message with it. */
+/**
+ * The context that was requested with an append, read after it. If it fails, the messages stay stored and the answer
+ * has `contextError`.
+ */
 async function contextOf(
   call: RequestContext,
   sessionId: string,
@@ -92,7 +97,7 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
   );
 }
 
-/** Changes what a message says, or its metadata. */
+/** Changes the content, metadata or `pinned` of a message. */
 export const editMessage = useCase(
   { action: "editMessage", tell: ({ seq }) => ({ details: { seq } }) },
   async (call: RequestContext, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
@@ -103,7 +108,7 @@ export const editMessage = useCase(
   },
 );
 
-/** Erases a message. A tombstone keeps its place. */
+/** Erases a message. Its seq remains, without content. */
 export const eraseMessage = useCase(
   {
     action: "eraseMessage",
@@ -119,7 +124,7 @@ export const eraseMessage = useCase(
 export interface MessageListQuery {
   readonly afterSeq?: number | undefined;
   readonly beforeSeq?: number | undefined;
-  /** Those of the active branch alone. */
+  /** Only messages of the active branch. */
   readonly branch?: "active" | undefined;
   readonly limit: number;
 }

@@ -7,10 +7,10 @@ import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.
 import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** A Workflow that was just asked may be a moment behind. */
+/** Workflows may need a few seconds to accept an instance. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** Begins what an operator wants done to many sessions. Repeated with the same id it is begun once. */
+/** Starts an operation. If it is repeated with the same id, the operation is started once. */
 export const startOperation = useCase(
   {
     action: "startOperation",
@@ -24,7 +24,7 @@ export const startOperation = useCase(
     const { runs } = call.parts.operations;
     const begun = await runs.begin(id, request, "queued");
     if (!isSame(begun.run, request)) throw runExists(id);
-    // Noted before it is begun: a request that broke off in between is mended by the next.
+    // The run is recorded before it is started, so if this request breaks off in between, repeating it starts the run.
     if (begun.run.status === "queued") await begin(call, id, request);
     return begun;
   },
@@ -37,7 +37,7 @@ async function begin(call: RequestContext, id: string, request: OperationRequest
     throw new ThreadkeepError(
       {
         code: "unavailable",
-        detail: `The operation is noted as ${id}, and could not be begun: Workflows did not take it. Send the same request again, with this id, after Retry-After seconds.`,
+        detail: `The operation is recorded as ${id}, but Workflows did not accept it, so it has not started. Send the same request again, with this id, after Retry-After seconds.`,
         retryAfterSeconds: RETRY_AFTER_SECONDS,
         facts: { id },
       },
@@ -46,7 +46,10 @@ async function begin(call: RequestContext, id: string, request: OperationRequest
   }
 }
 
-/** A user who was erased is told of no more: what else was asked has to do. */
+/**
+ * Whether a run was started by the same request. The run of an erased user no longer names the user, so the other
+ * fields have to be enough.
+ */
 function isSame(run: OperationRun, request: OperationRequest): boolean {
   const { op, tenant, user, session, kind, dryRun } = request;
   const isUser = run.user === user || (run.user === undefined && op === "erase-user");
@@ -63,13 +66,13 @@ function isSame(run: OperationRun, request: OperationRequest): boolean {
 function runExists(id: string): ThreadkeepError {
   return new ThreadkeepError({
     code: "operation_exists",
-    detail: "The id is that of a run that was asked to do something else. Choose another id, or leave it out.",
+    detail: "This id belongs to a run with a different request. Choose another id, or leave it out.",
     errors: [{ path: "/id", detail: "must be new, or come with the same request" }],
     facts: { id },
   });
 }
 
-/** Newest first. */
+/** The runs of operations, newest first. */
 export const listOperations = useCase(
   {
     action: "listOperations",
@@ -96,7 +99,7 @@ export const readOperation = useCase(
   },
 );
 
-/** No further step is begun; the one that runs is finished. What was done stays done. */
+/** Cancels a run. The current step is finished, and no further one is started. What was done remains done. */
 export const cancelOperation = useCase(
   {
     action: "cancelOperation",
@@ -112,7 +115,7 @@ function known(run: OperationRun | null): OperationRun {
   if (run !== null) return run;
   throw new ThreadkeepError({
     code: "operation_not_found",
-    detail: "No run of this id is known: the newest thousand are. List the operations to see which there are.",
+    detail: "There is no run with this id among the newest thousand. List the operations to see which exist.",
   });
 }
 

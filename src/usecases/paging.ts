@@ -1,4 +1,4 @@
-/** Lists by page: where one goes on, and whether it does. */
+/** Pages of lists, and the cursors that continue them. */
 
 import { z } from "zod";
 import { ThreadkeepError } from "../api/errors.ts";
@@ -10,13 +10,16 @@ export interface PageQuery {
   readonly cursor?: string | undefined;
 }
 
-/** Beyond any id: what is longer was made up, and is asked of no store. */
+/** Longer than any id. A cursor with a longer one is made up and is not looked up. */
 const MAX_CURSOR_ID_LENGTH = 512;
 
-/** Of a list by time: when its last entry was made (ms since 1970), and its id. */
+/** The cursor of a list ordered by time: the creation time of its last entry (ms since 1970), and its id. */
 export const timedCursorSchema = z.tuple([z.int().refine(isStorableTime), safeText.max(MAX_CURSOR_ID_LENGTH)]);
 
-/** What a cursor says; null at the beginning of a list. */
+/**
+ * Decodes a cursor; null at the start of a list.
+ * @throws {ThreadkeepError} `validation_failed` if it is not a valid cursor
+ */
 export function readCursor<T>(schema: z.ZodType<T>, cursor: string | undefined): T | null {
   if (cursor === undefined) return null;
   const parsed = schema.safeParse(decode(cursor));
@@ -24,7 +27,10 @@ export function readCursor<T>(schema: z.ZodType<T>, cursor: string | undefined):
   return parsed.data;
 }
 
-/** A page of what was read, which is one entry more than asked for: that one tells that there is more. */
+/**
+ * Makes a page of the entries that were read.
+ * @param entries up to `limit + 1`: the additional entry shows that there are more
+ */
 export function pageOf<T>(
   entries: readonly T[],
   limit: number,
@@ -36,7 +42,7 @@ export function pageOf<T>(
   return { data, hasMore, nextCursor: hasMore ? encodeCursor(cursorOf(last)) : null };
 }
 
-/** A cursor as clients carry it: opaque, so that its form may change. */
+/** Encodes a cursor for clients. It is opaque, so its form may change. */
 export function encodeCursor(value: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
 }
@@ -52,7 +58,7 @@ function decode(cursor: string): unknown {
 export function invalidCursor(): ThreadkeepError {
   return new ThreadkeepError({
     code: "validation_failed",
-    detail: "The cursor is not one that a list gave. Start again without it.",
+    detail: "The cursor is not valid. Use nextCursor of the previous page unchanged, or start again without a cursor.",
     errors: [{ path: "cursor", detail: "is not valid" }],
   });
 }

@@ -1,4 +1,4 @@
-/** What queries mean, for reads that do not wait for it. */
+/** Vectors of queries, for reads that do not wait long for them. */
 import type { EmbeddingUsage, QueryMeaning } from "../api/embedding.ts";
 import type { QueryEmbedder } from "../embedder/client.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -13,19 +13,22 @@ export interface QueryMeaningOptions {
   };
   readonly metrics: Pick<Metrics, "embedding">;
   readonly log: Log;
-  /** Keeps what goes on after its request was answered alive. */
+  /** Keeps work alive that continues after its request was answered. */
   readonly keepAlive: (work: Promise<unknown>) => void;
   readonly pause: (ms: number) => Promise<unknown>;
 }
 
-/** What a query of a tenant means, or why that is not known in time. Never rejects. */
+/** The vector of a tenant's query, or why it is not available in time. Never rejects. */
 export type MeaningOf = (tenant: string, query: string) => Promise<QueryMeaning>;
 
-/** What queries took is told to the tenant's object at once for many: each would else cost a request and a row of its own. */
+/**
+ * How long the usage of queries is summed up before it is reported to the tenant's object, in ms. Reporting each query
+ * would cost a request and a row each.
+ */
 const TELL_EVERY_MS = 5_000;
 
 export function createMeaningOf({ embedder, tenants, metrics, log, keepAlive, pause }: QueryMeaningOptions): MeaningOf {
-  /** By tenant, what is not told yet. */
+  /** Usage that is not reported yet, by tenant. */
   const untold = new Map<string, EmbeddingUsage>();
 
   async function tell(tenant: string): Promise<void> {

@@ -5,18 +5,23 @@ import { checkReadiness, type HealthProbes, withoutDetails } from "./health.ts";
 import type { Deps } from "./request-context.ts";
 import { cacheSingleFlight } from "./single-flight-cache.ts";
 
-/** An object that is never written to: reading it leaves no trace. The name cannot be that of a tenant. */
+/**
+ * A session object that is never written to, so reading it leaves nothing behind. No tenant can have an empty name.
+ */
 const CANARY = { tenant: "", owner: TENANT_OWNER, session: "readyz" };
-/** A probe every second by several watchers costs one look in this time. */
+/** How long a result is reused, in ms, so that several monitors that ask every second cause one check. */
 const KEPT_MS = 3_000;
-/** An agent on another host is asked by every isolate. */
+/**
+ * How long the result of pinging the summarizer is reused, in ms: it may be on another host, and every isolate pings
+ * it.
+ */
 const AGENT_KEPT_MS = 30_000;
-/** One that was away is asked sooner, so that it is not taken for away for long after it is back. */
+/** The same for an unreachable summarizer: shorter, so that its recovery is noticed soon. */
 const AWAY_AGENT_KEPT_MS = 5_000;
-/** A ping that takes longer is given up. */
+/** The timeout of a ping, in ms. */
 const PING_TIMEOUT_MS = 2_000;
 
-/** `C`: what an invocation reaches the agent within this Worker by. */
+/** `C`: the context of an invocation, through which the built-in summarizer is reached. */
 export interface ReadinessDeps<C> {
   readonly parts: Pick<Deps, "sessions" | "operations" | "pingArchive">;
   readonly queues: CountedQueues;
@@ -27,13 +32,13 @@ export interface ReadinessDeps<C> {
 }
 
 export interface ReadinessCheck<C> {
-  /** What may be told to whoever sends a request. Never rejects. */
+  /** The last result, without the details that the sender of this request may not see. Never rejects. */
   answer(request: Request, context: C): Promise<Readiness>;
-  /** Looks anew. */
+  /** Checks all components now. */
   check(context: C): Promise<Readiness>;
 }
 
-/** Reads the health of the deployment, one look at a time, however many ask. */
+/** Creates the health checks of the deployment. Only one check runs at a time, however many ask. */
 export function createReadiness<C>(options: ReadinessDeps<C>): ReadinessCheck<C> {
   const { parts, queues, keepAlive, isAdmin } = options;
   const pingNow = (context: C): Promise<boolean> =>
@@ -56,7 +61,7 @@ export function createReadiness<C>(options: ReadinessDeps<C>): ReadinessCheck<C>
     isSummarizerResting: options.isSummarizerResting,
   });
   const checkSeldom = (context: C): Promise<Readiness> => checkReadiness(probesOf(pingSeldom, context));
-  // What cannot serve is looked at each time: the first moment it can again is worth more than a look.
+  // A result `down` is not reused: reporting the recovery without delay is worth another check.
   const kept = cacheSingleFlight(checkSeldom, { keepMs: ({ status }) => (status === "down" ? 0 : KEPT_MS), keepAlive });
   return {
     check: (context) => checkReadiness(probesOf(pingNow, context)),

@@ -22,7 +22,7 @@ import type { TenantClient } from "../tenant/client.ts";
 import type { ReadInstanceEnd } from "./lost-runs.ts";
 import type { MeaningOf } from "./query-meaning.ts";
 
-/** What the use cases are made of; the entry hands it over. */
+/** The dependencies of the use cases, created in src/assembly.ts. */
 export interface Deps {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
@@ -30,35 +30,38 @@ export interface Deps {
   readonly operations: OperationsClient;
   readonly alerts: Pick<AlertClient, "readBook" | "countPending">;
   readonly tenants: TenantClient;
-  /** What a query means; null where embeddings are off. */
+  /** Makes the vectors of queries; null if embeddings are off. */
   readonly meaningOf: MeaningOf | null;
   readonly owners: Pick<OwnersClient, "find">;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
   readonly metrics?: Metrics;
-  /** How much waits in the queues. */
+  /** Reads the backlogs of the queues. */
   readonly readBacklogs?: () => Promise<Backlog[]>;
-  /** Runs on a connection to the archive of its own. */
+  /** Runs `body` with a connection of its own to the archive. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
-  /** Begins an instance of the Workflow of operations. Idempotent by its id. */
+  /** Starts a Workflow instance for a run. Idempotent by its id. */
   readonly startRun: (id: string, payload: WorkflowPayload) => Promise<void>;
   readonly readInstanceEnd?: ReadInstanceEnd;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }
 
-/** Who calls a use case, and with what. Every surface makes one and passes it on. */
+/** Who calls a use case, and its dependencies. Every surface creates one for each request. */
 export interface RequestContext {
   readonly principal: Principal;
   readonly requestId: string;
-  /** What the work that it calls for is known by in logs, as a `traceparent`. */
+  /** The request's `traceparent`, by which logs relate the jobs that it causes to it. */
   readonly trace?: string;
-  /** The network that it came from, as the audit may know it; null where there is none. */
+  /** The network of the caller, for the audit log; null if unknown. */
   readonly from: string | null;
   readonly parts: Deps;
 }
 
-/** The session that an id names for this caller. Its tenant and owner come from the principal alone. */
+/**
+ * The session that an id names for this caller. Its tenant and owner are those of the principal.
+ * @throws {ThreadkeepError} `validation_failed` if the id is not valid
+ */
 export function refOf(call: RequestContext, sessionId: string): SessionRef {
   const parsed = sessionIdSchema.safeParse(sessionId);
   if (!parsed.success) {
@@ -72,7 +75,10 @@ export function refOf(call: RequestContext, sessionId: string): SessionRef {
   return { tenant, owner, session: parsed.data };
 }
 
-/** Called as a session was created: an entry that was there is of an earlier epoch, which a broken-off erasure left on the list. */
+/**
+ * Called after a session was created. If the directory had an entry already, that belongs to an earlier epoch whose
+ * erasure broke off, so the entry is renewed.
+ */
 export async function renewIfKnown(
   call: RequestContext,
   ref: SessionRef,
@@ -82,7 +88,11 @@ export async function renewIfKnown(
   if (isKnown) await call.parts.directory.renew(ref, metadata, grantedAt);
 }
 
-/** The settings that a session begins with. Those of a user stand apart, and may only be tighter than what holds without them. */
+/**
+ * The settings of a new session. A user's settings are kept separate and may only tighten what would apply without
+ * them.
+ * @throws {ThreadkeepError} `setting_not_allowed`
+ */
 export function beginningSettings(
   { principal }: RequestContext,
   settings: SessionSettings | undefined,
@@ -93,23 +103,23 @@ export function beginningSettings(
   return settingsByUser({}, settings, termsOf(tenant ?? UNSET_TENANT), placeOf);
 }
 
-/** What the caller's tenant opens to its users, if the caller is one of them; undefined of a back end, which may do all. */
+/** What the tenant permits its users, if the caller is one; undefined for a back end, which may do everything. */
 export async function usersMayOf(call: RequestContext): Promise<UsersMay | undefined> {
   return isUser(call.principal) ? ((await tenantOf(call))?.usersMay ?? {}) : undefined;
 }
 
-/** What JSON of this caller is held to before it is parsed, if it is a user's. */
+/** The check of a request's text before it is parsed, if a user sent it. */
 export function checkOfJson({ principal }: Pick<RequestContext, "principal">): ((text: string) => void) | undefined {
   return isUser(principal) ? refuseManyValues : undefined;
 }
 
-/** What bounds the caller's new sessions and copies, if it is a user who has a list of sessions; undefined of a back end. */
+/** The limits of the caller's new sessions and copies, if the caller is a user; undefined for a back end. */
 export function askOfUser({ principal }: RequestContext, tenant: TenantSettings | undefined): UserAsk | undefined {
   if (!isUser(principal) || principal.owner === TENANT_OWNER) return undefined;
   return { bounds: userBoundsOf(tenant?.limits) };
 }
 
-/** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */
+/** The settings of the caller's tenant; undefined if it has set none, so that they need not be sent to the session. */
 export async function tenantOf(call: RequestContext): Promise<TenantSettings | undefined> {
   const settings = await call.parts.tenants.read(call.principal.tenant);
   return settings.rev === 0 ? undefined : settings;

@@ -4,7 +4,10 @@ import { meaningOfText } from "./asked-meaning.ts";
 import { type RequestContext, refOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** The messages of one session that matter to a query: a `SearchResult`, written as JSON in the object, as a context is. */
+/**
+ * Searches the messages of one session. The session's object returns the `SearchResult` as JSON, as it does with a
+ * context.
+ */
 export const searchSessionJson = useCase(
   { action: "searchSession" },
   async (call: RequestContext, sessionId: string, request: SearchRequest): Promise<string> => {

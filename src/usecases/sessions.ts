@@ -23,7 +23,10 @@ import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./p
 import { askOfUser, beginningSettings, type RequestContext, refOf, renewIfKnown, tenantOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
+/**
+ * Creates a session, or returns the existing one unchanged. With `continueFrom` the new session starts with another
+ * session's summary.
+ */
 export const createSession = useCase(
   {
     action: "createSession",
@@ -36,10 +39,10 @@ export const createSession = useCase(
     const tenant = await tenantOf(call);
     const settings = beginningSettings(call, input.settings, tenant);
     const ask = askOfUser(call, tenant);
-    // The session that it continues notes it: not for one that may not be.
+    // The continued session records this one, so the user's limits are checked first.
     if (ask !== undefined && input.continueFrom !== undefined) await call.parts.directory.chargeUser(ref, ask);
     const continued = await beginningOf(call, ref, input);
-    // The directory knows the session before anybody is told that it exists.
+    // The directory lists the session before anybody learns that it exists.
     const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {}, undefined, ask);
     const creation = {
       ref,
@@ -53,7 +56,7 @@ export const createSession = useCase(
   },
 );
 
-/** What a new session begins with: the summary of another, what all of a user's sessions hold, or nothing. */
+/** Where a new session's first items come from: another session's summary, all of the user's sessions, or nothing. */
 async function beginningOf(call: RequestContext, ref: SessionRef, input: NewSession): Promise<EpochRef | undefined> {
   if (input.continueFrom !== undefined) return beginContinuation(call, ref, input.continueFrom);
   if (input.seedFromUser === undefined) return undefined;
@@ -64,7 +67,10 @@ async function beginningOf(call: RequestContext, ref: SessionRef, input: NewSess
   return { session: ALL_SESSIONS, epoch: "" };
 }
 
-/** The other session notes it first: whatever is erased there from now on is erased in the new one, too. */
+/**
+ * Records the new session at the session that it continues, before anything is copied: whatever is erased there from
+ * now on is erased in the new session too.
+ */
 async function beginContinuation(call: RequestContext, ref: SessionRef, continueFrom: string): Promise<EpochRef> {
   requireScope(call.principal, "memory:read");
   if (continueFrom === ref.session) throw pathFault("/continueFrom", "must be another session than the new one");
@@ -73,7 +79,7 @@ async function beginContinuation(call: RequestContext, ref: SessionRef, continue
   );
 }
 
-/** Makes a new session of the log up to a message. It is whole within moments; a large one is copied in the background. */
+/** Creates a new session with a copy of the log up to some message. A large log is copied in the background. */
 export const forkSession = useCase(
   {
     action: "forkSession",
@@ -113,7 +119,10 @@ export const forkSession = useCase(
   },
 );
 
-/** Whether it is there already, if anybody counts its messages: a repeated request finds nothing used up by it. */
+/**
+ * Whether the fork exists already, so that a repeated request is not counted against limits again. Without limits it is
+ * not checked.
+ */
 async function isForkThere(
   call: RequestContext,
   ref: SessionRef,
@@ -126,7 +135,7 @@ async function isForkThere(
   return known.ok || known.fault.code !== "session_not_found";
 }
 
-/** Charges a user for what is to be copied, before anything of it is done. */
+/** Counts the copy against the user's daily limits before anything is copied. */
 async function chargeFork(
   call: RequestContext,
   source: SessionRef,
@@ -146,7 +155,7 @@ function pathFault(path: string, detail: string): ThreadkeepError {
   });
 }
 
-/** A refusal that is about something the body names says where. */
+/** Adds the place in the body to a refusal of the session that the body names. */
 function atPath<T>(path: string, outcome: Outcome<T>): Outcome<T> {
   if (outcome.ok || outcome.fault.errors !== undefined) return outcome;
   return { ok: false, fault: { ...outcome.fault, errors: [{ path, detail: "names the session that this is about" }] } };
@@ -181,7 +190,10 @@ export const readSession = useCase(
   },
 );
 
-/** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
+/**
+ * Erases a session. If it is repeated while the first request is in progress, the session is not found, but its entry
+ * is removed from the directory all the same.
+ */
 export const eraseSession = useCase(
   { action: "eraseSession" },
   async (call: RequestContext, sessionId: string): Promise<Erasure> => {
@@ -192,7 +204,7 @@ export const eraseSession = useCase(
       await takeOffList(call.parts.directory, ref, 0, () => session.listing());
     }
     const { grantedAt, ...erasure } = unwrap(outcome);
-    // Where it cannot go yet, or this comes to nothing, the erasure that the session owes sees to it.
+    // If the entry cannot be removed yet, or this fails, the session's erase job removes it.
     await call.parts.directory.remove(ref, grantedAt);
     return erasure;
   },
@@ -214,7 +226,7 @@ export const switchBranch = useCase(
   },
 );
 
-/** Replaces metadata, settings or both. */
+/** Replaces the metadata, the settings or both. */
 export const updateSession = useCase(
   { action: "updateSession" },
   async (call: RequestContext, sessionId: string, patch: SessionPatch): Promise<SessionState> => {

@@ -4,12 +4,12 @@ import { useCase } from "./use-case.ts";
 
 export type { SignInOffice } from "../access/sign-in.ts";
 
-/** Makes a link that signs its first reader in to the inspector, with what its maker may do. */
+/** Creates a link that signs the first person who opens it in to the inspector, with the caller's rights. */
 export const createSignInLink = useCase(
   { action: "createSignInLink", isSessionless: true },
   async ({ principal }: RequestContext, office: SignInOffice): Promise<{ path: string; expiresAt: string }> => {
     const { text, expiresAt } = office.issueTicket(principal);
-    // After the #: a browser sends it to no server, so that no log has it.
+    // The ticket is in the fragment (after #), which browsers do not send, so no server logs it.
     return { path: `/#sign-in=${text}`, expiresAt: new Date(expiresAt).toISOString() };
   },
 );

@@ -1,16 +1,16 @@
 export interface SingleFlightCacheOptions<T> {
-  /** How long an answer serves, in ms; 0: it does not. */
+  /** How long an answer is reused, in ms; 0: not at all. */
   readonly keepMs: (answer: T) => number;
-  /** Keeps what is under way alive when the request that began it is gone. */
+  /** Keeps a call in progress alive after the request that started it has ended. */
   readonly keepAlive: (work: Promise<unknown>) => void;
   /** ms since 1970 */
   readonly now?: () => number;
 }
 
-/** After this long a flight is given up: the request that it began with took it along. In ms. */
+/** After this long, in ms, a call is considered lost: it was cancelled together with the request that started it. */
 const LOST_AFTER_MS = 10_000;
 
-/** Asks at most once at a time and keeps the answer for a while, so that a flood of questions costs one. A rejection is not kept. */
+/** Wraps a function so that only one call runs at a time and its answer is reused for a while. Errors are not kept. */
 export function cacheSingleFlight<A extends readonly unknown[], T>(
   ask: (...args: A) => Promise<T>,
   options: SingleFlightCacheOptions<T>,

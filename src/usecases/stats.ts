@@ -5,25 +5,28 @@ import type { Backlog } from "../telemetry/backlog.ts";
 import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** How things stand now, for whoever watches. */
+/** Current figures for monitoring. */
 export interface Stats {
-  /** The list of failed jobs; null if it is out of reach. */
+  /** The list of failed jobs; null if it cannot be reached. */
   readonly failed: {
     readonly counts: readonly FailureCount[];
-    /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+    /** When the job first failed that has been failing longest, in ms since 1970; null if there is none. */
     readonly oldestAt: number | null;
   } | null;
-  /** Tenants that were created; null for a caller that may not know, or if nobody can tell. */
+  /** The number of tenants that were created; null if the caller may not see it, or it cannot be read. */
   readonly tenants: number | null;
   readonly backlogs: readonly Backlog[];
-  /** Of operations; none for a caller that may not know. */
+  /** Runs of operations; empty if the caller may not see them. */
   readonly runs: readonly RunTally[];
 }
 
-/** A part that takes longer is told as out of reach: whoever watches asks again soon. */
+/** A component that does not answer within this time, in ms, is left out: monitoring asks again soon. */
 const READ_TIMEOUT_MS = 5_000;
 
-/** With a tenant's key what is about the tenant, with the admin key of all. What is out of reach is left out. */
+/**
+ * Figures of the caller's tenant, or with the administrator's key of all tenants. Components that cannot be reached are
+ * left out.
+ */
 export const readStats = useCase(
   { action: "readMetrics", isSessionless: true },
   async ({ principal, parts }: RequestContext): Promise<Stats> => {
@@ -41,7 +44,7 @@ export const readStats = useCase(
   },
 );
 
-/** Null of a part that fails or takes too long. */
+/** Resolves to null if the answer fails or takes too long. */
 function orNull<T>(answer: Promise<T>): Promise<T | null> {
   return withTimeout<T | null>(
     answer.catch(() => null),

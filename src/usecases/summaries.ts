@@ -7,7 +7,7 @@ import { invalidCursor, type PageQuery } from "./paging.ts";
 import { type RequestContext, refOf, tenantOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** Schedules a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
+/** Schedules a summary now, and waits for it if requested. `job` is null if there is nothing to summarize. */
 export const summarizeByHand = useCase(
   { action: "summarizeSession" },
   async (
@@ -29,12 +29,12 @@ export const listSummaries = useCase(
     const before = query.cursor === undefined ? undefined : Number(query.cursor);
     if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
     const page = unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
-    return { ...page, data: page.data.map((version) => toldTo(call, version)) };
+    return { ...page, data: page.data.map((version) => withoutUsageForUsers(call, version)) };
   },
 );
 
-/** What models take is paid by the operator, and no matter of a user's. */
-function toldTo<T extends SummaryVersion>({ principal }: RequestContext, version: T): T {
+/** Leaves out the usage for users, because the operator pays for the models. */
+function withoutUsageForUsers<T extends SummaryVersion>({ principal }: RequestContext, version: T): T {
   if (!isUser(principal)) return version;
   const { usage: _, ...told } = version;
   return told as T;
@@ -49,11 +49,14 @@ export const readSummary = useCase(
     options: { readonly expandSources: boolean },
   ): Promise<ExpandedSummary> => {
     const ref = refOf(call, sessionId);
-    return toldTo(call, unwrap(await call.parts.sessions.get(ref).summary(version, options.expandSources)));
+    return withoutUsageForUsers(
+      call,
+      unwrap(await call.parts.sessions.get(ref).summary(version, options.expandSources)),
+    );
   },
 );
 
-/** What a version has that another has not, by default the one before it. */
+/** The differences between a version and another one, by default the one before it. */
 export const compareSummaries = useCase(
   { action: "compareSummaries" },
   async (
@@ -66,7 +69,7 @@ export const compareSummaries = useCase(
   },
 );
 
-/** Makes an earlier version the one that holds. The answer is the new version that it became. */
+/** Restores an earlier version. Returns the new version that it became. */
 export const restoreSummary = useCase(
   {
     action: "restoreSummary",
@@ -82,7 +85,7 @@ export const restoreSummary = useCase(
   },
 );
 
-/** What users said that a version covers and does not say, oldest first. */
+/** What users said in messages that a version covers, but that no item of it contains, oldest first. */
 export const listLosses = useCase(
   { action: "listLosses" },
   async (call: RequestContext, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {

@@ -16,7 +16,10 @@ import { encodeCursor, pageOf, type PageQuery, readCursor } from "./paging.ts";
 import type { RequestContext } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
+/**
+ * Creates a tenant and fixes where its sessions are stored. An existing tenant with the same jurisdiction is returned
+ * unchanged.
+ */
 export const createTenant = useCase(
   {
     action: "createTenant",
@@ -31,7 +34,8 @@ export const createTenant = useCase(
     const made = await call.parts.tenants.create(tenant, jurisdiction, settings);
     if (made === null) throw tenantExists(tenant, (await call.parts.tenants.readRecord(tenant)).jurisdiction);
     const state = stateOf(tenant, made.record);
-    // After the tenant itself, and with each repetition: a request that broke off in between is mended by the next.
+    // The tenant is listed after it was created, and again with each repetition: if this request breaks off in between,
+    // repeating it completes the list.
     if (state.createdAt !== null) {
       await call.parts.operations.noteTenant({ tenant, jurisdiction, createdAt: state.createdAt });
     }
@@ -40,8 +44,9 @@ export const createTenant = useCase(
 );
 
 /**
- * A tenant that was used before it was created may have sessions without a jurisdiction, which nothing would find again. Its object knows
- * of settings and of spending; the tenant of the deployment's own keys counts as used from the start.
+ * A tenant that was used before it was created may have sessions without a jurisdiction, which could no longer be
+ * found. This looks for settings, spending and sessions. The tenant of the deployment's own keys counts as used from
+ * the start.
  */
 async function refuseIfUsed(call: RequestContext, tenant: string): Promise<void> {
   const { createdAt } = await call.parts.tenants.readRecord(tenant);
@@ -55,7 +60,7 @@ function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): Thread
   const place = jurisdiction === null ? "without a jurisdiction" : `in the jurisdiction ${jurisdiction}`;
   return new ThreadkeepError({
     code: "tenant_exists",
-    detail: `The tenant ${tenant} is there already, ${place}, and what it holds cannot move. Use it as it is, or create one of another name.`,
+    detail: `The tenant ${tenant} exists already, ${place}, and its data cannot be moved. Use it as it is, or create one with another name.`,
     errors: [{ path: "/jurisdiction", detail: `must be ${jurisdiction === null ? "null" : `"${jurisdiction}"`}` }],
     facts: { tenant },
   });
@@ -63,7 +68,7 @@ function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): Thread
 
 const cursorSchema = z.tuple([tenantIdSchema]);
 
-/** The tenants that were created, by name. */
+/** The tenants that were created, ordered by name. */
 export const listTenants = useCase(
   {
     action: "listTenants",
@@ -77,7 +82,7 @@ export const listTenants = useCase(
   },
 );
 
-/** What a tenant sets for its sessions; one that set nothing has the defaults. */
+/** The settings of a tenant; a tenant without settings has the defaults. */
 export const readTenant = useCase(
   {
     action: "readTenant",
@@ -89,7 +94,7 @@ export const readTenant = useCase(
   },
 );
 
-/** What models took on each of the last days. */
+/** What models used on each of the last days. */
 export const readSpending = useCase(
   {
     action: "readSpending",
@@ -103,7 +108,7 @@ export const readSpending = useCase(
 
 const userCursorSchema = z.tuple([z.int().min(1)]);
 
-/** Who has sessions in a tenant, those first who came last. */
+/** The users with sessions in a tenant, those first who were added last. */
 export const listUsers = useCase(
   {
     action: "listUsers",
@@ -122,7 +127,7 @@ export const listUsers = useCase(
   },
 );
 
-/** Replaces settings, summarization or both. */
+/** Changes a tenant. Fields that are left out keep their values. */
 export const updateTenant = useCase(
   {
     action: "updateTenant",

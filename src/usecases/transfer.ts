@@ -6,7 +6,10 @@ import type { ExportCursor, ExportEnd } from "../session/client.ts";
 import { askOfUser, type RequestContext, refOf, tenantOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
-/** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
+/**
+ * The lines of a session's export, read page by page as they are consumed. The first line is read before this resolves,
+ * so that errors can still be answered with a status.
+ */
 export const exportSession = useCase(
   { action: "exportSession" },
   async (call: RequestContext, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
@@ -16,14 +19,14 @@ export const exportSession = useCase(
   },
 );
 
-/** A user pays for an export before it is read; what a caller may not see costs nothing. */
+/** Counts an export against the user's daily limit before it is read. */
 export async function chargeExport(call: RequestContext): Promise<void> {
   const ask = askOfUser(call, await tenantOf(call));
   const { tenant, owner } = call.principal;
   if (ask !== undefined) await call.parts.directory.chargeExport({ tenant, owner }, ask);
 }
 
-/** The same for a session that the caller may read. */
+/** The lines of a session's export, without authorization and limits. */
 export async function exportLines(call: RequestContext, ref: SessionRef): Promise<AsyncIterable<TransferLine>> {
   const head = unwrap(await call.parts.sessions.get(ref).beginExport());
   return (async function* lines() {
@@ -35,7 +38,7 @@ export async function exportLines(call: RequestContext, ref: SessionRef): Promis
     }
     for (let from: ExportCursor | null = null; ;) {
       const page: ExportEnd = unwrap(await call.parts.sessions.get(ref).endExport(head, from));
-      // What models take is paid by the operator, and no matter of a user's.
+      // Users do not see the usage, because the operator pays for the models.
       yield* isUser(call.principal) ? page.lines.map(withoutUsage) : page.lines;
       if (page.end !== null) yield page.end;
       if (page.next === null) return;

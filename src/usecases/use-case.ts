@@ -1,4 +1,7 @@
-/** The one place that no surface can pass by: whoever calls a use case is authorized first, and what becomes of it is audited. */
+/**
+ * Every use case is wrapped here, so that no surface can bypass it: the caller is authorized first, and the result is
+ * measured and audited.
+ */
 
 import { requireScope } from "../access/scopes.ts";
 import type { AuditDetails } from "../api/audit.ts";
@@ -9,10 +12,10 @@ import { sessionIdSchema } from "../api/session.ts";
 import type { Audited } from "../telemetry/audit.ts";
 import type { RequestContext } from "./request-context.ts";
 
-/** What a use case was about, where its caller's tenant and its first argument do not say it. */
+/** What a use case was about, as far as its caller's tenant and its first argument do not say it. */
 export interface Subject {
   readonly session?: string;
-  /** Null: no tenant in particular. */
+  /** Null: no particular tenant. */
   readonly tenant?: string | null;
   readonly details?: AuditDetails;
 }
@@ -20,7 +23,7 @@ export interface Subject {
 export interface UseCaseSpec<A extends readonly unknown[], T> {
   /** Its row in the table of requests. */
   readonly action: RequestAction;
-  /** The first argument is no session's id: what it was about says `tell`. */
+  /** Whether the first argument is not a session id. Then `tell` returns what it was about. */
   readonly isSessionless?: boolean;
   readonly tell?: (result: T, ...args: A) => Subject;
 }
@@ -30,7 +33,7 @@ interface UseCase<A extends readonly unknown[], T> {
   readonly action: RequestAction;
 }
 
-/** A use case of what it does: the body runs for those alone that have its scopes. */
+/** Creates a use case: its body runs only for callers with its scopes. */
 export function useCase<A extends readonly unknown[], T>(
   spec: UseCaseSpec<A, T>,
   body: (call: RequestContext, ...args: A) => Promise<T>,
@@ -62,8 +65,8 @@ export function useCase<A extends readonly unknown[], T>(
 }
 
 /**
- * The first of the scopes of these requests that a caller lacks, for a surface that turns it away before it calls a use case: measured and
- * audited as if it had.
+ * The first scope of these requests that the caller lacks, for a surface that refuses the caller before it calls a use
+ * case. The refusal is measured and audited as if the use case had been called.
  */
 export function refuseAhead(call: RequestContext, actions: readonly RequestAction[]): Scope | undefined {
   for (const action of actions) {

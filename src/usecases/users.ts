@@ -18,7 +18,10 @@ import type { RequestContext } from "./request-context.ts";
 import { chargeExport, exportLines } from "./transfer.ts";
 import { useCase } from "./use-case.ts";
 
-/** All that is known of a user, read page by page as it is taken. A user whom nobody knows, or the caller may not see, has nothing. */
+/**
+ * Everything stored about a user, read page by page as it is consumed. For an unknown user, or one that the caller may
+ * not read, the export is empty.
+ */
 export const exportUser = useCase(
   { action: "exportUser", isSessionless: true },
   async (call: RequestContext, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
@@ -55,7 +58,10 @@ async function* userLines(
   yield { type: "user-end", sessions, unavailable, failures };
 }
 
-/** Newest first, page by page. One that fails again between two pages moves to the front of the list, and may be left out. */
+/**
+ * The user's failed jobs, newest first. A job that fails again between two pages moves to the front of the list and may
+ * be left out.
+ */
 async function* failuresOf(call: RequestContext, { tenant, owner }: UserRef): AsyncGenerator<Failure> {
   let after: Parameters<RequestContext["parts"]["operations"]["list"]>[1] = null;
   for (;;) {
@@ -80,7 +86,10 @@ async function* sessionsOf(call: RequestContext, { tenant, owner }: UserRef): As
   } while (cursor !== null);
 }
 
-/** A session as lines. What becomes of it meanwhile is told in the place of what is missing; the export goes on. */
+/**
+ * The lines of one session. If it cannot be exported (completely), a line says so, and the export of the user
+ * continues.
+ */
 async function* sessionLines(
   call: RequestContext,
   user: UserRef,
@@ -97,7 +106,7 @@ async function* sessionLines(
   }
 }
 
-/** What the archive holds of a session that expired; null if it is out of reach. */
+/** The items that the archive holds of an expired session; null if it cannot be reached. */
 async function archivedItems(call: RequestContext, ref: SessionRef): Promise<Item[] | null> {
   try {
     return await call.parts.withDatabase((database) => readSessionItems(database, ref));
@@ -107,7 +116,7 @@ async function archivedItems(call: RequestContext, ref: SessionRef): Promise<Ite
   }
 }
 
-/** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
+/** Erases a user everywhere, in the background. If it is repeated, it returns the progress. */
 export const eraseUser = useCase(
   { action: "eraseUser", isSessionless: true },
   async (call: RequestContext, userId: string): Promise<UserErasure> => {
@@ -116,7 +125,7 @@ export const eraseUser = useCase(
       throw new ThreadkeepError({
         code: "user_not_found",
         detail:
-          "Whoever speaks for a user may erase that one alone. Name that user, or use a key of the tenant without Threadkeep-User.",
+          "With a user's token, or with the header Threadkeep-User, only that user can be erased. Name that user, or use a key of the tenant without Threadkeep-User.",
       });
     }
     return call.parts.users.erase({ tenant: call.principal.tenant, owner }, call.trace);
@@ -132,12 +141,16 @@ export const readUserErasure = useCase(
     if (erasure !== null) return erasure;
     throw new ThreadkeepError({
       code: "erasure_not_found",
-      detail: "It was not asked for, or was over more than four days ago. Ask for it with DELETE on the user.",
+      detail:
+        "No erasure of this user was requested, or it was completed more than four days ago. Request one with DELETE on the user.",
     });
   },
 );
 
-/** Who speaks for the tenant itself acts for any user of it; who speaks for a user, for that one alone. */
+/**
+ * A caller that acts for the tenant itself may act for any of its users; a caller that acts for a user, only for that
+ * one.
+ */
 function mayActFor({ principal }: RequestContext, owner: string): boolean {
   return principal.owner === TENANT_OWNER || principal.owner === owner;
 }

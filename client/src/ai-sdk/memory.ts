@@ -25,51 +25,60 @@ import {
 export interface MemoryOptions {
   client: Threadkeep;
   sessionId: string;
-  /** What the model is told besides; what the session holds of system messages follows it. */
+  /** Instructions for the model. System messages of the session are added after them. */
   instructions?: string;
-  /** The context that the model gets: `query` is `auto` by default, the budget the session's. */
+  /** Options of the context for the model. `query` is `auto` by default, and the budget that of the session. */
   context?: Omit<ContextRequest<"ai-sdk">, "format" | "atSeq">;
 }
 
-/** What goes into `streamText` or `generateText`. */
+/** Arguments for `streamText` or `generateText`. */
 export interface Prepared {
   messages: ModelMessage[];
   instructions?: string;
 }
 
-/** A page that keeps its chat has a message among so many of the newest: what was said since it sent the last time is seldom more. */
+/**
+ * How many of the newest messages are read to find one that the page has too. A page that keeps its chat seldom misses
+ * more.
+ */
 const NEAR_MESSAGES = 20;
 
 const IS_UNKNOWN: ReadonlySet<string> = new Set(["session_not_found", "message_not_found"]);
 
-/** What the SDK tells of an answer that is over, as far as it matters here. */
+/** The fields of the SDK's event at the end of an answer that are used here. */
 export interface FinishedAnswer {
   readonly responseMessages: readonly ModelMessage[];
   readonly finishReason: string;
-  /** What a page shows of calls and results, and a model is not told. */
+  /** The steps contain data of calls and results that a page shows but a model does not get. */
   readonly steps?: readonly AnsweredStep[];
 }
 
-/** The memory of one request. Make one for each: it holds which answer belongs to it. */
+/** The memory of one request. Create one for each request, because it remembers which answer belongs to it. */
 export interface Memory {
   /**
-   * Appends what the session has not seen of the chat, and gives the context for the next call of the model. A message that the
-   * user saw but no callback brought here, as after an abort, is appended as they saw it.
+   * Appends the messages of the chat that the session does not have yet, and returns the context for the next model
+   * call. This includes an answer that the user saw but that never reached `onFinish`, for example because the stream
+   * was aborted.
    *
-   * A question that is sent again with other words, as `sendMessage({ text, messageId })` does, and an answer that is asked for again, as
-   * `regenerate` does, begin another branch: what stood there before is in no prompt any more, and stays in the session.
+   * If a question is sent again with other text (`sendMessage({ text, messageId })`), or an answer is requested again
+   * (`regenerate`), a new branch starts: the replaced messages are in no prompt any more, but stay in the session.
    */
   prepare(messages: readonly UIMessage[], options?: CallOptions): Promise<Prepared>;
   /**
-   * For `onFinish` or `onEnd`: appends what the model said, all steps in one message. Of a stream that failed it appends nothing,
-   * and one that was aborted never comes here: the next `prepare` brings what the user saw of them.
+   * For `onFinish` or `onEnd`: appends the model's answer, with all steps in one message. If the stream failed, nothing
+   * is appended; if it was aborted, the SDK does not call this. In both cases the next `prepare` appends what the user
+   * saw.
    */
   onFinish(event: FinishedAnswer): Promise<void>;
-  /** For `generateMessageId` of `toUIMessageStreamResponse`: so the answer has one id in the page and in the session. */
+  /**
+   * For `generateMessageId` of `toUIMessageStreamResponse`, so that the answer has the same id in the page and in the
+   * session.
+   */
   messageId(): string;
   /**
-   * The newest messages of the active branch as `useChat` shows them, oldest first; for its `messages`. 100 by default. Where a message has
-   * alternatives, `metadata.threadkeep` has its `seq` and its `siblings`: `session.branch({ headSeq })` shows another.
+   * The newest messages of the active branch for `messages` of `useChat`, oldest first; 100 by default. If a message
+   * has alternatives, `metadata.threadkeep` contains its `seq` and its `siblings`; `session.branch({ headSeq })`
+   * switches to another one.
    */
   history(options?: CallOptions & { limit?: number }): Promise<UIMessage[]>;
 }
@@ -78,7 +87,7 @@ export function threadkeep(options: MemoryOptions): Memory {
   const session = options.client.session(options.sessionId);
   const answerId = crypto.randomUUID();
   let continued: Continued | null = null;
-  /** The question that is answered anew: the answer follows it. */
+  /** The question that is answered again. The new answer follows it. */
   let afterSeq: number | undefined;
   return {
     async prepare(messages, callOptions = {}) {
@@ -108,8 +117,8 @@ export function threadkeep(options: MemoryOptions): Memory {
 }
 
 /**
- * Appends what is new. The last of it may be a question that was sent before, and that the user has changed since, more than once or back to
- * what it was: then it begins another branch, or goes back to one.
+ * Appends new messages. The last one may be a question that was sent before and changed since, possibly several times
+ * or back to its first text. Then a new branch starts, or an existing one becomes active.
  */
 async function appendUnseen(session: Session, unseen: readonly NewMessage[], options: CallOptions): Promise<void> {
   for (const batch of batchesOf(unseen)) {
@@ -129,13 +138,16 @@ async function appendUnseen(session: Session, unseen: readonly NewMessage[], opt
   }
 }
 
-/** A question that is asked again in the same words, and is not on the active branch, is the end of that from now on. */
+/** Makes the branch active that ends with a question which was asked again with the same text. */
 async function showAgain(session: Session, { id, seq }: AppendedMessage, options: CallOptions): Promise<void> {
   const { offBranch } = await session.message(id, options);
   if (offBranch === true) await session.branch({ headSeq: seq }, options);
 }
 
-/** The message under another id, after what the one follows whose id it has; null if that is not what was refused. */
+/**
+ * The changed message with a new id, placed after the message that the stored one follows. Null if the error is about
+ * something else.
+ */
 async function changedSince(
   session: Session,
   message: NewMessage,
@@ -148,17 +160,17 @@ async function changedSince(
   return asChanged(message, stored);
 }
 
-/** A message whose words were changed, in the place of the one that is stored. */
+/** The changed message, with a new id, in the place of the stored one. */
 function asChanged(message: NewMessage, stored: Message): NewMessage {
   return { ...message, id: changedId(message), afterSeq: stored.afterSeq ?? stored.seq - 1 };
 }
 
-/** The id of a message whose words were changed under its own: the same each time for the same words. */
+/** The id of a message whose text was changed: the same for the same text. */
 function changedId({ id = "", content }: NewMessage): string {
   return storedId(`${id}.${fingerprint(comparable(content))}`);
 }
 
-/** The answer that the model goes on with, because a page gave it a tool's result. */
+/** An answer that the model continues, because the page added the result of a tool. */
 interface Continued {
   readonly id: string;
   readonly content: Content;
@@ -168,13 +180,13 @@ interface Continued {
 interface Plan {
   readonly unseen: NewMessage[];
   readonly continued: Continued | null;
-  /** Set where the log goes on after what the page shows: an answer is asked for anew. */
+  /** Set if the log continues after the messages of the page, because an answer was requested again. */
   readonly atSeq: number | undefined;
-  /** The message that the answer follows, where an earlier answer follows it. */
+  /** The message that the new answer follows, if an earlier answer follows it too. */
   readonly afterSeq: number | undefined;
 }
 
-/** @param tail of the active branch, in order, with a message of the chat in it if that has one */
+/** @param tail the end of the active branch, in order, including a message of the chat if the branch has one */
 function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): Plan {
   const places = new Map(tail.map((message, index) => [message.id, index]));
   const placeOf = (message: UIMessage | undefined): number => {
@@ -185,7 +197,8 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   let seen = messages.length - 1;
   while (seen >= 0 && placeOf(messages[seen]) < 0) seen -= 1;
   let place = placeOf(messages[seen]);
-  // Where the page has made up an id of its own, the answer that follows in the log is the answer that follows in the page.
+  // If the page has made up its own id for an answer, it is matched by its place: the next answer in the log is the
+  // next answer in the page.
   while (seen >= 0 && messages[seen + 1]?.role === "assistant" && tail[place + 1]?.role === "assistant") {
     seen += 1;
     place += 1;
@@ -200,7 +213,7 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
     const later = tail.slice(place + 1);
     const answers = later.slice(0, countAnswers(later));
     const end = answers.at(-1);
-    // Another framework has its tools' results in messages of their own: the answer goes on after those.
+    // Other frameworks store tool results in messages of their own. The answer continues after those.
     if (
       end !== undefined &&
       answers.some(({ erased }) => erased !== true) &&
@@ -224,16 +237,16 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   };
 }
 
-/** Whether a page sends of a message what it was shown of it. */
+/** Whether the content that a page sends is what it was shown of the stored message. */
 function isAsShown(content: Content, stored: Message): boolean {
   const shown = toUiMessage(stored);
   return shown !== null && saysSame(toStored(shown, stored.id).content, content);
 }
 
 /**
- * The log from where the chat and it meet: back from its end, or on from the newest message that the chat has, too. Empty if they have
- * none in common. The number of requests depends on the length of neither: a page may send its newest message alone, to a log of any
- * length.
+ * Reads the active branch from a message that the chat has too: either its newest messages, or a page from the newest
+ * common message on. Empty if there is none. The number of requests depends neither on the length of the chat nor of
+ * the log, because a page may send only its newest message.
  */
 async function readWhereItMeets(
   session: Session,
@@ -251,8 +264,9 @@ async function readWhereItMeets(
 }
 
 /**
- * The newest message of the chat that the log has, too; null if there is none. What users said is known up to one of them and new from
- * there on, so it is found by halving. An answer may be stored under another id than the page gave it: of those the last alone is asked for.
+ * The newest message that both the chat and the log have; null if there is none. Users' messages are all known up to
+ * some message and all new after it, so it is found by bisection. An answer may be stored under another id than in the
+ * page, so only the last one is looked up.
  */
 async function findNewestKnown(
   session: Session,
@@ -267,7 +281,7 @@ async function findNewestKnown(
   const asked = messages.slice(0, -1).filter(({ role }) => role === "user");
   let newest: Message | null = null;
   let [known, unknown] = [-1, asked.length];
-  // From the end in steps that double: what is new is short, however long the chat is.
+  // Search backwards from the end with steps that double, because there are usually few new messages.
   for (let step = 1; unknown - known > 1; step *= 2) {
     const at: number = newest === null ? Math.max(0, unknown - step) : Math.floor((known + unknown) / 2);
     const question: UIMessage | undefined = asked[at];
@@ -292,6 +306,6 @@ function asParts(content: Content): Part[] {
 }
 
 function toPrepared({ system, messages }: AiSdkContext, instructions: string | undefined): Prepared {
-  const told = [instructions, system].filter((text) => text !== undefined).join("\n\n");
-  return { messages, ...(told === "" ? {} : { instructions: told }) };
+  const texts = [instructions, system].filter((text) => text !== undefined).join("\n\n");
+  return { messages, ...(texts === "" ? {} : { instructions: texts }) };
 }

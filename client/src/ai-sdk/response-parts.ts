@@ -5,7 +5,10 @@ import { approvalOf, fileUrl, keptPart, toJson, withShownOutput } from "./ui-par
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 
-/** What the SDK tells of a step besides: of a call whether its tool is known, of a result what the tool gave. */
+/**
+ * The fields of a step that the response messages lack: whether the tool of a call is known, and the original output of
+ * a tool.
+ */
 export interface AnsweredStep {
   readonly content: readonly StepPart[];
 }
@@ -18,7 +21,7 @@ interface StepPart {
   readonly output?: unknown;
 }
 
-/** What a model said in all its steps, tools' results among it, as the parts of the one message that a user sees. */
+/** The parts of the one message that a user sees, from a model's messages of all steps, including tool results. */
 export function toResponseParts(messages: readonly ModelMessage[], steps: readonly AnsweredStep[] = []): Part[] {
   const approvals = approvalsIn(messages);
   const calls = byCallId(steps, "tool-call");
@@ -32,7 +35,7 @@ export function toResponseParts(messages: readonly ModelMessage[], steps: readon
       if (part.type === "tool-call" && "input" in part) {
         called.add(part.toolCallId);
         const call = calls.get(part.toolCallId)?.shift();
-        // A call that no tool could take is told as one of a tool that nobody knows.
+        // A call that the SDK marks as invalid has an unknown tool, but it is not stored as dynamic.
         const isDynamic = call?.dynamic === true && call.invalid !== true;
         return [{ ...part, ...(isDynamic ? { dynamic: true } : {}), ...approvals.get(part.toolCallId) }];
       }
@@ -44,7 +47,7 @@ export function toResponseParts(messages: readonly ModelMessage[], steps: readon
     });
 }
 
-/** Parts of a type by the id of their call, in order: some models give several calls the same. */
+/** The parts of a type by the id of their call, in order, because some models give several calls the same id. */
 function byCallId(steps: readonly AnsweredStep[], type: string): Map<string, StepPart[]> {
   const parts = new Map<string, StepPart[]>();
   for (const part of steps.flatMap(({ content }) => content)) {
@@ -61,7 +64,7 @@ function isFailure(output: Json): boolean {
 }
 const FAILURES: ReadonlySet<Json> = new Set(["error-text", "error-json", "execution-denied"]);
 
-/** What is asked of the user about a call stands in its part, as a page shows it. */
+/** The approval of each call, by the id of the call. A page shows it in the part of the call. */
 function approvalsIn(messages: readonly ModelMessage[]): Map<string, ReturnType<typeof approvalOf>> {
   const parts = messages.flatMap(({ content }): ResponsePart[] => (typeof content === "string" ? [] : [...content]));
   const answers = new Map(
@@ -110,12 +113,12 @@ function toPart(part: ResponsePart): Part[] {
       return data === null ? [] : [keptPart({ type, mediaType, url: fileUrl(mediaType, data), ...metadata })];
     }
     default:
-      // Approvals are in the parts of their calls; what else there may be has no place in a prompt.
+      // Approvals are in the parts of their calls. Other parts are not part of a prompt.
       return [];
   }
 }
 
-/** A URL or base64 as it is, bytes as base64; null for what only a provider could give. */
+/** The data of a file as text: a URL or base64 unchanged, bytes as base64; null if only the provider has it. */
 function fileText(data: unknown): string | null {
   if (typeof data === "string") return data;
   if (data instanceof URL) return data.href;

@@ -16,12 +16,18 @@ import { fitContent, fitMetadata } from "../fit-content.ts";
 
 type UiPart = UIMessage["parts"][number];
 
-/** Stands for a part of a UIMessage that has no place in a prompt, such as a source: it is kept whole and given back. */
+/**
+ * The type of a part that stores a part of a UIMessage which is not part of a prompt, such as a source, and returns it
+ * unchanged.
+ */
 const KEPT_PART = "data-ui-part";
-/** Right behind a tool's result: what a page shows of it, where the model gets something else (`toModelOutput` of the tool). */
+/**
+ * The type of a part directly after a tool's result: what a page shows, if the model gets something else
+ * (`toModelOutput` of the tool).
+ */
 const SHOWN_OUTPUT = "data-ui-output";
 
-/** A UIMessage as it is stored: all of its steps in one message, each tool's result behind its call. */
+/** A UIMessage as it is stored: all steps in one message, with each tool's result after its call. */
 export function toStored(message: UIMessage, id: string): NewMessage {
   const metadata = toMetadata(message.metadata);
   return {
@@ -32,20 +38,26 @@ export function toStored(message: UIMessage, id: string): NewMessage {
   };
 }
 
-/** A lone text is a text. A message of nothing at all has one that is empty: it keeps its place. */
+/**
+ * Simplifies parts: a single text becomes a string. A message without parts gets empty content, so that it keeps its
+ * place.
+ */
 export function tidy(parts: Part[]): Content {
   const [first] = parts;
   if (first === undefined) return "";
   return parts.length === 1 && first.type === "text" && first.providerOptions === undefined ? first.text : parts;
 }
 
-/** The results of a step stand behind all that the model said in it, as it gave them: calls that it made at once stay one step. */
+/**
+ * The parts of a message. Tool results of a step are moved after all other parts of the step, so that calls which the
+ * model made together stay together.
+ */
 function toContent(parts: readonly UiPart[]): Part[] {
   const isMarked = parts.some(({ type }) => type === "step-start");
   const content: Part[] = [];
   let results: Part[] = [];
   for (const part of parts) {
-    // Who writes no marks means that what follows a result was said after it.
+    // Without `step-start` marks, a part after a result belongs to the next step.
     if (isMarked ? part.type === "step-start" : !("toolCallId" in part)) {
       content.push(...results);
       results = [];
@@ -77,7 +89,7 @@ function toParts(part: UiPart): Part[] {
   }
 }
 
-/** @param part of a UIMessage */
+/** @param part a part of a UIMessage */
 export function keptPart(part: UiPart): Part {
   return { type: KEPT_PART, data: toJson(part) };
 }
@@ -87,7 +99,7 @@ function isData(part: UiPart): part is Extract<UiPart, { type: `data-${string}` 
 }
 
 function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
-  // Half a call is none: it was never made.
+  // An incomplete call was never made, so it is not stored.
   if (part.state === "input-streaming") return [];
   const { toolCallId } = part;
   const toolName = part.type === "dynamic-tool" ? part.toolName : part.type.slice("tool-".length);
@@ -115,7 +127,10 @@ function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
   return [called];
 }
 
-/** @param approval as the SDK has it, whatever it adds to it */
+/**
+ * The approval of a call, as stored.
+ * @param approval the SDK's approval; unknown fields are dropped
+ */
 export function approvalOf(approval: unknown): { approval?: ToolApproval } {
   const kept = typeof approval === "object" && approval !== null ? JSON.parse(JSON.stringify(approval)) : null;
   if (kept === null || typeof kept.id !== "string") return {};
@@ -128,13 +143,13 @@ function toOutput(output: unknown): Json {
   return typeof output === "string" ? { type: "text", value: output } : { type: "json", value: toJson(output) };
 }
 
-/** A result, with what a page shows of it where that is not what the model gets. */
+/** A tool's result, followed by what a page shows, if that differs. */
 export function withShownOutput(result: ToolResultPart, output: unknown): Part[] {
   if (saysSame(result.output, toOutput(output))) return [result];
   return [result, { type: SHOWN_OUTPUT, id: result.toolCallId, data: toJson(output) }];
 }
 
-/** What a page shows of results, where the model gets something else. */
+/** What a page shows, for the results where the model gets something else. */
 function shownOutputs(content: readonly Part[]): Map<ToolResultPart, Json> {
   return new Map(
     content.flatMap((part, at) => {
@@ -144,7 +159,7 @@ function shownOutputs(content: readonly Part[]): Map<ToolResultPart, Json> {
   );
 }
 
-/** An answer as a page sends it, with each result as the model got it: the page knows no more than what it shows of it. */
+/** An answer from a page with the outputs that the model got. The page only has the outputs that it shows. */
 export function withModelOutputs(said: Content, stored: Content): Content {
   if (typeof said === "string" || typeof stored === "string") return said;
   const open = Array.from(shownOutputs(stored));
@@ -158,14 +173,17 @@ export function withModelOutputs(said: Content, stored: Content): Content {
   });
 }
 
-/** Parts as one content that a message has room for: what a page alone shows goes before what the model gets. */
+/** Reduces content until it fits into a message. Outputs that only a page shows are dropped first. */
 export function fitParts(parts: Part[]): Content {
   const content = tidy(parts);
   const fitted = fitContent(content);
   return fitted === content ? content : fitContent(tidy(parts.filter((part) => !isShownOutput(part))));
 }
 
-/** Whether two values say the same, whatever the order of their keys, whatever of them no store keeps, and however a file is written. */
+/**
+ * Whether two values have the same content. The order of keys, characters that cannot be stored, and the encoding of
+ * files are ignored.
+ */
 export function saysSame(one: Json | Content, other: Json | Content): boolean {
   return comparable(one) === comparable(other);
 }
@@ -183,14 +201,15 @@ export function comparable(value: Json | Content): string {
   });
 }
 
-/** How many messages at the beginning of what follows a call are results of tools alone. */
+/** How many of the messages directly after a call contain only tool results. */
 export function countAnswers(later: readonly Message[]): number {
   const end = later.findIndex(({ role, erased }) => role !== "tool" && erased !== true);
   return end < 0 ? later.length : end;
 }
 
 /**
- * A message with the results that stand in messages of their own after it, as other frameworks write them: a page shows them with their calls.
+ * Adds the tool results that follow in messages of their own, as other frameworks store them, to the message with the
+ * calls, as a page shows them.
  * @param later the messages after it
  */
 export function withResults(message: Message, later: readonly Message[]): Message {
@@ -206,7 +225,7 @@ export function withResults(message: Message, later: readonly Message[]): Messag
   return results.length === 0 ? message : { ...message, content: [...content, ...results] };
 }
 
-/** A stored message as `useChat` shows it; null for one that has nothing to show. */
+/** A stored message as `useChat` shows it; null if there is nothing to show. */
 export function toUiMessage(message: Message): UIMessage | null {
   if (message.erased === true) return null;
   const role = message.role === "developer" ? "system" : message.role === "tool" ? "assistant" : message.role;
@@ -220,13 +239,13 @@ export function toUiMessage(message: Message): UIMessage | null {
   for (const part of content) {
     if (isShownOutput(part)) continue;
     if (isResult(part)) {
-      // The provider's own calls are answered within the step.
+      // Results of calls that the provider ran itself belong to the same step.
       isAnswered ||= !results.own.has(part);
       continue;
     }
-    // What follows a result is the next step.
+    // A part after a result belongs to the next step.
     if (isAnswered) parts.push({ type: "step-start" });
-    // Without a mark, what is said beside a call is taken for the next step.
+    // Without a mark, the SDK would take other parts beside a call for the next step.
     needsMark ||= isCalled && !isAnswered && !isCall(part);
     isCalled = isCall(part) ? part.providerExecuted !== true : isCalled && !isAnswered;
     isAnswered = false;
@@ -237,7 +256,7 @@ export function toUiMessage(message: Message): UIMessage | null {
   return { id: message.id, role, parts, ...shownMetadata(message) };
 }
 
-/** Under this name of its metadata a page finds the alternatives of a message. It is no part of what is stored. */
+/** The key in a message's metadata under which a page finds its alternatives. It is not stored. */
 const PLACE = "threadkeep";
 
 function shownMetadata({ metadata, seq, siblings }: Message): { metadata?: unknown } {
@@ -245,14 +264,17 @@ function shownMetadata({ metadata, seq, siblings }: Message): { metadata?: unkno
   return metadata === undefined ? {} : { metadata };
 }
 
-/** Which result answers which call, and those that the provider ran itself. */
+/** The result of each call, the results of calls that the provider ran itself, and what a page shows. */
 interface Results {
   readonly ofCall: ReadonlyMap<Part, ToolResultPart>;
   readonly own: ReadonlySet<Part>;
   readonly shown: ReadonlyMap<ToolResultPart, Json>;
 }
 
-/** Some models give the calls of one step the same id: their results come by name, and then in order. */
+/**
+ * Matches results to calls. Some models give all calls of a step the same id: then they are matched by name, and then
+ * by order.
+ */
 function resultsOf(content: readonly Part[]): Results {
   const ofCall = new Map<Part, ToolResultPart>();
   const own = new Set<Part>();
@@ -316,7 +338,7 @@ function toUiPart(part: Exclude<Part, ToolResultPart>, { ofCall, shown }: Result
   }
 }
 
-/** A page shows what has an address: base64 gets one. */
+/** A URL for a file: base64 becomes a data URL. */
 export function fileUrl(mediaType: string, data: string): string {
   return /^[a-z][a-z0-9+.-]*:/i.test(data) ? data : `data:${mediaType};base64,${data}`;
 }
@@ -334,14 +356,14 @@ function toState(output: Json | undefined, given: ToolApproval | undefined) {
   }
   const approval = given?.approved === true ? { approval: plain({ ...given, approved: true as const }) } : {};
   if (type === "error-text" || type === "error-json" || type === "execution-denied") {
-    const told = value ?? reason ?? "denied";
-    const errorText = typeof told === "string" ? told : JSON.stringify(told);
+    const reasonText = value ?? reason ?? "denied";
+    const errorText = typeof reasonText === "string" ? reasonText : JSON.stringify(reasonText);
     return { state: "output-error" as const, errorText, ...approval };
   }
   return { state: "output-available" as const, output: value ?? null, ...approval };
 }
 
-/** Without what is not set: the SDK knows no undefined there. */
+/** Removes undefined fields, which the SDK's types do not allow. */
 function plain<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return JSON.parse(JSON.stringify(value));
 }
@@ -379,11 +401,11 @@ function toMetadata(metadata: unknown): Metadata | undefined {
   const json = metadata === undefined || metadata === null ? null : toJson(metadata);
   if (json === null || typeof json !== "object" || Array.isArray(json)) return undefined;
   const { [PLACE]: _place, ...kept } = json;
-  // One that was given for its place alone had none before.
+  // Metadata that contained only this key was undefined before.
   return PLACE in json && Object.keys(kept).length === 0 ? undefined : fitMetadata(kept);
 }
 
-/** What JSON makes of it: dates become texts, bytes become base64, and what is undefined is left out. */
+/** The value as JSON: dates become strings, bytes become base64, and undefined fields are dropped. */
 export function toJson(value: unknown): Json {
   return value === undefined ? null : JSON.parse(toJsonText(value) ?? "null");
 }

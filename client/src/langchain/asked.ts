@@ -1,25 +1,30 @@
 import type { BaseMessage } from "@langchain/core/messages";
 
-/** What a run put after the history that it was given. */
+/** The messages that a run adds to the history that it was given. */
 interface Ask {
   readonly given: number;
   readonly inputs: readonly BaseMessage[];
 }
 
-/** Of runs that failed nothing is added: only so many of them are remembered. */
+/** How many runs are remembered. A run that fails adds nothing to the history, so its entry would stay forever. */
 const MAX_ASKS = 16;
 
 /**
- * What runs ask, so that none of it is lost. A `RunnableWithMessageHistory` without `historyMessagesKey` puts the question after the history that it reads,
- * reads the history again once the model has answered, and adds what stands past as many messages: where somebody else has written meanwhile, that
- * begins behind the question. It never says what it asked, so the history looks on while it puts the two together.
+ * Remembers the questions of runs, so that none is lost. A `RunnableWithMessageHistory` without `historyMessagesKey`
+ * appends the question to the history that it reads, reads the history again after the model has answered, and then
+ * adds all messages beyond that number. If somebody else has written to the session meanwhile, the number is too high
+ * and the question is dropped. Nothing tells the history which messages are the question, so it observes the array when
+ * the runnable concatenates them.
  */
 export class Asked {
   readonly #asks: Ask[] = [];
-  /** How many messages a history had that was read just now: whoever adds to it at once has counted them. */
+  /**
+   * The length of the history that was read just before. Whoever adds messages immediately afterwards has used it for
+   * counting.
+   */
   #counted: number | null = null;
 
-  /** The messages, in an array that notes what is put after them. */
+  /** Returns the messages in an array that records what is concatenated to it. */
   noting(messages: BaseMessage[]): BaseMessage[] {
     const concat = (...items: (BaseMessage | ConcatArray<BaseMessage>)[]): BaseMessage[] => {
       const all = Array.prototype.concat.apply(messages, items);
@@ -29,12 +34,13 @@ export class Asked {
     };
     Object.defineProperty(messages, "concat", { value: concat, enumerable: false });
     this.#counted = messages.length;
-    // Nothing that was heard of between is added in the same turn of the event loop.
+    // The length is valid only within the same turn of the event loop: the runnable adds its messages before anything
+    // else happens.
     setTimeout(() => (this.#counted = null), 0);
     return messages;
   }
 
-  /** What a run adds, with what it has asked and counted away. */
+  /** The messages that a run adds, completed by its question if that was dropped. */
   restore(added: readonly BaseMessage[]): BaseMessage[] {
     const counted = this.#counted;
     this.#counted = null;

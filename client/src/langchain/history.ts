@@ -13,19 +13,23 @@ import { toStored } from "./messages.ts";
 export interface HistoryOptions {
   client: Threadkeep;
   sessionId: string;
-  /** The context that `getMessages` gives: its budget is the session's by default, and it brings back no older messages. */
+  /**
+   * Options of the context that `getMessages` returns. By default it has the session's budget, and no older messages
+   * are retrieved.
+   */
   context?: Omit<ContextRequest, "format" | "atSeq">;
 }
 
 /**
- * A `BaseListChatMessageHistory`: what it gives is the context of the session, a summary of the older turns first, then the recent ones
- * word for word, as models of LangChain take them. What is added keeps its id, so that adding it again changes nothing.
+ * A `BaseListChatMessageHistory`. `getMessages` returns the context of the session as LangChain messages: a summary of
+ * the older messages, then the recent messages verbatim. Added messages keep their ids, so adding one again changes
+ * nothing.
  */
 export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   override lc_namespace = ["threadkeep", "langchain"];
   readonly #session: Session;
   readonly #context: HistoryOptions["context"];
-  /** What `getMessages` gave. */
+  /** The messages that `getMessages` returned. */
   readonly #given = new WeakSet<BaseMessage>();
   readonly #asked = new Asked();
 
@@ -37,7 +41,7 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
 
   override async getMessages(): Promise<BaseMessage[]> {
     try {
-      // In this format every call stands before its result, and none is without: providers refuse a history that has halves.
+      // In this format every tool call has a result directly after it, which providers require.
       const { messages } = await this.#session.context({ roles: "as-said", ...this.#context, format: "openai-chat" });
       return this.#asked.noting(
         messages.map((message) => {
@@ -47,7 +51,7 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
         }),
       );
     } catch (error) {
-      // A history that was never written to is empty.
+      // A session that does not exist is an empty history.
       if (error instanceof ThreadkeepError && error.code === "session_not_found") return this.#asked.noting([]);
       throw error;
     }
@@ -58,8 +62,9 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   }
 
   /**
-   * What came from `getMessages` is passed over. A `RunnableWithMessageHistory` without `historyMessagesKey` finds what is new by counting, and
-   * takes old messages for new ones where a summary has landed since, and new ones for old where somebody else has written since.
+   * Messages that `getMessages` returned are skipped. A `RunnableWithMessageHistory` without `historyMessagesKey`
+   * determines the new messages by counting, which is wrong if a new summary or another writer has changed the history
+   * meanwhile.
    */
   override async addMessages(messages: BaseMessage[]): Promise<void> {
     const added = this.#asked.restore(messages);

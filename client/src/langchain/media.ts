@@ -3,7 +3,7 @@ import type { FilePart, JsonObject } from "../contract.ts";
 
 type Block = Readonly<Record<string, unknown>>;
 
-/** The media of a block that does not say of what type it is. */
+/** The media type to assume for a block that does not give one. */
 const TYPES: Readonly<Record<string, string>> = {
   image: "image/*",
   image_url: "image/*",
@@ -15,12 +15,12 @@ const TYPES: Readonly<Record<string, string>> = {
   "text-plain": "text/plain",
 };
 
-/** The file of a content block, in whichever of the forms that LangChain and providers have for one; null of a block that has none. */
+/** The file of a content block, in any of the forms of LangChain and the providers; null if the block has none. */
 export function filePart(block: Block): FilePart | null {
   const { type } = block;
   const assumed = typeof type === "string" ? TYPES[type] : undefined;
   if (assumed === undefined) return null;
-  // Providers put it in a field of its own, LangChain beside the type.
+  // Providers put the file into a field of its own; LangChain puts it beside `type`.
   const source =
     sourceOf(block["image_url"]) ??
     sourceOf(block["input_audio"]) ??
@@ -40,7 +40,7 @@ export function filePart(block: Block): FilePart | null {
   return { type: "file", mediaType, data, ...(filename === null ? {} : { filename }) };
 }
 
-/** What a tool shows, as the AI SDK has it in an output. */
+/** A file in a tool's output, in the form of the AI SDK. */
 export function toolFile({ mediaType, data, filename }: FilePart): JsonObject {
   const isImage = mediaType.startsWith("image/");
   if (data.startsWith("openai:")) {
@@ -58,7 +58,10 @@ function sourceOf(value: unknown): Block | null {
   return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : null;
 }
 
-/** An address, base64, or the name of what OpenAI holds. An id that does not say who holds it is told to nobody else. */
+/**
+ * A URL, base64, or the id of a file that is stored at OpenAI. An id without a provider is assumed to be OpenAI's and
+ * is sent to no other provider.
+ */
 function dataOf(source: Block): string | null {
   const { data } = source;
   const held = textOf(source["file_id"]);

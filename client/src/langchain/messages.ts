@@ -19,7 +19,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   tool: "tool",
   function: "tool",
 };
-/** Blocks that say again what `tool_calls` says. */
+/** Blocks that repeat what is in `tool_calls`. */
 const CALL_BLOCKS: ReadonlySet<string> = new Set([
   "tool_use",
   "tool_call",
@@ -28,7 +28,7 @@ const CALL_BLOCKS: ReadonlySet<string> = new Set([
   "server_tool_call",
 ]);
 
-/** What a `ChatMessage` may say that it is, besides the names above. */
+/** The roles that a `ChatMessage` may have. */
 const NAMED_ROLES: Readonly<Record<string, Role>> = { ...ROLES, user: "user", assistant: "assistant" };
 
 function roleOf(message: BaseMessage): Role | undefined {
@@ -37,16 +37,18 @@ function roleOf(message: BaseMessage): Role | undefined {
   return typeof role === "string" && Object.hasOwn(NAMED_ROLES, role) ? NAMED_ROLES[role] : undefined;
 }
 
-/** Whether somebody said it: what only tells a graph to change its state is nothing to remember. */
+/** Whether the message is part of the conversation. Messages that only change the state of a graph are not stored. */
 export function isSaid(message: BaseMessage): boolean {
   return roleOf(message) !== undefined;
 }
 
-/** A message as it is stored. Without an id of its own it is one more message each time it is added. */
+/** Converts a message for storing. Without an id of its own it is stored again each time it is added. */
 export function toStored(message: BaseMessage): NewMessage {
   const role = roleOf(message);
   if (role === undefined) {
-    throw invalidArgument(`A message of type ${message.type} cannot be remembered. Add messages that somebody said.`);
+    throw invalidArgument(
+      `A message of type ${message.type} cannot be stored. Add messages of people, models or tools.`,
+    );
   }
   const author = role === "user" || role === "assistant" ? message.name : undefined;
   return {
@@ -69,7 +71,7 @@ function contentOf(message: BaseMessage): Content {
   return parts.length === 1 && first.type === "text" ? first.text : parts;
 }
 
-/** What a tool answered, with what it shows. */
+/** A tool's output, including the files in it. */
 function outputOf(message: ToolMessage): Json {
   if (message.status === "error") return { type: "error-text", value: message.text };
   const blocks = typeof message.content === "string" ? [] : message.content;
@@ -83,7 +85,7 @@ function outputOf(message: ToolMessage): Json {
   return { type: "content", value };
 }
 
-/** Calls, also those whose input could not be read: the tool's message answers them, too. */
+/** All tool calls, including those with invalid arguments, because a tool message answers them too. */
 function callParts({ tool_calls: calls = [], invalid_tool_calls: invalid = [] }: AIMessage): Part[] {
   const named = invalid.flatMap(({ id, name, args }) => (name === undefined ? [] : [{ id, name, args }]));
   return [...calls, ...named].map(({ id, name, args }, index) => ({
@@ -94,7 +96,7 @@ function callParts({ tool_calls: calls = [], invalid_tool_calls: invalid = [] }:
   }));
 }
 
-/** What a model thought, where the integration of a provider puts it beside the content. */
+/** Reasoning that a provider's integration stores outside of the content. */
 function keptReasoning({ additional_kwargs: beside }: AIMessage, said: readonly Part[]): Part[] {
   if (said.some(({ type }) => type === "reasoning")) return [];
   const { reasoning, reasoning_content: words } = beside;
@@ -103,8 +105,8 @@ function keptReasoning({ additional_kwargs: beside }: AIMessage, said: readonly 
 }
 
 /**
- * Reasoning in the forms of Anthropic, of OpenAI's Responses and of LangChain, with what its provider signed: only that makes it whole to the
- * provider. Nothing of a block that is none.
+ * Reasoning in the forms of Anthropic, OpenAI's Responses and LangChain, with the provider's signature, without which
+ * the provider does not accept it. Empty if the block is no reasoning.
  */
 function reasoningParts(block: Readonly<Record<string, unknown>>): Part[] {
   const { type, reasoning, thinking, data, signature, id, summary, encrypted_content: encrypted } = block;

@@ -2,13 +2,13 @@ import { batchesOf, jsonBytes } from "../batches.ts";
 import type { Message, NewMessage } from "../contract.ts";
 import type { Dumped, StoredValue } from "./values.ts";
 
-/** A checkpoint, without the channels that have not changed since the one before it. */
+/** A checkpoint, without the channels that are unchanged since its parent. */
 export interface CheckpointRecord {
   kind: "checkpoint";
   ns: string;
   id: string;
   parent: string | null;
-  /** Without its values. */
+  /** The checkpoint without its values. */
   checkpoint: {
     v: number;
     ts: string;
@@ -31,9 +31,9 @@ export interface WritesRecord {
 
 export type ThreadRecord = CheckpointRecord | WritesRecord;
 
-/** A record, or a piece of one that is too large for a message. */
+/** The type of the part that holds a record, or a piece of a record that is too large for one message. */
 const RECORD_PART = "data-langgraph";
-/** A message may have 4 MiB as JSON, in which a text may take twice its length. */
+/** Characters of a piece. A message may have 4 MiB as JSON, where a text can take twice its length. */
 const MAX_PIECE_LENGTH = 1024 * 1024;
 const MAX_RECORD_BYTES = 3 * 1024 * 1024;
 
@@ -43,7 +43,10 @@ interface Piece {
   text: string;
 }
 
-/** The messages that hold a record. The last of them makes it whole, so that what was cut off is none. */
+/**
+ * The messages that store a record, in batches. A record is complete with its last piece, so an interrupted write
+ * leaves no record.
+ */
 export function toBatches(record: ThreadRecord): NewMessage[][] {
   if (jsonBytes(record) <= MAX_RECORD_BYTES) return [[message(record)]];
   const text = JSON.stringify(record);
@@ -60,11 +63,11 @@ function message(data: ThreadRecord | Piece): NewMessage {
   return { id: crypto.randomUUID(), role: "assistant", content: [part] };
 }
 
-/** Reads records from a log, in its order. */
+/** Reads records from the messages of a log, in order. */
 export class RecordReader {
   readonly #pieces = new Map<string, string[]>();
 
-  /** The record that a message makes whole, if there is one. */
+  /** The record that is complete with this message; null if none is. */
   read({ content, erased }: Pick<Message, "content" | "erased">): ThreadRecord | null {
     if (erased === true || typeof content === "string") return null;
     const [part] = content;

@@ -25,28 +25,29 @@ import { dump, load, toStored, toValue } from "./values.ts";
 
 export interface SaverOptions {
   client: Threadkeep;
-  /** Before the id of a thread, in the id of its session: `langgraph.` by default. */
+  /** Prefix of the session id, before the id of the thread; `langgraph.` by default. */
   prefix?: string;
   /**
-   * A channel of messages, such as `messages`: what a graph without a namespace adds to it also becomes turns of the session that has the
-   * thread's own id, with summaries, search and prompts for whatever framework.
+   * The name of a channel of messages, such as `messages`. Messages that a graph without a namespace adds to it are
+   * also appended to a session with the thread's own id, so that it has summaries, search and prompts, for any
+   * framework.
    */
   turns?: string;
-  /** In place of LangGraph's own. */
+  /** Replaces LangGraph's own serializer. */
   serde?: SerializerProtocol;
 }
 
-/** As many threads are kept as far as they were read: what is not here is read anew. */
+/** How many threads are cached. Others are read again. */
 const MAX_THREADS = 64;
-/** Under this name of its metadata a session says of which thread it holds the checkpoints. */
+/** The key in the metadata of a session that names the thread whose checkpoints it holds. */
 const THREAD = "langgraph-thread";
 const KIND = { kind: "langgraph-checkpoints" } as const;
-/** Nothing in it is said by anybody: there is nothing to summarize. */
+/** Checkpoints are not text of a chat, so they are not summarized. */
 const SETTINGS = { summarizeAfterIdleSeconds: null } as const;
 
 /**
- * A `BaseCheckpointSaver` whose threads are sessions, each checkpoint a message of which no model is told. What is stored of a checkpoint is
- * what is new in it: channels that have changed, and of lists, such as a chat's messages, what was added.
+ * A `BaseCheckpointSaver` whose threads are sessions. Each checkpoint is a message that is never part of a prompt. Only
+ * what is new in a checkpoint is stored: changed channels, and of lists, such as a chat's messages, the added entries.
  */
 export class ThreadkeepSaver extends BaseCheckpointSaver {
   readonly #client: Threadkeep;
@@ -59,7 +60,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
   constructor({ client, prefix = "langgraph.", turns, serde }: SaverOptions) {
     super(serde);
     if (turns !== undefined && prefix === "") {
-      throw invalidArgument("With turns, checkpoints need a prefix: a session holds the one or the other.");
+      throw invalidArgument("With turns, prefix must not be empty: checkpoints and turns need separate sessions.");
     }
     this.#turns = turns;
     this.#client = client;
@@ -71,7 +72,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
     if (threadId === undefined) return undefined;
     const thread = this.#thread(threadId);
     if (!(await thread.read())) {
-      // Deleted elsewhere, or never there: what is put next begins it anew.
+      // The thread does not exist, or was deleted by another process. The next `put` creates it.
       this.#created.delete(threadId);
       return undefined;
     }
@@ -79,7 +80,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
     return held === null ? undefined : await this.#toTuple(threadId, thread, held);
   }
 
-  /** Newest first. Without a thread: those of all threads of the user, thread by thread. */
+  /** Newest first. Without a thread id: the checkpoints of all threads of the user, thread by thread. */
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
     const { threadId, ns, checkpointId } = readConfig(config);
     const { limit = Number.POSITIVE_INFINITY, before, filter = {} } = options;
@@ -181,7 +182,9 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
     }
   }
 
-  /** Before the checkpoint is stored: after a failure both are done again, and no turn is stored twice. */
+  /**
+   * Appends new turns, before the checkpoint is stored: if that fails, both are repeated, and no turn is stored twice.
+   */
   async #appendTurns(threadId: string, messages: unknown, channels: StoredChannels, isFork: boolean): Promise<void> {
     const [, , stored] = channels.find(([channel]) => channel === this.#turns) ?? [];
     if (stored === undefined || !("list" in stored) || !Array.isArray(messages)) return;
@@ -195,7 +198,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
 
   #thread(threadId: string): Thread {
     const known = this.#threads.get(threadId) ?? new Thread(this.#client.session(this.#sessionId(threadId)));
-    // The one that was asked for last is the last to go.
+    // Move the thread to the end of the map, so that the least recently used thread is dropped first.
     this.#threads.delete(threadId);
     this.#threads.set(threadId, known);
     const [oldest] = this.#threads.keys();
@@ -203,7 +206,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
     return known;
   }
 
-  /** A session says whose checkpoints it holds: without a thread they are listed by that. */
+  /** Creates the session of a thread, with the thread's id in its metadata, by which all threads can be listed. */
   async #create(threadId: string): Promise<void> {
     if (this.#created.has(threadId)) return;
     const metadata = { ...KIND, [THREAD]: threadId };
@@ -266,7 +269,7 @@ export class ThreadkeepSaver extends BaseCheckpointSaver {
     );
   }
 
-  /** Before version 4 of checkpoints, what was sent to tasks stood among the writes after the parent. */
+  /** In checkpoints before version 4, sends to tasks are among the writes after the parent. */
   async #migrateSends(thread: Thread, ns: string, parent: string, checkpoint: Checkpoint): Promise<void> {
     const sent = (await this.#pending(thread, ns, parent)).filter(([, channel]) => channel === TASKS);
     checkpoint.channel_values[TASKS] = sent.map(([, , value]) => value);

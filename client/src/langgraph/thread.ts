@@ -6,7 +6,7 @@ import type { Session } from "../session.ts";
 import { type CheckpointRecord, RecordReader, type ThreadRecord, toBatches, type WritesRecord } from "./records.ts";
 import type { Blob, Dumped } from "./values.ts";
 
-/** A checkpoint with its channels, those that it has from its parents among them. */
+/** A checkpoint with all its channels, including those that it inherits from its parents. */
 export interface Held {
   readonly record: CheckpointRecord;
   readonly channels: ReadonlyMap<string, Blob>;
@@ -23,8 +23,8 @@ interface Write {
 const MAX_PAGE = 100;
 
 /**
- * The records of a thread, as far as they were read. They only ever grow, so that what is read once is not read again: each call asks for
- * what has come since.
+ * The records of a thread that were read so far. Records are only ever added, so each call reads only those that are
+ * new.
  */
 export class Thread {
   readonly #session: Session;
@@ -32,22 +32,25 @@ export class Thread {
   #held = new Map<string, Held>();
   #blobs = new Map<string, Blob>();
   #writes = new Map<string, Map<string, Write>>();
-  /** The record that last wrote a channel, whichever checkpoint it follows. */
+  /** By channel: the record that wrote it last, in any checkpoint. */
   #lastWriters = new Map<string, number>();
   #last: { readonly seq: number; readonly id: string } | null = null;
-  /** Reads and appends of this process go one after the other: each begins where the one before it ended. */
+  /** Reads and appends of this process run one after the other, each from where the previous one ended. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  /** Reads what has come since; false if there is no such session. */
+  /** Reads new records; false if the session does not exist. */
   read(options: CallOptions = {}): Promise<boolean> {
     return this.#next(() => this.#readOn(options));
   }
 
-  /** @param make gets to see what is there, to tell what is new beside it */
+  /**
+   * Appends a record.
+   * @param make creates it, after the existing records were read, so that it can contain only what is new
+   */
   append(make: () => Promise<ThreadRecord>): Promise<void> {
     return this.#next(async () => {
       if (this.#last === null) await this.#readOn({});
@@ -55,7 +58,7 @@ export class Thread {
       for (const batch of toBatches(record)) {
         const { messages } = await this.#session.append(batch);
         for (const { id, seq } of messages) {
-          // Where somebody else has written meanwhile, theirs come first.
+          // Another process has written meanwhile. Its records come first, so they are read.
           if (seq !== (this.#last?.seq ?? 0) + 1) await this.#readOn({});
           else this.#takeMessage({ id, seq, content: batch.find((message) => message.id === id)?.content ?? "" });
         }
@@ -80,7 +83,10 @@ export class Thread {
     return newest;
   }
 
-  /** Whether a channel was written last elsewhere than before a checkpoint: the graph goes on from an earlier place. */
+  /**
+   * Whether the last write of a channel is not among the parents of a checkpoint, that is, whether the graph continues
+   * from an earlier checkpoint.
+   */
   isFork(ns: string, channel: string, parent: Held | null): boolean {
     const last = this.#lastWriters.get(keyOf(ns, channel));
     return last !== undefined && parent?.channels.get(channel)?.seq !== last;
@@ -101,7 +107,7 @@ export class Thread {
 
   async #readOn(options: CallOptions): Promise<boolean> {
     try {
-      // The last one that is known comes along: where it is another, the thread was deleted and begun anew.
+      // The last known message is read again: if it has changed, the thread was deleted and created again.
       const from = this.#last === null ? 0 : this.#last.seq - 1;
       let isFirst = this.#last !== null;
       for await (const message of this.#session.messages({ ...options, afterSeq: from, limit: MAX_PAGE })) {
@@ -164,7 +170,8 @@ export class Thread {
     this.#writes.set(key, held);
     for (const [index, channel, value] of writes) {
       const place = JSON.stringify([task, index]);
-      // What a task has written stays as it was first; errors, interrupts and what resumes them are the last that were told.
+      // The first write of a task to a channel is kept. Errors, interrupts and resume values are replaced by the last
+      // one.
       if (channel in WRITES_IDX_MAP || !held.has(place)) held.set(place, { task, path, index, channel, value });
     }
   }

@@ -6,19 +6,20 @@ import { isSaid, toStored } from "../langchain/messages.ts";
 import type { Session } from "../session.ts";
 import { fingerprint, storedId } from "../stored-id.ts";
 
-/** What a channel of messages holds, beside what it held before. */
+/** The current content of a channel of messages, compared with the previous one. */
 export interface ChangedMessages {
   readonly messages: readonly unknown[];
-  /** So many of the first ones are as they were. */
+  /** How many of the first messages are unchanged. */
   readonly keep: number;
-  /** They do not follow what was added last: the chat goes on from an earlier place. */
+  /** Whether they do not follow the messages that were added last: the graph continues from an earlier checkpoint. */
   readonly isFork: boolean;
 }
 
 /**
- * What is new in a channel of messages, as turns of a session, so that its summaries, search and prompts know them. A message is appended
- * once, by its id; where the graph changes one, it is edited. What the graph takes out of its state stays in the session: there it is the
- * summary's to shorten. A run that goes on from an earlier checkpoint begins another branch.
+ * Appends the new messages of a channel to a session, so that they are in its summaries, search and prompts. A message
+ * is appended once, by its id; if the graph changes it, it is edited. A message that the graph removes from its state
+ * stays in the session, where summaries shorten the prompt. A run that continues from an earlier checkpoint starts
+ * another branch.
  */
 export async function appendTurns(session: Session, { messages, keep, isFork }: ChangedMessages): Promise<void> {
   const turns = messages
@@ -34,7 +35,10 @@ export async function appendTurns(session: Session, { messages, keep, isFork }: 
   }
 }
 
-/** One that was stored with other words is edited; on another branch it is one more message. */
+/**
+ * Appends messages. A message that is stored with other content is edited; on another branch it is appended with a new
+ * id.
+ */
 async function appendOrEdit(session: Session, batch: readonly NewMessage[], isFork: boolean): Promise<void> {
   try {
     await session.append(batch);
@@ -47,7 +51,7 @@ async function appendOrEdit(session: Session, batch: readonly NewMessage[], isFo
   }
 }
 
-/** Whether it was appended. */
+/** Whether the message was appended (else edited). */
 async function appendOne(session: Session, message: NewMessage, isFork: boolean): Promise<boolean> {
   try {
     await session.append(message);
@@ -64,7 +68,7 @@ async function appendOne(session: Session, message: NewMessage, isFork: boolean)
   }
 }
 
-/** Where a message of the state stands in the session; 0 for none. */
+/** The seq of a message of the state in the session; 0 if it is not there. */
 async function seqOf(session: Session, message: unknown): Promise<number> {
   if (!isBaseMessage(message) || message.id === undefined) return 0;
   try {

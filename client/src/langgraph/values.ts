@@ -1,26 +1,26 @@
 import type { SerializerProtocol } from "@langchain/langgraph-checkpoint";
 import { toBase64 } from "../base64.ts";
 
-/** A value as the serializer of the graph writes it: JSON as a text, anything else as base64. */
+/** A serialized value of a graph: JSON as text, or anything else as base64. */
 export type Dumped = readonly [type: string, text: string];
 
-/** What is stored of a channel: a value, a list as what is new in it, or that it is empty. */
+/** What is stored of a channel: a value, the new entries of a list, or that it is empty. */
 export type StoredValue =
   | { readonly value: Dumped }
   | { readonly list: { readonly base: number | null; readonly keep: number; readonly push: readonly Dumped[] } }
   | { readonly empty: true };
 
-/** A channel in one version, and how to get at it. */
+/** One version of a channel. */
 export interface Blob {
   readonly version: number | string;
   readonly stored: StoredValue;
-  /** The list that it adds to. */
+  /** The list that it extends. */
   readonly base: Blob | null;
-  /** The record in which it stands. */
+  /** The seq of the record that contains it. */
   readonly seq: number;
 }
 
-/** What JSON has no word for is written as the serializer does it, with the list around it. */
+/** The types that JSON can represent. A list with any other entry is serialized as a whole. */
 const HAS_JSON: ReadonlySet<string> = new Set(["string", "number", "boolean", "object"]);
 
 export async function dump(serde: SerializerProtocol, value: unknown): Promise<Dumped> {
@@ -34,8 +34,8 @@ export async function load(serde: SerializerProtocol, [type, text]: Dumped): Pro
 }
 
 /**
- * A value as it is stored beside what stood there before: of a list that has grown, what is new alone. A chat's messages are such a list,
- * so that a turn takes as many bytes in a long chat as in a short one.
+ * Serializes a value. If it is a list that extends the previous one, only the new entries are stored, so that a turn of
+ * a long chat takes no more bytes than one of a short chat.
  */
 export async function toStored(serde: SerializerProtocol, value: unknown, before: Blob | null): Promise<StoredValue> {
   if (!Array.isArray(value) || value.some((entry) => entry === null || !HAS_JSON.has(typeof entry))) {
@@ -53,14 +53,14 @@ function isSame(one: Dumped | undefined, other: Dumped | undefined): boolean {
   return one?.[1] === other?.[1] && one?.[0] === other?.[0];
 }
 
-/** The value of a channel; `undefined` for one that is empty. */
+/** The value of a channel; `undefined` if it is empty. */
 export async function toValue(serde: SerializerProtocol, blob: Blob): Promise<unknown> {
   if ("empty" in blob.stored) return undefined;
   if ("value" in blob.stored) return await load(serde, blob.stored.value);
   return await Promise.all((listOf(blob) ?? []).map((entry) => load(serde, entry)));
 }
 
-/** The entries of a list, over all that it was added to; null of what is none. */
+/** All entries of a list, including those of the lists that it extends; null if it is no list. */
 function listOf(blob: Blob): Dumped[] | null {
   const parts: (readonly Dumped[])[] = [];
   let wanted = Number.POSITIVE_INFINITY;

@@ -10,7 +10,10 @@ type ListedOutput = Extract<
   readonly unknown[]
 >[number];
 
-/** The items of a message, whoever wrote it: its own ones as they were given, and what its other parts say. */
+/**
+ * Converts a message of any framework to items: items that were stored by this package are restored unchanged, other
+ * parts are converted.
+ */
 export function toItems(role: Role, content: Content): AgentInputItem[] {
   if (typeof content === "string") return saidBy(role, content === "" ? [] : [{ type: "text", text: content }]);
   const items: AgentInputItem[] = [];
@@ -26,12 +29,12 @@ export function toItems(role: Role, content: Content): AgentInputItem[] {
   return [...items, ...saidBy(role, parts)];
 }
 
-/** What was stored as an item is one. */
+/** The value was stored as an item. */
 function asItem(item: object): AgentInputItem {
   return item as AgentInputItem;
 }
 
-/** Parts that another framework has written, as items. */
+/** Converts parts that another framework has stored to items. */
 export function saidBy(role: Role, parts: readonly Part[]): AgentInputItem[] {
   switch (role) {
     case "system":
@@ -81,7 +84,7 @@ function detailOf(options: Record<string, Json> | undefined): string | undefined
   return typeof detail === "string" ? detail : undefined;
 }
 
-/** Which provider holds a file, and under which name; null for an address on the web, and for bytes. */
+/** The provider that stores a file, and the file's id; null for a web address or inline data. */
 function heldBy(data: string): { provider: string; id: string } | null {
   const [, provider = "", id = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(data.slice(0, 1_000)) ?? [];
   return provider === "" || /^(?:data|https?)$/i.test(provider) ? null : { provider, id };
@@ -91,7 +94,7 @@ function urlOf(data: string, mediaType: string): string {
   return isWebAddress(data) || data.startsWith("data:") ? data : `data:${mediaType};base64,${data}`;
 }
 
-/** What a model said and did, and what its tools answered, in its order. */
+/** Items for what a model said and did, and for the results of its tools, in order. */
 function stepItems(parts: readonly Part[]): AgentInputItem[] {
   const items: AgentInputItem[] = [];
   let said: AssistantContent[] = [];
@@ -111,7 +114,7 @@ function stepItems(parts: readonly Part[]): AgentInputItem[] {
     }
     if (part.type === "reasoning" && "text" in part) {
       say();
-      // What OpenAI has not made itself it does not take back, and what it has made only before what followed it.
+      // OpenAI accepts only its own reasoning, and only if the item that followed it is present.
       if (isFollowed(parts, at)) pushReasoning(items, part);
       continue;
     }
@@ -154,7 +157,7 @@ function pushReasoning(items: AgentInputItem[], part: Extract<Part, { type: "rea
   if (typeof id !== "string" || typeof encryptedContent !== "string") return;
   const content = part.text === "" ? [] : [{ type: "input_text" as const, text: part.text }];
   const last = items.at(-1);
-  // The AI SDK makes a part of each paragraph of a summary.
+  // The AI SDK makes one part of each paragraph of a reasoning summary.
   if (last?.type === "reasoning" && last.id === id) last.content.push(...content);
   else items.push({ type: "reasoning", id, content, providerData: { encryptedContent } });
 }

@@ -2,44 +2,47 @@ import { toBase64 } from "../base64.ts";
 import type { DataPart, Json, Part } from "../contract.ts";
 import { fingerprint } from "../stored-id.ts";
 
-/** Stands behind the parts of items, with what they have that no part says. Models are never told of it. */
+/**
+ * The type of a part after the parts of items. It stores the fields of the items that the other parts cannot represent.
+ * It is never part of a prompt.
+ */
 export const KEPT_PART = "data-openai-agents";
 
-/** Where a value stands in a tree. */
+/** The path of a value in a tree. */
 type Place = (string | number)[];
 
-/** An item, and where the parts say what it says: its long texts stand once. */
+/** An item as it is stored. Long texts that are in its parts already are not stored again, but referred to. */
 interface KeptItem {
-  /** How many of the parts are its own. */
+  /** How many of the parts belong to the item. */
   parts: number;
   item: Json;
-  /** Texts of the item, and the places of the parts where they stand. */
+  /** Paths of texts in the item, each with the path of the same text in the parts. */
   texts?: [Place, Place][];
-  /** Texts of the item that are the JSON of what stands at a place of the parts. */
+  /** Paths of texts in the item that are the JSON of a value in the parts, each with the path of that value. */
   jsons?: [Place, Place][];
-  /** Bytes of the item, as base64. */
+  /** Paths of bytes in the item; they are stored as base64. */
   bytes?: Place[];
 }
 
-/** Shorter texts are no longer than what tells where they stand. */
+/** Shorter texts are stored directly, because a reference would be as long. */
 const MIN_SHARED_LENGTH = 64;
 
-/** An item as JSON, and the parts that tell it to other frameworks. */
+/** An item, and the parts that represent it for other frameworks. */
 export interface ToldItem {
   readonly item: object;
   readonly parts: readonly Part[];
 }
 
-/** What keeps items whole behind their parts. */
+/** The part that stores the items unchanged. */
 export function keptPart(told: readonly ToldItem[]): DataPart {
   const items = told.map(({ item, parts }) => toKept(item, parts));
   const mark = markOf(told.flatMap(({ parts }) => parts));
   return { type: KEPT_PART, data: JSON.parse(JSON.stringify({ mark, items })) };
 }
 
-/** The items that a part keeps; null where somebody has changed what stands before it since. */
+/** The items that a part stores; null if the parts before it were changed by somebody else. */
 export function readKept({ data }: DataPart, before: readonly Part[]): object[] | null {
-  // JSON that nests deeper than the service keeps comes back as a text.
+  // JSON with too many levels is returned as text by the service.
   const kept: unknown = typeof data === "string" ? JSON.parse(data) : data;
   if (!isKept(kept) || kept.mark !== markOf(before)) return null;
   let at = 0;
@@ -88,7 +91,7 @@ function fromKept({ item, texts = [], jsons = [], bytes = [] }: KeptItem, parts:
   return Object(whole.item);
 }
 
-/** JSON of a value; `leaf` says what becomes of its texts and bytes. What is undefined is left out. */
+/** A copy of a value as JSON. `leaf` converts its texts and bytes. Undefined fields are dropped. */
 function copy(value: unknown, place: Place, leaf: (value: string | Uint8Array, place: Place) => Json): Json {
   if (typeof value === "string" || value instanceof Uint8Array) return leaf(value, place);
   if (Array.isArray(value)) return value.map((entry, index) => copy(entry, [...place, index], leaf));
@@ -125,7 +128,7 @@ function markOf(parts: readonly Part[]): string {
   return fingerprint(canonical(parts));
 }
 
-/** JSON of a value, whatever the order of its keys. */
+/** JSON with sorted keys. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, entry: unknown) => {
     if (entry instanceof Uint8Array) return { bytes: toBase64(entry) };

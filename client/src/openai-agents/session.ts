@@ -1,4 +1,4 @@
-/** Threadkeep as the session of an agent of the OpenAI Agents SDK. */
+/** Threadkeep as the session of the OpenAI Agents SDK. */
 
 import type {
   AgentInputItem,
@@ -33,22 +33,22 @@ import {
 export interface SessionOptions {
   client: Threadkeep;
   sessionId: string;
-  /** Of the history that a run begins with: by default the session's. */
+  /** Token budget of the history at the start of a run; by default the session's. */
   maxTokens?: number;
 }
 
-/** As many of the newest messages are read at once to find an item. */
+/** How many of the newest messages are read at once to find an item. */
 const PAGE = 20;
 const MAX_PAGE = 100;
-/** One append takes as many, and a transaction is one append. */
+/** The most messages in one append. A transaction must be one append. */
 const MAX_MESSAGES = 100;
 
 const IS_UNKNOWN: ReadonlySet<string> = new Set(["session_not_found", "message_not_found"]);
 
 /**
- * A `Session` whose history is a Threadkeep session. A run begins with its context: the summary of what is old as the first item, then
- * all that was said since, item by item as it was given. What is taken back or replaced is gone from the history; after
- * `applyHistoryTransaction` it stays readable as another branch of the session.
+ * A `Session` of the OpenAI Agents SDK that is stored as a Threadkeep session. A run starts with its context: the
+ * summary of older messages as the first item, then all later items unchanged. Items that are popped or replaced are
+ * removed from the history; after `applyHistoryTransaction` they can still be read on another branch of the session.
  */
 export class ThreadkeepAgentsSession
   implements
@@ -69,8 +69,8 @@ export class ThreadkeepAgentsSession
   }
 
   /**
-   * Without a limit: the history for the next run, within the budget of the session, its summary first. With one: as many of the newest
-   * items, whatever a summary covers.
+   * Without a limit: the history for the next run, within the session's budget, starting with its summary. With a
+   * limit: that many of the newest items, whether or not a summary covers them.
    */
   async getItems(limit?: number): Promise<AgentInputItem[]> {
     if (limit !== undefined) return limit <= 0 ? [] : await this.#newestItems(limit);
@@ -98,12 +98,15 @@ export class ThreadkeepAgentsSession
     return undefined;
   }
 
-  /** Erases the session: it begins anew with the next item. */
+  /** Erases the session. The next item creates it again. */
   async clearSession(): Promise<void> {
     await this.#orNothing(this.#session.delete());
   }
 
-  /** As the SDK's own sessions do it: the first call of that id is replaced, and others of the same id go. */
+  /**
+   * Works like the SDK's own sessions: the first call with the id is replaced, and further calls with the same id are
+   * removed.
+   */
   async applyHistoryMutations({ mutations }: SessionHistoryRewriteArgs): Promise<void> {
     for (const { callId, replacement } of mutations) {
       const changes: [Message, AgentInputItem[]][] = [];
@@ -126,10 +129,13 @@ export class ThreadkeepAgentsSession
     }
   }
 
-  /** One append: all of it is stored or nothing, and the same operation again changes nothing. */
+  /**
+   * Applies a transaction in one append: either all of it is stored or nothing, and repeating the operation changes
+   * nothing.
+   */
   async applyHistoryTransaction({ operationId, transaction }: SessionHistoryTransactionArgs): Promise<void> {
     if (typeof operationId !== "string" || operationId.trim() === "") {
-      throw invalidArgument("The operationId of a transaction must be a text that says something.");
+      throw invalidArgument("The operationId of a transaction must be a non-empty string.");
     }
     const mark = fingerprint(canonical(transaction));
     const firstId = storedId(`operation.${operationId}`);
@@ -139,10 +145,12 @@ export class ThreadkeepAgentsSession
         ? { messages: toMessages(transaction.items) }
         : await this.#planReplacement(transaction.expectedSuffix, transaction.replacement);
     if (messages.length > MAX_MESSAGES) {
-      throw invalidArgument(`A transaction of more than ${MAX_MESSAGES} messages is not one append. Give it in parts.`);
+      throw invalidArgument(
+        `A transaction can have at most ${MAX_MESSAGES} messages, because it must be one append. Split it.`,
+      );
     }
     const { afterSeq, expectedHeadSeq } = { afterSeq: undefined, expectedHeadSeq: undefined, ...place };
-    // One of no items has a message as well: that it was applied is known by it.
+    // A transaction without items gets a message too, which records that it was applied.
     const [first = { role: "assistant", content: "" } as const, ...others] = messages;
     const batch: NewMessage[] = [
       { ...withOperation(first, operationId, mark), id: firstId, afterSeq },
@@ -152,17 +160,23 @@ export class ThreadkeepAgentsSession
       await this.#session.append(batch, { expectedHeadSeq });
     } catch (error) {
       if (!(error instanceof ThreadkeepError && error.code === "message_conflict")) throw error;
-      // Another process was faster with the same operation.
+      // Another process has applied the same operation first.
       if (!(await this.#isApplied(firstId, mark))) throw error;
     }
   }
 
-  /** The SDK compacted the history itself: what it gives stands for all of it, here. Other frameworks go on with the log and its summary. */
+  /**
+   * Replaces the history with the SDK's own compaction, for this SDK only. Other frameworks continue to use the log and
+   * its summary.
+   */
   async replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void> {
     await this.#session.append({ role: "assistant", content: compactionContent(items) });
   }
 
-  /** The service makes its summaries by itself, in the background. With `force` one is made now, if there is something to summarize. */
+  /**
+   * The service makes summaries automatically, in the background. With `force` one is requested now, if there is
+   * something to summarize.
+   */
   async runCompaction(args: OpenAIResponsesCompactionArgs = {}): Promise<null> {
     if (args.force === true) await this.#orNothing(this.#session.summarize({ waitMs: 10_000 }));
     return null;
@@ -177,7 +191,9 @@ export class ThreadkeepAgentsSession
     return read.slice(-limit);
   }
 
-  /** A context has the parts that models are told; what keeps items whole is read from the log. */
+  /**
+   * The items of a context. A context only has the parts that models see, so the complete items are read from the log.
+   */
   async #itemsOfWindow({ messages }: Context): Promise<{ items: AgentInputItem[]; isCompacted: boolean }> {
     const window = new Map(messages.map((message) => [message.seq, message]));
     const read: AgentInputItem[][] = [];
@@ -188,12 +204,12 @@ export class ThreadkeepAgentsSession
       read.push(itemsOf(inContext?.cut === true ? inContext : message));
       if (compactedItems(message.content) !== null) return { items: read.toReversed().flat(), isCompacted: true };
     }
-    // Instructions and a question from before the newest messages.
+    // Instructions, and a question that is older than the newest messages.
     const earlier = [...window.values()].flatMap((message) => itemsOf(message));
     return { items: [...earlier, ...read.toReversed().flat()], isCompacted: false };
   }
 
-  /** What stays before a suffix, and where the replacement goes. */
+  /** The messages of a replacement, and where they go. */
   async #planReplacement(suffix: readonly AgentInputItem[], replacement: readonly AgentInputItem[]) {
     const after: AgentInputItem[] = [];
     let first: Message | null = null;
@@ -206,11 +222,11 @@ export class ThreadkeepAgentsSession
     }
     const kept = after.length - suffix.length;
     if (kept < 0 || canonical(after.slice(kept)) !== canonical(suffix)) {
-      throw invalidArgument("The history does not end with what the transaction is to replace. Read it anew.");
+      throw invalidArgument("The history does not end with the items that the transaction replaces. Read it again.");
     }
     const messages = toMessages(replacement);
     if (suffix.length === 0 || first === null) return { messages, expectedHeadSeq: headSeq };
-    // What stays of the message in which the suffix begins is said again on the branch that replaces it.
+    // If the suffix starts within a message, the remaining items of that message are appended again on the new branch.
     if (kept > 0) messages.unshift({ role: first.role, content: editedContent(first, after.slice(0, kept)) });
     return { messages, afterSeq: first.afterSeq ?? first.seq - 1, expectedHeadSeq: headSeq };
   }
@@ -221,12 +237,10 @@ export class ThreadkeepAgentsSession
     const operation = operationOf(stored.content);
     const isSame = typeof operation === "object" && operation !== null && Reflect.get(operation, "mark") === mark;
     if (isSame || stored.erased === true) return true;
-    throw invalidArgument(
-      "An operation of this id was applied already, with another transaction. Give it an id of its own.",
-    );
+    throw invalidArgument("An operation with this id was already applied with another transaction. Use another id.");
   }
 
-  /** A session that was never written to is empty. */
+  /** Null if the session or message does not exist. */
   async #orNothing<T>(asked: Promise<T>): Promise<T | null> {
     try {
       return await asked;
@@ -237,7 +251,10 @@ export class ThreadkeepAgentsSession
   }
 }
 
-/** Without results whose calls are in the summary, or were never there: no provider takes one without the other. */
+/**
+ * Removes results without calls, for example because the call is in the summary. Providers refuse a result without its
+ * call.
+ */
 function withCalls(items: readonly AgentInputItem[]): AgentInputItem[] {
   const called = new Set<string>();
   return items.filter((item) => {

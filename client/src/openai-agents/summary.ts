@@ -1,6 +1,6 @@
 import type { ItemKind, SummaryItem } from "../contract.ts";
 
-/** What the service calls the kinds of items in its prompts, in its order. */
+/** The headings of the kinds of items in the service's prompts, in the same order. */
 const HEADINGS: readonly (readonly [ItemKind, string])[] = [
   ["instruction", "Standing wishes"],
   ["fact", "Facts"],
@@ -11,7 +11,7 @@ const HEADINGS: readonly (readonly [ItemKind, string])[] = [
   ["event", "Events"],
 ];
 
-/** A summary as a prompt of the service has it; null if nothing of it holds. */
+/** A summary in the form of the service's prompts; null if all its items are superseded. */
 export function renderSummary(items: readonly SummaryItem[]): string | null {
   const held = items.filter(({ status }) => status !== "superseded");
   if (held.length === 0) return null;
@@ -22,10 +22,12 @@ export function renderSummary(items: readonly SummaryItem[]): string | null {
   return ["<conversation_summary>", ...lines, "</conversation_summary>"].join("\n");
 }
 
-/** What a model may read as the beginning of a tag. */
+/** Characters that a model may read as the start of a tag. */
 const ANGLES = /[<＜﹤‹〈⟨❬❮❰⧼〈˂ᐸ]/gu;
 
-/** On one line, in which no tag opens or closes, however it is spelled: what somebody said must not pose as what is around it. */
+/**
+ * An item on one line, in which no tag can open or close, so that text of a chat cannot imitate the tags around it.
+ */
 function renderItem({ text, status }: SummaryItem): string {
   const line = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ").trim();
   return `- ${line.replaceAll(ANGLES, "&lt;")}${status === "done" ? " (done)" : ""}`;

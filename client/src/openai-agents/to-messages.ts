@@ -6,14 +6,17 @@ import { toItems } from "./from-parts.ts";
 import { canonical, keptPart } from "./kept.ts";
 import { toParts } from "./to-parts.ts";
 
-/** Which operation wrote a message: a retry finds it, and changes nothing. */
+/** The type of the part that records the operation which wrote a message, so that a retry recognizes it. */
 export const OPERATION_PART = "data-openai-agents-operation";
-/** The items that stand for all that was said before, where the SDK compacted its history itself. Other frameworks keep their own summary. */
+/**
+ * The type of the part that marks items of the SDK's own compaction. They replace all earlier items for this SDK; other
+ * frameworks use the summary.
+ */
 export const COMPACTION_PART = "data-openai-agents-compaction";
 
-/** A run that is longer is more than one message: each has to be read and edited whole. */
+/** A longer run is split into several messages, because a message has to be read and edited as a whole. In bytes. */
 const MAX_RUN_BYTES = 1024 * 1024;
-/** What a message has room for, as JSON. */
+/** The largest content of a message as JSON, in bytes. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 1024;
 
 interface Group {
@@ -22,7 +25,9 @@ interface Group {
   bytes: number;
 }
 
-/** Items as messages: what a model and its tools did in a row is one, as a user sees it. */
+/**
+ * Converts items to messages. All consecutive items of a model and its tools become one message, as a user sees it.
+ */
 export function toMessages(items: readonly AgentInputItem[]): NewMessage[] {
   const groups: Group[] = [];
   for (const item of items) {
@@ -43,12 +48,14 @@ function roleOf(item: AgentInputItem): Role {
   return "role" in item && (item.role === "user" || item.role === "system") ? item.role : "assistant";
 }
 
-/** Results alone, as after an approval: their calls stand in the message before. */
+/** Whether there are only tool results, for example after an approval. Their calls are in the message before. */
 function isAnswer(items: readonly AgentInputItem[]): boolean {
   return items.every(({ type }) => type === "function_call_result" || (type ?? "").endsWith("_output"));
 }
 
-/** Items as the content of a message. What the parts alone bring back as it was needs nothing kept beside them. */
+/**
+ * The content of a message for items. The complete items are stored only if the parts alone would not restore them.
+ */
 export function contentOf(role: Role, items: readonly AgentInputItem[]): Content {
   const told = items.map((item) => ({ item, parts: toParts(item) }));
   const parts = told.flatMap((one) => one.parts);
@@ -65,13 +72,13 @@ function plainContent(parts: readonly Part[]): Content {
   return isText ? first.text : [...parts];
 }
 
-/** The items of a message: those of a compaction stand for all that was before it. */
+/** The items of a message. The items of a compaction replace all earlier ones. */
 export function itemsOf({ role, content, erased }: Message): AgentInputItem[] {
   if (erased === true) return [];
   return compactedItems(content) ?? toItems(role, content);
 }
 
-/** Whether models are told nothing of a message: no context has it. */
+/** Whether no part of a message is ever in a prompt. */
 export function isUntold(content: Content): boolean {
   return typeof content === "string" ? content === "" : content.every(({ type }) => type.startsWith("data-"));
 }
@@ -84,19 +91,19 @@ export function compactedItems(content: Content): AgentInputItem[] | null {
   );
 }
 
-/** All of a compaction in one message, of which no prompt of another framework has anything. */
+/** The content of a compaction. It is in no prompt of another framework. */
 export function compactionContent(items: readonly AgentInputItem[]): Content {
   return [{ type: COMPACTION_PART, data: items.length }, keptPart(items.map((item) => ({ item, parts: [] })))];
 }
 
-/** The content of a message in which other items stand than before. */
+/** The content of a message after its items were changed. */
 export function editedContent({ role, content }: Message, items: readonly AgentInputItem[]): Content {
   const changed = compactedItems(content) === null ? contentOf(role, items) : compactionContent(items);
   const operation = typeof content === "string" ? [] : content.filter(({ type }) => type === OPERATION_PART);
   return operation.length === 0 ? changed : [...partsOf(changed), ...operation];
 }
 
-/** The message by which an operation is known to be applied. */
+/** Adds the record of an operation to a message. */
 export function withOperation(message: NewMessage, id: string, mark: string): NewMessage {
   return { ...message, content: [...partsOf(message.content), { type: OPERATION_PART, data: { id, mark } }] };
 }

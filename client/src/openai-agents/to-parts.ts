@@ -9,7 +9,7 @@ type Output = Extract<AgentInputItem, { type: "function_call_result" }>["output"
 type OutputPart = Exclude<Output, string>;
 type ListedOutput = Extract<OutputPart, readonly unknown[]>[number];
 type LegacyOutput = Exclude<OutputPart, readonly unknown[]>;
-/** A file as OpenAI's SDKs name it: base64, a URL, or what OpenAI holds. */
+/** A file in OpenAI's SDKs: base64, a URL, or the id of a file at OpenAI. */
 type FileSource =
   | string
   | { id?: string; fileId?: string; url?: string; data?: string | Uint8Array; mediaType?: string | undefined }
@@ -21,7 +21,7 @@ const CALL_NAMES: Readonly<Record<string, string>> = {
   apply_patch_call: "apply_patch",
 };
 
-/** What an item says, as the parts that every framework understands. What no other framework could make use of is none. */
+/** Converts an item to parts that every framework understands. Empty if no other framework could use it. */
 export function toParts(item: AgentInputItem): Part[] {
   switch (item.type) {
     case "function_call":
@@ -104,7 +104,7 @@ function fileParts(source: FileSource, mediaType: string): FilePart[] {
   return data === null ? [] : [{ type: "file", mediaType: typeOfDataUrl(data) ?? mediaType, data }];
 }
 
-/** A URL, base64, or the name of what OpenAI holds. */
+/** A URL, base64, or the id of a file at OpenAI. */
 function addressOf(source: FileSource): string | null {
   if (source === undefined || typeof source === "string") return source ?? null;
   const held = source.id ?? source.fileId;
@@ -117,7 +117,7 @@ function typeOfDataUrl(url: string): string | undefined {
   return /^data:([^;,]+)/i.exec(url.slice(0, 200))?.[1];
 }
 
-/** OpenAI takes its reasoning back by its id and its encrypted content: the names are those that the AI SDK has for them. */
+/** OpenAI identifies its reasoning by id and encrypted content. The option names are those of the AI SDK. */
 function reasoningParts({
   id,
   content,
@@ -135,7 +135,7 @@ function reasoningParts({
   return texts.map((text): Part => ({ type: "reasoning", text, ...options }));
 }
 
-/** The provider ran it: call and result stand together, and no other provider gets them as a call of its own. */
+/** A call that the provider ran itself, with its result. It is not sent to another provider as a tool call. */
 function hostedParts(item: Extract<AgentInputItem, { type: "hosted_tool_call" }>): Part[] {
   const { id, name, arguments: asked, output, status } = item;
   const toolCallId = id ?? `hosted-${fingerprint(toJsonText(item) ?? name)}`;
@@ -154,7 +154,7 @@ function answered(toolCallId: string, toolName: string, output: Json) {
   return { type: "tool-result" as const, toolCallId, toolName, output };
 }
 
-/** What a call is made with: the object that its text says, or the text itself where it says none. */
+/** The input of a call: the object that its text represents, or the text itself if it is not an object. */
 function inputOf(text: string): Json {
   try {
     const input: Json = JSON.parse(text);
@@ -216,7 +216,7 @@ export function isWebAddress(data: string): boolean {
   return /^https?:/i.test(data);
 }
 
-/** Base64 and its type, also of what comes as a data URL. */
+/** Base64 and its media type, also from a data URL. */
 function bytesOf(data: string, mediaType: string): { data: string; mediaType: string } {
   const comma = data.startsWith("data:") ? data.indexOf(",") : -1;
   return { data: data.slice(comma + 1), mediaType: typeOfDataUrl(data) ?? mediaType };

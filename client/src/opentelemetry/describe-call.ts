@@ -1,12 +1,14 @@
 import type { TracedCall } from "../connection.ts";
 
-/** What a call does to a memory, in the words of the conventions where they have one, and of which memory. */
+/**
+ * The operation of a call and the session it is for, by OpenTelemetry's semantic conventions where they have a name.
+ */
 export interface DescribedCall {
   readonly operation: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** By method and path, in which `*` stands for an id. The first that fits. */
+/** Operations by method and path, where `*` stands for an id. The first match applies. */
 const OPERATIONS: readonly (readonly [RegExp, string])[] = [
   [/^POST \/sessions$/, "create_memory_store"],
   [/^POST \/sessions\/\*\/fork$/, "create_memory_store"],

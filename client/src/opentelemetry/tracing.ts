@@ -14,13 +14,14 @@ import { ThreadkeepError } from "../errors.ts";
 import { describeCall } from "./describe-call.ts";
 
 export interface TracingOptions {
-  /** In place of the one that is registered for the process. */
+  /** Replaces the globally registered tracer provider. */
   tracerProvider?: TracerProvider;
 }
 
 /**
- * For `tracing` of a client: a span for each call with all its tries, named after what it does to a memory (`create_memory`, `search_memory` …),
- * with the session as `gen_ai.conversation.id`. The service goes on with the trace. Nothing of what was said is in a span.
+ * For the option `tracing` of a client. It creates a span for each call with all its tries, named after its operation
+ * (`create_memory`, `search_memory` …), with the session as `gen_ai.conversation.id`. The service continues the trace.
+ * Spans contain no text of a chat.
  */
 export function openTelemetry({ tracerProvider }: TracingOptions = {}): Tracing {
   return async (call, run) => {
@@ -52,7 +53,7 @@ function serverOf({ url }: TracedCall): Record<string, string | number> {
   return { "server.address": hostname, "server.port": Number(port) || (protocol === "https:" ? 443 : 80) };
 }
 
-/** What an answer has of messages, or of entries of a list. */
+/** How many messages or list entries an answer has; null if neither. */
 function countRecords(value: unknown): number | null {
   if (typeof value !== "object" || value === null) return null;
   if ("data" in value && Array.isArray(value.data)) return value.data.length;

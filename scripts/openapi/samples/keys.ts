@@ -1,4 +1,4 @@
-/** A tenant's keys. */
+/** Examples: the keys of a tenant. */
 
 import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../../../src/api/api-key.ts";
 import type { Page } from "../../../src/api/page.ts";
@@ -22,7 +22,7 @@ const key: KeyState = {
 
 const createdKey: CreatedKey = {
   ...key,
-  // Of the right form, with a checksum that does not fit: no scanner takes it for a key, and no service either.
+  // A key of the right form with a wrong checksum, so that neither a secret scanner nor a service accepts it.
   key: "tk_acme_7Qm2xVb9LcTa_EXAMPLE000000000000000000000000000000000000000000",
 };
 

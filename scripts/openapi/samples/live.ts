@@ -1,4 +1,4 @@
-/** The chat as it goes on. */
+/** Examples: the live feed of the chat. */
 
 import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../../../src/api/live.ts";
 import { messageSamples } from "./messages.ts";

@@ -1,4 +1,4 @@
-/** The last turns of the chat: appended, mended, found, erased. */
+/** Examples: the last messages of the chat, as they are appended, edited, found and erased. */
 
 import type { AppendRequest, AppendResult } from "../../../src/api/append.ts";
 import type { Erasure, Message, MessagePatch } from "../../../src/api/message.ts";

@@ -1,4 +1,4 @@
-/** Examples of operations, as the OpenAPI document shows them. A test holds each to its schema. */
+/** Examples: operations. */
 
 import type { NewOperation, OperationRun } from "../../../src/api/operation-run.ts";
 import type { Page } from "../../../src/api/page.ts";

@@ -1,4 +1,4 @@
-/** What an operator looks at: failed jobs, alerts, the audit. */
+/** Examples for operators: failed jobs, alerts and the audit log. */
 
 import type { z } from "zod";
 import type { AlertList } from "../../../src/api/alert.ts";

@@ -1,4 +1,4 @@
-/** A session: begun, forked, listed, moved, erased. */
+/** Examples: a session that is created, forked, listed, transferred and erased. */
 
 import type { Erasure } from "../../../src/api/message.ts";
 import type { Page } from "../../../src/api/page.ts";

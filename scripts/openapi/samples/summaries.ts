@@ -1,4 +1,4 @@
-/** What the older turns came to, and what the next prompt gets. */
+/** Examples: a summary and a context. */
 
 import type { Context, ContextRequest } from "../../../src/api/context.ts";
 import type { Job, SummarizeRequest } from "../../../src/api/job.ts";

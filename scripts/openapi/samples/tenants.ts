@@ -1,4 +1,4 @@
-/** A tenant, with its settings and limits. */
+/** Examples: a tenant with its settings and limits. */
 
 import type { Page } from "../../../src/api/page.ts";
 import { resolveSettings } from "../../../src/api/session.ts";

@@ -1,4 +1,4 @@
-/** A user: exported and erased. */
+/** Examples: the export and the erasure of a user. */
 
 import type { UserErasure, UserTransferLine } from "../../../src/api/user.ts";
 

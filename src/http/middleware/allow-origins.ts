@@ -2,7 +2,7 @@ import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
 import type { HttpEnv } from "../env.ts";
 
-/** What a script may set; a browser sets the rest. */
+/** Request headers that a script of an allowed origin may set. */
 const ALLOWED_HEADERS = [
   "Authorization",
   "Content-Type",
@@ -16,7 +16,7 @@ const ALLOWED_HEADERS = [
   "Threadkeep-Strict-Text",
   "X-Request-Id",
 ];
-/** What a script may read besides the few that it always may. */
+/** Response headers that a script may read, beside the few that are always readable. */
 const EXPOSED_HEADERS = [
   "ETag",
   "Location",
@@ -26,12 +26,15 @@ const EXPOSED_HEADERS = [
   "WWW-Authenticate",
   "X-Request-Id",
 ];
-/** Chromium remembers a preflight no longer than two hours; a shorter time lets an origin that is taken off the list go sooner. */
+/**
+ * How long a browser may cache a preflight. Chromium caches at most two hours; with a shorter time, an origin that was
+ * removed from the list stops working sooner.
+ */
 const PREFLIGHT_SECONDS = 600;
 
 /**
- * Lets scripts of these origins read answers. No cookies are taken, so that a page can do nothing in the name of whoever looks at
- * it: it has to bring a key or token itself. Without an origin in the list there is not a header that speaks of origins.
+ * Lets scripts of these origins call the API (CORS). Cookies are never used, so a page cannot act in the name of its
+ * visitor unless it has a key or token. If no origins are configured, no CORS headers are sent.
  */
 export function allowOrigins(origins: readonly string[]) {
   const answer = cors({
@@ -45,7 +48,8 @@ export function allowOrigins(origins: readonly string[]) {
     if (origins.length === 0) return next();
     const origin = c.req.header("Origin");
     const isPreflight = c.req.method === "OPTIONS" && c.req.header("Access-Control-Request-Method") !== undefined;
-    // What is no preflight gets the list of methods that the route offers; hono/cors answers every OPTIONS itself.
+    // hono/cors would answer every OPTIONS itself. An OPTIONS that is no preflight should get the list of the route's
+    // methods.
     const isOurs = origin !== undefined && origins.includes(origin) && (isPreflight || c.req.method !== "OPTIONS");
     if (isOurs) return answer(c, next);
     await next();

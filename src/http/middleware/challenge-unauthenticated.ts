@@ -1,7 +1,7 @@
 import { createMiddleware } from "hono/factory";
 import type { HttpEnv } from "../env.ts";
 
-/** Tells whoever is refused as unknown how to get in, in the words of a protocol that has its own. */
+/** Adds the header `WWW-Authenticate` to 401 answers, for protocols such as MCP that specify it. */
 export function challengeUnauthenticated(challenge: (request: Request) => string) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     await next();

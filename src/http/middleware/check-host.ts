@@ -3,9 +3,9 @@ import { answerFault } from "../answer-problem.ts";
 import type { HttpEnv } from "../env.ts";
 
 /**
- * Refuses a request that came by another name than those of this deployment. On a laptop that is what a page does whose author
- * points a name of his own at 127.0.0.1: to the browser it is then at home here.
- * @param hosts without ports; empty: every name will do, as behind Cloudflare, where the name chose the Worker
+ * Refuses a request under a host name that is not this deployment's. It prevents DNS rebinding against a local service:
+ * an attacker's domain that resolves to 127.0.0.1 would be same-origin with it.
+ * @param hosts without ports; empty: all names are accepted, as behind Cloudflare, which selects the Worker by name
  */
 export function checkHost(hosts: readonly string[]) {
   const names = new Set(hosts);
@@ -13,7 +13,7 @@ export function checkHost(hosts: readonly string[]) {
     if (names.size === 0 || names.has(new URL(c.req.url).hostname)) return next();
     return answerFault(c, {
       code: "wrong_host",
-      detail: `This service answers to ${[...names].join(", ")} alone. Use one of these names, or add yours to THREADKEEP_HOSTS.`,
+      detail: `This service accepts requests only under the names ${[...names].join(", ")}. Use one of these names, or add yours to THREADKEEP_HOSTS.`,
     });
   });
 }

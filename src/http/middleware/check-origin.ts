@@ -3,8 +3,8 @@ import { answerFault } from "../answer-problem.ts";
 import type { HttpEnv } from "../env.ts";
 
 /**
- * Refuses what a page of another origin sends, where a protocol asks for that (MCP does, against names that are pointed at this machine).
- * @param origins those that may
+ * Refuses requests from pages of other origins. MCP requires this, against DNS rebinding.
+ * @param origins the allowed origins
  */
 export function checkOrigin(origins: readonly string[]) {
   const allowed = new Set(origins);
@@ -12,7 +12,7 @@ export function checkOrigin(origins: readonly string[]) {
     const origin = c.req.header("Origin");
     if (origin === undefined || allowed.has(origin) || origin === new URL(c.req.url).origin) return next();
     const detail =
-      "The header Origin names a page that may not call this. Leave it out where no browser sends it, or list the origin in THREADKEEP_CORS_ORIGINS.";
+      "Pages of this origin may not call this service. Leave out the Origin header if the request is not from a browser, or add the origin to THREADKEEP_CORS_ORIGINS.";
     return answerFault(c, { code: "wrong_origin", detail });
   });
 }

@@ -2,12 +2,12 @@ import { createMiddleware } from "hono/factory";
 import { continueTrace } from "../../telemetry/trace.ts";
 import type { HttpEnv } from "../env.ts";
 
-/** Letters and signs that are safe in a log line and a header, and no more of them than an id needs. */
+/** Characters that are safe in a log line and a header, and at most as many as an id needs. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
-/** Gives each request an id, its caller's own if that is sane, and says it in the answer. */
+/** Gives each request an id, the caller's own if it is valid, and returns it in the answer. */
 export const identifyRequest = createMiddleware<HttpEnv>(async (c, next) => {
-  // Hono runs what is for all paths twice for the path "*", which only a broken client asks for.
+  // For the path `*`, which only a broken client requests, Hono runs this middleware twice.
   if ("requestId" in c.var) return next();
   const given = c.req.header("X-Request-Id");
   const requestId = given !== undefined && SANE_REQUEST_ID.test(given) ? given : crypto.randomUUID();

@@ -6,15 +6,15 @@ import { traceIdOf } from "../../telemetry/trace.ts";
 import type { HttpEnv } from "../env.ts";
 
 /**
- * One log entry for each request, and the words of its span. Both name the route by its template: a raw URL holds ids of sessions and
- * messages, and a query string may hold anything.
+ * Writes one log entry for each request, and describes its span. Both contain the route's template instead of the URL,
+ * because a URL contains ids of sessions and messages, and possibly other data in its query.
  */
 export function recordRequest(log: Log, describeSpan: (text: SpanText) => void) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const startedAt = performance.now();
     const template = matchedRoutes(c).findLast((route) => !route.path.includes("*"))?.path;
     const route = template?.replace(/:(\w+)/g, "{$1}") ?? null;
-    // Before anything can fail: what is never reached would leave the address as it came.
+    // This comes first, so that the URL in the span is overwritten even if the request fails.
     describeSpan(spanOfRequest(c.req.method, c.req.url, route));
     await next();
     const principal = c.get("principal");

@@ -1,8 +1,11 @@
-/** Files of dist/inspector, which the pages and the API reference are built into. A deploy uploads them beside the Worker. */
+/**
+ * Reads a file of dist/inspector, the build of the inspector and the API reference. A deploy uploads it as static
+ * assets.
+ */
 
 export type ReadFile = (path: string) => Promise<Response>;
 
-/** A file of one fixed name, which the next deploy may change: browsers ask each time. */
+/** Answers with a file of a fixed name. The next deploy may change it, so browsers have to revalidate it each time. */
 export async function builtFile(
   readFile: ReadFile,
   path: string,

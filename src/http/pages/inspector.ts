@@ -1,4 +1,4 @@
-/** The page at `/`, the inspector, and how people sign in to it. Its sources are in `inspector/`. */
+/** The inspector, the page at `/`, and signing in to it. Its sources are in `inspector/`. */
 
 import type { Context, Hono } from "hono";
 import { z } from "zod";
@@ -14,18 +14,18 @@ import { builtFile, type ReadFile } from "./built-file.ts";
 
 export interface InspectorOptions {
   readonly signIns: SignInOffice;
-  /** Exchanges a link's ticket, once, for a token of the page. */
+  /** Exchanges a link's ticket for an inspector token, once. */
   readonly signIn: (ticket: string) => Promise<{ token: string; expiresAt: string }>;
-  /** Whose tokens of users are taken. */
+  /** The issuers whose user tokens are accepted. */
   readonly issuers: readonly string[];
-  /** The model that answers turns which are tried out. */
+  /** The model that answers turns in the inspector's chat. */
   readonly chat: ChatDesk;
 }
 
-/** What is behind a key here; everything else is open. */
+/** The inspector's paths that require a key; all others are public. */
 export const INSPECTOR_PATHS_WITH_KEY = ["/inspector/links", "/inspector/caller", "/inspector/sessions/*"];
 
-/** A ticket has some 400 characters. */
+/** The largest body of a sign-in, in bytes. A ticket has about 400 characters. */
 const MAX_SIGN_IN_BYTES = 4_096;
 
 const signInSchema = z.strictObject({ ticket: z.string().min(1) });
@@ -57,7 +57,7 @@ export function mountInspector(
   app.get("/inspector/caller", (c) => {
     const { kind, tenant, owner, scopes, expiresAt } = callOf(c).principal;
     const until = expiresAt === undefined ? null : new Date(expiresAt).toISOString();
-    // Who may not ask it need not know which there is.
+    // The model's name is shown only to callers who may use it.
     const model = chat.model !== null && scopesOf(["answerSession"]).every((scope) => scopes.includes(scope));
     return c.json({ kind, tenant, owner, scopes, expiresAt: until, model: model ? chat.model?.name : null });
   });
@@ -68,13 +68,19 @@ export function mountInspector(
   });
 }
 
-/** Where Supabase issues tokens, it also signs people in. What `npm start` issues itself has no port, and nobody to ask. */
+/**
+ * Whether people can sign in at this issuer, which Supabase offers beside issuing tokens. The local issuer of `npm
+ * start` has no port and no sign-in.
+ */
 function isSupabase(issuer: string): boolean {
   const { protocol, port, pathname } = new URL(issuer);
   return pathname === "/auth/v1" && (protocol === "https:" || port !== "");
 }
 
-/** Its own files alone run in it, and it asks nobody but this service, and the issuers that people sign in with. */
+/**
+ * The page's content security policy: it may run only its own files, and connect only to this service and the issuers
+ * at which people sign in.
+ */
 export function inspectorPolicy(issuers: readonly string[]): string {
   const connect = ["'self'", ...new Set(issuers.map((issuer) => new URL(issuer).origin))];
   return [
@@ -86,7 +92,7 @@ export function inspectorPolicy(issuers: readonly string[]): string {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-    // The browser itself refuses to turn a text into HTML.
+    // The browser refuses to turn text into HTML.
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join("; ");

@@ -1,11 +1,14 @@
-/** The API reference at `/docs`, the OpenAPI document that it shows, and the scripts and styles of all pages: files that were built before. */
+/**
+ * The API reference at `/docs`, its OpenAPI document, and the scripts and styles of all pages. They are all files of
+ * the build.
+ */
 
 import type { Hono } from "hono";
 import { answerUnknownRoute } from "../answer-problem.ts";
 import type { HttpEnv } from "../env.ts";
 import { builtFile, type ReadFile } from "./built-file.ts";
 
-/** The build names each file by its content, so that a name stands for the same bytes for ever. */
+/** Names of asset files contain a hash of their content, so browsers may cache them forever. */
 const FOREVER = "public, max-age=31536000, immutable";
 const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",
@@ -14,13 +17,13 @@ const TYPES: Readonly<Record<string, string>> = {
   txt: "text/plain; charset=utf-8",
 };
 
-/** Its own files alone run in it, and it asks nobody but this service. */
+/** The page may run only its own files and connect only to this service. */
 const REFERENCE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  // Swagger UI's style sheet has its icons inside.
+  // Swagger UI's style sheet contains its icons as data URLs.
   "img-src 'self' data:",
   "base-uri 'none'",
   "form-action 'none'",

@@ -28,11 +28,11 @@ const createTenantRoute = defineRoute({
   tag: "Operations",
   summary: "Create a tenant",
   description:
-    "Idempotent: a tenant that exists is answered with 200 as it is, its settings unchanged. With a `jurisdiction` its sessions and their directory run and stay there; this is fixed now, and another one later is refused. PostgreSQL lies where you put it.",
+    "Idempotent: an existing tenant is returned with 200, its settings unchanged. With a `jurisdiction`, its sessions and their directory run and are stored there. This cannot be changed later; a request with another jurisdiction is refused. It does not apply to PostgreSQL, whose location you choose yourself.",
   request: z.object({ body: newTenantSchema }),
   answers: {
     201: { description: "The new tenant", schema: tenantStateSchema },
-    200: { description: "The tenant that was there", schema: tenantStateSchema },
+    200: { description: "The existing tenant", schema: tenantStateSchema },
   },
   problems: ["tenant_exists"],
   async handle(call, { body }) {
@@ -48,7 +48,7 @@ const listTenantsRoute = defineRoute({
   tag: "Operations",
   summary: "List the tenants",
   description:
-    "Those that were created, by name. A tenant that only the deployment's own key speaks for is none of them.",
+    "The tenants that were created, ordered by name. A tenant that was never created, but only used through the deployment's own key, is not listed.",
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
     200: { description: "A page of tenants", schema: pageSchema(listedTenantSchema) },
@@ -64,8 +64,8 @@ const readTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "readTenant",
   tag: "Operations",
-  summary: "Read what a tenant sets for its sessions",
-  description: "A tenant that never set anything has `rev` 0, no settings and the defaults in `effective`.",
+  summary: "Read a tenant's settings",
+  description: "A tenant without settings has `rev` 0, empty `settings`, and the defaults in `effective`.",
   request: z.object({ params: tenantParams }),
   answers: { 200: { description: "The tenant", schema: tenantStateSchema } },
   problems: [],
@@ -79,9 +79,9 @@ const updateTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "updateTenant",
   tag: "Operations",
-  summary: "Replace a tenant's settings, or pause its summaries",
+  summary: "Change a tenant's settings, or pause its summaries",
   description:
-    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's, but those of its user only where they are tighter; `limits` no session can change. `usersMay` opens to users, and to holders of tickets, what is else a back end's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
+    "Fields that are left out keep their values; a given field is replaced as a whole. Repeating a request changes nothing and keeps `rev`. A session's own settings take precedence over the tenant's, except that settings of a user apply only where they are tighter; `limits` cannot be changed by a session. `usersMay` permits users and holders of tickets what otherwise only a back end may do. A change takes effect everywhere within 30 seconds. While the tenant's settings cannot be reached, the last known ones apply for 10 minutes, then the defaults.",
   request: z.object({ params: tenantParams, body: tenantPatchSchema }),
   answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema } },
   problems: [],
@@ -95,15 +95,15 @@ const readSpendingRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}/spending",
   operationId: "readSpending",
   tag: "Operations",
-  summary: "Read what models took, day by day",
+  summary: "Read what models used, day by day",
   description:
-    "For all sessions of the tenant, by days in UTC: tokens in and out, and what they cost as far as prices are set. It is kept for 400 days and told for a month at a time.",
+    "The usage of all sessions of the tenant, by UTC day: input and output tokens, and their cost as far as prices are configured. It is kept for 400 days; one request returns at most a month.",
   request: z.object({
     params: tenantParams,
     query: z.strictObject({
       days: integerParameter(z.int().min(1).max(MAX_SPENDING_DAYS))
         .default(MAX_SPENDING_DAYS)
-        .describe("So many, through today"),
+        .describe("How many days, the last of which is today"),
     }),
   }),
   answers: { 200: { description: "The days", schema: spendingSchema } },
@@ -120,11 +120,14 @@ const listUsersRoute = defineRoute({
   tag: "Operations",
   summary: "List the users who have sessions",
   description:
-    "Those who came last first; a user is on the list some moments after their first session, and off it with their last. Names stand in no index, so that a page ends where enough were read for it, with `hasMore`, though it has few or none.",
+    "Users who were added last come first. A user is added some moments after their first session was created, and removed with their last one. User ids are not indexed by prefix, so a page with a `prefix` may contain few or no users although `hasMore` is true: continue with `nextCursor`.",
   request: z.object({
     params: tenantParams,
     query: z.strictObject({
-      prefix: safeText.max(MAX_ID_LENGTH).optional().describe("Those alone whose id begins so, in whatever case"),
+      prefix: safeText
+        .max(MAX_ID_LENGTH)
+        .optional()
+        .describe("Only users whose id starts with this text, ignoring case"),
       limit: limitParameter,
       cursor: cursorParameter,
     }),

@@ -8,12 +8,12 @@ const list = defineRoute({
   path: "/v1/admin/alerts",
   operationId: "listAlerts",
   tag: "Operations",
-  summary: "List the alerts that stand",
+  summary: "List the current alerts",
   description:
-    "Every minute it is looked whether sessions, PostgreSQL and the summarizer answer, and whether messages, late work, failed jobs or used-up budgets pile up. What is found twice in a row becomes an alert, what is found no more three times in a row is over; the start and the end are each posted to `THREADKEEP_ALERT_WEBHOOK`, as an `AlertNotice`, until it answers with 2xx. `docs/operate.md` says what to do about each, and how to check the signature of a notice.",
+    "Every minute the service checks whether sessions, PostgreSQL and the summarizer answer, and whether queue messages, overdue work, failed jobs or exhausted budgets accumulate. A fault that is found twice in a row raises an alert; an alert ends when the fault is absent three times in a row. Start and end are each posted to `THREADKEEP_ALERT_WEBHOOK` as an `AlertNotice`, repeatedly until it answers with 2xx. `docs/operate.md` tells what to do about each alert and how to verify the signature of a notice.",
   request: z.object({}),
   answers: {
-    200: { description: "All that stand", schema: alertListSchema },
+    200: { description: "All current alerts", schema: alertListSchema },
   },
   alsoDescribes: [alertNoticeSchema],
   problems: ["unavailable"],

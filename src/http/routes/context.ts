@@ -5,27 +5,27 @@ import { integerParameter, sessionParams } from "../parameters.ts";
 import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
 
 const DESCRIPTION =
-  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. The newest question, the calls made for it and their results are there however large they are: outputs of tools are cut in the middle, and those of older steps are left out first. A summary is never waited for: `summaryPending` says that a newer one is being made. A context has 8 MiB of JSON at most: the newest files go in, and older ones are named in the text of their messages, which are `cut` and named in `omitted`.";
+  "A summary of the older messages, then the recent messages verbatim, within `maxTokens` as the documented estimator counts them. Every message up to `headSeq` is either contained verbatim, covered by the summary, or listed in `omitted` with the reason. The newest question, the tool calls made for it and their results are always contained: if they are too large, tool outputs are cut in the middle, and those of older steps are left out first. The request never waits for a summary: `summaryPending` says that a newer one is being made. A context has at most 8 MiB as JSON: the newest files are included; older ones are described in the text of their messages, which are marked `cut` and listed in `omitted`.";
 
-/** What each format does with what its provider has no place for. */
+/** How each format represents what its provider has no place for. */
 const FORMATS = [
-  "All formats but `threadkeep` carry the proof as `meta`.",
-  "`openai-chat` has `messages` for Chat Completions, `openai-responses` `instructions` and `input`, `ai-sdk` `system` (`instructions` in version 7) and `messages`, `text` one text.",
-  "`anthropic` has `system` and `messages` in turns; where they would begin with an answer, a user's message `[…]` stands before it.",
-  "`ui` has UIMessages of the AI SDK: texts are word for word, a tool's result is in the part of its call, the author is in `metadata`.",
-  "The summary is a user's message in `<conversation_summary>` tags, or with `summaryRole=system` system text.",
-  "System and developer messages keep their role where the provider has it among the messages, and else join the system text in order.",
-  "A tool's result directly follows its call, whatever was said between them, in the order of the calls: by id, and where calls share an id by name and then in order. A call that has no result gets one that says so; a result without its call gets a call. Ids that come twice get a number; ids and names that the provider would refuse are replaced, for call and result alike.",
-  "Reasoning goes back to the provider that signed it, unchanged and before the calls that it led to: to Anthropic with its signature, to OpenAI's Responses with its encrypted content. Other reasoning is left out there. A call that a provider ran itself (`providerExecuted`) goes back to it, and is told in words to others.",
-  "`openai-chat` has neighbours of one role in one message, and so have others with `roles`. What a query brings back stands right after the newest question.",
-  "Blank messages are left out; a file that the provider does not take is named instead, and so is what a tool shows, unless `toolFiles=sent` asks for it. Base64 among a tool's words is named.",
+  "All formats but `threadkeep` return the account of what is contained and omitted in `meta`.",
+  "`anthropic` has `system`, and `messages` in alternating turns. If the first would be an answer, a user's message `[…]` is put before it.",
+  "`ui` has UIMessages of the AI SDK: texts are verbatim, a tool's result is in the part of its call, and the author is in `metadata`.",
+  "The summary is a user's message in `<conversation_summary>` tags, or system text with `summaryRole=system`.",
+  "System and developer messages keep their role if the provider allows it among the messages; otherwise they are added to the system text, in order.",
+  "A tool's result directly follows its call, even if other messages were between them. Results are matched to calls by id; if calls share an id, by name and then by order. A call without a result gets one that says so, and a result without a call gets a call. Duplicate ids get a number, and ids and names that the provider would refuse are replaced, in call and result alike.",
+  "Reasoning is returned to the provider that signed it, unchanged and before the calls that follow from it: to Anthropic with its signature, to OpenAI's Responses with its encrypted content. Other reasoning is left out there. A call that a provider ran itself (`providerExecuted`) is returned to that provider, and described as text to others.",
+  "`openai-chat` joins neighbouring messages of one role; other formats do with `roles`. Messages that the query retrieved come directly after the newest question.",
+  "Blank messages are left out. A file that the provider does not accept is described as text, and so are files from tools, unless `toolFiles=sent`. Base64 in a tool's output is described too.",
+  "An author is in `name` if the provider supports it, otherwise before the text.",
   "An author stands in `name` where the provider takes it, and else before the text.",
 ].join(" ");
 
 const answer = {
-  description: "The context, in the format asked for",
+  description: "The context, in the requested format",
   schema: z.union(Object.values(renderedContextSchemas)),
-  headers: { ETag: "Names these bytes: send it back as If-None-Match" },
+  headers: { ETag: "Identifies these exact bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;
 
 const { maxTokens, format, tokenizer, atSeq, summaryRole, roles, provider, toolFiles, cacheControl } =
@@ -37,15 +37,19 @@ const read = defineRoute({
   operationId: "readContext",
   tag: "Context",
   summary: "Get the context for the next prompt",
-  description: `${DESCRIPTION} ${FORMATS} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
+  description: `${DESCRIPTION} ${FORMATS} With \`If-None-Match\` an unchanged context is answered with 304, without a body.`,
   request: z.object({
     params: sessionParams,
     query: z.strictObject({
-      maxTokens: integerParameter(maxTokens.unwrap()).optional().describe("The budget; by default the session's"),
-      format: format.describe("How it is written; threadkeep by default"),
+      maxTokens: integerParameter(maxTokens.unwrap())
+        .optional()
+        .describe("Token budget; by default the session's `maxTokens`"),
+      format: format.describe("Format of the context; `threadkeep` by default"),
       tokenizer,
-      atSeq: integerParameter(atSeq.unwrap()).optional().describe("The context as of this message"),
-      summaryRole: summaryRole.describe("The role the summary speaks with; user by default"),
+      atSeq: integerParameter(atSeq.unwrap())
+        .optional()
+        .describe("Return the context as it was when this message was the newest"),
+      summaryRole: summaryRole.describe("The role of the message that contains the summary; `user` by default"),
       roles,
       provider,
       toolFiles,
@@ -66,8 +70,8 @@ const request = defineRoute({
   operationId: "requestContext",
   action: "readContext",
   tag: "Context",
-  summary: "Get the context, with the request in a body",
-  description: `${DESCRIPTION} The same as GET; it changes nothing.`,
+  summary: "Get the context, with the options in the body",
+  description: `${DESCRIPTION} The same as GET, with the options in the body; it changes nothing.`,
   request: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),
   answers: { 200: answer },
   problems: ["session_not_found"],

@@ -18,9 +18,9 @@ const list = defineRoute({
   path: "/v1/admin/jobs",
   operationId: "listFailedJobs",
   tag: "Operations",
-  summary: "List the jobs that fail",
+  summary: "List the failed jobs",
   description:
-    "Background work that failed three times or gave up, the last to fail first, with its first error and its last. It names sessions and never their content. A job that goes well leaves the list by itself. At most 10,000 are listed; each session knows its own.",
+    "Background jobs that failed at least three times or gave up, most recently failed first, with their first and last errors. They name sessions, never their content. A job that succeeds is removed from the list automatically. At most 10,000 jobs are listed; each session keeps its own jobs regardless.",
   request: z.object({
     query: failureFilterSchema.extend({ limit: limitParameter, cursor: cursorParameter }),
   }),
@@ -38,11 +38,11 @@ const retryOne = defineRoute({
   path: "/v1/admin/jobs/{jobId}/retry",
   operationId: "retryFailedJob",
   tag: "Operations",
-  summary: "Try a failed job again",
+  summary: "Retry a failed job",
   description:
-    "Its session sends it at once, whatever pause it was in; a summary that was given up is pending again. It leaves the list, and comes back if it fails again. Sent twice it changes nothing more, and is told that there is no such job.",
+    "Its session sends the job immediately, without waiting for the next scheduled retry; a summary that was given up becomes pending again. The job is removed from the list, and returns to it if it fails again. A repeated request answers job_not_found.",
   request: z.object({ params: jobParams }),
-  answers: { 200: { description: "What became of it", schema: jobRetrySchema } },
+  answers: { 200: { description: "The outcome", schema: jobRetrySchema } },
   problems: ["job_not_found", "job_not_retryable"],
   async handle(call, { params: { jobId } }) {
     const { outcome } = await retryFailure(call, jobId);
@@ -55,11 +55,11 @@ const retryMany = defineRoute({
   path: "/v1/admin/jobs/retry",
   operationId: "retryFailedJobs",
   tag: "Operations",
-  summary: "Try failed jobs again, by filter",
+  summary: "Retry failed jobs that match a filter",
   description:
-    "One page of those that the filter meets, the last to fail first; without a filter, of all. While `hasMore` is true, send the same again with `nextCursor`. What cannot be retried stays on the list and is named in `left`.",
+    "Retries one page of the matching jobs, most recently failed first; without a filter, of all jobs. While `hasMore` is true, repeat the request with `nextCursor`. Jobs that cannot be retried stay on the list and are named in `left`.",
   request: z.object({ body: retryRequestSchema }),
-  answers: { 200: { description: "What became of them", schema: jobRetriesSchema } },
+  answers: { 200: { description: "The outcomes", schema: jobRetriesSchema } },
   problems: [],
   async handle(call, { body }) {
     return { status: 200, body: await retryFailures(call, body) };
@@ -71,11 +71,11 @@ const drop = defineRoute({
   path: "/v1/admin/jobs/{jobId}",
   operationId: "dropFailedJob",
   tag: "Operations",
-  summary: "Give a failed job up",
+  summary: "Give up a failed job",
   description:
-    "Of a summary that goes on from the last one: the messages stay word for word, and the session schedules it again when it goes on after an hour, or when somebody asks. A job that nobody here understands leaves the list alone. What erases, archives or is otherwise promised cannot be dropped: the answer says what to do instead. The reason is kept in the audit.",
+    "Only a job that continues a summary can be given up: its messages stay verbatim, and the session schedules the job again when it continues after an hour, or when somebody requests a summary. A job that this version does not understand is only removed from the list. Jobs that erase, archive or are otherwise required cannot be given up; the answer says what to do instead. The reason is stored in the audit log.",
   request: z.object({ params: jobParams, query: z.strictObject({ reason: dropReasonSchema }) }),
-  answers: { 200: { description: "What became of it", schema: jobDropSchema } },
+  answers: { 200: { description: "The outcome", schema: jobDropSchema } },
   problems: ["job_not_found", "job_needed"],
   async handle(call, { params: { jobId }, query: { reason } }) {
     const { outcome } = await dropFailure(call, jobId, reason);

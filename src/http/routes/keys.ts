@@ -12,7 +12,7 @@ const create = defineRoute({
   tag: "Keys",
   summary: "Create a key",
   description:
-    "The answer holds the key, and nothing else ever does: what is kept is a keyed hash. A request that is sent again makes another key; revoke the one that was lost. A new key is good at once, everywhere within a second.",
+    "Only this answer contains the key: the service stores nothing but a keyed hash of it. A repeated request creates another key; revoke the one whose answer was lost. A new key works everywhere within a second.",
   request: z.object({ params: tenantParams, body: newKeySchema }),
   answers: { 201: { description: "The key", schema: createdKeySchema } },
   problems: ["tenant_not_found", "too_many_keys"],
@@ -27,7 +27,7 @@ const list = defineRoute({
   operationId: "listKeys",
   tag: "Keys",
   summary: "List a tenant's keys",
-  description: "Newest first, those that expired or were revoked among them. No answer holds a key or its hash.",
+  description: "Newest first, including expired and revoked keys. No answer contains a key or its hash.",
   request: z.object({
     params: tenantParams,
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
@@ -44,9 +44,9 @@ const rotate = defineRoute({
   path: "/v1/admin/tenants/{tenant}/keys/{keyId}/rotate",
   operationId: "rotateKey",
   tag: "Keys",
-  summary: "Put a new key in the place of another",
+  summary: "Replace a key",
   description:
-    "The new key has the name, the scopes and the lifetime of the old one, which stays good beside it for `graceSeconds`, a day by default: change over meanwhile. A key has one successor: asked again, it is refused with the successor's id in `rotatedTo`.",
+    "The new key has the name, the scopes and the lifetime of the old one. The old one continues to work for `graceSeconds`, a day by default, so that you can replace it everywhere. A key can be replaced once: a second request is refused, with the id of its successor in `rotatedTo`.",
   request: z.object({ params: keyParams, body: keyRotationSchema }),
   answers: { 201: { description: "The new key", schema: createdKeySchema } },
   problems: ["key_not_found", "key_not_live", "key_rotated", "too_many_keys"],
@@ -62,7 +62,7 @@ const revoke = defineRoute({
   tag: "Keys",
   summary: "Revoke a key",
   description:
-    "It stops within a minute everywhere, and cannot be brought back. Revoked again it is answered as it is. An isolate that cannot reach the tenant's object meanwhile goes by what it knew for up to 10 minutes.",
+    "The key stops working everywhere within a minute, and cannot be restored. Revoking it again returns it unchanged. An isolate that cannot reach the tenant's object meanwhile continues to use its cached keys for up to 10 minutes.",
   request: z.object({ params: keyParams }),
   answers: { 200: { description: "The key as it is now", schema: keyStateSchema } },
   problems: ["key_not_found"],

@@ -8,7 +8,7 @@ import { EVENT_STREAM_TYPE, eventStreamAnswer } from "../event-stream.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { defineRoute, RawAnswer } from "../route.ts";
 
-/** A signed ticket names its session and who holds it. */
+/** Characters of a ticket, which contains its session and its holder. */
 const MAX_TICKET_LENGTH = 2_048;
 
 const live = defineRoute({
@@ -18,7 +18,7 @@ const live = defineRoute({
   tag: "Live",
   summary: "Follow a session: WebSocket, or server-sent events",
   description:
-    "With `Upgrade: websocket` a WebSocket, with `Accept: text/event-stream` server-sent events; the same events in the same order. First comes `hello`, then each event with a `rev` that rises by one. Connect with the last `rev` in `since` (an event stream may send it as `Last-Event-ID`), and nothing is missed or repeated, through reconnects, restarts and deploys; `since=0` begins at the first message, and without it the feed begins now. What is too old, or of an earlier session of this id, is answered with `reset: true`: read the session anew and go on from there. An event tells what its message says now, so what was erased does not come back. On a WebSocket a client sends frames (`LiveClientFrame`): `append` and `context` are answered with their `id`, and `ack` says up to which `rev` it has taken events in; past 256 events or 1 MiB that are not acknowledged the feed pauses, and it goes on from the log with the next `ack`. The text `ping` is answered `pong`. Frames count with the requests of whoever sends them (`rate_limited`), but for an `ack` that says something new; they are served in the order in which they come. A faulty frame is answered with an `error`; the socket is closed with 1003 for binary frames, 1008 for ten faulty ones or ones too many in a row or more than 100 a second, 1009 for one over 1 MiB, 4401 when its credentials are good no more or an hour old (connect again with `since`), 4403 for the tenth frame that its sender may not send, 4404 when the session is erased and 4410 when it has expired. A session has at most 100 open sockets, event streams included.",
+    "`Upgrade: websocket` opens a WebSocket, `Accept: text/event-stream` opens server-sent events; both have the same events in the same order. The first frame is `hello`, then each event has a `rev` that rises by one. To continue after a reconnect, restart or deploy without missing or repeating an event, connect with the last `rev` in `since` (an event stream may send it as `Last-Event-ID`). `since=0` starts at the first message; without `since` only new events are sent. If the requested events are no longer available, or belong to an earlier session with this id, `hello` has `reset: true`: read the session again and continue from there. An event contains its message as it is now, so erased content is never sent again. On a WebSocket a client can send frames (`LiveClientFrame`): `append`, `context` and `branch` are answered with their `id`; `ack` confirms events up to a `rev`. If more than 256 events or 1 MiB are not acknowledged, the feed pauses; with the next `ack` it continues from the log. The text `ping` is answered with `pong`. Frames count against the sender's rate limits (`rate_limited`), except an `ack` that confirms new events; they are handled in the order in which they arrive. A faulty frame is answered with an `error`. The socket is closed with these codes: 1003 for a binary frame; 1008 for ten faulty frames, too many frames in a row, or more than 100 per second; 1009 for a frame over 1 MiB; 4401 if its credentials have expired or are an hour old (connect again with `since`); 4403 for the tenth frame that the sender may not send; 4404 if the session was erased; 4410 if it has expired. A session can have at most 100 open connections, event streams included.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({
@@ -26,23 +26,25 @@ const live = defineRoute({
       ticket: safeText
         .max(MAX_TICKET_LENGTH)
         .optional()
-        .describe("Instead of a key: a browser's WebSocket can send no header. This route alone takes it."),
+        .describe(
+          "Replaces the key, because a browser's WebSocket cannot send an Authorization header. Only this route accepts it",
+        ),
     }),
     headers: z.object({
-      Upgrade: safeText.optional().describe("`websocket` for a WebSocket"),
-      Accept: safeText.optional().describe("`text/event-stream` for server-sent events"),
+      Upgrade: safeText.optional().describe("`websocket` opens a WebSocket"),
+      Accept: safeText.optional().describe("`text/event-stream` opens server-sent events"),
       "Last-Event-ID": integerParameter(revSchema)
         .optional()
-        .describe("The last rev that you know, as an event stream that reconnects sends it. Comes before since."),
+        .describe("The last rev that you know, as a reconnecting event stream sends it. Takes precedence over since"),
     }),
   }),
   answers: {
     101: {
-      description: "A WebSocket. What comes on it",
+      description: "A WebSocket. Each frame is one of these",
       schema: serverFrameSchema,
     },
     200: {
-      description: "Events, one JSON object in each `data`, its `rev` as `id`",
+      description: "Events, one JSON object in each `data`, with its `rev` as `id`",
       schema: serverFrameSchema,
       mediaType: EVENT_STREAM_TYPE,
     },
@@ -61,7 +63,7 @@ const live = defineRoute({
     if (isStream && !isHead) {
       return { status: 200, body: new RawAnswer(eventStreamAnswer(await openLive(call, sessionId, since))) };
     }
-    // Whether there is such a session comes before how it can be followed.
+    // A missing session is reported before a missing Upgrade header.
     await readSession(call, sessionId);
     if (isStream) {
       return {
@@ -83,7 +85,7 @@ const ticket = defineRoute({
   tag: "Live",
   summary: "Issue a ticket for the live feed",
   description:
-    "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for. It reads; asked for with `memory:write` it appends as well, no more than you may do, and no more than a user may, whoever you are: messages of the role `user`. Your back end asks for it and hands it to the page.",
+    "For a browser, whose WebSocket cannot send a key, and which should not have one. A ticket works for one connection to this session, within 60 seconds, on behalf of the user for whom it was requested. It allows reading. If it is requested with `memory:write`, which your own credential must have, it also allows appending what a user may append: messages of the role `user`. Your back end requests the ticket and passes it to the page.",
   request: z.object({ params: sessionParams, body: ticketRequestSchema.default({}) }),
   answers: { 201: { description: "A new ticket", schema: ticketSchema } },
   problems: ["session_not_found", "session_expired", "session_not_ready"],

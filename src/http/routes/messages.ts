@@ -23,16 +23,16 @@ const append = defineRoute({
   tag: "Messages",
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. A message follows the head of the active branch, or the one before it in the batch, unless it names another with `afterSeq`: what stood behind that is then off the branch (`PUT …/branch` goes back to it), and the same `id` after another message is refused as well. A user's token leaves no instruction behind by it. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. Content is never refused for a character that no store keeps: it is mended, and `mended` says where. A message may have 4 MiB as JSON, with the files in it as base64 or `data:` URLs: the same file in several messages is stored once, is given back byte for byte, and goes with the last message that has it. With `format`, the messages are as the SDK of OpenAI (`openai-chat`), Anthropic (`anthropic`) or the AI SDK (`ai-sdk`) takes and gives them, so that an answer is appended as it is: calls, results, files, reasoning with its signature and `content: null` become parts here, fields that we do not know are passed over, and `id`, `author`, `metadata`, `occurredAt` and `afterSeq` may stand in each message. Results that Anthropic has in a user's message become a message of the role `tool`; where the user says something beside them it comes before that one, and its id has `.results` at its end. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more, and as much as a user may in a day (`quota_exceeded`).",
+    "Creates the session if it does not exist. The batch is atomic, and each message gets the next `seq`. When the request is answered, the messages are stored durably.\n\n**Repeating a request.** A message whose `id` exists already is not stored again; it is returned with its `seq` and `created: false`. The same `id` with other content, or after another message, is refused (`message_conflict`).\n\n**Branches.** A message follows the newest message of the active branch, or the previous one of the batch, unless `afterSeq` names another. The messages that followed that one before are then off the branch; `PUT …/branch` returns to them. With a user's token, instructions cannot be moved off the branch in this way.\n\n**Context.** With `context`, the answer also has the context right after the append; this requires `memory:read`. If the context cannot be made, the messages are stored all the same, the status is that of the append, and `contextError` says why.\n\n**Content.** A character that cannot be stored is replaced, and `mended` lists where. A message may have 4 MiB as JSON, including files as base64 or `data:` URLs. A file that occurs in several messages is stored once, is returned byte for byte, and is deleted with the last message that contains it.\n\n**Formats.** With `format`, the messages are in the format of OpenAI's SDK (`openai-chat`), Anthropic's SDK (`anthropic`) or the AI SDK (`ai-sdk`), so that a model's answer can be appended unchanged. Tool calls, results, files, reasoning with its signature and `content: null` are converted to parts, and unknown fields are ignored. Each message may also have `id`, `author`, `metadata`, `occurredAt` and `afterSeq`. Tool results in a user's message of Anthropic become a message of the role `tool`; if that message has other content too, it becomes a user's message before it, and the id of the tool message ends with `.results`.\n\n**Users.** With a user's token, only messages of the role `user` with text, files and data can be appended (`role_not_allowed`), unless the tenant permits more, and only as many as a user may append in a day (`quota_exceeded`).",
   request: z.object({ params: sessionParams, headers: appendHeaders, body: appendRequestSchema }),
   answers: {
     200: {
-      description: "All of them were there already",
+      description: "All messages existed already",
       schema: appendResultSchema,
       headers: RATE_LIMIT_FIELDS,
     },
     201: {
-      description: "At least one is new",
+      description: "At least one message is new",
       schema: appendResultSchema,
       headers: RATE_LIMIT_FIELDS,
     },
@@ -65,13 +65,13 @@ const list = defineRoute({
   tag: "Messages",
   summary: "Read messages by page, in order",
   description:
-    "With `afterSeq` the page begins after it, without either at the first message; `nextCursor` is then the next `afterSeq`. With `beforeSeq` alone it is the last page before that one, and `nextCursor` is the next `beforeSeq`. Within a page the order is always by rising `seq`. A page of large messages ends early, with `hasMore`: all of it has 4 MiB at most, or one message.",
+    "With `afterSeq` the page starts after that message; without `afterSeq` and `beforeSeq` it starts at the first message. `nextCursor` is then the next `afterSeq`. With `beforeSeq` alone the page ends before that message, and `nextCursor` is the next `beforeSeq`. Within a page messages are ordered by rising `seq`. A page of large messages ends early, with `hasMore`: it has at most 4 MiB, or one message.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({
       afterSeq: integerParameter(z.int().min(0)).optional().describe("Only messages after this one"),
       beforeSeq: integerParameter(seqSchema).optional().describe("Only messages before this one"),
-      branch: z.literal("active").optional().describe("Only messages of the active branch; without it all of the log"),
+      branch: z.literal("active").optional().describe("Only messages of the active branch; if left out, the whole log"),
       limit: limitParameter,
     }),
   }),
@@ -93,7 +93,7 @@ const read = defineRoute({
   operationId: "readMessage",
   tag: "Messages",
   summary: "Read one message",
-  description: "By its id. An erased message keeps its `seq` and is answered with `erased: true`.",
+  description: "Returns a message by its id. An erased message keeps its `seq` and has `erased: true`.",
   request: z.object({ params: messageParams }),
   answers: { 200: { description: "The message", schema: messageSchema } },
   problems: ["session_not_found", "message_not_found"],
@@ -109,7 +109,7 @@ const edit = defineRoute({
   tag: "Messages",
   summary: "Edit a message",
   description:
-    "Replaces content, metadata or both, and pins or unpins the message; the `seq` and the `id` stay. A pin alone changes nothing of what was said: no summary is made anew for it, and the feed tells of it as an edit. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. What the edit brings counts like an append: for the summary that is due by it, for the size of the session, and for the tokens of its day. A user's token edits messages of the role `user` alone, into what it might append.",
+    "Replaces the content, the metadata or both, and pins or unpins the message; `seq` and `id` stay. Pinning alone is no change of what was said: no summary is made again, but the live feed reports an edit. When the content changes, summary items made from the old content are removed immediately, and a new summary is made from the version before the message. Appending the message again with its original content is still no conflict. The new content counts like an append for the next summary, the size of the session and the tokens of the day. With a user's token only messages of the role `user` can be edited, to content that the user might append.",
   request: z.object({ params: messageParams, headers: strictHeaders, body: messagePatchSchema }),
   answers: {
     200: { description: "The message as it is now", schema: editedMessageSchema },
@@ -137,9 +137,9 @@ const erase = defineRoute({
   tag: "Messages",
   summary: "Erase a message",
   description:
-    "A tombstone keeps the `seq`; what was said is gone from the session at once, with every summary item that cites it, and a new summary from before the message follows. `state` is `erased` once that summary stands and the archive has confirmed: ask again to see it.",
+    "The content is removed from the session immediately, with every summary item that cites the message; its `seq` remains, without content. A new summary is made from the version before the message. `state` becomes `erased` once that summary is made and the archive has confirmed the erasure: repeat the request to see it.",
   request: z.object({ params: messageParams }),
-  answers: { 202: { description: "Gone from the session", schema: erasureSchema } },
+  answers: { 202: { description: "Erased from the session", schema: erasureSchema } },
   problems: ["session_not_found", "message_not_found"],
   async handle(call, { params }) {
     return { status: 202, body: await eraseMessage(call, params.sessionId, params.messageId) };

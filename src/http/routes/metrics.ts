@@ -8,13 +8,13 @@ const read = defineRoute({
   path: "/metrics",
   operationId: "readMetrics",
   tag: "Operations",
-  summary: "Read how things stand now",
+  summary: "Read current metrics",
   description:
-    "As OpenMetrics text: what failed and has not recovered, what waits in the queues, and how the runs of operations ended. What is out of reach is left out, and `threadkeep_part_up` says so. With an admin key of all; a key of a tenant with the scope `ops` reads what is about its own tenant.",
+    "Metrics as OpenMetrics text: failed jobs that have not recovered, the backlogs of the queues, and how runs of operations ended. Metrics of a component that cannot be reached are left out, which `threadkeep_part_up` shows. With an admin key of all tenants; with a tenant's key with the scope `ops`, of that tenant.",
   request: z.object({}),
   answers: {
     200: {
-      description: "The numbers",
+      description: "The metrics",
       mediaType: OPEN_METRICS_TYPE,
       schema: z.string(),
     },
@@ -35,7 +35,7 @@ export function gaugesOf({ failed, tenants, backlogs, runs }: Stats, now: number
   return [
     {
       name: "threadkeep_part_up",
-      help: "Whether a part answered that the numbers come from.",
+      help: "Whether a component that provides the metrics answered.",
       samples: [{ labels: { part: "operations" }, value: failed === null ? 0 : 1 }],
     },
     {
@@ -46,7 +46,7 @@ export function gaugesOf({ failed, tenants, backlogs, runs }: Stats, now: number
     {
       name: "threadkeep_failed_jobs_oldest_seconds",
       unit: "seconds",
-      help: "How long the job has failed that has failed longest.",
+      help: "How long the job that has been failing longest has been failing.",
       samples: age(failed?.oldestAt ?? null).map((value) => ({ value })),
     },
     {
@@ -62,24 +62,24 @@ export function gaugesOf({ failed, tenants, backlogs, runs }: Stats, now: number
     {
       name: "threadkeep_queue_bytes",
       unit: "bytes",
-      help: "What they take.",
+      help: "Bytes of the messages that wait in a queue.",
       samples: backlogs.map(({ queue, bytes }) => ({ labels: { queue }, value: bytes })),
     },
     {
       name: "threadkeep_queue_oldest_seconds",
       unit: "seconds",
-      help: "How long the message has waited that waits longest.",
+      help: "How long the oldest message in a queue has waited.",
       samples: backlogs.flatMap(({ queue, oldestAt }) => age(oldestAt).map((value) => ({ labels: { queue }, value }))),
     },
     {
       name: "threadkeep_operation_runs",
-      help: "Runs of operations among the newest thousand, but for dry ones.",
+      help: "Runs of operations among the newest thousand, without dry runs.",
       samples: runs.map(({ op, status, count }) => ({ labels: { op, status }, value: count })),
     },
     {
       name: "threadkeep_operation_last_end_seconds",
       unit: "seconds",
-      help: "How long ago the last run ended so.",
+      help: "Time since the last run with this status ended.",
       samples: runs.flatMap(({ op, status, lastEndedAt }) =>
         age(lastEndedAt).map((value) => ({ labels: { op, status }, value })),
       ),

@@ -12,13 +12,13 @@ const start = defineRoute({
   path: "/v1/admin/operations",
   operationId: "startOperation",
   tag: "Operations",
-  summary: "Have something done to many sessions",
+  summary: "Start an operation on many sessions",
   description:
-    "In the background, by a Workflow: each session of a session, a user, a tenant or the whole deployment is come to, at most `sliceSize` in a step. A step that fails is made again; a run outlives restarts and deploys. With `dryRun` it tells what it would do. With an `id` of your own the request may be repeated: it is answered with 200 and begun once. The same is started by `wrangler workflows trigger threadkeep-operations '{\"op\": …}'` and by `npm run ops`.",
+    "Runs in the background, as a Workflow, over one session, the sessions of a user or tenant, or all sessions, at most `sliceSize` in one step. A step that fails is repeated; a run survives restarts and deploys. With `dryRun` it reports what it would do. With an `id` of your choice the request can be repeated: the run is started once, and repetitions are answered with 200. `wrangler workflows trigger threadkeep-operations '{\"op\": …}'` and `npm run ops` start the same.",
   request: z.object({ body: newOperationSchema }),
   answers: {
-    202: { description: "It is begun", schema: operationRunSchema },
-    200: { description: "It was begun before", schema: operationRunSchema },
+    202: { description: "The run was started", schema: operationRunSchema },
+    200: { description: "The run was started before", schema: operationRunSchema },
   },
   problems: ["operation_exists"],
   async handle(call, { body }) {
@@ -33,7 +33,7 @@ const list = defineRoute({
   operationId: "listOperations",
   tag: "Operations",
   summary: "List the operations",
-  description: "The newest first, however they were started: the last thousand.",
+  description: "Newest first, however they were started; at most the last thousand.",
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
     200: { description: "A page of runs", schema: pageSchema(operationRunSchema) },
@@ -49,8 +49,9 @@ const read = defineRoute({
   path: "/v1/admin/operations/{runId}",
   operationId: "readOperation",
   tag: "Operations",
-  summary: "Read how far an operation is",
-  description: "With its report so far: what became of how many sessions, and the first that something was wrong with.",
+  summary: "Read the progress of an operation",
+  description:
+    "Returns the run with its report so far: the number of sessions by result, and the first sessions with a failure or a finding.",
   request: z.object({ params: operationParams }),
   answers: { 200: { description: "The run", schema: operationRunSchema } },
   problems: ["operation_not_found"],
@@ -66,7 +67,7 @@ const cancel = defineRoute({
   tag: "Operations",
   summary: "Cancel an operation",
   description:
-    "No further step is begun; one that runs is finished, and what was done stays done. A run that is over stays as it is. Repeated it changes nothing.",
+    "No further step is started. The current step is finished, and what was done remains done. A run that has ended is returned unchanged. Repeating the request changes nothing.",
   request: z.object({ params: operationParams }),
   answers: { 200: { description: "The run", schema: operationRunSchema } },
   problems: ["operation_not_found"],

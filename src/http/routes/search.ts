@@ -11,9 +11,9 @@ const searchMessages = defineRoute({
   path: "/v1/sessions/{sessionId}/search",
   operationId: "searchSession",
   tag: "Search",
-  summary: "Find the messages that matter to a query",
+  summary: "Search the messages of a session",
   description:
-    "Full text, best first, in any language. Rare words, names, dates and neighbouring turns count. The index is built on first use and catches up with each search, in slices: compare `indexedThroughSeq` with `headSeq`, and ask again where it lags. An append never waits for it. Of large messages come as many as have 4 MiB together, the best first, and `hasMore` says that there are others.",
+    "Full-text search in any language, best hits first. It considers how rare a word is, names, dates and neighbouring messages. The index is built on first use and catches up in steps with each search: if `indexedThroughSeq` is less than `headSeq`, newer messages are not searched yet; repeat the request. Appends never wait for the index. If the hits have more than 4 MiB together, only the best of them are returned, and `hasMore` is true.",
   request: z.object({ params: sessionParams, body: searchRequestSchema }),
   answers: { 200: { description: "The hits", schema: searchResultSchema } },
   problems: ["session_not_found"],
@@ -27,9 +27,9 @@ const searchMemories = defineRoute({
   path: "/v1/search",
   operationId: "searchMemory",
   tag: "Search",
-  summary: "Find what your sessions remember",
+  summary: "Search the memory of all your sessions",
   description:
-    "The items of the summaries of all your sessions, found by any of the query's words, the rarer the better. It is found in PostgreSQL: what a session learned appears once it is archived, moments after it was summarized. Each hit is checked with its session before it is given out, so what was erased or changed is left out at once. Sessions that expired are searched, too. English words are found in their other forms, accents make no difference, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese are found without spaces. While PostgreSQL is away it answers 503, and nothing else does.",
+    "Searches the summary items of all your sessions, including expired ones. A hit contains at least one word of the query; rare words count more. The search runs in PostgreSQL, so new items are found once they are archived, some moments after the summary was made. Each hit is checked with its session before it is returned, so erased or changed items are left out immediately. English words are found in their other forms, accents are ignored, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese need no spaces. If PostgreSQL cannot be reached, this answers 503; all other requests still work.",
   request: z.object({ body: memorySearchRequestSchema }),
   answers: {
     200: { description: "The hits", schema: memorySearchResultSchema },

@@ -29,11 +29,11 @@ const create = defineRoute({
   tag: "Sessions",
   summary: "Create a session",
   description:
-    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too. With a user's token `settings` may only be tighter than what the tenant's sessions have (`setting_not_allowed`), and a user has and creates so many sessions at most (`too_many_sessions`, `quota_exceeded`).",
+    "Idempotent on `id`: an existing session is returned with 200, its metadata and settings unchanged. Appending also creates a session; create it explicitly to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom`, which requires `memory:read`, it starts with the summary items of another session, which may have expired. They are carried over in the background; each names the session of its sources, and if it is erased there, it is erased here too. With a user's token, `settings` may only be tighter than those of the tenant's sessions (`setting_not_allowed`), and the number of sessions is limited (`too_many_sessions`, `quota_exceeded`).",
   request: z.object({ body: newSessionSchema.default({}) }),
   answers: {
-    200: { description: "It was there already", schema: sessionStateSchema },
-    201: { description: "It is new", schema: sessionStateSchema },
+    200: { description: "The session existed already", schema: sessionStateSchema },
+    201: { description: "The session is new", schema: sessionStateSchema },
   },
   problems: [
     "setting_not_allowed",
@@ -54,14 +54,14 @@ const fork = defineRoute({
   path: "/v1/sessions/{sessionId}/fork",
   operationId: "forkSession",
   tag: "Sessions",
-  summary: "Make a new session of the log up to a message",
+  summary: "Copy a session up to a message",
   description:
-    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; its active branch is the one that ends with that message, by default the head of the active branch. From there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded, and with a user's token for the user's day: what there is no room for is refused before anything is copied.",
+    "The new session has the messages up to `throughSeq`, with their ids, and the summary as of then. Its active branch ends with that message, by default with the newest message of the active branch. From then on both sessions are independent, except that messages erased in the original session are erased in the copy too. A large log is copied in the background; until that is done, every request except reading the session answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second copy. The messages count against the daily quota of all the tenant's sessions together, and with a user's token against the user's daily quota; a copy that exceeds a quota is refused before anything is copied.",
   request: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
   answers: {
-    200: { description: "It was there already", schema: sessionStateSchema },
-    201: { description: "It is new, and whole", schema: sessionStateSchema },
-    202: { description: "It is new, and still being copied", schema: sessionStateSchema },
+    200: { description: "The session existed already", schema: sessionStateSchema },
+    201: { description: "The session is new and complete", schema: sessionStateSchema },
+    202: { description: "The session is new and still being copied", schema: sessionStateSchema },
   },
   problems: [
     "setting_not_allowed",
@@ -86,7 +86,7 @@ const list = defineRoute({
   tag: "Sessions",
   summary: "List sessions, newest first",
   description:
-    "The sessions of the caller, or of the user named in `Threadkeep-User`. Each `metadata.KEY=VALUE` keeps those whose metadata has that text under that key.",
+    "The sessions of the caller, or of the user named in `Threadkeep-User`. Each parameter `metadata.KEY=VALUE` selects the sessions whose metadata has this text under that key.",
   request: z.object({
     query: z.strictObject({
       limit: limitParameter,
@@ -94,7 +94,7 @@ const list = defineRoute({
       metadata: z
         .record(safeText, safeText)
         .optional()
-        .describe("Keep the sessions whose metadata has this text under KEY; may stand for several keys"),
+        .describe("Only sessions whose metadata has this text under KEY; several keys can be given"),
     }),
   }),
   answers: {
@@ -116,7 +116,7 @@ const read = defineRoute({
   tag: "Sessions",
   summary: "Read a session's state and counters",
   description:
-    "A session that is someone else's is answered as one that does not exist. `settings` has every default filled in.",
+    "A session of another user or tenant is answered like one that does not exist. `settings` has every default filled in.",
   request: z.object({ params: sessionParams }),
   answers: { 200: { description: "The session", schema: sessionStateSchema } },
   problems: ["session_not_found", "session_expired"],
@@ -132,7 +132,7 @@ const update = defineRoute({
   tag: "Sessions",
   summary: "Replace a session's metadata or settings",
   description:
-    "What is left out stays as it is; what is given replaces the whole of it. Settings of a user's token stand beside those of the back end and hold where they are tighter: a user may lower `maxTokens`, `keepRecentTokens`, `summaryMaxTokens`, `summarizerTokensPerDay` and `expireAfterIdleSeconds`, and leaves the others as they are (`setting_not_allowed`), unless its tenant opens more. Settings of a back end replace both.",
+    "Fields that are left out keep their values; a given field is replaced as a whole. Settings that are set with a user's token are kept beside those of the back end, and apply where they are tighter: a user may lower `maxTokens`, `keepRecentTokens`, `summaryMaxTokens`, `summarizerTokensPerDay` and `expireAfterIdleSeconds`, and cannot change the others (`setting_not_allowed`), unless the tenant permits it. Settings of a back end replace both.",
   request: z.object({ params: sessionParams, body: sessionPatchSchema }),
   answers: {
     200: { description: "The session as it is now", schema: sessionStateSchema },
@@ -150,7 +150,7 @@ const erase = defineRoute({
   tag: "Sessions",
   summary: "Erase a session",
   description:
-    "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once. Forks lose the messages that they took along, and continuations what was carried over; what was said in them since stays.",
+    "When this is answered, the session no longer exists: its messages, summaries and search index are erased, and it is no longer listed. Its rows in the archive are erased in the background, as soon as the archive can be reached. The id can be used again immediately. Forks lose the messages that they copied, and continuations the items that they took over; everything said in them since stays.",
   request: z.object({ params: sessionParams }),
   answers: { 202: { description: "Erased", schema: erasureSchema } },
   problems: ["session_not_found"],
@@ -165,8 +165,7 @@ const branch = defineRoute({
   operationId: "switchBranch",
   tag: "Sessions",
   summary: "Make another branch the active one",
-  description:
-    "A session is one log with an active branch: what leads to its `headSeq`. A message that is appended with `afterSeq` begins another, as an edited question or an answer made anew does; what stood behind the message that it follows is then off the branch: still there and readable, and in no prompt, search or summary. This goes back to such a branch, or to any message. The summary that was made of it comes back with it, and no model is asked for that; work under way for the branch that is left comes to nothing. What is appended next follows `headSeq`. `siblings` of the messages say where each alternative leads. Repeated it changes nothing. With a user's token it counts for the user's day like a message, and leaves no instruction of a system or a developer behind (`role_not_allowed`), unless its tenant opens that.",
+  description: "Switch to another branch",
   request: z.object({ params: sessionParams, body: branchRequestSchema }),
   answers: {
     200: { description: "The session as it is now", schema: sessionStateSchema },

@@ -25,16 +25,16 @@ const summarize = defineRoute({
   path: "/v1/sessions/{sessionId}/summarize",
   operationId: "summarizeSession",
   tag: "Summaries",
-  summary: "Summarize by hand",
+  summary: "Request a summary",
   description:
-    "Asks for a new summary of all but the recent messages, in the background. With `waitMs` the answer waits that long for it; `summary` is null if it is not there yet. Then read the session until `summaryPending` is false.",
+    "Requests a new summary of all but the recent messages, which is made in the background. With `waitMs` the answer waits up to that long for it. `summary` is null if it is not ready yet; then read the session until `summaryPending` is false.",
   request: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
   answers: {
     202: {
-      description: "The job, and the summary if it came in time",
+      description: "The job, and the summary if it was ready in time",
       schema: z.object({
         job: jobSchema.nullable().describe("null if there is nothing to summarize"),
-        summary: summarySchema.nullable().describe("The newest, if it came in time"),
+        summary: summarySchema.nullable().describe("The newest summary, if it was ready in time"),
       }),
     },
   },
@@ -51,7 +51,7 @@ const list = defineRoute({
   tag: "Summaries",
   summary: "List the versions of the summary, newest first",
   description:
-    "Each version says which messages it covers, what made it and, but to users, what that took. A page of large versions ends early, with `hasMore`.",
+    "Each version says which messages it covers, what made it, and, except to users, what making it used. A page of large versions ends early, with `hasMore`.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
@@ -75,7 +75,7 @@ const read = defineRoute({
   tag: "Summaries",
   summary: "Read one version of the summary",
   description:
-    "With `expand=sources` the messages that its items cite come along, in order: up to 1,000 of them, and 4 MiB. `hasMoreSources` says that there are others; the items name their seqs.",
+    "With `expand=sources` the answer includes the messages that the items cite, in order: at most 1,000 messages and 4 MiB. `hasMoreSources` says that there are more; read them by the seqs in the items.",
   request: z.object({
     params: summaryParams,
     query: z.strictObject({
@@ -101,18 +101,18 @@ const compare = defineRoute({
   tag: "Summaries",
   summary: "Compare two versions of the summary",
   description:
-    "What became of each item: kept, reworded, dropped or added. An item counts as reworded if it says much the same of the same messages.",
+    "Shows for each item whether it was kept, reworded, dropped or added. An item counts as reworded if it has a similar text and similar sources.",
   request: z.object({
     params: summaryParams,
     query: z.strictObject({
       from: integerParameter(z.int().min(1))
         .optional()
-        .describe("The version to hold it against. Without it the one before"),
+        .describe("The version to compare with; by default the previous one"),
     }),
   }),
   answers: {
     200: {
-      description: "The items, by what became of them",
+      description: "The items, grouped by what changed",
       schema: summaryChangesSchema,
     },
   },
@@ -129,10 +129,10 @@ const restore = defineRoute({
   tag: "Summaries",
   summary: "Restore an earlier version of the summary",
   description:
-    "Makes an earlier version the summary that prompts get, and that the next one goes on from. It comes back as a new version, which the answer tells, and no model is asked for that. The versions after it are deleted for good, those of other branches too: compare them first (`…/diff`). The messages that only they covered count as never summarized: they stand word for word in prompts again, as far as these have room, and a new summary is made of them once it is due. A summary that is being made meanwhile begins again from the restored one. A version that rests on what was edited or erased since cannot be restored (`summary_not_restorable`); it is replaced by a new one shortly after. Repeating the request changes nothing until another version follows. With a user's token it counts for the user's day like a message, with what models are to read again.",
+    "Makes an earlier version the current summary again: prompts use it, and the next summary continues from it. It becomes a new version, which is returned, without a model. The versions after it are deleted permanently, also those of other branches: compare them first (`…/diff`). Messages that only those versions covered count as not summarized: they are in prompts verbatim again, as far as there is room, and a new summary is made of them when it is due. A summary in progress starts again from the restored version. A version that is based on messages that were edited or erased since cannot be restored (`summary_not_restorable`); it is replaced by a new one shortly after. Repeating the request changes nothing until there is another version. With a user's token it counts against the user's daily quota like a message, together with the tokens that models have to read again.",
   request: z.object({ params: summaryParams, body: restoreRequestSchema.default({}) }),
   answers: {
-    200: { description: "The version that holds now", schema: summarySchema },
+    200: { description: "The restored version", schema: summarySchema },
   },
   problems: [
     "session_not_found",
@@ -151,9 +151,9 @@ const losses = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}/losses",
   operationId: "listLosses",
   tag: "Summaries",
-  summary: "List what a version of the summary lost",
+  summary: "List what a version of the summary left out",
   description:
-    "The messages of users that the version covers, and their numbers, names and standing wishes that none of its items says. Words are compared, not meanings: what an item says in other words is listed as well, and the messages themselves stay in the session, where search finds them. Reading ends a page early, with `hasMore`.",
+    "Lists the users' messages that the version covers, each with those of its numbers, names and instructions that no item of the version contains. Words are compared, not meanings, so something that an item says in other words is listed too. The messages themselves stay in the session, where search finds them. A page may end early, with `hasMore`.",
   request: z.object({
     params: summaryParams,
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),

@@ -21,7 +21,7 @@ const exportRoute = defineRoute({
   tag: "Transfer",
   summary: "Export a session as JSON Lines",
   description:
-    "Streamed, one object a line: the session, its messages in order, the versions of its summary, their items, and an end that counts them. A file whose end says `complete: false` was overtaken by an edit: export again. Erased messages are there as tombstones.",
+    "Streams one JSON object per line: the session, its messages in order, the versions of its summary, their items, and an end line with the counts. If the end line has `complete: false`, the session was edited during the export: export it again. Erased messages are included without content.",
   request: z.object({ params: sessionParams }),
   answers: {
     200: { description: "The lines", schema: transferLineSchema, isLines: true },
@@ -37,13 +37,13 @@ const importRoute = defineRoute({
   path: "/v1/import",
   operationId: "importSession",
   tag: "Transfer",
-  summary: "Make a session of an export",
+  summary: "Create a session from an export",
   description:
-    "Takes what an export gives, streamed, up to 100 MB: a larger file goes in parts, which begin with `POST /v1/sessions/{sessionId}/imports`. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Its messages count for the day of all the tenant's sessions together, if that is bounded: a file that it has no room for is refused. A summary is no larger than the service makes them, its `summarizer` begins with `import:`, and an item stands only if the messages that it cites bear it out: those of the file, or, where it names another session, those of that session, if it is here. The rest is left out, and counted in `droppedItems`: messages that it alone told of are named as omitted until a new summary, which is pending, tells of them; of a summary of which nothing stands, none is left. Exported again it gives the same bytes, but for such items. A user's token imports what it might have appended: messages of the role `user`, and no summaries, with settings that are no looser than the tenant's.",
+    "Takes the lines of an export, streamed, up to 100 MB. Send a larger file in parts, starting with `POST /v1/sessions/{sessionId}/imports`.\n\nThe new session has the id in the file, or `sessionId`. It is visible after the whole file was read and checked; a fault in any line leaves nothing behind. Its messages count against the daily quota of all the tenant's sessions together; a file that exceeds it is refused.\n\nThe `summarizer` of imported versions starts with `import:`. A version may not be larger than the service would make it. An item is accepted only if the messages that it cites support it: messages of the file, or, if it names another session, of that session on this deployment. Other items are left out and counted in `droppedItems`. Messages that only they covered are listed as omitted until a new summary covers them, which is made in the background; if no item of a summary is accepted, the summary is left out. Except for such items, exporting the session again gives the same bytes.\n\nWith a user's token, a file may contain only what the user could have appended (messages of the role `user`), no summaries, and no looser settings than the tenant's.",
   request: z.object({
     headers: strictHeaders,
     query: z.strictObject({
-      sessionId: sessionIdSchema.optional().describe("Of the new session, in place of the id in the file"),
+      sessionId: sessionIdSchema.optional().describe("Id of the new session, instead of the id in the file"),
     }),
   }),
   lines: transferLineSchema,
@@ -54,7 +54,7 @@ const importRoute = defineRoute({
   },
 });
 
-const importParams = sessionParams.extend({ importId: idText.describe("The import's") });
+const importParams = sessionParams.extend({ importId: idText.describe("The import's id") });
 const PART_PROBLEMS = ["session_not_found", "import_not_found"] as const;
 
 const beginRoute = defineRoute({
@@ -62,11 +62,11 @@ const beginRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports",
   operationId: "beginImport",
   tag: "Transfer",
-  summary: "Begin an import in parts",
+  summary: "Start an import in parts",
   description:
-    "For a file of any length, and for a connection that breaks. Takes the file's first line; the others follow with `POST …/lines`, as many at a time as you like, and `POST …/complete` ends it. Until then no list has the session, its state is `copying`, and its id is taken. Repeated with the same `id` it tells where the import stands, also once it is complete: go on after `throughLine`. An import that no line comes for within a day is given up, and leaves nothing. The same rules hold as for a file that is sent at once.",
+    "For files of any length, and for unreliable connections. The body contains the first line of the file. Send the others with `POST …/lines`, as many at a time as you like, then `POST …/complete`. Until then the session is not listed, its status is `copying`, and its id is taken. If this request is repeated with the same `id`, it returns the progress of the import, even if that is complete: continue after `throughLine`. If no line arrives within a day, the import is abandoned and leaves nothing behind. The same rules apply as for a file that is sent at once.",
   request: z.object({ params: sessionParams, body: importRequestSchema }),
-  answers: { 202: { description: "Begun", schema: importStateSchema } },
+  answers: { 202: { description: "Started", schema: importStateSchema } },
   problems: ["setting_not_allowed", "too_many_sessions", "session_exists", "quota_exceeded"],
   async handle(call, { params, body }) {
     return { status: 202, body: await beginImport(call, params.sessionId, body) };
@@ -80,18 +80,18 @@ const linesRoute = defineRoute({
   tag: "Transfer",
   summary: "Send lines of an import",
   description:
-    "The lines of the file after `afterLine`, streamed, up to 100 MB. They are saved as they come: if the connection breaks, or a line is refused, those before it may be in. Lines that are in already are passed over, so that a part may be sent again, or from its middle; where lines are missing before these, nothing is saved (`import_gap`, with `throughLine`). The last line of all is the file's end, which counts the others.",
+    "The lines of the file after `afterLine`, streamed, up to 100 MB. They are saved as they arrive: if the connection breaks or a line is refused, the lines before it may be saved. Lines that were saved before are skipped, so a part can be sent again, whole or from its middle. If lines before these are missing, nothing is saved (`import_gap`, with `throughLine`). The last line must be the file's end line, which counts the others.",
   request: z.object({
     params: importParams,
     headers: strictHeaders,
     query: z.strictObject({
       afterLine: integerParameter(z.int().min(1)).describe(
-        "The line of the file before the first of these, counted from 1 with empty ones; the first line began the import",
+        "The number of the line before the first one of this request, counted from 1 including empty lines. The first line of the file was sent when the import was started",
       ),
     }),
   }),
   lines: transferLineSchema,
-  answers: { 200: { description: "How far it is", schema: importStateSchema } },
+  answers: { 200: { description: "The progress", schema: importStateSchema } },
   problems: [...PART_PROBLEMS, "import_gap", "role_not_allowed", "session_exists", "quota_exceeded"],
   async handle(call, { params, headers, query }, lines) {
     const { sessionId, importId } = params;
@@ -107,11 +107,11 @@ const readRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}",
   operationId: "readImport",
   tag: "Transfer",
-  summary: "Read how far an import is",
+  summary: "Read the progress of an import",
   description:
-    "After a lost answer: go on with the line after `throughLine`. Of one that is complete it tells what came in.",
+    "After a lost answer, continue with the line after `throughLine`. If the import is complete, this returns its result.",
   request: z.object({ params: importParams }),
-  answers: { 200: { description: "How far it is", schema: importStateSchema } },
+  answers: { 200: { description: "The progress", schema: importStateSchema } },
   problems: PART_PROBLEMS,
   async handle(call, { params }) {
     return { status: 200, body: await readImport(call, params.sessionId, params.importId) };
@@ -123,9 +123,9 @@ const completeRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}/complete",
   operationId: "completeImport",
   tag: "Transfer",
-  summary: "End an import in parts",
+  summary: "Complete an import in parts",
   description:
-    "Checks that all that the file's end counts is in, and that the tenant's day has room for it; from here on the session is there, whole. Refused, the import stays open: lines may follow, or the day may pass. Repeated it tells the same.",
+    "Checks that everything the end line counts has arrived, and that it fits into the tenant's daily quota. Then the session exists, complete. If this is refused, the import stays open: more lines can be sent, or it can be repeated the next day. Repeating it after success returns the same result.",
   request: z.object({ params: importParams }),
   answers: { 201: { description: "Imported", schema: importResultSchema } },
   problems: [...PART_PROBLEMS, "quota_exceeded"],
@@ -139,11 +139,11 @@ const abandonRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/imports/{importId}",
   operationId: "abandonImport",
   tag: "Transfer",
-  summary: "Give an import up",
+  summary: "Abandon an import",
   description:
-    "Nothing of it is left, and the session's id is free again. One that is complete is a session, and is erased as such.",
+    "Deletes everything that was sent, and frees the session's id. A complete import is a session; erase that instead.",
   request: z.object({ params: importParams }),
-  answers: { 200: { description: "Given up", schema: importStateSchema } },
+  answers: { 200: { description: "Abandoned", schema: importStateSchema } },
   problems: [...PART_PROBLEMS, "session_exists"],
   async handle(call, { params }) {
     return { status: 200, body: await abandonImport(call, params.sessionId, params.importId) };

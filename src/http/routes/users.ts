@@ -9,9 +9,9 @@ const exportRoute = defineRoute({
   path: "/v1/users/{userId}",
   operationId: "exportUser",
   tag: "Users",
-  summary: "Export all that is known of a user, as JSON Lines",
+  summary: "Export everything stored about a user, as JSON Lines",
   description:
-    "Streamed, one object a line: a head, each session as its own export gives it, failed jobs, and `user-end`, which counts them; without that the file was cut off. A session that was erased meanwhile, has expired or is still being copied is told by a line `unavailable` in the place of what is missing. A key of the tenant reads any user, whoever speaks for a user that one alone; for anybody else, as for a user whom nobody knows, there is a head and an end.",
+    "Streams one JSON object per line: the user, each session in the form of its own export, the failed jobs, and `user-end` with the counts; without `user-end` the file is truncated. A session that was erased during the export, has expired or is still being copied is represented by a line `unavailable`. A key of the tenant can export any user; with a user's token, or with `Threadkeep-User`, only that user can be exported. For another user, as for an unknown one, the export contains no sessions.",
   request: z.object({ params: userParams }),
   answers: {
     200: { description: "The lines", schema: userTransferLineSchema, isLines: true },
@@ -29,9 +29,9 @@ const erase = defineRoute({
   tag: "Users",
   summary: "Erase a user everywhere",
   description:
-    "From the answer on no session is created in the user's name: that is refused with `user_erased`. Their sessions go within moments, and with them what forks and continuations took along; then their rows in PostgreSQL and failed jobs. While PostgreSQL is away it waits, and goes on by itself. At the end every place is looked at: `erased` means that nothing was found. Repeated, it tells how far it is. The id may be used anew about four days later, when no late write can come any more.",
+    "When this is answered, no session can be created in the user's name any more (`user_erased`). Their sessions are erased within moments, with the messages and items that forks and continuations took over, then their rows in PostgreSQL and their failed jobs. While PostgreSQL cannot be reached, the erasure waits and then continues automatically. At the end every place is searched: `erased` means that nothing was found. Repeating the request returns the progress. The id can be used again about four days later, when no late write can arrive any more.",
   request: z.object({ params: userParams }),
-  answers: { 202: { description: "It goes on by itself", schema: userErasureSchema } },
+  answers: { 202: { description: "The erasure continues in the background", schema: userErasureSchema } },
   problems: ["user_not_found"],
   async handle(call, { params }) {
     return { status: 202, body: await eraseUser(call, params.userId) };
@@ -43,8 +43,9 @@ const readErasure = defineRoute({
   path: "/v1/users/{userId}/erasure",
   operationId: "readUserErasure",
   tag: "Users",
-  summary: "Read how far the erasure of a user is",
-  description: "With what the last look at every place found. About four days after its end it is forgotten itself.",
+  summary: "Read the progress of a user's erasure",
+  description:
+    "Includes what the last search of every place found. About four days after it is complete, the record of the erasure is deleted too.",
   request: z.object({ params: userParams }),
   answers: { 200: { description: "The erasure", schema: userErasureSchema } },
   problems: ["erasure_not_found"],

@@ -9,7 +9,9 @@ import { defineTool, sessionArgument } from "../tool.ts";
 const { expectedHeadSeq } = appendFields;
 const messages = batchOf(newMessageSchema);
 
-/** The parts of a message in few words: what is wrong with one, a refusal says by its path. */
+/**
+ * A short form of the parts of a message. The full schema validates them, and a refusal names the path of each fault.
+ */
 const shownContent = z
   .union([z.string(), z.array(z.looseObject({ type: z.string() })).min(1)])
   .describe(
@@ -20,7 +22,7 @@ export const appendMessagesTool = defineTool({
   name: "append_messages",
   title: "Remember what was said",
   description:
-    "Writes messages to the end of a session, in order, and creates the session with the first. Call it after each turn: the user's words with role user, yours with role assistant, what a tool gave with role tool. Write them word for word; summaries are made by themselves. An edited question, or an answer made anew, names in afterSeq the message before the one that it replaces: what stood behind is then off the branch. Give each message an id of your own (turn-7), and repeating the call stores nothing twice.",
+    "Appends messages to a session, in order, and creates the session if it does not exist. Call it after each turn: the user's words with role user, yours with role assistant, a tool's output with role tool. Write them verbatim; summaries are made automatically. For an edited question or a regenerated answer, set afterSeq to the message before the one it replaces: the replaced messages are then off the branch. Give each message an id of your own (turn-7), so that repeating the call stores nothing twice.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   actions: ["appendMessages"],
   input: z.strictObject({ sessionId: sessionArgument, messages, expectedHeadSeq }),
@@ -32,16 +34,16 @@ export const appendMessagesTool = defineTool({
           role: roleSchema,
           content: shownContent,
           id: newMessageSchema.shape.id,
-          author: z.string().optional().describe("Name of who speaks, where several do"),
+          author: z.string().optional().describe("Name of the speaker, if there are several"),
           afterSeq: z
             .int()
             .min(0)
             .optional()
-            .describe("Only where it replaces what was said: the message that it follows, in place of the newest"),
+            .describe("Only to replace messages: the message that this one follows, instead of the newest"),
           occurredAt: z
             .string()
             .optional()
-            .describe("When it was said, if not now: ISO 8601, with the offset of whoever said it"),
+            .describe("When it was said, if not now: ISO 8601, with the speaker's UTC offset"),
         }),
       )
       .min(1)
@@ -51,7 +53,7 @@ export const appendMessagesTool = defineTool({
   }),
   output: z.object({
     sessionId: z.string(),
-    headSeq: z.int().describe("Place of the newest message of the active branch"),
+    headSeq: z.int().describe("seq of the newest message of the active branch"),
     messages: z.array(appendedMessageSchema),
     mended: mendedSchema,
   }),
@@ -63,7 +65,7 @@ export const appendMessagesTool = defineTool({
     const places = appended.map(({ id, seq }) => `${seq} (id ${id})`).join(", ");
     return {
       structured: { sessionId, headSeq, messages: appended, ...tellMended(mended) },
-      text: `Stored ${stored} in session ${sessionId}${known === 0 ? "" : `, ${known} were there already`}: messages ${places}. The newest is ${headSeq}.${mended.length === 0 ? "" : ` Characters that cannot be kept were replaced at ${mended.join(", ")}.`}`,
+      text: `Stored ${stored} in session ${sessionId}${known === 0 ? "" : `, ${known} existed already`}: messages ${places}. The newest is ${headSeq}.${mended.length === 0 ? "" : ` Content that cannot be stored was replaced at ${mended.join(", ")}.`}`,
     };
   },
 });

@@ -9,7 +9,7 @@ export const forkSessionTool = defineTool({
   name: "fork_session",
   title: "Branch off a session",
   description:
-    "Makes a new session of another one's messages, all of them or up to a place, and leaves the other as it is. Call it to try another way from a point of the conversation on: append to the new session from then on.",
+    "Copies the messages of a session, all of them or up to a message, to a new session; the original stays unchanged. Call it to try another continuation from some point of the conversation: append to the new session from then on.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   actions: ["forkSession"],
   input: z.strictObject({
@@ -20,9 +20,9 @@ export const forkSessionTool = defineTool({
   }),
   output: z.object({
     sessionId: z.string().describe("The new session"),
-    created: z.boolean().describe("false: it was there already"),
+    created: z.boolean().describe("false: the session existed already"),
     headSeq: z.int(),
-    status: z.enum(["active", "copying"]).describe("copying: ask for it again in a few seconds"),
+    status: z.enum(["active", "copying"]).describe("copying: not complete yet; use it in a few seconds"),
   }),
   async run({ call }, { sessionId, newSessionId, throughSeq: through, metadata: own }) {
     const { session, created } = await forkSession(call, sessionId, {
@@ -36,7 +36,7 @@ export const forkSessionTool = defineTool({
       text:
         status === "copying"
           ? `Session ${session.id} is being copied from ${sessionId}. Use it in a few seconds.`
-          : `Session ${session.id} ${created ? "was made" : "was there already, made"} of ${sessionId}, with ${headSeq} messages. Append to ${session.id} from now on.`,
+          : `Session ${session.id} ${created ? "was copied" : "existed already, copied"} from ${sessionId}, with ${headSeq} messages. Append to ${session.id} from now on.`,
     };
   },
 });

@@ -13,12 +13,12 @@ export const listSessionsTool = defineTool({
   name: "list_sessions",
   title: "List sessions",
   description:
-    "Lists your sessions, newest first, with when each was created and its metadata. Call it when the user speaks of an earlier conversation and you do not know its id. To find a session by what was said in it, use search_memory.",
+    "Lists your sessions, newest first, with their creation time and metadata. Call it when the user refers to an earlier conversation whose id you do not know. To find a session by its content, use search_memory.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   actions: ["listSessions"],
   input: z.strictObject({
-    limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_SESSIONS).describe("Sessions at most"),
-    cursor: safeText.min(1).max(MAX_CURSOR_LENGTH).optional().describe("nextCursor of the call before, to go on"),
+    limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_SESSIONS).describe("The maximum number of sessions"),
+    cursor: safeText.min(1).max(MAX_CURSOR_LENGTH).optional().describe("nextCursor of the previous call, to continue"),
     metadata: z
       .record(safeText, safeText)
       .optional()
@@ -30,10 +30,10 @@ export const listSessionsTool = defineTool({
       z.object({
         id: z.string(),
         createdAt: z.string(),
-        expiredAt: z.string().optional().describe("It expired then: its messages are gone, its summary stays"),
+        expiredAt: z.string().optional().describe("When it expired: its messages are deleted, its summary remains"),
       }),
     ),
-    nextCursor: z.string().nullable().describe("Give it as cursor to go on; null: there are no more"),
+    nextCursor: z.string().nullable().describe("Pass it as cursor to continue; null: there are no more"),
   }),
   async run({ call }, { limit, cursor, metadata }) {
     return withinResult(limit, 1, async (count) => {

@@ -5,9 +5,9 @@ import { defineTool, sessionArgument } from "../tool.ts";
 
 export const pinMessageTool = defineTool({
   name: "pin_message",
-  title: "Keep a message in sight",
+  title: "Pin a message",
   description:
-    "Keeps a message in each context word for word; pinned false takes that back. For what must always be remembered. Pin little: it takes room from the rest.",
+    "Keeps a message in every context verbatim; pinned false undoes it. For what must always be remembered. Pin few messages: they take room from the others.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   actions: ["editMessage"],
   input: z.strictObject({
@@ -21,7 +21,7 @@ export const pinMessageTool = defineTool({
     return {
       structured: { seq, pinned },
       text: pinned
-        ? `Message ${seq} (id ${id}) of session ${sessionId} is pinned: each context has it word for word.`
+        ? `Message ${seq} (id ${id}) of session ${sessionId} is pinned: every context contains it verbatim.`
         : `Message ${seq} (id ${id}) of session ${sessionId} is not pinned any more.`,
     };
   },

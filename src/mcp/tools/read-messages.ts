@@ -9,9 +9,9 @@ import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool
 
 export const readMessagesTool = defineTool({
   name: "read_messages",
-  title: "Read messages word for word",
+  title: "Read messages verbatim",
   description:
-    "Gives messages of a session word for word, oldest first, from a place on: those that a summary cites, that search_memory found, or that get_context left out. A long message comes in pieces; next says where to go on.",
+    "Returns messages of a session verbatim, oldest first, starting after afterSeq: those that a summary cites, that search_memory found, or that get_context left out. A long message is returned in pieces; next says where to continue.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   actions: ["listMessages"],
   input: z.strictObject({
@@ -20,14 +20,17 @@ export const readMessagesTool = defineTool({
       .int()
       .min(0)
       .default(0)
-      .describe("Begin after this message: 0, the default, begins with the first, and 41 with message 42"),
+      .describe("Start after this message: 0 (default) starts with the first message, 41 with message 42"),
     fromCharacter: z
       .int()
       .min(0)
       .default(0)
-      .describe("Go on in the first of them, after so many characters that were read already"),
-    branch: z.enum(["active", "all"]).default("active").describe("all: those off the active branch as well, marked so"),
-    limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE).describe("Messages at most"),
+      .describe("Continue in the first of them after this many characters, which were read already"),
+    branch: z
+      .enum(["active", "all"])
+      .default("active")
+      .describe("all: also messages off the active branch, which are marked"),
+    limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE).describe("The maximum number of messages"),
     maxTokens: budgetArgument,
   }),
   output: z.object({
@@ -37,7 +40,7 @@ export const readMessagesTool = defineTool({
     next: z
       .object({ afterSeq: z.int(), fromCharacter: z.int() })
       .nullable()
-      .describe("Call again with these to go on; null: there is no more"),
+      .describe("Call again with these to continue; null: there are no more"),
   }),
   async run({ call }, { sessionId, afterSeq, fromCharacter, branch, limit, maxTokens }) {
     const page = await listMessages(call, sessionId, {

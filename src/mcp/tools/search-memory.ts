@@ -16,9 +16,9 @@ const hitSchema = z.object({
   sessionId: z.string(),
   seqs: z
     .array(z.int())
-    .describe("The message that was found, or those that the item rests on: read_messages gives them"),
+    .describe("The message that was found, or those that the item cites: read them with read_messages"),
   kind: z.string().describe("message, or the kind of the item: fact, preference, decision, task, question, event …"),
-  score: z.number().describe("Comparable within one answer only"),
+  score: z.number().describe("Higher is better. Comparable only within one answer"),
 });
 
 interface Found {
@@ -30,19 +30,19 @@ export const searchMemoryTool = defineTool({
   name: "search_memory",
   title: "Look something up",
   description:
-    "Finds what was said about something, best first. With sessionId it looks through the messages of that session; without, through the facts, preferences, decisions, tasks and events that the summaries of all your sessions hold. Call it for questions such as what was decided about X, or in which conversation was Y. Query with the words that were likely used: names, files, numbers. What was said last is in no summary yet: give the sessionId.",
+    "Searches the memory, best hits first. With sessionId it searches the messages of that session; without, the facts, preferences, decisions, tasks and events in the summaries of all your sessions. Call it for questions such as what was decided about X, or which conversation was about Y. Use words that were probably said: names, files, numbers. The newest messages are in no summary yet: give the sessionId to search them.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   actions: ["searchMemory", "searchSession"],
   input: z.strictObject({
     query: memorySearchRequestSchema.shape.query,
-    sessionId: sessionIdSchema.optional().describe("Look in the messages of this session alone"),
-    limit: z.int().min(1).max(MAX_HITS).default(DEFAULT_HITS).describe("Hits at most"),
+    sessionId: sessionIdSchema.optional().describe("Search only the messages of this session"),
+    limit: z.int().min(1).max(MAX_HITS).default(DEFAULT_HITS).describe("The maximum number of hits"),
     maxTokens: budgetArgument,
   }),
   output: z.object({
     memory: memoryText,
     hits: z.array(hitSchema),
-    hasMore: z.boolean().describe("More was found than has room: raise limit or maxTokens, or narrow the query"),
+    hasMore: z.boolean().describe("There were more hits: raise limit or maxTokens, or narrow the query"),
   }),
   async run({ call }, { query, sessionId, limit, maxTokens }) {
     const found =
@@ -56,7 +56,7 @@ export const searchMemoryTool = defineTool({
       const hasMore = lines.length < found.length;
       const memory = fence(found.length === 0 ? "(nothing was found)" : lines.join("\n"));
       const more = hasMore
-        ? `${found.length - lines.length} more had no room: raise maxTokens, or narrow the query.`
+        ? `${found.length - lines.length} more hits did not fit: raise maxTokens, or narrow the query.`
         : "";
       return { structured: { memory, hits, hasMore }, text: `${memory}\n\n${more}`.trimEnd() };
     });

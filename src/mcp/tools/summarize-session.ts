@@ -9,9 +9,9 @@ import { tellSummary } from "../summary-text.ts";
 import { budgetArgument, defineTool, memoryText, type Running, sessionArgument } from "../tool.ts";
 
 const DEFAULT_WAIT_SECONDS = 20;
-/** How often whoever waits is told that it is still on its way. */
+/** How often progress is reported while a client waits, in ms. */
 const TICK_MS = 1_000;
-/** The session is asked less and less often: a minute is nine questions. */
+/** The session is polled at growing intervals: nine times in a minute. */
 const FIRST_PAUSE_SECONDS = 1;
 const PAUSE_GROWTH = 1.6;
 
@@ -19,7 +19,7 @@ export const summarizeSessionTool = defineTool({
   name: "summarize_session",
   title: "Summarize a session",
   description:
-    "Makes a new summary of a session now, waits for it and gives it: facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on. Summaries are made by themselves as a session grows; call this when the user wants one now, or before a conversation is left. Giving up waiting stops nothing.",
+    "Makes a new summary of a session now, waits for it and returns it: facts, preferences, decisions, tasks, questions and events, each with the messages that it cites. Summaries are made automatically as a session grows; call this when the user wants one now, or before a conversation ends. If you stop waiting, the summary is still made.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   actions: ["readSession", "summarizeSession", "listSummaries"],
   input: z.strictObject({
@@ -29,9 +29,9 @@ export const summarizeSessionTool = defineTool({
       .min(0)
       .max(MAX_MCP_WAIT_SECONDS)
       .default(DEFAULT_WAIT_SECONDS)
-      .describe("How long to wait for it"),
+      .describe("How many seconds to wait for it"),
     keepRecentTokens: summarizeRequestSchema.shape.keepRecentTokens.describe(
-      "Tokens of the newest messages that are left out of it, by default the session's setting; 0: as much as can be",
+      "How many tokens of the newest messages to leave out of it; by default the session's setting; 0: as few as possible",
     ),
     maxTokens: budgetArgument,
   }),
@@ -41,16 +41,16 @@ export const summarizeSessionTool = defineTool({
     state: z
       .enum(["done", "pending", "failed", "nothing_to_do"])
       .describe(
-        "pending: it is being made; failed: it could not be made, and operators see why; nothing_to_do: what there is to summarize is summarized",
+        "pending: it is being made; failed: it could not be made, and operators see why; nothing_to_do: there is nothing new to summarize",
       ),
-    version: z.int().nullable().describe("Of the summary that is told; null: there is none yet"),
-    throughSeq: z.int().describe("It covers messages 1 to this one; 0: there is none yet"),
-    degraded: z.boolean().describe("Made without a model; a better one follows"),
-    itemsLeftOut: z.int().describe("Items that had no room: raise maxTokens"),
+    version: z.int().nullable().describe("The version of the returned summary; null: there is none yet"),
+    throughSeq: z.int().describe("It covers messages 1 to this one; 0: there is no summary yet"),
+    degraded: z.boolean().describe("It was made without a model, and a better one will replace it"),
+    itemsLeftOut: z.int().describe("Items that did not fit: raise maxTokens"),
   }),
   async run(running, { sessionId, waitSeconds, keepRecentTokens, maxTokens }) {
     const { call } = running;
-    // Whoever may not read is refused before anything is scheduled.
+    // A caller that may not read is refused before anything is scheduled.
     await readSession(call, sessionId);
     const waitMs = Math.min(waitSeconds * 1_000, MAX_WAIT_MS);
     const asked = summarizeByHand(call, sessionId, {
@@ -72,7 +72,7 @@ export const summarizeSessionTool = defineTool({
   },
 });
 
-/** Tells each second how long it has been, until it is stopped. */
+/** Reports the elapsed seconds each second, until the returned function is called. */
 function startTicking({ progress }: Running, total: number): () => void {
   const startedAt = Date.now();
   const timer = setInterval(() => {
@@ -82,10 +82,10 @@ function startTicking({ progress }: Running, total: number): () => void {
   return () => clearInterval(timer);
 }
 
-/** The answer, if whoever asked still waits for it. */
+/** The answer, unless the client cancels the request first. */
 async function whileWanted<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
   const { promise: gaveUp, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(new DOMException("Nobody waits for the summary any more", "AbortError"));
+  const abort = (): void => reject(new DOMException("The client cancelled the request", "AbortError"));
   signal.addEventListener("abort", abort);
   try {
     if (signal.aborted) abort();
@@ -95,7 +95,7 @@ async function whileWanted<T>(signal: AbortSignal, answer: Promise<T>): Promise<
   }
 }
 
-/** Whether the summary was there before the time was over. */
+/** Whether the summary was made within this time. */
 async function isMadeWithin({ call, signal }: Running, sessionId: string, seconds: number): Promise<boolean> {
   let left = seconds;
   for (let pause = FIRST_PAUSE_SECONDS; left > 0; pause *= PAUSE_GROWTH) {
@@ -126,11 +126,11 @@ function tellResult(
     };
     const words = {
       done: "The summary is made.",
-      pending: "The summary is being made: get_context has it in a while. This is the one before it.",
-      failed: "The summary could not be made. What was said is all there: go on. This is the one before it.",
-      nothing_to_do: "There was nothing new to summarize. This is the summary as it is.",
+      pending: "The summary is being made: get_context will include it soon. This is the previous one.",
+      failed: "The summary could not be made. No message is lost: continue. This is the previous summary.",
+      nothing_to_do: "There is nothing new to summarize. This is the current summary.",
     };
-    const more = left === 0 ? "" : ` ${left} items had no room: raise maxTokens.`;
+    const more = left === 0 ? "" : ` ${left} items did not fit: raise maxTokens.`;
     return { structured, text: `${words[state]}${more}\n\n${memory}` };
   });
 }

@@ -7,25 +7,25 @@ const { headSeq } = branchRequestSchema.shape;
 
 export const switchBranchTool = defineTool({
   name: "switch_branch",
-  title: "Go back to another branch",
+  title: "Switch to another branch",
   description:
-    "Makes the branch that ends with headSeq the active one. A session branches where a message is appended with afterSeq; what stood behind is in no context, search or summary. Call it when the user wants that back; read_messages with branch all tells what there is.",
+    "Makes the branch that ends with headSeq the active one. A session branches when a message is appended with afterSeq; the messages that it replaced are then in no context, search or summary. Call this when the user wants them back; read_messages with branch all lists every message.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   actions: ["switchBranch"],
   input: z.strictObject({
     sessionId: sessionArgument,
-    headSeq: headSeq.describe("Place of the last message of the branch that is wanted"),
+    headSeq: headSeq.describe("seq of the last message of the branch to activate"),
   }),
   output: z.object({
     sessionId: z.string(),
-    headSeq: z.int().describe("Place of the last message of the active branch"),
-    lastSeq: z.int().describe("Place of the newest message, on whichever branch"),
+    headSeq: z.int().describe("seq of the last message of the active branch"),
+    lastSeq: z.int().describe("seq of the newest message on any branch"),
   }),
   async run({ call }, { sessionId, ...request }) {
     const session = await switchBranch(call, sessionId, request);
     return {
       structured: { sessionId, headSeq: session.headSeq, lastSeq: session.lastSeq },
-      text: `The active branch of session ${sessionId} ends with message ${session.headSeq} now; what is appended next follows that.`,
+      text: `The active branch of session ${sessionId} now ends with message ${session.headSeq}; the next append follows it.`,
     };
   },
 });
