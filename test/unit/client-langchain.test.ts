@@ -243,6 +243,6 @@ describe("what a model says beside its words, in LangChain", () => {
   it("has the role that a message of any role names", () => {
     const roles = ["user", "assistant", "system", "developer", "human"];
     expect(roles.map((role) => toStored(new ChatMessage("x", role)).role)).toEqual([...roles.slice(0, 4), "user"]);
-    expect(() => toStored(new ChatMessage("x", "narrator"))).toThrow("cannot be remembered");
+    expect(() => toStored(new ChatMessage("x", "narrator"))).toThrow("cannot be stored");
   });
 });

@@ -90,6 +90,6 @@ describe("a body", () => {
   it("holds as many requests as its batch, and so many at most", () => {
     expect([{}, [], [{}], [{}, {}, {}]].map(requestsIn)).toEqual([1, 1, 1, 3]);
     expect(requestsIn(Array.from({ length: MAX_MCP_BATCH }))).toBe(MAX_MCP_BATCH);
-    expect(() => requestsIn(Array.from({ length: MAX_MCP_BATCH + 1 }))).toThrow("may hold 20 requests");
+    expect(() => requestsIn(Array.from({ length: MAX_MCP_BATCH + 1 }))).toThrow("may contain at most 20 requests");
   });
 });
