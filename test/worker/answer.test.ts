@@ -122,7 +122,7 @@ describe("a turn that the model answers", () => {
     );
     expect(await chat.said()).toHaveLength(1);
     expect((await chat.ask()).lines).toEqual([
-      { problem: { code: "unavailable", detail: expect.stringContaining("said nothing") } },
+      { problem: { code: "unavailable", detail: expect.stringContaining("returned an empty answer") } },
     ]);
     await chat.say({ role: "assistant", content: "In Porto." });
     expect((await chat.ask()).problem).toMatchObject({ code: "validation_failed" });

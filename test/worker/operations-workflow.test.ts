@@ -105,7 +105,7 @@ describe("an operation", () => {
     await instance.waitForStatus("errored");
     const { body } = await request("GET", "?limit=1");
     const { data } = runPageSchema.parse(body);
-    expect(data).toMatchObject([{ id, status: "failed", error: expect.stringContaining("ended with an error") }]);
+    expect(data).toMatchObject([{ id, status: "failed", error: expect.stringContaining("instance failed") }]);
   });
 
   it("is refused over HTTP with every fault and its place, and nothing is begun", async () => {
