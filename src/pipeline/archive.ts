@@ -11,7 +11,7 @@ import { ACK, type Delivery, type PipelineDeps, retryLater, type Verdict, waitOu
 import { gatherReports } from "./gather-reports.ts";
 import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleOver } from "./report.ts";
 
-/** What the object owes the archive: what it lacks, or that it forgets. */
+/** What a session asks of the archive: to store what the archive lacks, or to erase what it has of the session. */
 type ArchiveTask =
   | {
       readonly kind: "write";
@@ -24,7 +24,7 @@ type ArchiveTask =
       readonly grantedAt: number;
     };
 
-/** A delivery with its place in the batch. */
+/** A delivery whose session has not been read yet, with its index in the batch. */
 interface Unread {
   readonly delivery: Delivery;
   readonly index: number;
@@ -32,38 +32,43 @@ interface Unread {
 
 interface Pending extends Unread {
   readonly task: ArchiveTask;
-  /** About how much of it is held. */
+  /** Approximate size in memory. */
   readonly bytes: number;
-  /** Operators may know of it. */
+  /** An earlier attempt failed, so the job may be on the operators' list of failures. */
   readonly hasFailed: boolean;
 }
 
-/** Objects that are read at a time: each may give a page of one message, and a changed one, of 4 MiB each. */
+/**
+ * How many session objects are read concurrently. Each may return one page (at least one message) and one changed
+ * message, of up to 4 MiB each.
+ */
 const READ_AT_ONCE = 4;
 /**
- * What is held of what the objects gave: once it is more, it is written before the next are read. With those that were read at the same
- * time it stays under half of the 128 MB that an isolate has, though each of them may hold the largest message that there is.
+ * Once the data read from the sessions exceeds this, it is written before more is read. Together with the READ_AT_ONCE
+ * reads in flight, memory stays under half of an isolate's 128 MB, even if every message has the maximum size.
  */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 
 /**
- * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
- * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object keeps it.
- * What is too much to be held at once is written in several such rounds.
+ * Writes the pending changes of many sessions to PostgreSQL: one connection, one transaction, and a savepoint for each
+ * session, so that a row that PostgreSQL refuses holds up neither the other sessions nor the session's other rows. Each
+ * session is confirmed only after the commit; until then it keeps the job pending. What would take too much memory at
+ * once is written in several rounds.
  *
- * Without PostgreSQL no object is asked or told anything: the queue brings the messages again, and operators see one entry that counts them.
+ * While PostgreSQL is out of reach, no session object is called: the queue delivers the messages again, and operators
+ * see one entry that counts them.
  */
 export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineDeps): Promise<Verdict[]> {
   const startedAt = Date.now();
   const verdicts: Verdict[] = deliveries.map(() => ACK);
-  // Rows are locked in one order, or two batches with the same sessions could wait for each other.
+  // All batches lock rows in the same order; otherwise two batches with the same sessions could deadlock.
   const unread = deliveries
     .map((delivery, index): Unread => ({ delivery, index }))
     .sort((a, b) => (lockName(a) < lockName(b) ? -1 : 1));
   let sessions = 0;
   let pending: Pending[] = [];
   try {
-    // Before anything is read: a connection that was taken may still lead nowhere.
+    // Checked before any session is read: a connection from the pool may be dead.
     await parts.withDatabase(ping);
     while (unread.length > 0) {
       pending = await readSome(unread, verdicts, parts);
@@ -79,13 +84,16 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
     await parts.archiveOutage.note(left.length, `archive: ${reasonOf(error)}`);
     return verdicts;
   }
-  // Whatever comes again may have waited for PostgreSQL.
+  // A repeated delivery or a repeated send may have been waiting for PostgreSQL, which is back now.
   if (deliveries.some(({ attempts, job }) => attempts > 1 || job.sends > 1)) await parts.archiveOutage.over();
   if (sessions > 0) parts.log.info("archived", { sessions, durationMs: Date.now() - startedAt });
   return verdicts;
 }
 
-/** Takes deliveries off the list, and reads what their objects owe, until that is much. */
+/**
+ * Removes deliveries from `unread` and reads the changes of their sessions, until all are read or MAX_HELD_BYTES is
+ * reached.
+ */
 async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelineDeps): Promise<Pending[]> {
   const pending: Pending[] = [];
   for (let bytes = 0; unread.length > 0 && bytes < MAX_HELD_BYTES;) {
@@ -151,7 +159,10 @@ function lockName({ delivery: { job } }: Unread): string {
   return sessionName(job);
 }
 
-/** What PostgreSQL refuses for a row of it is written once more, row by row, around those that it refuses. */
+/**
+ * If PostgreSQL refuses a row of this session, everything is written again row by row, leaving out only the refused
+ * rows.
+ */
 async function applyWithin(transaction: Database, entry: Pending): Promise<ArchiveResult> {
   try {
     return await transaction.transaction((savepoint) => apply(savepoint, entry, false));
@@ -177,7 +188,8 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
     let acting: string | null = null;
     for (const entry of pending) {
       const { tenant } = entry.delivery.job;
-      // Outside of the session's savepoint, which would take it back with a write that is refused. They come tenant by tenant.
+      // Set outside of the session's savepoint: rolling back a refused write would undo it. Entries are sorted, so each
+      // tenant is set once.
       if (tenant !== acting) await actForTenant(transaction, tenant);
       acting = tenant;
       try {
@@ -209,7 +221,8 @@ async function confirm(
       await session.postponeErasure(jobId, epoch, heldUntil);
       return;
     }
-    // Before the session confirms, which is the last to know of them. Without the list the job comes again.
+    // Before the session confirms, because it then forgets these ids. If the list is out of reach, this throws and the
+    // job is delivered again.
     for (const ended of task.settles) await parts.operations.clear(ended);
     const hasFailedSince = await session.confirmErased(jobId, epoch);
     await reportRecovery(parts, delivery, hasFailed || hasFailedSince);
@@ -222,7 +235,7 @@ async function confirm(
   } else {
     const { rev, version, messageSeq } = task.write;
     const aside = typeof result === "object" ? result.setAside : null;
-    // Before the session confirms, which would not come again for it.
+    // Before the session confirms, because after that nothing would report these rows again.
     if (aside !== null) await reportSetAside(parts, job, aside);
     const setAside = aside === null ? {} : { setAside: aside.total };
     const hasFailedSince = await session.confirmArchived(jobId, epoch, { rev, version, messageSeq, ...setAside });
@@ -231,8 +244,8 @@ async function confirm(
 }
 
 /**
- * A session that was erased before its user may be confirmed only after that: its tombstone then names somebody who was erased. One
- * whose erasure is under way is looked for by that.
+ * A session's erasure may be confirmed after that of its whole user. Its tombstone in the archive would then name an
+ * erased user, so it is deleted. While the user's erasure is still running, that erasure finds the tombstone itself.
  */
 async function forgetTombstone(job: JobMessage, parts: PipelineDeps): Promise<void> {
   if (job.owner === TENANT_OWNER) return;

@@ -6,27 +6,36 @@ import type { SummaryStep } from "../session/client.ts";
 import { SummarizerError } from "../summarizer/client.ts";
 import type { PipelineDeps } from "./delivery.ts";
 
-/** Failed attempts after which a fallback summary serves. Before that it may be a blip, and a better summary is worth seconds. */
+/**
+ * After this many failed attempts a fallback summary is saved. Fewer may be a brief outage, and a better summary is
+ * worth waiting seconds for.
+ */
 const FALLBACK_AFTER_FAILURES = 3;
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 
-/** Why the summarizer that was asked for has no answer. */
+/** Why the configured summarizer gave no answer. */
 export interface FallbackCause {
   readonly reason: string;
   readonly retryAfterSeconds?: number;
   readonly usage?: SummarizerUsage;
 }
 
-/** - `answer`: to be saved; a fallback summary has the cause for which it stands in; - `failure`: to be tried again later */
+/**
+ * - `answer`: save it; if it is a fallback summary, `fallbackCause` says why
+ * - `failure`: try again later
+ */
 export type SummarizerOutcome =
   | { readonly kind: "answer"; readonly answer: SummarizerAnswer; readonly fallbackCause: FallbackCause | null }
   | ({ readonly kind: "failure" } & FallbackCause);
 
-/** So long a summary that may not be asked for now is left alone: budgets are by the day. */
+/** How long a session waits before it asks again while a budget is used up. Budgets count by the day. */
 const OVER_BUDGET_REST_SECONDS = 3_600;
 
-/** A model that is well and gets a range wrong is paid each time it is asked: while a fallback summary serves, it is asked ever more seldom. */
+/**
+ * Seconds until the next attempt. Each invalid answer of a working model costs money; while a fallback summary serves,
+ * the pauses therefore grow.
+ */
 function restAfter(
   { kind, retryAfterSeconds }: SummarizerError,
   { isUpgrade, failures }: CallStep,
@@ -35,9 +44,9 @@ function restAfter(
 }
 
 /**
- * Asks the summarizer that the deployment is set to, or, where that is away or may not be asked, the extractive one: without a model
- * a chat still has a summary, marked as degraded, that a better one takes the place of. A summary that only waits for the better one
- * is not made worse again.
+ * Asks the configured summarizer. If it is unavailable or the budget is used up, the extractive summarizer answers
+ * instead: the chat has a summary marked as degraded, which is replaced once the model is available again. If the
+ * session already has a fallback summary (`isUpgrade`), it is kept, and the outcome is a failure.
  */
 export async function askSummarizer(
   step: CallStep,
@@ -46,7 +55,7 @@ export async function askSummarizer(
   trace?: string,
 ): Promise<SummarizerOutcome> {
   const { request, isUpgrade, failures } = step;
-  // All that was said in this range is erased: nobody needs to be asked, or paid, about it.
+  // Every message of this range was erased: there is nothing to summarize, and no call to pay for.
   if (request.messages.length === 0) {
     return { kind: "answer", answer: { items: request.previous, model: "none" }, fallbackCause: null };
   }
@@ -76,7 +85,7 @@ export async function askSummarizer(
   }
 }
 
-/** What another attempt in a few seconds would not change. */
+/** Errors that another attempt within seconds would not change. */
 function isLasting({ kind }: SummarizerError): boolean {
   return kind === "invalid_answer" || kind === "refused" || kind === "circuit_open";
 }

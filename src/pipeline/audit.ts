@@ -14,14 +14,17 @@ export interface AuditDelivery {
 
 type AuditDeps = Pick<PipelineDeps, "directory" | "withDatabase" | "log">;
 
-/** The events of one delivery. */
+/** The audit events of one queue message. */
 interface Told<Event> {
-  /** Its place in the batch. */
+  /** Index of the message in the batch. */
   readonly index: number;
   readonly events: readonly Event[];
 }
 
-/** Stores the events of many messages in one statement; one by one if PostgreSQL takes that amiss, so that a bad one holds up nobody else. */
+/**
+ * Stores the events of many messages in one statement. If PostgreSQL refuses that statement, they are stored one by
+ * one, so that a bad event holds up no other.
+ */
 export async function storeAudit(deliveries: readonly AuditDelivery[], parts: AuditDeps): Promise<Verdict[]> {
   const verdicts = deliveries.map(({ attempts }) => laterOf(attempts));
   const queued: Told<QueuedAuditEvent>[] = [];
@@ -30,7 +33,8 @@ export async function storeAudit(deliveries: readonly AuditDelivery[], parts: Au
     if (parsed.success) {
       queued.push({ index, events: parsed.data.events });
     } else {
-      // Of a later version of this code, perhaps: it goes round until that version is back, or to the dead letters.
+      // Perhaps written by a later version of this code: it is retried until that version runs again, or it ends as a
+      // dead letter.
       parts.log.warn("audit_not_understood", { attempts });
     }
   }
@@ -44,7 +48,7 @@ export async function storeAudit(deliveries: readonly AuditDelivery[], parts: Au
   return verdicts;
 }
 
-/** @returns what is stored */
+/** @returns the messages of which all events are stored */
 async function storeAll(
   database: Database,
   told: readonly Told<AuditEvent>[],
@@ -63,8 +67,9 @@ async function storeAll(
 }
 
 /**
- * Message by message, and event by event in one that is refused: the others of it are stored, and it comes again for the one that is
- * not. What comes after PostgreSQL went away waits with what was refused.
+ * Stores message by message and, within a refused message, event by event. A message with a refused event is delivered
+ * again, though its other events are stored. Once PostgreSQL is out of reach, the remaining messages are left for later
+ * too.
  */
 async function storeEach(
   database: Database,
@@ -85,7 +90,7 @@ async function storeEach(
   return stored;
 }
 
-/** @returns how many are stored, and the last fault; null if there was none */
+/** @returns how many events are stored, and the last error; null if there was none */
 async function storeOneByOne(
   database: Database,
   events: readonly AuditEvent[],
@@ -111,7 +116,7 @@ function countEvents(messages: readonly Told<unknown>[]): number {
   return messages.reduce((sum, { events }) => sum + events.length, 0);
 }
 
-/** What could not be stored in four days is lost. */
+/** Dead letters: events that could not be stored in four days are lost, and the log says how many. */
 export function buryAudit(deliveries: readonly AuditDelivery[], parts: Pick<AuditDeps, "log">): Verdict[] {
   const events = deliveries.map(({ body }) => auditMessageSchema.safeParse(body).data?.events.length ?? 0);
   parts.log.error("audit_lost", {
@@ -125,7 +130,7 @@ function laterOf(attempts: number): Verdict {
   return { verdict: "retry", delaySeconds: auditDelaySeconds(attempts) };
 }
 
-/** The events with users as the archive may know them. */
+/** Replaces each user's id by the pseudonym under which the archive may know the user. */
 async function withoutUsers(
   queued: readonly Told<QueuedAuditEvent>[],
   directory: Pick<DirectoryClient, "auditName">,
@@ -136,7 +141,8 @@ async function withoutUsers(
   await Promise.all(
     Array.from(byUser, async ([user, [first, ...others]]) => {
       if (first === undefined) return;
-      // A request that was refused, which may name anybody, makes no key.
+      // A refused request may name any user id, so it must not create a pseudonym's key; only a request that succeeded
+      // may.
       const mayMakeKey = [first, ...others].some(({ result }) => result === "ok");
       names.set(user, await directory.auditName(first.tenant, first.owner, mayMakeKey));
     }),
@@ -153,7 +159,7 @@ function isOfUser(event: QueuedAuditEvent): event is QueuedAuditEvent & { tenant
   return event.tenant !== null && event.owner !== TENANT_OWNER;
 }
 
-/** A user who acts is named as every user is. */
+/** A user who acts has the same pseudonym as a user whose data is acted on. */
 function userActor(user: string | null): string {
   return user === null ? "user" : `user:${user}`;
 }

@@ -7,10 +7,16 @@ import { ALL_SESSIONS, type EpochRef, type CarriedItems } from "../session/clien
 import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleOver } from "./report.ts";
 
-/** How often a summary is waited for before what there is has to do: half a minute, by the pauses between. */
+/**
+ * How often the job waits for the source's unfinished summary before it takes the summary that exists. The pauses add
+ * up to half a minute.
+ */
 const MAX_WAITS = 6;
 
-/** Gives a new session what the summary of another held: from that one's object, or from the archive if it expired. */
+/**
+ * Saves the summary items of a source session in a new one (a continuation). They come from the source's object or, if
+ * the source has expired, from the archive.
+ */
 export async function carryOver(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const { jobId, epoch } = job;
@@ -25,7 +31,7 @@ export async function carryOver(delivery: Delivery, parts: PipelineDeps): Promis
   const ended = carriedItems !== "wait" && (await session.carryOver(jobId, epoch, lease, carriedItems));
   if (ended !== false) await reportRecovery(parts, delivery, hasFailed || ended === "known");
   else {
-    // Its object sends it again, however long that takes: a queue would give it up after some minutes.
+    // The session sends the job again, as often as needed. The queue would give up after some minutes.
     await session.putOff(jobId, epoch, { afterMs: waitDelayMs(sends), hasProgressed: false });
   }
   return ACK;
@@ -49,14 +55,18 @@ async function pack(
   return { ...held, items: newestFirst(held.items), origins: carried.origins };
 }
 
-/** Items that a new session may begin with: what fits its summary, with some to spare for those that hold no more. */
+/**
+ * Items that a new session may begin with. A summary has room for fewer; the rest replaces those that turn out to be no
+ * longer valid.
+ */
 const MAX_MEMORIES = 200;
-/** Sessions that they may come from: each is asked. */
+/** Sessions that the items may come from. Each is called. */
 const MAX_MEMORY_SESSIONS = 25;
 
 /**
- * A user's current facts and preferences. The archive says which sessions have some; each of these says itself what still holds, after
- * it has noted who takes it along, so that whatever is erased from then on is erased there too.
+ * A user's current facts and preferences from all sessions. The archive says which sessions have some. Each of those
+ * sessions first notes the new session as its copy, so that later erasures reach it, and then says which of its items
+ * are still valid.
  */
 async function packMemories(
   { tenant, owner }: { readonly tenant: string; readonly owner: string },
@@ -83,7 +93,7 @@ async function packMemories(
       } as const;
       return {
         throughSeq: 0,
-        // One that expired can say nothing more: the archive has what held last.
+        // The object of an expired session is empty; the archive has the items that were last valid.
         items: (carried.next === "archive" ? archived : carried.items.filter(isLasting)).map((item) => ({
           ...item,
           ...(item.sourceSession === undefined ? { sourceSession: session, sourceEpoch: epoch } : {}),

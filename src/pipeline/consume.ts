@@ -18,10 +18,13 @@ import { listSession } from "./list.ts";
 import { type MeasuredOf, measuredJob, namesOf } from "./measured-job.ts";
 import { summarizeSession } from "./summarize.ts";
 
-/** What the queue of audit events is called, before the name of its environment. */
+/** Prefix of the audit queue's name; the name of the environment follows. */
 const AUDIT_QUEUE = "threadkeep-audit";
 
-/** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
+/**
+ * Handles a batch of any of the Worker's queues. Each message is acknowledged or retried by itself: a throw would make
+ * the queue deliver the whole batch again, and its paid model calls with it.
+ */
 export async function consume(
   batch: Pick<MessageBatch, "queue" | "messages">,
   { metrics, ...given }: PipelineDeps,
@@ -71,7 +74,8 @@ export async function consume(
         ),
       );
     } else {
-      // Of a later version of this code, perhaps: it goes round until that version is back, or to the dead letters.
+      // Perhaps written by a later version of this code: it is retried until that version runs again, or it ends as a
+      // dead letter.
       parts.log.warn("job_not_understood", { queue, attempts: message.attempts });
       const verdict = apply(message, retryLater(message.attempts));
       measure(message, verdict, { ...namesOf(message.body), isUnknown: true });
@@ -90,7 +94,10 @@ export async function consume(
   ]);
 }
 
-/** What is done for one session by itself. The other kinds are written to the archive, many in one transaction. */
+/**
+ * Handlers of the kinds that concern one session each. The other kinds are written to the archive, many in one
+ * transaction.
+ */
 const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineDeps) => Promise<Verdict>>> = {
   summarize: summarizeSession,
   fork: copyFork,
@@ -115,7 +122,7 @@ async function settleArchives(
       { ...parts, withDatabase: (body) => parts.withDatabase(body, traceIds) },
     );
   } catch (error) {
-    // Thrown on, it would end the handler amid the calls of models that run beside it.
+    // If this were thrown on, it would end the handler while model calls of other deliveries are still running.
     parts.log.error("delivery_failed", { sessions: archives.length, ...errorFields(error) });
   }
   for (const [index, { message, delivery }] of archives.entries()) {
@@ -123,7 +130,7 @@ async function settleArchives(
   }
 }
 
-/** @param job what the object that keeps it is told of, if that is within reach and something else was not */
+/** @param job if the handler throws, the session of this job is told of the failure, and sends the job again itself */
 async function settle(
   message: Message,
   parts: PipelineDeps,
@@ -134,7 +141,7 @@ async function settle(
     return apply(message, await body());
   } catch (error) {
     parts.log.error("delivery_failed", { attempts: message.attempts, ...errorFields(error) });
-    // A summary has a lease, and so have vectors: it tells their object by itself that nothing comes of an attempt.
+    // Jobs with a lease report a failed attempt to their session themselves.
     const isTold = job !== undefined && !LEASED.has(job.kind) && (await isGivenBack(job, error, parts));
     return apply(message, isTold ? ACK : retryLater(message.attempts));
   }

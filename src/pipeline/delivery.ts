@@ -13,21 +13,26 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { TenantClient } from "../tenant/client.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
-/** What the consumers are made of; the entry hands it over. */
+/** The dependencies of the queue consumers, built in `assembly.ts`. */
 export interface PipelineDeps {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
   readonly users: UserClient;
   readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly operations: OperationsClient;
-  /** Hears of PostgreSQL being away. */
+  /** Is told when PostgreSQL is out of reach, and when it is back. */
   readonly archiveOutage: OutageClient;
   readonly summarizer: SummarizerClient;
-  /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
+  /**
+   * Makes summaries, marked as degraded, while the summarizer is unavailable. Null if the summarizer itself is the
+   * simplest one.
+   */
   readonly fallback: SummarizerClient | null;
-  /** Makes vectors of what may be found by its meaning; null where that is off. */
+  /** Embeds texts for retrieval by meaning; null if embeddings are switched off. */
   readonly embedder: Embedder | null;
-  /** Runs a body on a connection of its own, for the requests that these traces are of. */
+  /**
+   * Runs `body` with a database connection of its own. `traceIds` name the requests that the database calls belong to.
+   */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]) => Promise<T>;
   readonly log: Log;
   readonly metrics?: Metrics;
@@ -35,26 +40,35 @@ export interface PipelineDeps {
   readonly ledger?: JobLedger;
 }
 
-/** What becomes of a delivery. The object keeps the work until it is confirmed, so an acknowledged delivery loses nothing. */
+/**
+ * What to do with a queue message. A session keeps its job pending until it is confirmed, so acknowledging a message
+ * loses no work.
+ */
 export type Verdict = { readonly verdict: "ack" } | { readonly verdict: "retry"; readonly delaySeconds: number };
 
 export const ACK: Verdict = { verdict: "ack" };
 
-/** A delivery with a body that was understood. */
+/** A queue message whose body is a valid job. */
 export interface Delivery {
   readonly job: JobMessage;
   readonly attempts: number;
 }
 
-/** For a message whose object is out of reach. */
+/** The verdict for a message whose session object is out of reach. */
 export function retryLater(attempts: number): Verdict {
   return { verdict: "retry", delaySeconds: unreachableDelaySeconds(attempts) };
 }
 
-/** Deliveries that are waited with, before the object is relied on, which has sent others by then. The queue would take later ones for dead. */
+/**
+ * Deliveries after which the message is acknowledged without being handled: the session has sent others by then, and
+ * the queue would treat later deliveries of this one as dead letters.
+ */
 const MAX_WAITS = 50;
 
-/** For a message whose object has nothing to do with what is away: it is not woken for that. */
+/**
+ * The verdict for a message that waits for a system other than its session (PostgreSQL): the session object is not
+ * woken up for it.
+ */
 export function waitOut(attempts: number, random: number): Verdict {
   if (attempts >= MAX_WAITS) return ACK;
   return { verdict: "retry", delaySeconds: awayDelaySeconds(attempts, random) };

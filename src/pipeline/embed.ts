@@ -8,18 +8,23 @@ import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reasonOf, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
-/** Calls of one delivery, each of 64 texts at most. The job comes again at once, and goes on from there. */
+/**
+ * Embedding calls of one delivery, each with at most 64 texts. After that the job is sent again at once and continues.
+ */
 const MAX_CALLS = 100;
-/** Vectors that may not be made now are left alone for so long: budgets are by the day. */
+/** How long a session waits before it asks again while a budget is used up. Budgets count by the day. */
 const OVER_BUDGET_REST_SECONDS = 3_600;
 
 type CallStep = Extract<EmbeddingStep, { next: "call" }>;
 
-/** Makes the vectors that a session lacks: what was left over when its summary landed, or failed then. */
+/**
+ * Handles an `embed` job: embeds the texts of a session that have no vector yet, because there was no time after their
+ * summary was saved, or embedding failed.
+ */
 export async function embedSession(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const tenant = await parts.tenants.read(job.tenant);
-  // The object sends it again by itself, and so goes on once the tenant does.
+  // While the tenant is paused, nothing is embedded. The session sends the job again by itself.
   if (tenant.summarization === "paused") {
     await settleLate(parts, job);
     return ACK;
@@ -29,8 +34,8 @@ export async function embedSession(delivery: Delivery, parts: PipelineDeps): Pro
 }
 
 /**
- * Goes on with the vectors of what a summary has just covered. Nothing of that may keep the delivery of the summary from its end: the job is
- * owed, and is sent if nothing comes of this.
+ * Embeds the messages that a summary has just covered, within the delivery of that summary. Errors are only logged,
+ * because the summary's delivery must end normally: the `embed` job is pending anyway and is sent later.
  */
 export async function embedSummarized(job: JobMessage, tenant: TenantSettings, parts: PipelineDeps): Promise<void> {
   try {
@@ -50,7 +55,7 @@ async function embed(delivery: Delivery, tenant: TenantSettings, parts: Pipeline
   let calls = 0;
   for (; step.next === "call"; calls += 1) {
     const { lease } = step;
-    // No session hands out texts where nobody embeds them.
+    // For the type checker: a session returns no texts if there is no embedder.
     if (embedder === null) return "tried";
     if (calls >= MAX_CALLS) {
       await settleLate(parts, job);
@@ -101,7 +106,7 @@ async function makeVectors(
   }
   try {
     const { vectors: made, usage } = await embedder.embed(texts.map(({ text }) => text));
-    // Fewer may come than were asked for: the others are asked for again.
+    // The service may return fewer vectors than texts; the remaining texts are asked for again.
     const vectors = texts.flatMap(({ key }, at) => {
       const vector = made[at];
       return vector === undefined ? [] : [{ key, vector }];
@@ -114,7 +119,10 @@ async function makeVectors(
   }
 }
 
-/** Counts what was spent against the tenant's budget. A tenant out of reach costs the count, not the vectors. */
+/**
+ * Counts the usage against the tenant's budget. If the tenant's object is out of reach, this usage is not counted, but
+ * the vectors are kept.
+ */
 async function noteSpent(parts: PipelineDeps, tenant: string, usage: EmbeddingUsage | undefined): Promise<void> {
   if (usage === undefined) return;
   try {

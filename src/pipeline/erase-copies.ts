@@ -4,14 +4,15 @@ import { giveBack } from "./give-back.ts";
 import { reportRecovery, settleOver } from "./report.ts";
 
 /**
- * Copies that one delivery tells: each is a request at least, and the platform allows an invocation a thousand. The next one goes on from
- * there.
+ * Copies that one delivery calls, each with at least one request; Cloudflare allows 1,000 subrequests per invocation.
+ * The next delivery continues from there.
  */
 const MAX_TOLD = 500;
 
 /**
- * Tells the copies of a session what was erased in it, and copies of theirs as they name them, until each has erased it too, in the
- * archive as well. Those that are not done yet are asked again later. Repeating it changes nothing.
+ * Tells every copy of a session (fork or continuation) what was erased in it, and the copies of those copies as they
+ * are reported, until each has erased it in its object and in the archive. Copies that have not finished are called
+ * again later. It is idempotent.
  */
 export async function eraseCopies(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
@@ -28,7 +29,7 @@ export async function eraseCopies(delivery: Delivery, parts: PipelineDeps): Prom
       await session.waitForCopies(jobId, epoch);
       return ACK;
     }
-    // One copy that is out of reach holds up none of the others.
+    // A copy that is out of reach holds up none of the others.
     const told = await Promise.allSettled(read.pending.map((pending) => tell(pending, job, parts)));
     const answers = told.map((one) => (one.status === "fulfilled" ? one.value : null));
     const confirmed = read.pending.filter((_, index) => answers[index]?.isConfirmed === true);
@@ -36,10 +37,11 @@ export async function eraseCopies(delivery: Delivery, parts: PipelineDeps): Prom
     const further = answers.flatMap((answer) => answer?.further ?? []);
     const failed = told.find((one) => one.status === "rejected");
     copies += read.pending.length;
-    // Where this one stops only for its length, the next goes on from there.
+    // If this delivery stops only because it reached MAX_TOLD, the next one continues after this row.
     const throughRow = failed === undefined && copies >= MAX_TOLD ? read.lastRow : 0;
     const hasFailedSince = await session.confirmCopyErasures(jobId, epoch, rows, further, throughRow);
-    // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
+    // The failure is noted, and the session sends the job again after a growing pause. If it were thrown, `consume`
+    // would record it a second time.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
     await reportRecovery(parts, delivery, read.hasFailed || hasFailedSince);
     afterRow = read.lastRow;

@@ -9,17 +9,18 @@ import { traceIdOf } from "../telemetry/trace.ts";
 import { ACK, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
-/** A delivery that erased for so long makes room for others. The directory sends another. */
+/** A delivery that has run for this long ends; the directory sends another. */
 const MAX_ERASING_MS = 10_000;
-/** The same of one that asked so many sessions: the platform allows an invocation a thousand requests. */
+/** A delivery that has called this many sessions ends too: Cloudflare allows 1,000 subrequests per invocation. */
 const MAX_ASKED = 750;
 
-/** Sessions that the archive names at a time. */
+/** Page size, in sessions, when the archive is asked for a user's sessions. */
 const FOUND_AT_ONCE = 1_000;
 
 /**
- * Erases a user: the objects first, at once; then, when each of them says that nothing is left and the archive has confirmed it, what
- * else names the user. The user's directory says what is next, and sends the job again until a look at every place finds nothing.
+ * Erases a user. First all session objects are erased; once each reports that nothing is left and the archive has
+ * confirmed it, everything else that names the user is erased. The user's directory decides on each step, and sends the
+ * job again until a check of every place finds nothing.
  */
 export async function eraseUser(job: UserJobMessage, given: PipelineDeps): Promise<Verdict> {
   const startedAt = Date.now();
@@ -30,7 +31,7 @@ export async function eraseUser(job: UserJobMessage, given: PipelineDeps): Promi
     for (let asked = 0; ;) {
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
       if (step === null) {
-        // Whoever told of a failure after the end may not have come to take that back.
+        // An attempt that reported a failure after the erasure had ended may have been unable to take it off the list.
         await parts.operations.clear(job.jobId);
         return ACK;
       }
@@ -66,7 +67,7 @@ async function wipe(sessions: readonly string[], job: UserJobMessage, parts: Pip
 }
 
 async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineDeps): Promise<void> {
-  // Pairs: a session may be called what every object has already.
+  // Pairs instead of an object: a session may be called like a property that every object has, such as `__proto__`.
   const looked: [session: string, remains: SessionRemains][] = [];
   try {
     await forEach(sessions, async (session) => {
@@ -81,7 +82,10 @@ function sessionOf(session: string, { tenant, owner }: UserJobMessage, parts: Pi
   return parts.sessions.get({ tenant, owner, session });
 }
 
-/** All at once; one that is out of reach holds up none of the others. */
+/**
+ * Runs `body` for all sessions concurrently; a session out of reach holds up none of the others. Throws the first
+ * error.
+ */
 async function forEach(sessions: readonly string[], body: (session: string) => Promise<void>): Promise<void> {
   const done = await Promise.allSettled(sessions.map(body));
   const failed = done.find((one) => one.status === "rejected");
@@ -89,9 +93,9 @@ async function forEach(sessions: readonly string[], body: (session: string) => P
 }
 
 /**
- * Sessions that the archive says are there, and the list does not name: they are erased in their objects like the others. As a rule
- * there is none by then, since each object has its own row there erased.
- * @returns whether there is any
+ * Adds sessions that the archive has and the user's list does not name, so that their objects are erased like the
+ * others. There are usually none by then, because each session has its own rows in the archive erased.
+ * @returns whether there were any
  */
 async function findMore(job: UserJobMessage, parts: PipelineDeps): Promise<boolean> {
   const { tenant, owner } = job;
@@ -117,7 +121,8 @@ async function eraseElsewhere(job: UserJobMessage, parts: PipelineDeps): Promise
   const failedJobs = await parts.operations.countOfUser(job);
   const state = await parts.users.concludeErasure(job, job.jobId, { archive, failedJobs });
   parts.log.info("user_erasure", { jobId: job.jobId, traceId: traceIdOf(job.trace), state, archive, failedJobs });
-  // Whoever noted a failure before the directory said so may have taken the erasure for one under way.
+  // A failure reported before the directory noted the end was listed because the erasure seemed to be running. It is
+  // taken off the list now.
   if (state === "erased") await parts.operations.clearUser(job);
   if (state === "erased") await clearFailure(parts, job);
 }

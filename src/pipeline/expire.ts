@@ -3,20 +3,22 @@ import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.
 import { reportRecovery, settleOver } from "./report.ts";
 
 /**
- * Lets a silent session expire, once nothing of it would be lost. The list of sessions is told first, of an expiry as of one that is
- * called off: the object keeps the job until the list is right.
+ * Expires an idle session once everything that the archive is to hold is in it. The user's list of sessions is updated
+ * before the session is told: if that fails, the job remains pending until the list is right. The same holds for an
+ * expiry that is called off.
  */
 export async function expireSession(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, epoch } = job;
-  // An object of an earlier version tells no revision.
+  // An object that runs an earlier version returns no revision.
   const { step, at, grantedAt, hasFailed, archivedRev = 0 } = await session.stepExpiry(jobId, epoch);
   if (step === "done") await settleOver(parts, delivery);
-  // Whatever has to happen first is owed by then, and the object sends this job again.
+  // Either nothing is to be done, or another job has to run first; the session has scheduled it, and sends this job
+  // again.
   if (step !== "expire" && step !== "cancel") return ACK;
   if (step === "expire" && archivedRev > 0) {
-    // What the archive confirmed once it may have lost since, as one that was restored from a backup.
+    // The archive may have lost what it once confirmed, for example if it was restored from a backup.
     const heldRev = await readHeldRev(job, parts);
     if (heldRev !== archivedRev) {
       parts.log.warn("archive_set_back", { jobId, heldRev, archivedRev });
@@ -24,7 +26,8 @@ export async function expireSession(delivery: Delivery, parts: PipelineDeps): Pr
       return ACK;
     }
   }
-  // A clock may have gone back since the last decision: the object sends this job again until it has caught up.
+  // The directory refused the change because its clock is behind that of the last decision. The session sends this job
+  // again.
   if (!(await parts.directory.setExpired(job, step === "expire", at, grantedAt))) return ACK;
   const ended = await session.confirmExpiry(jobId, epoch, step);
   if (ended === false) return ACK;
@@ -33,7 +36,7 @@ export async function expireSession(delivery: Delivery, parts: PipelineDeps): Pr
   return ACK;
 }
 
-/** The revision that the archive holds of an epoch; 0 if it holds nothing of it. */
+/** The revision of this epoch that the archive holds; 0 if it holds nothing of it. */
 async function readHeldRev(job: Delivery["job"], parts: PipelineDeps): Promise<number> {
   const row = await parts.withDatabase((database) => readHeldRow(database, job));
   return row === null || row.isErased || row.epoch !== job.epoch ? 0 : row.rev;

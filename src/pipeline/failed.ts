@@ -14,13 +14,14 @@ import { noteFailedJob, type ReportDeps } from "./report.ts";
 const NOT_DELIVERED = "The queue gave up delivering it: its session object was out of reach.";
 const NOT_UNDERSTOOD = "The body of the job was not understood: was it written by a later version?";
 
-/** What any version of a job says of itself, as far as it can be read. Names of ours are no longer. */
+/** The fields that a job of any version has. A name longer than any of ours counts as missing. */
 const name = z.string().min(1).max(300).catch("");
 const anyJobSchema = z.object({ kind: name, tenant: name, owner: name, session: name, jobId: name });
 
 /**
- * A dead letter: a delivery that no consumer could bring to its object, or could not understand. It is indexed for operators; the
- * object still keeps the work and goes on sending it. What it owes no more, or what a consumer is at, is nothing to tell of.
+ * Handles a dead letter: a queue message that no consumer could bring to its session, or could parse. It is listed for
+ * operators. The session still has the job pending and keeps sending it. Jobs that are over, or that a consumer is
+ * working on, are not listed.
  */
 export async function recordDeadLetter(body: unknown, attempts: number, parts: ReportDeps): Promise<Verdict> {
   const parsed = z.union([jobMessageSchema, userJobMessageSchema]).safeParse(body);
@@ -37,7 +38,7 @@ export async function recordDeadLetter(body: unknown, attempts: number, parts: R
   const standing = await standingOf(job, parts);
   if (standing !== null && standing !== "pending") {
     parts.log.info("dead_letter_settled", { kind, jobId, standing });
-    // It may have been listed while its object was out of reach.
+    // It may have been listed while its session was out of reach.
     if (standing === "over") await parts.operations.clear(jobId);
     return ACK;
   }
@@ -49,7 +50,7 @@ export async function recordDeadLetter(body: unknown, attempts: number, parts: R
 
 type AnyJob = JobMessage | UserJobMessage;
 
-/** Null if whoever keeps the work is out of reach, which may be why nothing came of the delivery. */
+/** Null if the object that has the job pending is out of reach, which may be why the delivery failed. */
 async function standingOf(job: AnyJob, parts: ReportDeps): Promise<JobStanding | null> {
   try {
     if (job.kind !== "erase-user") return await parts.sessions.get(job).jobStanding(job.jobId, job.epoch);
@@ -62,8 +63,8 @@ async function standingOf(job: AnyJob, parts: ReportDeps): Promise<JobStanding |
 }
 
 /**
- * Sees to it that the entry on the list goes when the work is done: its object remembers that there is one. Of an object that is out of reach
- * the letter comes again.
+ * Tells the session that its job is on the list, so that the entry is removed when the job is done. If the session is
+ * out of reach, the dead letter is retried.
  */
 async function settleLetter(
   job: AnyJob,
@@ -72,7 +73,7 @@ async function settleLetter(
   parts: ReportDeps,
 ): Promise<Verdict> {
   if (standing === null) return retryLater(attempts);
-  // The end of a user's erasure takes its job off the list in any case.
+  // A user's erasure removes its own entry when it ends.
   if (job.kind === "erase-user") {
     if ((await standingOf(job, parts)) === "over") await parts.operations.clear(job.jobId);
     return ACK;
@@ -83,8 +84,9 @@ async function settleLetter(
 }
 
 /**
- * What a body says that was not understood. It has the same name each time that it comes: whoever keeps the work sends it every few
- * minutes, and one job of tomorrow would else crowd out all others.
+ * Reads the names in a body that could not be parsed. A body without them gets an id made from its hash: it keeps the
+ * same id each time it is sent (every few minutes), and so one job of a later version makes one entry instead of
+ * crowding out the others.
  */
 async function readAny(body: unknown): Promise<Pick<Failure, "jobId" | "kind" | "tenant" | "owner" | "session">> {
   const read = anyJobSchema.safeParse(body).data ?? NOTHING_READ;

@@ -2,12 +2,15 @@ import type { CopyStep } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleLate, settleOver } from "./report.ts";
 
-/** A delivery that copied for so long makes room for others, and comes again at once. */
+/** A delivery that has copied for this long ends; the job is sent again at once. */
 const MAX_COPY_MS = 10_000;
-/** The same of one that copied so many pages: each is two requests, and the platform allows an invocation a thousand. */
+/**
+ * A delivery that has copied this many pages ends too: each takes two subrequests, and Cloudflare allows 1,000 per
+ * invocation.
+ */
 const MAX_PAGES = 250;
 
-/** Copies a fork from its source, page by page. It goes on from wherever an earlier delivery got to. */
+/** Copies the messages of a fork from its source page by page, continuing where the last delivery stopped. */
 export async function copyFork(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const startedAt = Date.now();

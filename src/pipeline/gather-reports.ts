@@ -1,17 +1,17 @@
 import type { Failure } from "../api/job.ts";
 
-/** Does the work of one batch, in which a report waits for those of the others. */
+/** Runs the members of a batch so that their reports of failures are sent together. */
 export interface GatheredReports {
-  /** Once for each of those that the gathering was made for. */
+  /** Must be called exactly once for each member. */
   run<T>(body: () => Promise<T>): Promise<T>;
-  /** Within `run`. Resolves when the list has it. */
+  /** May be called only within `run`. Resolves once the list of failures has stored the report. */
   report(failure: Failure): Promise<void>;
 }
 
 /**
- * Tells the list of failures once of what fails together: there is one list, and in an outage all work fails. What is told waits until each of the
- * others has ended or waits as well, so that no clock is needed.
- * @param members how often `run` will be called, at once
+ * Sends the reports of a batch in one call: there is one list of failures for all tenants, and in an outage every job
+ * fails at once. Reports wait until each other member has either ended or is waiting too, so no timer is needed.
+ * @param members how many times `run` will be called, all concurrently
  */
 export function gatherReports(members: number, report: (...failures: Failure[]) => Promise<void>): GatheredReports {
   let active = members;

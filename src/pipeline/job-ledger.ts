@@ -1,11 +1,14 @@
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { NOTHING_MEASURED, type MeasuredSpending } from "../telemetry/metrics.ts";
 
-/** What becomes of the jobs of one batch, as those who handle them tell it: an acknowledged delivery may have failed. */
+/**
+ * Records the results and costs of a batch's jobs for metrics. The queue's verdict does not suffice: a failed job is
+ * acknowledged too.
+ */
 export interface JobLedger {
-  /** The attempt failed, and its object knows. */
+  /** The attempt failed, and the session has noted it. */
   fail(jobId: string, gaveUp: boolean): void;
-  /** @param model empty if none answered */
+  /** @param model empty if no model answered */
   spend(jobId: string, model: string, usage: SummarizerUsage | undefined, isFallback: boolean): void;
   failureOf(jobId: string): "failed" | "gave-up" | null;
   spentOn(jobId: string): MeasuredSpending;

@@ -2,8 +2,8 @@ import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.
 import { reportRecovery, settleOver } from "./report.ts";
 
 /**
- * Tells the list of sessions what a session's metadata is, where whoever changed it did not get that far. The directory keeps what is
- * newer, so repeating it changes nothing.
+ * Handles a `list` job: writes a session's metadata to the user's list of sessions, if the request that changed it did
+ * not get that far. The directory keeps the newer revision, so this is idempotent.
  */
 export async function listSession(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
@@ -17,7 +17,7 @@ export async function listSession(delivery: Delivery, parts: PipelineDeps): Prom
   const { metadata, metadataRev, grantedAt, begunBy } = listing;
   await parts.directory.renew(job, metadata, begunBy);
   await parts.directory.setMetadata(job, metadata, { grantedAt, rev: metadataRev });
-  // Changed meanwhile: the object sends this job again.
+  // False if the metadata was changed meanwhile: the session sends the job again.
   const ended = await session.confirmListed(epoch, metadataRev, true);
   if (ended !== false) await reportRecovery(parts, delivery, ended === "known");
   return ACK;

@@ -3,7 +3,7 @@ import type { MeasuredJob } from "../telemetry/metrics.ts";
 import type { Verdict } from "./delivery.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
-/** What a delivery was of, as far as that is known. */
+/** The job that a queue message contained, as far as it could be read. */
 export interface MeasuredOf {
   readonly kind: string;
   readonly tenant: string;
@@ -16,12 +16,15 @@ export interface MeasuredOf {
 const name = z.string().max(100).catch("");
 const namesSchema = z.object({ kind: name, tenant: name, jobId: name }).catch({ kind: "", tenant: "", jobId: "" });
 
-/** What any version of a job says of itself. */
+/** Reads the fields that a job of any version has; empty where a field is missing. */
 export function namesOf(body: unknown): Pick<MeasuredOf, "kind" | "tenant" | "jobId"> {
   return namesSchema.parse(body);
 }
 
-/** @param startedAt when the batch came, ms since 1970 */
+/**
+ * Makes the metric of one delivery.
+ * @param startedAt when the batch was received, ms since 1970
+ */
 export function measuredJob(
   { attempts, timestamp }: Pick<Message, "attempts" | "timestamp">,
   verdict: Verdict,

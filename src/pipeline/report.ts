@@ -11,7 +11,7 @@ import type { Delivery } from "./delivery.ts";
 import type { GatheredReports } from "./gather-reports.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
-/** What the session object noted of a failed attempt. */
+/** What a session (or, for a user's erasure, the directory) returns when a failed attempt is noted. */
 export interface ReportedFailure {
   readonly failures: number;
   readonly gaveUp: boolean;
@@ -20,18 +20,20 @@ export interface ReportedFailure {
   readonly lastFailedAt: number;
 }
 
-/** The job that a failure is of. One that is about all of a user names no session, and belongs to no epoch of one. */
+/** The job that failed. A user's erasure names no session and has no epoch. */
 export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & {
   readonly kind: string;
   readonly epoch?: string;
   readonly trace?: string | undefined;
 };
 
-/** The part of a session's object that knows what became of a job. */
+/** The methods of a session that say what became of a job. */
 export interface JobKeeper {
   jobStanding(jobId: string, epoch: string): Promise<JobStanding>;
   /**
-   * @param failedAt when it failed, if the object knows of that; by default it is a failure of now
+   * Notes that the job is on the operators' list, so that whoever completes it takes it off.
+   * @param failedAt the time of a failure that the session has already noted, ms since 1970; if absent, this is a new
+   *   failure
    * @returns false if the job is over, and operators need not know
    */
   noteUndelivered(jobId: string, epoch: string, reason: string, failedAt?: number): Promise<boolean>;
@@ -47,8 +49,8 @@ export interface ReportDeps {
 }
 
 /**
- * Tells operators of work that keeps failing: the log of the first failure and of those that are indexed. A registry that is out
- * of reach must not fail the work itself.
+ * Logs a failed attempt, and lists it for operators after the first failure, some later ones (`isReported`) and the
+ * last. If the list of failures is out of reach, the job itself is not affected.
  */
 export async function reportFailure(
   parts: ReportDeps,
@@ -70,7 +72,10 @@ export async function reportFailure(
   if (isReported(failures) || gaveUp) await indexFailure(parts, job, reason, report);
 }
 
-/** Puts a job on the list of failures that operators read. Rejects if its object cannot be told of that: the delivery has to come again. */
+/**
+ * Adds a job to the list of failures that operators read. Rejects if the session cannot be told that its job is listed:
+ * the message must then be delivered again.
+ */
 export async function indexFailure(
   parts: ReportDeps,
   job: ReportedJob,
@@ -94,16 +99,18 @@ export async function indexFailure(
     });
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
-    // The erasure of a user may be over by now. Its delivery that comes again takes it off the list.
+    // The erasure may be over by now. Throwing makes the queue deliver the message again, which takes the entry off the
+    // list.
     if (job.epoch === undefined) throw error;
   }
-  // It may be on the list all the same: an answer can be lost, and what is asked afterwards can fail.
+  // Also after an error: the entry may have been stored though the answer was lost.
   if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);
 }
 
 /**
- * Another delivery may have done the job, or some of it, while this one told of its failure, and have taken it off the list before it was
- * there. That is said afterwards: from then on whoever does the rest knows that it is on the list.
+ * Another delivery may have completed the job and cleared its entry before this one added it. The session is therefore
+ * told after the entry was added: if the job is over, the entry is removed here; otherwise whoever completes it will
+ * remove it.
  */
 async function noteListed(parts: ReportDeps, job: ReportedJob, reason: string, failedAt: number): Promise<void> {
   if (job.epoch === undefined) return;
@@ -112,8 +119,8 @@ async function noteListed(parts: ReportDeps, job: ReportedJob, reason: string, f
 }
 
 /**
- * Puts a failure on the list, unless its user was erased. That is asked afterwards: asked before, an erasure could end in between. One
- * under way takes it off the list itself.
+ * Lists a failure, and removes it again if its user was erased. The check comes after listing: otherwise the erasure
+ * could end between check and listing. An erasure that is still running clears the list itself.
  */
 export async function noteFailedJob(parts: ReportDeps, failure: Failure): Promise<void> {
   await parts.operations.report(failure);
@@ -124,8 +131,8 @@ export async function noteFailedJob(parts: ReportDeps, failure: Failure): Promis
 }
 
 /**
- * Puts the rows of a session that PostgreSQL refuses on the list of failures that operators read, or takes them off it once none is
- * left. Rejects if the list is out of reach: nobody else tells of them.
+ * Lists the rows of a session that PostgreSQL refuses, or removes the entry once there are none. Rejects if the list is
+ * out of reach, because nothing else reports these rows.
  */
 export async function reportSetAside(
   parts: ReportDeps,
@@ -147,7 +154,10 @@ export async function reportSetAside(
   await noteFailedJob(parts, { jobId, kind, tenant, owner, session, state: "set-aside", attempts: 1, ...told });
 }
 
-/** What kind of failure it was. A database's own message may quote the data, so its code must do. */
+/**
+ * Names the kind of an error: its code, or its class. The message is not used, because PostgreSQL's messages may quote
+ * stored data.
+ */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   const cause = error.cause instanceof Error ? error.cause : error;
@@ -155,19 +165,19 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Takes a job that went well off the lists that operators read, if it can be on one of them.
- * @param hasFailed as its object knows: an attempt failed, or operators were told of a delivery that came to nothing
+ * Takes a job that succeeded off the operators' lists, if it may be on one.
+ * @param hasFailed what the session says: an attempt failed, or operators were told of a dead letter
  */
 export async function reportRecovery(
   parts: ReportDeps,
   { job, attempts }: Delivery,
   hasFailed: boolean,
 ): Promise<void> {
-  // A delivery that comes again may have listed the job, and not have come to tell its object.
+  // An earlier delivery of this message may have listed the job without reaching the session afterwards.
   if (hasFailed || isLate(job) || attempts > 1) await clearFailure(parts, job);
 }
 
-/** Says that a job is no longer late, if its session may have told so: it is done, or held back on purpose. */
+/** Takes a job off the list of late jobs, because it progressed or is paused on purpose. */
 export async function settleLate(parts: ReportDeps, job: JobMessage): Promise<void> {
   if (!isLate(job)) return;
   try {
@@ -178,8 +188,8 @@ export async function settleLate(parts: ReportDeps, job: JobMessage): Promise<vo
 }
 
 /**
- * Says of a job of which nothing is pending any more that it is done, if operators may know of it: whoever did it may never have heard
- * that it was, and taken it off no list. That delivery comes again, be it the first that was sent. One that was given up stays there.
+ * Takes a job that is no longer pending off the operators' lists. The delivery that completed it may not have received
+ * the session's answer, and so not have cleared the entry. A job that was given up stays on the list.
  */
 export async function settleOver(parts: ReportDeps, { job, attempts }: Delivery): Promise<void> {
   if (!isLate(job) && attempts === 1) return;
@@ -192,7 +202,10 @@ function isLate({ sends = 1 }: JobMessage): boolean {
   return sends >= LATE_AFTER_SENDS;
 }
 
-/** Takes a job off the lists of what fails and of what is late, on which it need not be. */
+/**
+ * Takes a job off the lists of failed and of late jobs. It does no harm if the job is on neither; an unreachable list
+ * is only logged.
+ */
 export async function clearFailure(parts: ReportDeps, job: Pick<JobMessage, "jobId">): Promise<void> {
   try {
     await parts.operations.clear(job.jobId);

@@ -6,26 +6,27 @@ import { embedSummarized } from "./embed.ts";
 import { clearFailure, indexFailure, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /**
- * Chunks of one delivery: each is a few requests, and the platform allows an invocation a thousand. The job comes again at once, and goes on
- * from there.
+ * Chunks of one delivery: each takes a few subrequests, and Cloudflare allows 1,000 per invocation. After that the job
+ * is sent again at once and continues.
  */
 const MAX_CHUNKS = 200;
 /**
- * A delivery that summarized for so long makes room for others, and its job comes again at once. The platform ends a consumer after 15 minutes,
- * amid a call that is paid for; one more call of a model fits in between.
+ * After this time a delivery starts no further chunk; the job is sent again at once. Cloudflare ends a queue consumer
+ * after 15 minutes, even in the middle of a paid call, so this leaves time for one more.
  */
 const MAX_SUMMARIZING_MS = 600_000;
 
 /**
- * Brings one session's summary up to what its object owes: reads a chunk, has it summarized, saves the answer, until the object
- * says that it is done. A repeated or late delivery finds nothing pending, or a lease, and changes nothing.
+ * Handles a `summarize` job: asks the session for a chunk of messages, has it summarized and saves the answer, until
+ * the session says that it is done. A repeated or late delivery finds nothing pending, or another delivery's lease, and
+ * changes nothing.
  */
 export async function summarizeSession(delivery: Delivery, parts: PipelineDeps): Promise<Verdict> {
   const { job } = delivery;
   const startedAt = Date.now();
   const { jobId, epoch } = job;
   const tenant = await parts.tenants.read(job.tenant);
-  // The object sends it again by itself, and so goes on once the tenant does.
+  // The session sends the job again by itself, and so continues once the tenant is no longer paused.
   if (tenant.summarization === "paused") {
     await settleLate(parts, job);
     return ACK;
@@ -59,16 +60,16 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineDeps):
     step = await session.saveAnswer(jobId, epoch, lease, answer, fallbackCause, parts.embedder !== null);
     await noteSpent(parts, job.tenant, answer.usage);
   }
-  // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
+  // Another delivery holds the lease. If that one fails, the session sends the job again when the lease ends.
   if (step.next === "wait") return ACK;
   if (chunks === 0) {
-    // Another branch had all that was to be covered, and the job is over by that.
+    // Another branch's summary covered all of it, so the job is over.
     if (step.hasFailed) await clearFailure(parts, job);
     else await settleOver(parts, delivery);
   } else {
     parts.log.info("summarized", { jobId, chunks, fallbacks, durationMs: Date.now() - startedAt });
     await reportRecovery(parts, delivery, step.hasFailed);
-    // A chat that has only a fallback summary is worth an operator's look at once: what is wrong may be a setting.
+    // If a chat has only a fallback summary, operators are told at once: a setting may be wrong.
     if (step.upgrade !== null) {
       const { jobId: upgradeId, reason, ...report } = step.upgrade;
       await indexFailure(parts, { ...job, jobId: upgradeId }, reason, { ...report, gaveUp: false });
@@ -80,7 +81,10 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineDeps):
   return ACK;
 }
 
-/** Counts what was spent against the tenant's budget, after the answer is safe. A tenant out of reach costs the count, not the summary. */
+/**
+ * Counts the usage against the tenant's budget, after the answer is saved. If the tenant's object is out of reach, this
+ * usage is not counted, but the summary is kept.
+ */
 async function noteSpent(parts: PipelineDeps, tenant: string, usage: SummarizerUsage | undefined): Promise<void> {
   if (usage === undefined) return;
   try {

@@ -3,8 +3,9 @@ import { estimateTokens } from "../tokens/estimate.ts";
 import { contentTokens } from "./message-text.ts";
 
 /**
- * What an edit says that was not there before, in tokens: the text between what both begin and what both end with, and no less than the
- * content grew by. So an answer that grows with each edit counts once, and one in the place of another counts whole.
+ * Estimates how many tokens of new text an edit adds, for billing and budgets: the text between the common beginning
+ * and the common end of both versions, but at least the growth of the whole content. So an answer that is streamed as a
+ * series of edits is counted once, and one that replaces another is counted in full.
  */
 export function addedTokens(
   before: Content,
@@ -16,12 +17,12 @@ export function addedTokens(
     typeof before === "string" && typeof after === "string"
       ? [before, after]
       : [JSON.stringify(before), JSON.stringify(after)];
-  // The charge of a file is fixed, however long its data is.
+  // A file has a fixed cost however long its base64 is, so the new text may not cost more than the whole content.
   const said = Math.min(tokens, estimateTokens(middleOf(old, text)));
   return Math.max(said, tokens - tokensBefore);
 }
 
-/** `text` without what it begins and ends with like `old`. */
+/** `text` without the beginning and the end that it shares with `old`. */
 function middleOf(old: string, text: string): string {
   const most = Math.min(old.length, text.length);
   let head = 0;

@@ -1,39 +1,39 @@
 import type { Seq } from "../api/message.ts";
 
 /**
- * The branches of a session. Its log has one order, and a message follows the one before it unless it says otherwise: where one does not, the
- * messages in between are off the branch that it is on. Pure.
+ * The branches of a session. All messages have one order, their `seq`. A message follows the one before it, unless it
+ * names an earlier one; the messages between those two are then off its branch. Pure functions.
  */
 
-/** Messages, one after the other. */
+/** A range of messages, both ends included. */
 export interface SeqRange {
   readonly fromSeq: Seq;
   readonly throughSeq: Seq;
 }
 
-/** A message that does not follow the one before it. */
+/** A message that does not follow the one with the previous `seq`. */
 export interface BranchPoint {
   readonly seq: Seq;
-  /** The message that it follows; 0 for one that begins the chat anew. */
+  /** The message that it follows; 0 if it is a new first message of the chat. */
   readonly afterSeq: Seq;
 }
 
-/** The messages that lead to one of them. */
+/** A message together with all messages that lead to it. */
 export interface Branch {
-  /** Its last message; 0 if it has none. */
+  /** The last message of the branch; 0 if the branch is empty. */
   readonly headSeq: Seq;
-  /** What lies before that and is not on it, oldest first. */
+  /** The messages before `headSeq` that are not on this branch, oldest first. */
   readonly off: readonly SeqRange[];
-  /** The session never had another. */
+  /** True if the session has no other branch and never had one. */
   readonly isSole: boolean;
 }
 
-/** @param points by rising seq */
+/** @param points ascending by `seq` */
 export function branchThrough(points: readonly BranchPoint[], headSeq: Seq, isSole = points.length === 0): Branch {
   return { headSeq, off: offBefore(points, headSeq), isSole };
 }
 
-/** What is off the branch that ends with a message, oldest first. */
+/** The messages before `headSeq` that are not on the branch that ends with it, oldest first. */
 export function offBefore(points: readonly BranchPoint[], headSeq: Seq): readonly SeqRange[] {
   const off: SeqRange[] = [];
   let end = headSeq;
@@ -46,14 +46,14 @@ export function offBefore(points: readonly BranchPoint[], headSeq: Seq): readonl
   return off.toReversed();
 }
 
-/** Whether a message is on a branch. What comes before the first message is on each. */
+/** Whether a message is on a branch. A `seq` below 1 counts as being on every branch. */
 export function isOn({ headSeq, off }: Branch, seq: Seq): boolean {
   if (seq > headSeq) return false;
   const range = off[firstEndingAt(off, seq)];
   return range === undefined || seq < range.fromSeq;
 }
 
-/** The index of the first range that ends at a message or after it. */
+/** The index of the first range that ends at `seq` or after it. */
 function firstEndingAt(ranges: readonly SeqRange[], seq: Seq): number {
   let [low, high] = [0, ranges.length];
   while (low < high) {
@@ -64,7 +64,10 @@ function firstEndingAt(ranges: readonly SeqRange[], seq: Seq): number {
   return low;
 }
 
-/** The parts of a range that lie in none of some ranges, oldest first. @param off by rising seq, without overlaps */
+/**
+ * The parts of a range that overlap none of `off`, oldest first.
+ * @param off ascending by `seq`, without overlaps
+ */
 export function outside(off: readonly SeqRange[], fromSeq: Seq, throughSeq: Seq): SeqRange[] {
   const pieces: SeqRange[] = [];
   let next = fromSeq;
@@ -83,7 +86,7 @@ export function branchPiecesOf({ headSeq, off }: Branch, fromSeq: Seq, throughSe
   return outside(off, fromSeq, Math.min(throughSeq, headSeq));
 }
 
-/** The last message that two branches share; 0 if none. */
+/** The last message that two branches have in common; 0 if there is none. */
 export function sharedThrough(one: Branch, other: Branch): Seq {
   let seq = Number.POSITIVE_INFINITY;
   for (;;) {
@@ -93,31 +96,40 @@ export function sharedThrough(one: Branch, other: Branch): Seq {
   }
 }
 
-/** The last message of a branch up to a seq; 0 if none. */
+/** The last message of a branch that is not after `seq`; 0 if there is none. */
 export function lastThrough({ headSeq, off }: Branch, seq: Seq): Seq {
   const within = Math.min(seq, headSeq);
   const range = off[firstEndingAt(off, within)];
   return range === undefined || within < range.fromSeq ? within : range.fromSeq - 1;
 }
 
-/** One of several messages that follow the same one. */
+/** One of several messages that follow the same message. */
 export interface Sibling {
   readonly seq: Seq;
-  /** The newest message that leads on from it: making it the head of the active branch shows this alternative. */
+  /**
+   * The newest message that continues from this one. To show this alternative, make that message the head of the active
+   * branch.
+   */
   readonly headSeq: Seq;
 }
 
-/** Tells which messages have alternatives, and where each of those leads. */
+/** Finds the alternatives of each message, and the newest message that each alternative leads to. */
 export class Siblings {
   readonly #points: readonly BranchPoint[];
   readonly #headSeq: Seq;
   readonly #afterOf: ReadonlyMap<Seq, Seq>;
-  /** The points that follow a message. */
+  /** The branch points that follow a message, by the `seq` of that message. */
   readonly #following = new Map<Seq, Seq[]>();
-  /** Of each run of messages that follow one another, by where it begins: what leads on from it elsewhere, and how far. */
+  /**
+   * A run is a sequence of messages each of which follows the previous `seq`. For each run, by its first `seq`: the
+   * branches that leave it, each with the message where it leaves and the newest message that it leads to.
+   */
   readonly #leads = new Map<Seq, { readonly afterSeq: Seq; readonly headSeq: Seq }[]>();
 
-  /** @param points by rising seq @param headSeq the newest message of the log */
+  /**
+   * @param points ascending by `seq`
+   * @param headSeq the newest message of the log
+   */
   constructor(points: readonly BranchPoint[], headSeq: Seq) {
     this.#points = points;
     this.#headSeq = headSeq;
@@ -127,7 +139,8 @@ export class Siblings {
       if (seqs === undefined) this.#following.set(afterSeq, [seq]);
       else seqs.push(seq);
     }
-    // From the newest on: where a run leads is known before the run that it leads on from.
+    // From the newest to the oldest, so that where a run leads is known before the run that it branches from is
+    // handled.
     for (const { seq, afterSeq } of points.toReversed()) {
       if (afterSeq === 0) continue;
       const from = this.#runOf(afterSeq).fromSeq;
@@ -138,7 +151,10 @@ export class Siblings {
     }
   }
 
-  /** All that follow the message that this one follows, itself among them, by rising seq; empty if it is the only one. */
+  /**
+   * All messages that follow the same message as this one, itself included, ascending by `seq`; empty if there is no
+   * other.
+   */
   of(seq: Seq): Sibling[] {
     if (this.#points.length === 0) return [];
     const afterSeq = this.#afterOf.get(seq) ?? seq - 1;
@@ -157,7 +173,7 @@ export class Siblings {
     );
   }
 
-  /** The messages around one that follow one another in the log. */
+  /** The run (see `#leads`) that a message belongs to. */
   #runOf(seq: Seq): SeqRange {
     let [low, high] = [0, this.#points.length];
     while (low < high) {

@@ -1,36 +1,38 @@
 import type { Context } from "../api/context.ts";
 import type { Part, Seq } from "../api/message.ts";
 
-/** Which result answers which call. */
+/** Finds out which tool result answers which tool call. */
 
 type CallPart = Extract<Part, { type: "tool-call" }>;
 type ResultPart = Extract<Part, { type: "tool-result" }>;
 type Said = Pick<Context["messages"][number], "seq" | "role" | "content">;
 
-/** The calls that are answered in some messages, each with the result that answers it. */
+/** The tool calls of some messages that have a result, and the results that belong to a call. */
 export interface CallMatches {
   readonly resultOf: ReadonlyMap<Part, ResultPart>;
   readonly matched: ReadonlySet<Part>;
 }
 
 /**
- * A call, and the step that it belongs to: calls that are made with no result and no user's word between them, and no message that is
- * not here, since that may have been either.
+ * A tool call and the number of its step. A step is a group of calls with no result, no user message and no missing
+ * `seq` between them; a missing message might have been either.
  */
 interface MadeCall {
   readonly call: CallPart;
   readonly step: number;
 }
 
-/** A result that no call has the id of, and the step that it came right after; null where a user spoke in between. */
+/** A result whose id no call has, and the last step before it; null if a user message came in between. */
 interface LooseResult {
   readonly result: ResultPart;
   readonly step: number | null;
 }
 
 /**
- * By id; where calls of one step share an id, by name, and then in order. A result answers the last step that has an open call of its id,
- * because some models count their calls anew in each turn. A result whose id nobody gave answers a call of its name in the step before it.
+ * Matches calls and results by id. If several calls of one step have the same id, the name of the tool decides, then
+ * their order. A result answers the latest step that has an unanswered call with its id, because some models number
+ * their calls from the start in each turn. A result whose id no call has answers a call of the same tool in the step
+ * before it.
  */
 export function matchCalls(messages: readonly Said[]): CallMatches {
   const resultOf = new Map<Part, ResultPart>();
@@ -87,7 +89,7 @@ export function matchCalls(messages: readonly Said[]): CallMatches {
   return { resultOf, matched };
 }
 
-/** Of the open calls of an id, the one that a result of some name answers. */
+/** Chooses, among the unanswered calls with one id, the call that a result of this tool answers. */
 function chooseCall(open: readonly MadeCall[], toolName: string): MadeCall | undefined {
   const lastStep = open.at(-1)?.step;
   const inStep = open.filter(({ step }) => step === lastStep);

@@ -6,46 +6,54 @@ import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
 import { contentTokens, messageCost, messageText, noteTokens, toolFileTokens, toolIds } from "./message-text.ts";
 
-/** The messages that a window may hold, with what each takes of it. */
+/** The messages that may go into the window, each with its cost in tokens. */
 
 export interface Candidate {
   readonly message: LogMessage;
   readonly cost: TokenCount;
-  /** A window may start here without parting a tool call from its result. */
+  /** The window may start here: no result after this message belongs to a call before it. */
   readonly mayStart: boolean;
-  /** It is not word for word: something of it is cut, left out, or named instead of sent. */
+  /** The message is not verbatim: a part is shortened or left out, or a file is replaced by its name. */
   readonly isCut: boolean;
 }
 
-/** What there is room for. */
+/** How much there is room for. */
 export interface Allowance {
   readonly tokens: TokenCount;
   readonly bytes: number;
 }
 
-/** What a message has as JSON besides its content, its metadata and its author. */
+/** Bytes that a message takes as JSON besides content, metadata and author. */
 const MESSAGE_FRAME_BYTES = 200;
-/** The result that a call is given which has none, its frame and the id that it has besides the call's own. */
+/**
+ * A call without a result gets one that says so, because providers refuse open calls. This is the cost of that result
+ * besides the call's id.
+ */
 const NO_RESULT_TOKENS: TokenCount = 8;
-/** The call that a tool's plain words are given, and its frame. */
+/**
+ * A tool message of plain text gets a call to belong to, because providers refuse results without a call. This is the
+ * cost of that call besides its ids.
+ */
 const WORDS_CALL_TOKENS: TokenCount = 18;
 
 /**
- * So many messages that a summary covers are looked at where it ends between a tool's call and its result: it was made of another branch,
- * or before the result was there. Calls that run side by side have a message each for what they give.
+ * How many messages covered by the summary are read to find the call of a result that comes right after the summary's
+ * end. A summary may end between them if it was made on another branch, or before the result arrived. Parallel calls
+ * have one result message each.
  */
 const MAX_PARTED_REACH = 16;
 
-/** The messages of a log after its summary, newest first, each read once and only when it is asked for. */
+/** Reads the messages after the summary, newest first, each once and only on demand. */
 export interface LogReader {
   at(index: number): Candidate | undefined;
-  /** Those that were asked for so far, newest first. */
+  /** The messages read so far, newest first. */
   readonly read: readonly Candidate[];
 }
 
 /**
- * @param covered what the summary covers, newest first: read only where a result after it may have its call there
- * @param sendsToolFiles what tools show is sent as files, and costs as much
+ * @param covered the messages that the summary covers, newest first; read only to find the call of a result right after
+ *   the summary
+ * @param sendsToolFiles whether files in tool results are sent as files, and cost accordingly
  */
 export function createLogReader(
   newestFirst: Iterable<LogMessage>,
@@ -64,8 +72,9 @@ export function createLogReader(
     return { message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false };
   };
   /**
-   * Back to the calls of the results that stand right after the summary; none if they are not near. Results that come later are no matter: to
-   * bring their calls back would change what prompts begin with.
+   * Returns covered messages back to the calls of the results that come right after the summary; none if the calls are
+   * not near. Results further on are ignored, because bringing back their calls would change the beginning of the
+   * prompt and invalidate the provider's cache.
    */
   const partedCalls = (): Candidate[] => {
     const awaited = new Set<string>();
@@ -110,7 +119,7 @@ function costOf(message: LogMessage, sendsToolFiles: boolean): TokenCount {
   return messageCost(message) + files + (isWords ? wordsCallTokens(message) : 0);
 }
 
-/** What the call takes that a tool's plain words are given, under the id and the author of their message. */
+/** Cost of the call that is added for a tool message of plain text; the call contains the message's id and author. */
 export function wordsCallTokens({ id, author = "" }: Pick<LogMessage, "id" | "author">): TokenCount {
   return 2 * (estimateTokens(id) + estimateTokens(author)) + WORDS_CALL_TOKENS;
 }
@@ -120,21 +129,21 @@ function toolWordsNeedCall(content: NonNullable<LogMessage["content"]>): boolean
 }
 
 export function bytesOf({ message }: Candidate): number {
-  // Three bytes a unit of UTF-16 at most.
+  // A UTF-16 code unit takes at most three bytes in UTF-8.
   return message.bytes + 3 * (message.author?.length ?? 0) + MESSAGE_FRAME_BYTES;
 }
 
-/** The same message with other content, and what it takes now. */
+/** The same message with other content, and its new cost. */
 export function withContent(candidate: Candidate, content: NonNullable<LogMessage["content"]>): Candidate {
   const { message } = candidate;
   const tokens = contentTokens(content);
   const bytes = wholeBytes([content, message.metadata]);
-  // What it takes besides its words, such as the answers of its calls, stays.
+  // Costs besides the content, such as those of added results, stay the same.
   const besides = candidate.cost - message.tokens;
   return { ...candidate, message: { ...message, content, bytes, tokens }, cost: tokens + besides, isCut: true };
 }
 
-/** Its files in words; null if it has none that are worth it. */
+/** The message with its files replaced by descriptions; null if it has no files that are large enough for that. */
 export function withNamedFiles(candidate: Candidate): Candidate | null {
   const { message } = candidate;
   const content = message.content === null ? null : nameMedia(message.content, message.seq);
@@ -147,7 +156,7 @@ export function withNamedFiles(candidate: Candidate): Candidate | null {
     : named;
 }
 
-/** Whether a user asks something in it. */
+/** Whether it is a user message with text. */
 export function isQuestion({ message }: Candidate): boolean {
   return message.role === "user" && message.content !== null && messageText(message.content).trim() !== "";
 }

@@ -22,22 +22,22 @@ import {
 import type { RetrievedMessage } from "./retrieved.ts";
 import { fillWindow, type Window, windowStep } from "./window.ts";
 
-/** A message for the assembler. `content` is null where it was erased. */
+/** A message as the assembler gets it. `content` is null if the message was erased. */
 export interface LogMessage extends Omit<Message, "content"> {
   readonly content: Content | null;
-  /** Tokens of all messages before this one. */
+  /** Sum of the tokens of all messages before this one. */
   readonly tokensBefore: TokenCount;
-  /** Of its content and metadata, as JSON. */
+  /** Size of content and metadata as JSON. */
   readonly bytes: number;
 }
 
-/** What the assembler looks up only where the window does not hold it. */
+/** Older messages that the assembler reads only if the window does not contain them. */
 export interface EarlierMessages {
-  /** The newest message of a user; null if there is none within reach. */
+  /** The newest message of a user; null if none is found within the search limit. */
   question(): LogMessage | null;
-  /** What the summary covers, newest first. */
+  /** The messages that the summary covers, newest first. */
   covered(): Iterable<LogMessage>;
-  /** What a system or a developer said and was not erased, newest first. */
+  /** The messages of the roles `system` and `developer`, and the pinned ones, that were not erased; newest first. */
   instructions(): Iterable<LogMessage>;
 }
 
@@ -45,50 +45,57 @@ export interface AssemblyInput {
   readonly sessionId: string;
   /** The newest message of the session. */
   readonly headSeq: Seq;
-  /** The newest message of this context; `headSeq` unless the caller asked for an earlier one. */
+  /** The newest message of this context; equals `headSeq` unless the caller asked for an earlier state. */
   readonly atSeq: Seq;
-  /** The summary that holds at `atSeq`. */
+  /** The summary that was valid at `atSeq`. */
   readonly summary: Summary | null;
-  /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
+  /** The messages after the summary up to `atSeq`, newest first; read only as far as they fit. */
   readonly newestFirst: Iterable<LogMessage>;
   readonly earlier: EarlierMessages;
-  /** What is not on the branch of this context, oldest first. */
+  /** The messages that are not on the branch of this context, oldest first. */
   readonly offBranch?: readonly SeqRange[];
-  /** What the summary covers no more, until the next one. */
+  /** Messages that the summary no longer covers, because they were edited or erased, until it is rebuilt. */
   readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
-  /** Older messages that may matter to the question, best first; null if nothing was asked. */
+  /** Older messages that are relevant to the query, best first; null if there is no query. */
   readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
-  /** Whose tokens these are. */
+  /** The tokenizer that `maxTokens` counts in. */
   readonly tokenizer: Tokenizer;
-  /** Of the messages, as JSON. Files alone make a context large that is short: the newest go in, and older ones are named. */
+  /**
+   * Limit for the messages as JSON. Only files make a short context large: the newest files are sent, older ones are
+   * replaced by a description.
+   */
   readonly maxBytes: number;
-  /** What tools show is sent as files. */
+  /** Whether files in tool results are sent as files. */
   readonly sendsToolFiles: boolean;
   readonly summaryPending: boolean;
-  /** The last message that the summary under way covers; all of them where that is not said. */
+  /** The last message that the pending summary will cover; if absent, all of them. */
   readonly pendingThroughSeq?: Seq;
-  /** Of all messages that are not summarized; asked for only where some are left out. */
+  /** Tokens of all messages after the summary; called only if some are left out. */
   readonly unsummarizedTokens?: () => TokenCount;
 }
 
-/** A turn of a user before the first answer, as Anthropic wants it. */
+/** Cost of the user turn that is put before a first assistant message, because Anthropic requires one. */
 const OPENING_TURN_TOKENS = 12;
 /** See `inSteps`. */
 const SUMMARY_STEP_SHARE = 1 / 8;
-/** So often instructions are looked for again that a window has lost to those found before. */
+/**
+ * How often pinning is repeated when pinned instructions take room from the window, which then loses further
+ * instructions.
+ */
 const MAX_PIN_ROUNDS = 4;
-/** Of the newest message and of the question so much stays, before anything older is brought back. */
+/** The newest message and the question keep at least this many tokens before older messages are retrieved. */
 const MIN_CUT_WORDS_TOKENS = 200;
-/** Of a context with a query this share is for older messages, where the chat does not fit whole. */
+/** Share of the budget that retrieved messages may take if the chat does not fit as a whole. */
 const RETRIEVED_SHARE = 0.2;
 
 /**
- * A context within its budget, and the proof that nothing is silently missing: every message up to `atSeq` is word for word
- * in `messages`, covered by `summary`, or named in `omitted`. Pure: the same input gives the same bytes.
+ * Builds a context within its budget. Nothing is missing silently: every message up to `atSeq` is verbatim in
+ * `messages`, covered by `summary`, or named in `omitted`. Pure: the same input gives the same bytes.
  *
- * The budget goes half to the summary and half to the messages; what one does not need, the other gets. Where not all fits, what a
- * query brings back has a fifth, and what it does not use goes back to the messages. Reads no further back than fits.
+ * Half of the budget is for the summary and half for the messages; each may use what the other does not need. If the
+ * chat does not fit, retrieved messages may take a fifth, and what they do not use goes to the recent messages. The log
+ * is read only as far back as it fits.
  */
 export function assembleContext(input: AssemblyInput): Context {
   const { tokenizer, maxTokens } = input;
@@ -133,7 +140,7 @@ function assemble(input: AssemblyInput): Context {
     headSeq: input.headSeq,
     atSeq: input.atSeq,
     summary,
-    // The question of the step at hand may be older than an instruction.
+    // The question that belongs to the newest step may be older than a pinned instruction.
     messages: [...pinned.messages, ...window.messages()].toSorted((a, b) => a.seq - b.seq),
     retrieved: retrieved.messages,
     omitted,
@@ -150,23 +157,29 @@ function assemble(input: AssemblyInput): Context {
   };
 }
 
-/** Of instructions that only the summary has, and that their share has no room for. */
+/** Tokens of the instructions that only the summary covers and that the instructions' share has no room for. */
 function leftTokens({ left }: Pinned, window: Window, throughSeq: Seq): TokenCount {
   const here = new Set(window.seqs);
   return left.filter(({ seq }) => seq <= throughSeq && !here.has(seq)).reduce((sum, { cost }) => sum + cost, 0);
 }
 
-/** Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer. */
+/**
+ * Without a summary the prompt may begin with an assistant message, which some providers refuse; the format then adds a
+ * user turn.
+ */
 function openingCost(summaryTokens: TokenCount): TokenCount {
   return summaryTokens === 0 ? OPENING_TURN_TOKENS : 0;
 }
 
-/** What a budget has for messages beside a summary. */
+/** Tokens that a budget leaves for messages beside a summary. */
 function roomBeside(summaryTokens: TokenCount, budget: TokenCount): TokenCount {
   return budget - openingCost(summaryTokens) - Math.min(summaryTokens, Math.floor(budget / 2));
 }
 
-/** The same, for whoever knows no more of the summary than what its items take: no less than this is there. */
+/**
+ * The same as `roomBeside` if only the cost of the summary's items is known. It never returns more than `roomBeside`
+ * would.
+ */
 export function roomForMessages(
   itemsTokens: TokenCount,
   { maxTokens, tokenizer }: { readonly maxTokens: TokenCount; readonly tokenizer: Tokenizer },
@@ -181,7 +194,10 @@ interface Chosen {
   readonly retrieved: Picked;
 }
 
-/** The recent messages, the instructions from before them, and what the query brought back, in the room that the summary leaves. */
+/**
+ * Chooses the recent messages, the instructions from before them, and the retrieved messages, within the room that the
+ * summary leaves.
+ */
 function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq): Chosen {
   const log = createLogReader(input.newestFirst, throughSeq, () => input.earlier.covered(), input.sendsToolFiles);
   const covered = once(() => toCandidate(input.earlier.question()));
@@ -191,23 +207,29 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
       return question !== null && besideSeqs.includes(question.message.seq) ? null : question;
     });
   const instructions = once(() => [...input.earlier.instructions()]);
-  /** A pinned question that only the summary has may be cut to what the newest messages leave, and have room as an instruction. */
+  /**
+   * The messages that the window contains. A question that only the summary covers may be cut in the window although it
+   * fits among the pinned instructions; such a message does not count as contained.
+   */
   const heldSeqs = (window: Window): readonly Seq[] =>
     window.seqs.filter((seq) => {
       const isCut = seq <= throughSeq && window.cutSeqs.includes(seq);
       const pin = isCut ? instructions().find((instruction) => instruction.seq === seq) : undefined;
       return pin === undefined || messageCost(pin) > mostForInstructions(input.maxTokens);
     });
-  /** A window, and the instructions that it has not got, whose room it gives up: with less room it may lose others. */
+  /**
+   * Fills a window, and pins the instructions that it does not contain. The pinned ones take room from the window,
+   * which may then lose further instructions; so this is repeated.
+   */
   const hold = (allowance: Allowance, step?: TokenCount): { window: Window; pinned: Pinned } => {
     let window = fill(allowance, step);
-    // A question that stands before a gap is not where the window begins.
+    // `fromSeq` does not serve here: a question may stand alone before a gap.
     if ((throughSeq === 0 && window.isWhole) || instructions().length === 0) return { window, pinned: NOTHING_PINNED };
     let pinned = NOTHING_PINNED;
     for (let round = 0; ; round += 1) {
       const next = pinInstructions(instructions(), heldSeqs(window), input.maxTokens);
       const isSettled = next.seqs.every((seq) => pinned.seqs.includes(seq));
-      // What the window has lost since, and what has no room besides, is named.
+      // Instructions that the window has lost since, and that have no room, are named in `omitted`.
       if ((round > 0 && isSettled) || round === MAX_PIN_ROUNDS) return { window, pinned: withLost(pinned, next) };
       pinned = next;
       const left = { tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes };
@@ -223,21 +245,27 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
   const reserved = { tokens: room - share, bytes: input.maxBytes - sharedBytes };
   const base = window.isWhole ? null : hold(reserved);
   if (base === null || isWorse(base.window, window)) {
-    // A chat that fits loses nothing to what is older, and neither do the question and the step at hand: that takes what is free.
+    // If the whole chat fits, or the question and the newest step would have to be cut, retrieved messages get only the
+    // tokens that are free.
     const allowance = { tokens: Math.min(share, free), bytes: sharedBytes };
     return chosen(window, pinned, pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]));
   }
   const here = [...base.window.seqs, ...base.pinned.seqs];
   const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, here);
-  // What is not used goes back, at the steps of the smaller window: it begins where it began, or earlier.
+  // What retrieval does not use goes back to the window. It keeps the steps of the smaller window, so that it begins at
+  // the same message or an earlier one.
   const left = { tokens: reserved.tokens - base.pinned.tokens, bytes: reserved.bytes };
   const wide = { tokens: reserved.tokens + share - picked.tokens, bytes: reserved.bytes };
-  // An instruction that the smaller window has itself may stand before the larger one, which a whole message fills.
+  // `hold` again: the larger window may begin later than an instruction that the smaller one contained, because one
+  // whole message fills it.
   const wider = hold(wide, windowStep(left));
   return chosen(wider.window, wider.pinned, withoutWindow(picked, [...wider.window.seqs, ...wider.pinned.seqs]));
 }
 
-/** Whether a smaller window has less of the newest message, or of the question: what is older gives way to both. */
+/**
+ * Whether the smaller window has less of the newest message or of the question. Both are more important than retrieved
+ * messages.
+ */
 function isWorse(smaller: Window, larger: Window): boolean {
   const question = larger.messages().findLast(({ role }) => role === "user");
   return [larger.messages().at(-1), question].some((message) => {
@@ -247,7 +275,7 @@ function isWorse(smaller: Window, larger: Window): boolean {
   });
 }
 
-/** A window with less room may begin elsewhere, and have an instruction itself. */
+/** The final window may contain messages that were pinned for an earlier one; those are not pinned twice. */
 function chosen(window: Window, pinned: Pinned, retrieved: Picked): Chosen {
   return { window, pinned: unpin(pinned, window.seqs), retrieved };
 }
@@ -256,14 +284,17 @@ function toCandidate(message: LogMessage | null): Candidate | null {
   return message === null ? null : { message, cost: messageCost(message), mayStart: true, isCut: false };
 }
 
-/** What a summary that does not fit may have of what messages leave, past its half: in steps, so that it stays the same while they come in. */
+/**
+ * Rounds the room for a summary that exceeds its half down to steps, so that the rendered summary stays the same while
+ * messages arrive.
+ */
 function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
   const half = Math.floor(budget / 2);
   const step = Math.max(1, Math.floor(budget * SUMMARY_STEP_SHARE));
   return allowance <= half ? allowance : half + Math.floor((allowance - half) / step) * step;
 }
 
-/** What a rendered summary takes of the budget, as a message of its own. */
+/** Tokens of a rendered summary as a message of its own. */
 export function summaryCost(items: readonly Item[]): TokenCount {
   const rendered = renderSummary(items);
   return rendered === null ? 0 : rendered.tokens + MESSAGE_OVERHEAD_TOKENS;

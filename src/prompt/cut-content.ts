@@ -7,9 +7,11 @@ import { providerStepsInWords } from "./formats/provider-steps.ts";
 import { contentTokens } from "./message-text.ts";
 import { outputText, promptedOutput } from "./tool-output.ts";
 
-/** The parts of a message, cut to what there is room for. */
+/** Shortens the parts of a message to a token budget. */
 
-/** Content of at most so many tokens, if what is in it can give way: the largest parts are cut first, and calls last. */
+/**
+ * Shortens content to at most `maxTokens`, as far as its parts can be shortened: the largest first, tool calls last.
+ */
 export function cutContent(content: Content, maxTokens: TokenCount): Content {
   if (typeof content === "string") return cutText(content, maxTokens);
   const said = providerStepsInWords(content.filter((part) => !part.type.startsWith("data-")));
@@ -37,7 +39,7 @@ export function cutContent(content: Content, maxTokens: TokenCount): Content {
   const kept = parts.filter((_, index) => !lost.has(index));
   if (kept.length === 0) return "";
   if ((total > maxTokens || isAllCut) && kept.every(isPlainText)) {
-    // Each part takes something besides its words: as one text some of them may still have room.
+    // Each part has an overhead besides its text. Joined into one text, some of them may still fit.
     const whole = said.flatMap((part, index) => (lost.has(index) ? [] : [part.type === "text" ? part : parts[index]]));
     return cutText(whole.map((part) => (part?.type === "text" ? part.text : "")).join("\n"), maxTokens);
   }
@@ -48,14 +50,20 @@ function isPlainText(part: Part): boolean {
   return part.type === "text" && part.providerOptions === undefined;
 }
 
-/** OpenAI refuses what refers to reasoning that is not there: a part that goes on without it is no more the item that it was. */
+/**
+ * OpenAI refuses an item that refers to a missing reasoning item. A part whose reasoning was removed therefore loses
+ * its item id.
+ */
 function withoutItemId(part: Part): Part {
   if (!("providerOptions" in part) || part.providerOptions === undefined) return part;
   const { openai: _, azure: _azure, ...providerOptions } = part.providerOptions;
   return { ...part, providerOptions };
 }
 
-/** A part of at most so many tokens, as far as it can give way; null for reasoning that is signed, and refused with any other text. */
+/**
+ * Shortens a part to at most `maxTokens`, as far as possible. Null for signed reasoning: providers refuse it with any
+ * other text, so it can only be removed.
+ */
 export function cutPart(part: Part, maxTokens: TokenCount): Part | null {
   const frame = contentTokens([part]);
   if (frame <= maxTokens) return part;
@@ -75,7 +83,7 @@ export function cutPart(part: Part, maxTokens: TokenCount): Part | null {
       return contentTokens([named]) <= maxTokens ? named : { type: "text", text: "[file left out: no room]" };
     }
     case "tool-call": {
-      // Which tool was called for what stays: what a provider ran itself it wants back as it was.
+      // A call that the provider executed itself must be sent back unchanged.
       if (part.providerExecuted === true) return part;
       const around = contentTokens([{ ...part, input: {} }]);
       return { ...part, input: cutInput(part.input, maxTokens - around) };

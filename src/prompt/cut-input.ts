@@ -4,9 +4,12 @@ import { estimateTokens } from "../tokens/estimate.ts";
 import { cutText } from "./cut-text.ts";
 import { waterLevel } from "./water-level.ts";
 
-/** The input of a call that is too large, such as a file to write: its texts are cut, and its shape stays. */
+/**
+ * Shortens the input of a tool call that is too large, such as a file to write: long strings are cut, the structure
+ * stays.
+ */
 
-/** A text below this is an argument, and not what makes an input large. */
+/** Strings up to this size are ordinary arguments and are not shortened further. */
 const MIN_TEXT_TOKENS: TokenCount = 40;
 
 export function cutInput(input: Json, maxTokens: TokenCount): Json {
@@ -17,7 +20,7 @@ export function cutInput(input: Json, maxTokens: TokenCount): Json {
   });
   const texts = costs.reduce((sum, cost) => sum + cost, 0);
   const frame = Math.max(0, estimateTokens(JSON.stringify(input)) - texts);
-  // What a text takes within JSON is a little more than by itself.
+  // A string takes a little more tokens inside JSON, because of escapes; so smaller rooms are tried.
   for (let room = maxTokens - frame; room > 0; room = Math.floor(room * 0.8)) {
     const most = Math.max(MIN_TEXT_TOKENS, waterLevel(costs, room));
     const cut = walkTexts(input, (text) => cutText(text, most));

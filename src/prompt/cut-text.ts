@@ -1,16 +1,19 @@
 import type { TokenCount } from "../api/message.ts";
 import { estimateTokens, isWithinTokens } from "../tokens/estimate.ts";
 
-/** What has no room for all of itself: the head and the tail stay, and a marker says how much is gone between them. */
+/**
+ * Shortens text to a token budget: the beginning and the end stay, and a marker between them says how many characters
+ * were cut.
+ */
 
-/** Room for the text that a cut leaves behind. */
+/** Tokens reserved for the marker. */
 export const CUT_MARKER_TOKENS = 24;
-/** With less room for words than this beside that marker, the head alone stays, with a marker that says no more than that there was more. */
+/** If fewer tokens than this are left beside the long marker, only the beginning is kept, with a short marker. */
 const MIN_WORDS_TOKENS = 12;
 const SHORT_MARKER = " […]";
 const SHORT_MARKER_TOKENS = 4;
 
-/** Text of at most so many tokens, if the marker has room: its head and its tail, and between them what says how much is gone. */
+/** Shortens text to at most `maxTokens`, if the marker fits: its beginning, the marker, and its end. */
 export function cutText(text: string, maxTokens: TokenCount): string {
   if (isWithinTokens(text, maxTokens)) return text;
   if (maxTokens < CUT_MARKER_TOKENS + MIN_WORDS_TOKENS) {
@@ -20,7 +23,7 @@ export function cutText(text: string, maxTokens: TokenCount): string {
     const cut = headAndTail(text, room);
     const over = estimateTokens(cut) - maxTokens;
     if (over <= 0 || room === 0) return cut;
-    // Parts may come to less than the whole.
+    // The estimates of the pieces may add up to less than that of the joined text.
     room = Math.max(0, room - over);
   }
 }
@@ -37,7 +40,10 @@ function isInsidePair(text: string, at: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** A prefix within a budget. The estimate rises with length but for a token or two, so halving finds nearly the longest. */
+/**
+ * The longest prefix within a budget, or nearly. The estimate grows with the length, apart from a token or two, so a
+ * binary search works.
+ */
 export function prefixWithin(text: string, maxTokens: TokenCount): string {
   let low = 0;
   let high = Math.min(text.length, maxTokens * 16);

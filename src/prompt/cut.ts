@@ -1,20 +1,23 @@
 import type { Content, Seq, TokenCount } from "../api/message.ts";
 import { toolIds } from "./message-text.ts";
 
-/** Below this many messages a tail is no conversation. */
+/** At least this many recent messages stay verbatim; fewer do not show the course of a conversation. */
 export const MIN_RECENT_MESSAGES = 4;
-/** How far a cut may move back to keep a tool call with its result. A result whose call never came must not hold the cut forever. */
+/**
+ * How many messages a cut may move back to keep a tool call together with its result. Without a limit, a result whose
+ * call is missing would hold the cut back forever.
+ */
 const MAX_PAIR_REACH_MESSAGES = 64;
 
-/** A message as the cut sees it. */
+/** The fields of a message that decide where to cut. */
 export interface CutMessage {
   readonly seq: Seq;
   readonly content: Content | null;
-  /** What it takes of a context's budget. */
+  /** Tokens that it takes of a context's budget. */
   readonly cost: TokenCount;
 }
 
-/** Whether enough has been said since the last summary to make a new one. */
+/** Whether there are enough new messages since the last summary to make a new one. */
 export function isSummaryDue(
   tokensSinceSummary: TokenCount,
   settings: { readonly summarizeAfterTokens: TokenCount },
@@ -22,13 +25,16 @@ export function isSummaryDue(
   return tokensSinceSummary > settings.summarizeAfterTokens;
 }
 
-/** When a summary is due, and what it leaves word for word. */
+/** When a summary is due, and how much it leaves verbatim. In tokens. */
 export interface Thresholds {
   readonly summarizeAfterTokens: TokenCount;
   readonly keepRecentTokens: TokenCount;
 }
 
-/** The thresholds that hold: they come sooner where a context would leave messages out before, and then leave half of its room for what comes. */
+/**
+ * The thresholds that apply. If a context would have to leave messages out before the configured threshold is reached,
+ * the summary is made earlier, and leaves at most half of the context's room verbatim.
+ */
 export function thresholdsWithin(settings: Thresholds, room: TokenCount): Thresholds {
   if (settings.summarizeAfterTokens <= room) {
     const { summarizeAfterTokens, keepRecentTokens } = settings;
@@ -38,15 +44,16 @@ export function thresholdsWithin(settings: Thresholds, room: TokenCount): Thresh
 }
 
 /**
- * Walks messages newest first and tells before which of them a cut parts no tool call from its result. A class, since each context makes one: V8
- * keeps an object that is written with a getter, and all that the getter sees, until the next collection of the whole heap.
+ * Walks messages from the newest to the oldest and says before which of them a cut separates no tool call from its
+ * result. It is a class for memory's sake, because each context creates one: V8 keeps an object literal with a getter,
+ * and everything that the getter references, until the next full garbage collection.
  */
 export class PairTracker {
   readonly #awaitingCall = new Map<string, number>();
   #steps = 0;
   #unanswered: readonly string[] = NO_IDS;
 
-  /** The ids of the calls of the last message that nothing after it answers. */
+  /** The ids of the calls in the last message that no later message answers. */
   get unanswered(): readonly string[] {
     return this.#unanswered;
   }
@@ -71,11 +78,12 @@ export class PairTracker {
 const NO_IDS: readonly string[] = [];
 
 /**
- * The last message that a new summary should cover, so that the ones after it stay word for word: as many as fit
- * `keepRecentTokens`, and at least four, no tool call parted from its result. 0 if there is nothing to cover.
+ * Chooses the last message that a new summary should cover. The messages after it stay verbatim: as many as fit into
+ * `keepRecentTokens`, and at least four, without separating a tool call from its result. Returns 0 if there is nothing
+ * to cover.
  *
  * @param newestFirst the messages after the last summary, read only as far as needed
- * @param room of a context: past it fewer than four stay, since it would leave them out
+ * @param room tokens of a context; beyond it fewer than four messages stay, because the context would leave them out
  */
 export function chooseCut(
   newestFirst: Iterable<CutMessage>,

@@ -4,23 +4,24 @@ import { bytesOfBase64, isAddress } from "./file-words.ts";
 import { heldFile } from "./held-files.ts";
 
 /**
- * What a file takes of a budget. Providers price files by their own rules, by pixels, pages or seconds; a file is charged by its bytes
- * what the dearest of them asks, as far as bytes tell. A text is sent as its words, and costs them.
+ * Estimates the tokens of files. Providers price files by pixels, pages or seconds. We have only the bytes, and
+ * estimate from them what the most expensive provider would charge. Text files are sent as text and cost what their
+ * text costs.
  */
 
-/** The least that a file costs, and what is charged where its size is not known. */
+/** The minimum for any file, and the cost of a file of unknown size. */
 export const FILE_TOKENS: TokenCount = 1_000;
-/** Anthropic scales an image down to what costs about 1,600 tokens; OpenAI's tiles come to 1,445 at most. */
+/** Anthropic scales an image down to about 1,600 tokens; OpenAI's tiles cost 1,445 at most. */
 const LARGE_IMAGE_TOKENS: TokenCount = 1_600;
-/** An image of fewer bytes has a million pixels at most, as a rule. */
+/** An image with fewer bytes than this usually has at most a million pixels. */
 const LARGE_IMAGE_BYTES = 100_000;
-/** Anthropic: 1,500 to 3,000 tokens a page of a PDF. */
+/** Anthropic: 1,500 to 3,000 tokens per PDF page. */
 const PAGE_TOKENS: TokenCount = 2_000;
 const PAGE_BYTES = 100_000;
-/** Gemini: 32 tokens a second of sound, of which MP3 takes 16 KB. */
+/** Gemini: 32 tokens per second of audio, which takes 16 KB as MP3. */
 const SOUND_BYTES_PER_TOKEN = 500;
 
-/** Types that a model is given as text, besides those that begin with `text/`. */
+/** Media types that are sent to a model as text, besides `text/*`. */
 const TEXT_TYPES = /^(?:text\/|application\/(?:json|xml|yaml|x-yaml|javascript|csv|sql|x-sh|toml)\b)/i;
 const DATA_URL = /^data:([^;,]*)(?:;[^,]*)?;base64,/i;
 
@@ -37,12 +38,12 @@ export function fileTokens({ mediaType, data }: Extract<Part, { type: "file" }>)
   return Math.max(FILE_TOKENS, (isText ? textTokens(data) : null) ?? 0);
 }
 
-/** The type that the URL tells which holds a file, or else the one beside it. */
+/** The media type in the `data:` URL, or else the declared one. */
 function typeOf(mediaType: string, data: string): string {
   return DATA_URL.exec(data)?.[1] || mediaType;
 }
 
-/** What a file takes whose words are sent; null if it is of another type. */
+/** Tokens of a text file; null if the file is of another type. */
 export function fileTextTokens(mediaType: string, data: string): TokenCount | null {
   return TEXT_TYPES.test(typeOf(mediaType, data)) ? textTokens(data) : null;
 }
@@ -52,7 +53,7 @@ function textTokens(data: string): TokenCount | null {
   return text === null ? null : estimateTokens(text);
 }
 
-/** The text that base64 holds; null if it is none. */
+/** Decodes base64 (standard or URL-safe) as UTF-8; null if it is not base64. */
 export function decodeBase64(base64: string): string | null {
   try {
     const standard = base64.replaceAll("-", "+").replaceAll("_", "/");

@@ -1,27 +1,30 @@
 import type { Seq } from "../api/message.ts";
 import { dataLength } from "./held-files.ts";
 
-/** Files in words: what stands for one where its bytes have no room, or no place. */
+/** Describes files in words, where their bytes do not fit or cannot be sent. */
 
-/** A longer name is cut. */
+/** Longer file names are cut. */
 const MAX_NAME_LENGTH = 60;
-/** So is an address. */
+/** Longer addresses are cut. */
 const MAX_ADDRESS_LENGTH = 200;
 
-/** Whether a file lies elsewhere: at a web address, or with a provider (`openai:file-1`). What is no address is base64, which has no colon. */
+/**
+ * Whether a file's data is an address: a URL, or an id at a provider (`openai:file-1`). Anything else is base64, which
+ * contains no colon, or a `data:` URL.
+ */
 export function isAddress(data: string): boolean {
   return /^(?!data:)[a-z][a-z0-9+.-]*:/i.test(data);
 }
 
-/** The bytes of a file, by its base64 or by the URL that holds it. */
+/** Size in bytes of a file that is given as base64 or as a `data:` URL. */
 export function bytesOfBase64(data: string): number {
   const base64Length = dataLength(data) - (data.startsWith("data:") ? data.indexOf(",") + 1 : 0);
   return Math.floor((base64Length * 3) / 4);
 }
 
 /**
- * `[image, 1.2 MB, message 41]`
- * @param data base64, a URL that holds it, or an address
+ * Describes a file, such as `[image, 1.2 MB, message 41]`.
+ * @param data base64, a `data:` URL, or an address
  */
 export function fileInWords(
   { mediaType, filename, data }: { mediaType: string; filename?: string | undefined; data: string },

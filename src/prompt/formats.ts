@@ -27,23 +27,23 @@ import { renderRetrieved } from "./retrieved.ts";
 
 export interface RenderOptions<F extends ContextFormat> {
   readonly format: F;
-  /** The role that the summary speaks with. */
+  /** The role in which the summary is given to the model. */
   readonly summaryRole: "user" | "system";
   readonly roles?: Roles | undefined;
-  /** The provider that an `ai-sdk` prompt goes to. */
+  /** The provider for which an `ai-sdk` prompt is made. */
   readonly provider?: string | undefined;
   readonly toolFiles?: ToolFiles | undefined;
-  /** For how long Anthropic is to keep the stable prefix. */
+  /** How long Anthropic is to cache the stable prefix. */
   readonly cacheControl?: CacheTtl | undefined;
-  /** Older messages were looked for, whatever was found. */
+  /** Whether the caller gave a query, even if nothing was found. */
   readonly isQueried?: boolean;
-  /** Makes the hash of the stable prefix; without it that is empty. */
+  /** Hashes the stable prefix; without it the hash is empty. */
   readonly digest?: Digest;
-  /** Writes the messages of that prefix: see `JsonTexts`. */
+  /** Serializes the messages of the stable prefix: see `JsonTexts`. */
   readonly writeJson?: WriteJson;
 }
 
-/** What a renderer works on. */
+/** The input of a renderer. */
 interface Rendering extends Opening, Asked, Hashing {
   readonly roles: Roles | undefined;
   readonly provider: string | undefined;
@@ -115,11 +115,11 @@ const renderers: Renderers = {
   },
 };
 
-/** Counts what a format makes of the turns through a message. */
+/** Counts how many messages of the format the turns through a message become. */
 interface Counted {
   readonly through: Seq;
   readonly onTurn: OnTurn;
-  /** How many messages of the format that are. */
+  /** That number of messages. */
   messages(): number;
 }
 
@@ -128,7 +128,7 @@ interface Opened extends Counted {
 }
 
 /**
- * @param isJoined turns of a user are: a summary alone is joined by the first of them
+ * @param isJoined whether adjacent user turns are merged, so that a summary alone is merged with the first user turn
  * @param isHeadSet see `turnsThrough`
  */
 function countThrough(turns: readonly Turn[], through: Seq, isJoined: boolean, isHeadSet: boolean): Counted {
@@ -143,30 +143,34 @@ function countThrough(turns: readonly Turn[], through: Seq, isJoined: boolean, i
   };
 }
 
-/** The summary where it is to stand among the system's texts, outside of the messages. */
+/** The summary, if it goes into the system prompt. */
 function systemSummary({ summary, summaryRole }: Rendering): string | null {
   return summaryRole === "system" ? summary : null;
 }
 
-/** The same prompt with the summary among the messages, if that is its place. */
+/** The rendering without its summary, if that goes into the system prompt instead of the messages. */
 function spokenSummary(rendering: Rendering): Rendering {
   return rendering.summaryRole === "system" ? { ...rendering, summary: null } : rendering;
 }
 
-/** The turns of a prompt, the summary first, put together as the caller wants them or as the format has them. */
+/**
+ * The turns of a prompt, beginning with the summary, with roles arranged as the caller asked or as the format does by
+ * default.
+ */
 function opened(rendering: Rendering, audience: Audience, usual: Roles): Opened {
   const turns = toTurns(prompted(rendering.context), audience);
   const roles = rendering.roles ?? usual;
   const arranged = arrangeTurns(openedTurns(turns, rendering), roles);
   const isJoined = roles !== "as-said";
-  // Without a question what was brought back stands before all messages, but for system text that is put before it.
+  // Without a question, the retrieved messages come before all others, except for system messages that are moved to the
+  // top.
   const isHeadSet = isJoined || rendering.context.messages.some(({ role }) => role === "user");
   return { ...countThrough(arranged, stableThrough(turns, rendering), isJoined, isHeadSet), turns: arranged };
 }
 
 /**
- * The messages, and what the query brought back right after the newest question: behind it a provider's prompt cache has nothing to lose,
- * and nothing of a user's role comes between a tool's result and the model.
+ * The messages, with the retrieved ones inserted right after the newest question: the provider's prompt cache then
+ * stays valid up to the question, and no user message comes between a tool's result and the model's answer.
  */
 function prompted(context: Context): Context["messages"] {
   const { messages, retrieved } = context;
@@ -180,7 +184,7 @@ function prompted(context: Context): Context["messages"] {
 
 const RETRIEVED = { id: RETRIEVED_ID, role: "user", tokens: 0 } as const;
 
-/** A context in the form that a caller's model API takes: summary first, then the messages. */
+/** Renders a context in the format of a model API: the summary first, then the messages. */
 export function renderContext<F extends ContextFormat>(
   context: Context,
   {
@@ -205,7 +209,8 @@ export function renderContext<F extends ContextFormat>(
     cacheControl,
     isQueried,
     digest,
-    // The last message of the prefix is marked once that is hashed: what was written of it is not what is sent.
+    // With `cacheControl`, the last message of the prefix gets a cache marker after hashing. Its cached JSON would lack
+    // the marker, so the cache is not used.
     writeJson: cacheControl === undefined ? writeJson : JSON.stringify,
   });
 }

@@ -7,13 +7,13 @@ import { fromAnthropic, RESULTS_ID_SUFFIX } from "./incoming/anthropic.ts";
 import { fromOpenaiChat } from "./incoming/openai-chat.ts";
 import type { TakenMessages } from "./incoming/taken.ts";
 
-/** An append as it is stored, and where in what was sent each of its messages stood. */
+/** An append in our own message format, and the place of each of its messages in the request body. */
 export interface TakenAppend {
   readonly request: AppendRequest;
   readonly placed: readonly TakenMessages[];
 }
 
-/** An append in our own shape, whatever shape its messages came in: the formats that come in are siblings of those that go out. */
+/** Converts an append from the caller's message format into ours. */
 export function takeIn(incoming: IncomingAppend): TakenAppend {
   const { format: _format, messages: _messages, ...rest } = incoming;
   const placed = takenMessages(incoming);
@@ -35,7 +35,11 @@ function takenMessages(incoming: IncomingAppend): TakenMessages[] {
   }
 }
 
-/** What each shape checks of itself holds here, but for what comes of several fields together. */
+/**
+ * Checks rules that the caller's format cannot check, because they concern several fields or only arise in the
+ * conversion.
+ * Throws a `ThreadkeepError` with code `validation_failed`.
+ */
 function refuseMisfits(placed: readonly TakenMessages[]): void {
   const seen = new Set<string>();
   const errors = placed.flatMap(({ message: { id, content }, path }) => {
@@ -63,7 +67,7 @@ function refuseMisfits(placed: readonly TakenMessages[]): void {
   });
 }
 
-/** The contents with their places, for what is too large. */
+/** The contents with their JSON paths, for errors about messages that are too large. */
 export function contentsOf(placed: readonly TakenMessages[]): { path: string; content: Content }[] {
   return placed.map(({ message: { content }, path, partPaths }) => ({
     path: partPaths === null ? `${path}/content` : path,

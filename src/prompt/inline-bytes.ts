@@ -3,20 +3,21 @@ import { fileInWords } from "./file-words.ts";
 import { heldFile, TYPE_KEYS } from "./held-files.ts";
 
 /**
- * Bytes that a tool gives as words: a screenshot as base64 in a JSON answer, as MCP has it, or as a `data:` URL in a text. To a model they
- * say nothing, and they cost more than all else in its prompt. What they are is said instead.
+ * Finds files that a tool returns inside text: a screenshot as base64 in a JSON answer, as MCP servers return it, or a
+ * `data:` URL in a text. A model cannot read them, and they would cost more tokens than the rest of the prompt. They
+ * are replaced by a description.
  */
 
-/** Characters of base64 that are worth naming instead: a note takes about a hundred. */
+/** Base64 of at least this many characters is replaced; a description takes about a hundred. */
 export const MIN_NAMED_LENGTH = 1_024;
 
 const MARK = ";base64,";
-/** The head of a `data:` URL stands within so many characters before that mark. */
+/** The head of a `data:` URL begins at most this many characters before `;base64,`. */
 const MAX_HEAD_LENGTH = 120;
 const HEAD = /^data:([^;,\s]*)/i;
 const BASE64_RUN = /[A-Za-z0-9+/_-]*={0,2}/y;
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
-/** How the base64 of what tools show begins. */
+/** How the base64 of common file types begins. */
 const STARTS: readonly (readonly [string, string])[] = [
   ["iVBORw0KGgo", "image/png"],
   ["/9j/", "image/jpeg"],
@@ -25,7 +26,7 @@ const STARTS: readonly (readonly [string, string])[] = [
   ["JVBERi", "application/pdf"],
 ];
 
-/** A text in which `data:` URLs of some length are named. */
+/** Replaces long `data:` URLs in a text by descriptions. */
 export function textWithoutBytes(text: string): string {
   if (text.length < MIN_NAMED_LENGTH) return named(text, undefined);
   let told = "";
@@ -44,7 +45,7 @@ export function textWithoutBytes(text: string): string {
   return told + text.slice(from);
 }
 
-/** A JSON value in which bytes are named; the same value if there are none. */
+/** Replaces files in a JSON value by descriptions; returns the same object if there are none. */
 export function jsonWithoutBytes(value: Json, mediaType?: string): Json {
   if (typeof value === "string") return named(value, mediaType);
   if (Array.isArray(value)) {
@@ -57,7 +58,7 @@ export function jsonWithoutBytes(value: Json, mediaType?: string): Json {
   return entries.every(([key, entry]) => entry === value[key]) ? value : Object.fromEntries(entries);
 }
 
-/** The type of a file by how its base64 begins; undefined if that does not tell. */
+/** The media type of a file, guessed from the beginning of its base64; undefined if unknown. */
 export function typeByStart(base64: string): string | undefined {
   return STARTS.find(([prefix]) => base64.startsWith(prefix))?.[1];
 }

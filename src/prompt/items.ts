@@ -8,13 +8,16 @@ import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
 import { withDay } from "./relative-days.ts";
 import { Evidence } from "./support.ts";
 
-/** What says that an item is done. */
+/** Tokens of the mark ` (done)` behind an item. */
 export const ITEM_OVERHEAD_TOKENS = 3;
 
-/** What items take that were counted before: each context counts those of its summary. */
+/** Cache of item costs, because each context needs those of its summary. */
 const COUNTED = new WeakMap<{ readonly text: string }, TokenCount>();
 
-/** What an item takes of a summary's budget: a line of its own. The whole takes no more than its lines together. */
+/**
+ * Tokens that an item adds to a rendered summary, as a line of its own. The rendered list takes at most the sum of its
+ * lines.
+ */
 export function itemTokens(item: { readonly text: string }): TokenCount {
   const known = COUNTED.get(item);
   if (known !== undefined) return known;
@@ -23,7 +26,10 @@ export function itemTokens(item: { readonly text: string }): TokenCount {
   return tokens;
 }
 
-/** What items take together: less than one by one, since each text is charged something besides its words. */
+/**
+ * Tokens of several items together. This is less than the sum of `itemTokens`, because the estimate adds a little to
+ * every text.
+ */
 export function itemsTokens(items: readonly { readonly text: string }[]): TokenCount {
   return estimateTokens(items.map(line).join("")) + items.length * ITEM_OVERHEAD_TOKENS;
 }
@@ -34,16 +40,19 @@ function line(item: { readonly text: string }): string {
 
 export interface Merge {
   readonly items: KeptItem[];
-  /** Proposed items that were refused: no such source, no support in it, a duplicate, no room. */
+  /**
+   * Proposed items that were refused: a cited message does not exist or does not support the item, the item is a
+   * duplicate, or there is no room.
+   */
   readonly dropped: ProposedItem[];
 }
 
-/** The messages of this session that an item rests on: none for one that was carried over from another session. */
+/** The messages of this session that an item cites; none for an item carried over from another session. */
 export function ownSources(item: Pick<Item, "sourceSeqs" | "sourceSession">): readonly Seq[] {
   return item.sourceSession === undefined ? item.sourceSeqs : [];
 }
 
-/** Which session and which epoch of it an item was carried over from; nothing of one that was not. */
+/** The session and the epoch that an item was carried over from; an empty object if it was not carried over. */
 export function sourceOf({ sourceSession, sourceEpoch }: KeptItem): Pick<KeptItem, "sourceSession" | "sourceEpoch"> {
   return {
     ...(sourceSession === undefined ? {} : { sourceSession }),
@@ -56,16 +65,17 @@ function sameText(text: string): string {
 }
 
 /**
- * The new list of items from what a summarizer proposes: each cites messages that exist and that support it, none is there
- * twice, and together they keep to the budget, by priority. What the summarizer left out is forgotten. An item that was
- * carried over from another session keeps its words and its sources, which cannot be checked from here; its status may change.
+ * Makes the new list of items from a summarizer's answer. Each item must cite existing messages that support it, none
+ * may occur twice, and together they must fit the budget, by priority. Items that the answer leaves out are dropped. An
+ * item that was carried over keeps its text and its sources, which cannot be checked in this session; its status may
+ * change.
  *
  * @param previous the items that the summarizer was given
- * @param proposed its answer
- * @param textOf the text of a message at or below the new `throughSeq`; null if there is none, or it may not be cited
+ * @param proposed the items that it returned
+ * @param textOf the text of a message at or below the new `throughSeq`; null if there is none or it may not be cited
  * @param nextId makes the id of a new item
- * @param dayOf the day on which a message was said
- * @param mayInstruct whether a message is of somebody whose wishes hold: what a tool or a document says is no instruction
+ * @param dayOf the day on which a message was written
+ * @param mayInstruct whether a message may contain instructions: those of tools and documents may not
  */
 export function mergeItems(
   previous: readonly KeptItem[],
@@ -116,7 +126,10 @@ export function mergeItems(
   };
 }
 
-/** With the day on which the message was said that speaks of another day by it, if the item does: "tomorrow" means nothing on the next. */
+/**
+ * Adds the day on which the cited message was written, if the item uses words such as "tomorrow", which mean another
+ * day later on.
+ */
 function datedText(
   text: string,
   sourceSeqs: readonly Seq[],
@@ -130,7 +143,10 @@ function datedText(
   return dated.length <= MAX_ITEM_TEXT_LENGTH ? dated : text;
 }
 
-/** Which message an item has such words from: of several that say "tomorrow", the one that shares the most with it, the last of equals. */
+/**
+ * Finds the cited message that an item has such words from: of several that contain them, the one that shares most
+ * words with the item; the last of equals.
+ */
 function sourceOfWords(
   spoken: string,
   text: string,
@@ -150,7 +166,7 @@ function sourceOfWords(
   return best?.seq ?? null;
 }
 
-/** What a chat can least do without comes first. */
+/** The most important kinds first. */
 const KIND_PRIORITY: readonly ItemKind[] = [
   "instruction",
   "task",
@@ -162,15 +178,15 @@ const KIND_PRIORITY: readonly ItemKind[] = [
 ];
 const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"];
 
-/** New items get at least this share of the budget, so that a summary that is full does not stay as it is for good. */
+/** New items get at least this share of the budget, so that a full summary can still change. */
 const MIN_NEW_SHARE = 0.25;
 
-/** What an item takes where it is stored, with what it cites. */
+/** Size of an item as stored, with its citations. */
 export function itemBytes(item: Item): number {
   return jsonBytes(item);
 }
 
-/** Of items in the order of their importance, those that a summary has room for, however few tokens they are. */
+/** Keeps those items, in the given order of importance, that fit into `maxBytes`. */
 export function firstWithinBytes<T extends Item>(items: readonly T[], maxBytes: number): T[] {
   let left = maxBytes;
   return items.filter((item) => {
@@ -181,7 +197,7 @@ export function firstWithinBytes<T extends Item>(items: readonly T[], maxBytes: 
   });
 }
 
-/** The items that a budget has room for: what still holds before what is over, then by kind, then what was said last. */
+/** Chooses the items that fit the budget: current ones first, then by kind, then those with the newest sources. */
 function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, maxTokens: TokenCount): Set<Item> {
   if (itemsTokens(items) <= maxTokens && firstWithinBytes(items, MAX_SUMMARY_BYTES).length === items.length) {
     return new Set(items);
@@ -203,8 +219,8 @@ function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, ma
 }
 
 /**
- * Of a summary that is larger than what may be given of it, the items that a summarizer is given: what still holds before what is over,
- * then what was said last. The others stay as they are.
+ * Splits a summary that is larger than a summarizer may be given: current items first, then those with the newest
+ * sources. The items held back stay as they are.
  */
 export function partItems(items: readonly Item[], maxTokens: TokenCount): { given: Item[]; heldBack: Item[] } {
   const newest = newestFirst(items);
@@ -217,7 +233,7 @@ function isCurrent({ status }: Item): boolean {
   return status === "current";
 }
 
-/** A wish that holds for as long as the session lives: it is kept before all others. */
+/** An instruction that is still valid. It is kept before all other items. */
 function isStanding({ kind, status }: Item): boolean {
   return kind === "instruction" && status === "current";
 }
@@ -228,10 +244,10 @@ function citesWell(
   before: Item | undefined,
   textOf: (seq: Seq) => string | null,
 ): boolean {
-  // A sentence kept as it was, on sources that include its old ones, was checked when it was new.
+  // An item whose text is unchanged, and which still cites all its old sources, was checked when it was new.
   const kept =
     before !== undefined && before.text === text && before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
-  // One after the other: an item may cite many messages, and each may be large.
+  // One source at a time, because an item may cite many messages, and each may be large.
   const evidence = new Evidence();
   let isBorneOut = kept;
   for (const seq of sourceSeqs) {
@@ -244,17 +260,17 @@ function citesWell(
   return isBorneOut;
 }
 
-/** As they rest on what was said last; what was carried over comes last. */
+/** Sorts by the newest source, newest first; items that were carried over come last. */
 export function newestFirst<T extends Item>(items: readonly T[]): T[] {
   return items.toSorted((a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b));
 }
 
-/** Of items in the order of their importance, those that a budget has room for. */
+/** Keeps those items, in the given order of importance, that fit into `maxTokens`. */
 export function firstWithin<T extends { readonly text: string }>(
   items: readonly T[],
   maxTokens: TokenCount,
 ): { kept: T[]; left: T[] } {
-  // One that is too large by itself leaves room for those after it.
+  // An item that is too large by itself does not take the room of those after it.
   const possible = items.filter((item) => itemTokens(item) <= maxTokens);
   let low = 0;
   let high = possible.length;
@@ -267,7 +283,7 @@ export function firstWithin<T extends { readonly text: string }>(
   return { kept: [...kept], left: items.filter((item) => !kept.has(item)) };
 }
 
-/** The items that say nothing that one before them, or one of `others`, says already in the same words. */
+/** Removes items whose text equals that of an earlier one, or of one in `others`. */
 export function withoutDoubles<T extends Item>(items: readonly T[], others: readonly Item[]): T[] {
   const texts = new Set(others.map(({ text }) => sameText(text)));
   return items.filter(({ text }) => {
@@ -277,7 +293,7 @@ export function withoutDoubles<T extends Item>(items: readonly T[], others: read
   });
 }
 
-/** Whether two versions of an item differ in anything that is stored. */
+/** Whether two versions of an item are equal in every stored field. */
 export function sameItem(a: KeptItem, b: KeptItem): boolean {
   return (
     a.text === b.text &&
@@ -300,22 +316,25 @@ const HEADINGS: readonly (readonly [ItemKind, string])[] = [
   ["event", "Events"],
 ];
 
-/** Where an item stands among those of its kind: by the message that it first rests on, then by id. What was carried over is older. */
+/** Order within a kind: by the first message cited, then by id. Items carried over come first. */
 function itemOrder(a: Item, b: Item): number {
   const bySource = (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0);
   return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** A summary as prompts get it, and the tokens of that. */
+/** A summary as it appears in prompts, and its tokens. */
 interface RenderedItems {
   readonly text: string;
   readonly tokens: TokenCount;
 }
 
-/** The items of a version are rendered once, and not for each context. Nobody changes a list of items that was rendered. */
+/**
+ * Cache of rendered summaries, so that each version is rendered once. Lists of items are never modified after
+ * rendering.
+ */
 const RENDERED = new WeakMap<readonly Item[], RenderedItems | null>();
 
-/** The summary as a prompt gets it; null if nothing in it holds any more. */
+/** Renders a summary for a prompt; null if every item is superseded. */
 export function renderSummary(items: readonly Item[]): RenderedItems | null {
   const known = RENDERED.get(items);
   if (known !== undefined) return known;
@@ -325,7 +344,7 @@ export function renderSummary(items: readonly Item[]): RenderedItems | null {
   return rendered;
 }
 
-/** The items that still hold, by kind, oldest first. The same items give the same bytes. */
+/** Renders the items that are not superseded, by kind, oldest first. The same items give the same bytes. */
 export function renderItems(items: readonly Item[]): string {
   const lines: string[] = [`<${SUMMARY_TAG}>`];
   for (const [kind, heading] of HEADINGS) {
@@ -340,14 +359,14 @@ export function renderItems(items: readonly Item[]): string {
   return lines.join("\n");
 }
 
-/** Tokens of the tags and of every heading: what a rendered summary costs besides its items. */
+/** Tokens of the tags and all headings: the cost of a rendered summary besides its items. */
 export const SUMMARY_FRAME_TOKENS = estimateTokens(
   `<${SUMMARY_TAG}>\n\n</${SUMMARY_TAG}>\n${HEADINGS.map(([, heading]) => `${heading}:\n`).join("")}`,
 );
 
 /**
- * The items that fit a budget: standing wishes, then those that still hold, newest evidence first, because old statements are the likeliest
- * to be out of date. Returns what was left out as well.
+ * Chooses the items that fit a budget: valid instructions first, then those with the newest sources, because older
+ * statements are more likely to be outdated. Also returns those left out.
  */
 export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
   const kept: Item[] = [];

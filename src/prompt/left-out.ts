@@ -3,17 +3,20 @@ import { MAX_CONTEXT_TOKENS } from "../api/limits.ts";
 import type { TokenCount } from "../api/message.ts";
 import { budgetFor, countOf } from "../tokens/tokenizers.ts";
 
-/** What a context says of what it has no room for, and of what would help. All in tokens of `o200k`. */
+/** Sizes from which a context tells what it had no room for and what would help. All in `o200k` tokens. */
 interface Sizes {
-  /** Of what is left out. */
+  /** Tokens of what is left out. */
   tokens(): TokenCount;
-  /** Of a context that leaves nothing out. */
+  /** Tokens of a context that would leave nothing out. */
   whole(): TokenCount;
-  /** Of this one. */
+  /** Budget of this context. */
   readonly budget: TokenCount;
 }
 
-/** Null where nothing is left out for the budget that no summary under way covers. */
+/**
+ * Makes the `leftOut` part of a context. Null if nothing is left out for lack of budget; messages that a pending
+ * summary will cover do not count.
+ */
 export function tellLeftOut(omitted: readonly Omitted[], sizes: Sizes, tokenizer: Tokenizer): LeftOut | null {
   const messages = omitted
     .filter(({ reason }) => reason === "budget")
@@ -21,7 +24,7 @@ export function tellLeftOut(omitted: readonly Omitted[], sizes: Sizes, tokenizer
   if (messages === 0) return null;
   const whole = sizes.whole();
   const wanted = budgetFor(whole, tokenizer);
-  // Where the tokens fit, it is bytes that have no room, and more tokens are of no use.
+  // If the tokens would fit, it is the byte limit that is reached, and a larger token budget would not help.
   const maxTokens = whole <= sizes.budget || wanted > MAX_CONTEXT_TOKENS ? null : wanted;
   const ask = "ask for a summary of them (POST /v1/sessions/{sessionId}/summarize)";
   return {

@@ -3,14 +3,17 @@ import type { Item, LostWord } from "../api/summary.ts";
 import { isStandingWish } from "./standing-wish.ts";
 import { Evidence, salientWords } from "./support.ts";
 
-/** What a user said that a summary does not say any more: numbers, names, and wishes that hold from there on. */
+/** Finds what a user's message says that a summary no longer contains: numbers, names, and standing wishes. */
 
-/** An item that has so much of a wish's words has the wish. */
+/** An item with at least this share of a wish's words counts as containing the wish. */
 const MIN_WISH_SHARE = 0.5;
-/** A sentence ends here, or with its line. */
+/** Sentences end here, or at the end of a line. */
 const SENTENCE_END = /(?<=[.!?])\s+|\n+/u;
 
-/** What a version of the summary says, as what was said is held against it. Lexical: what was put in other words counts as lost. */
+/**
+ * The words of a version of the summary, to compare messages with. The comparison is lexical: what the summary says in
+ * other words counts as lost.
+ */
 export class KeptWords {
   readonly #kept = new Evidence();
   readonly #wishes: readonly Evidence[];
@@ -20,7 +23,7 @@ export class KeptWords {
     this.#wishes = items.map(({ text }) => evidenceOf(text));
   }
 
-  /** The salient words of a text that no item has, in its order: as many as an answer takes. */
+  /** The numbers, names and wishes of a text that no item contains, at most MAX_LOST_WORDS of them. */
   lostOf(text: string): LostWord[] {
     const words: LostWord[] = salientWords(text).filter((word) => !this.#kept.has(word));
     const wishes = text.split(SENTENCE_END).filter((sentence) => this.#isLostWish(sentence));

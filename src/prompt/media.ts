@@ -6,11 +6,11 @@ import { dataLength, wholeBytes } from "./held-files.ts";
 import { MIN_NAMED_LENGTH, textWithoutBytes } from "./inline-bytes.ts";
 import { entryPart, promptedOutput, toToolOutput } from "./tool-output.ts";
 
-/** Files whose bytes stand in a message itself: what makes a context large without making it long. */
+/** Replaces files whose bytes are in the message itself by descriptions. Such files make a short context large. */
 
 /**
- * A message's content with its files, and those of its tools' outputs, named in words (`[image, 1.2 MB, message 41]`); what belongs to
- * the user interface goes. Null if it holds nothing of that kind that is worth it.
+ * Replaces the files of a message, and those in its tool results, by descriptions (`[image, 1.2 MB, message 41]`), and
+ * removes large data parts, which are for the user interface. Null if there is nothing worth replacing.
  */
 export function nameMedia(content: Content, seq: Seq): Content | null {
   if (typeof content === "string") return null;
@@ -32,7 +32,7 @@ function nameInPart(part: Part, seq: Seq): Part[] {
   return isForInterface ? [] : [part];
 }
 
-/** The same output if it holds no bytes. */
+/** Returns the same object if the output contains no files. */
 function nameInOutput(output: Json, seq: Seq): Json {
   const envelope = toToolOutput(output);
   if (envelope.type !== "content") return nameInWords(output, envelope);
@@ -48,7 +48,10 @@ function nameInOutput(output: Json, seq: Seq): Json {
   return value.every((entry, index) => entry === envelope.value[index]) ? output : { type: "content", value };
 }
 
-/** Bytes among what a tool says are named to every model; here they give way before that. */
+/**
+ * Files inside a tool's text are described to every model anyway. Here they are replaced in the message already, so
+ * that the bytes are saved too.
+ */
 function nameInWords(output: Json, envelope: ToolOutput): Json {
   if (!("value" in envelope)) return output;
   const prompted = promptedOutput(output);

@@ -5,16 +5,16 @@ import { guardName, guardText } from "./guarded-text.ts";
 import { outputFiles, outputText, promptedOutput, toToolOutput } from "./tool-output.ts";
 
 /**
- * What a chat format adds around one message: role, separators. Bounds every format we render: `[assistant] ` and the blank line
- * before it take up to 5.7 in the text format, more than OpenAI's 4.
+ * Tokens that a chat format adds around one message: role and separators. An upper bound for every format that we
+ * render: `[assistant] ` and the blank line before it take up to 5.7 tokens in the text format, more than OpenAI's 4.
  */
 export const MESSAGE_OVERHEAD_TOKENS = 6;
-/** What an author's name adds besides its own tokens: brackets or a colon. */
+/** Tokens that an author's name adds besides its own: brackets or a colon. */
 const AUTHOR_OVERHEAD_TOKENS = 2;
-/** Type, ids and punctuation of one part that is not plain text. */
+/** Tokens for type, ids and punctuation of one part. */
 const PART_OVERHEAD_TOKENS = 12;
 
-/** What is done to texts and names on their way into a prompt of one text. */
+/** How texts and names are escaped for a prompt that is one text. */
 interface Guard {
   text(text: string, isLineStart: boolean): string;
   name(name: string): string;
@@ -36,7 +36,7 @@ function partText(part: Part, guard: Guard, isLineStart: boolean): string {
       return `[file${name}, ${guard.name(part.mediaType)}]`;
     }
     default:
-      // data-* parts belong to the user interface and are never prompted.
+      // Data parts (`data-*`) are for the user interface, and never sent to a model.
       return "";
   }
 }
@@ -51,40 +51,45 @@ function textOf(content: Content, guard: Guard): string {
   return text;
 }
 
-/** The message as one text, word for word: for summaries and search. */
+/** A message as one text, unescaped: for summaries and search. */
 export function messageText(content: Content): string {
   return textOf(content, WORD_FOR_WORD);
 }
 
-/** The same for a prompt of one text, after a heading of ours: nothing in it reads like another heading, or like a tag of ours. */
+/**
+ * A message as one text, for use after a heading in a one-text prompt: nothing in it can be mistaken for a heading or
+ * for one of our tags.
+ */
 export function guardedMessageText(content: Content): string {
   return textOf(content, GUARDED);
 }
 
-/** Tokens of a text, also where it has to be guarded. */
+/** Tokens of a text in whichever format takes more: plain or guarded. */
 function textTokens(text: string): TokenCount {
   const guarded = guardText(text, true);
   const tokens = estimateTokens(text);
   return guarded === text ? tokens : Math.max(tokens, estimateTokens(guarded));
 }
 
-/** Whether a summarizer is told of a message: of one without text it is not, and of one that was erased. */
+/** Whether a message is given to the summarizer: not if it was erased or has no text. */
 export function isTold(content: Content | null): content is Content {
   return content !== null && messageText(content) !== "";
 }
 
-/** What large parts take, once it was counted: a context asks several times, and of megabytes each time takes seconds. */
+/**
+ * Cache of the token counts of large parts. A context needs them several times, and counting megabytes takes seconds.
+ */
 const COUNTED = new WeakMap<Part, TokenCount>();
-/** Smaller ones are counted as fast as they are looked up. */
+/** Smaller parts are counted about as fast as they are looked up. */
 const MIN_KEPT_TOKENS: TokenCount = 2_000;
 
-/** Tells what content takes that was counted before: of a single part it need not be counted again. */
+/** Fills the cache with a known count. A message with a single part need not be counted again. */
 export function noteTokens(content: Content | null, tokens: TokenCount): void {
   const [only, ...others] = typeof content === "string" || content === null ? [] : content;
   if (only !== undefined && others.length === 0 && tokens >= MIN_KEPT_TOKENS) COUNTED.set(only, tokens);
 }
 
-/** Estimated tokens of one part, as the dearest of our formats renders it. */
+/** Estimated tokens of one part, in the format in which it takes most. */
 export function partTokens(part: Part): TokenCount {
   const known = COUNTED.get(part);
   if (known !== undefined) return known;
@@ -102,7 +107,7 @@ function countPart(part: Part): TokenCount {
   return textTokens(partText(part, WORD_FOR_WORD, false)) + ids + said + PART_OVERHEAD_TOKENS;
 }
 
-/** What the files take that tools show, where they are sent as files. */
+/** Tokens of the files in tool results, for providers that take them as files. */
 export function toolFileTokens(content: Content): TokenCount {
   if (typeof content === "string") return 0;
   let tokens = 0;
@@ -113,7 +118,7 @@ export function toolFileTokens(content: Content): TokenCount {
   return tokens;
 }
 
-/** What only a provider reads, such as the signature of its reasoning, goes back to it, and counts. */
+/** Data that only a provider reads, such as the signature of its reasoning, is sent back to it and counts as input. */
 function optionsTokens({ providerOptions }: { readonly providerOptions?: unknown }): TokenCount {
   return providerOptions === undefined ? 0 : estimateTokens(JSON.stringify(providerOptions));
 }
@@ -126,7 +131,7 @@ export function contentTokens(content: Content): TokenCount {
   return tokens;
 }
 
-/** What a message takes of a context's budget: content, author and the format around them. */
+/** Tokens that a message takes of a context's budget: content, author, and the format around them. */
 export function messageCost(message: {
   readonly tokens: TokenCount;
   readonly author?: string | undefined;
@@ -135,7 +140,7 @@ export function messageCost(message: {
   return message.tokens + author + MESSAGE_OVERHEAD_TOKENS;
 }
 
-/** The ids of the tool calls that a message makes, and of those whose results it holds. */
+/** The ids of the tool calls in a message, and the call ids of its tool results. */
 export function toolIds(content: Content | null): { calls: string[]; results: string[] } {
   const calls: string[] = [];
   const results: string[] = [];

@@ -6,20 +6,23 @@ import { CUT_MARKER_TOKENS, cutText, prefixWithin } from "./cut-text.ts";
 import { contentTokens, messageCost, messageText, partTokens } from "./message-text.ts";
 import { waterLevel } from "./water-level.ts";
 
-/** The step at hand, its question with it, where they are larger than the room: what gives way, and in which order. */
+/**
+ * Shortens the newest step (the newest message with the tool calls and results that belong to it) if it exceeds the
+ * budget: what is cut, and in which order.
+ */
 
-/** Of an output that is cut so much stays, if there is room for it. */
+/** A tool result keeps at least this many tokens, if there is room. */
 const MIN_OUTPUT_TOKENS: TokenCount = 200;
-/** An author's name takes so much of the room of a message that has to be cut, at most. */
+/** In a message that has to be cut, the author's name may take at most this share. */
 const CUT_AUTHOR_SHARE = 0.125;
 
 type PartType = "tool-result" | "tool-call";
 
 /**
- * The messages of a step within a budget: the outputs of its tools are cut in the middle, evenly, down to where older turns have
- * room as well; then what went into the calls; then all that was said. null if there is no room even for that.
- * @param target what it should take, if cutting outputs is enough for that
- * @param most what it may take
+ * Fits the messages of a step into a budget. Tool results are shortened first, the longest most, so that older turns
+ * keep their room; then the inputs of the calls; then all text. Null if even that does not fit.
+ * @param target tokens to reach, if shortening the results suffices for that
+ * @param most tokens that it may take at most
  */
 export function fitStep(step: readonly Candidate[], target: TokenCount, most: TokenCount): Candidate[] | null {
   if (stepCostOf(step) <= most) return [...step];
@@ -34,7 +37,7 @@ export function stepCostOf(candidates: readonly Candidate[]): TokenCount {
   return candidates.reduce((sum, { cost }) => sum + cost, 0);
 }
 
-/** Cuts the parts of one type to one level, the small ones left whole. */
+/** Shortens all parts of one type to one common size; smaller parts stay whole. */
 function cutParts(step: readonly Candidate[], type: PartType, target: TokenCount, least: TokenCount): Candidate[] {
   const costs = step.flatMap(({ message }) => partsOf(message.content, type).map(partTokens));
   const over = stepCostOf(step) - target;
@@ -56,7 +59,7 @@ function partsOf(content: Content | null, type: PartType): Part[] {
   return content === null || typeof content === "string" ? [] : content.filter((part) => part.type === type);
 }
 
-/** Cuts whatever there is, the largest messages first. */
+/** Shortens any content, the largest messages first. */
 function cutWords(step: readonly Candidate[], most: TokenCount): Candidate[] {
   const cut = step.map((candidate) => withShortAuthor(candidate, most));
   let total = stepCostOf(cut);
@@ -76,7 +79,7 @@ function cutWords(step: readonly Candidate[], most: TokenCount): Candidate[] {
   return cut;
 }
 
-/** One message alone, within a budget; null if there is no room even for the marker of a cut. */
+/** Fits one message into a budget; null if not even the marker of a cut fits. */
 export function fitMessage(candidate: Candidate, most: TokenCount): Candidate | null {
   if (candidate.cost <= most) return candidate;
   const named = withShortAuthor(candidate, most);
@@ -93,7 +96,10 @@ function fitWords(candidate: Candidate, most: TokenCount): Candidate | null {
   return cut.cost <= most && contentTokens(cut.message.content ?? "") > 0 ? cut : null;
 }
 
-/** A tool's result in plain words: the id of its call, and the name of its tool, may be what has no room. */
+/**
+ * Turns a tool result into plain text, without the id of its call and the name of its tool, which may be what does not
+ * fit.
+ */
 export function fitToolWords(candidate: Candidate, most: TokenCount): Candidate | null {
   const { message } = candidate;
   const frame = messageCost({ ...message, tokens: 0 }) + wordsCallTokens(message);
@@ -103,7 +109,7 @@ export function fitToolWords(candidate: Candidate, most: TokenCount): Candidate 
   return tokens > 0 && cut.cost <= most ? cut : null;
 }
 
-/** A name is no more than a hint where the words themselves have no room. */
+/** Shortens the author's name: if there is little room, the text of the message is more important. */
 function withShortAuthor(candidate: Candidate, allowance: TokenCount): Candidate {
   const { author } = candidate.message;
   const maxTokens = Math.floor(allowance * CUT_AUTHOR_SHARE);

@@ -5,17 +5,21 @@ import { providerStepsInWords } from "./formats/provider-steps.ts";
 import { partTokens } from "./message-text.ts";
 import { outputText, promptedOutput } from "./tool-output.ts";
 
-/** What tools gave for older steps goes first where there is no room for all: its step has been taken, and it can be read again. */
+/**
+ * Leaves out the results of older tool calls first if not everything fits: the model has used them already, and can
+ * read them again.
+ */
 
-/** So much of a window the outputs of tools may take before the older ones are left out. */
+/** Share of the window that tool results may take before older ones are left out. */
 const OUTPUTS_SHARE = 0.5;
-/** What takes no more than a line says as much as the line. */
+/** A result up to this size stays, because the line that would replace it is about as long. */
 const LINE_TOKENS: TokenCount = 60;
 
 /**
- * Where the outputs begin that stay whole, by the tokens of all messages before it; null if all may stay. It lies at steps, so that a
- * provider's prompt cache keeps hitting.
- * @param newest how many of the newest messages are the step at hand, whose outputs stay
+ * The point from which on tool results stay whole, as the sum of the tokens of all messages before it; null if all
+ * stay. It moves in steps, so that the beginning of the prompt rarely changes and the provider's prompt cache stays
+ * valid.
+ * @param newest how many of the newest messages form the newest step, whose results always stay
  */
 export function wholeOutputsFrom(
   newestFirst: readonly Candidate[],
@@ -36,7 +40,7 @@ export function wholeOutputsFrom(
   return null;
 }
 
-/** The message with each output that takes more than a line replaced by one that says where to read it. */
+/** Replaces each large tool result of a message by a line that says where to read it. */
 export function leaveOutOutputs(candidate: Candidate): Candidate {
   const { content, seq, id } = candidate.message;
   if (content === null || typeof content === "string") return candidate;

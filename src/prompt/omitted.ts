@@ -6,12 +6,12 @@ import { ownSources } from "./items.ts";
 import type { Pinned } from "./pin-instructions.ts";
 import type { Window } from "./window.ts";
 
-/** What a context leaves out, and why: with what it holds, all messages are accounted for. */
+/** What a context contains. `nameOmitted` names all other messages, with the reason why they are missing. */
 
 interface Accounted {
   readonly window: Window;
   readonly pinned: Pinned;
-  /** The items of the summary that are in it, and those that had no room. */
+  /** The items of the summary that are in the context, and those that did not fit. */
   readonly kept: readonly Item[];
   readonly left: readonly Item[];
 }
@@ -55,16 +55,17 @@ export function nameOmitted(
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
   const erased = new Set(window.erasedSeqs);
   const whole = new Set(seqs.filter((seq) => !cut.has(seq) && !erased.has(seq)));
-  // What a newer message says as well is nowhere if that is not there as a whole.
+  // An older repetition is represented by the newer message; if that is missing or cut, the older one is missing too.
   for (const { seq, newerSeq } of pinned.repeats) {
     if (!whole.has(newerSeq) && !whole.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
-  // The summary has no room for them, or waits for new words of them: here they are word for word.
+  // Messages whose items did not fit, or that await a rebuilt summary, are not omitted if they are verbatim in this
+  // context.
   const covered = seqs.filter((seq) => seq <= throughSeq && whole.has(seq));
   return withBranches(joinRanges(withoutSeqs(omitted, covered)), input.offBranch ?? []);
 }
 
-/** What is off the branch is left out for that alone. */
+/** For messages off the branch, `branch` replaces every other reason. */
 function withBranches(omitted: Omitted[], off: readonly SeqRange[]): Omitted[] {
   if (off.length === 0) return omitted;
   const on = omitted.flatMap(({ fromSeq, throughSeq, reason }) =>
@@ -74,7 +75,7 @@ function withBranches(omitted: Omitted[], off: readonly SeqRange[]): Omitted[] {
   return [...on, ...branches].toSorted((a, b) => a.fromSeq - b.fromSeq);
 }
 
-/** The same ranges with holes where these messages are. */
+/** Removes single messages from ranges. */
 function withoutSeqs(ranges: readonly Omitted[], seqs: readonly Seq[]): readonly Omitted[] {
   return seqs.reduce<readonly Omitted[]>(
     (left, seq) =>
@@ -88,7 +89,7 @@ function withoutSeqs(ranges: readonly Omitted[], seqs: readonly Seq[]): readonly
   );
 }
 
-/** What the summary under way covers is told apart from what it does not. */
+/** Splits a range into the part that the pending summary will cover and the part that lacks budget. */
 function withReason(fromSeq: Seq, throughSeq: Seq, pendingSeq: Seq): Omitted[] {
   const ranges: Omitted[] = [
     { fromSeq, throughSeq: Math.min(throughSeq, pendingSeq), reason: "pending" },
@@ -97,7 +98,7 @@ function withReason(fromSeq: Seq, throughSeq: Seq, pendingSeq: Seq): Omitted[] {
   return ranges.filter((range) => range.fromSeq <= range.throughSeq);
 }
 
-/** Neighbouring ranges of one reason become one, in order. */
+/** Joins adjacent ranges with the same reason, in ascending order. */
 function joinRanges(ranges: readonly Omitted[]): Omitted[] {
   const joined: Omitted[] = [];
   for (const range of ranges.toSorted((a, b) => a.fromSeq - b.fromSeq)) {

@@ -1,4 +1,4 @@
-/** What is made when it is first asked for, and no second time. */
+/** Calls `make` on first use, and returns the same value from then on. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;
   return () => (made ??= { value: make() }).value;

@@ -9,7 +9,7 @@ export interface Picked {
   readonly tokens: TokenCount;
 }
 
-/** The best candidates that fit and are not in the window anyway. */
+/** Picks the best candidates that fit and are not in the window already. */
 export function pickRetrieved(
   candidates: readonly RetrievedMessage[],
   allowance: Allowance,
@@ -32,7 +32,7 @@ export function pickRetrieved(
   return { messages, tokens: messages.length === 0 ? 0 : tokens };
 }
 
-/** What is left of them once the window has some of them itself. */
+/** Removes retrieved messages that the window contains. */
 export function withoutWindow({ messages, tokens }: Picked, windowSeqs: readonly Seq[]): Picked {
   const here = new Set(windowSeqs);
   const left = messages.filter(({ message }) => !here.has(message.seq));
@@ -41,7 +41,10 @@ export function withoutWindow({ messages, tokens }: Picked, windowSeqs: readonly
   return { messages: left, tokens: left.length === 0 ? 0 : cost };
 }
 
-/** A candidate of at most so many bytes, with its files named if it has to be; null if that is not enough. */
+/**
+ * The candidate, if it fits into `maxBytes`, with its files replaced by descriptions if necessary; null if it does not
+ * fit.
+ */
 function sizeCandidate(
   candidate: RetrievedMessage,
   maxBytes: number,

@@ -8,13 +8,13 @@ import { contentTokens, messageCost, toolIds } from "./message-text.ts";
 import { toContextMessage } from "./window.ts";
 
 /**
- * Instructions hold for as long as the session lives: what a system or a developer said stays, in its role and word for word. What a client
- * pinned stays with it, until it is unpinned.
+ * Instructions are valid for as long as the session lives: messages of the roles `system` and `developer`, and messages
+ * that a client has pinned, stay in the context verbatim and in their role.
  */
 
-/** Of a budget this share is for instructions from before the window. */
+/** Share of the budget for instructions from before the window. */
 const INSTRUCTIONS_SHARE = 0.25;
-/** With less room nothing of one that is cut can be understood. */
+/** With less room, a cut instruction would not be understandable. */
 const MIN_CUT_TOKENS = 40;
 
 export interface LeftInstruction {
@@ -22,7 +22,7 @@ export interface LeftInstruction {
   readonly cost: TokenCount;
 }
 
-/** What was said in the same words as a newer message, which stands for it. */
+/** An older message with the same content as a newer one, which represents it. */
 export interface Repeat {
   readonly seq: Seq;
   readonly newerSeq: Seq;
@@ -33,25 +33,26 @@ export interface Pinned {
   readonly messages: Context["messages"];
   readonly tokens: TokenCount;
   readonly seqs: readonly Seq[];
-  /** Those that their share has no room for, and what it has none for of those that are cut. */
+  /** Instructions that do not fit into their share, and the missing tokens of those that are cut. */
   readonly left: readonly LeftInstruction[];
-  /** Older ones that are there only where the window has them. */
+  /** Older repetitions; they are in the context only if the window contains them. */
   readonly repeats: readonly Repeat[];
-  /** Those that are here, though not word for word. */
+  /** Instructions that are in the context, but not verbatim. */
   readonly cutSeqs: readonly Seq[];
 }
 
 export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], left: [], repeats: [], cutSeqs: [] };
 
-/** What is looked at to choose among instructions. */
+/** The fields of a message that are needed to choose instructions. */
 export interface Instruction extends Pick<LogMessage, "seq" | "role" | "content"> {
   readonly author?: string | null | undefined;
 }
 
 /**
- * The instructions that have room in their share of a budget, the newest first; what was said in the same words once.
- * @param earlier what was instructed, newest first
- * @param takes what one takes of the room that it is given: one that is cut may take less, since no part of a file is left
+ * Chooses the instructions that fit into their share of the budget, newest first; repetitions are chosen once.
+ * @param earlier the instructions, newest first
+ * @param takes tokens that an instruction really takes of the room that it is given: if it is cut, it may take less,
+ *   because a file is either whole or left out
  */
 export function chooseInstructions<T extends Instruction>(
   earlier: Iterable<T>,
@@ -80,7 +81,7 @@ export function chooseInstructions<T extends Instruction>(
     if (newerSeq !== undefined || here.has(seq)) continue;
     const cost = costOf(instruction);
     const room = Math.floor(budget * INSTRUCTIONS_SHARE) - tokens;
-    // One that is too large by itself is cut: left out it would be nowhere, whatever else there is.
+    // An instruction that alone exceeds the share is cut: otherwise it could never be in any context.
     const isTooLarge = cost > budget * INSTRUCTIONS_SHARE && room >= MIN_CUT_TOKENS;
     if (cost > room && !isTooLarge) left.push({ seq, cost });
     else {
@@ -91,17 +92,17 @@ export function chooseInstructions<T extends Instruction>(
   return { newestFirst, tokens, left, repeats };
 }
 
-/** A budget in which instructions of so many tokens have room. */
+/** A budget in whose share for instructions this many tokens fit. */
 export function budgetForInstructions(tokens: TokenCount): TokenCount {
   return Math.ceil(tokens / INSTRUCTIONS_SHARE);
 }
 
-/** The most that instructions may take of a budget. */
+/** Tokens that instructions may take of a budget at most. */
 export function mostForInstructions(budget: TokenCount): TokenCount {
   return Math.ceil(budget * INSTRUCTIONS_SHARE);
 }
 
-/** The instructions that the window does not hold, as a context has them. */
+/** Pins the instructions that the window does not contain. */
 export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: readonly Seq[], budget: TokenCount): Pinned {
   const fittedBySeq = new Map<Seq, Context["messages"][number] | null>();
   const takes = (instruction: LogMessage, room: TokenCount): TokenCount => {
@@ -132,12 +133,15 @@ function summed(messages: Context["messages"], left: readonly LeftInstruction[],
   };
 }
 
-/** What a message says by itself, without room for bytes, and without calls that have no results here; null if that is nothing. */
+/**
+ * The content of an instruction outside of its conversation: files are described, and calls without results are
+ * removed. Null if nothing is left.
+ */
 function contentAlone({ content, seq }: LogMessage): Content | null {
   return content === null ? null : withoutOpenCalls(nameMedia(content, seq) ?? content);
 }
 
-/** What it takes by itself: a file takes its name, and leaves the rest of the room to other instructions. */
+/** The cost of an instruction with its files described, which leaves room for other instructions. */
 function costAlone(message: LogMessage): TokenCount {
   const content = contentAlone(message);
   return messageCost(
@@ -145,7 +149,7 @@ function costAlone(message: LogMessage): TokenCount {
   );
 }
 
-/** A message by itself, in the room that it has; null where nothing of it has any. */
+/** Fits one instruction into a room; null if nothing of it fits. */
 function fitPinned(message: LogMessage, room: TokenCount): Context["messages"][number] | null {
   const content = contentAlone(message);
   if (content === null) return null;
@@ -157,7 +161,10 @@ function fitPinned(message: LogMessage, room: TokenCount): Context["messages"][n
   return messageCost(fitted) <= room ? toContextMessage(fitted, cut, true) : null;
 }
 
-/** Calls that are answered elsewhere would be told as if nothing had answered them. Null if nothing else is left. */
+/**
+ * Removes calls whose results are in other messages; the model would see them as unanswered. Null if only reasoning is
+ * left.
+ */
 function withoutOpenCalls(content: Content): Content | null {
   if (typeof content === "string") return content;
   const { calls, results } = toolIds(content);
@@ -166,7 +173,10 @@ function withoutOpenCalls(content: Content): Content | null {
   return rest.every(({ type }) => type === "reasoning") ? null : rest;
 }
 
-/** The same instructions for a window that has lost some of its own to them: whatever else is there for that window has no room. */
+/**
+ * Adds to `left` the instructions of `wanted` that are neither pinned nor left out: the window has lost them, and there
+ * is no room to pin them.
+ */
 export function withLost(pinned: Pinned, wanted: Pinned): Pinned {
   const known = new Set([...pinned.seqs, ...pinned.left.map(({ seq }) => seq)]);
   const lost = [
@@ -176,7 +186,7 @@ export function withLost(pinned: Pinned, wanted: Pinned): Pinned {
   return { ...pinned, left: [...pinned.left, ...lost.filter(({ seq }) => !known.has(seq))], repeats: wanted.repeats };
 }
 
-/** Those that the window has not got itself. */
+/** Removes pinned messages that the window contains. */
 export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
   const here = new Set(windowSeqs);
   const messages = pinned.messages.filter(({ seq }) => !here.has(seq));

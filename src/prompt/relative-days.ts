@@ -1,9 +1,10 @@
 /**
- * Words that name a day by the one on which they are said: days later they mean another. In English, German, Spanish, French, Portuguese, Italian,
- * Chinese and Japanese. A word too many costs a few tokens, and one too few makes a memory wrong.
+ * Finds words that name a day relative to the day on which they were written, such as "tomorrow"; some days later they
+ * are wrong. In English, German, Spanish, French, Portuguese, Italian, Chinese and Japanese. A false positive costs a
+ * few tokens, a false negative makes a memory wrong; so the patterns are broad.
  */
 
-/** With the days' short names only where something tells that they are days. */
+/** The short names of days count only after a word that shows that a day is meant. */
 const WEEKDAYS =
   "monday|tuesday|wednesday|thursday|friday|saturday|sunday|(?:on|this|next|last|by|until) (?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)|" +
   "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|" +
@@ -11,13 +12,16 @@ const WEEKDAYS =
   "(?:segunda|terça|quarta|quinta|sexta)-feira|(?:na|nesta|esta|próxima) (?:segunda|terça|quarta|quinta|sexta)|" +
   "lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica";
 
-/** By themselves. The French "hier" is looked for apart: in German it means "here", and stands in every other sentence. */
+/**
+ * Words that need no context. The French "hier" is handled separately, because it means "here" in German, where it is
+ * very common.
+ */
 const WORDS =
   "today|tonight|tomorrow|yesterday|the other day|heute|(?<!guten )morgen|übermorgen|gestern|vorgestern|hoy|mañana|ayer|anteayer|antier|anoche|" +
   "aujourd['’]hui|demain|hier (?:soir|matin|midi)|d['’]hier|depuis hier|après-demain|avant-hier|hoje|amanhã|ontem|anteontem|" +
   "oggi|domani|ieri|dopodomani|l['’]altro ieri|quest['’](?:anno|estate|inverno|autunno)|stasera|stanotte|stamattina|stamani";
 
-/** Before what they point at. */
+/** Words before a span of time. */
 const BEFORE =
   "(?:this|next|last|coming|past|later this|end of (?:the|this|next)|diese[nmrs]?|nächste[nmrs]?|kommende[nmrs]?|letzte[nmrs]?|vorige[nmrs]?|" +
   "ende (?:der|des)|est[ea]|fin(?:ales)? de(?:l| la)|próxim[oa]|últim[oa]|cet?|cette|fin (?:du|de la)|nest[ea]|fim d[oa]|" +
@@ -30,7 +34,7 @@ const SPANS =
   "semaine|week-end|mois|année|matin|après-midi|soir|nuit|été|automne|hiver|printemps|" +
   "settimana|mese|anno|mattina|pomeriggio|sera|notte|estate|autunno)";
 
-/** Behind what they point at. */
+/** Words after a span of time. */
 const AFTER =
   "(?:que viene|que vem|próxim[oa]|pasad[oa]|passad[oa]|prochaine?|derni(?:er|ère)|passée?|prossim[oa]|scors[oa])";
 
@@ -39,7 +43,7 @@ const UNITS =
   "minutos?|horas?|días?|semanas?|mes(?:es)?|años?|heures?|jours?|semaines?|mois|ans?|dias?|anos?|" +
   "minut[oi]|or[ae]|giorn[oi]|settiman[ae]|mes[ei]|ann[oi])";
 
-/** In words or figures: "two", "a few", "2.5", "3-4", "ein paar". */
+/** Numbers in words or figures: "two", "a few", "2.5", "3-4", "ein paar". */
 const NUMBER =
   "(?:(?:about|around|another|the next|just|only|etwa|circa|den nächsten|unos|unas|environ|cerca de) )?" +
   "(?:a couple of|half an?|ein paar|einer halben|un par de|un paio di|an?|\\d{1,3}(?:[.,]\\d{1,2})?(?: ?(?:[-–]|to|or|bis|oder|ou|o|à) ?\\d{1,3})?|a few|\\p{L}{1,12})";
@@ -52,7 +56,7 @@ const SHIFTED =
 
 const SPACED = `(?<![\\p{L}\\p{N}])(?:${WORDS}|${WEEKDAYS}|${BEFORE} ${SPANS}|${SPANS} ${AFTER}|${SHIFTED})(?![\\p{L}\\p{N}])`;
 
-/** Where words are not spaced. "今日は" is a greeting more often than a day. */
+/** For languages without spaces between words. "今日は" is excluded, because it is more often a greeting than "today". */
 const UNSPACED =
   "[昨今明前去]天|[后後]天|大[后後]天|[昨今明]晚|今早|明早|[上下这這本][周週]|[上下这這本]个?個?月|[去今明]年|星期[一二三四五六日天]|[周週][一二三四五六]|" +
   "今日(?!は)|明日|昨日|明後日|一昨日|今夜|昨夜|今朝|今晩|再?来[週月年]|[先今]週|先月|今月|昨年|[月火水木金土日]曜|" +
@@ -66,14 +70,14 @@ const FRENCH =
 const GERMAN =
   /(?<![\p{L}\p{N}])(?:ist|sind|das|der|die|den|und|ich|wir|gibt|nicht|eine?n?|bin|war|mit|zu)(?![\p{L}\p{N}])/iu;
 
-/** A whole date, in the ways in which people write them. */
+/** A complete date, in the usual ways of writing one. */
 const DATE =
   /(?<!\d)(?:(?:19|20)\d\d-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./](?:(?:19|20)\d\d|\d\d)|\d{1,2}(?:st|nd|rd|th|er|º|\.)? (?:(?:of|de) )?\p{L}{3,10}\.?(?: (?:of|de))?,? (?:19|20)\d\d|\p{L}{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|(?:19|20)\d\d年\d{1,2}月\d{1,2}日)(?!\d)/giu;
 
-/** As far from such words a date may stand that says which day they mean: "on Friday, the 6th of March 2026". */
+/** A date within this many characters of such words explains them: "on Friday, the 6th of March 2026". */
 const MAX_DATE_DISTANCE = 10;
 
-/** What an item has that says when it was said. */
+/** The mark that `withDay` adds to an item. */
 const SAID = /\(said \d{4}-\d\d-\d\d/;
 
 interface Found {
@@ -85,7 +89,10 @@ interface Found {
 const found = (text: string, expression: RegExp): Found[] =>
   [...text.matchAll(expression)].map(({ 0: words, index }) => ({ words, from: index, to: index + words.length }));
 
-/** Such words of a text that no date beside them explains, in their order. @param text in NFC */
+/**
+ * The relative words that no date nearby explains, in order.
+ * @param text in NFC
+ */
 function unexplained(text: string): Found[] {
   const spoken = found(text, RELATIVE);
   const isFrench = /hier/i.test(text) && FRENCH.test(text) && !GERMAN.test(text);
@@ -97,15 +104,15 @@ function unexplained(text: string): Found[] {
   );
 }
 
-/** The first of such words in a text; null if it has none, or a date beside them says which day they mean. */
+/** The first relative words of a text; null if it has none, or a date nearby explains them. */
 export function relativeWords(text: string): string | null {
   return unexplained(text.normalize("NFC"))[0]?.words ?? null;
 }
 
 /**
- * The text with the day on which it was said, if it speaks of another by that one: at its end, and where its words were said on several days,
- * after each of them.
- * @param day on which such words were said
+ * Adds to a text with relative words the day on which it was written: at the end, or, if its words were written on
+ * several days, after each of them.
+ * @param day returns the day on which given words were written
  */
 export function withDay(text: string, day: (words: string) => string | null): string {
   if (SAID.test(text)) return text;

@@ -4,14 +4,14 @@ import { estimateTokens } from "../tokens/estimate.ts";
 import { guardName, RETRIEVED_TAG } from "./guarded-text.ts";
 import { guardedMessageText, MESSAGE_OVERHEAD_TOKENS } from "./message-text.ts";
 
-/** Older messages that matter to the question at hand, as a prompt gets them: one message of a user at the very end. */
+/** Older messages that are relevant to the query. A prompt gets them as one user message. */
 
 export type RetrievedMessage = Context["retrieved"][number];
 
 const OPENING = `<${RETRIEVED_TAG}>`;
 const CLOSING = `</${RETRIEVED_TAG}>`;
 
-/** What the tags take, and the message that holds them. */
+/** Tokens of the tags and of the message around them. */
 export const RETRIEVED_FRAME_TOKENS: TokenCount = estimateTokens(`${OPENING}\n${CLOSING}`) + MESSAGE_OVERHEAD_TOKENS;
 
 function line({ message }: RetrievedMessage): string {
@@ -20,12 +20,12 @@ function line({ message }: RetrievedMessage): string {
   return `[${at} ${message.role}${author}] ${guardedMessageText(message.content)}`;
 }
 
-/** What one retrieved message takes of the budget. */
+/** Tokens that one retrieved message takes of the budget. */
 export function retrievedCost(retrieved: RetrievedMessage): TokenCount {
   return estimateTokens(`${line(retrieved)}\n`);
 }
 
-/** In the order in which they were said, whatever their rank. */
+/** Renders retrieved messages in the order in which they were written, whatever their rank. */
 export function renderRetrieved(retrieved: readonly RetrievedMessage[]): string {
   const lines = retrieved.toSorted((a, b) => a.message.seq - b.message.seq).map(line);
   return [OPENING, ...lines, CLOSING].join("\n");

@@ -1,14 +1,18 @@
 import type { Item, SummaryChanges } from "../api/summary.ts";
 import { sharedWords } from "./support.ts";
 
-/** What one version of a summary says that another one did not. */
+/** Compares two versions of a summary. */
 
-/** From this share of its words on, an item that cites what another did says the same in other words. */
+/**
+ * An item that cites the same message as another, and shares at least this part of its words, counts as the same
+ * statement reworded.
+ */
 const MIN_REWORDED_SHARE = 0.5;
 
 /**
- * An item is kept where both have it as it is, and reworded where it says much the same of the same messages, or has another kind or
- * standing now. The rest was dropped, or is new. Items of one source are few: each is compared with those alone.
+ * Items are kept if both versions have them unchanged, and reworded if they cite the same message and share most words,
+ * or differ in kind or status. The others are dropped or new. Few items cite the same message, so each is compared only
+ * with those.
  */
 export function compareItems(
   before: readonly Item[],

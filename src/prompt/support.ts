@@ -1,15 +1,27 @@
-/** The least share of an item's content words that its sources must hold. Leaves room for rewording, none for invention. */
+/**
+ * The share of an item's content words that its sources must contain at least. It leaves room for rewording, but not
+ * for invention.
+ */
 const MIN_SUPPORTED_SHARE = 0.5;
 
-/** Words carry content from this length on; shorter ones are mostly grammar. Scripts without spaces are cut in pairs instead. */
+/**
+ * Words of at least this length count as content words; shorter ones are mostly grammar. Scripts without spaces are
+ * split into pairs of characters instead.
+ */
 const MIN_CONTENT_WORD_LENGTH = 4;
 
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
 const SPACELESS_SCRIPT =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
-/** A capital and at least three more letters, after a word: shorter ones are no content words either. */
+/**
+ * A capitalized word of at least four letters that follows another word. Shorter ones would not be content words
+ * either.
+ */
 const NAME = /(?<=[\p{L}\p{N},;:] )(\p{Lu}\p{L}{3,})/gu;
-/** Of the names in a statement: all of one or two. German capitalizes every noun, and nouns may be reworded. */
+/**
+ * Share of the names in a statement that the sources must contain; of one or two names, all. Not all of many, because
+ * German capitalizes every noun, and nouns may be reworded.
+ */
 const MIN_NAMES_SHARE = 0.66;
 const NUMBER = /\p{N}+(?:[.,:/-]\p{N}+)*/gu;
 
@@ -17,7 +29,7 @@ function fold(text: string): string {
   return text.normalize("NFKC").toLowerCase();
 }
 
-/** Words of Latin-like scripts are compared by their stems, cheaply: a long word by its first letters. */
+/** A cheap stem: the first letters of a word. */
 function stem(word: string): string {
   return word.length > 6 ? word.slice(0, Math.max(5, word.length - 3)) : word.slice(0, 5);
 }
@@ -32,7 +44,9 @@ function contentWords(text: string): Set<string> {
   return words;
 }
 
-/** Each number as it stands, and its parts: a date may be written anew. */
+/**
+ * Each number as written, without thousands separators, and its parts, because a date may be written in another format.
+ */
 function numbersOf(text: string): Set<string> {
   const numbers = new Set<string>();
   for (const [number] of fold(text).matchAll(NUMBER)) {
@@ -43,31 +57,31 @@ function numbersOf(text: string): Set<string> {
   return numbers;
 }
 
-/** 3,500 and 3.500 are 3500. */
+/** 3,500 and 3.500 become 3500. */
 function withoutGroups(number: string): string {
   return number.replace(/[.,](?=\p{N}{3}(?!\p{N}))/gu, "");
 }
 
-/** Without leading zeros: the 7th is 07 in a date. */
+/** Without leading zeros: the 7th is written 07 in some dates. */
 function partsOf(number: string): string[] {
   return number.split(/[.,:/-]/).map((part) => part.replace(/^0+(?=.)/, ""));
 }
 
-/** Words with a capital that no sentence begins with: names, where the language writes nothing else so. */
+/** Capitalized words that do not begin a sentence; these are names in languages that capitalize only names. */
 function namesOf(text: string): Set<string> {
   const names = new Set<string>();
   for (const [, name = ""] of text.matchAll(NAME)) names.add(stem(fold(name)));
   return names;
 }
 
-/** A word that a memory can least do without. */
+/** A word whose loss makes a memory useless. */
 export interface SalientWord {
   readonly kind: "number" | "name";
   /** As it was written. */
   readonly text: string;
 }
 
-/** Capitals that tell no name: a date may be written in figures. */
+/** Capitalized words that are not names: a date may be written in figures instead. */
 const NO_NAMES: ReadonlySet<string> = new Set(
   "january february march april june july august september october november december monday tuesday wednesday thursday friday saturday sunday".split(
     " ",
@@ -75,8 +89,8 @@ const NO_NAMES: ReadonlySet<string> = new Set(
 );
 
 /**
- * The numbers and names of a text, in its order, each once. A figure by itself counts nothing, and where every fourth word has a capital
- * no capital tells a name: German writes all its nouns so.
+ * The numbers and names of a text, in order, each once. Single digits do not count. If more than a quarter of all words
+ * are capitalized, no names are returned, because German capitalizes every noun.
  */
 export function salientWords(text: string): SalientWord[] {
   const found = new Map<string, SalientWord & { readonly at: number }>();
@@ -92,7 +106,7 @@ export function salientWords(text: string): SalientWord[] {
   return [...found.values()].toSorted((a, b) => a.at - b.at).map(({ kind, text: word }) => ({ kind, text: word }));
 }
 
-/** What sources say, as statements are held against it. More of them never take support away. */
+/** The words of some sources, to check statements against. Adding a source never takes support away. */
 export class Evidence {
   readonly #numbers = new Set<string>();
   readonly #words = new Set<string>();
@@ -102,20 +116,23 @@ export class Evidence {
     for (const word of contentWords(source)) this.#words.add(word);
   }
 
-  /** Whether one of them has a word: a number whole or in its parts, since a date may be written anew, and a name by its stem. */
+  /**
+   * Whether a source contains a word: a number as a whole or in its parts, because a date may be written in another
+   * format; a name by its stem.
+   */
   has({ kind, text }: SalientWord): boolean {
     if (kind === "name") return this.#words.has(stem(fold(text)));
     return this.#numbers.has(withoutGroups(fold(text))) || partsOf(fold(text)).every((part) => this.#numbers.has(part));
   }
 
-  /** The share of a statement's content words that one of them has. */
+  /** The share of a statement's content words that the sources contain. */
   shareOf(statement: string): number {
     return shareOf(contentWords(statement), (word) => this.#words.has(word));
   }
 
   /**
-   * Whether a statement rests on the sources, lexically: every number in it stands in one of them, its names do, and at least half of
-   * its content words. Catches invention, not subtle distortion.
+   * Whether the sources support a statement, lexically: they contain every number, its names, and at least half of its
+   * content words. This catches inventions, but not subtle distortions.
    */
   supports(statement: string): boolean {
     for (const [number] of fold(statement).matchAll(NUMBER)) {
@@ -135,7 +152,7 @@ export function isSupported(statement: string, sources: readonly string[]): bool
   return evidence.supports(statement);
 }
 
-/** The share of the content words of one text that are in another; 1 if it has none. */
+/** The share of the content words of `text` that `other` contains; 1 if `text` has none. */
 export function sharedWords(text: string, other: string): number {
   const words = contentWords(other);
   return shareOf(contentWords(text), (word) => words.has(word));

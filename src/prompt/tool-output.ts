@@ -7,14 +7,17 @@ import { jsonWithoutBytes, textWithoutBytes } from "./inline-bytes.ts";
 type TextPart = Extract<Part, { type: "text" }>;
 type FilePart = Extract<Part, { type: "file" }>;
 
-/** A tool's output in the AI SDK's envelope. Only what is an envelope in every detail passes for one. */
+/**
+ * Parses a tool's output as the AI SDK's envelope. Anything that does not match its schema exactly counts as plain
+ * JSON.
+ */
 export function toToolOutput(output: Json): ToolOutput {
   if (typeof output === "string") return { type: "text", value: output };
   const parsed = toolOutputSchema.safeParse(output);
   return parsed.success ? parsed.data : { type: "json", value: output };
 }
 
-/** The output as a model gets it: bytes that stand among its words are named. */
+/** The output as a model gets it: files inside its text are replaced by descriptions. */
 export function promptedOutput(output: Json): ToolOutput {
   const envelope = toToolOutput(output);
   switch (envelope.type) {
@@ -36,13 +39,13 @@ export function promptedOutput(output: Json): ToolOutput {
   }
 }
 
-/** What a tool shows, for a provider that takes files from tools: texts, and files as a message has them. */
+/** The output as text and file parts, for providers that take files from tools. */
 export function outputParts(output: ToolOutput): (TextPart | FilePart)[] {
   if (output.type !== "content") return [{ type: "text", text: outputText(output) }];
   return output.value.map(entryPart);
 }
 
-/** One thing that a tool shows, as a part of a message. */
+/** Converts one entry of a tool's output into a message part. */
 export function entryPart(entry: ToolContentEntry): TextPart | FilePart {
   switch (entry.type) {
     case "text":
@@ -81,7 +84,7 @@ function leftOut(kind: string): TextPart {
   return { type: "text", text: `[${kind} that one provider holds, left out]` };
 }
 
-/** A tool's output as a model reads it where nothing but text is taken. */
+/** The output as text, for providers that take only text from tools. */
 export function outputText(output: ToolOutput): string {
   switch (output.type) {
     case "text":
@@ -99,7 +102,7 @@ export function outputText(output: ToolOutput): string {
   }
 }
 
-/** The files that a tool shows. */
+/** The files in a tool's output. */
 export function outputFiles(output: ToolOutput): FilePart[] {
   if (output.type !== "content") return [];
   return outputParts(output).filter((part) => part.type === "file");

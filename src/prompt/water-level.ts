@@ -1,6 +1,9 @@
 import type { TokenCount } from "../api/message.ts";
 
-/** The most that each of several may take so that all of them together take no more than there is room for: the small stay whole. */
+/**
+ * The largest size to which every cost must be limited so that their sum is at most `room`; costs below it stay as they
+ * are. Returns MAX_SAFE_INTEGER if everything fits.
+ */
 export function waterLevel(costs: readonly TokenCount[], room: TokenCount): TokenCount {
   const rising = costs.toSorted((a, b) => a - b);
   let left = room;

@@ -6,45 +6,52 @@ import { stepCostOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts"
 import { leaveOutOutputs, wholeOutputsFrom } from "./old-outputs.ts";
 import { once } from "./once.ts";
 
-/** The recent messages of a context: which of the log go in, and what of them. */
+/** Chooses the recent messages of a context, and shortens what does not fit. */
 
 type ContextMessage = Context["messages"][number];
 
 export interface Window {
-  /** Oldest first. Of several windows that are tried one is chosen: those of the others are not put together. */
+  /** Oldest first. Built on demand, because several windows are tried and only one is used. */
   readonly messages: () => readonly ContextMessage[];
   readonly tokens: TokenCount;
-  /** The oldest message inside the window, erased ones included; null if it holds none. */
+  /** The oldest message in the window, erased ones included; null if the window is empty. */
   readonly fromSeq: Seq | null;
-  /** All messages inside, those not there word for word, and the erased ones. */
+  /** All messages in the window, including those that are cut and those that were erased. */
   readonly seqs: Seq[];
   readonly cutSeqs: Seq[];
   readonly erasedSeqs: Seq[];
-  /** Every message that the log has is there. */
+  /** True if the window contains every message of the log. */
   readonly isWhole: boolean;
 }
 
-/** Where messages do not fit, the window starts at steps of this share of its budget, so that a provider's prompt cache keeps hitting. */
+/**
+ * If not all messages fit, the beginning of the window moves in steps of this share of its budget. So the prompt rarely
+ * changes at its beginning, and the provider's prompt cache stays valid.
+ */
 const WINDOW_STEP_SHARE = 0.25;
-/** All files but those of the newest message leave the rest of the bytes to words. */
+/** The files of all messages but the newest may take this share of the bytes; the rest is for text. */
 const FILES_SHARE = 0.75;
-/** Of a step whose outputs have to be cut, so much of the window stays for what was said before. */
+/** If the tool results of the newest step have to be cut, this share of the window is reserved for older messages. */
 const OLDER_TURNS_SHARE = 0.25;
-/** A question has at most this share of a window that has no room for all of it and the step at hand. */
+/** If the question and the newest step do not both fit, the question gets at most this share. */
 const QUESTION_SHARE = 0.5;
-/** So far back the newest question is looked for: an agent that took 500 steps since has a summary, and its question is there. */
+/**
+ * How many messages back the newest question is searched. An agent that has taken more steps since then has a summary,
+ * which covers the question.
+ */
 const MAX_QUESTION_REACH = 1_000;
 
-/** The steps at which windows of an allowance begin. */
+/** The step, in tokens, by which the beginning of a window moves. */
 export function windowStep({ tokens }: Allowance): TokenCount {
   return Math.max(1, Math.floor(tokens * WINDOW_STEP_SHARE));
 }
 
 /**
- * The newest messages that fit. Where not all do, the outputs of tools for older steps are left out first; the newest question is there
- * however long its answer is under way, and so is the step at hand, cut if it has to be.
+ * Fills a window with the newest messages that fit. If not all fit, the tool results of older steps are left out first.
+ * The newest question is always included, however long its answer has been in progress, and so is the newest step, cut
+ * if necessary.
  * @param step where the window may begin: see `windowStep`
- * @param coveredQuestion the newest question, if only the summary has it
+ * @param coveredQuestion the newest question, if only the summary covers it
  */
 export function fillWindow(
   log: LogReader,
@@ -77,7 +84,8 @@ export function fillWindow(
   const filled = fit(log, allowance, { change, pinned });
   const isAskedInside = pinned === null || pinned.index < filled.fitting.length;
   if (filled.overflow === null && isAskedInside) return windowOf(filled.fitting, false);
-  // Where a result after the question has its call before it, the window begins later, and the question stands before a gap.
+  // If a tool result after the question belongs to a call before it, the window must begin later; the question is then
+  // put before it, with a gap.
   const mayStartAtQuestion = pinned !== null && filled.fitting[pinned.index]?.mayStart === true;
   const least = mayStartAtQuestion ? pinned.index : newest - 1;
   const started = filled.overflow === null ? filled.fitting : startAtStep(filled.fitting, step, least);
@@ -85,7 +93,7 @@ export function fillWindow(
   return windowOf(hasQuestion ? started : [...started, asked], false);
 }
 
-/** In the middle of a tool loop whose question only the summary has, the question is there all the same. */
+/** Adds the newest question if only the summary covers it and a tool loop is in progress. */
 function withCoveredQuestion(
   fitting: readonly Candidate[],
   allowance: Allowance,
@@ -98,7 +106,7 @@ function withCoveredQuestion(
   return asked === null ? fitting : [...fitting, asked];
 }
 
-/** Whether an answer is under way: a tool was called, and the model has not spoken since. */
+/** Whether an answer is in progress: a tool was called, and the model has not answered since. */
 function isUnderWay({ message: { role, content } }: Candidate): boolean {
   if (role === "tool") return true;
   return role === "assistant" && Array.isArray(content) && content.some(({ type }) => type.startsWith("tool-"));
@@ -107,12 +115,12 @@ function isUnderWay({ message: { role, content } }: Candidate): boolean {
 interface Fit {
   /** Newest first. */
   readonly fitting: readonly Candidate[];
-  /** The first that has no room; null if all have. */
+  /** The first message that does not fit; null if all fit. */
   readonly overflow: Candidate | null;
   readonly isOutOfBytes: boolean;
 }
 
-/** How messages go in: changed by their place, and with room kept for one further back. */
+/** How each message is changed before it is added, and the message further back for which room is reserved. */
 interface FitRules {
   change(candidate: Candidate, index: number): Candidate;
   readonly pinned: { readonly index: number; readonly cost: TokenCount } | null;
@@ -122,7 +130,7 @@ function fit(log: LogReader, allowance: Allowance, { change, pinned }: FitRules)
   const fitting: Candidate[] = [];
   let tokens = pinned?.cost ?? 0;
   let bytes = 0;
-  /** How many of the newest have their files in full; all of them until one has no room for its own. */
+  /** How many of the newest messages keep their files; infinite until a file does not fit. */
   let withFiles = Number.POSITIVE_INFINITY;
   for (let index = 0; ; index += 1) {
     const read = log.at(index);
@@ -136,7 +144,7 @@ function fit(log: LogReader, allowance: Allowance, { change, pinned }: FitRules)
         candidate = named;
       }
     }
-    // The room of the one further back is kept already.
+    // The room for the pinned message is reserved already.
     const cost = index === pinned?.index ? 0 : candidate.cost;
     const isFull = tokens + cost > allowance.tokens;
     if (isFull || bytes + bytesOf(candidate) > allowance.bytes) {
@@ -152,7 +160,7 @@ function fit(log: LogReader, allowance: Allowance, { change, pinned }: FitRules)
   }
 }
 
-/** How many of the newest messages are the step at hand: a window may start with it. */
+/** The number of newest messages that form the newest step, so that a window may start with it. */
 function stepLength(log: LogReader): number {
   for (let index = 0; ; index += 1) {
     const candidate = log.at(index);
@@ -161,7 +169,9 @@ function stepLength(log: LogReader): number {
   }
 }
 
-/** The same of a log in which a result has no call, and would be waited for in vain: the other results stay with theirs. */
+/**
+ * The same for a log in which a result's call is missing: that result is ignored, and the others stay with their calls.
+ */
 function knownStepLength(read: readonly Candidate[]): number {
   const ids = read.map(({ message }) => toolIds(message.content));
   const oldestCall = new Map(ids.flatMap(({ calls }, index) => calls.map((id) => [id, index] as const)));
@@ -174,7 +184,10 @@ function knownStepLength(read: readonly Candidate[]): number {
   return 1;
 }
 
-/** What stays for the messages before the step at hand, besides its question: what they take, up to their share. */
+/**
+ * Tokens reserved for the messages before the newest step, besides the question: what they take, at most
+ * OLDER_TURNS_SHARE.
+ */
 function olderTokens(log: LogReader, newest: number, question: number | null, room: TokenCount): TokenCount {
   const share = Math.floor(room * OLDER_TURNS_SHARE);
   let tokens = 0;
@@ -187,7 +200,7 @@ function olderTokens(log: LogReader, newest: number, question: number | null, ro
 }
 
 interface Question {
-  /** How far back; past the log where only the summary has it. */
+  /** Index counted from the newest message; beyond the log if only the summary covers the question. */
   readonly index: number;
   readonly candidate: Candidate;
 }
@@ -204,28 +217,31 @@ function findQuestion(log: LogReader, newest: number, covered: () => Candidate |
   return null;
 }
 
-/** The newest message and the question, both cut: there is no room for the step between them. */
+/** Only the newest message and the question, both cut, because the rest of the newest step does not fit. */
 function newestAlone(log: LogReader, room: TokenCount, asked: Candidate | null): Window {
   const newest = log.at(0);
   const left = room - (asked?.cost ?? 0);
   const cut = newest === undefined ? null : fitAlone(newest, left);
-  // A budget that has no room even for the marker of a cut: the message is named in `omitted`, as all others are.
+  // If not even the marker of a cut fits, the message is named in `omitted` like all others.
   const alone = cut === null || cut.cost > left ? [] : [cut];
   return windowOf(asked === null ? alone : [...alone, asked], false);
 }
 
-/** A result without its call becomes a tool's plain words: the call that it would be given again may have an id of any length. */
+/** A result whose call is missing becomes plain text. As a result it would get a new call, with an id of any length. */
 function fitAlone(newest: Candidate, most: TokenCount): Candidate | null {
   return newest.message.role === "tool" && !newest.mayStart ? fitToolWords(newest, most) : fitMessage(newest, most);
 }
 
-/** From the oldest that stands at a step, and no newer than the one at `least`. */
+/** Drops the oldest messages, so that the window starts at a step, but not after index `least`. */
 function startAtStep(fitting: readonly Candidate[], step: TokenCount, least: number): readonly Candidate[] {
   const start = chooseStart(fitting, step, least);
   return fitting.slice(0, Math.max(start, least) + 1);
 }
 
-/** The index of the oldest message that the window starts with; -1 if no start keeps the tool calls whole. */
+/**
+ * The index of the oldest message that the window starts with; -1 if every start would separate a tool call from its
+ * result.
+ */
 function chooseStart(fitting: readonly Candidate[], step: TokenCount, least: number): number {
   const oldest = fitting.at(-1);
   if (oldest === undefined) return -1;
@@ -240,12 +256,18 @@ function chooseStart(fitting: readonly Candidate[], step: TokenCount, least: num
   return fallback;
 }
 
-/** Where bytes decide how much fits. A power of two: the steps lie where they lay before, though a little more or less fits now. */
+/**
+ * The step for windows that are limited by bytes. A power of two, so that the steps stay where they are if a little
+ * more or less fits.
+ */
 function stepWithin(candidates: readonly Candidate[]): TokenCount {
   return 2 ** Math.floor(Math.log2(Math.max(1, stepCostOf(candidates) * WINDOW_STEP_SHARE)));
 }
 
-/** Names a few more files than have no room, so that the first that is sent stays the same while messages come in, but for rare steps. */
+/**
+ * Replaces the files of a few more messages than necessary, so that the oldest file that is sent rarely changes while
+ * messages arrive.
+ */
 function nameOlderFiles(newestFirst: readonly Candidate[], withFiles: number): readonly Candidate[] {
   const oldest = newestFirst[withFiles - 1];
   if (oldest === undefined) return newestFirst;

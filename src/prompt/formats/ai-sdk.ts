@@ -19,16 +19,16 @@ import { fileNote, readFile } from "./files.ts";
 import { createIdNamer, objectOf } from "./tool-parts.ts";
 import { type AnsweredCall, type AssistantTurn, isNoResult, type OnTurn, type PartOf, type Turn } from "./turns.ts";
 
-/** An answered call under an id that no other has. */
+/** A call with its result, under an id that is unique in the prompt. */
 interface OwnCall extends AnsweredCall {
   readonly id: string;
 }
 
 /**
- * System text and ModelMessages for the AI SDK, which refuses system messages among the others. Reasoning is kept, with its
- * provider's options: the SDK knows which provider may have it back.
- * @param summary if it is to speak as the system
- * @param toolFiles as they are asked for: some providers give a model the base64 of what a tool shows as text
+ * Makes system text and ModelMessages for the AI SDK, which refuses system messages among the others. Reasoning is kept
+ * with its provider's options, because the SDK knows which provider may get it back.
+ * @param summary the summary, if it belongs into the system text
+ * @param toolFiles how files in tool results are given; some providers show a model their base64 as text
  */
 export function toAiSdk(
   turns: readonly Turn[],
@@ -81,19 +81,24 @@ function spokenParts(turn: AssistantTurn, nameId: (id: string) => string): AiSdk
     if (part.type === "reasoning") return [{ type: "reasoning", text: part.text, ...optionsOf(part) }];
     if (part.type !== "provider-step") return [toUserPart(part)];
     const call = { ...part, id: nameId(part.call.toolCallId) };
-    // The SDK checks the output against what its provider gives, and refuses the whole prompt for a single change.
+    // The output must not be changed: the SDK validates it against what the provider returned, and refuses the whole
+    // prompt if it differs.
     return [{ ...toCallPart(call), providerExecuted: true }, toResultPart(call, wholeOutput(part.result.output))];
   });
 }
 
 function toCallPart({ call, id }: OwnCall) {
   const { toolName } = call;
-  // A provider takes an object alone, and what was nested too deep is kept as its text.
+  // Providers accept only an object as input. If the text contains no object, for example because it is nested too deep
+  // to be parsed, it is kept as text.
   const input = typeof call.input === "string" ? (objectOf(call.input) ?? call.input) : call.input;
   return { type: "tool-call" as const, toolCallId: id, toolName, input, ...optionsOf(call) };
 }
 
-/** The SDK runs a call of the newest step that the user has let run, and tells the model of one that the user has not. */
+/**
+ * For a call of the newest step that awaits the user's approval: the SDK runs it if the user approved, and tells the
+ * model if the user denied.
+ */
 function approvalResponse({ call: { approval }, result }: OwnCall): AiSdkToolPart | null {
   if (approval?.approved === undefined || !isNoResult(result)) return null;
   const { id: approvalId, approved, reason } = approval;
@@ -121,13 +126,13 @@ function toResultPart({ call, result, id }: OwnCall, output: AiSdkToolOutput) {
   return { type: "tool-result" as const, toolCallId: id, toolName: call.toolName, output, ...optionsOf(result) };
 }
 
-/** A tool's output as it was given. */
+/** A tool's output, unchanged. */
 function wholeOutput(given: Json): AiSdkToolOutput {
   const output = toToolOutput(given);
   return output.type === "content" ? { type: "content", value: output.value.map(newestForm) } : output;
 }
 
-/** A tool's output in the SDK's newest form; its files in words, or as they are asked for. */
+/** A tool's output in the SDK's newest form. Its files are described in words or sent, as `toolFiles` says. */
 function shownOutput(given: Json, toolFiles: ToolFiles): AiSdkToolOutput {
   const output = promptedOutput(given);
   if (output.type !== "content") return output;
@@ -146,7 +151,10 @@ function shownOutput(given: Json, toolFiles: ToolFiles): AiSdkToolOutput {
   };
 }
 
-/** The SDK warns of its older forms, and takes no address within a file that is a text. */
+/**
+ * Converts an entry into the SDK's newest form, because the SDK warns about its older forms and refuses a file entry
+ * whose data is a URL.
+ */
 function newestForm(entry: ToolContentEntry): AiSdkToolContent {
   if (entry.type === "file") {
     const { data, ...file } = entry;
@@ -161,13 +169,15 @@ function newestForm(entry: ToolContentEntry): AiSdkToolContent {
   return { ...file, type: "file", data: { type: "data", data } };
 }
 
-/** The text of content that is nothing but one plain text. */
+/** The text, if the content is a single text part without options; else null. */
 function asPlainText(content: readonly AiSdkAssistantPart[]): string | null {
   const [only, ...others] = content;
   return only?.type === "text" && only.providerOptions === undefined && others.length === 0 ? only.text : null;
 }
 
-/** A part's options, where they are by provider: the SDK refuses the whole prompt for any others. */
+/**
+ * The provider options of a part, if they are grouped by provider; the SDK refuses the whole prompt if they are not.
+ */
 export function optionsOf(part: { readonly providerOptions?: Record<string, Json> | undefined }): {
   providerOptions?: ProviderOptions;
 } {

@@ -9,16 +9,16 @@ import { isRunBy } from "./provider-steps.ts";
 import { inputObject, type NamedCall } from "./tool-parts.ts";
 import { isBlank, type PartOf } from "./turns.ts";
 
-/** Blocks of Anthropic's Messages, from the parts of a message. */
+/** Converts message parts into content blocks of Anthropic's Messages API. */
 
-/** It takes back the reasoning that it signed itself, and its searches of the web. */
+/** Anthropic accepts only reasoning that it signed itself, and its own web searches. */
 export const ANTHROPIC_AUDIENCE: Audience = {
   takesReasoning: (part) => thinkingBlock(part) !== null,
   takesProviderStep: (call, result) => isRunBy("anthropic", call) && searchBlocks(call, result) !== null,
   takesSignedBlanks: false,
 };
 
-/** Reasoning as Anthropic signed it, unchanged; null for any other. */
+/** Reasoning with Anthropic's signature, unchanged; null for any other reasoning. */
 export function thinkingBlock({ text, providerOptions }: PartOf<"reasoning">): AnthropicAssistantBlock | null {
   const signed = providerOptions?.["anthropic"];
   if (typeof signed !== "object" || signed === null || Array.isArray(signed)) return null;
@@ -27,7 +27,7 @@ export function thinkingBlock({ text, providerOptions }: PartOf<"reasoning">): A
   return typeof redactedData === "string" ? { type: "redacted_thinking", data: redactedData } : null;
 }
 
-/** A search that Anthropic ran, and what it found; null for what is no such search. */
+/** A web search that Anthropic ran, with its results; null if the call is not such a search. */
 export function searchBlocks(
   call: PartOf<"tool-call">,
   result: PartOf<"tool-result">,

@@ -13,18 +13,19 @@ import type { Opening } from "./opening.ts";
 import { type CallLimits, createCallNamer, inputObject, type NamedCall } from "./tool-parts.ts";
 import type { AssistantTurn, OnTurn, Spoken, Turn } from "./turns.ts";
 
-/** Its refusal of an id says "String should match pattern '^[a-zA-Z0-9_-]+$'". */
+/** Anthropic refuses other ids: "String should match pattern '^[a-zA-Z0-9_-]+$'". */
 const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: /[^a-zA-Z0-9_-]/, maxNameLength: 128 };
 
 /**
- * Stands before an answer that the window begins with, because the first message has to be the user's. One token: what a
- * message is charged for its frame pays for it.
+ * The user message that precedes an answer at the beginning of the window, because the first message must be the
+ * user's. It is one token, which the message overhead already covers.
  */
 export const FIRST_USER_NOTE = NOTHING_SAID;
 
 /**
- * System text and messages for Anthropic's Messages: in turns, the user's first, neighbours of one role merged, a call's result
- * in the very next message. Reasoning goes back as Anthropic signed it; other reasoning is left out, since it would be refused.
+ * Makes system text and messages for Anthropic's Messages API: roles alternate, beginning with the user; adjacent
+ * messages of one role are merged; a call's result is in the very next message. Only reasoning with Anthropic's
+ * signature is included, because any other would be refused.
  */
 export function toAnthropic(
   turns: readonly Turn[],
@@ -63,7 +64,7 @@ function sayAsUser(messages: AnthropicMessage[], blocks: AnthropicUserBlock[]): 
 }
 
 function sayAsAssistant(messages: AnthropicMessage[], blocks: AnthropicAssistantBlock[]): void {
-  // An answer that was reasoned about has to begin with its reasoning: what stands before that is an answer of its own.
+  // An answer with thinking blocks must begin with them. Blocks before them become an answer of their own.
   const reasoned = blocks.findIndex(isThinking);
   if (reasoned > 0 && !isThinking(blocks[0])) {
     sayAsAssistant(messages, blocks.slice(0, reasoned));
@@ -89,7 +90,7 @@ function assistantBlocks(turn: AssistantTurn, calls: readonly NamedCall[]): Anth
   ];
 }
 
-/** What was said, in order. Its texts are one where nothing stands between them. */
+/** The blocks of an answer, in order. Adjacent texts are joined. */
 function spokenBlocks(turn: AssistantTurn): AnthropicAssistantBlock[] {
   const blocks: AnthropicAssistantBlock[] = [];
   let said: Spoken[] = [];
@@ -117,8 +118,9 @@ function spokenBlocks(turn: AssistantTurn): AnthropicAssistantBlock[] {
 }
 
 /**
- * Marks the end of what Anthropic is to keep. Thinking takes no mark: what stands before it does.
- * @param last the last message to keep
+ * Sets the marker up to which Anthropic caches the prompt. Thinking blocks accept no marker, so the last block before
+ * them gets it.
+ * @param last the last message to cache
  */
 export function markCached(last: AnthropicMessage | undefined, ttl: CacheTtl): void {
   const index = last?.content.findLastIndex((block) => CACHED_BLOCKS.some((type) => type === block.type)) ?? -1;
@@ -139,7 +141,7 @@ function at<T>(list: readonly T[], index: number): T {
   return item;
 }
 
-/** It refuses an answer to go on with that ends with white space. */
+/** Anthropic refuses a prompt whose last message is an assistant's text that ends with white space. */
 function trimLastAnswer(messages: AnthropicMessage[]): void {
   const last = messages.at(-1);
   const block = last?.role === "assistant" ? last.content.at(-1) : undefined;

@@ -3,12 +3,12 @@ import type { PartOf, Spoken } from "./turns.ts";
 
 type TextPart = PartOf<"text">;
 
-/** The text with its author's name, where the format has no field for it. */
+/** Puts the author's name before a text, for formats that have no field for it. */
 export function attributeText(author: string | undefined, text: string): string {
   return author === undefined ? text : `${author}: ${text}`;
 }
 
-/** The parts with their author's name before the first text. */
+/** Puts the author's name before the first text part. */
 export function attributeParts<P extends { readonly type: string }>(
   author: string | undefined,
   parts: readonly (P | TextPart)[],
@@ -25,7 +25,9 @@ function isText(part: { readonly type: string }): part is TextPart {
   return part.type === "text";
 }
 
-/** The texts of the parts, and what stands for the files; reasoning, and what a provider ran, are left out. */
+/**
+ * Joins the texts of the parts, with notes instead of files. Reasoning and the provider's own tool calls are left out.
+ */
 export function joinTexts(parts: readonly Spoken[]): string {
   return parts
     .flatMap((part) => (part.type === "text" ? [part.text] : part.type === "file" ? [fileNote(part).text] : []))

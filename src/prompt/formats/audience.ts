@@ -1,16 +1,16 @@
 import { isRunBy, makersOf } from "./provider-steps.ts";
 import type { PartOf } from "./turns.ts";
 
-/** What a prompt may carry of what only one provider understands. */
+/** Says which parts a provider accepts that only one provider understands. */
 export interface Audience {
   takesReasoning(part: PartOf<"reasoning">): boolean;
-  /** Of a call that a provider ran itself, with its result. */
+  /** For a call that the provider executed itself, with its result. */
   takesProviderStep(call: PartOf<"tool-call">, result: PartOf<"tool-result">): boolean;
-  /** A text of nothing that carries a signature. */
+  /** Whether empty texts are kept if they carry a provider's signature. */
   readonly takesSignedBlanks: boolean;
 }
 
-/** How what tools show goes into a prompt. */
+/** How files in tool results are put into a prompt: described in words, or sent. */
 export type ToolFiles = "named" | "sent";
 
 export const NOBODY: Audience = {
@@ -19,7 +19,9 @@ export const NOBODY: Audience = {
   takesSignedBlanks: false,
 };
 
-/** The AI SDK gives each provider its own: with a provider named, nothing of another is left in. */
+/**
+ * The AI SDK filters provider data itself. If the caller names the provider, data of other providers is removed here.
+ */
 export function aiSdkAudience(provider: string | undefined): Audience {
   if (provider === undefined) {
     return { takesReasoning: () => true, takesProviderStep: () => true, takesSignedBlanks: true };

@@ -3,7 +3,7 @@ import type { Content } from "../../api/message.ts";
 import { messageText } from "../message-text.ts";
 import type { PartOf } from "./turns.ts";
 
-/** Longer names of files and types are cut: a file's fixed charge pays for them. */
+/** Longer file names and media types are cut, so that a file's fixed token cost covers them. */
 const MAX_FILE_NAME_LENGTH = 120;
 
 function shortenFile(part: PartOf<"file">): PartOf<"file"> {
@@ -15,24 +15,24 @@ function shortenFile(part: PartOf<"file">): PartOf<"file"> {
   };
 }
 
-/** What stands for a file where the format cannot carry it. */
+/** The text that replaces a file in a format that cannot carry it. */
 export function fileNote(part: PartOf<"file">): PartOf<"text"> {
   return { type: "text", text: messageText([shortenFile(part)]) };
 }
 
-/** The content with the names of its files cut. */
+/** The content with long file names cut. */
 export function shortenFiles(content: Content): Content {
   return typeof content === "string"
     ? content
     : content.map((part) => (part.type === "file" ? shortenFile(part) : part));
 }
 
-/** The content as one text, with its files named. */
+/** The content as one text, with files replaced by notes. */
 export function nameFiles(content: Content): string {
   return messageText(shortenFiles(content));
 }
 
-/** A file that a provider may be handed: at an address, or in base64. */
+/** A file that can be sent to a provider: as a URL or as base64. */
 export type PromptFile = {
   readonly mediaType: string;
   readonly filename: string | undefined;
@@ -41,7 +41,10 @@ export type PromptFile = {
 const DATA_URL = /^data:([^;,]*)(?:;[^,]*)?;base64,/i;
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
-/** What the first bytes of an image say that it is, in base64. A provider refuses one that claims another type. */
+/**
+ * How the base64 of each image type begins. Providers refuse an image whose declared type is wrong, so the type is
+ * taken from here.
+ */
 const IMAGE_STARTS: readonly (readonly [string, string])[] = [
   ["iVBORw0KGgo", "image/png"],
   ["/9j/", "image/jpeg"],
@@ -49,7 +52,10 @@ const IMAGE_STARTS: readonly (readonly [string, string])[] = [
   ["UklGR", "image/webp"],
 ];
 
-/** The file of a part; null if it is neither a web address nor base64, since one such file would have the whole prompt refused. */
+/**
+ * Reads a file part; null if its data is neither a web URL nor base64, because a single such file would make the
+ * provider refuse the whole prompt.
+ */
 export function readFile(part: PartOf<"file">): PromptFile | null {
   const { filename, mediaType } = shortenFile(part);
   if (/^https?:/i.test(part.data)) return URL.canParse(part.data) ? { mediaType, filename, url: part.data } : null;
@@ -72,12 +78,12 @@ function standardBase64(text: string): string | null {
   return bare.padEnd(Math.ceil(bare.length / 4) * 4, "=");
 }
 
-/** The AI SDK says `image` or `image/*` where it does not know more. */
+/** The AI SDK writes `image` or `image/*` if it does not know the exact type. */
 export function isImage(file: { readonly mediaType: string }): boolean {
   return /^image(?:\/|$)/i.test(file.mediaType);
 }
 
-/** The type of an image, if it is one that providers take. */
+/** The image's media type, if providers accept it. */
 export function imageType(file: PromptFile) {
   return imageTypeSchema.safeParse(file.mediaType.toLowerCase()).data;
 }
@@ -86,7 +92,7 @@ export function isSound(file: PromptFile): boolean {
   return /^(?:audio|video)(?:\/|$)/i.test(file.mediaType);
 }
 
-/** The file as an address: its own, or one that holds its bytes. */
+/** The file's URL, or a `data:` URL with its bytes. */
 export function fileUrl(file: PromptFile): string {
   return "url" in file ? file.url : `data:${file.mediaType};base64,${file.base64}`;
 }

@@ -1,19 +1,22 @@
 import { attributeParts } from "./attribution.ts";
 import type { AssistantTurn, Turn, UserTurn } from "./turns.ts";
 
-/** How far turns are put together: see `roles` of a context's request. */
+/** How turns are merged: see `roles` in the request of a context. */
 export type Roles = "as-said" | "merged" | "strict";
 
-/** Stands where a turn has to be, and nobody said anything. */
+/** Text of a turn that is added only because the format requires one there. */
 export const NOTHING_SAID = "[…]";
 
-/** Turns as a server's chat template takes them. */
+/** Arranges turns as the chat template of a model server requires. */
 export function arrangeTurns(turns: readonly Turn[], roles: Roles): Turn[] {
   if (roles === "as-said") return [...turns];
   return roles === "merged" ? mergeTurns(turns) : alternate(mergeTurns(systemFirst(turns)));
 }
 
-/** Neighbours of one role become one turn. An answer with calls ends where their results stand. */
+/**
+ * Merges adjacent turns of one role. An assistant turn with calls is not merged with the next one, because the results
+ * of its calls come between them.
+ */
 function mergeTurns(turns: readonly Turn[]): Turn[] {
   const merged: Turn[] = [];
   for (const turn of turns) {
@@ -58,7 +61,7 @@ function joinAssistants(last: AssistantTurn, turn: AssistantTurn): AssistantTurn
   };
 }
 
-/** One system text before all else, in the order in which its parts were said. */
+/** Moves all system and developer texts into one system turn at the beginning, in their order. */
 function systemFirst(turns: readonly Turn[]): Turn[] {
   const texts: string[] = [];
   const others: Turn[] = [];
@@ -75,7 +78,7 @@ function systemFirst(turns: readonly Turn[]): Turn[] {
   return [{ role: "system", author: undefined, seq, text: texts.join("\n\n") }, ...others];
 }
 
-/** A user's turn first, and an answer's between the results of tools and a user. */
+/** Adds a user turn before a leading assistant turn, and an assistant turn between tool results and a user turn. */
 function alternate(turns: readonly Turn[]): Turn[] {
   return turns.flatMap((turn, index): Turn[] => {
     const before = turns[index - 1];

@@ -5,17 +5,18 @@ import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./file
 import { type CallLimits, createCallNamer, inputObject, type NamedCall, resultText } from "./tool-parts.ts";
 import type { OnTurn, PartOf, Turn, UserTurn } from "./turns.ts";
 
-/** OpenAI takes names of this form alone. */
+/** OpenAI accepts only names of this form. */
 const AUTHOR_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-/** As its refusals state them: "maximum length 40" for ids, "maximum length 64" for names. */
+/** As stated in OpenAI's error messages: "maximum length 40" for ids, "maximum length 64" for names. */
 const CALL_LIMITS: CallLimits = { maxIdLength: 40, foreignInId: null, maxNameLength: 64 };
 
 type UserPart = Exclude<Extract<OpenaiChatMessage, { role: "user" }>["content"], string>[number];
 
 /**
- * Messages for OpenAI's Chat Completions and the many servers that speak it. Reasoning is left out: it has no place there.
- * @param onTurn is told how many messages there are before each turn
+ * Makes messages for OpenAI's Chat Completions API and the many servers that implement it. Reasoning is left out,
+ * because the format has no field for it.
+ * @param onTurn is called before each turn with the number of messages made so far
  */
 export function toOpenaiChat(turns: readonly Turn[], onTurn: OnTurn): OpenaiChatMessage[] {
   const nameCalls = createCallNamer(CALL_LIMITS);
@@ -66,14 +67,14 @@ function toUserPart(part: PartOf<"text"> | PartOf<"file">): UserPart {
   if (file !== null && isImage(file) && ("url" in file || imageType(file) !== undefined)) {
     return { type: "image_url", image_url: { url: fileUrl(file), ...detailOf(part) } };
   }
-  // It fetches no file but an image, and takes sound in another way.
+  // Chat Completions fetches only images from URLs, and takes audio in another form.
   if (file !== null && !isImage(file) && !isSound(file) && "base64" in file) {
     return { type: "file", file: { filename: file.filename ?? "file", file_data: fileUrl(file) } };
   }
   return fileNote(part);
 }
 
-/** How closely it is to look at an image, as it was told: by the name that the AI SDK has for it. */
+/** The level of detail for an image, which the AI SDK stores as `imageDetail`. */
 function detailOf({ providerOptions }: PartOf<"file">) {
   const options = providerOptions?.["openai"];
   if (typeof options !== "object" || options === null || Array.isArray(options)) return {};

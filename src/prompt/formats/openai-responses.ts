@@ -6,20 +6,23 @@ import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./file
 import { type CallLimits, createCallNamer, inputObject, resultText } from "./tool-parts.ts";
 import type { AssistantTurn, OnTurn, PartOf, Spoken, Turn, UserTurn } from "./turns.ts";
 
-/** As its refusals state them: "maximum length 64". */
+/** As stated in OpenAI's error messages: "maximum length 64". */
 const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: null, maxNameLength: 64 };
 
 type InputPart = Exclude<Extract<OpenaiResponsesItem, { type: "message" }>["content"], string>[number];
 type ReasoningItem = Extract<OpenaiResponsesItem, { type: "reasoning" }>;
 
-/** It takes back the reasoning that it made itself, whose encrypted content holds it whole: nothing is looked up at OpenAI. */
+/** OpenAI accepts its own reasoning back. The encrypted content is complete, so OpenAI need not have stored it. */
 export const RESPONSES_AUDIENCE: Audience = {
   takesReasoning: (part) => openaiReasoning(part) !== null,
   takesProviderStep: () => false,
   takesSignedBlanks: false,
 };
 
-/** Input items for OpenAI's Responses. An assistant's message is plain text: as a list it would need the id that OpenAI gave it. */
+/**
+ * Makes input items for OpenAI's Responses API. An assistant message is given as plain text, because a list of parts
+ * would need the message's id at OpenAI.
+ */
 export function toOpenaiResponses(turns: readonly Turn[], toolFiles: ToolFiles, onTurn: OnTurn): OpenaiResponsesItem[] {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const input: OpenaiResponsesItem[] = [];
@@ -45,12 +48,12 @@ export function toOpenaiResponses(turns: readonly Turn[], toolFiles: ToolFiles, 
   return input;
 }
 
-/** The summary as instructions, if it is to speak as the system. */
+/** The summary as `instructions`, if it belongs into the system prompt. */
 export function instructionsOf(summary: string | null): Pick<OpenaiResponsesContext, "instructions"> {
   return summary === null ? {} : { instructions: summary };
 }
 
-/** What was said, in order: reasoning stands before the message or the calls that it led to. */
+/** The items of an answer, in order: reasoning precedes the message or the calls that it led to. */
 function spokenItems(turn: AssistantTurn): OpenaiResponsesItem[] {
   const items: OpenaiResponsesItem[] = [];
   let said: Spoken[] = [];
@@ -76,7 +79,7 @@ function spokenItems(turn: AssistantTurn): OpenaiResponsesItem[] {
   return items;
 }
 
-/** The parts of one summary share an id, and are one item. */
+/** Adds a reasoning item. Parts of one reasoning summary have the same id and become one item. */
 function addReasoning(items: OpenaiResponsesItem[], item: ReasoningItem): void {
   const last = items.at(-1);
   if (last?.type !== "reasoning" || last.id !== item.id) items.push(item);

@@ -1,14 +1,14 @@
 import type { Turn } from "./turns.ts";
 
-/** What a prompt begins with. */
+/** The beginning of a prompt. */
 export interface Opening {
   /** The rendered summary; null if there is none. */
   readonly summary: string | null;
-  /** The role that it speaks with. */
+  /** The role of the message that contains it. */
   readonly summaryRole: "user" | "system";
 }
 
-/** The turns, and before them the summary as one of its own. */
+/** The turns, preceded by the summary as a turn of its own. */
 export function openedTurns(turns: readonly Turn[], { summary, summaryRole }: Opening): Turn[] {
   if (summary === null) return [...turns];
   const said = { seq: 0, author: undefined } as const;

@@ -4,24 +4,24 @@ import { messageText } from "../message-text.ts";
 import { isBlank, isNoResult, type Turn } from "./turns.ts";
 
 /**
- * What a prompt begins with that later ones begin with as well, byte for byte, until there is another summary, so that a provider's prompt
- * cache keeps hitting. What changes the past ends it all the same: an edit, an erasure, a call's result that comes late, an instruction
- * where a format puts those first, a window that moves because not all fits.
+ * The stable prefix of a prompt: later prompts begin with the same bytes until the next summary, so the provider's
+ * prompt cache stays valid. Changes to the past end it earlier: an edit, an erasure, a late tool result, an instruction
+ * in a format that moves instructions to the top, or a window that moves because not everything fits.
  */
 export interface Prefix {
   readonly stableThrough: Seq;
-  /** Messages of the format. */
+  /** Number of messages in the format. */
   readonly stableMessages: number;
   readonly stableHash: string;
 }
 
-/** A context, and whether older messages were looked for. */
+/** A context, and whether the caller gave a query. */
 export interface Asked {
   readonly context: Context;
   readonly isQueried: boolean;
 }
 
-/** The last message that cannot change any more, where a turn ends that nothing is joined to. */
+/** The last message that cannot change any more and that ends a turn which no later turn can be merged with. */
 export function stableThrough(turns: readonly Turn[], asked: Asked): Seq {
   const end = Math.min(changingFrom(asked), openCallSeq(turns));
   let stable = 0;
@@ -33,14 +33,14 @@ export function stableThrough(turns: readonly Turn[], asked: Asked): Seq {
   return stable;
 }
 
-/** The same for a format that joins nothing: the newest question and what follows it may change. */
+/** The same for formats that merge nothing. The newest question and everything after it may change. */
 export function stableBeforeQuestion(asked: Asked): Seq {
   const { messages } = asked.context;
   const end = Math.min(changingFrom(asked), messages[questionIndex(asked.context)]?.seq ?? 0);
   return messages.findLast(({ seq }) => seq < end)?.seq ?? 0;
 }
 
-/** A user's words, or nothing that a prompt would show. */
+/** Whether it is a user message, or a message that a prompt leaves out because it is blank. */
 function mayJoin(message: Context["messages"][number] | undefined): boolean {
   return message !== undefined && (message.role === "user" || isBlank(messageText(message.content)));
 }
@@ -53,20 +53,20 @@ function questionIndex({ messages }: Context): number {
   return messages.findLastIndex(({ role }) => role === "user");
 }
 
-/** The first message that the next context may show in another way, or not at all. */
+/** The first message that the next context may show differently or leave out. */
 function changingFrom({ context, isQueried }: Asked): Seq {
   const { messages, summary, retrieved } = context;
   const question = questionIndex(context);
   const asked = messages[question]?.seq ?? 0;
-  // What a query brings back stands right behind the newest question, and may be joined to what its user said before.
+  // Retrieved messages come right after the newest question, and may be merged with the user messages before it.
   let said = question;
   while (said > 0 && mayJoin(messages[said - 1])) said -= 1;
-  // Where it said nothing that a prompt would show, what stands before is joined to what follows.
+  // If those messages are all blank, the message before them is merged with what follows.
   const ends = messages.slice(said, question + 1).some(isQuestion) ? (messages[said]?.seq ?? 0) : 0;
   const looked = isQueried || retrieved.length > 0 ? ends : Number.POSITIVE_INFINITY;
-  // Of the newest step so much is there as has room, and of its question.
+  // How much of the newest step and its question is shown depends on the room, so cut messages may change.
   const cut = messages.find((message) => message.seq >= asked && message.cut === true)?.seq ?? Number.POSITIVE_INFINITY;
-  // A question that only the summary has stands before all else as long as its answer is under way.
+  // A question that only the summary covers is put before everything else, but only while its answer is in progress.
   const throughSeq = summary?.throughSeq ?? 0;
   const isCovered = (message: Context["messages"][number]): boolean =>
     message.role === "user" && message.seq <= throughSeq;
@@ -75,7 +75,7 @@ function changingFrom({ context, isQueried }: Asked): Seq {
   return Math.min(looked, cut);
 }
 
-/** The first turn since the newest question with a call that may still be answered. */
+/** The first turn after the newest question with a call that may still be answered. */
 function openCallSeq(turns: readonly Turn[]): Seq {
   const question = turns.findLastIndex(({ role }) => role === "user");
   const open = turns
@@ -84,7 +84,7 @@ function openCallSeq(turns: readonly Turn[]): Seq {
   return open?.seq ?? Number.POSITIVE_INFINITY;
 }
 
-/** Whether the one ends before the other in every format, however turns are put together. */
+/** Whether no format merges these two turns. */
 function isApart(turn: Turn, next: Turn): boolean {
   if (turn.role === "user") return next.role === "assistant";
   if (turn.role !== "assistant") return false;
@@ -92,8 +92,8 @@ function isApart(turn: Turn, next: Turn): boolean {
 }
 
 /**
- * How many turns of an arranged prompt are of messages through one. System text that stands first is of the prefix.
- * @param isHeadSet nothing that a query brings back can come before what stands first
+ * The number of arranged turns that come from messages up to `seq`. A leading system turn counts as well.
+ * @param isHeadSet true if no retrieved message can precede the first turn
  */
 export function turnsThrough(arranged: readonly Turn[], seq: Seq, isHeadSet: boolean): number {
   const after = arranged.findIndex(
@@ -102,19 +102,19 @@ export function turnsThrough(arranged: readonly Turn[], seq: Seq, isHeadSet: boo
   return after === -1 ? arranged.length : after;
 }
 
-/** Makes a hash of lines. */
+/** Hashes lines. */
 export type Digest = (lines: Iterable<string>) => string;
 
-/** Writes a message of a format as JSON. */
+/** Serializes a message of a format as JSON. */
 export type WriteJson = (message: unknown) => string;
 
-/** How a prefix is hashed. */
+/** The functions that hash a prefix. */
 export interface Hashing {
   readonly digest: Digest;
   readonly writeJson: WriteJson;
 }
 
-/** @param system text that stands outside of the messages */
+/** @param system system text outside of the messages */
 export function hashedPrefix(
   through: Seq,
   system: string | undefined,
@@ -125,7 +125,7 @@ export function hashedPrefix(
   return { stableThrough: through, stableMessages: messages.length, stableHash };
 }
 
-/** One after the other: a prompt of files is large. */
+/** A generator, because a prompt with files is large. */
 function* linesOf(system: string | undefined, messages: readonly unknown[], writeJson: WriteJson): Generator<string> {
   yield JSON.stringify(system ?? null);
   for (const message of messages) yield writeJson(message);

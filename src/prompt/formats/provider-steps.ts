@@ -2,14 +2,17 @@ import type { Part } from "../../api/message.ts";
 import { outputText, promptedOutput } from "../tool-output.ts";
 import type { PartOf } from "./turns.ts";
 
-/** A call that a provider ran itself, such as a search of the web, with what came of it. It is no call of ours, and has its place in what was said. */
+/**
+ * A call that a provider executed itself, such as a web search, with its result. It is part of the answer, not a call
+ * for the client to run.
+ */
 export interface ProviderStep {
   readonly type: "provider-step";
   readonly call: PartOf<"tool-call">;
   readonly result: PartOf<"tool-result">;
 }
 
-/** How the ids of calls begin that a provider runs itself. */
+/** How providers begin the ids of calls that they execute themselves. */
 const ID_STARTS: readonly (readonly [string, string])[] = [
   ["srvtoolu_", "anthropic"],
   ["mcptoolu_", "anthropic"],
@@ -20,20 +23,20 @@ const ID_STARTS: readonly (readonly [string, string])[] = [
   ["mcp_", "openai"],
 ];
 
-/** The providers that made a part, by the keys of its options; none where nobody signed it. */
+/** The providers that added options to a part, according to the option keys; none if there are no options. */
 export function makersOf(part: { readonly providerOptions?: Readonly<Record<string, unknown>> | undefined }): string[] {
   return Object.keys(part.providerOptions ?? {});
 }
 
-/** Whether a call was run by this provider. */
+/** Whether this provider executed the call. */
 export function isRunBy(provider: string, call: PartOf<"tool-call">): boolean {
   const byId = ID_STARTS.find(([start]) => call.toolCallId.startsWith(start))?.[1];
   return byId === undefined ? makersOf(call).includes(provider) : byId === provider;
 }
 
 /**
- * The step for a provider that did not run it. It was part of the answer, so the answer tells of it: as a call of ours a model would make
- * it again, with a tool that nobody has.
+ * Describes such a step in words, for other providers. Given as an ordinary call, the model would repeat it with a tool
+ * that does not exist here.
  */
 export function providerWords(call: PartOf<"tool-call">, result: Part | undefined): PartOf<"text"> {
   const found = result?.type === "tool-result" ? outputText(promptedOutput(result.output)) : "";
@@ -41,7 +44,10 @@ export function providerWords(call: PartOf<"tool-call">, result: Part | undefine
   return { type: "text", text: `(The provider's ${call.toolName}, given ${JSON.stringify(call.input)}, ${told})` };
 }
 
-/** The parts with what a provider ran told in words: it refuses a result that is no more as it gave it. */
+/**
+ * Replaces all provider-executed steps by words, for content that is going to be cut: a provider refuses a changed
+ * result of its own.
+ */
 export function providerStepsInWords(parts: readonly Part[], tell = providerWords): Part[] {
   const own = new Map<string, PartOf<"tool-call">>();
   for (const part of parts)

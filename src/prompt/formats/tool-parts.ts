@@ -2,12 +2,12 @@ import type { Json } from "../../api/text.ts";
 import { outputText, promptedOutput } from "../tool-output.ts";
 import { type AnsweredCall, type AssistantTurn, isBlank, type PartOf } from "./turns.ts";
 
-/** A call's input as the object that it has to be. Models do give text; mostly it is JSON. */
+/** A call's input as an object, which providers require. Models sometimes give text, mostly JSON. */
 export function inputObject(input: Json): { [key: string]: Json } {
   return objectOf(input) ?? { value: input };
 }
 
-/** The object that an input is, or that its text says; null for any other. */
+/** The object that an input is, or that its text contains as JSON; null if neither. */
 export function objectOf(input: Json): { [key: string]: Json } | null {
   const value = typeof input === "string" ? parseJson(input) : input;
   return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
@@ -22,28 +22,28 @@ function parseJson(text: string): Json {
   }
 }
 
-/** The limits of a provider on names and ids of calls. */
+/** A provider's limits for the ids and names of calls. */
 export interface CallLimits {
   readonly maxIdLength: number;
-  /** What an id may not contain. */
+  /** Matches characters that an id may not contain. */
   readonly foreignInId: RegExp | null;
   readonly maxNameLength: number;
 }
 
-/** An answered call by the name and id that a provider takes. */
+/** A call with its result, under a name and an id that the provider accepts. */
 export interface NamedCall extends AnsweredCall {
   readonly id: string;
   readonly name: string;
 }
 
 const FOREIGN = /[^a-zA-Z0-9_-]/g;
-/** The id of a call that its model gave none. */
+/** The id of a call whose model gave it none. */
 const NO_ID = "call";
 
-/** Makes ids of calls unique, and such as a provider takes: an id that came before gets a number. */
+/** Makes call ids unique and acceptable to the provider: a repeated id gets a number. */
 export function createIdNamer(limits: Pick<CallLimits, "maxIdLength" | "foreignInId">): (toolCallId: string) => string {
   const taken = new Set<string>();
-  /** The number that the next call of an id gets: chats may have thousands of one. */
+  /** The next number for each id. A map, because chats may repeat an id thousands of times. */
   const nextOf = new Map<string, number>();
   return (toolCallId) => {
     const isForeign = toolCallId.length > limits.maxIdLength || (limits.foreignInId?.test(toolCallId) ?? false);
@@ -61,8 +61,7 @@ export function createIdNamer(limits: Pick<CallLimits, "maxIdLength" | "foreignI
 }
 
 /**
- * Gives calls the ids and names that a provider takes, since a chat may have begun with another one. What it would take as it
- * is stays as it is.
+ * Gives calls acceptable ids and names; the chat may have begun with another provider. Acceptable ones stay unchanged.
  */
 export function createCallNamer(limits: CallLimits): (turn: Pick<AssistantTurn, "calls">) => NamedCall[] {
   const nameId = createIdNamer(limits);
@@ -75,7 +74,7 @@ export function createCallNamer(limits: CallLimits): (turn: Pick<AssistantTurn, 
     }));
 }
 
-/** What stands for an output of nothing: servers refuse a message that is empty. */
+/** Replaces an empty output, because servers refuse empty messages. */
 export const NO_OUTPUT = "(no output)";
 
 /** A tool's output as text that is never blank. */

@@ -13,7 +13,7 @@ type FilePart = PartOf<"file">;
 type CallPart = PartOf<"tool-call">;
 type ResultPart = PartOf<"tool-result">;
 
-/** A call and its result: providers refuse the one without the other. */
+/** A call and its result. Providers refuse one without the other. */
 export interface AnsweredCall {
   readonly call: CallPart;
   readonly result: ResultPart;
@@ -21,9 +21,9 @@ export interface AnsweredCall {
 
 export type Spoken = TextPart | FilePart | PartOf<"reasoning"> | ProviderStep;
 
-/** One speaker's turn, as every provider can take it. A turn is never empty. */
+/** A turn of one speaker, in a form from which every provider's format can be made. A turn is never empty. */
 export type Turn = {
-  /** The message that it comes from. */
+  /** The message that it comes from; of a merged turn, the last one. */
   readonly seq: Seq;
   readonly author: string | undefined;
 } & (
@@ -31,27 +31,27 @@ export type Turn = {
   | { readonly role: "user"; readonly parts: readonly (TextPart | FilePart)[] }
   | {
       readonly role: "assistant";
-      /** The author only where there is a text among them. */
+      /** `author` is set only if one of the parts is a text. */
       readonly parts: readonly Spoken[];
-      /** After the parts, because Anthropic refuses text between a call and its result. */
+      /** Calls come after all parts, because Anthropic refuses text between a call and its result. */
       readonly calls: readonly AnsweredCall[];
     }
 );
-/** Told as a format comes to a turn: the place of that among the turns, and how many messages it has made before. */
+/** Called when a format reaches a turn, with the turn's index and the number of messages made so far. */
 export type OnTurn = (index: number, messages: number) => void;
 
 export type AssistantTurn = Extract<Turn, { role: "assistant" }>;
 export type UserTurn = Extract<Turn, { role: "user" }>;
 
-/** What stands for the result of a call that has none. */
+/** The result given to a call that has none. */
 export const NO_RESULT = "[no result: nothing answered this call]";
-/** What a tool is called whose name nobody kept. */
+/** The name of a tool whose name is unknown. */
 const UNNAMED_TOOL = "tool";
 
 /**
- * The messages as turns that every provider takes: no data-* parts, nothing blank, each call followed by its own result wherever in the
- * window that came, in the order of the calls. A call that nobody answered is told so; a result whose call is not there is a tool's all
- * the same, and gets a call.
+ * Converts messages into turns that every provider accepts: without data parts and blank texts, and with each call
+ * followed by its own result, in the order of the calls, wherever in the window the result was. A call without a result
+ * gets one that says so; a result without a call gets a call.
  */
 export function toTurns(messages: readonly ContextMessage[], audience: Audience): Turn[] {
   const matches = matchCalls(messages);
@@ -85,17 +85,17 @@ function turnsOf(message: ContextMessage, matches: CallMatches, audience: Audien
   return turns;
 }
 
-/** A result whose call is not among the messages. */
+/** A turn for a result whose call is not among the messages. */
 function resultAlone({ seq }: ContextMessage, result: ResultPart): Turn {
   return { role: "assistant", author: undefined, seq, parts: [], calls: [{ call: callOf(result), result }] };
 }
 
-/** The call that a result alone is given. */
+/** The call that is made for a result without one. */
 export function callOf({ toolCallId, toolName }: ResultPart): CallPart {
   return { type: "tool-call", toolCallId, toolName, input: {} };
 }
 
-/** What a tool said that is no result of any call: a tool's words are nobody else's. */
+/** A turn for a tool message that is plain text: it becomes a result, so that it is attributed to the tool. */
 function toolWords(message: ContextMessage, said: readonly (TextPart | FilePart)[]): Turn {
   return resultAlone(message, resultOfWords(message, said));
 }
@@ -110,7 +110,7 @@ export function resultOfWords(
 function assistantTurns(message: ContextMessage, matches: CallMatches, audience: Audience): Turn[] {
   const { seq, author } = message;
   const turns: Turn[] = [];
-  // A message pays for its author's name once.
+  // The name is shown once per message, because its cost counts once.
   let unnamed = author;
   let spoken: Spoken[] = [];
   let calls: AnsweredCall[] = [];
@@ -128,7 +128,8 @@ function assistantTurns(message: ContextMessage, matches: CallMatches, audience:
     isAnswered = false;
   };
   for (const part of partsOf(message)) {
-    // The AI SDK lets an assistant's message hold results, and go on after them: what follows a result is a step of its own.
+    // In the AI SDK an assistant message may contain results and continue after them; what follows a result is a new
+    // step.
     if (part.type === "tool-result") {
       if (matches.matched.has(part)) {
         isAnswered ||= calls.some(({ result }) => result === part);
@@ -138,7 +139,7 @@ function assistantTurns(message: ContextMessage, matches: CallMatches, audience:
       turns.push(resultAlone(message, part));
       continue;
     }
-    // Reasoning belongs before the calls that it led to, and not after others.
+    // Reasoning must precede the calls that it led to, so it starts a new turn after other calls.
     if (isAnswered || (part.type === "reasoning" && calls.length > 0)) flush();
     const result = matches.resultOf.get(part);
     if (part.type === "tool-call" && part.providerExecuted === true) {
@@ -158,7 +159,7 @@ function assistantTurns(message: ContextMessage, matches: CallMatches, audience:
   return turns;
 }
 
-/** Whether a result only says that there is none. */
+/** Whether this is the result given to a call that has none. */
 export function isNoResult({ output }: ResultPart): boolean {
   return typeof output === "object" && output !== null && "value" in output && output.value === NO_RESULT;
 }
@@ -167,7 +168,7 @@ function noResult({ toolCallId, toolName }: CallPart): ResultPart {
   return { type: "tool-result", toolCallId, toolName, output: { type: "error-text", value: NO_RESULT } };
 }
 
-/** Reasoning that nothing followed is refused: an answer cannot end with it. */
+/** Removes reasoning at the end of an answer, because providers refuse an answer that ends with it. */
 function dropUnfinished(spoken: Spoken[]): void {
   while (spoken.at(-1)?.type === "reasoning") spoken.pop();
 }
@@ -176,7 +177,7 @@ function partsOf({ content }: ContextMessage): readonly Part[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
-/** A data-* part has no text: it belongs to the user interface and is never prompted. */
+/** A data part has no text: it is for the user interface and never sent to a model. */
 function asText(part: Part): TextPart[] {
   if (part.type === "text") return isBlank(part.text) ? [] : [part];
   const text = messageText([part]);

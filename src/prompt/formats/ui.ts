@@ -11,18 +11,20 @@ import type { Opening } from "./opening.ts";
 import { createIdNamer } from "./tool-parts.ts";
 import { callOf, type ContextMessage, isBlank, type PartOf, resultOfWords } from "./turns.ts";
 
-/** The id of the message that a summary is. No client can have it: the slash is not for them. */
+/**
+ * The id of the message that contains the summary. No client can use it, because client ids may not contain a slash.
+ */
 export const UI_SUMMARY_ID = "threadkeep/summary";
 
-/** What the parts of one list share. */
+/** Shared while one list of messages is converted. */
 interface Listing {
   readonly matches: CallMatches;
   readonly nameId: (toolCallId: string) => string;
 }
 
 /**
- * UIMessages of the AI SDK, by the ids of the messages. Texts are word for word, and a result is in the part of its call, as the
- * SDK has it. data-* parts are kept.
+ * Makes the AI SDK's UIMessages, under the ids of the messages. Texts are verbatim, and a result is in the part of its
+ * call, as in the SDK. Data parts are kept.
  */
 export function toUi(messages: readonly ContextMessage[], { summary, summaryRole }: Opening): UiMessage[] {
   const nameId = createIdNamer({ maxIdLength: Number.POSITIVE_INFINITY, foreignInId: null });
@@ -43,7 +45,7 @@ function uiRole(role: ContextMessage["role"]): UiMessage["role"] {
   return role === "system" || role === "developer" ? "system" : "user";
 }
 
-/** Where a message has alternatives, a page finds them under `threadkeep`. */
+/** If a message has alternatives, they are given under `threadkeep`. */
 function metadataOf({ author, metadata, seq, siblings }: ContextMessage): { metadata?: Record<string, Json> } {
   if (author === undefined && metadata === undefined && siblings === undefined) return {};
   const place = siblings === undefined ? {} : { threadkeep: { seq, siblings } };
@@ -70,7 +72,8 @@ function uiParts(message: ContextMessage, listing: Listing): UiPart[] {
       continue;
     }
     const result = matches.resultOf.get(part);
-    // What follows an answer is another step: without the mark, the SDK would put it before the answer. Calls side by side are one.
+    // What follows a result is a new step. Without this mark the SDK would move it before the result. Parallel calls
+    // belong to one step.
     if (isToldOf || (isAnswered && part.type !== "tool-call")) {
       parts.push({ type: "step-start" });
       isToldOf = false;
@@ -93,7 +96,7 @@ function uiParts(message: ContextMessage, listing: Listing): UiPart[] {
   return parts;
 }
 
-/** Whether a tool's message has words and no result. */
+/** Whether a tool message contains text but no result. */
 function isWords({ content }: ContextMessage): boolean {
   if (typeof content === "string") return !isBlank(content);
   return content.every(({ type }) => type === "text" || type === "file");
@@ -120,7 +123,7 @@ function toFilePart(part: PartOf<"file">): UiPart {
   };
 }
 
-/** A result whose call is not in the list. */
+/** The part for a result whose call is not in the list. */
 function resultPart(result: PartOf<"tool-result">, listing: Listing): UiPart {
   return toToolPart(callOf(result), result, listing);
 }
@@ -147,13 +150,13 @@ function toToolPart(call: PartOf<"tool-call">, result: PartOf<"tool-result"> | u
   if (asked !== null && approved === false && output.type === "execution-denied") {
     return { ...called, state: "output-denied", approval: { ...asked.answer, approved } };
   }
-  // The SDK takes an approval beside an output only where it was given.
+  // The SDK accepts an approval beside an output only if it was granted.
   const given = asked !== null && approved === true ? { approval: { ...asked.answer, approved } } : {};
   if (isFailure(output)) return { ...called, ...given, state: "output-error", errorText: outputText(output) };
   return { ...called, ...given, state: "output-available", output: shownValue(output) };
 }
 
-/** What was asked of the user, and that with why they answered as they did. */
+/** The request for approval, and the answer: the request with the user's reason. */
 function approvalOf({ id, reason, requestReason, isAutomatic, signature, inputSchemaInput, descriptor }: ToolApproval) {
   const request = {
     id,
@@ -166,7 +169,7 @@ function approvalOf({ id, reason, requestReason, isAutomatic, signature, inputSc
   return { request, answer: { ...request, ...(reason === undefined ? {} : { reason }) } };
 }
 
-/** What the SDK makes of it is text: what a tool shows is said in words. */
+/** The SDK turns the value into text, so files are replaced by descriptions. */
 function shownValue(output: ReturnType<typeof toToolOutput>): Json {
   if (output.type !== "content") return "value" in output ? output.value : null;
   if (outputFiles(output).length === 0 && output.value.every(({ type }) => type === "text")) return output.value;

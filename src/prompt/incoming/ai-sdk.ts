@@ -3,7 +3,7 @@ import type { AiSdkFileDataIn, AiSdkMessageIn, AiSdkPartIn } from "../../api/inc
 import type { Part } from "../../api/message.ts";
 import { heldFile, isGiven, ownOf, type TakenMessages, takenOf, textTaken } from "./taken.ts";
 
-/** A ModelMessage of the AI SDK as it is kept here: its parts are ours, but for a few forms. */
+/** Converts a ModelMessage of the AI SDK. Most of its parts have our form already. */
 export function fromAiSdk(message: AiSdkMessageIn, path: string): TakenMessages {
   const fields = { ...ownOf(message), role: message.role };
   if (typeof message.content === "string") return textTaken(fields, path, message.content);

@@ -29,12 +29,12 @@ import {
 
 type FilePart = Extract<Part, { type: "file" }>;
 
-/** What the id of the results gets behind it that stood in one message with a user's words. */
+/** Suffix for the id of the message that is made of the tool results in a user message. */
 export const RESULTS_ID_SUFFIX = ".results";
 
 /**
- * A message of Anthropic's Messages as it is kept here. A user's message holds the results of tools, too; those are a tool's words, and
- * become a message of their own, before what the user says.
+ * Converts a message of Anthropic's Messages API. Tool results in a user message become a separate message of role
+ * `tool`, before the user's text.
  */
 export function fromAnthropic(message: AnthropicMessageIn, path: string): TakenMessages[] {
   const { role } = message;
@@ -56,7 +56,7 @@ export function fromAnthropic(message: AnthropicMessageIn, path: string): TakenM
   if (said.length === 0) return [takenOf(tool, path, results, first.path)];
   const { id, author: _author, metadata: _metadata, ...rest } = tool;
   const own = id === undefined ? rest : { ...rest, id: `${id}${RESULTS_ID_SUFFIX}` };
-  // What the user says follows the results, whatever those follow.
+  // The user's text follows the results; only the results follow `afterSeq`.
   const { afterSeq: _afterSeq, ...following } = fields;
   return [takenOf(own, path, results, first.path), takenOf(following, path, said)];
 }
@@ -86,7 +86,7 @@ function toAnswerParts(block: AnthropicAnswerIn): Part[] {
   }
 }
 
-/** As the AI SDK keeps what only Anthropic reads. */
+/** Stores data that only Anthropic reads in the place where the AI SDK has it. */
 function signed(anthropic: { [key: string]: Json }) {
   return { providerOptions: { anthropic } };
 }
@@ -108,7 +108,7 @@ function toOwnResult(block: AnthropicOwnResultIn): Part {
   };
 }
 
-/** A page that a search found, by the names that the AI SDK has for it; anything else as it is. */
+/** A page found by a web search, with the AI SDK's field names; other values unchanged. */
 function toFoundPage(page: Json): Json {
   if (!isObject(page) || page["type"] !== "web_search_result") return page;
   const { encrypted_content: encryptedContent = null, page_age: pageAge = null, ...rest } = page;
@@ -158,7 +158,7 @@ function toImage({ source }: AnthropicImageIn): FilePart {
 
 function toDocument({ source, title, context }: AnthropicDocumentIn): Part[] {
   const named = isGiven(title) ? { filename: title } : {};
-  // What is said of the document stands before it, in words: no other provider has a place for it.
+  // The document's context becomes a text before it, because no other provider has a field for it.
   const told: Part[] = !isGiven(context) || context === "" ? [] : [{ type: "text", text: context }];
   const file = (mediaType: string, data: string): Part[] => [...told, { type: "file", mediaType, data, ...named }];
   switch (source.type) {
@@ -191,7 +191,7 @@ function toOutput(content: NonNullable<AnthropicResultIn["content"]>, isError: b
     isShown(block) ? toShownParts(block).flatMap(toEntry) : [{ type: "text", text: JSON.stringify(block) }],
   );
   const texts = entries.flatMap((entry) => (entry.type === "text" ? [entry.text] : []));
-  // A failure has no form for more than words.
+  // The error form of an output can only contain text.
   if (isError) return { type: "error-text", value: texts.join("\n") };
   const isText = texts.length === entries.length && texts.length < 2;
   return isText ? { type: "text", value: texts.join("\n") } : { type: "content", value: entries };

@@ -14,7 +14,7 @@ import {
 
 type Of<Role extends OpenaiChatMessageIn["role"]> = Extract<OpenaiChatMessageIn, { role: Role }>;
 
-/** A message of OpenAI's Chat Completions as it is kept here: calls, results, files and reasoning as parts. */
+/** Converts a message of OpenAI's Chat Completions API: calls, results, files and reasoning become parts. */
 export function fromOpenaiChat(message: OpenaiChatMessageIn, path: string): TakenMessages {
   switch (message.role) {
     case "system":
@@ -108,7 +108,7 @@ function toUserPart(part: OpenaiUserPartIn): Part {
       return toText(part);
     case "image_url": {
       const { url, detail } = part.image_url;
-      // By the name that the AI SDK has for it. "auto" is what it is without one.
+      // Stored under the AI SDK's name; "auto" is the default and not stored.
       const options =
         !isGiven(detail) || detail === "auto" ? {} : { providerOptions: { openai: { imageDetail: detail } } };
       return { type: "file", mediaType: typeOfDataUrl(url) ?? "image/*", data: url, ...options };
@@ -130,7 +130,7 @@ function typeOfDataUrl(url: string): string | undefined {
   return /^data:([^;,]+)/i.exec(url)?.[1];
 }
 
-/** What a call is made with: the object that its text says, or the text itself where it says none. */
+/** A call's input: the object that the text contains as JSON, or the text itself if it contains none. */
 function inputOf(text: string): Json {
   if (text.trim() === "") return {};
   try {

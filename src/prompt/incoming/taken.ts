@@ -1,25 +1,27 @@
 import type { NewMessage, Part } from "../../api/message.ts";
 
-/** A message out of what a provider's SDK has, and where in the request it stood: JSON Pointers, for what may be wrong with it. */
+/**
+ * A message converted from a provider's format, with JSON Pointers to where it was in the request, for error messages.
+ */
 export interface TakenMessages {
   readonly message: NewMessage;
   readonly path: string;
-  /** What made its role, where that is not the message's own. */
+  /** Path of what determined its role, if that was not the message's own role. */
   readonly roleAt?: string;
-  /** The place of each part; null where the content is a text, or the parts stand where they were. */
+  /** Path of each part; null if the content is a text or the parts are where they were. */
   readonly partPaths: readonly string[] | null;
 }
 
-/** A part with its place. */
+/** A part with its path. */
 export interface TakenPart {
   readonly part: Part;
   readonly path: string;
 }
 
-/** What a tool is called whose result does not say it: the call that it answers does. */
+/** The name of a tool in results that do not name it; the call has the name. */
 export const UNNAMED_TOOL = "tool";
 
-/** What a message says of itself, whatever its shape. */
+/** The fields that a message has in every format. */
 export function ownOf({ id, author, metadata, occurredAt, afterSeq, pinned }: Omit<NewMessage, "role" | "content">) {
   return {
     ...(id === undefined ? {} : { id }),
@@ -31,7 +33,7 @@ export function ownOf({ id, author, metadata, occurredAt, afterSeq, pinned }: Om
   };
 }
 
-/** A message of parts; one of none has a text that is empty: it keeps its place. */
+/** Makes a message with parts. Without parts it gets an empty text, so that it keeps its place in the log. */
 export function takenOf(
   fields: Omit<NewMessage, "content">,
   path: string,
@@ -44,22 +46,22 @@ export function takenOf(
   return { message, path, ...where, partPaths: parts.map((taken) => taken.path) };
 }
 
-/** A message whose content is a text. */
+/** Makes a message whose content is a text. */
 export function textTaken(fields: Omit<NewMessage, "content">, path: string, content: string): TakenMessages {
   return { message: { ...fields, content }, path, partPaths: null };
 }
 
-/** SDKs and servers write null where there is nothing, or leave it out. */
+/** SDKs and servers write null for absent fields, or omit them. */
 export function isGiven<T>(value: T | null | undefined): value is T {
   return value !== undefined && value !== null;
 }
 
-/** The address of a file that one provider holds: it alone can read it, and gets it back by its id. */
+/** The address of a file stored at a provider. Only that provider can read it; prompts give it back by its id. */
 export function heldFile(provider: string, id: string): string {
   return `${provider}:${id}`;
 }
 
-/** The id of a file that a provider holds, out of its address; null where another holds it, or none. */
+/** The id of a file stored at this provider; null if it is stored elsewhere. */
 export function heldBy(provider: string, data: string): string | null {
   return data.startsWith(`${provider}:`) ? data.slice(provider.length + 1) : null;
 }

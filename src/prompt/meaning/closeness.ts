@@ -1,28 +1,29 @@
 import type { Seq } from "../../api/message.ts";
 import type { Matches } from "../retrieval/turn-scores.ts";
 
-/** How near turns are in meaning to a query, as points beside those for their words. Pure. */
+/** Turns the nearness of messages in meaning into points, which are added to those for matching words. Pure. */
 
 export interface NearTurn {
   readonly seq: Seq;
-  /** The cosine of the angle between the two. */
+  /** Cosine similarity with the query. */
   readonly nearness: number;
 }
 
-/** No term of the query. */
+/** A number that no term of the query has. */
 export const MEANING = -2;
 
 /**
- * The nearest turn gets a share of what the best turn has for its words, the farthest of those that were looked at nothing, and the others
- * what lies between. So the scale of a model does not matter: of one all texts are near each other, of another none.
- * @param best what the best turn has for its words; where no turn has any, meaning alone decides
+ * The nearest message gets `weight` times the best score for words, the farthest one examined gets 0, the others a
+ * share in between. So the scale of the embedding model does not matter: some models give all texts similar values,
+ * others spread them widely.
+ * @param best the best score for words; if it is 0, meaning alone decides
  */
 export function pointsFor(near: readonly NearTurn[], best: number, weight: number): Matches {
   const nearness = near.map((turn) => turn.nearness);
   const least = Math.min(...nearness);
   const range = Math.max(...nearness) - least;
   const most = weight * (best > 0 ? best : 1);
-  // Of several that are equally near none is told apart, and all of them were found.
+  // If all are equally near, all get full points.
   const scores = nearness.map((one) => (range > 0 ? (most * (one - least)) / range : most));
   return { term: MEANING, seqs: near.map(({ seq }) => seq), scores, lends: false };
 }

@@ -1,30 +1,30 @@
-/** Finds codes that differ in few bits. Pure. */
+/** Finds the binary codes with the smallest Hamming distance to a given one. Pure. */
 
-/** Some codes one after the other, and what each is of. */
+/** Consecutive codes, and the message that each belongs to. */
 export interface CodeBlock {
   readonly codes: Uint32Array;
-  /** 0: the place is empty. */
+  /** 0 marks an empty place. */
   readonly owners: Int32Array;
 }
 
-/** A place among the codes of several blocks. */
+/** The place of a code in one of several blocks. */
 export interface CodePlace {
   readonly block: number;
-  /** In the block. */
+  /** Index within the block. */
   readonly at: number;
   readonly owner: number;
 }
 
-/** Stands for a place that is not looked at. */
+/** Distance of a place that is skipped. */
 const FAR = 0xffff;
 
-/** Places that were measured, one number each: kept from query to query, 2 bytes a place. */
+/** Finds nearest codes. Its array of distances is reused from query to query: 2 bytes per place. */
 export class CodeScan {
   #distances = new Uint16Array(0);
 
   /**
-   * The places of the codes that differ least from one, at most so many, in the order in which they stand. Of equal ones the first
-   * count.
+   * The places of the `limit` codes nearest to `code`, in the order of the blocks. Among equal distances the first
+   * places win.
    */
   nearest(
     blocks: readonly CodeBlock[],
@@ -50,7 +50,7 @@ export class CodeScan {
   }
 
   #collect(blocks: readonly CodeBlock[], counts: Uint32Array, limit: number): CodePlace[] {
-    // Up to this distance all are taken, and of those at it as many as there is room for.
+    // All places nearer than `last` are taken, and of those at `last` as many as there is room for.
     let last = 0;
     let before = 0;
     while (last < counts.length - 1 && before + counts[last]! < limit) before += counts[last++]!;
@@ -69,7 +69,7 @@ export class CodeScan {
   }
 }
 
-/** Bits of a word that are set, counted in each of its bytes. */
+/** Counts the set bits of a 32-bit word, separately for each byte. */
 function bitsByByte(word: number): number {
   const pairs = word - ((word >>> 1) & 0x5555_5555);
   const nibbles = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
@@ -81,9 +81,9 @@ export function bitsOf(word: number): number {
 }
 
 /**
- * In how many bits each of some codes differs from another. Four words at a time go through adders that keep what they carry (Harley and
- * Seal), so that the bits of one word are counted where else those of four would be: a third of the time. A code has a multiple of four
- * words.
+ * Writes the Hamming distance of each code to `code` into `distances`. Four words at a time go through carry-save
+ * adders (Harley-Seal), so that bits are counted once for four words, which takes a third of the time. A code has a
+ * multiple of four words.
  */
 export function measure(codes: Uint32Array, code: Uint32Array, distances: Uint16Array, from: number): void {
   const words = code.length;

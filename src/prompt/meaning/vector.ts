@@ -1,8 +1,8 @@
 import { MAX_DIMENSIONS } from "../../api/embedding.ts";
 
 /**
- * Vectors of meaning, as they are kept: each number in one byte, with one scale for all, and beside it a code of one bit a number. The code
- * finds the few that may be near, and the bytes tell how near each of these is. Pure.
+ * The stored form of embedding vectors: one byte per number with a common scale, and separately a code of one bit per
+ * number. The code finds candidates quickly, the bytes give their similarity. Pure.
  */
 
 const LARGEST = 127;
@@ -11,27 +11,30 @@ const WORD_BITS = 32;
 /** Codes are compared four words at a time. */
 const WORDS_AT_ONCE = 4;
 
-/** Bytes of a vector as it is stored: its scale, then its numbers. */
+/** Size in bytes of a stored vector: its scale, then its numbers. */
 export const storedBytes = (dimensions: number): number => SCALE_BYTES + dimensions;
 
 /**
- * Numbers of a vector that its code tells of. Models with longer vectors are trained to say most in their first numbers, and all codes of
- * the longest chat stay within 13 MB of memory.
+ * How many numbers of a vector its code covers. Models with longer vectors are trained to put most information into the
+ * first numbers, and the codes of the longest chat stay within 13 MB of memory.
  */
 const MAX_CODED = 1_024;
 
-/** Words of a code. The last ones are filled up with zeros, which are the same in all codes. */
+/** Words of a code. It is padded with zero bits, which are equal in all codes. */
 export const codeWords = (dimensions: number): number =>
   Math.ceil(Math.min(dimensions, MAX_CODED) / (WORD_BITS * WORDS_AT_ONCE)) * WORDS_AT_ONCE;
 
-/** A vector that is looked for. */
+/** The vector of a query. */
 export interface SoughtVector {
   /** Of length 1. */
   readonly unit: Float32Array;
   readonly code: Uint32Array;
 }
 
-/** @throws {RangeError} if its numbers are no vector: then no distance says anything */
+/**
+ * Scales a vector to length 1.
+ * @throws {RangeError} if it has no length, or its numbers are too many, not finite or all zero
+ */
 export function unitVector(numbers: ArrayLike<number>): Float32Array {
   const { length } = numbers;
   if (length < 1 || length > MAX_DIMENSIONS) {
@@ -46,7 +49,7 @@ export function unitVector(numbers: ArrayLike<number>): Float32Array {
   return Float32Array.from({ length }, (_, at) => numbers[at]! * factor);
 }
 
-/** One bit a number: whether it is above zero. */
+/** One bit per number: whether it is above zero. */
 export function codeOf(unit: Float32Array): Uint32Array {
   const code = new Uint32Array(codeWords(unit.length));
   for (let at = 0; at < Math.min(unit.length, MAX_CODED); at++) {
@@ -60,7 +63,7 @@ export function soughtVector(numbers: ArrayLike<number>): SoughtVector {
   return { unit, code: codeOf(unit) };
 }
 
-/** A vector of length 1 in its stored form, about 0.4 % off in each number. */
+/** Stores a vector of length 1, with an error of about 0.4 % per number. */
 export function storeVector(unit: Float32Array): Uint8Array {
   let largest = 0;
   for (const number of unit) largest = Math.max(largest, Math.abs(number));
@@ -72,8 +75,8 @@ export function storeVector(unit: Float32Array): Uint8Array {
 }
 
 /**
- * How near a stored vector is to another: the cosine of the angle between them, from -1 to 1.
- * @param from where it begins in the bytes
+ * Cosine similarity of a vector and a stored one, from -1 to 1.
+ * @param from offset of the stored vector in `bytes`
  */
 export function nearness(unit: Float32Array, bytes: Uint8Array, from: number): number {
   const { length } = unit;

@@ -1,8 +1,8 @@
 import { analyze } from "./terms.ts";
 
 /**
- * Words of a query that speak of the chat, not of its subject, by language. In other languages a query is read as it stands: nothing is
- * lost but a little order. Pure.
+ * Words in a query that are about the chat itself and not about its subject, by language. In other languages they count
+ * like all words, which makes the ranking slightly worse. Pure.
  */
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -16,13 +16,16 @@ const WORDS: Readonly<Record<string, string>> = {
   pt: `conversa sessão mensagem mencionei mencionado disse disseste perguntei explicou sugeriu recomendou lista ordem resumo`,
 };
 
-/** As terms of the index. */
+/** The words as terms of the index. */
 export const ABOUT_CHAT: ReadonlySet<string> = new Set(Object.values(WORDS).flatMap(analyze));
 
 const SAID =
   "said|say|suggest(?:ed)?|recommend(?:ed)?|mention(?:ed)?|explain(?:ed)?|gave|given?|told|tell|advised?|proposed?|list(?:ed)?|provided?|described?";
 
-/** A question for what the assistant said, in the past: "would you suggest" asks for something new. */
+/**
+ * Patterns of questions about what the assistant said in the past. "Would you suggest" does not match, because it asks
+ * for something new.
+ */
 const ASKS_FOR_ANSWERS: readonly RegExp[] = [
   new RegExp(`\\b(?:did|had|have) you (?:\\w+ )?(?:${SAID})\\b`, "i"),
   /\byou (?:said|suggested|recommended|mentioned|explained|gave|told|advised|proposed|listed|provided|described)\b/i,

@@ -3,9 +3,10 @@ import { cutMiddle, MAX_QUERY_LENGTH, MAX_QUERY_TERMS, STOP_WORDS } from "./quer
 import { CONTRACTION, fold, lookupTerms, wordsOf } from "./terms.ts";
 
 /**
- * What PostgreSQL is to look for across sessions: the words of a query that carry its subject, each once, as many as a query in one session
- * has terms. It weighs words by how rare they are and by nothing else, so words about the chat, which weigh half there, are left out here.
- * Where a query has no others, all its words are looked for. Pure.
+ * Chooses the words that PostgreSQL searches for across sessions: the words of the query that carry its subject, each
+ * once, at most as many as a query within a session has terms. PostgreSQL weighs words only by how rare they are, so
+ * words about the chat, which count half within a session, are left out. If the query has no other words, all are used.
+ * Pure.
  */
 export function wordsToLookFor(query: string): string {
   const words = wordsOf(cutMiddle(query, MAX_QUERY_LENGTH));

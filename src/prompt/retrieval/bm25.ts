@@ -6,47 +6,47 @@ import { repeatsOf, timesIn } from "./repeats.ts";
 import type { TurnItems } from "./turn-items.ts";
 import type { Matches } from "./turn-scores.ts";
 
-/** How much a term in a message tells: BM25, in the form and with the parameters that FTS5 uses. Pure. */
+/** BM25 scores, in the form and with the parameters of SQLite's FTS5. Pure. */
 
 const K1 = 1.2;
 const B = 0.75;
 
-/** Terms of the index that each message with words has beside them: those of its date. */
+/** Every message with words has this many additional index terms, for its date. */
 export const DATE_TERMS = 5;
 
 /**
- * Robertson and Spärck Jones's weight of a term that stands in so many of the messages, with one added: in a short log a word that stands
- * in half of the messages still tells something.
+ * Robertson and Spärck Jones's inverse document frequency, with one added, so that in a short log even a word that is
+ * in half of the messages counts for something.
  */
 function rarityOf(documents: number, messages: number): number {
   return Math.log(1 + Math.max(0, messages - documents + 0.5) / (documents + 0.5));
 }
 
 /**
- * @param count how often the term stands in the message, times the message's weight
+ * @param count how often the message contains the term, times the message's weight
  * @param length of the message, in terms
  */
 function bm25(rarity: number, count: number, length: number, meanLength: number): number {
   return (rarity * count * (K1 + 1)) / (count + K1 * (1 - B + (B * length) / meanLength));
 }
 
-/** A term that is looked for in one field, and what is known of it. */
+/** A term of the query in one field, with its statistics. */
 export interface WeighedTerm {
-  /** The place in the query of the term that this is looked up for. */
+  /** Index of the query's term. */
   readonly index: number;
   readonly field: Field;
-  /** What stands in the index; where there are several, a message must have all of them. */
+  /** The index tokens to look up; a message must contain all of them. */
   readonly tokens: readonly string[];
   readonly isPrefix: boolean;
-  /** Messages that it stands in. Of several tokens the fewest of one: no message more has them all. */
+  /** Number of messages that contain it. For several tokens, the smallest of their counts, which is an upper bound. */
   readonly documents: number;
-  /** Messages that a query's term stands in, in any role. */
+  /** Number of messages that contain the query's term, whoever said it. */
   readonly allDocuments: number;
-  /** Factor for what it tells. */
+  /** Factor for its score. */
   readonly weight: number;
 }
 
-/** How the messages of a session are judged. */
+/** What scores depend on besides the matches. */
 export interface Judging {
   readonly lengths: MessageLengths;
   readonly statistics: LogStatistics;
@@ -57,19 +57,25 @@ export function isLongAnswer(seq: Seq, lengths: MessageLengths, { longAnswer }: 
   return lengths.sideOf(seq) < 0 && lengths.of(seq) > longAnswer + DATE_TERMS;
 }
 
-/** Whether users' turns and answers are judged each among their own: of a few messages no word is rare. */
+/**
+ * Whether messages of users and of others are each compared only with their own kind. That needs enough messages: among
+ * a few, no word is rare.
+ */
 function areRolesApart({ statistics: { user, answers }, parameters: { rolesApart, apartFrom } }: Judging): boolean {
   return rolesApart && Math.min(user.messages, answers.messages) >= apartFrom;
 }
 
-/** Those that the term is rare or common among. */
+/** The messages among which the rarity of a term is judged. */
 function groupOf(field: Field, judging: Judging): GroupStatistics {
   const { statistics } = judging;
   if (field === "code" || field === "part" || !areRolesApart(judging)) return statistics.all;
   return field === "user" ? statistics.user : statistics.answers;
 }
 
-/** Scores the matches of a term. @param times how often each of them says it */
+/**
+ * Scores the messages that contain a term.
+ * @param times how often each message contains it
+ */
 export function scoreMatches(
   term: WeighedTerm,
   seqs: readonly Seq[],
@@ -84,7 +90,7 @@ export function scoreMatches(
   const scores: number[] = [];
   for (let at = 0; at < seqs.length; at++) {
     const seq = seqs[at]!;
-    // Code and parts of words have no counts, and their messages' lengths are those of the words.
+    // Terms in code and parts of words are not counted, and a message's length counts only its words.
     if (!isSaid) scores.push(rarity);
     else {
       const factor = isLongAnswer(seq, lengths, parameters) ? parameters.longAnswerWeight : 1;
@@ -95,8 +101,9 @@ export function scoreMatches(
 }
 
 /**
- * Scores what items say of turns: a term counts once a turn, and the turn's length does not matter, since an item is short.
- * @param terms of the query, as they were looked up
+ * Scores messages by the words of the summary items that cite them. A term counts once per message, and the message's
+ * length has no influence, because an item is short.
+ * @param terms the query's terms as they were looked up
  */
 export function scoreItemWords(
   asked: readonly { readonly term: string; readonly weight: number }[],
@@ -109,7 +116,7 @@ export function scoreItemWords(
   return asked.flatMap(({ term, weight }, index): Matches[] => {
     const turns = [...items.turnsOf(term)].filter(([seq]) => isSeen(seq));
     if (turns.length === 0) return [];
-    // A word that a model chose may stand in no message at all.
+    // A model may choose a word for an item that is in no message.
     const rarity = rarityOf(Math.max(turns.length, documents.get(index) ?? 0), statistics.all.messages);
     const points = parameters.itemWord * weight * rarity;
     return [
@@ -118,7 +125,7 @@ export function scoreItemWords(
   });
 }
 
-/** Scores a term on some messages, of which the terms are at hand, with a space at either end. */
+/** Scores a term on given messages, whose index terms are at hand with a space at both ends. */
 export function scoreTexts(
   term: WeighedTerm,
   texts: readonly { readonly seq: Seq; readonly terms: string }[],

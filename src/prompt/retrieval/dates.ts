@@ -1,10 +1,13 @@
 import type { RankingParameters } from "./parameters.ts";
 
-/** Dates as terms of the index, and dates that a query names. Pure. */
+/** Makes index terms for dates, and reads the dates that a query names. Pure. */
 
 const MONTHS = "january february march april may june july august september october november december".split(" ");
 
-/** The section sign keeps date terms apart from words: no word contains it. @param ms as a clock in UTC shows what that of the speaker did */
+/**
+ * Index terms for a date. The section sign keeps them apart from words, which never contain it.
+ * @param ms the speaker's local time, as if it were UTC, in ms since 1970
+ */
 export function dateTerms(ms: number): string[] {
   if (Number.isNaN(new Date(ms).getTime())) return [];
   const iso = new Date(ms).toISOString().slice(0, 10);
@@ -12,7 +15,7 @@ export function dateTerms(ms: number): string[] {
   return [`§${year}`, `§${year}${month}`, `§m${month}`, `§${year}${month}${day}`, `§m${month}${day}`];
 }
 
-/** English dates ("7 July 2023", "July 7th", "in May") and ISO ones. */
+/** Reads English dates ("7 July 2023", "July 7th", "in May") and ISO dates. */
 export function readDates(text: string, { date }: RankingParameters): { term: string; points: number }[] {
   const points = new Map<string, number>();
   const add = (year: string, month: number, day: number): void => {
@@ -20,7 +23,7 @@ export function readDates(text: string, { date }: RankingParameters): { term: st
     const prefix = year === "" ? "§m" : `§${year}`;
     points.set(prefix + two(month), date.month);
     if (day < 1 || day > 31) return;
-    // People tell of a day on the next one.
+    // The following day counts too, because people often tell of a day on the next one.
     const next = new Date(Date.UTC(Number(year === "" ? 2000 : year), month - 1, day + 1));
     points.set(prefix + two(month) + two(day), date.day);
     points.set(prefix + two(next.getUTCMonth() + 1) + two(next.getUTCDate()), date.day);

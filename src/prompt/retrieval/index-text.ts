@@ -8,39 +8,51 @@ import { termsWithTimes } from "./repeats.ts";
 import { analyze, foldedWords } from "./terms.ts";
 import { compoundRuns } from "./word-parts.ts";
 
-/** Raised whenever the same message would be indexed otherwise: an index of another version is built anew. */
+/** Must be raised whenever the same message would get other index terms; an index of another version is rebuilt. */
 export const INDEX_VERSION = 4;
 
-/** UTF-16 units of a message that are read for its words: bounds what one message can take of a request, about 50 ms. */
+/** UTF-16 units of a message that are indexed. It limits the time for one message to about 50 ms. */
 export const MAX_INDEXED_LENGTH = 512 * 1024;
 
-/** UTF-16 units that are read for parts of words: further on stands a document, not what somebody said. */
+/**
+ * UTF-16 units that are indexed for parts of words. A longer message is a document rather than something that somebody
+ * said.
+ */
 const MAX_PARTED_LENGTH = 16 * 1024;
 
-/** Bytes of a message's terms: a row in a Durable Object takes 2 MB, and pairs of characters have more bytes than the text. */
+/**
+ * Bytes of a message's terms. A row of a Durable Object holds 2 MB, and pairs of characters take more bytes than the
+ * text itself.
+ */
 const MAX_TERMS_BYTES = 1_500_000;
 
-/** Blocks of code, as Markdown fences them. */
+/** Markdown code blocks. */
 const FENCED_CODE = /```[^]*?(?:```|$)/g;
 
 export interface IndexableMessage {
   readonly role: Role;
   readonly author: string | null;
   readonly content: Content;
-  /** Milliseconds since 1970, when it was said, by the clock of whoever said it. */
+  /** When it was said, in ms since 1970, by the speaker's local clock. */
   readonly saidAt: number;
 }
 
 export interface IndexText {
-  /** What the index has of it: its words, how often they stand in it, and its date. "" if it has no words. */
+  /** The index terms: words with their counts, and the date. Empty if the message has no words. */
   readonly terms: string;
-  /** In terms, those of the date included and those of code not. Negative where it is no user's: see `MessageLengths`. */
+  /**
+   * Length in terms, including those of the date but not those of code. Negative if it is not a user's message: see
+   * `MessageLengths`.
+   */
   readonly length: number;
-  /** How much of it is questions, 0 to 1. */
+  /** Share of the text that consists of questions, 0 to 1. */
   readonly asks: number;
 }
 
-/** What to index for a message. Linear in its length; of a very long one it is the beginning. */
+/**
+ * Makes the index terms of a message. Takes time linear in its length; only the beginning of a very long message is
+ * indexed.
+ */
 export function indexText(message: IndexableMessage): IndexText {
   const text = messageText(message.content).slice(0, MAX_INDEXED_LENGTH);
   const prose = text.includes("```") ? text.replaceAll(FENCED_CODE, "\n") : text;
@@ -64,7 +76,7 @@ export function indexText(message: IndexableMessage): IndexText {
 }
 
 function firstTerms(terms: readonly string[]): readonly string[] {
-  // Three bytes a unit of UTF-16 at most: hardly any message has to be measured.
+  // A UTF-16 unit takes at most three bytes in UTF-8, so most messages need not be measured exactly.
   let units = 0;
   for (const term of terms) units += term.length + 1;
   if (units * 3 <= MAX_TERMS_BYTES) return terms;
@@ -73,10 +85,11 @@ function firstTerms(terms: readonly string[]): readonly string[] {
   return end < 0 ? terms : terms.slice(0, end);
 }
 
-/** How much of a text is questions, 0 to 1 of its characters. */
+/** Share of a text's characters that are in questions, 0 to 1. */
 function questionShare(text: string): number {
   let asked = 0;
-  // Every match takes a whole sentence: a pattern for questions alone would start anew at each character of other sentences.
+  // The pattern matches every sentence, not only questions; otherwise it would restart at each character of other
+  // sentences.
   for (const [sentence, end = ""] of text.matchAll(/[^.!?。！？؟।\n]+([.!?。！？؟।\n]*)/gu)) {
     if (/[?？؟]/u.test(end)) asked += sentence.length;
   }

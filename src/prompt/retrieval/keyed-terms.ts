@@ -3,24 +3,27 @@ import { readTimes } from "./repeats.ts";
 import { isUnspaced, splitFirstCharacter } from "./terms.ts";
 
 /**
- * Terms as the full-text index has them: keyed hashes. FTS5 merges and splits its pages, and SQLite leaves stale copies in the free
- * space of pages that are in use, where nothing that a Durable Object may call reaches them. A copy of a hash is not a word that
- * somebody erased. Pure.
+ * The full-text index stores keyed hashes instead of words. FTS5 merges and splits its pages, and SQLite leaves old
+ * copies in the free space of used pages, where a Durable Object cannot erase them. A remaining hash does not reveal an
+ * erased word. Pure.
  */
 
-/** 64 bits, as two numbers of 32. */
+/** A 64-bit key as two 32-bit numbers. */
 export type TermKey = readonly [number, number];
 
-/** Digits of a word: 50 bits, of which even a million terms hardly ever share any. */
+/** Digits per half of the hash of a word: 50 bits in all, so that collisions are rare even among a million terms. */
 const WORD_DIGITS = 5;
-/** Of either half of a pair of characters: 30 bits. The first half by itself is what a prefix search looks for. */
+/**
+ * Digits per half for each character of a pair: 30 bits in all. A prefix search uses the hash of the first character
+ * alone.
+ */
 const CHARACTER_DIGITS = 3;
 
-/** Lower-case letters and digits: FTS5's tokenizer `ascii` takes each for a part of a word, and folds none of them. */
+/** Lower-case letters and digits, because FTS5's `ascii` tokenizer keeps them together and unchanged. */
 const DIGITS = "0123456789abcdefghijklmnopqrstuv";
 const PAIRS_OF_DIGITS = Array.from({ length: 1_024 }, (_, at) => DIGITS[at >> 5]! + DIGITS[at & 31]!);
 
-/** @returns what stands in the index for a term, with or without a mark of how often it is said */
+/** @returns a function that makes the index token of a term, with or without its count */
 export function createTermHasher(key: TermKey): (term: string) => string {
   return (term) => {
     const { bare, times } = readTimes(term);
@@ -28,7 +31,7 @@ export function createTermHasher(key: TermKey): (term: string) => string {
   };
 }
 
-/** What the tokens of all pairs begin with whose first character is this one, with the mark of its field. */
+/** The common beginning of the tokens of all pairs with this first character, which includes the field's mark. */
 export function hashPrefix(character: string, key: TermKey): string {
   return digitsOf(character, key, CHARACTER_DIGITS);
 }
@@ -40,7 +43,7 @@ function hashTerm(marked: string, key: TermKey): string {
   return digitsOf(mark + first, key, CHARACTER_DIGITS) + digitsOf(rest, key, CHARACTER_DIGITS);
 }
 
-/** Twice so many digits of 5 bits: as many from each half of the hash. */
+/** `digits` base-32 digits from each half of the hash. */
 function digitsOf(text: string, key: TermKey, digits: number): string {
   const [low, high] = halfSipHash(text, key);
   return digitsFrom(low, digits) + digitsFrom(high, digits);
@@ -53,8 +56,8 @@ function digitsFrom(bits: number, count: number): string {
 }
 
 /**
- * HalfSipHash-2-4 with 64 bits of output (Aumasson and Bernstein) over the UTF-16 units of a text, low byte first: a hash with a key
- * that is made for short texts, at 32 bits, which is what numbers here do fast.
+ * HalfSipHash-2-4 with 64 bits of output (Aumasson and Bernstein) over the UTF-16 units of a text, low byte first: a
+ * keyed hash for short texts that needs only 32-bit arithmetic, which is fast in JavaScript.
  */
 export function halfSipHash(text: string, [k0, k1]: TermKey): [number, number] {
   let v0 = k0;
@@ -71,7 +74,7 @@ export function halfSipHash(text: string, [k0, k1]: TermKey): [number, number] {
       low = v1 ^ v3;
       v1 ^= 0xdd;
     } else if (at < wordRounds && (at & 1) === 0) {
-      // The last word holds the length in bytes, modulo 256, and the unit that is left over.
+      // The last word contains the length in bytes, modulo 256, and the remaining unit.
       word = at < 2 * words ? text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16) : lastWord(text);
       v3 ^= word;
     }

@@ -3,21 +3,21 @@ import { type Field, fieldTerm } from "./fields.ts";
 import type { RankingParameters } from "./parameters.ts";
 import type { AskedTerm, QueryTerm } from "./query.ts";
 
-/** What is looked up for a query. Pure. */
+/** Decides which index tokens are looked up for a query. Pure. */
 
-/** Where the words of a query are looked for. */
+/** The fields in which every term is looked up. */
 const SAID: readonly Field[] = ["user", "answer"];
 
-/** How often a message says it is known of what is said, and of whole terms. */
+/** Whether the index says how often a message contains the term: only for whole terms in text. */
 export function isCounted({ field, isPrefix }: WeighedTerm): boolean {
   return !isPrefix && (field === "user" || field === "answer");
 }
 
 /**
- * What is looked up for the terms of a query, each in the fields that have it.
+ * Makes the lookups for the terms of a query, in each field.
  *
- * @param count in how many messages tokens stand
- * @param rare those of the rare fields that the index has anything in
+ * @param count returns how many messages contain each token
+ * @param rare the rare fields in which the index has any terms
  */
 export function lookupsOf(
   terms: readonly AskedTerm[],

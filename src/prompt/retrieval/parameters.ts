@@ -1,56 +1,67 @@
-/** What the ranking weighs, and by how much. `npm run eval -- ablate` takes each away by itself. */
+/** The weights of the ranking. `npm run eval -- ablate` measures the effect of each. */
 
 export interface RankingParameters {
-  /** Share of its score that a match lends to the turns after it (1st, 2nd, …): an answer seldom repeats its question. */
+  /**
+   * Shares of a match's score that the turns after it get (1st, 2nd, …), because an answer seldom repeats the words of
+   * its question.
+   */
   readonly lendForward: readonly number[];
   /** The same for the turns before it. */
   readonly lendBack: readonly number[];
-  /** Factor for what is lent from one exchange to another: a user's turn and its answers are about one thing, the next may be about another. */
+  /**
+   * Factor for shares that go to another exchange. A user's turn and the answers to it have one subject; the next
+   * exchange may have another.
+   */
   readonly lendAcross: number;
-  /** Factor for all that is lent in a log of one voice: nobody answers anybody there, and notes stand each for themselves. */
+  /** Factor for all shares in a log with a single speaker: there are no answers, and each note stands for itself. */
   readonly lendAlone: number;
-  /** Whether the rarity of a word and the length of a turn are judged among users' turns or among answers, each for itself. */
+  /** Whether the rarity of a word and the length of a turn are judged separately for users and for answers. */
   readonly rolesApart: boolean;
-  /** So many messages each of the two has to have for that. */
+  /** Both groups need at least this many messages for that. */
   readonly apartFrom: number;
-  /** Terms of an answer from which on it is long: an essay, not a fact about the user. */
+  /** An answer with more terms than this counts as long: an essay rather than a fact about the user. */
   readonly longAnswer: number;
-  /** Factor for a long answer, and for each word of it before the words are counted: what repeats there tells less. */
+  /** Factor for the score of a long answer, and for the counts of its words, because repetition means less there. */
   readonly longAnswerWeight: number;
   /**
-   * Share taken off a turn that only asks, where no answer of an assistant follows: among people it repeats the words of a query more
-   * often than it answers. Where an assistant answers, the user's question is the memory.
+   * Share subtracted from a turn that consists of questions and is not followed by an assistant's answer: between
+   * people, such a turn repeats the query's words more often than it answers them. If an assistant answers, the user's
+   * question is what is to be remembered.
    */
   readonly questionDiscount: number;
-  /** Factor for words about the chat itself ("mentioned", "conversation"): they say who asks, not what about. */
+  /** Factor for words about the chat itself ("mentioned", "conversation"). */
   readonly aboutChat: number;
-  /** Factor for answers where a query asks for what the assistant said. */
+  /** Factor for answers if the query asks for what the assistant said. */
   readonly askedOfAnswers: number;
-  /** Factor for a word in a block of code: it repeats what is said around it, and is there for whoever looks for a name in it. */
+  /**
+   * Factor for words in code blocks. They mostly repeat the text around them, but a query may look for a name in code.
+   */
   readonly code: number;
-  /** Factor for a part of a longer word, and of the longer word for its part. */
+  /** Factor for a part of a long word, and for a long word found by its part. */
   readonly part: number;
-  /** Factor for a word that an item of the summary says of a turn: it stands for what the turn says, and not in it. */
+  /** Factor for a word in a summary item that cites the turn, because the word need not be in the turn itself. */
   readonly itemWord: number;
-  /** Factor for turns of which the summary keeps a wish or a preference: they hold whatever is asked about. */
+  /** Factor for turns from which the summary has an instruction or a preference, because they matter for any query. */
   readonly wish: number;
   /**
-   * What the turn that is nearest to the query in meaning has for that, as a share of what the best turn has for its words. Only where the
-   * query has a vector.
+   * Score of the turn nearest in meaning, as a share of the best score for words. Used only if the query has a vector.
    */
   readonly meaning: number;
   /** Factor for turns of an author whom the query names. */
   readonly namedAuthor: number;
-  /** Points for a turn of the day, month or year that the query names; a rare word brings about 5. */
+  /** Points for turns of the day, month or year that the query names; a rare word scores about 5. */
   readonly date: { readonly day: number; readonly month: number; readonly year: number };
 }
 
 /**
- * Chosen on development data alone: three LoCoMo conversations (people) and seven chats of BEAM with an assistant. Each is the middle of
- * a range in which recall hardly changes. Lending ± 20 %, `namedAuthor` 1.2 to 1.6 or half the points for dates cost at most 2 points of
- * recall at 10 on LoCoMo; `lendAcross` .25 to .75, `longAnswerWeight` .4 to .6, `aboutChat` .3 to .7 and `code` .1 to .5 at most 1.5 on
- * BEAM. `wish` was tried from 1.2 to 2 with the built-in summarizer's items, and changes recall at 10 by less than 1 on BEAM from there on; `itemWord` .5 to 1
- * gains .7 to .9 on LoCoMo with items as a model writes them (its observations), and nothing with the built-in summarizer's, which repeat the turns. `lendAlone`, `apartFrom` and `part` have no such data: they follow from what they say.
+ * Chosen on development data only: three LoCoMo conversations (between people) and seven BEAM chats with an assistant.
+ * Each value is in the middle of a range in which recall hardly changes. On LoCoMo, recall at 10 fell by at most 2
+ * points with shares ± 20 %, `namedAuthor` 1.2 to 1.6, or half the points for dates. On BEAM it fell by at most 1.5
+ * points with `lendAcross` .25 to .75, `longAnswerWeight` .4 to .6, `aboutChat` .3 to .7 or `code` .1 to .5. `wish` was
+ * tried from 1.2 to 2 with the items of the built-in summarizer, and changes recall at 10 on BEAM by less than 1 point.
+ * `itemWord` .5 to 1 gains .7 to .9 points on LoCoMo with items written by a model (its observations), and nothing with
+ * the built-in summarizer's, which repeat the turns. `lendAlone`, `apartFrom` and `part` were not measured; they were
+ * chosen by reasoning.
  */
 export const DEFAULT_RANKING: RankingParameters = {
   lendForward: [0.65, 0.42, 0.25, 0.15, 0.1],

@@ -2,20 +2,20 @@ import type { WeighedTerm } from "./bm25.ts";
 import type { Field } from "./fields.ts";
 
 /**
- * Matches read for one query, all terms together. Reading one costs half a microsecond, and what it lends to its neighbours as
- * much again. Terms past the budget are scored on the candidates of the others, and cost no recall in chats of 600 turns even
- * with a sixth of this.
+ * Matches read for one query, over all terms. Reading one takes half a microsecond, and distributing its score to
+ * neighbours as much again. Terms beyond this budget are scored only on the candidates of the other terms. In chats of
+ * 600 turns even a sixth of this budget costs no recall.
  */
 export const MAX_MATCHES = 600;
 
-/** Most lookups of one query, a term in a field each: a long query is told by its rarest. */
+/** Lookups of one query, each one term in one field. A long query is characterized by its rarest terms. */
 const MAX_LOOKUPS = 32;
 
-/** What is said comes before what stands in code or is a part of a word, however rare that is. */
+/** Words in text come before parts of words and code, however rare those are. */
 const ORDER: Readonly<Record<Field, number>> = { user: 0, answer: 0, part: 1, code: 2 };
 
 export interface Lookup extends WeighedTerm {
-  /** Matches read, at most: the newest. */
+  /** How many matches are read at most; the newest. */
   readonly limit: number;
 }
 
@@ -25,8 +25,9 @@ export interface Plan {
 }
 
 /**
- * Rare terms first: their matches are read in full while the budget lasts. Terms too common for it are deferred: scored on the
- * candidates that the others bring. If all are, the newest matches of the rarest stand in.
+ * Sorts terms by rarity. The matches of rare terms are read completely while the budget lasts. Terms too common for
+ * that are deferred: they are scored on the candidates that the others found. If all are too common, the newest matches
+ * of the rarest one are read.
  */
 export function planLookups(terms: readonly WeighedTerm[]): Plan {
   const counted = terms

@@ -4,16 +4,25 @@ import { DEFAULT_RANKING, type RankingParameters } from "./parameters.ts";
 import { CONTRACTION, fold, isSingleUnspaced, lookupTerms, wordsOf } from "./terms.ts";
 import { piecesOf, runsOfPart } from "./word-parts.ts";
 
-/** UTF-16 units. A pasted document asks about its beginning and its end; the middle only costs time. */
+/**
+ * Length of a query in UTF-16 units. If somebody pastes a document, its beginning and its end contain the question; the
+ * middle would only take time.
+ */
 export const MAX_QUERY_LENGTH = 4_000;
 
-/** Terms looked at, from both ends of a query. Counting how common one is takes up to milliseconds in a long chat. */
+/**
+ * Terms of a query that are used, from its beginning and its end. Counting how common a term is takes up to
+ * milliseconds in a long chat.
+ */
 export const MAX_QUERY_TERMS = 48;
 
-/** Terms of a query that is read for parts of words: a longer one has enough to go by, and each part is looked up. */
+/**
+ * Only queries with at most this many terms are searched for parts of words: longer ones have enough terms, and each
+ * part is a lookup.
+ */
 const MAX_PARTED_TERMS = 16;
 
-/** Words of English that say nothing of the subject. Other languages rely on document counts alone. */
+/** English words without a subject. For other languages, common words are recognized only by their document counts. */
 export const STOP_WORDS: ReadonlySet<string> = new Set(
   `a about above after again against all also am an and any are as at be because been before being below between both
   but by can could d did do does doing done down during each few for from further had has have having he her here hers him
@@ -25,36 +34,36 @@ export const STOP_WORDS: ReadonlySet<string> = new Set(
 
 export interface QueryTerm {
   readonly term: string;
-  /** A single character of an unspaced script: found at the beginning of a pair. */
+  /** True for a single character of a script without spaces, which is found as the beginning of a pair. */
   readonly isPrefix: boolean;
 }
 
-/** A term of a query, and what else its word may be found by. */
+/** A term of a query, with alternatives by which its word may be found. */
 export interface AskedTerm extends QueryTerm {
-  /** Factor for what it tells. */
+  /** Factor for its score. */
   readonly weight: number;
-  /** Runs of letters of the longer words that it may be a part of. */
+  /** Runs of letters in longer words that may contain the word as a part. */
   readonly runs: readonly string[];
-  /** Terms that it may be made of, where nobody says it as a whole. */
+  /** Terms that the word may be composed of, used if no message contains it as a whole. */
   readonly pieces: readonly string[];
 }
 
 export interface Query {
   readonly terms: readonly AskedTerm[];
-  /** Date terms of the index, with the points that each brings. */
+  /** Index terms for dates, with the points for each. */
   readonly dates: readonly { readonly term: string; readonly points: number }[];
-  /** Authors, of those given, whom the query names; empty when it names all of them, which tells nothing. */
+  /** The known authors whom the query names; empty if it names all of them, which would not distinguish any. */
   readonly authors: readonly string[];
-  /** Authors known. */
+  /** Number of known authors. */
   readonly voices: number;
   /** Whether it asks for what the assistant said. */
   readonly asksForAnswers: boolean;
 }
 
 /**
- * Reads a query. Any text is a query: operators of FTS5 are words like others here, and an empty query has no terms.
- * Names of authors become a preference for their turns, since the author seldom says their own name. Words that carry no
- * subject are left out unless there are no others.
+ * Parses a query. Any text is valid: FTS5 operators count as words, and an empty query has no terms. An author's name
+ * gives that author's turns a preference instead of being searched, because people seldom say their own name. Words
+ * without a subject are left out unless there are no others.
  */
 export function readQuery(
   text: string,
@@ -77,7 +86,7 @@ export function readQuery(
   const wordOf = new Map<string, string>();
   for (const word of chosen) {
     for (const [place, term] of lookupTerms(word).entries()) {
-      // The first is the word itself; others are what it is made of.
+      // The first term is the word itself; the others are its parts.
       if (!wordOf.has(term)) wordOf.set(term, place === 0 ? word : "");
     }
   }
@@ -108,7 +117,10 @@ export function cutMiddle(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength / 2)} ${text.slice(-maxLength / 2)}`;
 }
 
-/** Short forms ("Meg" for Megan) count only with a capital, lest "car" name Carla; so do names that are common words. */
+/**
+ * Whether a word of the query means an author. Short forms ("Meg" for Megan) need a capital letter, otherwise "car"
+ * would mean Carla; the same holds for names that are common words.
+ */
 function isMeant(name: string, word: string, folded: string, isFirst: boolean): boolean {
   if (!name.startsWith(folded)) return false;
   const isCommon = STOP_WORDS.has(folded);
@@ -116,12 +128,12 @@ function isMeant(name: string, word: string, folded: string, isFirst: boolean): 
   return name === folded ? isCapital || !isCommon : isCapital && !isCommon && folded.length >= 3;
 }
 
-/** Tokens that a message must all have, as an FTS5 expression. */
+/** FTS5 expression for messages that contain all tokens. */
 export function allOf(tokens: readonly string[], isPrefix: boolean): string {
   return tokens.map((term) => matchExpression({ term, isPrefix })).join(" AND ");
 }
 
-/** A term as an FTS5 expression: quoted, so that nothing in it is an operator. */
+/** A term as an FTS5 expression, quoted so that it cannot contain operators. */
 export function matchExpression({
   term,
   isPrefix = false,

@@ -9,17 +9,17 @@ import type { Matches, TurnScores } from "./turn-scores.ts";
 export interface Candidate {
   readonly seq: Seq;
   readonly author: string | null;
-  /** How much of it is questions, 0 to 1. */
+  /** Share of the text that consists of questions, 0 to 1. */
   readonly asks: number;
 }
 
-/** What the turns are ranked in. */
+/** What the ranking knows about the log. */
 export interface RankedLog {
   readonly lengths: MessageLengths;
   readonly throughSeq: Seq;
   readonly parameters: RankingParameters;
   readonly items?: TurnItems | undefined;
-  /** Turns that are so near to the query in meaning that it is worth telling. */
+  /** Turns that are near enough to the query in meaning to be reported as such. */
   readonly near: ReadonlySet<Seq>;
 }
 
@@ -27,11 +27,11 @@ export interface RankedTurn {
   readonly seq: Seq;
   /** Comparable within one query only. */
   readonly score: number;
-  /** What brought it here, for a person to read. */
+  /** Why it was found, for people to read. */
   readonly why: string;
 }
 
-/** The final order: scores times what is known of each turn itself. */
+/** Makes the final order: each score times the turn's own factors. */
 export function rankTurns(
   query: Query,
   candidates: readonly Candidate[],
@@ -49,11 +49,11 @@ export function rankTurns(
       author: turn.author,
       score: scores.of(turn.seq) * priorOf(turn, query, log) * (isNamed(turn.author) ? namedAuthor : 1),
     }))
-    // No difference of scores: each would be a number on the heap.
+    // Compares instead of subtracting, because each difference would be allocated on the heap as a number.
     .sort((a, b) => (a.score === b.score ? b.seq - a.seq : a.score > b.score ? -1 : 1))
     .slice(0, limit);
   const found = new Map(ranked.map(({ seq }) => [seq, new Set<string>()]));
-  // Few of a thousand matches are ranked: an array tells which at a tenth of what asking the map costs.
+  // Only a few of a thousand matches are ranked. An array tells which in a tenth of the time of a map.
   const isRanked = new Uint8Array(Math.max(0, ...found.keys()) + 1);
   for (const seq of found.keys()) isRanked[seq] = 1;
   for (const { term, seqs } of matches) {
@@ -71,7 +71,10 @@ export function rankTurns(
   });
 }
 
-/** What a turn is worth whatever is asked, and what by whom it is and whether the query asks for them. */
+/**
+ * Factor of a turn that does not depend on the query's words: what kind of turn it is, who said it, and whether the
+ * query asks for answers.
+ */
 function priorOf(
   { seq, asks }: Candidate,
   query: Query,

@@ -1,20 +1,23 @@
-/** How often a message says a term, told by terms: the index keeps neither places nor counts, so its lists are short. Pure. */
+/**
+ * Stores how often a message contains a term as additional terms. The index itself keeps neither positions nor counts,
+ * so that its lists are short. Pure.
+ */
 
-/** A term counts so often at most: beyond it BM25 rises by less than a fiftieth with each. */
+/** Higher counts are stored as this one; beyond it, each further occurrence raises BM25 by less than a fiftieth. */
 export const MAX_TIMES = 8;
 
-/** What stands in the index where a message says a term at least so often. No word contains a section sign. */
+/** The index term of a message that contains `term` at least `times` times. Words never contain a section sign. */
 export function timesTerm(term: string, times: number): string {
   return times === 1 ? term : `${times}§${term}`;
 }
 
-/** The other way round. */
+/** Splits an index term into term and count. */
 export function readTimes(indexed: string): { readonly bare: string; readonly times: number } {
-  // The terms of a date begin with the sign.
+  // The terms of a date begin with the sign, so it is not at index 1.
   return indexed[1] === "§" ? { bare: indexed.slice(2), times: Number(indexed[0]) } : { bare: indexed, times: 1 };
 }
 
-/** Terms of a text as the index has them, each once for each time that counts. */
+/** The index terms of a text: each term once per occurrence, up to MAX_TIMES. */
 export function termsWithTimes(terms: readonly string[]): string[] {
   const said = new Map<string, number>();
   const indexed: string[] = [];
@@ -26,12 +29,18 @@ export function termsWithTimes(terms: readonly string[]): string[] {
   return indexed;
 }
 
-/** What to look for, with a space at either end, in a message that says a term, to tell how often it does. */
+/**
+ * The texts to search for in a message's index terms, with a space at both ends, to find out how often it contains a
+ * term.
+ */
 export function repeatsOf(term: string): string[] {
   return Array.from({ length: MAX_TIMES - 1 }, (_, at) => ` ${timesTerm(term, at + 2)} `);
 }
 
-/** How often a message says a term that it says, by what the index has of it and what `repeatsOf` the term says. */
+/**
+ * How often a message contains a term, given its index terms and the `repeatsOf` the term. It contains it at least
+ * once.
+ */
 export function timesIn(indexed: string, repeats: readonly string[]): number {
   let times = 0;
   while (times < repeats.length && indexed.includes(repeats[times]!)) times++;

@@ -2,20 +2,21 @@ import { MAX_INDEXED_LENGTH } from "./index-text.ts";
 import type { Query } from "./query.ts";
 import { findTerms, type FoundTerm } from "./terms.ts";
 
-/** UTF-16 units of a text that a snippet is looked for in: analysis takes about a millisecond per 10,000. */
+/** UTF-16 units of a text in which a snippet is searched. The analysis takes about a millisecond per 10,000. */
 const MAX_SNIPPET_SCAN = 50_000;
 
 const ELLIPSIS = "…";
 const OTHER_SPACE = / {2}|[^\S ]/u;
 
 /**
- * The part of `text` that holds the most distinct terms of the query (its beginning, if none), at most `maxLength` UTF-16
- * units with the ellipses that mark cuts. Cuts fall between words where words are spaced, and never inside a character.
+ * The part of `text` with the most distinct terms of the query (its beginning if there are none), at most `maxLength`
+ * UTF-16 units including the ellipses that mark cuts. It is cut between words where words are spaced, and never inside
+ * a character.
  */
 export function snippet(text: string, query: Query, maxLength: number): string {
   const from = scanStart(text, query, maxLength);
   const scanned = text.slice(from, from + MAX_SNIPPET_SCAN);
-  // Most texts have one space between words already; to replace each by itself would cost ten times the look.
+  // Most texts have single spaces already, and the replacement would take ten times as long as this test.
   const plain = (OTHER_SPACE.test(scanned) ? scanned.replace(/\s+/gu, " ") : scanned).trim();
   if (from === 0 && plain.length <= maxLength) return plain;
   const room = Math.max(0, maxLength - 2 * ELLIPSIS.length);
@@ -33,8 +34,8 @@ export function snippet(text: string, query: Query, maxLength: number): string {
 }
 
 /**
- * Where to look: at the beginning, or in a longer text shortly before the first word of the query that stands in none of it. What comes first that
- * late is rare there, as a failure is that a log ends with.
+ * Where to start: at the beginning, or, in a text longer than MAX_SNIPPET_SCAN, shortly before the first query term
+ * that occurs only beyond that limit. Such a term is rare in the text, like the failure at the end of a log.
  */
 function scanStart(text: string, query: Query, maxLength: number): number {
   if (text.length <= MAX_SNIPPET_SCAN) return 0;
@@ -51,7 +52,7 @@ function bestWindow(hits: readonly FoundTerm[], room: number): { at: number; end
   let from = 0;
   for (const hit of hits) {
     counts.set(hit.term, (counts.get(hit.term) ?? 0) + 1);
-    // As tight as it can be: what is cut to end between words would else lose the last of them.
+    // The window is made as narrow as possible; otherwise cutting it between words could remove the last match.
     const isSpare = ({ at, term }: FoundTerm): boolean => hit.end - at > room || (counts.get(term) ?? 0) > 1;
     for (let oldest = hits[from]; oldest !== undefined && isSpare(oldest) && oldest !== hit; oldest = hits[++from]) {
       const left = (counts.get(oldest.term) ?? 1) - 1;
@@ -65,14 +66,17 @@ function bestWindow(hits: readonly FoundTerm[], room: number): { at: number; end
 
 const isLowSurrogate = (text: string, at: number): boolean => /[\udc00-\udfff]/.test(text[at] ?? "");
 
-/** The first word start at or after `at`, if one comes by `latest`; else `at`, moved off the middle of a character. */
+/** The first start of a word at or after `at`, if it is before `latest`; else `at`, moved out of a surrogate pair. */
 function wordStart(text: string, at: number, latest: number): number {
   const space = text.indexOf(" ", at - 1);
   if (space >= 0 && space < latest) return space + 1;
   return isLowSurrogate(text, at) ? at + 1 : at;
 }
 
-/** The last word end at or before `at` in the later half of the snippet; else `at`, moved off the middle of a character. */
+/**
+ * The last end of a word at or before `at`, if it is in the second half of the snippet; else `at`, moved out of a
+ * surrogate pair.
+ */
 function wordEnd(text: string, start: number, at: number): number {
   const space = text.lastIndexOf(" ", at);
   if (space > start + (at - start) / 2) return space;

@@ -1,6 +1,6 @@
-/** The stem of a word, so that its forms are found by one another. Pure. */
+/** Reduces a word to its stem, so that different forms of a word match. Pure. */
 
-/** Past forms and plurals that no suffix rule reaches; the first of each group stands for all. */
+/** Irregular forms that no suffix rule covers; the first of each group represents the others. */
 const IRREGULAR = forms(
   `become became|begin began begun|bend bent|bite bit bitten|blow blew blown|break broke broken|bring brought
   |build built|buy bought|catch caught|choose chose chosen|come came|deal dealt|dig dug|do does did done|draw drew drawn
@@ -28,7 +28,7 @@ function forms(groups: string): Map<string, string> {
 const isConsonant = (word: string, i: number): boolean =>
   word[i] === "y" ? i === 0 || !isConsonant(word, i - 1) : !"aeiou".includes(word[i] ?? "");
 
-/** How many times a vowel is followed by a consonant. */
+/** How often a consonant follows a vowel in the word (Porter's "m"). */
 function measure(word: string): number {
   let count = 0;
   for (let i = 1; i < word.length; i++) if (isConsonant(word, i) && !isConsonant(word, i - 1)) count++;
@@ -87,11 +87,11 @@ function replaceSuffix(word: string, suffixes: RegExp, to: Record<string, string
   return word.slice(0, -suffix.length) + (to[suffix] ?? "");
 }
 
-/** Stems remembered, about 1 MB: a chat's words repeat, and stemming one anew takes ten times as long. */
+/** Cached stems, about 1 MB. A chat repeats its words, and stemming takes ten times as long as a lookup. */
 const MAX_REMEMBERED_STEMS = 10_000;
 const rememberedStems = new Map<string, string>();
 
-/** The stem of a folded word of English; words of other scripts pass as they are. */
+/** The stem of a folded English word; other words are returned unchanged. */
 export function stem(folded: string): string {
   const remembered = rememberedStems.get(folded);
   if (remembered !== undefined) return remembered;

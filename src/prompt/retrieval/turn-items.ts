@@ -4,22 +4,28 @@ import { ownSources } from "../items.ts";
 import { STOP_WORDS } from "./query.ts";
 import { analyze } from "./terms.ts";
 
-/** An item that rests on more turns tells little about each. */
+/** Only this many of an item's sources are used; an item with more says little about each. */
 const MAX_SOURCES = 20;
-/** Bounds what a summary of the largest size takes of the first query after it, to some 10 ms. Most have a tenth of that. */
+/**
+ * Characters of items that are read. It limits the first query after the largest possible summary to about 10 ms; most
+ * summaries have a tenth of that.
+ */
 const MAX_READ_CHARACTERS = 128 * 1024;
 
-/** What holds from where it is said on, whatever is talked about later. */
+/** Kinds that stay relevant whatever is talked about later. */
 const WISHES: ReadonlySet<ItemKind> = new Set(["instruction", "preference"]);
 
 const NONE: ReadonlyMap<Seq, number> = new Map();
 
 /**
- * What the items of a summary tell of the turns that they cite. Their words are words of those turns as well: a model says a turn in words
- * that nobody used in it. In memory alone, and made anew for each version: there is nothing of it that an erasure would have to find. Pure.
+ * What the items of a summary say about the turns that they cite. The words of an item count as words of its turns,
+ * because a model may describe a turn with words that are not in it. It exists only in memory and is rebuilt for each
+ * version, so an erasure need not search it. Pure.
  */
 export class TurnItems {
-  /** By term the turns that items with it cite, with the largest share that one of these items gives. */
+  /**
+   * For each term, the turns cited by items with that term, each with the largest share that one of these items gives.
+   */
   readonly #turns = new Map<string, Map<Seq, number>>();
   readonly #wishes = new Set<Seq>();
 
@@ -27,7 +33,7 @@ export class TurnItems {
     let left = MAX_READ_CHARACTERS;
     for (const item of items) {
       const seqs = ownSources(item).slice(0, MAX_SOURCES);
-      // What is superseded leads to the turn that said it first, where the newer one is wanted.
+      // A superseded item would lead to the old statement, while the query wants the newer one.
       if (seqs.length === 0 || item.status === "superseded") continue;
       if (WISHES.has(item.kind)) for (const seq of seqs) this.#wishes.add(seq);
       left -= item.text.length;
@@ -45,12 +51,14 @@ export class TurnItems {
     }
   }
 
-  /** The turns of which an item says a term. Each has a share of what the term tells: an item on several turns tells less of each. */
+  /**
+   * The turns cited by items with this term, each with its share: an item with several sources says less about each.
+   */
   turnsOf(term: string): ReadonlyMap<Seq, number> {
     return this.#turns.get(term) ?? NONE;
   }
 
-  /** Whether a turn said how somebody wants to be answered, or what they prefer. */
+  /** Whether an instruction or a preference cites this turn. */
   isWish(seq: Seq): boolean {
     return this.#wishes.has(seq);
   }

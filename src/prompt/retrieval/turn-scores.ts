@@ -2,45 +2,46 @@ import type { Seq } from "../../api/message.ts";
 import { MessageLengths } from "./message-lengths.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "./parameters.ts";
 
-/** Where one term was found. Seqs and scores run in parallel, in any order. */
+/** The matches of one term. `seqs` and `scores` are parallel arrays, in any order. */
 export interface Matches {
   /** Index of the query's term. */
   readonly term: number;
   readonly seqs: readonly Seq[];
   /** BM25, positive. */
   readonly scores: readonly number[];
-  /** Whether the turns nearby gain by it. */
+  /** Whether nearby turns get a share of the scores. */
   readonly lends: boolean;
 }
 
-/** Turns of which scores are asked. */
+/** The log whose turns are scored. */
 export interface ScoredLog {
   readonly lastSeq: Seq;
-  /** Who speaks where. */
+  /** Lengths and speakers of the messages. */
   readonly lengths: MessageLengths;
-  /** Whether one voice alone speaks in it. */
+  /** Whether the log has a single speaker. */
   readonly isMonologue: boolean;
 }
 
-/** Bins of the histogram that finds the best totals without sorting all. */
+/** Bins of the histogram that finds the best totals without sorting all of them. */
 const TOTAL_BINS = 1_024;
 
 /**
- * Adds up what each turn is worth: of each term the best of its own match and what matches nearby lend it, so that a turn
- * gains by standing near many terms of the query but not by standing near many repeats of one.
+ * Adds up the score of each turn. For each term a turn gets its own match or the best share of a match nearby,
+ * whichever is higher. So a turn gains from being near many terms of the query, but not from being near many
+ * repetitions of one.
  *
- * Seqs are dense (a session numbers its messages 1, 2, 3 …), so arrays by seq stand in for maps: 30 times faster, 24 bytes
- * a message. They are kept from query to query: lists that grow anew with each one call the collector every 60 queries, and that
- * is the slowest of them. Time: matches × reach.
+ * A session numbers its messages 1, 2, 3 …, so arrays indexed by `seq` replace maps: 30 times faster, at 24 bytes per
+ * message. They are reused from query to query: new arrays for each query would trigger the garbage collector every 60
+ * queries, and make that query the slowest. Time: matches × reach.
  */
 export class TurnScores {
   #totals = new Float64Array(0);
-  /** The best of what is being added. */
+  /** Best score for the term that is being added. */
   #best = new Float64Array(0);
-  /** Seqs with a best. */
+  /** Messages with an entry in `#best`. */
   #touched = new Uint32Array(0);
   #touchedCount = 0;
-  /** Seqs with a total. */
+  /** Messages with a total. */
   #scored = new Uint32Array(0);
   #scoredCount = 0;
   readonly #bins = new Uint32Array(TOTAL_BINS);
@@ -50,7 +51,10 @@ export class TurnScores {
   #back: readonly number[] = [];
   #across = 1;
 
-  /** Forgets all scores. Takes the arrays that are there, where they suffice: new ones of a long chat cost a millisecond. */
+  /**
+   * Resets all scores. Reuses the arrays if they are large enough, because allocating those of a long chat takes a
+   * millisecond.
+   */
   begin({ lastSeq, lengths, isMonologue }: ScoredLog, parameters: RankingParameters = DEFAULT_RANKING): void {
     for (let i = 0; i < this.#scoredCount; i++) this.#totals[this.#scored[i]!] = 0;
     this.#scoredCount = 0;
@@ -67,7 +71,7 @@ export class TurnScores {
     this.#scored = new Uint32Array(this.#totals.length);
   }
 
-  /** Adds what each term brings: of all the fields where it was found, the best. */
+  /** Adds the scores of each term. If a term was found in several fields, the best counts. */
   addTerms(matches: readonly Matches[]): void {
     const byTerm = new Map<number, Matches[]>();
     for (const match of matches) {
@@ -78,12 +82,12 @@ export class TurnScores {
     for (const ofTerm of byTerm.values()) this.#add(ofTerm);
   }
 
-  /** Adds points that a turn has for itself and lends to none; the highest counts. */
+  /** Adds points that a turn does not share with its neighbours; for each turn the highest counts. */
   addPoints(matches: readonly Matches[]): void {
     this.#add(matches);
   }
 
-  /** The best total. */
+  /** The highest total. */
   highest(): number {
     let highest = 0;
     for (let i = 0; i < this.#scoredCount; i++) highest = Math.max(highest, this.#totals[this.#scored[i]!]!);
@@ -94,11 +98,12 @@ export class TurnScores {
     return seq > this.#lastSeq ? 0 : (this.#totals[seq] ?? 0);
   }
 
-  /** The best seqs, highest total first, then newest. */
+  /** The best messages: highest total first, then newest first. */
   top(limit: number): Seq[] {
     const totals = this.#totals;
     const highest = this.highest();
-    // Few terms make few totals, and most turns share the lowest: what the first histogram leaves together the second parts.
+    // With few terms, most turns have the same low totals and fall into one bin of the first histogram; a second
+    // histogram splits that bin.
     const coarse = this.#leastOfBest(limit, 0, highest);
     const least = this.#leastOfBest(limit, coarse, Math.min(highest, coarse + highest / TOTAL_BINS));
     const best: Seq[] = [];
@@ -106,12 +111,12 @@ export class TurnScores {
       const seq = this.#scored[i]!;
       if (totals[seq]! >= least) best.push(seq);
     }
-    // No difference of totals: each would be a number on the heap.
+    // Compares instead of subtracting, because each difference would be allocated on the heap as a number.
     const isBefore = (a: Seq, b: Seq): boolean => (totals[a] === totals[b] ? a > b : totals[a]! > totals[b]!);
     return best.sort((a, b) => (isBefore(a, b) ? -1 : 1)).slice(0, limit);
   }
 
-  /** A total that enough seqs reach, and few more than that: the lower end of a bin between `low` and `high`. */
+  /** A total that at least `limit` messages reach, and few more: the lower bound of a bin between `low` and `high`. */
   #leastOfBest(limit: number, low: number, high: number): number {
     const width = (high - low) / TOTAL_BINS;
     if (!(width > 0)) return low;
@@ -127,7 +132,8 @@ export class TurnScores {
 
   #add(matches: readonly Matches[]): void {
     this.#touchedCount = 0;
-    // Indexed loops: this runs tens of thousands of times a query, where iterators cost three times the work.
+    // Indexed loops, because this runs tens of thousands of times per query, and iterators would take three times as
+    // long.
     for (const { seqs, scores, lends } of matches) {
       for (let i = 0; i < seqs.length; i++) {
         const seq = seqs[i]!;
@@ -146,7 +152,10 @@ export class TurnScores {
     }
   }
 
-  /** An exchange begins with a user's turn after one that is no user's. Turns without words belong to the exchange around them. */
+  /**
+   * An exchange begins with a user's turn that follows a turn of somebody else. Turns without words belong to the
+   * exchange around them.
+   */
   #lendForward(from: Seq, score: number): void {
     const shares = this.#forward;
     let factor = score;

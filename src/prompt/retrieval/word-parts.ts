@@ -2,35 +2,45 @@ import { stem } from "./stem.ts";
 import { fold } from "./terms.ts";
 
 /**
- * Parts of words. German and its neighbours write a compound as one word ("Krankenversicherung"), which is to be found by each of its
- * parts, and a query's compound by what it is made of. No list of words is needed: the index keeps short runs of letters of long words,
- * and a query asks for a word whose runs are all there. Pure.
+ * Finds parts of words. German and related languages write compounds as one word ("Krankenversicherung"). Such a word
+ * is to be found by each of its parts, and a query's compound by the words that it is made of. This needs no
+ * dictionary: the index contains all runs of four letters of long words, and a query looks for words that contain
+ * certain runs. Pure.
  */
 
-/** Letters of a run. Three stand in too many words. */
+/** Letters per run. Runs of three would occur in too many words. */
 const RUN = 4;
 
-/** Letters from which on a word may be a compound. English writes its own apart: there only the longest words are read for parts. */
+/**
+ * Words of at least this length may be compounds. English writes most compounds as separate words, so only its longest
+ * words are split.
+ */
 const MIN_COMPOUND = 8;
 const MIN_ENGLISH_COMPOUND = 12;
-/** What is longer is encoded data. */
+/** Anything longer is encoded data. */
 const MAX_COMPOUND = 40;
 
-/** From this share of English function words on, a text is taken for English. German shares "in", "an" and "so" with it: about 8 %. */
+/**
+ * A text with at least this share of English function words counts as English. German has "in", "an" and "so" in common
+ * with English: about 8 %.
+ */
 const MIN_ENGLISH_SHARE = 0.2;
 
-/** Runs that a query asks for of one word: its first, its middle and its last. They tell a word of a message nearly always. */
+/** Runs that a query looks for per word: the first, the middle and the last. They nearly always identify the word. */
 const ASKED_RUNS = 3;
 
 const LETTERS = /^\p{L}+$/u;
-/** Scripts with spaces and capitals, in which compounds are written. */
+/** Scripts with spaces and capitals, whose languages write compounds. */
 const ALPHABETIC = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]+$/u;
 
-/** Endings of German that a word loses inside a compound. */
+/** German endings that a word may lose inside a compound. */
 const ENDING = /(?:en|er|es|e|n|s)$/;
 const MIN_WITHOUT_ENDING = 5;
 
-/** The runs of letters of the long words of a text, each once. @param words folded */
+/**
+ * All runs of letters of a text's long words, each once.
+ * @param words folded
+ */
 export function compoundRuns(words: readonly string[], functionWords: ReadonlySet<string>): string[] {
   const english = words.filter((word) => functionWords.has(word)).length;
   const least = english > 0 && english >= words.length * MIN_ENGLISH_SHARE ? MIN_ENGLISH_COMPOUND : MIN_COMPOUND;
@@ -42,7 +52,7 @@ export function compoundRuns(words: readonly string[], functionWords: ReadonlySe
   return [...runs];
 }
 
-/** The runs by which a compound is found that has this word as a part; none of a word that is too short. */
+/** The runs by which compounds with this word as a part are found; none if it is too short. */
 export function runsOfPart(word: string): string[] {
   const folded = fold(word);
   if (folded.length < RUN || folded.length > MAX_COMPOUND || !ALPHABETIC.test(folded)) return [];
@@ -53,7 +63,7 @@ export function runsOfPart(word: string): string[] {
   return [...new Set(places.map((at) => part.slice(at, at + RUN)))];
 }
 
-/** What a compound may begin and end with, as terms: for a word that nobody said as a whole. */
+/** Terms that may be the first or last part of a compound; used if no message contains it as a whole. */
 export function piecesOf(word: string): string[] {
   const folded = fold(word);
   if (folded.length < MIN_COMPOUND || folded.length > MAX_COMPOUND || !LETTERS.test(folded)) return [];
