@@ -5,7 +5,7 @@ import type { Database } from "./database.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";
 import { auditEvents } from "./tables.ts";
 
-/** Adds events. One that is there already, because its message came again, changes nothing. */
+/** Stores audit events. An event that is stored already, because its message was delivered twice, changes nothing. */
 export async function storeAuditEvents(database: Database, events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map(({ at, actor, from, ...event }) => ({
@@ -20,7 +20,7 @@ export async function storeAuditEvents(database: Database, events: readonly Audi
   );
 }
 
-/** Which events to read. `user` is the keyed hash. */
+/** Which events to read. `user` is the pseudonym, a keyed hash. */
 export interface StoredAuditFilter {
   readonly tenant?: string | undefined;
   readonly user?: string | undefined;
@@ -34,7 +34,7 @@ export interface StoredAuditFilter {
   readonly to?: number | undefined;
 }
 
-/** Where a page ended. */
+/** Where the last page ended. */
 export interface AuditCursor {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -43,7 +43,10 @@ export interface AuditCursor {
 
 const detailsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
-/** Newest first. Each filter has an index by time, so a page costs what it holds, unless several filters have little in common. */
+/**
+ * Newest first. Each filter has an index by time, so reading a page takes time proportional to its size, unless several
+ * filters rarely match together.
+ */
 export async function readAuditEvents(
   database: Database,
   filter: StoredAuditFilter,
@@ -101,9 +104,9 @@ function isAfter({ at, id }: AuditCursor): SQL {
 const retainedRows = z.tuple([z.object({ created: z.int(), dropped: z.int() })]);
 
 /**
- * Makes the partitions of the months to come, and drops those that are too old.
+ * Creates the partitions of the coming months and drops those that are too old.
  * @param keepDays at least 30
- * @returns how many of each
+ * @returns the number of partitions created and dropped
  */
 export async function retainAuditEvents(
   database: Database,

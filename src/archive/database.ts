@@ -2,22 +2,22 @@ import { DrizzleQueryError } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { Client } from "pg";
 
-/** Longer than a hop to another continent, shorter than a batch may take. */
+/** Longer than a round trip to another continent, shorter than a batch may take. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A statement that takes longer is stuck, on a lock or on a dead connection. */
 const STATEMENT_TIMEOUT_MS = 20_000;
 
 export type Database = NodePgDatabase;
 
-/** PostgreSQL did not take the connection; the cause says why. */
+/** PostgreSQL did not accept the connection; `cause` says why. */
 export class ArchiveUnreachable extends Error {
   override readonly name = "ArchiveUnreachable";
 }
 
-/** SQLSTATE classes of faults that would come again: the data, a constraint, a name or a right. */
+/** SQLSTATE classes of errors that a retry does not change: data, constraints, names and privileges. */
 const OWN_FAULT = /^(?:22|23|42)/;
 
-/** Whether PostgreSQL is out of reach or cannot serve now: the same may well succeed later. */
+/** Whether PostgreSQL is out of reach or temporarily unable to answer, so that a retry may succeed. */
 export function isArchiveAway(error: unknown): boolean {
   if (error instanceof ArchiveUnreachable) return true;
   if (!(error instanceof DrizzleQueryError)) return false;
@@ -26,10 +26,11 @@ export function isArchiveAway(error: unknown): boolean {
 }
 
 /**
- * Runs `body` on a connection of its own, one an invocation: Hyperdrive pools behind it, and a connection kept across
- * invocations would belong to a request that is over.
- * @param traceIds of the requests that it is for: each statement begins with them, for whoever reads PostgreSQL's own log
- * @throws ArchiveUnreachable before `body` is called
+ * Runs `body` on a connection of its own, one per invocation: Hyperdrive keeps the pool, and a connection kept across
+ * invocations would belong to a request that has ended.
+ * @param traceIds trace ids of the requests that it is for; each statement begins with a comment that contains them,
+ *   for readers of PostgreSQL's log
+ * @throws {ArchiveUnreachable} before `body` is called
  */
 export async function withDatabase<T>(
   connectionString: string,
@@ -42,7 +43,8 @@ export async function withDatabase<T>(
     query_timeout: STATEMENT_TIMEOUT_MS,
     application_name: "threadkeep",
   });
-  // Without a listener a connection that breaks while idle would take the isolate down; the next query reports it anyway.
+  // Without a listener, a connection that breaks while idle would crash the isolate; the next query reports the error
+  // anyway.
   client.on("error", () => undefined);
   tellTraces(client, traceIds);
   try {
@@ -56,10 +58,13 @@ export async function withDatabase<T>(
 }
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
-/** A batch may be for many requests: a statement that is longer than what it does helps nobody. */
+/** A batch may be for many requests, and a comment longer than its statement would help nobody. */
 const MAX_TOLD_TRACES = 5;
 
-/** A comment costs no round trip, and lasts one statement: what is set on a connection stays with it, and Hyperdrive hands it on. */
+/**
+ * Uses comments because they cost no round trip and last for one statement. A connection's settings would stay with it
+ * when Hyperdrive gives it to somebody else.
+ */
 function tellTraces(client: Client, traceIds: readonly string[]): void {
   const told = [...new Set(traceIds)].filter((id) => TRACE_ID.test(id)).slice(0, MAX_TOLD_TRACES);
   if (told.length === 0) return;

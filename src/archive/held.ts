@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
-/** What the archive holds, as it stands there: nothing is taken for sound. Times are in ms since 1970. */
+/** Rows of the archive exactly as stored; they are not assumed to be valid. Times are in ms since 1970. */
 
 export interface HeldRow extends SessionRef {
   readonly epoch: string;
@@ -14,7 +14,7 @@ export interface HeldRow extends SessionRef {
   readonly metadata: unknown;
   readonly createdAt: number;
   readonly isErased: boolean;
-  /** The SQLSTATE that PostgreSQL refused the metadata with. */
+  /** The SQLSTATE with which PostgreSQL refused the metadata; null if it is stored. */
   readonly setAside: string | null;
 }
 
@@ -66,10 +66,10 @@ export interface HeldSession {
   readonly messageSeq: number;
 }
 
-/** The highest version that a column holds. */
+/** The highest version that the column can hold. */
 const MAX_VERSION = 2_147_483_647;
 
-/** Null where there is no row of the session, not even a tombstone. */
+/** Null if there is no row of the session, not even a tombstone. */
 export function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
   return withinTenant(database, ref.tenant, (transaction) => readSession(transaction, ref));
 }
@@ -90,24 +90,24 @@ async function readSession(database: Database, ref: SessionRef): Promise<HeldSes
   return { row, hasSummary: versions.length > 0, messageSeq: last?.seq ?? 0 };
 }
 
-/** Rows of one kind that are read of a page: more than any that an object tells of. What is past them is looked at with another page. */
+/** Rows of one kind per page, more than a page of a session object has. Rows beyond are read with another page. */
 const MAX_PAGE_ROWS = 10_000;
 
-/** A page of the summary's history. */
+/** A page of a summary's history. */
 export interface HeldSummary {
   readonly versions: readonly HeldVersion[];
-  /** Those that began with them. */
+  /** The items that begin with these versions. */
   readonly items: readonly HeldItem[];
 }
 
-/** The versions of an epoch after one and up to another, and the items that began with them. */
+/** The versions of an epoch in the range (`afterVersion`, `throughVersion`], and the items that begin with them. */
 export function readHeldSummary(
   database: Database,
   { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
   afterVersion: number,
   throughVersion: number,
 ): Promise<HeldSummary> {
-  // PostgreSQL's own numbers end before those of JavaScript.
+  // PostgreSQL's integers are smaller than those of JavaScript.
   const through = Math.min(throughVersion, MAX_VERSION);
   return withinTenant(database, tenant, async (transaction) => {
     const versions = await transaction
@@ -148,7 +148,7 @@ export function readHeldSummary(
   });
 }
 
-/** The messages of an epoch after `afterSeq` through `throughSeq`, oldest first. */
+/** The messages of an epoch in the range (`afterSeq`, `throughSeq`], oldest first. */
 export async function readHeldMessages(
   database: Database,
   { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
@@ -178,7 +178,7 @@ export async function readHeldMessages(
   }));
 }
 
-/** A session's own row; null where there is none, not even a tombstone. */
+/** A session's row; null if there is none, not even a tombstone. */
 export function readHeldRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
   return withinTenant(database, ref.tenant, (transaction) => readRow(transaction, ref));
 }
@@ -188,13 +188,13 @@ async function readRow(database: Database, ref: SessionRef): Promise<HeldRow | n
   return row === undefined ? null : toHeldRow(row);
 }
 
-/** Which sessions to look through. What is left out is not asked of them. */
+/** Which sessions to list. An absent field does not restrict. */
 export interface HeldFilter {
   readonly tenant?: string | undefined;
   readonly owner?: string | undefined;
 }
 
-/** The sessions that the archive says are there, tombstones left out, in the order of their names. */
+/** The sessions in the archive, without tombstones, ordered by name. */
 export async function listHeldSessions(
   database: Database,
   { tenant, owner }: HeldFilter,

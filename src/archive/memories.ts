@@ -5,28 +5,28 @@ import type { Database } from "./database.ts";
 import { withinTenant } from "./reach.ts";
 import { sessions, summaryItems } from "./tables.ts";
 
-/** Whose memories. A principal names it, never a body. */
+/** Whose memories are searched. It comes from the principal, never from a request's body. */
 export interface MemoryOwner {
   readonly tenant: string;
-  /** A user's id, or `-` for the sessions that belong to the tenant alone. */
+  /** A user's id, or `-` for the sessions of the tenant itself. */
   readonly owner: string;
 }
 
-/** A current item of a summary, and where it stands. */
+/** A current item of a summary, and the session that it is in. */
 export interface Memory {
   readonly session: string;
   readonly epoch: string;
   readonly item: KeptItem;
-  /** When the version of the summary that it came with was made, in ms since 1970. */
+  /** When the version of the summary that it began with was made, in ms since 1970. */
   readonly madeAt: number;
 }
 
 export interface FoundMemory extends Memory {
-  /** The rarer the words that match, the more. Comparable within one query only. */
+  /** Higher if rarer words match. Comparable within one query only. */
   readonly score: number;
 }
 
-/** What to look for. What is left out is not asked of an item. */
+/** What to search for. An absent field does not restrict. */
 export interface MemoryQuery {
   readonly query: string;
   readonly kinds?: readonly ItemKind[] | undefined;
@@ -50,9 +50,9 @@ const foundRows = z.array(
 );
 
 /**
- * The items of an owner's sessions that match a query in some word, best first. One statement, without a transaction around it: the
- * function runs as the tables' owner, and filters by the tenant and owner that it is given. The archive may lag behind the objects: what it
- * finds counts only once the session's object has confirmed it.
+ * Searches the items of an owner's sessions that contain some word of the query, best first. It is a single statement
+ * without a transaction: the SQL function runs as the owner of the tables, and filters by tenant and owner itself. The
+ * archive may be behind the session objects, so a result is valid only once its session has confirmed it.
  */
 export async function searchMemories(
   database: Database,
@@ -81,17 +81,17 @@ export async function searchMemories(
   }));
 }
 
-/** One parameter for the whole list; drizzle would make one of each entry. */
+/** Passes the whole list as one parameter; drizzle would make one per entry. */
 function textArray(values: readonly string[] | undefined) {
   return values === undefined ? sql`null` : sql`${sql.param([...values])}::text[]`;
 }
 
-/** What holds of a user whatever they talk about. */
+/** Kinds that are relevant whatever the user talks about. */
 export const LASTING_KINDS: readonly ItemKind[] = ["fact", "preference"];
 
 /**
- * What is known of a user across sessions: current facts and preferences, newest first. As with a search, the archive may lag
- * behind the objects.
+ * What is known about a user across sessions: current facts and preferences, newest first. As with a search, the
+ * archive may be behind the session objects.
  * @param options.kinds facts and preferences by default
  */
 export async function readMemories(
@@ -129,7 +129,7 @@ export async function readMemories(
   }));
 }
 
-/** The items that hold in the newest version of a session's summary, in whichever epoch the archive has. */
+/** The items of the newest version of a session's summary, in whichever epoch the archive has. */
 export async function readSessionItems(
   database: Database,
   { tenant, owner, session }: MemoryOwner & { readonly session: string },
@@ -154,7 +154,7 @@ export async function readSessionItems(
   return rows.map(({ row }) => toItem(row));
 }
 
-/** An item as the rest of the house knows it. */
+/** Converts a row into an item. */
 export function toItem(row: {
   readonly itemId: string;
   readonly kind: string;
@@ -173,7 +173,7 @@ export function toItem(row: {
   });
 }
 
-/** The same with the epoch of the session that it was carried over from. */
+/** Converts a row into an item with the epoch of the session that it was carried over from. */
 export function toArchivedItem(row: Parameters<typeof toItem>[0] & { readonly sourceEpoch: string | null }): KeptItem {
   const { sourceEpoch } = row;
   return { ...toItem(row), ...(sourceEpoch === null ? {} : { sourceEpoch }) };

@@ -4,14 +4,14 @@ import type { Database } from "./database.ts";
 import { nearestMoment, writeAround } from "./set-aside.ts";
 import { messages } from "./tables.ts";
 
-/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and a message has fourteen. */
+/** Rows per INSERT: PostgreSQL accepts 65,535 parameters, and a message has fourteen. */
 const ROWS_PER_INSERT = 1_000;
 
-/** A change of what the archive holds of a session's messages. */
+/** A change of a session's messages in the archive. */
 export interface MessageWrite {
-  /** Whatever is there after this one goes first. */
+  /** Messages after this one are deleted first. */
   readonly afterSeq: number;
-  /** Take the place of what is there. Times are in ms since 1970. */
+  /** Messages to insert, or to replace those with the same `seq`. Times are in ms since 1970. */
   readonly rows: readonly StoredMessage[];
 }
 
@@ -20,8 +20,9 @@ const date = (ms: number | null): Date | null => (ms === null ? null : new Date(
 type InsertedMessage = typeof messages.$inferInsert;
 
 /**
- * Writes messages of one epoch of a session, in the caller's transaction and under its fence. Idempotent.
- * @param isRowByRow around those that PostgreSQL refuses, which are set aside
+ * Writes messages of one epoch of a session, in the caller's transaction and after its check of the revision.
+ * Idempotent.
+ * @param isRowByRow set rows aside that PostgreSQL refuses, and write the others
  */
 export async function writeMessages(
   database: Database,
@@ -51,7 +52,7 @@ async function insertMessages(database: Database, rows: readonly InsertedMessage
     .values([...rows])
     .onConflictDoUpdate({
       target: [messages.epoch, messages.seq],
-      // An edit or an erasure leaves the rest of a message as it is.
+      // An edit or an erasure changes only these columns.
       set: {
         author: sql`excluded.author`,
         content: sql`excluded.content`,
@@ -64,13 +65,16 @@ async function insertMessages(database: Database, rows: readonly InsertedMessage
     });
 }
 
-/** Its place in the log stays. The other moments are the service's own, but for what an import brought. */
+/**
+ * The row of a message that was set aside. It keeps its place in the log. Other times than `createdAt` are dropped,
+ * because an import may have brought invalid ones.
+ */
 function withoutContent(row: InsertedMessage, setAside: string): InsertedMessage {
   const empty = { author: null, content: null, metadata: null, occurredAt: null, editedAt: null, erasedAt: null };
   return { ...row, ...empty, createdAt: nearestMoment(row.createdAt), setAside };
 }
 
-/** Deletes the messages of one epoch of a session after a seq; all of them after 0. */
+/** Deletes the messages of an epoch after `seq`; all of them if it is 0. */
 export async function deleteMessagesAfter(database: Database, epoch: string, seq: number): Promise<void> {
   await database.delete(messages).where(and(eq(messages.epoch, epoch), gt(messages.seq, seq)));
 }

@@ -8,11 +8,14 @@ import { applyErasure } from "./sessions.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 import { forgetEpoch } from "./users.ts";
 
-/** What the archive holds and no object knows: of a session that was erased before PostgreSQL was restored, as a rule. */
+/**
+ * Handles data in the archive that no session object knows: usually of a session that was erased, after which
+ * PostgreSQL was restored from an older backup.
+ */
 
 /**
- * Erases an epoch that no object knows. A tombstone stays, as after any erasure; of a session of a user one without a name, since the
- * user may be erased as well. In a transaction of its own. Idempotent.
+ * Erases an epoch that no session object knows, in its own transaction. As after any erasure a tombstone remains; for a
+ * user's session it contains no name, because the user may have been erased too. Idempotent.
  */
 export async function eraseOrphan(database: Database, { epoch, createdAt, ...ref }: HeldRow): Promise<void> {
   if (ref.owner !== TENANT_OWNER) {
@@ -23,8 +26,8 @@ export async function eraseOrphan(database: Database, { epoch, createdAt, ...ref
 }
 
 /**
- * Takes away the tombstone of an epoch that its object says is not over: the archive takes nothing more of it while one is there.
- * Idempotent.
+ * Deletes the tombstone of an epoch that still exists according to its session object, because the archive accepts no
+ * writes for an epoch with a tombstone. Idempotent.
  */
 export async function liftTombstone(database: Database, { tenant, owner, session, epoch }: HeldRow): Promise<void> {
   await withinTenant(database, tenant, (transaction) =>
@@ -45,9 +48,10 @@ export async function liftTombstone(database: Database, { tenant, owner, session
 const looseEpochs = z.array(z.object({ epoch: z.string(), tenant: z.string(), owner: z.string() }));
 
 /**
- * Epochs of which something is held, and no row says of which session they are: neither its row nor a tombstone. Whose they were is
- * told where an item or a message says it. Looks at so many lives, and not only at those that it tells.
- * @returns also where the look ended; null at the end
+ * Lists epochs that have summaries, items or messages but no row in `sessions`, not even a tombstone. Tenant and owner
+ * are taken from an item or a message, if there is one. `limit` is the number of epochs examined, not of those
+ * returned.
+ * @returns also where the page ended; null at the end
  */
 export async function listLooseEpochs(
   database: Database,
@@ -70,7 +74,7 @@ export async function listLooseEpochs(
   };
 }
 
-/** Deletes what is held of an epoch that no row names. Idempotent. */
+/** Deletes the data of an epoch that has no row in `sessions`. Idempotent. */
 export async function deleteLooseEpoch(database: Database, epoch: string): Promise<void> {
   await acrossTenants(database, "loose-epochs", async (transaction) => {
     for (const table of [summaries, summaryItems, messages]) {

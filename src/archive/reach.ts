@@ -2,20 +2,20 @@ import { sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 
 /**
- * How far a transaction reaches. Row-level security holds the Worker's role to the tenant that the transaction names, and a transaction
- * that names nothing sees nothing and writes nothing: a statement that forgets its tenant finds no other's rows. What is set lasts for the
- * transaction alone, since Hyperdrive hands connections on.
+ * Row-level security restricts the Worker's role to the tenant that its transaction names; a transaction that names
+ * nothing can neither read nor write. So a statement that forgets its tenant finds nothing of others. The setting ends
+ * with the transaction, because Hyperdrive gives connections to others.
  */
 
-/** What goes over all tenants, each by a name of its own. */
+/** The tasks that work on all tenants, by name. */
 export type AcrossTenants = "store-audit" | "read-audit" | "list-sessions" | "loose-epochs";
 
-/** The transaction reaches one tenant from here on. */
+/** Restricts the rest of the transaction to one tenant. */
 export async function actForTenant(transaction: Database, tenant: string): Promise<void> {
   await transaction.execute(sql`select set_config('threadkeep.tenant', ${tenant}, true)`);
 }
 
-/** Runs a body in a transaction that reaches one tenant. Within another transaction it is a savepoint of that. */
+/** Runs a body in a transaction that is restricted to one tenant. Within another transaction it becomes a savepoint. */
 export function withinTenant<T>(
   database: Database,
   tenant: string,
@@ -27,7 +27,7 @@ export function withinTenant<T>(
   });
 }
 
-/** Runs a body in a transaction of its own that reaches every tenant, for work that has a name. */
+/** Runs a body in its own transaction with access to all tenants, for a named task. */
 export function acrossTenants<T>(
   database: Database,
   work: AcrossTenants,

@@ -9,15 +9,15 @@ import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround
 import { sessions, summaries, summaryItems } from "./tables.ts";
 import { isForgottenEpoch } from "./users.ts";
 
-/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has twelve. */
+/** Rows per INSERT: PostgreSQL accepts 65,535 parameters, and an item has twelve. */
 const ROWS_PER_INSERT = 1_000;
 
-/** A change of a session's archive, from `baseRev` to `rev`. */
+/** A change of a session's archive from revision `baseRev` to `rev`. */
 export interface ArchiveWrite {
   readonly ref: SessionRef;
   readonly epoch: string;
   readonly baseRev: number;
-  /** Whether what is there of this epoch of the session goes first. */
+  /** Whether everything in the archive of this epoch is deleted first. */
   readonly isReplaced: boolean;
   readonly rev: number;
   readonly createdAt: number;
@@ -32,20 +32,24 @@ export interface ArchiveWrite {
     readonly fromVersion: number;
     readonly toVersion: number | null;
   })[];
-  /** What is lacking of the messages; null if nothing. */
+  /** Changes of the messages; null if there are none. */
   readonly messages: MessageWrite | null;
 }
 
 /**
- * - `applied`: it is in the archive now
- * - `stale`: the archive holds this or something newer; nothing was written
- * - `behind`: the archive holds less than `baseRev`, as after a restore; everything has to be sent
- * - `outrankedBy`: the archive holds another epoch of the session that began then, no earlier than this one by the clocks, which
- *   may be wrong: only the object knows which of its epochs is the last
+ * - `applied`: written
+ * - `stale`: the archive has this revision or a newer one; nothing was written
+ * - `behind`: the archive has an older revision than `baseRev`, for example after a restore; everything must be sent
+ *   again
+ * - `outrankedBy`: the archive has another epoch of the session, which began at this time (ms since 1970), not before
+ *   this one. Clocks may be wrong, so only the session object knows which of its epochs is the last
  */
 export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number } | Partly;
 
-/** It is in the archive, now or since before, but for rows that were set aside. None is left of them if the last one could be written. */
+/**
+ * The revision is in the archive, written now or before, except for the rows in `setAside`. Its `total` is 0 once the
+ * last of them could be written.
+ */
 export interface Partly {
   readonly setAside: SetAsideRows;
 }
@@ -54,8 +58,9 @@ type InsertedVersion = typeof summaries.$inferInsert;
 type InsertedItem = typeof summaryItems.$inferInsert;
 
 /**
- * Applies a change under its fence, in the caller's transaction, which acts for the tenant. Idempotent: repeated, late and reordered writes change nothing.
- * @param isRowByRow around rows that PostgreSQL refuses, which are set aside: for a write that it refused as a whole
+ * Applies a change in the caller's transaction, which acts for the tenant, if its revision is newer than the archive's.
+ * Idempotent: repeated, late and reordered writes change nothing.
+ * @param isRowByRow for a write that PostgreSQL refused as a whole: set refused rows aside, and write the others
  */
 export async function applyArchiveWrite(
   database: Database,
@@ -70,7 +75,7 @@ export async function applyArchiveWrite(
     ...(isRowByRow ? await storableMetadata(database, write.metadata) : { metadata: write.metadata, setAside: null }),
     createdAt: nearestMoment(new Date(write.createdAt)),
   };
-  // The row that the fence locks has to be there first; rev 0 is older than every write.
+  // The row must exist to be locked; revision 0 is older than every write.
   await database
     .insert(sessions)
     .values({ tenant, owner, session, epoch: write.epoch, rev: 0, ...row })
@@ -126,7 +131,7 @@ export async function applyArchiveWrite(
     else await insertVersions(database, versions);
   }
   const madeAt = new Map(write.summaries.map(({ version, createdAt }) => [version, createdAt]));
-  // The version that an item came with may be gone since: one that covered an erased message.
+  // The version that an item began with may be gone, because it covered a message that was erased.
   const newestAt = Math.max(write.createdAt, ...madeAt.values());
   for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
     const items = write.items.slice(from, from + ROWS_PER_INSERT).map((item): InsertedItem => ({
@@ -153,7 +158,7 @@ export async function applyArchiveWrite(
   return { setAside: await countSetAside(database, epoch) };
 }
 
-/** What of the metadata PostgreSQL takes: all of it, or nothing. */
+/** The metadata if PostgreSQL accepts it; otherwise an empty object and the SQLSTATE. */
 async function storableMetadata(
   database: Database,
   metadata: Metadata,
@@ -190,7 +195,7 @@ function withoutText(row: InsertedItem, setAside: string): InsertedItem {
   return { ...row, text: "", sourceSeqs: [], sourceSession: null, sourceEpoch: null, madeAt, setAside };
 }
 
-/** What the newest version of the summary holds of one epoch of a session, as the archive has it. */
+/** The items of the newest version of the summary of an epoch, according to the archive. */
 export function readHeldItems(
   database: Database,
   { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
@@ -229,8 +234,8 @@ async function deleteSummaries(database: Database, epoch: string): Promise<void>
 }
 
 /**
- * Erases one epoch of a session, in the caller's transaction, which acts for the tenant. Its row stays as a tombstone without text, so that a write that comes
- * late finds it and changes nothing. Idempotent.
+ * Erases one epoch of a session, in the caller's transaction, which acts for the tenant. The session's row remains as a
+ * tombstone without content, so that a late write finds it and changes nothing. Idempotent.
  */
 export async function applyErasure(
   database: Database,
@@ -265,7 +270,7 @@ export async function applyErasure(
   if (held.epoch === epoch) {
     await database.update(sessions).set(tombstone).where(here);
   } else if (held.createdAt.getTime() < createdAt.getTime()) {
-    // The row is an earlier epoch's, and would let a late write of this one pass.
+    // The row belongs to an earlier epoch, and so would let a late write of this epoch pass.
     await deleteEpoch(database, held.epoch);
     await database
       .update(sessions)
@@ -275,13 +280,13 @@ export async function applyErasure(
   await deleteEpoch(database, epoch);
 }
 
-/** Takes back the row that was to be locked, where its epoch has a tombstone without a name. */
+/** Deletes the row that was inserted to be locked, if its epoch already has a tombstone without a name. */
 async function deleteRow(database: Database, { tenant, owner, session }: SessionRef, epoch: string): Promise<void> {
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
   await database.delete(sessions).where(and(here, eq(sessions.epoch, epoch)));
 }
 
-/** Whether PostgreSQL answers. */
+/** Rejects if PostgreSQL does not answer. */
 export async function ping(database: Database): Promise<void> {
   await database.execute(sql`select 1`);
 }

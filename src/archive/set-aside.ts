@@ -4,34 +4,40 @@ import type { Database } from "./database.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
 /**
- * One row that PostgreSQL refuses for what it holds must not hold up its session for good. It is set aside: a row without its content
- * stands in its place, marked with the reason, and all else is archived.
+ * A row whose content PostgreSQL refuses must not hold up its session forever. It is set aside: a row without content
+ * takes its place, marked with the reason, and everything else is archived.
  */
 
-/** A row that was set aside. Names and codes alone: never what it held. */
+/** A row that was set aside. It contains only a name and a code, never the content. */
 export interface SetAside {
   /** Such as `message 5`. */
   readonly name: string;
-  /** The SQLSTATE that PostgreSQL refused it with. */
+  /** The SQLSTATE with which PostgreSQL refused it. */
   readonly code: string;
 }
 
-/** What of one epoch of a session is set aside. */
+/** The rows of one epoch that are set aside. */
 export interface SetAsideRows {
   readonly total: number;
   /** The first of them. */
   readonly named: readonly SetAside[];
 }
 
-/** Rows of each table that are named before they are only counted. */
+/** How many rows per table are named; the others are only counted. */
 const MAX_NAMED = 5;
 
-/** SQLSTATE classes of faults that lie in a row: data that has no form, a constraint, a size. Another attempt changes none of them. */
+/**
+ * SQLSTATE classes of errors that are caused by a row's content: invalid data, a constraint, a size. A retry does not
+ * change them.
+ */
 const ROW_FAULT = /^(?:22|23|54)/;
-/** A moment that JavaScript cannot write is refused before PostgreSQL sees it: the code is PostgreSQL's own for it. */
+/**
+ * JavaScript throws a RangeError for an invalid date before PostgreSQL sees it; this is PostgreSQL's code for the same
+ * error.
+ */
 const NO_SUCH_MOMENT = "22008";
 
-/** The SQLSTATE of a fault that lies in a row; null of any other fault, which may pass. */
+/** The SQLSTATE of an error that is caused by a row's content; null for any other error, which may be temporary. */
 export function rowFaultOf(error: unknown): string | null {
   if (error instanceof RangeError) return NO_SUCH_MOMENT;
   const { cause } = error instanceof Error ? error : new Error("unknown");
@@ -39,18 +45,18 @@ export function rowFaultOf(error: unknown): string | null {
   return typeof code === "string" && ROW_FAULT.test(code) ? code : null;
 }
 
-/** A moment that PostgreSQL has, which is the same as a rule. */
+/** The nearest time that PostgreSQL can store, normally the same. */
 export function nearestMoment(at: Date): Date {
   const ms = at.getTime();
   return new Date(Number.isNaN(ms) ? 0 : Math.min(MAX_TIME_MS, Math.max(MIN_TIME_MS, ms)));
 }
 
-/** Writes rows, of which all or none are written. */
+/** Writes either all of the rows or none. */
 export type WriteRows<Row> = (database: Database, rows: readonly Row[]) => Promise<unknown>;
 
 /**
- * Writes rows in parts that get smaller around those that PostgreSQL refuses, and in the place of these what `without` gives. Rejects
- * with any fault that lies in no row.
+ * Writes rows, splitting them in halves around those that PostgreSQL refuses; for a refused row it writes what
+ * `without` returns. Rejects with any error that is not caused by a row.
  */
 export async function writeAround<Row>(
   database: Database,
@@ -71,7 +77,7 @@ export async function writeAround<Row>(
   await database.transaction((savepoint) => write(savepoint, [without(first, code)]));
 }
 
-/** Why PostgreSQL refuses rows; null if it took them. */
+/** The SQLSTATE with which PostgreSQL refuses rows; null if it accepted them. */
 export async function refusalOf<Row>(
   database: Database,
   rows: readonly Row[],
@@ -87,7 +93,10 @@ export async function refusalOf<Row>(
   }
 }
 
-/** Counts anew what is set aside of an epoch, keeps the number with its session's row, and tells the first of it. */
+/**
+ * Counts the rows of an epoch that are set aside, stores the number in its session's row, and returns the names of the
+ * first ones.
+ */
 export async function countSetAside(database: Database, epoch: string): Promise<SetAsideRows> {
   const tables = [
     { table: messages, key: messages.seq, noun: "message" },

@@ -4,15 +4,17 @@ import type { Database } from "./database.ts";
 import { withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
-/** Stands for the owner of a tombstone whose user was erased: no principal has it. The session's name is the epoch's then. */
+/**
+ * The owner of a tombstone whose user was erased; no principal has this name. Its column `session` contains the epoch.
+ */
 const NOBODY = "";
-/** Lives in one statement: far fewer than PostgreSQL takes parameters. */
+/** Epochs per statement: far fewer than PostgreSQL accepts parameters. */
 const EPOCHS_PER_STATEMENT = 10_000;
 
 /**
- * Erases all that the archive holds of a user, in a transaction of its own. Of each session a tombstone stays, without text and
- * without a name, so that a write that comes late finds its epoch there and changes nothing. Idempotent.
- * @returns the epochs that were the user's
+ * Erases everything that the archive has of a user, in its own transaction. For each session a tombstone remains,
+ * without content and without a name, so that a late write finds its epoch there and changes nothing. Idempotent.
+ * @returns the epochs of the user's sessions
  */
 export function eraseUserRows(database: Database, user: UserRef): Promise<string[]> {
   return withinTenant(database, user.tenant, async (transaction) => {
@@ -22,7 +24,7 @@ export function eraseUserRows(database: Database, user: UserRef): Promise<string
   });
 }
 
-/** Erases one epoch of a session of a user in the same way, in a transaction of its own. Idempotent. */
+/** Erases one epoch of a user's session in the same way, in its own transaction. Idempotent. */
 export async function forgetEpoch(database: Database, user: UserRef, epoch: string): Promise<void> {
   await withinTenant(database, user.tenant, (transaction) =>
     forgetEpochs(transaction, user, and(ownedBy(user), eq(sessions.epoch, epoch))),
@@ -45,7 +47,7 @@ async function forgetEpochs(
     await database.delete(messages).where(inArray(messages.epoch, some));
     await database.delete(summaries).where(inArray(summaries.epoch, some));
     await database.delete(summaryItems).where(inArray(summaryItems.epoch, some));
-    // An epoch has one tombstone.
+    // An epoch may have only one tombstone, so an older one is deleted.
     await database
       .delete(sessions)
       .where(and(eq(sessions.tenant, tenant), eq(sessions.owner, NOBODY), inArray(sessions.session, some)));
@@ -66,7 +68,7 @@ async function forgetEpochs(
   return epochs;
 }
 
-/** Rows that the archive still holds of a user, or of epochs that were theirs. */
+/** Counts the rows that the archive still has of a user, or of the epochs of their sessions. */
 export function countUserRows(database: Database, user: UserRef, epochs: readonly string[]): Promise<number> {
   return withinTenant(database, user.tenant, async (transaction) => {
     const counts = [
@@ -82,7 +84,10 @@ export function countUserRows(database: Database, user: UserRef, epochs: readonl
   });
 }
 
-/** Whether an epoch was a user's who was erased. Asked under the lock of the session's row, or a write could pass beside the erasure. */
+/**
+ * Whether an epoch belongs to a user who was erased. It must be called while the session's row is locked; otherwise a
+ * write could slip past the erasure.
+ */
 export async function isForgottenEpoch(database: Database, tenant: string, epoch: string): Promise<boolean> {
   const rows = await countOf(
     database,
@@ -96,7 +101,7 @@ function ownedBy({ tenant, owner }: UserRef) {
   return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));
 }
 
-/** What an index finds by owner. Items that ended hang on an epoch. */
+/** Current items, which an index finds by owner. Items that have ended are found by their epoch. */
 function currentItemsOf({ tenant, owner }: UserRef) {
   return and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner), isNull(summaryItems.toVersion));
 }

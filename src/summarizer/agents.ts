@@ -6,13 +6,13 @@ import { createModel, type ModelSettings } from "./models.ts";
 import { pingSummarizer } from "./ping.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "./server.ts";
 
-/** What the deployment is set to. */
+/** The summarizer's part of the deployment's settings. */
 export interface AgentSettings {
-  /** Behind the built-in agent. */
+  /** The model behind the built-in agent. */
   readonly model: ModelSettings;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: Pick<SummarizerClientOptions, "url" | "token" | "fetch"> | null;
-  /** For one call of a summarizer, whichever it is. */
+  /** Time limit for one call of the summarizer, built-in or not. */
   readonly summarizerTimeoutMs: number;
 }
 
@@ -20,20 +20,26 @@ type Handler = ReturnType<typeof createSummarizerHandler>;
 type HandlerEnv = Parameters<Handler>[1];
 type HandlerContext = Parameters<Handler>[2];
 
-/** The agents that summarize, as an invocation reaches them. */
+/** The summarizer agents, ready to be called within one invocation. */
 export interface AgentClients {
   readonly summarizer: SummarizerClient;
-  /** Serves where the summarizer is away; null where nothing less would be left. */
+  /**
+   * Makes summaries while the summarizer is unavailable; null if the summarizer is itself the extractive one, so there
+   * is nothing simpler.
+   */
   readonly fallback: SummarizerClient | null;
-  /** Rejects if the summarizer is away. @param timeoutMs for all of it */
+  /**
+   * Rejects if the summarizer does not answer.
+   * @param timeoutMs for the whole check
+   */
   ping(timeoutMs: number): Promise<void>;
 }
 
 export interface Agents {
-  /** The built-in one, for whoever routes to it. */
+  /** The built-in agent's request handler, for the router. */
   readonly builtIn: Handler;
   clientsOf(env: HandlerEnv, ctx: HandlerContext): AgentClients;
-  /** Whether the summarizer is left alone after failures. */
+  /** Whether the circuit breaker is open: after repeated failures the summarizer is not called for a while. */
   isResting(): boolean;
 }
 

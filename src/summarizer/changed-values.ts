@@ -1,7 +1,7 @@
 /**
- * Facts whose value changed: "150 commits are merged", and later "165 commits are merged". The newest value stands, and says what it
- * replaced, with the messages of both. Only where the words leave little doubt: the same speaker, the same names, nearly the same words,
- * and another number.
+ * Finds facts whose value has changed: "150 commits are merged", and later "165 commits are merged". The newest value
+ * is kept with a note of what it replaced, and cites the messages of both. This happens only if the words leave little
+ * doubt: the same speaker, the same names, nearly the same words, and another number.
  */
 import { MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
 import type { ProposedItem } from "../api/summarizer.ts";
@@ -9,10 +9,10 @@ import type { Item } from "../api/summary.ts";
 import { itemTokens } from "../prompt/items.ts";
 import { NAME_WEIGHT, termsOf } from "./terms.ts";
 
-/** The share of the words of either, numbers left out, that both must have. */
+/** Share of the words of each statement, numbers excluded, that both must contain. */
 const SAME_FACT_SHARE = 0.6;
 const MIN_SHARED_WORDS = 2;
-/** Old values that are told: of a fact with more of them nobody could tell which is which. */
+/** Old values that are noted. In a fact with more numbers it would not be clear which one replaced which. */
 const MAX_OLD_VALUES = 2;
 
 const NUMBER = /[$€£]?\p{N}+(?:[.,:/-]\p{N}+)*\s?%?/gu;
@@ -26,7 +26,7 @@ export interface Fact {
   readonly names: string;
 }
 
-/** What a text with its speaker before it says with a number; null where it says none, or too many. */
+/** Parses a text of the form "speaker: statement". Null if it contains no number, or too many. */
 export function factIn(text: string): Fact | null {
   const speaker = SPEAKER.exec(text)?.[1] ?? "";
   const said = text.replace(SPEAKER, "").replace(BEFORE, "");
@@ -55,13 +55,13 @@ function shares(one: Fact, other: Fact): boolean {
   return count >= MIN_SHARED_WORDS && shared >= all * SAME_FACT_SHARE;
 }
 
-/** The values that a later statement replaces; none where it is about something else, or says nothing new. */
+/** The values that a later statement replaces; none if it is about something else, or repeats them. */
 export function replacedValues(now: Fact, then: Fact): string[] {
   if (!isSameFact(now, then) || now.values.every((value) => then.values.includes(value))) return [];
   return then.values.filter((value) => !now.values.includes(value));
 }
 
-/** What stands behind a value that replaced others. */
+/** The note behind a value that replaced others. */
 export function tellBefore(values: readonly string[]): string {
   return ` (before: ${values.join(", ")})`;
 }
@@ -70,7 +70,10 @@ function isSameFact(one: Fact, other: Fact): boolean {
   return one.speaker === other.speaker && one.names === other.names && shares(one, other) && shares(other, one);
 }
 
-/** An item that stands for an earlier one, too; null where it takes more room or says nothing else. */
+/**
+ * Merges an item with the earlier one that it replaces; null if that would take more tokens than both, or if no value
+ * changed.
+ */
 function replacing<Kind extends ProposedItem>(item: Kind, now: Fact, earlier: ProposedItem, then: Fact): Kind | null {
   const old = replacedValues(now, then);
   if (old.length === 0) return null;
@@ -82,9 +85,9 @@ function replacing<Kind extends ProposedItem>(item: Kind, now: Fact, earlier: Pr
 }
 
 /**
- * Earlier items, then new ones, less those whose value a later one replaces.
+ * Joins earlier and new items, without those whose value a later one replaces.
  *
- * @param earlier items by their id; those carried over from other sessions stay as they are
+ * @param earlier the items so far, with their ids; items carried over from other sessions stay unchanged
  */
 export function withNewestValues(earlier: readonly Item[], fresh: readonly ProposedItem[]): ProposedItem[] {
   const items: (ProposedItem | null)[] = [...earlier, ...fresh];

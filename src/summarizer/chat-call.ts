@@ -1,4 +1,4 @@
-/** One streamed call of a language model through the AI SDK. Only `chat-model` imports it, and lazily. */
+/** Makes one streamed call of a language model with the AI SDK. Imported only by `chat-model.ts`, and lazily. */
 
 import { type ModelMessage, streamText } from "ai";
 import { ThreadkeepError } from "../api/errors.ts";
@@ -7,13 +7,13 @@ import type { ChatPrompt } from "./chat-model.ts";
 import { createLanguageModels, type ModelProvider } from "./language-models.ts";
 import { failureOf, usageOf } from "./model-call.ts";
 
-/** A page of text, and room for a model that thinks before it writes. */
+/** A page of text, with room for a model that thinks first. */
 const MAX_OUTPUT_TOKENS = 4_096;
-/** Somebody looks at the page meanwhile. */
+/** Somebody is watching the page meanwhile. */
 const TIMEOUT_MS = 110_000;
 const RETRY_AFTER_SECONDS = 5;
 
-/** @param onUsage told what was taken, where the provider counts it */
+/** @param onUsage is called with the usage, if the provider reports it */
 export async function* streamAnswer(
   provider: ModelProvider,
   { system, messages }: ChatPrompt,
@@ -24,13 +24,13 @@ export async function* streamAnswer(
   const { stream } = streamText({
     model: createLanguageModels(provider).withSchema,
     ...(system === undefined ? {} : { instructions: system }),
-    // The format `ai-sdk` is what the SDK takes.
+    // The `ai-sdk` format is what the SDK accepts.
     messages: messages as ModelMessage[],
     maxOutputTokens: MAX_OUTPUT_TOKENS,
-    // A second call would cost money again: whoever looks on decides.
+    // A retry would be paid again, so the person at the page decides.
     maxRetries: 0,
     abortSignal: AbortSignal.any([signal, limit]),
-    // By itself it prints errors to the console, past our log, and they may quote the chat.
+    // By default the SDK prints errors to the console, bypassing our log; they may quote the chat.
     onError: () => undefined,
   });
   for await (const part of stream) {

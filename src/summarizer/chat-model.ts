@@ -1,27 +1,27 @@
-/** The model that is set for summaries, asked for the next turn of a chat: what the inspector tries a context out with. */
+/** Asks the configured model for the next turn of a chat. The inspector uses it to try out a context. */
 
 import type { AiSdkContext } from "../api/context.ts";
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { costOf } from "./model-summarizer.ts";
 import type { ModelSettings } from "./models.ts";
 
-/** An answer that is being written. */
+/** An answer that is being streamed. */
 export interface Answering {
-  /** As it comes. Throws a `ThreadkeepError` if the model fails. */
+  /** The pieces of the answer. Iterating throws a `ThreadkeepError` if the model fails. */
   readonly words: AsyncIterable<string>;
-  /** Known once it has ended; undefined where the provider counts nothing. */
+  /** Known once the answer has ended; undefined if the provider does not report usage. */
   usage(): SummarizerUsage | undefined;
 }
 
 export type ChatPrompt = Pick<AiSdkContext, "system" | "messages">;
 
 export interface ChatModel {
-  /** As it stands in summaries: `anthropic/claude-haiku-4-5`. */
+  /** The name as in summaries: `anthropic/claude-haiku-4-5`. */
   readonly name: string;
   answer(prompt: ChatPrompt, signal: AbortSignal): Answering;
 }
 
-/** Null where no model is set: summaries are made of words alone then. */
+/** Null if no model is configured, so that summaries are extractive. */
 export function createChatModel(settings: ModelSettings): ChatModel | null {
   if (settings.provider === "extractive") return null;
   return {
@@ -30,7 +30,7 @@ export function createChatModel(settings: ModelSettings): ChatModel | null {
       let counted: SummarizerUsage | null = null;
       return {
         words: (async function* words() {
-          // As with summaries: the SDK is evaluated with the first call of a model.
+          // Imported on the first call, as for summaries, because loading the SDK takes time.
           const { streamAnswer } = await import("./chat-call.ts");
           yield* streamAnswer(settings, prompt, signal, (usage) => (counted = usage));
         })(),

@@ -2,11 +2,11 @@ import type { SummarizerClient } from "./client.ts";
 import { SummarizerError } from "./summarizer-error.ts";
 
 export interface CircuitBreakerLimits {
-  /** Failures in a row after which the other side counts as away. */
+  /** Consecutive failures after which the other side counts as unavailable. */
   readonly failures: number;
-  /** How long it is left alone then, unless it asked for longer; after that one call tries it. */
+  /** How long it is not called then, unless it asked for longer. After that, one trial call is made. */
   readonly restMs: number;
-  /** Nobody asks for a longer rest than this, whatever the other side says. */
+  /** The longest pause, whatever the other side asks for. */
   readonly maxRestMs: number;
 }
 
@@ -16,20 +16,23 @@ export interface BreakerOptions {
   /** ms since 1970 */
   readonly now: () => number;
   readonly limits: CircuitBreakerLimits;
-  /** Whether a failure says that the other side is away, and for how long it asks to be left alone; null: it is there. */
+  /**
+   * Whether an error means that the other side is unavailable, and how long it asks to be left alone; null if it is
+   * available.
+   */
   readonly awayBy: (error: unknown) => { readonly retryAfterSeconds?: number | undefined } | null;
-  /** What a call that is not made fails with. */
+  /** Makes the error of a call that is refused without being made. */
   readonly refuse: (retryAfterSeconds: number) => Error;
 }
 
 /**
- * Keeps an isolate from calling what is away: the sessions of a whole deployment would else each find out by themselves, with a time limit
- * each.
+ * Keeps an isolate from calling a service that is unavailable. Otherwise each session of the deployment would find out
+ * by itself, after a timeout each.
  */
 export interface Breaker {
-  /** A failure after `signal` was aborted tells nothing of the other side. */
+  /** A failure after `signal` was aborted does not count, because it says nothing about the other side. */
   run<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Whether it failed too often of late, and no call has gone well since. */
+  /** Whether the last calls failed and none has succeeded since. */
   isOpen(): boolean;
 }
 
@@ -76,9 +79,9 @@ export function createBreaker({ now, limits, awayBy, refuse }: BreakerOptions): 
   };
 }
 
-/** A breaker of summarizers. A call that is not made fails with `circuit_open` and says when to come again. */
+/** A breaker for summarizers. A call that is not made fails with `circuit_open` and says when to try again. */
 export interface CircuitBreaker extends Pick<Breaker, "isOpen"> {
-  /** The same client, whose calls go through the breaker. */
+  /** Returns a client whose calls go through the breaker. */
   guard(client: SummarizerClient): SummarizerClient;
 }
 
@@ -90,7 +93,7 @@ export function createCircuitBreaker(
   const breaker = createBreaker({
     now,
     limits,
-    // An answer that is no good is an answer: the summarizer is there.
+    // An invalid answer is an answer, so the summarizer is available.
     awayBy: (error) => (error instanceof SummarizerError && error.kind !== "invalid_answer" ? error : null),
     refuse: (seconds) => new SummarizerError("circuit_open", "the summarizer is left alone after failures", seconds),
   });

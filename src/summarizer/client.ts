@@ -1,4 +1,7 @@
-/** What the pipeline calls a summarizer with: ours in-process, or any MCP server that offers the same tool. */
+/**
+ * The client with which the pipeline calls a summarizer: the built-in one in the same process, or any MCP server with
+ * the same tool.
+ */
 import {
   type CallToolResult,
   Client,
@@ -24,26 +27,26 @@ import { failureKindOf, RETRY_AFTER_META_KEY, SummarizerError } from "./summariz
 export { SummarizerError, type SummarizerErrorKind } from "./summarizer-error.ts";
 
 const VERSION = "1.0.0";
-/** A model's name stands in every summary it made. */
+/** The model's name is stored with every summary. */
 const MAX_MODEL_CHARACTERS = 128;
 
 export interface SummarizerClientOptions {
-  /** Carries each request: the global fetch, or the handler of the built-in agent. Should honour `request.signal`. */
+  /** Sends each request: the global fetch, or the handler of the built-in agent. It should honour `request.signal`. */
   readonly fetch: (request: Request) => Promise<Response>;
   readonly url: string;
   /** Sent as a bearer token. */
   readonly token?: string;
-  /** For the whole call, connecting included. */
+  /** For the whole call, including connecting. */
   readonly timeoutMs: number;
-  /** Who calls, as the server sees it. */
+  /** The client's name, as the server sees it. */
   readonly name: string;
 }
 
 export interface SummarizerClient {
   /**
-   * One call, nothing kept between two. Not repeated on failure: the queue decides about that.
-   * @param trace which request it is for, as a `traceparent`: the server gets it as that header
-   * @throws SummarizerError; the reason of `signal` if that was aborted
+   * Makes one call; nothing is kept between calls, and failures are not retried, because the queue does that.
+   * @param trace the request that it is made for, sent as the header `traceparent`
+   * @throws {SummarizerError} or, if `signal` was aborted, the reason of that
    */
   summarize(request: SummarizerRequest, signal?: AbortSignal, trace?: string): Promise<SummarizerAnswer>;
 }
@@ -56,7 +59,7 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** The answer's data: structured, or from a server that knows only text, the first text that is JSON. */
+/** The data of the answer: structured content, or from a server that returns only text, the first text that is JSON. */
 function answerData(result: CallToolResult): unknown {
   if (result.structuredContent !== undefined) return result.structuredContent;
   for (const block of result.content) {
@@ -68,7 +71,10 @@ function answerData(result: CallToolResult): unknown {
 
 const failedContentSchema = z.object({ error: summarizerFailureSchema });
 
-/** Of what the server says, the parts that cannot hold text: its words may quote the conversation. */
+/**
+ * Takes from a failed answer only fields that cannot contain text, because the server's words may quote the
+ * conversation.
+ */
 function toolFailure(result: CallToolResult): SummarizerError {
   const { _meta: meta } = result;
   const told = failedContentSchema.safeParse(result.structuredContent);
@@ -88,18 +94,18 @@ function validAnswer(data: unknown): SummarizerAnswer {
     throw new SummarizerError("invalid_answer", places.slice(0, 3).join(", "));
   }
   const { items, model, ...rest } = parsed.data;
-  // No store keeps NUL characters and lone surrogates, and JSON carries both.
+  // JSON can contain NUL characters and lone surrogates, which neither SQLite nor PostgreSQL stores.
   const clean = items.map((item) => ({ ...item, text: oneLine(item.text) })).filter(({ text }) => text !== "");
   return { ...rest, items: clean, model: cutAtWord(oneLine(model), MAX_MODEL_CHARACTERS) };
 }
 
-/** A response that was not 2xx. */
+/** An HTTP response with a status other than 2xx. */
 interface Refusal {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** Codes and states alone: the messages of these errors quote bodies. */
+/** Uses only codes and statuses, because the messages of these errors quote bodies. */
 function failureOf(error: unknown, timedOut: boolean, refusal: Refusal | null): SummarizerError {
   const code = error instanceof SdkError ? error.code : null;
   if (timedOut || code === SdkErrorCode.RequestTimeout) {
@@ -129,9 +135,10 @@ export function createSummarizerClient(options: SummarizerClientOptions): Summar
       const transport = new StreamableHTTPClientTransport(new URL(options.url), {
         requestInit: { headers: { ...headers, ...(trace === undefined ? {} : { traceparent: continueTrace(trace) }) } },
         fetch: async (url, init) => {
-          // The transport ends its requests when it closes; the time limit has to reach the wire by itself.
+          // The transport aborts its requests only when it is closed, so the time limit must be passed to each request
+          // as well.
           const ends = AbortSignal.any(init?.signal ? [cancelled, init.signal] : [cancelled]);
-          // A redirect would lead what was said in a chat to another than the address that is set.
+          // A redirect would send the chat to an address other than the configured one.
           const response = await options.fetch(new Request(url, { ...init, redirect: "manual", signal: ends }));
           last.refusal = response.ok ? null : refusalOf(response);
           return response;

@@ -1,11 +1,11 @@
 /**
- * Signs of what a statement is in languages other than English, as words and phrases. They are looked for in every statement, whatever its
- * language: what means something else in another language is in no list. A language that is not here gives facts, which is what a
- * statement is by default.
+ * Phrases that show what kind of statement a text is, in languages other than English. All lists are tried on every
+ * statement, whatever its language; so they contain no phrase that means something else in another language. A
+ * statement in a language without a list becomes a fact, which is the default.
  */
 export type PhraseKind = "decision" | "preference" | "task" | "event" | "firstPerson";
 
-/** Where words are spaced: whole words in small letters, commas between phrases. */
+/** Languages with spaces: whole words in lower case, separated by commas. */
 const SPACED: Readonly<Record<string, Readonly<Record<PhraseKind, string>>>> = {
   de: {
     decision:
@@ -50,7 +50,7 @@ const SPACED: Readonly<Record<string, Readonly<Record<PhraseKind, string>>>> = {
   },
 };
 
-/** Where words are not spaced: anywhere in a statement. */
+/** Languages without spaces: matched anywhere in a statement. */
 const UNSPACED: Readonly<Record<string, Readonly<Record<PhraseKind, string>>>> = {
   zh: {
     decision: "决定, 決定了, 选了, 選了, 选择了, 選擇了, 商量好, 说好了, 說好了",
@@ -98,7 +98,10 @@ const UNSPACED_PHRASES = ofKind((kind) => Object.values(UNSPACED).flatMap((langu
 const WORD = /[\p{L}\p{M}\p{N}'-]+/gu;
 const EAST_ASIAN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
 
-/** Whether a statement has a sign of a kind. @param text with straight apostrophes */
+/**
+ * Whether a statement contains a phrase of this kind.
+ * @param text with straight apostrophes
+ */
 export function hasPhrase(text: string, kind: PhraseKind): boolean {
   const plain = text.normalize("NFC").toLowerCase();
   if (EAST_ASIAN.test(plain) && UNSPACED_PHRASES[kind].some((phrase) => plain.includes(phrase))) return true;

@@ -1,4 +1,7 @@
-/** Cheap signs of what a statement is, and of how much it is worth: English ones here, those of other languages in `cue-phrases.ts`. */
+/**
+ * Inexpensive signs of what kind a statement is and how much it is worth. The English ones are here, those of other
+ * languages in `cue-phrases.ts`.
+ */
 import type { TranscriptMessage } from "../api/summarizer.ts";
 import type { Item, ItemKind } from "../api/summary.ts";
 import { isStandingWish } from "../prompt/standing-wish.ts";
@@ -16,11 +19,11 @@ const EVENT =
 const FIRST_PERSON = /\b(?:i|my|mine|me|we|our|us)\b/i;
 const SECOND_PERSON = /\b(?:you|your|yours)\b/i;
 
-/** Who speaks of the other alone answers or encourages, more often than not. */
+/** A statement that is only about the other person is mostly an answer or encouragement. */
 const SECOND_PERSON_FACTOR = 0.6;
-/** The answer to a question repeats what matters of it. */
+/** The answer to a question usually repeats what matters of it. */
 const QUESTION_FACTOR = 0.5;
-/** What a program wrote is long and can be had again; what a person said of themselves cannot. */
+/** Output of programs is long and can be produced again; what people say about themselves cannot. */
 const ROLE_FACTORS: Readonly<Record<TranscriptMessage["role"], number>> = {
   user: 1,
   assistant: 0.7,
@@ -28,7 +31,10 @@ const ROLE_FACTORS: Readonly<Record<TranscriptMessage["role"], number>> = {
   system: 0.4,
   developer: 0.4,
 };
-/** Under pressure, what binds for the future outlasts what happened once; a standing wish outlasts everything. */
+/**
+ * If there is little room, what is binding for the future is kept longer than single events, and a standing wish
+ * longest.
+ */
 const KIND_FACTORS: Readonly<Record<ItemKind, number>> = {
   instruction: 8,
   decision: 1.4,
@@ -38,7 +44,7 @@ const KIND_FACTORS: Readonly<Record<ItemKind, number>> = {
   event: 1,
   question: 0.5,
 };
-/** Where items compete for room, what the user said outlasts what was answered. */
+/** If items compete for room, those of the user are kept longer than those of the assistant. */
 const ASSISTANT_ITEM_FACTOR = 0.3;
 const STATUS_FACTORS: Readonly<Record<Item["status"], number>> = {
   current: 1,
@@ -50,7 +56,7 @@ function straight(text: string): string {
   return text.replaceAll("’", "'");
 }
 
-/** @param isWish whether whoever says it may wish for something: what a tool or a model says is no instruction */
+/** @param isWish whether the speaker may give instructions: tools and models may not */
 export function kindOf(text: string, isQuestion: boolean, isWish = true): ItemKind {
   const plain = straight(text);
   if (isQuestion) return "question";
@@ -61,7 +67,7 @@ export function kindOf(text: string, isQuestion: boolean, isWish = true): ItemKi
   return EVENT.test(plain) || hasPhrase(plain, "event") ? "event" : "fact";
 }
 
-/** What was worked out: "so the total is 84", "9 + 16 = 25". */
+/** Computed results: "so the total is 84", "9 + 16 = 25". */
 const RESULT =
   /[=≈] ?[-+~]?[$€£]?\d|\b(?:answer|result|total|sum|average|difference|probability|area|cost) (?:is|are|comes to|equals) (?:about |around |exactly )?[-+~]?[$€£]?\d/i;
 
@@ -69,7 +75,7 @@ export function isResult(text: string): boolean {
   return RESULT.test(text);
 }
 
-/** What a program says where something went wrong, in the English that programs write. */
+/** Words with which programs report failures, in the English that programs use. */
 const FAILURE =
   /\b(?:error|fail(?:ed|s|ure)?|fatal|exception|panic|denied|refused|rejected|timed out|not found|cannot|unable to|expected)\b/i;
 
@@ -77,19 +83,19 @@ export function tellsFailure(text: string): boolean {
   return FAILURE.test(text);
 }
 
-/** Whether somebody speaks of themselves: then a single word may be worth keeping. */
+/** Whether people speak about themselves; then even a single word may be worth keeping. */
 export function isFirstPerson(text: string): boolean {
   const plain = straight(text);
   return FIRST_PERSON.test(plain) || hasPhrase(plain, "firstPerson");
 }
 
-/** How much the terms of a statement are worth, by who says it and how: 0 to 1. */
+/** Factor for the terms of a statement, by who says it and how: 0 to 1. */
 export function worthOfStatement(
   message: TranscriptMessage,
   statement: { readonly text: string; readonly isQuestion: boolean },
 ): number {
   const aside = SECOND_PERSON.test(statement.text) && !isFirstPerson(statement.text);
-  // A named speaker is one voice of several: the role says nothing about them.
+  // With named speakers, several people talk, and the role says nothing about them.
   const named = message.author !== undefined && message.role !== "tool";
   return (
     (aside ? SECOND_PERSON_FACTOR : 1) *
@@ -98,12 +104,12 @@ export function worthOfStatement(
   );
 }
 
-/** An item begins with who said it, and a speaker without a name is called by their role. */
+/** An item begins with its speaker. Speakers without a name are called by their role. */
 function isAssistants(text: string): boolean {
   return text.startsWith("Assistant: ");
 }
 
-/** How much the terms of an item are worth when items compete for room. */
+/** Factor for the terms of an item when items compete for room. */
 export function worthOfItem(item: Item): number {
   return KIND_FACTORS[item.kind] * STATUS_FACTORS[item.status] * (isAssistants(item.text) ? ASSISTANT_ITEM_FACTOR : 1);
 }

@@ -1,4 +1,4 @@
-/** The summarizer without a model: it chooses statements of the transcript and keeps them in their own words. */
+/** The summarizer without a model: it selects statements of the transcript and keeps their words. */
 import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
 import type { TokenCount } from "../api/message.ts";
 import type { ProposedItem, SummarizerRequest, TranscriptMessage } from "../api/summarizer.ts";
@@ -16,25 +16,29 @@ import type { Summarizer } from "./summarizer.ts";
 import { type Term, termsOf } from "./terms.ts";
 
 /**
- * New messages get at least this share of the budget, so that a long conversation does not freeze at its beginning. With a third of it, twelve
- * summaries would leave a hundredth of the first: what is recent stands in the prompt word for word.
+ * New messages get at least this share of the budget, so that a long conversation does not stay at its beginning. With
+ * a third, only a hundredth of the first summary would be left after twelve summaries; and the most recent messages are
+ * in the prompt verbatim anyway.
  */
 const MIN_NEW_SHARE = 0.15;
-/** A summary that takes more than this share of what it stands for saves nothing. */
+/** A summary that takes a larger share of what it replaces than this would save too little. */
 const MAX_TRANSCRIPT_SHARE = 0.5;
-/** What a summary may take of a transcript however short: a single sentence can be all that matters. */
+/**
+ * A summary may take this many tokens however short the transcript is, because a single sentence can be all that
+ * matters.
+ */
 const SHORT_SUMMARY_TOKENS = 256;
-/** Terms that a statement must hold to be more than a reaction: "sounds delicious". */
+/** Weight of terms that a statement needs; with less it is only a reaction, such as "sounds delicious". */
 const MIN_TERMS_WEIGHT = 1.6;
-/** One is enough of oneself, and of what binds for the future: "I am vegetarian", "She is vegetarian". */
+/** A lower limit for statements about oneself and for binding ones: "I am vegetarian", "She is vegetarian". */
 const MIN_OWN_TERMS_WEIGHT = 0.9;
-/** What answers a question is looked for more than what nobody asked for. */
+/** Factor for the answer to a question, because answers are asked for more often later. */
 const ANSWER_WORTH = 1.5;
 /** How many statements after a question may answer it. */
 const ANSWER_STATEMENTS = 2;
-/** An answer with no more terms than this is not understood without its question. */
+/** An answer with at most this many terms is not understandable without its question. */
 const MAX_TERSE_TERMS = 2;
-/** A name is for telling speakers apart. */
+/** A name only has to distinguish speakers. */
 const MAX_SPEAKER_CHARACTERS = 64;
 
 interface Asked {
@@ -45,9 +49,9 @@ interface Asked {
 interface Told extends Candidate {
   readonly group: TranscriptMessage;
   readonly statement: Statement;
-  /** The question without which it says nothing. */
+  /** The question that is needed to understand it. */
   readonly asked: Asked | null;
-  /** The earlier value of what it says, and the message that says it. */
+  /** The earlier value of the same fact, and the message with it. */
   readonly before: { readonly values: readonly string[]; readonly message: TranscriptMessage } | null;
 }
 
@@ -71,12 +75,18 @@ function isBinding({ text, isQuestion }: Statement): boolean {
   return kind === "instruction" || kind === "preference" || kind === "decision" || isFirstPerson(text);
 }
 
-/** Statements of an answer that a person would give. A longer one is an essay, and says no more of its user than a short one. */
+/**
+ * An answer with at most this many statements is one as a person would give it. A longer one is an essay, and says no
+ * more about its user.
+ */
 const ANSWER_LENGTH = 4;
-/** A statement of an essay is advice until the user takes it up: then it weighs like one of a short answer. */
+/**
+ * A statement of an essay counts as advice until the user refers to it; then it weighs as much as one of a short
+ * answer.
+ */
 const MIN_TAKEN_UP_TERMS = 2;
 const TAKEN_UP_SHARE = 0.5;
-/** What an essay computes is what was asked for, whoever takes it up. */
+/** Factor for computed results in an essay: they were asked for, even if nobody refers to them. */
 const COMPUTED_WORTH = 0.5;
 
 interface OneOfMany {
@@ -95,10 +105,10 @@ function isTakenUp(terms: readonly Term[], takenUp: ReadonlySet<string>): boolea
   return shared >= MIN_TAKEN_UP_TERMS && shared >= all * TAKEN_UP_SHARE;
 }
 
-/** A term of more lines than these says of none of them that it is meant. */
+/** A term that occurs in more lines than this does not say which of them is meant. */
 const MAX_MEANT_LINES = 2;
 
-/** Those of the keys that tell few lines from all others. */
+/** Those keys that occur in only a few lines. */
 function rareAmong(lines: readonly (readonly Term[])[], keys: ReadonlySet<string>): ReadonlySet<string> {
   const counts = new Map<string, number>();
   for (const terms of lines) {
@@ -109,7 +119,9 @@ function rareAmong(lines: readonly (readonly Term[])[], keys: ReadonlySet<string
   return new Set([...counts].filter(([, count]) => count <= MAX_MEANT_LINES).map(([key]) => key));
 }
 
-/** What each statement of a message is worth for being one of so many, and for what was made of it. */
+/**
+ * Factor for a statement, depending on how many statements its message has and whether the next message refers to it.
+ */
 function shareOf(
   { role, author }: TranscriptMessage,
   { text, terms }: OneOfMany,
@@ -117,13 +129,17 @@ function shareOf(
   takenUp: ReadonlySet<string>,
 ): number {
   if (count <= ANSWER_LENGTH) return 1;
-  // A log or a listing, which can be had again: of its lines those count that failed, and those that somebody speaks of.
+  // A log or a listing, which can be produced again: only lines with failures, and lines that somebody refers to,
+  // count.
   if (role === "tool") return tellsFailure(text) || terms.some(({ key }) => takenUp.has(key)) ? 1 : 0;
   if (role !== "assistant" || author !== undefined || isTakenUp(terms, takenUp)) return 1;
   return isResult(text) ? COMPUTED_WORTH : 0;
 }
 
-/** What a message tells, in order, less what is no more than a reaction. @param takenUp terms that the next message takes up */
+/**
+ * The statements of a message that are worth considering, in order, without mere reactions.
+ * @param takenUp terms with which the next message refers to this one
+ */
 function toldBy(
   message: TranscriptMessage,
   statements: readonly Statement[],
@@ -139,7 +155,7 @@ function toldBy(
     const own = termsOfEach[place] ?? [];
     const share = shareOf(message, { text: statement.text, terms: own }, statements.length, telling);
     if (share === 0) continue;
-    // What an essay ends with is an offer to write more.
+    // The question at the end of an essay is an offer to write more.
     if (isEssay && statement.isQuestion) continue;
     const answers = question !== null && place < ANSWER_STATEMENTS && !statement.isQuestion && !isEssay;
     const asked = answers && place === 0 && own.length <= MAX_TERSE_TERMS ? question : null;
@@ -153,7 +169,7 @@ function toldBy(
       before: null,
       terms: asked === null ? own : termsOf(text),
       worth: worthOfStatement(message, statement) * share * (answers ? ANSWER_WORTH : 1),
-      // What stands between two statements of an item takes up to one token more.
+      // The separator between two statements of an item takes up to one token.
       tokens: estimateTokens(text) + 1,
       openingTokens,
     });
@@ -165,13 +181,16 @@ function keysOf(text: string): Set<string> {
   return new Set(termsOf(text).map(({ key }) => key));
 }
 
-/** @param before what the user asked: to repeat that takes nothing up */
+/**
+ * The terms with which the next message refers to this one.
+ * @param before terms of the user's last message: repeating those refers to nothing
+ */
 function takenUpFrom(
   { role }: TranscriptMessage,
   next: TranscriptMessage | undefined,
   before: ReadonlySet<string>,
 ): ReadonlySet<string> {
-  // What a tool gave is taken up by whoever speaks next, also in the words of the question.
+  // Whoever speaks after a tool may refer to its output with the words of the question too.
   if (role === "tool" && next !== undefined && next.role !== "tool") return keysOf(next.text);
   if (role !== "assistant" || next?.role !== "user") return new Set();
   return new Set([...keysOf(next.text)].filter((key) => !before.has(key)));
@@ -184,19 +203,19 @@ function toldByAll(messages: readonly TranscriptMessage[]): Told[] {
   for (const [place, message] of messages.entries()) {
     const takenUp = takenUpFrom(message, messages[place + 1], before);
     if (message.role === "user") before = keysOf(message.text);
-    const heard: Asked | null = question !== null && speaker(question.message) !== speaker(message) ? question : null;
+    const pending: Asked | null = question !== null && speaker(question.message) !== speaker(message) ? question : null;
     const statements = statementsOf(message.text);
-    told.push(...toldBy(message, statements, heard, takenUp));
+    told.push(...toldBy(message, statements, pending, takenUp));
     const last = statements.at(-1);
     question = last?.isQuestion === true ? { message, text: last.text } : null;
   }
   return told;
 }
 
-/** Earlier facts that a statement is compared with, at most: those of the same speaker and names, newest first. */
+/** How many earlier facts a statement is compared with: those with the same speaker and names, newest first. */
 const MAX_COMPARED_FACTS = 50;
 
-/** What was told, less what a later statement gives another value: that one says what it replaced. */
+/** Removes statements whose value a later one replaces; the later one notes the old value. */
 function newestValuesOf(told: readonly Told[]): Told[] {
   const newest: (Told | null)[] = [...told];
   const known = new Map<string, { readonly place: number; readonly fact: Fact }[]>();
@@ -226,7 +245,7 @@ function textOf({ statement, asked, before }: Told): string {
   return withQuestion(statement.text, asked) + (before === null ? "" : tellBefore(before.values));
 }
 
-/** Chosen statements of one message that stood side by side make one item. */
+/** Adjacent selected statements of one message become one item. */
 function runsOf(told: readonly Told[], chosen: readonly number[]): Told[][] {
   const runs: Told[][] = [];
   let before = -2;
@@ -234,7 +253,8 @@ function runsOf(told: readonly Told[], chosen: readonly number[]): Told[][] {
     const next = told[place];
     if (next === undefined) continue;
     const run = runs.at(-1);
-    // Among people statements are short and lean on each other; what a user tells an assistant is a fact each.
+    // Between people, statements are short and depend on each other; what a user tells an assistant is a fact of its
+    // own each time.
     const joins = next.group.author !== undefined || next.asked !== null || run?.[0]?.asked !== null;
     if (run !== undefined && joins && place === before + 1 && run[0]?.group === next.group) run.push(next);
     else runs.push([next]);
@@ -255,14 +275,14 @@ function itemOf(run: readonly Told[]): ProposedItem | null {
     (one, other) => one.seq - other.seq,
   );
   const texts = sources.map((source) => source.text);
-  // A name is not part of the message: where it would cost the item its support, it stays away.
+  // The speaker's name is not part of the message. If the item would not be supported because of it, it is left out.
   const text = cutAtWord(isSupported(named, texts) ? named : said, MAX_ITEM_TEXT_LENGTH);
   const isQuestion = run.every(({ statement }) => statement.isQuestion);
   const kind = kindOf(said, isQuestion, message.role === "user");
   return { kind, text, sourceSeqs: sources.map((source) => source.seq), status: "current" };
 }
 
-/** New items from messages that no item covers yet, within a budget. */
+/** Makes new items from messages that no item covers yet, within a budget. */
 function newItems(
   messages: readonly TranscriptMessage[],
   known: readonly Item[],
@@ -281,7 +301,7 @@ function newItems(
   let left = budget;
   for (const run of runsOf(told, chosen)) {
     const item = itemOf(run);
-    // Tokens of a whole are not the sum of those of its parts: the last word is with the whole.
+    // The tokens of a whole differ from the sum of its parts, so the item itself is measured.
     if (item === null || itemTokens(item) > left) continue;
     left -= itemTokens(item);
     items.push(item);
@@ -289,7 +309,7 @@ function newItems(
   return items;
 }
 
-/** The items that are worth the most for their room, in the order they came in. All of them if they fit. */
+/** The items that are worth most for their tokens, in the given order; all of them if they fit. */
 function keptItems(items: readonly Item[], maxTokens: TokenCount): Item[] {
   if (itemsTokens(items) <= maxTokens && items.length <= MAX_ITEMS_PER_SUMMARY) return [...items];
   const candidates = items.map((item) => ({
@@ -307,11 +327,11 @@ function mayBeProposed({ text, sourceSeqs }: Item): boolean {
 }
 
 /**
- * The new list of items: earlier ones by their id, then new ones in the order of the conversation, together at most
- * `maxTokens` by `itemsTokens`. Pure and deterministic.
+ * Makes the new list of items: earlier ones with their id, then new ones in the order of the conversation, together at
+ * most `maxTokens` by `itemsTokens`. Pure and deterministic.
  *
- * Earlier items keep the share of the budget that their part of the conversation has, at most two thirds; what new ones leave
- * over is theirs as well. So what is recent stands in detail and what is old in outline.
+ * Earlier items get the share of the budget that their part of the conversation has, and whatever the new ones do not
+ * use. So recent parts are kept in detail, old ones in outline.
  */
 export function summarizeExtractively(request: SummarizerRequest): ProposedItem[] {
   const { messages, maxTokens } = request;

@@ -1,6 +1,6 @@
 import type { Item } from "../api/summary.ts";
 
-/** Earlier items by the names they have within one call: short ones cost few tokens, and a model copies them without slips. */
+/** Short names for earlier items within one call. They cost few tokens, and a model copies them without mistakes. */
 export type ItemNames = ReadonlyMap<string, Item>;
 
 export function nameItems(items: readonly Item[]): ItemNames {

@@ -3,34 +3,34 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModel } from "ai";
 import { createWorkersAI } from "workers-ai-provider";
 
-/** A language model, and what it takes to reach it. */
+/** A language model and how to reach it. */
 export type ModelProvider =
   | { readonly provider: "workers-ai"; readonly model: string; readonly binding: Ai }
   | {
       readonly provider: "openai-compatible";
       readonly model: string;
       readonly baseUrl: string;
-      /** Servers on the same machine mostly want none. */
+      /** Servers on the same machine mostly need none. */
       readonly apiKey?: string;
     }
   | {
       readonly provider: "anthropic";
       readonly model: string;
       readonly apiKey: string;
-      /** Another address with the same API; without it, Anthropic's own. */
+      /** Another address with the same API; by default Anthropic's own. */
       readonly baseUrl?: string;
     };
 
 export interface LanguageModels {
   readonly withSchema: Exclude<LanguageModel, string>;
-  /** For servers that know JSON, but no JSON schema. Null where every model takes one. */
+  /** For servers that support JSON output but no JSON schema. Null if every model of the provider supports schemas. */
   readonly withoutSchema: Exclude<LanguageModel, string> | null;
 }
 
-/** OpenAI's own newer models refuse `max_tokens`; servers that are merely compatible may not know its successor. */
+/** OpenAI's newer models refuse `max_tokens`; servers that are merely compatible may not know its replacement. */
 const OPENAI_HOST = "api.openai.com";
 
-/** A model's address answers by itself: what was said in a chat follows no redirect to another. */
+/** Redirects are not followed, so that the chat is sent only to the configured address. */
 const fetchModel = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
   fetch(input, { ...init, redirect: "manual" });
 
@@ -46,7 +46,7 @@ function openAiCompatible(settings: Extract<ModelProvider, { provider: "openai-c
       baseURL: baseUrl,
       fetch: fetchModel,
       supportsStructuredOutputs,
-      // Of a stream it is told what it took only where that is asked for.
+      // The usage of a stream is reported only on request.
       includeUsage: true,
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(new URL(baseUrl).hostname === OPENAI_HOST ? { transformRequestBody: withCompletionLimit } : {}),

@@ -1,24 +1,27 @@
-/** The prose of a message that is written in Markdown: without marks, and without what is no statement: headings, rules, code. */
+/** Extracts the prose of a Markdown text: without markup, and without headings, rules and code. */
 
 const FENCED_CODE = /```[^]*?(?:```|$)/g;
 const LINE_MARK = /^\s*(?:[-*+•>|]+|\d{1,3}[.)])\s+/;
 const HEADING = /^\s*#{1,6}\s/;
 const RULE = /^[\s|:=*_-]+$/;
-/** A line of its own in bold is a heading, whatever list it stands in: "2. **Set Milestones**:". */
+/** A line that is entirely bold is a heading, also in a list: "2. **Set Milestones**:". */
 const BOLD_LINE = /^(?:\*\*|__)[^*_]+(?:\*\*|__)\s*:?\s*$|^(?:\*\*|__)[^*_]+:(?:\*\*|__)\s*$/;
-/** What announces a list says nothing without it: "Here is what I would do:". */
+/** A line that introduces a list says nothing without it: "Here is what I would do:". */
 const ANNOUNCEMENT = /:\s*$/;
-/** A longer line that ends with a colon says something besides. */
+/** A longer line that ends with a colon says more than that. */
 const MAX_ANNOUNCEMENT_WORDS = 14;
 
 const IMAGE = /!\[[^\][\n]{0,200}\]\([^()\n]{0,500}\)/g;
 const LINK = /\[([^\][\n]{1,200})\]\((?:https?:|mailto:|[/#.])[^()\n]{0,500}\)/g;
 const STRONG = /\*\*|__(?=\S)|(?<=\S)__/g;
-/** Around whole words alone: 3 * 4 is a product. */
+/** Only around whole words: 3 * 4 is a product. */
 const EMPHASIS = /(?<![\p{L}\p{N}*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\p{L}\p{N}*])/gu;
 const CODE_MARK = /`/g;
 
-/** Lines of prose, marks taken off. @param text read as far as whoever calls wants */
+/**
+ * The lines of prose, without markup.
+ * @param text at most as much as is to be read
+ */
 export function proseLines(text: string): string[] {
   return text
     .replaceAll(FENCED_CODE, "\n")

@@ -1,4 +1,4 @@
-/** What a model answered → items that may leave the agent, or the faults to tell it of. */
+/** Checks a model's answer and converts it into items, or lists its faults for the model. */
 import { z } from "zod";
 import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
 import type { Seq, TokenCount } from "../api/message.ts";
@@ -9,7 +9,7 @@ import { firstWithin } from "../prompt/items.ts";
 import type { ItemNames } from "./item-names.ts";
 
 const modelItemSchema = z.object({
-  /** Null for a new item, and so is an empty one: some models fill every text. */
+  /** Null for a new item. An empty string counts as null, because some models fill in every string. */
   id: z
     .string()
     .nullish()
@@ -22,12 +22,12 @@ const modelItemSchema = z.object({
 const modelAnswerSchema = z.object({ items: z.array(modelItemSchema) });
 type ModelItem = z.infer<typeof modelItemSchema>;
 
-/** What is dearest when there is not room for all. */
+/** Order in which items are kept if there is not enough room. */
 const STATUS_RANK: Record<ItemStatus, number> = { current: 0, done: 1, superseded: 2 };
 
 export type ReadAnswer =
   | { readonly ok: true; readonly items: ProposedItem[] }
-  /** Each one names a place in the answer, never its text. */
+  /** Each fault names a place in the answer, never its text. */
   | { readonly ok: false; readonly faults: string[] };
 
 function itemFaults(item: ModelItem, place: string, known: Item | undefined, seqs: ReadonlySet<Seq>): string[] {
@@ -54,7 +54,7 @@ function itemFaults(item: ModelItem, place: string, known: Item | undefined, seq
 
 function proposed(item: ModelItem, known: Item | undefined): ProposedItem {
   const text = oneLine(item.text);
-  // A statement that stands as it was rests on what it rested on, even where a model names only what is new.
+  // An unchanged item keeps its old sources, even if the model names only the new ones.
   const kept = known !== undefined && oneLine(known.text) === text;
   const seqs = new Set(kept ? [...known.sourceSeqs, ...item.sourceSeqs] : item.sourceSeqs);
   return {
@@ -66,7 +66,7 @@ function proposed(item: ModelItem, known: Item | undefined): ProposedItem {
   };
 }
 
-/** As many items as fit, those that hold first and the newest of them first, in the order they came in. */
+/** Keeps as many items as fit: current ones first, newest sources first; in the given order. */
 function withinBudget(items: readonly ProposedItem[], maxTokens: TokenCount): ProposedItem[] {
   const dearestFirst = items.toSorted(
     (a, b) => STATUS_RANK[a.status] - STATUS_RANK[b.status] || (b.sourceSeqs.at(-1) ?? 0) - (a.sourceSeqs.at(-1) ?? 0),
@@ -76,8 +76,8 @@ function withinBudget(items: readonly ProposedItem[], maxTokens: TokenCount): Pr
 }
 
 /**
- * Checks an answer against the call it was made for: its shape, ids, sources and texts. Too many tokens are no fault: what does
- * not fit is left out here, for asking again would cost more than it brings.
+ * Checks an answer against its request: shape, ids, sources and texts. Exceeding the token budget is not a fault: what
+ * does not fit is dropped, because asking again would cost more than it is worth.
  */
 export function readAnswer(data: unknown, request: SummarizerRequest, names: ItemNames): ReadAnswer {
   if (data === undefined) return { ok: false, faults: ["it is no JSON object"] };
@@ -89,7 +89,7 @@ export function readAnswer(data: unknown, request: SummarizerRequest, names: Ite
   if (items.length > MAX_ITEMS_PER_SUMMARY) {
     return { ok: false, faults: [`it has more than ${MAX_ITEMS_PER_SUMMARY} items`] };
   }
-  // A model that was talked into forgetting everything, or that gave up: either way the memory stays.
+  // The model was talked into forgetting everything, or gave up. Either way the memory must stay.
   if (items.length === 0 && request.previous.some(({ status }) => status === "current")) {
     return { ok: false, faults: ['it has no items, though some of "previous" still hold; give those back'] };
   }
@@ -111,7 +111,10 @@ export function readAnswer(data: unknown, request: SummarizerRequest, names: Ite
   return faults.length > 0 ? { ok: false, faults } : { ok: true, items: withinBudget(proposals, request.maxTokens) };
 }
 
-/** `items[3].kind`. Names of properties that nobody asked for are a model's words, and zod does not report them. */
+/**
+ * The place of a fault, such as `items[3].kind`. It cannot contain unknown property names, which are the model's words,
+ * because zod does not report them.
+ */
 function placeOf(path: readonly PropertyKey[]): string {
   return (
     path

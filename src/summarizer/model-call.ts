@@ -1,4 +1,7 @@
-/** One call of a language model through the AI SDK. Only `models` imports it, and lazily: most isolates never need the SDK. */
+/**
+ * Makes one call of a language model with the AI SDK. Imported only by `models.ts`, and lazily, because most isolates
+ * never need the SDK.
+ */
 import {
   APICallError,
   generateText,
@@ -15,12 +18,12 @@ import type { AskModel, ModelQuestion, ModelReply } from "./model-summarizer.ts"
 import { parseRetryAfter } from "./retry-after.ts";
 import { failureKindOf, SummarizerError } from "./summarizer-error.ts";
 
-// The SDK prints warnings to the console, past our log.
+// The SDK prints warnings to the console, bypassing our log.
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
 /**
- * What a model is asked for. Without lengths and ranges, which some providers refuse in a schema; every property is required,
- * because others know no optional ones.
+ * The schema of the answer. It has no lengths and ranges, because some providers refuse them, and requires every
+ * property, because others do not support optional ones.
  */
 const ANSWER_SCHEMA: JSONSchema7 = {
   type: "object",
@@ -45,18 +48,18 @@ const ANSWER_SCHEMA: JSONSchema7 = {
   additionalProperties: false,
 };
 
-/** How a server that takes no JSON schema answers a request with one. */
+/** Statuses with which servers refuse a JSON schema. */
 const SCHEMA_REFUSED: ReadonlySet<number | undefined> = new Set([400, 422]);
-/** What Workers AI says, with a code that tells nothing, when a model did not manage the schema. */
+/** Workers AI reports with this text, and an unspecific code, that the model failed to follow the schema. */
 const SCHEMA_MISSED = /JSON mode couldn't be met/i;
 
-/** Null where the provider counts nothing. */
+/** Null if the provider does not report usage. */
 export function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerUsage | null {
   if (inputTokens === undefined && outputTokens === undefined) return null;
   return { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0 };
 }
 
-/** The JSON in a text that is not all JSON: models without a schema put thoughts before it, and fences around it. */
+/** Finds the JSON in a text: models without a schema put their thoughts before it, and code fences around it. */
 function jsonIn(text: string): unknown {
   const spoken = text.replace(/^\s*<think>[^]*?<\/think>/, "");
   const start = spoken.indexOf("{");
@@ -78,7 +81,7 @@ function advice(status: number): string {
     : "";
 }
 
-/** By status and name alone: a provider's own words may quote the prompt, and with it the conversation. */
+/** Uses only status and name, because a provider's message may quote the prompt, and with it the conversation. */
 export function failureOf(error: unknown): SummarizerError {
   if (!APICallError.isInstance(error)) {
     return new SummarizerError("unreachable", error instanceof Error ? error.name : "failed");
@@ -86,7 +89,7 @@ export function failureOf(error: unknown): SummarizerError {
   const { statusCode: status, responseHeaders } = error;
   if (status === undefined) return new SummarizerError("unreachable", "no connection to the model's provider");
   const pause = parseRetryAfter(responseHeaders?.["retry-after"], Date.now());
-  // A success that could not be read was cut off, or comes from something that is no model.
+  // A successful response that could not be read was cut off, or does not come from a model.
   if (status >= 200 && status < 300) {
     return new SummarizerError("unreachable", `HTTP ${status} without an answer of a model`, pause, { status });
   }
@@ -102,13 +105,13 @@ async function call(model: LanguageModels["withSchema"], question: ModelQuestion
       messages: turns.map(({ role, text }) => ({ role, content: text })),
       output: Output.object({ schema: jsonSchema<unknown>(ANSWER_SCHEMA), name: "memory" }),
       maxOutputTokens,
-      // The queue decides about retries: a second policy here would multiply calls that cost money.
+      // The queue decides about retries; a second policy here would multiply paid calls.
       maxRetries: 0,
       abortSignal: signal,
     });
     const isCut = result.finishReason === "length";
     const usage = usageOf(result.usage);
-    // A model that refused, or thought until it ran out of room, has no output to read.
+    // A model that refused, or used up its tokens by thinking, has no output.
     const data = result.finishReason === "stop" || result.text !== "" ? result.output : undefined;
     return { data, text: result.text || (JSON.stringify(data) ?? ""), isCut, usage };
   } catch (error) {
@@ -122,7 +125,10 @@ async function call(model: LanguageModels["withSchema"], question: ModelQuestion
   }
 }
 
-/** Asks the model that is set up. Whoever aborts the signal of a question knows why it failed; all else is a SummarizerError. */
+/**
+ * Makes a function that asks the configured model. It throws a SummarizerError, except after the question's signal was
+ * aborted.
+ */
 export function createAskModel(provider: ModelProvider): AskModel {
   const { withSchema, withoutSchema } = createLanguageModels(provider);
   let takesSchema = true;
@@ -134,7 +140,8 @@ export function createAskModel(provider: ModelProvider): AskModel {
     } catch (error) {
       const isRefused = APICallError.isInstance(error) && SCHEMA_REFUSED.has(error.statusCode);
       if (!isRefused || withoutSchema === null) throw error;
-      // The prompt describes the answer too. Remembered only once it has helped: the fault may lie elsewhere.
+      // The prompt also describes the format of the answer. That the server takes no schema is noted only after this
+      // call succeeded, because the error may have another cause.
       const reply = await call(withoutSchema, question);
       takesSchema = false;
       return reply;

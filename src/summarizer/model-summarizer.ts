@@ -6,18 +6,18 @@ import { buildPrompt, repairRequest } from "./prompt.ts";
 import { SummarizerError, withUsage } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
-/** Both calls of one summary together. */
+/** Time limit for both calls of a summary together. */
 export const MODEL_TIMEOUT_MS = 110_000;
 
-/** JSON, ids and sources around the words of an item, in words of the budget's tokens. */
+/** Tokens of output per token of the items' budget, because JSON, ids and sources surround the text. */
 const OUTPUT_PER_ITEM_TOKEN = 4;
-/** Room for a model that thinks before it writes. */
+/** Room for a model that thinks first. */
 const THINKING_TOKENS = 4_096;
-/** The least that the models in use may write in one answer: asked for more, some refuse the call. */
+/** The smallest output limit of the models in use; some refuse a call that asks for more. */
 const MAX_OUTPUT_TOKENS = 16_000;
-/** The first answer, and one that mends its faults: a model that needs a third call needs a person. */
+/** The first answer and one correction. If a third call were needed, a person should look at the model. */
 const MAX_ATTEMPTS = 2;
-/** What of an answer with faults is shown to the model again: more would cost more than it explains. */
+/** How much of a faulty answer is shown to the model again. More would cost more than it explains. */
 const MAX_SHOWN_CHARACTERS = 32_000;
 
 export interface ModelTurn {
@@ -33,36 +33,36 @@ export interface ModelQuestion {
 }
 
 export interface ModelReply {
-  /** The JSON of the answer, unchecked; undefined if it holds none. */
+  /** The JSON of the answer, not validated; undefined if it contains none. */
   readonly data: unknown;
   readonly text: string;
-  /** Whether it ended because it was too long. */
+  /** Whether it was cut off by the output limit. */
   readonly isCut: boolean;
-  /** Null where the provider counts nothing. */
+  /** Null if the provider does not report usage. */
   readonly usage: SummarizerUsage | null;
 }
 
-/** @throws SummarizerError; anything once `signal` is aborted */
+/** @throws {SummarizerError}, or anything once `signal` is aborted */
 export type AskModel = (question: ModelQuestion) => Promise<ModelReply>;
 
-/** US dollars per million tokens, and so micro-dollars per token. */
+/** US dollars per million tokens, which equals micro-dollars per token. */
 export interface ModelPrices {
   readonly input: number;
   readonly output: number;
 }
 
 export interface ModelSummarizerOptions {
-  /** Stands in each answer: `anthropic/claude-haiku-4-5`. */
+  /** Stored with each answer: `anthropic/claude-haiku-4-5`. */
   readonly name: string;
   readonly ask: AskModel;
   readonly prices: ModelPrices | null;
   /** Default: `MODEL_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
-  /** Random, and new for each call. */
+  /** Makes the random mark around the data of a prompt; new for each call. */
   readonly newMark?: () => string;
 }
 
-/** What the calls of one summary have cost so far. Undefined where the provider counts nothing. */
+/** Adds up the usage of one summary's calls. Undefined if the provider does not report usage. */
 class Meter {
   #usage: SummarizerUsage | undefined;
   readonly #prices: ModelPrices | null;
@@ -85,7 +85,7 @@ class Meter {
   }
 }
 
-/** The same with what it costs, where prices are set. */
+/** Adds the cost, if prices are configured. */
 export function costOf({ inputTokens, outputTokens }: SummarizerUsage, prices: ModelPrices | null): SummarizerUsage {
   if (prices === null) return { inputTokens, outputTokens };
   const cost = inputTokens * prices.input + outputTokens * prices.output;
@@ -102,7 +102,7 @@ const CUT_OFF = {
 } as const;
 
 function repairTurns(reply: ModelReply, faults: readonly string[]): ModelTurn[] {
-  // What was cut off says nothing more, and providers refuse an empty turn.
+  // An answer that was cut off is not useful to the model, and providers refuse empty turns.
   const isShown = !reply.isCut && reply.text.trim() !== "";
   return [
     ...(isShown ? [{ role: "assistant", text: reply.text.slice(0, MAX_SHOWN_CHARACTERS) } as const] : []),
@@ -113,8 +113,8 @@ function repairTurns(reply: ModelReply, faults: readonly string[]): ModelTurn[] 
 type Asked = { readonly items: ProposedItem[] } | { readonly faults: readonly string[] };
 
 /**
- * A summarizer with a language model behind it: one call, and if its answer has faults, a second one with a list of them. Usage
- * is that of both, also where they fail.
+ * A summarizer that uses a language model: one call and, if the answer has faults, a second one that lists them. The
+ * usage includes both calls, also if they fail.
  */
 export function createModelSummarizer(options: ModelSummarizerOptions): Summarizer {
   const { name, ask, prices, timeoutMs = MODEL_TIMEOUT_MS, newMark = () => crypto.randomUUID() } = options;
@@ -139,7 +139,7 @@ export function createModelSummarizer(options: ModelSummarizerOptions): Summariz
   return {
     name,
     async summarize(request, signal): Promise<SummarizerAnswer> {
-      // Nobody needs to be paid for finding that nothing was said.
+      // Without any text there is nothing to pay a model for.
       if (request.messages.every(({ text }) => text.trim() === "")) return { items: request.previous, model: name };
       const meter = new Meter(prices);
       const limit = AbortSignal.timeout(timeoutMs);

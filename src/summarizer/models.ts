@@ -3,15 +3,18 @@ import type { ModelProvider } from "./language-models.ts";
 import { type AskModel, createModelSummarizer, type ModelPrices } from "./model-summarizer.ts";
 import type { Summarizer } from "./summarizer.ts";
 
-/** What stands behind the built-in agent. */
+/** The model behind the built-in agent. */
 export type ModelSettings =
   | { readonly provider: "extractive" }
   | (ModelProvider & {
-      /** Null: costs are not told. */
+      /** Null: costs are not reported. */
       readonly prices: ModelPrices | null;
     });
 
-/** The SDK and its providers are a third of the bundle: they are evaluated with the first call of a model, not at each cold start. */
+/**
+ * The SDK and its providers are a third of the bundle, so they are loaded on the first call of a model instead of at
+ * each cold start.
+ */
 function loadedLate(provider: ModelProvider): AskModel {
   let ask: Promise<AskModel> | undefined;
   return async (question) => {
@@ -20,10 +23,13 @@ function loadedLate(provider: ModelProvider): AskModel {
   };
 }
 
-/** What a model gets of the time that the pipeline waits for its agent: the agent has to tell of a timeout before that. */
+/**
+ * The model's share of the time that the pipeline waits for the agent: the agent must be able to report a timeout
+ * before the pipeline's own limit.
+ */
 const MODEL_SHARE_OF_TIMEOUT = 11 / 12;
 
-/** @param agentTimeoutMs how long whoever calls the agent waits for it; without it the model's own limit holds */
+/** @param agentTimeoutMs how long the agent's caller waits; without it the model's own limit applies */
 export function createModel(settings: ModelSettings, agentTimeoutMs?: number): Summarizer {
   if (settings.provider === "extractive") return extractive;
   return createModelSummarizer({

@@ -5,8 +5,8 @@ import type { SummarizerClientOptions } from "./client.ts";
 const VERSION = "1.0.0";
 
 /**
- * Asks an agent what it offers, which calls no model and costs nothing.
- * @throws if it does not answer in time, or lacks the tool that summarizes
+ * Asks an agent for its list of tools. This calls no model and costs nothing.
+ * @throws if it does not answer in time, or lacks the summarize tool
  */
 export async function pingSummarizer(options: SummarizerClientOptions): Promise<void> {
   const signal = AbortSignal.timeout(options.timeoutMs);

@@ -1,20 +1,22 @@
-/** What a model is told: the rules in the system prompt, everything that was said in a chat as data in the user's turn. */
+/**
+ * Builds the prompt of a summary: the rules in the system prompt, and all text of the chat as data in the user's turn.
+ */
 import type { SummarizerRequest, TranscriptMessage } from "../api/summarizer.ts";
 import { ITEM_OVERHEAD_TOKENS } from "../prompt/items.ts";
 import type { ItemNames } from "./item-names.ts";
 
 export interface Prompt {
-  /** Holds nothing that was said in a chat, so that nothing said there gets its authority. */
+  /** Contains no text of the chat, so that nothing said there gets the authority of the system prompt. */
   readonly system: string;
-  /** The data, fenced, and the order of the call. */
+  /** The fenced data, and the task. */
   readonly user: string;
 }
 
-/** English prose; other languages get fewer words, and a model counts neither well. */
+/** For English prose. Other languages get fewer words per token, and a model counts neither exactly. */
 const WORDS_PER_TOKEN = 0.7;
 /** `2026-11-22` */
 const ISO_DATE_LENGTH = 10;
-/** Faults named in one request for another answer: the first ones tell what is wrong with the rest. */
+/** Faults named in one request for a correction; the first ones usually explain the others. */
 const MAX_FAULTS_NAMED = 20;
 
 const RULES = `You keep the memory of a chat. You are given the items of the memory so far and the messages said since, and you answer with the new list of items, whole.
@@ -57,8 +59,9 @@ The answer is one JSON object and nothing else:
 {"items":[{"id":"i1","kind":"fact","text":"…","sourceSeqs":[1,7],"status":"current"},{"id":null,"kind":"task","text":"…","sourceSeqs":[9],"status":"current"}]}`;
 
 /**
- * JSON on one line, in which no text can pass for the markup of a chat template: servers of open models read `<|im_end|>` or
- * `[INST]` as the end of a turn even within a message. As JSON escapes they mean the same to a reader and nothing to a template.
+ * JSON on one line, in which no text can act as the markup of a chat template: servers of open models interpret
+ * `<|im_end|>` or `[INST]` as the end of a turn even inside a message. Escaped, they mean the same as JSON, and nothing
+ * to a template.
  */
 function inertJson(value: unknown): string {
   return JSON.stringify(value)
@@ -80,10 +83,10 @@ function wishes({ instructions }: SummarizerRequest): string {
     : `\n\nThe operator of this memory adds, as far as the rules above allow: ${JSON.stringify(instructions)}`;
 }
 
-/** `[seq, role, author, text]`: names of properties would cost more than many a message. */
+/** `[seq, role, author, text]`: property names would cost more tokens than many messages. */
 type SaidMessage = readonly [number, string, string, string];
 
-/** In order, by the day they were said on: a time for each would cost more than it tells. */
+/** Groups the messages by day, in order. A time for each message would cost more tokens than it is worth. */
 function byDay(messages: readonly TranscriptMessage[]): { date: string; messages: SaidMessage[] }[] {
   const days: { date: string; messages: SaidMessage[] }[] = [];
   for (const { seq, role, author = "", at, text } of messages) {
@@ -95,8 +98,8 @@ function byDay(messages: readonly TranscriptMessage[]): { date: string; messages
 }
 
 /**
- * @param names those of the earlier items, in place of their ids
- * @param mark random, new for each call: what nobody who wrote the data could know
+ * @param names the short names of the earlier items, used instead of their ids
+ * @param mark random and new for each call, so that whoever wrote the data could not know it
  */
 export function buildPrompt(request: SummarizerRequest, names: ItemNames, mark: string): Prompt {
   const data = {
@@ -116,7 +119,7 @@ export function buildPrompt(request: SummarizerRequest, names: ItemNames, mark: 
   return { system: `${RULES}${wishes(request)}`, user };
 }
 
-/** Asks for the answer again. Faults are told by place and number, never in words of the answer. */
+/** Asks for a corrected answer. Faults are described by place and number, never in the words of the answer. */
 export function repairRequest(faults: readonly string[]): string {
   const named = faults.slice(0, MAX_FAULTS_NAMED).map((fault) => `- ${fault}`);
   const others = faults.length - named.length;

@@ -1,7 +1,7 @@
-/** A pause asked for is believed up to this: an hour of silence is longer than any limit of a provider lasts. */
+/** The longest pause that is accepted. No provider's limit lasts longer than an hour. */
 const MAX_RETRY_AFTER_SECONDS = 3_600;
 
-/** `Retry-After` in seconds: a count, or a date seen from `now`. */
+/** Parses `Retry-After` into seconds: a number, or a date relative to `now` (ms since 1970). */
 export function parseRetryAfter(value: string | null | undefined, now: number): number | undefined {
   if (value === null || value === undefined || value.trim() === "") return undefined;
   const count = Number(value);

@@ -1,34 +1,34 @@
 /**
- * Which statements to keep: those that tell the most that nothing chosen before told, for the tokens they take. Greedy
- * maximization of a submodular function under a budget (Lin and Bilmes 2011, "A Class of Submodular Functions for Document
- * Summarization"), with the rarity of terms as what is to be covered.
+ * Selects statements: those that add most to what is already selected, for the tokens that they take. Greedy
+ * maximization of a submodular function under a budget (Lin and Bilmes 2011, "A Class of Submodular Functions for
+ * Document Summarization"); what is to be covered are terms, weighted by their rarity.
  */
 import type { TokenCount } from "../api/message.ts";
 import type { Term } from "./terms.ts";
 
-/** What a conversation comes back to is what it is about: of two rare terms, the one said again weighs more. */
+/** Of two rare terms, the repeated one weighs more, because a conversation returns to its subject. */
 const REPETITION_WEIGHT = 0.1;
-/** A statement of which less than this is new mostly says again what was said. */
+/** A statement of which a smaller share is new mostly repeats what is selected already. */
 const MIN_NEW_SHARE = 0.35;
 
 export interface Candidate {
   readonly terms: readonly Term[];
-  /** Multiplies the weight of its terms. */
+  /** Factor for the weight of its terms. */
   readonly worth: number;
   readonly tokens: TokenCount;
-  /** What it takes besides, unless it continues a chosen one: the frame of an item, the name of the speaker. */
+  /** Additional tokens, unless it continues a selected neighbour: the frame of an item and the speaker's name. */
   readonly openingTokens: TokenCount;
-  /** Candidates of one group that stand side by side can be told as one. */
+  /** Adjacent candidates of one group can be joined. */
   readonly group: object;
 }
 
-/** A candidate that holds a term, and what the term is worth there. */
+/** A candidate that contains a term, and what the term is worth there. */
 interface Teller {
   readonly place: number;
   readonly gain: number;
 }
 
-/** How much each term is worth: rarer among the candidates is more, what is known is nothing. */
+/** The weight of each term: rarer ones weigh more, known ones nothing. */
 function rarities(candidates: readonly Candidate[], known: ReadonlySet<string>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { terms } of candidates) {
@@ -43,11 +43,11 @@ function rarities(candidates: readonly Candidate[], known: ReadonlySet<string>):
 }
 
 /**
- * The places of the chosen candidates, in order.
- * Time: candidates × chosen for the search of the best, beside reading every term twice.
+ * Returns the indexes of the selected candidates, in order.
+ * Time: candidates × selected for finding the best, and reading every term twice.
  *
- * @param known keys of terms that need no telling
- * @param maxOpenings how many may be chosen that do not continue another
+ * @param known keys of terms that are known already
+ * @param maxOpenings how many selected candidates may not continue another
  */
 export function choose(
   candidates: readonly Candidate[],
@@ -82,7 +82,8 @@ export function choose(
     for (let place = 0; place < gains.length; place += 1) {
       const gain = gains[place] ?? 0;
       const least = tokens[place] ?? 0;
-      // Most candidates lose at their cheapest already: numbers alone tell it, and this loop is the whole cost of choosing.
+      // Most candidates lose even at their lowest cost, which numbers alone show. This loop is the whole cost of the
+      // selection.
       if (gain <= bestRatio * least || gain <= (leastGains[place] ?? 0)) continue;
       const joins = continues(place);
       const cost = least + (joins ? 0 : (candidates[place]?.openingTokens ?? 0));

@@ -1,15 +1,21 @@
-/** The text of a message → its statements: sentences in the words they were said in, less what carries nothing. */
+/**
+ * Splits the text of a message into statements: its sentences in their own words, without parts that carry no
+ * information.
+ */
 
 import { oneLine } from "../api/text.ts";
 import { proseLines } from "./markdown.ts";
 
 /** Longer sentences are cut: they are lists, logs or text without punctuation, and an item is one statement. */
 const MAX_STATEMENT_CHARACTERS = 320;
-/** A message is read this far: what stands further down in a pasted document is not a turn of a conversation. */
+/** Only this much of a message is read. What is further down in a pasted document is not conversation. */
 const MAX_READ_CHARACTERS = 32_000;
-/** A segmenter reads a whole text before its first answer: pieces bound that, and the price of text without any break. */
+/**
+ * `Intl.Segmenter` reads a whole text before it returns the first segment, so it gets pieces of this length. That also
+ * limits the cost of text without any break.
+ */
 const PIECE_CHARACTERS = 4_000;
-/** From this share of English function words on, a text is taken for English, and English fillers may be dropped. */
+/** A text with at least this share of English function words counts as English, and English fillers may be removed. */
 const MIN_ENGLISH_SHARE = 0.2;
 
 const ENGLISH = new Set(
@@ -18,30 +24,33 @@ const ENGLISH = new Set(
     "i've you we they he she my your our not so just"
   ).split(" "),
 );
-/** The last one is the Greek question mark. */
+/** The last character is the Greek question mark. */
 const QUESTION_END = /[?？؟\u037e][\s"'”’)»]*$/u;
 const FULL_STOP = /[.!?…。！？؟।:;][\s"'”’)»]*$/u;
-/** What can end a sentence, and more after it. A segmenter is slow to start, and most lines are one sentence. */
+/**
+ * A possible end of a sentence with more text after it. Tested first, because a segmenter is slow to start, and most
+ * lines are one sentence.
+ */
 const INNER_STOP = /[.!?…。！？؟।။։።\u037e]["'”’)»\s]*[^"'”’)»\s]/u;
-/** Greetings, thanks and interjections that open a sentence, in the languages seen most. */
+/** Greetings, thanks and interjections at the beginning of a sentence, in the most frequent languages. */
 const OPENING =
   /^(?:(?:oh|wow|well|hey+|hi+|hello|ok|okay|alright|(?:ha){2,}|lol|u[hm]+|hmm+|a+h+|aw+|yay|yeah|yep|yup|sure(?: thing)?|totally|absolutely|definitely|exactly|anyways?|honestly|thanks?(?: (?:you|so much|a lot))*(?: for (?:the|your|all|that|this|sharing|helping|explaining)\b[^.!?,;]{0,60})?|certainly|of course(?=[\s,!.])|sure thing|great (?:question|choice|idea)s?|(?:and|but|so|also|plus|then)(?= )|i (?:mean|guess|feel like)|you know|by the way|btw|hola|gracias|buen[oa]s (?:d[ií]as|tardes|noches)|salut|bonjour|merci(?: beaucoup)?|hallo|danke(?: sch[öo]n)?|guten (?:morgen|tag|abend)|ciao|grazie|ol[áa]|obrigad[oa]|привет|здравствуйте|спасибо)(?![\p{L}\p{N}'’]|-\p{L})|你好|谢谢|好的|こんにちは|ありがとう(?:ございます)?|はい|안녕하세요|감사합니다)[\s,!.…–—、。！，-]*/iu;
 /** Not after a negation: "not just a plan" is a plan. */
 const INNER_FILLER =
   /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
 
-/** Not before "but" and "because": a contrast and a reason belong to what they are said of. */
+/** Not before "but" and "because", because a contrast and a reason belong to what they refer to. */
 const CLAUSE_BREAK = /(?:[;—–]\s*|\s-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|so|then|plus)\s))/u;
-/** A clause out of a sentence with one of these would state what nobody stated. */
+/** If a sentence contains one of these, a clause of it alone could state something that nobody said. */
 const CONDITION =
   /\b(?:if|unless|until|except|although|though|instead|rather|whether|without|before|after|maybe|would(?:n['’]t)?)\b/iu;
-/** A clause of fewer words says nothing without the rest of its sentence. */
+/** A clause of fewer words is not understandable without its sentence. */
 const MIN_CLAUSE_WORDS = 4;
 
-/** What asks for help, after what the sentence tells. */
+/** The beginning of a request for help, after a statement. */
 const REQUEST =
   /(?<![\p{L}\p{N}'’])(?:(?:can|could|would|will) you|how (?:do|can|could|should|would)|what(?:'s| is| are| do| should| would| can)|which (?:of|one|is)|where (?:do|can|should)|is (?:it|there|this|that)|are (?:there|these)|do you|does (?:it|that|this)|should i|any (?:ideas?|advice|tips|suggestions)|kannst du|könntest du|können sie|wie (?:kann|soll) ich|was soll ich|puedes|podrías|cómo puedo|qué puedo|peux-tu|pouvez-vous|pourriez-vous|comment puis-je|você pode|pode me|como posso)(?![\p{L}\p{N}])/giu;
-/** What stands between the two. */
+/** What separates the statement from the request. */
 const JOINTS = [",", ";", "–", "—", "-"];
 const CONJUNCTION = /(?<=[\s,;])(?:and|but|so|then|und|aber|y|pero|et|mais|e|mas)$/i;
 
@@ -52,7 +61,7 @@ export interface Statement {
   readonly isQuestion: boolean;
 }
 
-/** The longest start of the text within the limit that ends between words, or failing that between characters. */
+/** The longest beginning of a text within the limit that ends between words, or else between characters. */
 export function cutAtWord(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
   const space = text.lastIndexOf(" ", maxCharacters);
@@ -61,7 +70,7 @@ export function cutAtWord(text: string, maxCharacters: number): string {
   return piece.isWellFormed() ? piece : piece.slice(0, -1);
 }
 
-/** Statements as one text, parted where the first of two does not end by itself. */
+/** Joins statements into one text, with a semicolon after those that do not end with a full stop. */
 export function joinStatements(texts: readonly string[]): string {
   return texts.reduce((all, text) => `${all}${FULL_STOP.test(all) ? "" : ";"} ${text}`);
 }
@@ -122,8 +131,8 @@ function withoutOpening(sentence: string): string {
 }
 
 /**
- * The parts of a sentence that tells something and then asks for something: "I set it to 40 °C, can you help me choose …". The help asked for
- * is no question of its own, and left out unless it has a number or a date to keep, or is to be done later.
+ * Splits a sentence that states something and then asks for help: "I set it to 40 °C, can you help me choose …". The
+ * request is not a question of its own. It is left out, unless it contains a number or a date, or is to be done later.
  */
 function partsOf(sentence: string): Statement[] {
   for (const { index } of sentence.matchAll(REQUEST)) {
@@ -140,7 +149,9 @@ function partsOf(sentence: string): Statement[] {
   return [{ text: sentence, isQuestion: QUESTION_END.test(sentence) }];
 }
 
-/** The statements of a message, in order. Fenced code is left out: it is long, and changes by the turn. */
+/**
+ * The statements of a message, in order. Code blocks are left out, because they are long and change from turn to turn.
+ */
 export function statementsOf(text: string): Statement[] {
   const english = isEnglish(text.slice(0, PIECE_CHARACTERS));
   const statements: Statement[] = [];

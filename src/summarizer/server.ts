@@ -13,8 +13,8 @@ import type { Summarizer } from "./summarizer.ts";
 
 export const SUMMARIZER_ROUTE = "/agents/summarizer/mcp";
 /**
- * Where the agent is called in-process. The host is not localhost, because for that the handler wants a `Host` header, which a
- * request that never crossed a network does not have.
+ * The address of the agent within the process. Its host is not localhost, because then the handler would require a
+ * `Host` header, which a request that never crossed a network does not have.
  */
 export const IN_PROCESS_SUMMARIZER_URL = `https://mcp.internal${SUMMARIZER_ROUTE}`;
 
@@ -27,7 +27,7 @@ function answered(answer: SummarizerAnswer): CallToolResult {
   };
 }
 
-/** A provider's own words may quote the prompt, and with it the conversation: only what we wrote ourselves goes out. */
+/** Only our own words are sent, because a provider's message may quote the prompt, and with it the conversation. */
 function failed(error: SummarizerError): CallToolResult {
   const pause = error.retryAfterSeconds;
   return {
@@ -74,9 +74,10 @@ function createServer(model: Summarizer, log: Log | undefined, traceId: string |
 }
 
 /**
- * The summarizer agent: an MCP server (Streamable HTTP, stateless) at `SUMMARIZER_ROUTE`. Authorizes nobody: what it serves to
- * the outside is for whoever routes to it to decide. Requests of browsers are refused by their `Origin`, but for localhost.
- * @param log hears of failures with what to check, which the caller is not told
+ * The summarizer agent: a stateless MCP server (Streamable HTTP) at `SUMMARIZER_ROUTE`. It authorizes nobody; whoever
+ * routes requests to it must decide whom it serves. Requests of browsers are refused by their `Origin`, except from
+ * localhost.
+ * @param log gets failures with advice on what to check, which the caller does not get
  */
 export function createSummarizerHandler(model: Summarizer, log?: Log): StatelessMcpHandler {
   const traceOf = (request: Request | undefined) => traceIdOf(request?.headers.get("traceparent"));

@@ -1,6 +1,7 @@
 /**
- * What later messages say of earlier items: that a task is done, a question dealt with, a place given up. English signs, and only
- * where the words leave little doubt: a status that is wrong hides what still holds, one that is missing costs a line.
+ * Finds out what later messages say about earlier items: that a task is done, a question is dealt with, somebody has
+ * moved. Only English, and only if the words leave little doubt: a wrong status hides a valid item, a missing one costs
+ * a line.
  */
 import { MAX_SOURCES_PER_ITEM } from "../api/limits.ts";
 import type { ProposedItem, TranscriptMessage } from "../api/summarizer.ts";
@@ -10,10 +11,10 @@ import { type Term, termsOf } from "./terms.ts";
 
 const COMPLETED =
   /\b(?:done|finished|completed|sent|booked|paid|submitted|fixed|shipped|delivered|signed|bought|ordered|cancell?ed|renewed|uploaded|deployed|merged|called|took care of|taken care of)\b/i;
-/** Whoever says one of these says that something is not done, or not yet. */
+/** Words that show that something is not done, or not yet. */
 const NOT_DONE =
   /\b(?:not|never|yet|will|would|should|could|can|going to|gonna|need(?:s|ed)? to|ha(?:ve|s) to|must|want(?:s|ed)? to|if|when|once|until|before|after|almost|nearly|half|soon|please|let's|forgot|to be)\b|n't\b|'ll\b/i;
-/** The share of a task's terms that a statement must hold to be about it. */
+/** Share of a task's terms that a statement must contain to be about it. */
 const SAME_TASK_SHARE = 0.6;
 const MIN_SHARED_TERMS = 2;
 
@@ -21,12 +22,12 @@ const LIVES = /\bI(?:'m| am)? (?:live|living|based|staying) in (\p{Lu}[\p{L}\p{M
 const MOVED =
   /\bI(?:'ve| have)? (?:just |recently |finally )?(?:moved|relocated) (?:from \p{Lu}[\p{L}\p{M}'-]+ )?to (\p{Lu}[\p{L}\p{M}'-]+)/u;
 
-/** A statement that may change the status of what was said before it. */
+/** A statement that may change the status of earlier items. */
 interface Sign {
   readonly message: TranscriptMessage;
   readonly terms: ReadonlySet<string>;
   readonly isCompletion: boolean;
-  /** The place where its speaker lives from now on. */
+  /** Where its speaker lives from now on. */
   readonly home: string | null;
 }
 
@@ -49,7 +50,7 @@ function signsOf(message: TranscriptMessage): Sign[] {
   });
 }
 
-/** An item begins with its speaker's name, where the name did not cost it its support. */
+/** An item begins with its speaker's name, unless it would not be supported with it. */
 function isBy(item: ProposedItem, { author }: TranscriptMessage): boolean {
   return author !== undefined && item.text.startsWith(`${author}: `);
 }
@@ -68,7 +69,8 @@ function tells(sign: Sign, task: readonly Term[]): boolean {
 }
 
 function withSource<Kind extends ProposedItem | Item>(item: Kind, seq: number, status: Kind["status"]): Kind {
-  // What a status rests on is cited: where it is erased, the status goes with it. A carried item cites another session.
+  // The status needs its source: if that message is erased, the status is withdrawn. An item carried over cites another
+  // session, so the source cannot be added.
   const isCarried = "sourceSession" in item && item.sourceSession !== undefined;
   const mayCite = !isCarried && item.sourceSeqs.length < MAX_SOURCES_PER_ITEM;
   const sourceSeqs = mayCite ? [...new Set([...item.sourceSeqs, seq])].toSorted((a, b) => a - b) : item.sourceSeqs;
@@ -78,7 +80,7 @@ function withSource<Kind extends ProposedItem | Item>(item: Kind, seq: number, s
 function settle<Kind extends ProposedItem | Item>(item: Kind, signs: readonly Sign[], lastSeq: number): Kind {
   if (item.status !== "current") return item;
   const ownSeq = "sourceSession" in item && item.sourceSession !== undefined ? 0 : (item.sourceSeqs.at(-1) ?? 0);
-  // Whoever went on talking after it has most likely dealt with it.
+  // If the conversation went on after the question, it has most likely been dealt with.
   if (item.kind === "question") return ownSeq < lastSeq ? { ...item, status: "done" } : item;
   const later = signs.filter(({ message }) => message.seq > ownSeq);
   if (item.kind === "task") {
@@ -94,7 +96,7 @@ function settle<Kind extends ProposedItem | Item>(item: Kind, signs: readonly Si
   return moved === undefined ? item : withSource(item, moved.message.seq, "superseded");
 }
 
-/** The items with what the messages after them say of their status. */
+/** Updates the status of items from the messages after them. */
 export function settleStatuses<Kind extends ProposedItem | Item>(
   items: readonly Kind[],
   messages: readonly TranscriptMessage[],

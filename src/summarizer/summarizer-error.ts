@@ -1,22 +1,25 @@
 import type { SummarizerFailure, SummarizerUsage } from "../api/summarizer.ts";
 
 export type SummarizerErrorKind =
-  /** No answer came: network, HTTP status of a fault on the other side, protocol. May pass by itself. */
+  /**
+   * There was no answer: a network or protocol error, or an HTTP status that reports a fault of the other side. It may
+   * be temporary.
+   */
   | "unreachable"
-  /** No answer came in time. The call was cancelled. */
+  /** There was no answer in time; the call was cancelled. */
   | "timeout"
-  /** Asked too often, or over a quota. */
+  /** Too many requests, or a quota is used up. */
   | "rate_limited"
-  /** The other side does not take the request as it is: wrong key, unknown model. Stays so until a setting changes. */
+  /** The other side refuses the request: wrong key, unknown model. It lasts until a setting is changed. */
   | "refused"
-  /** The answer has not the shape that was asked for. */
+  /** The answer does not have the required form. */
   | "invalid_answer"
-  /** The tool answered that it failed, without saying how. */
+  /** The tool reported a failure without details. */
   | "tool_error"
-  /** It was not asked, because it failed too often just now. */
+  /** No call was made, because the last calls failed. */
   | "circuit_open";
 
-/** What is known of a failure besides its kind. */
+/** Facts about a failure besides its kind. */
 export interface SummarizerErrorFacts {
   /** HTTP status. */
   readonly status?: number | undefined;
@@ -24,7 +27,10 @@ export interface SummarizerErrorFacts {
   readonly usage?: SummarizerUsage | undefined;
 }
 
-/** Why there is no summary. Its message never holds text of a conversation: errors are logged, and kept with jobs. */
+/**
+ * Why there is no summary. The message never contains text of a conversation, because errors are logged and stored with
+ * jobs.
+ */
 export class SummarizerError extends Error {
   override readonly name = "SummarizerError";
   readonly kind: SummarizerErrorKind;
@@ -44,7 +50,7 @@ export class SummarizerError extends Error {
   }
 }
 
-/** Where a failed tool result of a server that knows no `error` object may say how long to wait. */
+/** Where a failed tool result may say how long to wait, for servers that do not know our `error` object. */
 export const RETRY_AFTER_META_KEY = "threadkeep/retryAfterSeconds";
 
 const REQUEST_TIMEOUT = 408;
@@ -52,20 +58,20 @@ const CONFLICT = 409;
 const TOO_EARLY = 425;
 const TOO_MANY_REQUESTS = 429;
 
-/** What an HTTP status that is no success means for whoever asked for a summary. */
+/** The kind of failure that an HTTP status other than 2xx means. */
 export function failureKindOf(status: number): "unreachable" | "rate_limited" | "refused" {
   if (status === TOO_MANY_REQUESTS) return "rate_limited";
   if (status >= 500 || [REQUEST_TIMEOUT, CONFLICT, TOO_EARLY].includes(status)) return "unreachable";
   return "refused";
 }
 
-/** The same failure, with what it cost. */
+/** The same error with its usage. */
 export function withUsage(error: SummarizerError, usage: SummarizerUsage | undefined): SummarizerError {
   const { kind, detail, retryAfterSeconds, status } = error;
   return usage === undefined ? error : new SummarizerError(kind, detail, retryAfterSeconds, { status, usage });
 }
 
-/** A failure as it travels. */
+/** The error in the form in which it is sent to the caller. */
 export function describeFailure(error: SummarizerError): SummarizerFailure {
   const { kind, status, retryAfterSeconds, usage } = error;
   return {

@@ -1,12 +1,13 @@
 import type { SummarizerAnswer, SummarizerRequest } from "../api/summarizer.ts";
 
-/** What stands behind the summarizer agent: a model, or the extractive one that needs none. */
+/** What the summarizer agent uses: a language model, or the extractive summarizer. */
 export interface Summarizer {
-  /** Names it in logs. What made an answer stands in its `model`. */
+  /** The name for logs. The `model` of an answer says what made it. */
   readonly name: string;
   /**
-   * @param signal aborted when nobody waits for the answer any more: a paid call should stop then
-   * @throws SummarizerError with `retryAfterSeconds` where the provider asked for a pause; anything else counts as a failure
+   * @param signal is aborted when nobody waits for the answer any more, so that a paid call can be stopped
+   * @throws {SummarizerError} with `retryAfterSeconds` if the provider asked for a pause; any other error counts as a
+   *   failure
    */
   summarize(request: SummarizerRequest, signal?: AbortSignal): Promise<SummarizerAnswer>;
 }

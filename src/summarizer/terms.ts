@@ -1,18 +1,20 @@
-/** What a text is about, as a set of weighted terms: the measure of what a statement tells. */
+/** The weighted terms of a text, with which the content of a statement is measured. */
 
 const WORD = /\p{N}+(?:[.,:/-]\p{N}+)+|[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)?/gu;
 const SPACELESS =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 /** Longer runs of letters and digits are keys, hashes or encoded data. */
 const MAX_WORD_CHARACTERS = 48;
-/** Dates, amounts and names are what a memory is asked for, and what a paraphrase loses first. */
+/** Dates, amounts and names are what a memory is asked for most, and what paraphrases lose first. */
 const NUMBER_WEIGHT = 1.3;
 export const NAME_WEIGHT = 1.4;
 const COMMON_WEIGHT = 0.1;
-/** Scripts without spaces are read in pairs of letters, and a word of them is about two pairs. */
+/** Scripts without spaces are split into pairs of characters, and a word is about two pairs. */
 const PAIR_WEIGHT = 0.5;
 
-/** Function words. Those of other languages are short lists of the most frequent, without any that means something in English. */
+/**
+ * Function words. Those of other languages are only the most frequent ones, without any that has a meaning in English.
+ */
 const STOP = new Set(
   (
     "a about above after again all also am an and any are as at be because been before being between both but by can could " +
@@ -28,7 +30,7 @@ const STOP = new Set(
     "um uma e os as na no em com não eu ele ela meu minha il lo gli di che sono per non mio mia anche"
   ).split(" "),
 );
-/** Words of any small talk: praise, moods, general verbs. They tell a statement's tone, seldom its content. */
+/** Words of small talk: praise, moods, general verbs. They show the tone of a statement, seldom its content. */
 const COMMON = new Set(
   (
     "absolutely agree always amazing any anyway anything appreciate around ask awesome bad beautiful believe best better big bit " +
@@ -44,11 +46,13 @@ const COMMON = new Set(
 
 export interface Term {
   readonly key: string;
-  /** Weight before rarity: what kind of word it is. */
+  /** Weight by the kind of word, before rarity is considered. */
   readonly weight: number;
 }
 
-/** English endings off, so that a word and its plural or past are one term. Other languages keep their words whole. */
+/**
+ * Removes English endings, so that a word, its plural and its past are one term. Words of other languages stay whole.
+ */
 function stem(word: string): string {
   if (word.length < 5 || !/^[a-z]+$/.test(word)) return word;
   const bare = word
@@ -59,7 +63,7 @@ function stem(word: string): string {
   return bare.replace(/e$/, "");
 }
 
-/** The distinct terms of a text. Linear in its length. */
+/** The distinct terms of a text. Takes time linear in its length. */
 export function termsOf(text: string): Term[] {
   const weights = new Map<string, number>();
   const add = (key: string, weight: number): void => {
@@ -83,6 +87,6 @@ function* pairsOf(word: string): Generator<string> {
 function weightOf(word: string, bare: string, isFirst: boolean): number {
   if (/\p{N}/u.test(bare)) return NUMBER_WEIGHT;
   if (COMMON.has(bare) || bare.length < 3) return COMMON_WEIGHT;
-  // Every sentence starts with a capital; further on it marks a name.
+  // Every sentence begins with a capital; elsewhere a capital marks a name.
   return !isFirst && /^\p{Lu}/u.test(word) ? NAME_WEIGHT : 1;
 }
