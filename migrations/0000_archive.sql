@@ -1,18 +1,20 @@
--- The terms of a text, for the index and for a query alike: lower case without accents, English words by their stem, scripts that
--- leave no spaces as pairs of characters, the last of a run alone as well. It leaves nothing to the server's own parser, which
--- knows no Chinese and goes by the locale, and it needs no extension. A text is read as far as a query may be long, and no further than
--- twice that once it is unfolded: one character may stand for 18. The time it takes grows with the text, and no faster.
+-- Splits a text into terms, for the index and for queries alike: lower case without accents, English words as stems,
+-- scripts without spaces as pairs of characters, with the last character of a run also alone. It does not use the
+-- server's own parser, which does not know Chinese and depends on the locale, and needs no extension. Only max_said
+-- characters of a text are read, as many as a query may have, and at most twice that after unfolding, because one
+-- character may unfold into 18. The time is linear.
 CREATE FUNCTION memory_terms(said text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  -- Thai, Lao, Myanmar, Khmer, kana, Han, and Hangul, whose particles stick to the noun.
+  -- Thai, Lao, Myanmar, Khmer, kana, Han, and Hangul, whose particles are attached to the noun.
   unspaced CONSTANT text := '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]';
   separators CONSTANT text := '[[:space:][:punct:][:cntrl:]$+<=>^`|~]+';
-  -- Latin, Greek and Cyrillic accents, Arabic vowel signs. Vowel signs of Indic scripts carry meaning.
+  -- Latin, Greek and Cyrillic accents, and Arabic vowel signs. Vowel signs of Indic scripts are not included, because
+  -- they change the meaning.
   marks CONSTANT text := '[\u0300-\u036f\u0640\u064b-\u065f\u0670]';
-  -- A lexeme has room for 2,046 bytes; what is longer than a word is encoded data anyway.
+  -- A lexeme may have 2,046 bytes. Anything longer than a word is encoded data.
   max_length CONSTANT integer := 64;
   max_said CONSTANT integer := 10000;
   max_folded CONSTANT integer := 20000;
@@ -55,7 +57,7 @@ CREATE TABLE "audit_events" (
 	CONSTRAINT "audit_events_at_id_pk" PRIMARY KEY("at","id")
 ) PARTITION BY RANGE ("at");
 --> statement-breakpoint
--- Takes what no month's partition takes, so that no event is ever refused.
+-- For events whose month has no partition yet, so that no event is ever refused.
 CREATE TABLE "audit_events_default" PARTITION OF "audit_events" DEFAULT;
 --> statement-breakpoint
 ALTER TABLE "audit_events" ENABLE ROW LEVEL SECURITY;
@@ -117,8 +119,8 @@ CREATE TABLE "summaries" (
 --> statement-breakpoint
 ALTER TABLE "summaries" ENABLE ROW LEVEL SECURITY;
 --> statement-breakpoint
--- The owner stands among the terms, with a slash that no term of a text has: the text index then answers for one owner without a
--- look at the others.
+-- `search` contains the owner as one more term, with a slash, which no term of a text has. So the text index finds one
+-- owner's items without reading those of others.
 CREATE TABLE "summary_items" (
 	"epoch" text NOT NULL,
 	"item_id" text NOT NULL,
@@ -154,7 +156,8 @@ CREATE INDEX "audit_events_result" ON "audit_events" USING btree ("result","at",
 --> statement-breakpoint
 CREATE INDEX "sessions_epoch" ON "sessions" USING btree ("epoch");
 --> statement-breakpoint
--- Without fastupdate: each search would read the list of what waits to be indexed, and take the planner away from the index.
+-- Without fastupdate, because each search would have to read the list of entries that wait to be indexed, and the
+-- planner would avoid the index.
 CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;
 --> statement-breakpoint
 CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC NULLS FIRST) WHERE "to_version" is null;

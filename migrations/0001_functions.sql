@@ -1,9 +1,11 @@
--- The current items of one owner that match a query, best first. It filters by tenant and owner itself, as its owner: under a
--- policy that says anything the text index goes unused, because @@ is not leakproof.
+-- The current items of one owner that match a query, best first. It runs as the owner of the tables and filters by
+-- tenant and owner itself, because under any row-level security policy the text index would not be used: the operator
+-- @@ is not leakproof.
 --
--- What a query costs is bound, however much an owner has. Terms are looked up in the index from the rarest on, at_most items each;
--- how rare they are is what ANALYZE saw. Where the index would have to read too much, because the term is common and the owner
--- large, and from a term on that at_most items of this owner have, the owner's newest items stand for all.
+-- The cost of a query is limited, however many items an owner has. Terms are looked up in the index, the rarest first
+-- by the statistics of ANALYZE, each for at most at_most items. A term that is too common in a large index is not
+-- looked up; neither are terms after one with at_most items. For these, only the owner's newest items (window_size) are
+-- searched.
 CREATE FUNCTION search_memory(
   of_tenant text, of_owner text, query text, of_kinds text[], of_statuses text[], of_sessions text[], most integer, skipped integer
 )
@@ -21,9 +23,9 @@ DECLARE
   at_most CONSTANT integer := 300;
   max_terms CONSTANT integer := 16;
   window_size CONSTANT integer := 1000;
-  -- Entries of the index that one term may cost: reading so many takes a few milliseconds.
+  -- Index entries that may be read for one term; reading so many takes a few milliseconds.
   max_entries CONSTANT integer := 20000;
-  -- Of a term that is not looked up.
+  -- Weight of a term that is not looked up.
   least_weight CONSTANT double precision := ln(2);
   place_term CONSTANT text := of_tenant || '/' || of_owner;
   place CONSTANT tsquery := ('''' || replace(replace(place_term, '\', '\\'), '''', '''''') || '''')::tsquery;
@@ -56,7 +58,7 @@ BEGIN
     FROM (SELECT DISTINCT u.term FROM unnest(public.memory_terms(query)) AS u (term)) AS t
     LEFT JOIN seen AS e ON e.element = t.term
   ), graded AS (
-    -- Stop words, and single characters of scripts without spaces, say something only where there is nothing else.
+    -- Stop words, and single characters of scripts without spaces, are used only if the query has nothing else.
     SELECT s.*, rank() OVER (ORDER BY s.is_stop OR s.is_single) AS grade FROM said AS s
   ), chosen AS (
     SELECT
@@ -86,7 +88,7 @@ BEGIN
       weights[nth] := ln(1 + at_most / (1.0 + cardinality(hits)));
       CONTINUE WHEN cardinality(hits) < at_most;
     END IF;
-    -- Terms after this one are at least as common.
+    -- The terms after this one are at least as common.
     SELECT string_agg(t.term::text, ' | ')::tsquery INTO common FROM unnest(terms[nth:]) AS t (term);
     SELECT candidates || coalesce(array_agg(matched.ctid), '{}') INTO candidates
     FROM (
@@ -106,7 +108,7 @@ BEGIN
   END LOOP;
 
   RETURN QUERY
-  -- Materialized, so that the rows are read by their place, and no index of the owner is read for them.
+  -- Materialized, so that the rows are read by their ctid, and no index of the owner is read for them.
   WITH candidate AS MATERIALIZED (SELECT i.* FROM public.summary_items AS i WHERE i.ctid = ANY (candidates))
   SELECT s.session, i.epoch, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at,
     (SELECT sum(w.weight) FROM unnest(terms, weights) AS w (term, weight) WHERE i.search @@ w.term) AS score
@@ -119,7 +121,7 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- A claim of the token if it is a text; null without a token, and of one that makes no sense: a policy then shows nothing.
+-- A claim of the JWT if it is a string; null without a token or with an invalid one, so that the policies show nothing.
 CREATE FUNCTION memory_claim(VARIADIC path text[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -134,9 +136,10 @@ EXCEPTION
 END
 $$;
 --> statement-breakpoint
--- Makes the partitions of this month and the next two, and drops those whose newest event is older than keep_days. The Worker
--- asks for it once a day. It runs as the tables' owner, so that the Worker need not be able to drop anything; and it drops nothing
--- of the last 30 days, whatever it is asked for, so that whoever takes over the Worker cannot clear away what they do.
+-- Creates the partitions of this month and the next two, and drops those whose newest event is older than keep_days.
+-- The Worker calls it once a day. It runs as the owner of the tables, so that the Worker itself need not be allowed to
+-- drop anything. It never drops anything of the last 30 days, so that whoever takes over the Worker cannot remove the
+-- traces.
 CREATE FUNCTION retain_audit(keep_days integer) RETURNS TABLE (created integer, dropped integer)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -162,7 +165,8 @@ BEGIN
     after_it := month + interval '1 month';
     partition := 'audit_events_' || to_char(month, 'YYYY_MM');
     CONTINUE WHEN to_regclass('public.' || partition) IS NOT NULL;
-    -- What came for this month while it had no partition moves over; nothing may come meanwhile.
+    -- Events of this month that came while it had no partition move from the default partition; the lock keeps others
+    -- from being added meanwhile.
     LOCK TABLE public.audit_events IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE public.%I (LIKE public.audit_events INCLUDING DEFAULTS)', partition);
     EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', partition);

@@ -1,5 +1,6 @@
--- The Worker connects as a role that may read and write these tables and nothing else. Roles belong to the whole server, so
--- another database may have made it already. Its password is set apart, and never stands in a migration.
+-- The Worker connects as a role that may read and write these tables and nothing else. Roles belong to the whole
+-- server, so the role may exist already because of another database. Its password is set separately, and is never in a
+-- migration.
 DO $$
 BEGIN
   CREATE ROLE threadkeep_worker NOLOGIN NOINHERIT;
@@ -8,8 +9,9 @@ EXCEPTION
 END
 $$;
 --> statement-breakpoint
--- A user reads what is theirs through Supabase's own API, as the role authenticated and with the claims of their token: `sub` is
--- the owner, `app_metadata.tenant`, which users cannot set, the tenant. A server without Supabase has no such role yet.
+-- A user may read their own rows through Supabase's API, as the role authenticated, with the claims of their token:
+-- `sub` is the owner, and `app_metadata.tenant`, which users cannot set, the tenant. A server without Supabase does not
+-- have this role yet.
 DO $$
 BEGIN
   CREATE ROLE authenticated NOLOGIN NOINHERIT;
@@ -18,8 +20,9 @@ EXCEPTION
 END
 $$;
 --> statement-breakpoint
--- Supabase grants the roles of its API everything on whatever is made in this schema: service_role passes every policy, and row-level
--- security does not stop TRUNCATE. anon and service_role have nothing to do here, and authenticated reads its own rows and no more.
+-- Supabase grants the roles of its API all privileges on everything in this schema. service_role bypasses every policy,
+-- and row-level security does not prevent TRUNCATE. So all privileges are revoked; authenticated gets SELECT again
+-- below, for its own rows only.
 DO $$
 DECLARE
   reader text;
@@ -31,30 +34,31 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- The Worker alone may search, and let the audit's partitions be made and dropped: the search answers for whatever tenant it is asked for.
+-- Only the Worker may search, and have the audit's partitions created and dropped, because the search answers for any
+-- tenant that it is given.
 REVOKE ALL ON FUNCTION search_memory, memory_terms, memory_claim, retain_audit FROM PUBLIC;
 --> statement-breakpoint
 GRANT USAGE ON SCHEMA public TO threadkeep_worker, authenticated;
 --> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE, DELETE ON "sessions", "summaries", "summary_items", "messages" TO threadkeep_worker;
 --> statement-breakpoint
--- What stands here stays: the Worker cannot change or delete an event, its own neither.
+-- Events are permanent: the Worker cannot change or delete any, not even its own.
 GRANT SELECT, INSERT ON "audit_events" TO threadkeep_worker;
 --> statement-breakpoint
 GRANT EXECUTE ON FUNCTION search_memory, memory_terms, retain_audit TO threadkeep_worker;
 --> statement-breakpoint
 GRANT SELECT ON "sessions", "summaries", "summary_items", "messages" TO authenticated;
 --> statement-breakpoint
--- The policies call it.
+-- Used by the policies.
 GRANT EXECUTE ON FUNCTION memory_claim TO authenticated;
 --> statement-breakpoint
--- The Worker's role is held to the tenant that its transaction names (threadkeep.tenant). What goes over all tenants says so by a name of
--- its own (threadkeep.across_tenants). A transaction that says neither sees nothing and writes nothing. A setting that was made for one
--- transaction is empty after it, and not null.
+-- The Worker's role is restricted to the tenant that its transaction names (threadkeep.tenant). A task that works on
+-- all tenants names itself instead (threadkeep.across_tenants). A transaction with neither can neither read nor write.
+-- After a transaction, its local settings are empty strings, not null.
 --
--- Row-level security is forced: a role that inherits from the tables' owner would else be past every policy. Supabase's postgres passes
--- policies by an attribute, which nobody inherits. An owner without it needs a policy, or the search, which runs as the owner, would find
--- nothing.
+-- Row-level security is forced, because a role that inherits from the owner of the tables would otherwise bypass every
+-- policy. Supabase's role postgres bypasses policies by an attribute, which is not inherited. An owner without that
+-- attribute needs a policy; otherwise the search, which runs as the owner, would find nothing.
 DO $$
 DECLARE
   held text;
@@ -84,7 +88,8 @@ CREATE POLICY "own" ON "sessions" FOR SELECT TO authenticated USING (
   AND "tenant" = (SELECT memory_claim('app_metadata', 'tenant'))
 );
 --> statement-breakpoint
--- The policy of sessions holds in here as well. An array that is made once lets the primary keys find the rows.
+-- The policy of sessions applies inside these policies too. With an array that is computed once, the primary keys can
+-- be used.
 DO $$
 DECLARE
   held text;
@@ -98,8 +103,9 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- A statement of the Worker's that takes so long is stuck, and a transaction that it left open holds locks. For this database alone: the
--- role belongs to the whole server. Whoever may not change it has it changed with its password, by npm run migrate.
+-- A statement of the Worker that takes this long is stuck, and a transaction that it left open holds locks. The
+-- settings are for this database only, because the role belongs to the whole server. If the migration's role may not
+-- alter it, npm run migrate does so when it sets the password.
 DO $$
 BEGIN
   EXECUTE format('ALTER ROLE threadkeep_worker IN DATABASE %I SET statement_timeout = ''20s''', current_database());

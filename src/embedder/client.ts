@@ -1,27 +1,30 @@
-/** What the pipeline and the service ask for vectors with. */
+/** The interface of the embedder for the pipeline and the use cases. */
 import type { EmbeddingUsage } from "../api/embedding.ts";
 
 export { EmbedderError, type EmbedderErrorKind } from "./embedder-error.ts";
 export type { QueryEmbedder } from "./query-embedder.ts";
 
 export interface Embedded {
-  /** One for each text, in their order, each of length 1. Fewer where a later part of many texts failed: those are to be asked again. */
+  /**
+   * One vector of length 1 per text, in the order of the texts. If a later request of several failed, there are fewer
+   * vectors than texts; the remaining texts must be asked for again.
+   */
   readonly vectors: readonly Float32Array[];
   readonly usage: EmbeddingUsage;
 }
 
 export interface Embedder {
-  /** Names the space of the vectors: the model, as it is set. */
+  /** The configured model. Only vectors of the same model can be compared. */
   readonly model: string;
-  /** Of one request. */
+  /** How many texts one request takes. */
   readonly maxTexts: number;
   /**
-   * Vectors of texts; of each text its first words, where it is long. Nothing is repeated on failure: whoever asks decides about that.
+   * Embeds texts; of a long text only its beginning. Failures are not retried; the caller decides about that.
    *
    * @param timeoutMs for each request; half a minute by default
-   * @throws EmbedderError
+   * @throws {EmbedderError}
    */
   embed(texts: readonly string[], timeoutMs?: number): Promise<Embedded>;
-  /** Whether the provider is left alone after failures. */
+  /** Whether the circuit breaker is open: after repeated failures the provider is not called for a while. */
   isResting(): boolean;
 }

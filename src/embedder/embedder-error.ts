@@ -1,17 +1,20 @@
 import type { EmbeddingUsage } from "../api/embedding.ts";
 
 export type EmbedderErrorKind =
-  /** No answer came: network, HTTP status of a fault on the other side, something that is no JSON. May pass by itself. */
+  /**
+   * There was no answer: a network error, an HTTP status that reports a fault of the other side, or a response that is
+   * not JSON. It may be temporary.
+   */
   | "unreachable"
-  /** No answer came in time. The call was cancelled. */
+  /** There was no answer in time; the call was cancelled. */
   | "timeout"
-  /** Asked too often, or over a quota. */
+  /** Too many requests, or a quota is used up. */
   | "rate_limited"
-  /** The other side does not take the request as it is: wrong key, unknown model, a redirect. Stays so until a setting changes. */
+  /** The other side refuses the request: wrong key, unknown model, a redirect. It lasts until a setting is changed. */
   | "refused"
-  /** The answer is not one vector for each text. */
+  /** The answer does not have one vector per text. */
   | "invalid_answer"
-  /** It was not asked, because it failed too often just now. */
+  /** No call was made, because the last calls failed. */
   | "circuit_open";
 
 export interface EmbedderErrorFacts {
@@ -23,7 +26,7 @@ export interface EmbedderErrorFacts {
   readonly usage?: EmbeddingUsage | undefined;
 }
 
-/** Why there are no vectors. Its message never holds what was to be embedded: errors are logged. */
+/** Why there are no vectors. The message never contains the texts, because errors are logged. */
 export class EmbedderError extends Error {
   override readonly name = "EmbedderError";
   readonly kind: EmbedderErrorKind;

@@ -6,45 +6,53 @@ import { EmbedderError } from "./embedder-error.ts";
 import type { EmbeddingProvider } from "./embedding-models.ts";
 import { readVectors } from "./read-vectors.ts";
 
-/** What one request of a model answered: vectors, unchecked, and tokens; null where the provider counts none. */
+/** A model's answer to one request: vectors, not validated, and tokens, null if the provider does not report them. */
 export interface Answered {
   readonly vectors: readonly unknown[];
   readonly tokens: number | null;
 }
 
-/** @throws EmbedderError; anything once `signal` is aborted */
+/** @throws {EmbedderError}, or anything once `signal` is aborted */
 export type AskVectors = (texts: readonly string[], signal: AbortSignal) => Promise<Answered>;
 
 export type EmbeddingSettings = EmbeddingProvider & {
-  /** As it is set, provider and all. */
+  /** Provider and model, as configured. */
   readonly name: string;
-  /** US dollars per million tokens, and so micro-dollars per token; null: costs are not told. */
+  /** US dollars per million tokens, which equals micro-dollars per token; null: costs are not reported. */
   readonly price: number | null;
 };
 
 export interface EmbedderOptions {
   readonly settings: EmbeddingSettings;
-  /** Default: the model of the settings, through the AI SDK. */
+  /** Default: the configured model, called with the AI SDK. */
   readonly ask?: AskVectors;
   /** ms since 1970 */
   readonly now?: () => number;
 }
 
-/** Workers AI takes 100 texts in a request, and small servers keep all of them in memory at once. */
+/** Workers AI accepts 100 texts per request, but small servers keep all of them in memory at once. */
 export const MAX_TEXTS_PER_REQUEST = 64;
-/** A server on a laptop reads so much in a few seconds. */
+/** A server on a laptop processes this much in a few seconds. */
 export const MAX_REQUEST_CHARACTERS = 128 * 1024;
-/** A vector says what a text is about, and its first words tell; models in use take 8,192 tokens, and few texts have more than one a character. */
+/**
+ * A vector represents the subject of a text, which its beginning shows. Current models accept 8,192 tokens, and few
+ * texts have more than one token per character.
+ */
 export const MAX_TEXT_CHARACTERS = 4_000;
-/** What a model that refuses its texts as too long is asked with instead: the smallest in use take 512 tokens. */
+/**
+ * The length to which texts are cut if a model refuses them as too long; the smallest current models accept 512 tokens.
+ */
 const SHORT_TEXT_CHARACTERS = 400;
-/** A request of the most texts takes a server without an accelerator so long. */
+/** The largest request takes this long on a server without an accelerator. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** How servers answer a text that is too long for their model. */
+/** Statuses with which servers refuse a text that is too long for their model. */
 const TOO_LONG: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 
-/** The SDK and its providers are a third of the bundle: they are evaluated with the first call of a model, not at each cold start. */
+/**
+ * The SDK and its providers are a third of the bundle, so they are loaded on the first call of a model instead of at
+ * each cold start.
+ */
 function loadedLate(provider: EmbeddingProvider): AskVectors {
   let ask: Promise<AskVectors> | undefined;
   return async (texts, signal) => {
@@ -57,7 +65,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
   const breaker = createBreaker({
     now,
     limits: CIRCUIT_BREAKER_LIMITS,
-    // An answer that is no good is an answer: the provider is there.
+    // An invalid answer is an answer, so the provider is available.
     awayBy: (error) => (error instanceof EmbedderError && error.kind !== "invalid_answer" ? error : null),
     refuse: (retryAfterSeconds) =>
       new EmbedderError("circuit_open", "the provider of embeddings is left alone after failures", {
@@ -79,7 +87,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
       return { vectors: readVectors(answered.vectors, texts.length), usage };
     } catch (error) {
       if (!(error instanceof EmbedderError)) throw error;
-      // It was paid for all the same.
+      // The request was paid for, although its answer is invalid.
       throw new EmbedderError(error.kind, error.detail, { ...error, usage });
     }
   }
@@ -90,7 +98,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
     } catch (error) {
       const isTooLong = error instanceof EmbedderError && TOO_LONG.has(error.status);
       if (!isTooLong || !texts.some(({ length }) => length > SHORT_TEXT_CHARACTERS)) throw error;
-      // One text that a model does not take would else keep all the others of its session from being found.
+      // Otherwise a single text that the model refuses would keep all other texts of its session from being embedded.
       return request(
         texts.map((text) => cut(text, SHORT_TEXT_CHARACTERS)),
         timeoutMs,
@@ -117,7 +125,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
           vectors.push(...embedded.vectors);
           usage = added(usage, embedded.usage);
         } catch (error) {
-          // What is there was paid for, and is kept.
+          // The vectors so far were paid for, so they are kept.
           if (vectors.length === 0) throw error;
           return { vectors, usage: added(usage, error instanceof EmbedderError ? error.usage : undefined) };
         }
@@ -127,7 +135,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
   };
 }
 
-/** Texts in requests of so many, and of so many characters, that a model takes them at once. */
+/** Splits texts into requests that respect both limits. */
 function* partsOf(texts: readonly string[]): Generator<string[]> {
   let part: string[] = [];
   let characters = 0;
@@ -145,7 +153,7 @@ function* partsOf(texts: readonly string[]): Generator<string[]> {
   if (part.length > 0) yield part;
 }
 
-/** Never between the two halves of a character. Providers refuse an empty text. */
+/** Cuts a text, never inside a surrogate pair. An empty text becomes "-", because providers refuse it. */
 function cut(text: string, length: number): string {
   const first = text.slice(0, length);
   const bare = text.length > length ? first.replace(/[\uD800-\uDBFF]$/, "") : first;

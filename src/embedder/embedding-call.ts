@@ -1,4 +1,7 @@
-/** One call of an embedding model through the AI SDK. Only `embedder` imports it, and lazily: most isolates never need the SDK. */
+/**
+ * Makes one call of an embedding model with the AI SDK. Imported only by `embedder.ts`, and lazily, because most
+ * isolates never need the SDK.
+ */
 import { APICallError, embedMany, InvalidResponseDataError, TypeValidationError } from "ai";
 import { parseRetryAfter } from "../summarizer/retry-after.ts";
 import { failureKindOf } from "../summarizer/summarizer-error.ts";
@@ -6,7 +9,7 @@ import { EmbedderError } from "./embedder-error.ts";
 import type { AskVectors } from "./embedder.ts";
 import { AnswerTooLarge, createEmbeddingModel, type EmbeddingProvider } from "./embedding-models.ts";
 
-// The SDK prints warnings to the console, past our log.
+// The SDK prints warnings to the console, bypassing our log.
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
 function advice(status: number): string {
@@ -15,7 +18,7 @@ function advice(status: number): string {
   return status < 400 ? ": THREADKEEP_EMBEDDINGS_BASE_URL redirects; set the address it leads to" : "";
 }
 
-/** By status and name alone: a provider's own words may quote what was to be embedded. */
+/** Uses only status and name, because a provider's message may quote the texts. */
 function failureOf(error: unknown): EmbedderError {
   if (InvalidResponseDataError.isInstance(error) || TypeValidationError.isInstance(error)) {
     return new EmbedderError("invalid_answer", "an answer without a vector for each text");
@@ -34,16 +37,16 @@ function failureOf(error: unknown): EmbedderError {
   if (TypeValidationError.isInstance(cause)) {
     return new EmbedderError("invalid_answer", "an answer without a vector for each text", facts);
   }
-  // A success that could not be read was cut off, or comes from something that is no model.
+  // A successful response that could not be read was cut off, or does not come from a model.
   return new EmbedderError("unreachable", `HTTP ${status} without an answer of a model`, facts);
 }
 
-/** Asks the model that is set up. Whoever aborts the signal knows why it failed; all else is an EmbedderError. */
+/** Makes a function that asks the configured model. It throws an EmbedderError, except after its signal was aborted. */
 export function createAskVectors(provider: EmbeddingProvider): AskVectors {
   const model = createEmbeddingModel(provider);
   return async (texts, signal) => {
     try {
-      // The job's object decides about retries: a second policy here would multiply calls that cost money.
+      // The session decides about retries; a second policy here would multiply paid calls.
       const { embeddings, usage } = await embedMany({ model, values: [...texts], maxRetries: 0, abortSignal: signal });
       return { vectors: embeddings, tokens: Number.isFinite(usage.tokens) ? usage.tokens : null };
     } catch (error) {

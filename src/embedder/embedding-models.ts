@@ -3,26 +3,32 @@ import type { Ai } from "@cloudflare/workers-types";
 import type { EmbeddingModel } from "ai";
 import { createWorkersAI } from "workers-ai-provider";
 
-/** A model that makes vectors of texts, and what it takes to reach it. */
+/** An embedding model and how to reach it. */
 export type EmbeddingProvider =
   | { readonly provider: "workers-ai"; readonly model: string; readonly binding: Ai }
   | {
       readonly provider: "openai-compatible";
       readonly model: string;
       readonly baseUrl: string;
-      /** Servers on the same machine mostly want none. */
+      /** Servers on the same machine mostly need none. */
       readonly apiKey?: string;
     };
 
-/** The vectors of one request, as JSON, are under 6 MiB at the most dimensions that are taken: what is larger is something else. */
+/**
+ * The vectors of one request take less than 6 MiB as JSON, even with the maximum number of dimensions; a larger
+ * response is something else.
+ */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-/** An answer was longer than any list of vectors that was asked for. */
+/** The response was larger than any list of vectors that was asked for. */
 export class AnswerTooLarge extends Error {
   override readonly name = "AnswerTooLarge";
 }
 
-/** A model's address answers by itself: what was said in a chat follows no redirect to another. The answer is read up to a bound. */
+/**
+ * Fetches a response without following redirects, so that the texts are sent only to the configured address, and reads
+ * at most MAX_ANSWER_BYTES of it.
+ */
 async function fetchVectors(input: Parameters<typeof fetch>[0], init?: RequestInit): Promise<Response> {
   const response = await fetch(input, { ...init, redirect: "manual" });
   if (response.body === null) return response;

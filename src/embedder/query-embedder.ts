@@ -1,4 +1,4 @@
-/** The meaning of a query, for a read that does not wait for it. */
+/** Embeds queries for requests that cannot wait long. */
 import type { EmbeddingUsage, QueryMeaning } from "../api/embedding.ts";
 import { setNewest } from "../lib/lru.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
@@ -7,9 +7,9 @@ import { type Embedder, EmbedderError } from "./client.ts";
 export interface QueryEmbedder {
   readonly model: string;
   /**
-   * What a query means, or why that is not known in time. Never rejects.
+   * The vector of a query, or why there is none in time. Never rejects.
    *
-   * @param spend told what a call took, whenever it ends; not where the answer is remembered
+   * @param spend is called with the usage whenever a call ends, even after the deadline; not if the vector was cached
    */
   meaningOf(query: string, spend: (usage: EmbeddingUsage, outcome: QueryOutcome) => void): Promise<QueryMeaning>;
 }
@@ -21,21 +21,30 @@ export interface QueryOutcome {
 
 export interface QueryEmbedderOptions {
   readonly embedder: Embedder;
-  /** Keeps what goes on after its request was answered alive. */
+  /** Keeps the invocation alive for work that continues after its response (`ctx.waitUntil`). */
   readonly keepAlive: (work: Promise<unknown>) => void;
   readonly now?: () => number;
   readonly deadlineMs?: number;
 }
 
-/** A read waits for the meaning of its query for so long: a person does not notice it, and models on the same continent answer in a third of it. */
+/**
+ * How long a request waits for the vector of its query. People do not notice it, and models on the same continent
+ * answer in a third of it.
+ */
 export const QUERY_DEADLINE_MS = 150;
-/** An answer after the deadline serves those who ask the same again. One later than this comes from a model that is too slow for any. */
+/**
+ * An answer after the deadline is still cached for the next request with the same query. A model that takes longer than
+ * this is too slow anyway.
+ */
 const MAX_CALL_MS = 3_000;
-/** The same question is often asked again within seconds: by a retry, or with another budget. 256 vectors take 1 MiB, or 4 of the largest. */
+/**
+ * The same query often comes again within seconds: as a retry, or with another budget. 256 vectors take 1 MiB, or 4 MiB
+ * for the largest models.
+ */
 const MAX_REMEMBERED = 256;
-/** Calls at a time. Past that a model that answers slowly would only be given more to do. */
+/** Concurrent calls. More would only add to the load of a slow model. */
 const MAX_CALLS = 16;
-/** As many as a query has that is looked for by its words. */
+/** As many characters as a query has that is searched by words. */
 const MAX_QUERY_CHARACTERS = 2_000;
 
 export function createQueryEmbedder({
@@ -44,7 +53,7 @@ export function createQueryEmbedder({
   now = Date.now,
   deadlineMs = QUERY_DEADLINE_MS,
 }: QueryEmbedderOptions): QueryEmbedder {
-  /** By query, the one asked last at the end. */
+  /** Vectors by query, the most recent query last. */
   const remembered = new Map<string, Promise<Float32Array>>();
   let calls = 0;
 
@@ -75,7 +84,7 @@ export function createQueryEmbedder({
       if (vector === undefined) {
         if (calls >= MAX_CALLS) return { without: "late" };
         vector = ask(query, spend);
-        // Whether anybody still waits for it or not.
+        // Even if nobody waits for it any more.
         keepAlive(vector.catch(() => undefined));
       }
       setNewest(remembered, query, vector, MAX_REMEMBERED);

@@ -2,10 +2,10 @@ import { MAX_DIMENSIONS } from "../api/embedding.ts";
 import { EmbedderError } from "./embedder-error.ts";
 
 /**
- * The vectors of an answer, each of length 1, so that the dot product of two is their cosine. What a provider sends is not believed: one
- * vector for each text, all of as many numbers, and none of them NaN.
+ * Validates the vectors of an answer and scales them to length 1, so that the dot product of two is their cosine. There
+ * must be one vector per text, all with the same number of dimensions, and every number must be finite.
  *
- * @throws EmbedderError
+ * @throws {EmbedderError}
  */
 export function readVectors(answer: readonly unknown[], texts: number): Float32Array[] {
   if (answer.length !== texts) throw invalid(`${answer.length} vectors for ${texts} texts`);

@@ -1,12 +1,15 @@
 import type { AlertBook, AlertNotice, PendingNotice } from "../api/alert.ts";
 
-/** Where alerts are kept between two checks. */
+/** Stores the state of alerts between two checks, and the notices to be sent. */
 export interface AlertKeeper {
   readBook(): Promise<AlertBook>;
-  /** Keeps a book that follows the one that is there, and schedules its notices with it. @returns false if another came first */
+  /**
+   * Stores the next state, and schedules its notices in the same transaction.
+   * @returns false if another check has stored its state first
+   */
   saveBook(book: AlertBook, notices: readonly AlertNotice[]): Promise<boolean>;
-  /** What is due to be sent, the oldest first. It is due again, later each time, until it is settled. */
+  /** The notices that are due, oldest first. Until it is settled, a notice becomes due again after growing pauses. */
   takeNotices(limit: number): Promise<PendingNotice[]>;
-  /** Idempotent. */
+  /** Marks a notice as sent. Idempotent. */
   settleNotice(id: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** When an alert starts and when it ends. Pure: what was found goes in, the new state and what to tell come out. */
+/** Decides when an alert starts and ends. Pure: it takes what was found, and returns the new state and the notices. */
 
 import {
   ALERT_KINDS,
@@ -10,16 +10,21 @@ import {
 } from "../api/alert.ts";
 import type { ComponentHealth, HealthStatus, Readiness } from "../api/health.ts";
 
-/** So many looks in a row have to find a trouble before it is told: one may be a restart. */
+/** A problem must be found in this many consecutive checks before an alert starts; a single one may be a restart. */
 export const STARTS_AFTER_LOOKS = 2;
-/** So many in a row have to find none before it is over: what flaps is told once. */
+/**
+ * An alert ends after this many consecutive checks without the problem, so that a flapping problem is reported only
+ * once.
+ */
 export const ENDS_AFTER_LOOKS = 3;
 /** In ms. */
 const DIGEST_EVERY = 3_600_000;
-/** A backlog, or late work, is over at half of what it started at. */
+/** An alert about a backlog or late jobs ends at this share of the threshold at which it starts. */
 const ENDS_AT_SHARE = 0.5;
 
-/** What one look found. `between`: less than starts an alert, more than ends it; `unknown`: nobody could look. */
+/**
+ * What a check found. `between`: too little to start an alert, too much to end one; `unknown`: it could not be checked.
+ */
 export interface AlertFinding {
   readonly found: "bad" | "between" | "good" | "unknown";
   readonly detail: string;
@@ -27,7 +32,7 @@ export interface AlertFinding {
 }
 export type Findings = Readonly<Record<AlertKind, AlertFinding>>;
 
-/** The measures from which on there is an alert. */
+/** An alert starts when a measure reaches its threshold. */
 export interface AlertThresholds {
   readonly backlogMessages: number;
   readonly backlogSeconds: number;
@@ -36,7 +41,7 @@ export interface AlertThresholds {
   readonly tenantsOverBudget: number;
 }
 
-/** What is looked for, in what `/readyz` found. */
+/** Converts the result of `/readyz` into a finding for each kind of alert. */
 export function findingsOf({ components }: Readiness, thresholds: AlertThresholds): Findings {
   const { backlogMessages, backlogSeconds, pendingSeconds, failedJobs, tenantsOverBudget } = thresholds;
   const at = (name: string): ComponentHealth => components[name] ?? { status: "unknown" };
@@ -52,7 +57,7 @@ export function findingsOf({ components }: Readiness, thresholds: AlertThreshold
     "work-late": ofMeasures(
       at("pendingWork"),
       { oldestSeconds: pendingSeconds },
-      "Sessions owe work that is not done.",
+      "Jobs of sessions have been pending for too long.",
     ),
     "jobs-failing": ofMeasures(at("failedJobs"), { jobs: failedJobs }, "Jobs keep failing."),
     "budget-used-up": ofMeasures(
@@ -90,7 +95,8 @@ export interface DecideOptions {
 }
 
 /**
- * What stands after one more look, and what has to be told. An alert is told once when it starts and once when it ends.
+ * Returns the state after one more check, and the notices to send: one when an alert starts, one when it ends, and the
+ * hourly digest.
  * @param now ms since 1970
  */
 export function decideAlerts(
@@ -131,7 +137,7 @@ export function decideAlerts(
   return { book: { ...next, digestAt: now, started: 0, ended: 0 }, notices };
 }
 
-/** On the hour, so that they come at the same minute however late a check is. */
+/** Digests are due on the full hour, so that they come at the same minute even if a check is late. */
 function isDigestDue(digestAt: number | null, now: number): boolean {
   return digestAt !== null && Math.floor(now / DIGEST_EVERY) > Math.floor(digestAt / DIGEST_EVERY);
 }

@@ -2,7 +2,10 @@ import type { AuditAction } from "../api/audit.ts";
 import type { UserRef } from "../api/user.ts";
 import type { MaintenanceDeps } from "./operation.ts";
 
-/** Tells the audit what a run did as if it had been asked for by a request: whoever starts a Workflow is an operator. */
+/**
+ * Records in the audit what a run did, with the administrator as the actor, because only operators can start a
+ * Workflow.
+ */
 export function auditRun(
   action: AuditAction,
   { tenant, owner }: { readonly tenant: string | null; readonly owner: UserRef["owner"] },

@@ -11,7 +11,7 @@ import type { Webhook } from "./webhook.ts";
 export interface AlertDeps {
   readonly keeper: AlertKeeper;
   readonly checkReadiness: () => Promise<Readiness>;
-  /** Null: alerts are kept and listed, and nobody is told. */
+  /** Null: alerts are stored and listed, but nobody is notified. */
   readonly webhook: Webhook | null;
   readonly hasDigest: boolean;
   readonly log: Log;
@@ -23,15 +23,18 @@ export const THRESHOLDS: AlertThresholds = {
   backlogMessages: BACKLOG_MESSAGES,
   backlogSeconds: BACKLOG_AGE_MS / 1000,
   pendingSeconds: PENDING_AGE_MS / 1000,
-  // A job is counted once it failed three times, or cannot be delivered: no outage of a moment makes one.
+  // A job is counted only after three failures, or if it cannot be delivered; so a brief outage starts no alert.
   failedJobs: 1,
   tenantsOverBudget: 1,
 };
 
-/** In ms. A look at all parts takes two seconds at most; this bounds how long the Operations object may take to store what was found. */
+/** In ms. The check itself takes at most two seconds; the rest is for the Operations object to store the result. */
 const LOOK_TIMEOUT_MS = 15_000;
 
-/** One look at everything that there is an alert for, and what follows from it. Never rejects: the next minute looks again. */
+/**
+ * Checks once for every kind of alert, stores the result and sends notices. Never rejects, because the next check comes
+ * a minute later.
+ */
 export async function checkAlerts(parts: AlertDeps): Promise<void> {
   const { keeper, webhook, log, now = Date.now } = parts;
   const isKept = await withTimeout(orTell(look(parts), log), LOOK_TIMEOUT_MS, () => null);
@@ -39,7 +42,7 @@ export async function checkAlerts(parts: AlertDeps): Promise<void> {
   if (isKept === true && webhook !== null) await orTell(sendPending(keeper, webhook, log, now), log);
 }
 
-/** Whether it went well. */
+/** Whether `work` succeeded; errors are logged. */
 async function orTell(work: Promise<void>, log: Log): Promise<boolean> {
   try {
     await work;
@@ -57,6 +60,6 @@ async function look({ keeper, checkReadiness, webhook, hasDigest, log, now = Dat
     status: readiness.status,
     newId: () => crypto.randomUUID(),
   });
-  // Of two checks at a time one counts: the other would count the same minute twice.
+  // If two checks ran at the same time, only one may be stored; otherwise the same minute would count twice.
   if (await keeper.saveBook(book, webhook === null ? [] : notices)) logNotices(notices, log);
 }

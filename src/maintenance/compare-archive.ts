@@ -3,17 +3,23 @@ import type { Flaw, IntegrityReport, StoredItem, StoredVersion, SummaryIntegrity
 import type { StoredMessage } from "../api/message.ts";
 import type { HeldItem, HeldMessage, HeldRow, HeldSession, HeldSummary, HeldVersion } from "../archive/held.ts";
 
-/** What the archive holds of a session against what its object says that it has to hold. Pure. */
+/** Compares the archive's rows of a session with what its object says they must be. Pure. */
 
-/** Names that a detail tells before it only counts. */
+/** How many names a detail lists; the others are only counted. */
 const MAX_NAMED = 5;
 
-/** Whether the two can be compared: what is still owed to the archive may be there by half. */
+/**
+ * Whether archive and object can be compared. While a job to the archive is pending, part of its data may be there
+ * already.
+ */
 export function isSettled({ state, rev, archivedRev, isArchivePending }: IntegrityReport): boolean {
   return (state === "active" || state === "expired") && !isArchivePending && rev === archivedRev;
 }
 
-/** Whether a row of the archive is of an epoch that nobody knows any more, and no job erases it. */
+/**
+ * Whether a row of the archive belongs to an epoch that its session object does not know, and that no job is about to
+ * erase.
+ */
 export function isOrphan(
   { epoch, isErased }: { readonly epoch: string; readonly isErased: boolean },
   report: IntegrityReport,
@@ -23,12 +29,14 @@ export function isOrphan(
   return report.state === "erased";
 }
 
-/** Whether the archive has a row of the session's epoch, to hold the pages of its summary and its log against. */
+/**
+ * Whether the archive has the session's current epoch, so that the pages of its summary and its log can be compared.
+ */
 export function isComparable({ state, epoch, archivedRev }: IntegrityReport, held: HeldSession | null): boolean {
   return state === "active" && archivedRev > 0 && held !== null && !held.row.isErased && held.row.epoch === epoch;
 }
 
-/** @param report of a session for which `isSettled` holds, or that is gone */
+/** @param report of a session for which `isSettled` holds, or that no longer exists */
 export function compareArchive(report: IntegrityReport, held: HeldSession | null): Flaw[] {
   if (held !== null && isOrphan(held.row, report)) {
     return [archived("orphan", `the archive holds epoch ${held.row.epoch}, which is over`)];
@@ -43,7 +51,7 @@ export function compareArchive(report: IntegrityReport, held: HeldSession | null
       ? []
       : lost(report, `the archive holds revision ${row.rev}, and confirmed ${report.archivedRev}`)),
   ];
-  // What an expired session said is in the archive alone.
+  // The content of an expired session exists only in the archive.
   if (report.state === "expired") {
     return held.hasSummary ? flaws : [...flaws, ...lost(report, "the archive has no summary of it")];
   }
@@ -58,7 +66,7 @@ export function compareArchive(report: IntegrityReport, held: HeldSession | null
   return flaws;
 }
 
-/** A page of the summary's history. */
+/** Compares a page of the summary's history. */
 export function compareSummary(
   { versions, items }: Pick<SummaryIntegrity, "versions" | "items">,
   held: HeldSummary,
@@ -144,7 +152,7 @@ function isSameItem(expected: StoredItem, held: HeldItem): boolean {
   );
 }
 
-/** A page of the log, message by message. */
+/** Compares a page of the log, message by message. */
 export function compareMessages(expected: readonly StoredMessage[], held: readonly HeldMessage[]): Flaw[] {
   const aside = held.filter((message) => message.setAside !== null);
   const there = new Map(held.map(({ setAside: _mark, ...message }) => [message.seq, message]));
@@ -159,7 +167,10 @@ export function compareMessages(expected: readonly StoredMessage[], held: readon
   ];
 }
 
-/** To send it again would change nothing: what PostgreSQL refused is in the object alone, until it is edited or erased there. */
+/**
+ * Sending it again would not help: content that PostgreSQL refuses exists only in the session object until it is edited
+ * or erased there.
+ */
 function setAside(names: string, codes: readonly (string | null)[]): Flaw {
   const reasons = [...new Set(codes)].join(", ");
   return {
@@ -196,7 +207,7 @@ function different(detail: string): Flaw {
   return archived("different-archive", detail);
 }
 
-/** Of a session that expired the archive is the only place. */
+/** The content of an expired session exists only in the archive, so it cannot be sent again. */
 function lost({ state, newest }: IntegrityReport, detail: string): Flaw[] {
   const kind = newest !== null || state === "expired" ? "missing-summary" : "different-archive";
   if (state !== "expired") return [archived(kind, detail)];

@@ -1,4 +1,4 @@
-/** An operation that comes to each session by itself. */
+/** An operation that calls each session separately. */
 
 import { MAX_NAMED_SESSIONS, type NamedSession } from "../api/operation-run.ts";
 import { faultOf } from "../api/problem.ts";
@@ -7,19 +7,19 @@ import { errorFields } from "../telemetry/redact.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
 import type { Operation, Visit, Visited } from "./operation.ts";
 
-/** Sessions that are visited at once: each is another object, and what stands behind them is shared with those who chat. */
+/** Sessions called concurrently. They share PostgreSQL and the queues with users' requests, so there are only a few. */
 const AT_ONCE = 16;
-/** An object that was restarted or is busy is back at once; one that is not counts as failed. */
+/** An object that was restarted or is busy answers the second attempt; one that does not counts as failed. */
 const ATTEMPTS = 2;
 
-/** What is no fault of a session that the list names: it went, expired or is on its way while the run goes on. */
+/** Errors that are not a session's fault: it was deleted, expired or is being copied while the run is in progress. */
 const PASSED_OVER: Readonly<Record<string, string>> = {
   session_not_found: "gone",
   session_expired: "expired",
   session_not_ready: "unfinished",
 };
 
-/** @param visit idempotent: a step that broke off is made again from its beginning */
+/** @param visit must be idempotent, because an interrupted step is repeated from its beginning */
 export function eachSession(visit: (visited: Visited) => Promise<Visit>): Operation {
   return {
     async slice(request, cursor, parts) {

@@ -15,7 +15,10 @@ export interface LostRunDeps extends LookUpDeps {
   readonly log: Log;
 }
 
-/** Ends runs whose instances are over and could not say so, also where nobody reads them. Idempotent; never rejects. */
+/**
+ * Ends runs whose Workflow instances have ended without saying so, even if nobody reads those runs. Idempotent; never
+ * rejects.
+ */
 export async function endLostRuns({ log, ...parts }: LostRunDeps): Promise<void> {
   const { runs } = parts.operations;
   try {

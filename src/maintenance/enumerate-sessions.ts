@@ -1,14 +1,20 @@
-/** All sessions of a session, a user, a tenant or the deployment, page by page. The directories know them; PostgreSQL is not asked. */
+/**
+ * Lists all sessions of a user, a tenant or the whole deployment, page by page, or just the one that is named. Reads
+ * the directories, not PostgreSQL.
+ */
 
 import { z } from "zod";
 import type { OperationRequest } from "../api/operation-run.ts";
 import { type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { MaintenanceDeps } from "./operation.ts";
 
-/** Lists that one page looks into at most, so that many owners without a session make no endless step. */
+/** Lists read for one page, so that a step ends even if there are many owners without a session. */
 const MAX_LISTS = 500;
 
-/** Where a page ended: in whose list, which row of the list of owners that is, and after which entry. */
+/**
+ * Where a page ended: the owner whose list was read, the owner's row in the list of owners, and the last entry
+ * returned.
+ */
 const placeSchema = z.strictObject({
   tenant: z.string(),
   owner: z.string(),
@@ -19,7 +25,7 @@ type Place = z.infer<typeof placeSchema>;
 
 export interface SessionPage {
   readonly refs: readonly SessionRef[];
-  /** Where the next page begins; null after the last. */
+  /** Where the next page begins; null after the last page. */
   readonly cursor: string | null;
 }
 
@@ -27,8 +33,8 @@ type Scope = Pick<OperationRequest, "tenant" | "user" | "session">;
 type Lists = Pick<MaintenanceDeps, "directory" | "operations" | "owners">;
 
 /**
- * Reads only. A session that is created meanwhile may be left out.
- * @param limit sessions in a page, at most
+ * Reads only. A session that is created meanwhile may be missing.
+ * @param limit sessions per page, at most
  */
 export async function enumerateSessions(
   scope: Scope,
@@ -57,7 +63,7 @@ async function firstPlace({ tenant, user }: Scope, lists: Lists): Promise<Place 
   return name === null ? null : { tenant: name, owner: user ?? TENANT_OWNER, row: 0, after: null };
 }
 
-/** The next owner of the tenant, whose own sessions come first, or the next tenant. */
+/** The next owner of the tenant (the tenant itself comes first), or the next tenant. */
 async function placeAfter({ tenant, row }: Place, scope: Scope, lists: Lists): Promise<Place | null> {
   if (scope.user !== undefined) return null;
   const owner = await userAfter(tenant, row, lists);
@@ -70,7 +76,10 @@ async function tenantAfter(name: string, { operations }: Lists): Promise<string 
   return (await operations.listTenantNames(1, name))[0] ?? null;
 }
 
-/** The tenant's own sessions stand on the list once for each of the objects that know them. */
+/**
+ * Skips the tenant itself, which is in the list of owners several times: once per object that keeps a part of that
+ * list.
+ */
 async function userAfter(tenant: string, row: number, { owners }: Lists): Promise<Place | null> {
   let after = row;
   for (;;) {

@@ -1,4 +1,4 @@
-/** An operation that goes over several things, one after the other: each pass has a cursor of its own. */
+/** An operation that consists of several passes, one after the other, each with its own cursor. */
 
 import { z } from "zod";
 import type { OperationRequest } from "../api/operation-run.ts";
@@ -6,7 +6,7 @@ import type { Operation } from "./operation.ts";
 
 const placeSchema = z.strictObject({ pass: z.int().min(0), at: z.string().nullable() });
 
-/** @param passesOf gives the same passes each time for the same request */
+/** @param passesOf must return the same passes for the same request */
 export function inPasses(passesOf: (request: OperationRequest) => readonly Operation[]): Operation {
   return {
     async slice(request, cursor, parts, runId) {

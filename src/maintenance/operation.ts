@@ -1,4 +1,4 @@
-/** What an operation is: adding one is a file in operations/ and a line in operations.ts. */
+/** The interface of an operation. To add one, add a file in operations/ and a line in operations.ts. */
 
 import type { NamedSession, OperationRequest } from "../api/operation-run.ts";
 import type { SessionRef } from "../api/session.ts";
@@ -10,52 +10,55 @@ interface OwnerEntry {
   readonly owner: string;
 }
 
-/** What operations are made of; the entry hands it over. */
+/** The dependencies of operations, built in `assembly.ts`. */
 export interface MaintenanceDeps extends Omit<Deps, "alerts" | "owners"> {
   readonly log: Log;
-  /** Who has sessions in a tenant. */
+  /** Lists who has sessions in a tenant. */
   readonly owners: { list(tenant: string, afterRow: number, limit: number): Promise<readonly OwnerEntry[]> };
 }
 
-/** One step's share of a run. */
+/** The result of one step of a run. */
 export interface Slice {
-  /** Where the next one begins, in a form of the operation's own; null: there is nothing more. */
+  /** Where the next step begins, in a form that only this operation reads; null if it was the last. */
   readonly cursor: string | null;
-  /** What became of how many, by a word for it: each counts as done. */
+  /** How many were processed, by result. All of them count as done. */
   readonly counts: Readonly<Record<string, number>>;
-  /** How many findings there are of each kind: told beside the counts, and no part of what is done. */
+  /** How many findings there are, by kind. They are reported beside `counts`, but do not count as done. */
   readonly found?: Readonly<Record<string, number>>;
   readonly failures?: readonly NamedSession[];
   readonly findings?: readonly NamedSession[];
-  /** More in `counts` and fewer here: those that something went wrong with, named or not. */
+  /** How many of those in `counts` had a problem. May be more than are named in `failures`. */
   readonly failed?: number;
   readonly total?: number;
-  /** What to do next. Names no user: a run outlives the user whom it erased. */
+  /** Advice on what to do next. It names no user, because the report of a run remains after the user was erased. */
   readonly notes?: readonly string[];
-  /** How long the next step waits for what goes on behind it; by default no longer than between any two. */
+  /**
+   * Seconds to wait before the next step, for work that goes on in the background. By default the usual pause between
+   * steps.
+   */
   readonly waitSeconds?: number;
 }
 
 export interface Operation {
   /**
-   * Does the share of a run that begins at the cursor. Repeated with the same cursor, after a crash in the middle, it does no harm. A
-   * throw has the step made again; what concerns one session alone is told as a failure and goes on.
-   * @param runId names the run in the audit
+   * Does one step of a run, beginning at the cursor. It must be idempotent, because after a crash it is repeated with
+   * the same cursor. If it throws, the step is retried; problems of a single session are returned as failures instead.
+   * @param runId the run's id in the audit
    */
   slice(request: OperationRequest, cursor: string | null, parts: MaintenanceDeps, runId: string): Promise<Slice>;
 }
 
-/** What became of one session. */
+/** The result of one session. */
 export interface Visit {
-  /** One word: visits with the same one are counted together. */
+  /** One word; results with the same word are counted together. */
   readonly result: string;
-  /** What an operator has to know of this session: a few of them are named in the report. */
+  /** What an operator should know about this session. Some of these are named in the report. */
   readonly finding?: string;
-  /** Something is wrong: it counts as failed, with this as its reason. */
+  /** If set, the session counts as failed, for this reason. */
   readonly failure?: string;
 }
 
-/** A session that an operation comes to. */
+/** A session that an operation is called with. */
 export interface Visited {
   readonly ref: SessionRef;
   readonly request: OperationRequest;

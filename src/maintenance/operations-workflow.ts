@@ -8,9 +8,10 @@ import type { MaintenanceDeps } from "./operation.ts";
 import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
 
 /**
- * The Workflow in which operations run, however they are started: `wrangler workflows trigger threadkeep-operations '{"op": …}'`, or
- * `POST /v1/admin/operations`. Whoever may start it is an operator; its payload may be wrong all the same.
- * @param partsOf builds what the operations are made of
+ * Makes the Workflow class that runs operations, whether they are started with `wrangler workflows trigger
+ * threadkeep-operations '{"op": …}'` or `POST /v1/admin/operations`. Only operators can start it, but the payload may
+ * be invalid.
+ * @param partsOf builds the dependencies
  */
 export function createOperationsWorkflow(partsOf: (env: Env) => MaintenanceDeps) {
   return class extends WorkflowEntrypoint<Env> {
@@ -24,12 +25,12 @@ export function createOperationsWorkflow(partsOf: (env: Env) => MaintenanceDeps)
 const eventSchema = z.object({ body: workflowPayloadSchema });
 const idSchema = z.object({ params: z.object({ id: runIdSchema }) });
 
-/** Throws what ends the instance at once: a payload does not mend itself. */
+/** Throws an error that ends the instance at once, because retrying does not correct an invalid payload. */
 function parsePayload(payload: unknown, instanceId: string): WorkflowPayload {
   const nothing = { params: undefined, query: undefined, headers: undefined, body: undefined };
   try {
     const { body } = parseRequest(eventSchema, { ...nothing, body: payload });
-    // Of a run that goes on, the id is ours.
+    // The id of a further instance of the same run is made by us, so it need not be checked.
     if (body.chain === undefined) parseRequest(idSchema, { ...nothing, params: { id: instanceId } });
     return body;
   } catch (error) {

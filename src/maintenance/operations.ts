@@ -12,7 +12,7 @@ import { retry } from "./operations/retry.ts";
 import { summarize } from "./operations/summarize.ts";
 import { verify } from "./operations/verify.ts";
 
-/** Each operation by its name. */
+/** The operations by name. */
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   summarize,
   rebuild,

@@ -3,7 +3,7 @@ import { MAX_NAMED_SESSIONS, type NamedSession } from "../api/operation-run.ts";
 import { TENANT_OWNER } from "../api/session.ts";
 import type { Slice } from "./operation.ts";
 
-/** Findings as a report tells them: counted by kind, and some of them named. */
+/** Summarizes findings for a report: their number by kind, and the first of them in detail. */
 export function reportFindings(findings: readonly Finding[]): Required<Pick<Slice, "findings" | "found">> {
   const found: Record<string, number> = {};
   for (const { kind } of findings) found[kind] = (found[kind] ?? 0) + 1;

@@ -4,14 +4,15 @@ import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
 export interface RetentionDeps {
-  /** Runs a body on a connection of its own. */
+  /** Runs `body` with a database connection of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   readonly log: Log;
 }
 
 /**
- * Prepares the audit for the months to come, and drops what is too old. Once a day will do: two months are prepared ahead, and an
- * event without a place goes to the default one. A day on which PostgreSQL is away is made up for by the next.
+ * Creates the audit's partitions for the coming months and drops old ones. Once a day is enough, because two months are
+ * created ahead, and an event without a partition goes to the default one. If PostgreSQL is out of reach, the next day
+ * makes up for it.
  * @param keepDays at least 30
  */
 export async function retainAudit({ withDatabase, log }: RetentionDeps, keepDays: number): Promise<void> {

@@ -1,4 +1,7 @@
-/** A run from its first step to its report. Every step is durable: what a crash interrupts is made again, and no more than that. */
+/**
+ * Runs an operation from its first step to its report. Each step is durable: after a crash only the interrupted step is
+ * repeated.
+ */
 
 import {
   EMPTY_STATE,
@@ -17,7 +20,7 @@ import { auditRun } from "./audit-run.ts";
 import type { MaintenanceDeps, Slice } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
-/** What an instance of a Workflow offers: `do` remembers what its body gave, and never runs it again. */
+/** The methods of a Workflow instance: `do` stores the result of its body, and does not run a completed step again. */
 export interface Steps {
   do<T extends Rpc.Serializable<T>>(name: string, config: StepConfig, body: () => Promise<T>): Promise<T>;
   sleep(name: string, milliseconds: number): Promise<void>;
@@ -28,26 +31,29 @@ interface StepConfig {
   readonly timeout: number;
 }
 
-/** Eight attempts, the last about ten minutes after the first: longer than an object or a deploy takes to come back. */
+/** Eight attempts, the last about ten minutes after the first, which is longer than a restart or a deployment takes. */
 const STEP: StepConfig = { retries: { limit: 7, delay: 5_000, backoff: "exponential" }, timeout: 900_000 };
 
 export interface Pacing {
-  /** Steps after which another instance goes on: one keeps what each of its steps gave, and has room for so many. */
+  /**
+   * Steps after which a new instance continues, because an instance stores the result of each step and has limited
+   * space for them.
+   */
   readonly slicesPerInstance: number;
-  /** Between two steps, so that a long run leaves room for those who chat. */
+  /** Pause between two steps, so that a long run does not slow down users' requests. */
   readonly pauseMs: number;
 }
 
 export const PACING: Pacing = { slicesPerInstance: 200, pauseMs: 1_000 };
 
-/** What an instance is given, and what it ended with. */
+/** How an instance ended. `continued`: another instance continues the run. */
 export type RunEnd = { readonly status: "complete" | "cancelled" | "continued"; readonly report: OperationReport };
 
 export interface RunDeps extends MaintenanceDeps {
   readonly pacing: Pacing;
 }
 
-/** @param instanceId of the instance that runs it: the run's own id in its first part */
+/** @param instanceId id of this instance; for the first instance of a run it is also the run's id */
 export async function runOperation(
   payload: WorkflowPayload,
   instanceId: string,
@@ -72,7 +78,8 @@ export async function runOperation(
         await steps.do("go on", STEP, async () => {
           const instance = partIdOf(run, following.part);
           await parts.startRun(instance, { ...request, chain: following });
-          // Afterwards: whoever reads the run looks at this instance, and one that is not there yet tells nothing.
+          // Only after the instance was started: whoever reads the run asks this instance for its status, which fails
+          // before it exists.
           const { progress, report } = following.state;
           await runs.progress(run, { progress, report, instance });
           return following.part;
@@ -93,7 +100,9 @@ export async function runOperation(
   }
 }
 
-/** A run that HTTP began is noted, and in the audit, already. One that is new here was started by wrangler. */
+/**
+ * A run started over HTTP is recorded, and audited, already. A run that is not recorded yet was started with wrangler.
+ */
 async function begin(run: string, request: OperationRequest, parts: RunDeps): Promise<string> {
   const begun = await parts.operations.runs.begin(run, request, "running");
   const { tenant = null, user: owner = TENANT_OWNER } = request;
@@ -102,7 +111,7 @@ async function begin(run: string, request: OperationRequest, parts: RunDeps): Pr
   return begun.run.status;
 }
 
-/** Null: the run is over for others, so it is for us. */
+/** Null if the run was ended meanwhile, for example cancelled. */
 async function takeSlice(
   run: string,
   request: OperationRequest,

@@ -1,4 +1,4 @@
-/** What the crons of wrangler.toml are for. */
+/** The cron schedules in wrangler.toml. */
 export const EVERY_MINUTE = "* * * * *";
 export const EVERY_NIGHT = "17 3 * * *";
 
@@ -8,7 +8,10 @@ export interface Scheduled {
   readonly endLostRuns: () => Promise<void>;
 }
 
-/** @param cron as it stands in wrangler.toml; one that is not known, such as the empty one of a run by hand, does everything */
+/**
+ * @param cron the schedule that fired, as in wrangler.toml. An unknown one, such as the empty string of a manual run,
+ *   runs everything
+ */
 export async function runSchedule(cron: string, { checkAlerts, retainAudit, endLostRuns }: Scheduled): Promise<void> {
   const tidy = async (): Promise<unknown> => Promise.all([retainAudit(), endLostRuns()]);
   if (cron === EVERY_MINUTE) return checkAlerts();

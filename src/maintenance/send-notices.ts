@@ -3,11 +3,12 @@ import type { Log } from "../telemetry/log.ts";
 import type { AlertKeeper } from "./alert-keeper.ts";
 import { postNotice, type Webhook } from "./webhook.ts";
 
-/** Sent in one check at most: with a timeout each they are done before the next but one. */
+/** Notices sent per check. Even if each takes its full timeout, they are done before the next but one check. */
 const MAX_NOTICES = 20;
 
 /**
- * Sends what a keeper owes, in its order. While the webhook is away the rest wait, so that an end does not overtake its start.
+ * Sends the pending notices in their order. If the webhook is unavailable, the others wait, so that the end of an alert
+ * is not reported before its start.
  * @param now ms since 1970
  */
 export async function sendPending(keeper: AlertKeeper, webhook: Webhook, log: Log, now: () => number): Promise<void> {
@@ -23,7 +24,7 @@ export async function sendPending(keeper: AlertKeeper, webhook: Webhook, log: Lo
   }
 }
 
-/** What was decided, for whoever reads the log. */
+/** Logs the alerts that start or end. */
 export function logNotices(notices: readonly AlertNotice[], log: Log): void {
   for (const notice of notices) {
     if (notice.type === "alert.started") log.warn("alert_started", { kind: notice.alert.kind, id: notice.alert.id });

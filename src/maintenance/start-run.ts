@@ -1,6 +1,6 @@
 import type { WorkflowPayload } from "../api/operation-run.ts";
 
-/** Begins instances of a Workflow. Idempotent by their id: one that is there is left alone. */
+/** Starts Workflow instances. Idempotent: an instance whose id exists is left alone. */
 export function createRunStarter(workflow: Workflow): (id: string, payload: WorkflowPayload) => Promise<void> {
   return async (id, params) => {
     try {
@@ -11,7 +11,10 @@ export function createRunStarter(workflow: Workflow): (id: string, payload: Work
   };
 }
 
-/** Looks how an instance ended that cannot say so itself any more. Null if it goes on, or ended as it should. Rejects if nobody knows. */
+/**
+ * Finds out whether an instance has ended without being able to say so. Null if it is running, or has completed.
+ * Rejects if the status is unknown.
+ */
 export function createEndReader(workflow: Workflow): (id: string) => Promise<"errored" | "terminated" | null> {
   return async (id) => {
     const { status } = await (await workflow.get(id)).status();
@@ -19,7 +22,7 @@ export function createEndReader(workflow: Workflow): (id: string) => Promise<"er
   };
 }
 
-/** Of an id that is taken Workflows says no more than that something went wrong, and its words are not ours. */
+/** For an id that exists, `create` rejects with an unspecific error, so this asks for the instance. */
 async function isThere(workflow: Workflow, id: string): Promise<boolean> {
   try {
     await workflow.get(id);

@@ -3,13 +3,13 @@ import type { UserRef } from "../api/user.ts";
 import { enumerateSessions } from "./enumerate-sessions.ts";
 import type { MaintenanceDeps } from "./operation.ts";
 
-/** The user whom a request names; its schema has seen to it that there is one. */
+/** The user that a request names. The request's schema guarantees that there is one. */
 export function userOf({ op, tenant, user }: OperationRequest): UserRef {
   if (tenant === undefined || user === undefined) throw new Error(`${op} came without a user`);
   return { tenant, owner: user };
 }
 
-/** Reads the list alone. */
+/** Counts a user's sessions from the list alone, without calling them. */
 export async function countSessions({ tenant, owner }: UserRef, parts: MaintenanceDeps): Promise<number> {
   let count = 0;
   let cursor: string | null = null;

@@ -7,20 +7,20 @@ import { isOrphan } from "./compare-archive.ts";
 import { type VerifyDeps, verifySession } from "./verify-session.ts";
 import { verifyUser } from "./verify-user.ts";
 
-/** Objects that are asked at once. */
+/** Session objects called concurrently. */
 const AT_ONCE = 16;
 
 export interface ArchivePage<Cursor> {
   readonly findings: readonly Finding[];
-  /** Rows that were looked at. */
+  /** How many rows were examined. */
   readonly looked: number;
   /** Null at the end. */
   readonly next: Cursor | null;
 }
 
 /**
- * A page of the sessions that the archive says are there: those that no object knows, and what is left of users who were erased. What
- * the lists of sessions name is verified by those; here it is what no list names.
+ * Verifies a page of the sessions in the archive: finds those that no session object knows, and remains of erased
+ * users. Sessions that are in the directories' lists are verified separately; this finds the others.
  */
 export async function verifyHeldSessions(
   filter: HeldFilter,
@@ -45,7 +45,7 @@ export async function verifyHeldSessions(
   return { findings, looked: rows.length, next: rows.length < page.limit ? null : nameOf(last) };
 }
 
-/** Rows of epochs that no object knows any more. Asks each object. */
+/** Those rows whose epochs no session object knows. Calls each object. */
 export async function orphansAmong(rows: readonly HeldRow[], parts: Pick<VerifyDeps, "sessions">): Promise<HeldRow[]> {
   const orphans: HeldRow[] = [];
   for (let from = 0; from < rows.length; from += AT_ONCE) {
@@ -61,7 +61,7 @@ export async function orphansAmong(rows: readonly HeldRow[], parts: Pick<VerifyD
   return orphans;
 }
 
-/** A page of the epochs of which the archive holds summaries, items or messages, and no row says of which session. */
+/** A page of the epochs that have summaries, items or messages in the archive, but no row in `sessions`. */
 export async function verifyLooseEpochs(
   filter: HeldFilter,
   page: { readonly after: string; readonly limit: number },

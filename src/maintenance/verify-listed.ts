@@ -1,4 +1,4 @@
-/** The sessions that the lists name, verified one by one, and what is to be done about each. */
+/** Verifies the sessions in the directories' lists one by one, and decides what to do about each. */
 
 import type { Finding } from "../api/finding.ts";
 import type { NamedSession } from "../api/operation-run.ts";
@@ -11,18 +11,18 @@ import type { MaintenanceDeps, Operation } from "./operation.ts";
 import { reportFindings } from "./report-findings.ts";
 import { type Verified, verifySession } from "./verify-session.ts";
 
-/** Sessions of one step: each takes some five calls, of which an invocation has a thousand. */
+/** Sessions per step: each takes about five calls, and Cloudflare allows 1,000 subrequests per invocation. */
 const MAX_VERIFIED = 100;
-/** Connections to PostgreSQL at once. */
+/** Connections to PostgreSQL at the same time. */
 const LANES = 4;
 
-/** What becomes of a session that was verified: a word for it, and what is still to be told. */
+/** Decides what to do about a verified session, and returns a result to count and the findings that remain. */
 export type Judge = (
   verified: Verified,
   visited: { readonly ref: SessionRef; readonly database: Database; readonly parts: MaintenanceDeps },
 ) => Promise<{ readonly result: string; readonly findings: readonly Finding[] }>;
 
-/** @param judgeOf idempotent: a step that broke off is made again from its beginning */
+/** @param judgeOf must return an idempotent function, because an interrupted step is repeated from its beginning */
 export function eachVerified(judgeOf: (isDryRun: boolean) => Judge): Operation {
   return {
     async slice(request, cursor, parts) {
@@ -61,7 +61,7 @@ async function judgeOne(
     const verified = await verifySession(ref, database, parts);
     return { ...(await judge(verified, { ref, database, parts })), failure: null };
   } catch (error) {
-    // Of no session in particular: the step is made again once PostgreSQL is back.
+    // This error concerns no single session; the step is repeated when PostgreSQL is back.
     if (isArchiveAway(error)) throw error;
     const { code } = faultOf(error);
     parts.log.warn("verify_failed", { code, ...errorFields(error) });

@@ -8,8 +8,9 @@ import { compareArchive, compareMessages, compareSummary, isComparable, isSettle
 export type VerifyDeps = Pick<Deps, "directory" | "operations" | "sessions" | "users" | "withDatabase">;
 
 /**
- * - `sound`, `flawed`: it was looked at, in its object and in the archive; - `unsettled`: in its object alone, since the archive was
- * just being written to; - `absent`: there is no such session, or not yet
+ * - `sound`, `flawed`: checked in its object and in the archive
+ * - `unsettled`: checked in its object only, because the archive was being written meanwhile
+ * - `absent`: the session does not exist, or not yet
  */
 export interface Verified {
   readonly result: "sound" | "flawed" | "unsettled" | "absent";
@@ -17,8 +18,8 @@ export interface Verified {
 }
 
 /**
- * Checks the promises of a session: in its object by itself, and the archive's rows against that. Reads every version, item and message,
- * page by page. Changes nothing.
+ * Verifies a session: its object checks itself, then the archive's rows are compared with it. Reads every version, item
+ * and message, page by page. Changes nothing.
  */
 export async function verifySession(ref: SessionRef, database: Database, parts: VerifyDeps): Promise<Verified> {
   const session = parts.sessions.get(ref);
@@ -36,7 +37,7 @@ export async function verifySession(ref: SessionRef, database: Database, parts: 
   }
   lacking.push(...((await lostSession(ref, report, held, parts)) ?? compareArchive(report, held)));
   if (report.state === "active") flaws.push(...(await unlistedSession(ref, parts)));
-  // Whatever moved while it was looked at is no finding.
+  // If the session changed during the check, differences from the archive are not findings.
   const isAsItWas = (isSettled(report) || isOver(report)) && isUnchanged(report, await session.checkIntegrity());
   if (isAsItWas) flaws.push(...lacking);
   const findings = flaws.map((flaw) => findingOf(ref, flaw));
@@ -61,23 +62,26 @@ function isUnchanged(before: IntegrityReport, after: IntegrityReport): boolean {
   );
 }
 
-/** One epoch of a session, which is looked through page by page. */
+/** The epoch of a session that is checked page by page. */
 interface CheckedEpoch {
   readonly ref: SessionRef;
   readonly epoch: string;
-  /** The archive holds it, too. */
+  /** Whether the archive has this epoch. */
   readonly isHeld: boolean;
   readonly database: Database;
   readonly parts: VerifyDeps;
 }
 
-/** What is wrong in the object, and with what the archive has of it. */
+/** Problems in the object (`flaws`) and in the archive (`lacking`). */
 interface Found {
   readonly flaws: readonly Flaw[];
   readonly lacking: readonly Flaw[];
 }
 
-/** Flaws of one look at a session: each page names a few, and a session that is broken throughout has thousands of pages. */
+/**
+ * How many problems are kept per session: each page reports a few, and a badly damaged session may have thousands of
+ * pages.
+ */
 const MAX_FLAWS = 50;
 
 class FlawList {
@@ -130,7 +134,9 @@ async function verifyLog({ ref, epoch, isHeld, database, parts }: CheckedEpoch):
   }
 }
 
-/** The archive may be the only place that still has it: that is for people to decide. Null: it is not lost. */
+/**
+ * Finds a session that exists only in the archive; a person must decide what to do about it. Null if it is not lost.
+ */
 async function lostSession(
   ref: SessionRef,
   report: IntegrityReport,
@@ -147,7 +153,7 @@ async function lostSession(
 
 async function unlistedSession(ref: SessionRef, parts: VerifyDeps): Promise<Flaw[]> {
   const { isListed, erasure } = await parts.directory.standing(ref);
-  // Where the user was erased, that is what is found.
+  // If the user was erased, another check reports that.
   if (isListed || erasure !== null) return [];
   const detail = "no list names it: create it again by its id, which lists it and leaves it as it is";
   return [{ kind: "unlisted-session", detail, mend: null }];

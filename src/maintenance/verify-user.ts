@@ -5,13 +5,13 @@ import { listHeldSessions } from "../archive/held.ts";
 import { countUserRows } from "../archive/users.ts";
 import type { VerifyDeps } from "./verify-session.ts";
 
-/** Sessions of a user that are asked whether anything of them is left. */
+/** How many of a user's sessions are asked whether they still have data. */
 const MAX_ASKED = 100;
 
 /**
- * Looks whether anything is left of a user who was erased: in PostgreSQL, in the objects of the sessions that it names, among the
- * failed jobs, and in the directory. Whoever is just being erased is left to that. An erasure is forgotten four days after its end:
- * what a restore brings back then is found as orphans. Changes nothing.
+ * Checks whether anything remains of an erased user: in PostgreSQL, in the session objects that PostgreSQL names, among
+ * the failed jobs, and in the directory. A user whose erasure is running is skipped. The directory forgets an erasure
+ * four days after its end; what a restore brings back after that is found as orphans. Changes nothing.
  */
 export async function verifyUser(user: UserRef, database: Database, parts: VerifyDeps): Promise<Finding[]> {
   const { erasure, entries, hasAuditKey } = await parts.users.standing(user);

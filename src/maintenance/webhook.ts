@@ -3,18 +3,18 @@ import type { AlertNotice } from "../api/alert.ts";
 
 export interface Webhook {
   readonly url: string;
-  /** What each notice is signed with. */
+  /** The key with which each notice is signed. */
   readonly secret: string;
 }
 
-/** A webhook that takes longer counts as away. */
+/** A webhook that takes longer counts as unavailable. */
 const TIMEOUT_MS = 5_000;
 export const SIGNATURE_HEADER = "Threadkeep-Signature";
 export const NOTICE_HEADER = "Threadkeep-Notice";
 
 /**
- * `t=SECONDS,v1=HEX`: an HMAC-SHA-256 over the seconds since 1970, a full stop and the body as it was sent. Whoever checks it refuses
- * a `t` that is older than some minutes, so that nobody can send a notice again.
+ * The signature header, `t=SECONDS,v1=HEX`: an HMAC-SHA-256 over the seconds since 1970, a full stop, and the body as
+ * sent. The receiver must refuse a `t` that is more than a few minutes old, so that nobody can replay a notice.
  * @param now ms since 1970
  */
 export function signBody(body: string, secret: string, now: number): string {
@@ -23,10 +23,17 @@ export function signBody(body: string, secret: string, now: number): string {
   return `t=${seconds},v1=${hash}`;
 }
 
-/** - `taken`: answered with 2xx; - `refused`: with another status; - `away`: not answered in time, or not at all */
+/**
+ * - `taken`: answered with 2xx
+ * - `refused`: answered with another status
+ * - `away`: not answered in time, or not at all
+ */
 export type Posted = { readonly outcome: "taken" | "away" } | { readonly outcome: "refused"; readonly status: number };
 
-/** Sends one notice, once. A redirect is a refusal: it would lead what is signed for one receiver to another. */
+/**
+ * Sends a notice once. A redirect counts as a refusal, because it would lead what is signed for one receiver to
+ * another.
+ */
 export async function postNotice({ url, secret }: Webhook, notice: AlertNotice, now: number): Promise<Posted> {
   const body = JSON.stringify(notice);
   let response: Response;
@@ -44,7 +51,7 @@ export async function postNotice({ url, secret }: Webhook, notice: AlertNotice, 
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
-    // Why it is away may name the address, which is a secret of whoever receives.
+    // The error is dropped, because its message may contain the address, which is a secret of the receiver.
     return { outcome: "away" };
   }
   await response.body?.cancel();

@@ -1,37 +1,40 @@
 import { classOf, FIRST_FACTOR, NO_CLASS, SECOND_FACTOR, type Vocabulary } from "./vocabulary.ts";
 
 /**
- * Bytes that are merged together. Longer words are cut: each cut costs a token or two in a thousand, and the time for a run of
- * letters of 256 KiB stays in proportion to its length.
+ * Bytes that are merged together. Longer words are cut. Each cut costs a token or two in a thousand, and keeps the time
+ * for a run of letters of 256 KiB proportional to its length.
  */
 const CHUNK_BYTES = 4_096;
-/** The first bytes of U+3000 to U+D7FF, which are three bytes long. */
+/** The first bytes of U+3000 to U+D7FF, which take three bytes each. */
 const FIRST_WHOLE = 0xe3;
 const LAST_WHOLE = 0xed;
-/** Forks of which both ways are tried, each with both ways of the others. */
+/**
+ * A fork is a place where either of two pairs may be merged first. This many forks are tried both ways, in all
+ * combinations.
+ */
 const FORKS_TRIED = 4;
 const ALL_SECOND = (1 << FORKS_TRIED) - 1;
-/** A longer word is merged in two orders alone. */
+/** A longer word is merged in only two orders. */
 const SHORT_BYTES = 32;
-/** The class of a pair that has changed. */
+/** Class of a pair that has changed and must be looked up again. */
 const STALE = 254;
 
-/** Counts the pieces of a word of a text; once they are more than `most`, any number that is. */
+/** Counts the pieces of a word of a text; if there are more than `most`, returns any number above `most`. */
 type CountWord = (text: string, from: number, to: number, most: number) => number;
 
-/** Makes a counter, which uses its buffers again for each word. */
+/** Makes a counter, which reuses its buffers from word to word. */
 export function createMerger(vocabulary: Vocabulary): CountWord {
   const { longest, table } = vocabulary;
   const bytes = new Uint8Array(CHUNK_BYTES);
   const starts = new Int32Array(CHUNK_BYTES + 1);
   const classes = new Uint8Array(CHUNK_BYTES + 1);
-  /** Hashes of the bytes before each place. */
+  /** Hashes of the bytes before each position. */
   const firsts = new Int32Array(CHUNK_BYTES + 1);
   const seconds = new Int32Array(CHUNK_BYTES + 1);
   const firstPowers = powersOf(FIRST_FACTOR, longest);
   const secondPowers = powersOf(SECOND_FACTOR, longest);
 
-  /** Places that the last merges met where either of two pairs may come first. */
+  /** How many forks the last merge met. */
   let forks = 0;
 
   function classBetween(from: number, to: number): number {
@@ -43,9 +46,9 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
   }
 
   /**
-   * Pieces begin as bytes, but where ideographs, syllables and kana follow each other as characters, if these are tokens: that
-   * saves two merges in three. Of other scripts, and behind a space, the first bytes of a character are merged with what stands
-   * before them, be it the last byte of an ideograph.
+   * Pieces begin as single bytes. In runs of ideographs, syllables and kana they begin as characters, if these are
+   * tokens, which saves two merges of three. Not in other scripts or after a space, where the first bytes of a
+   * character may be merged with what precedes them.
    */
   function startPieces(length: number): number {
     let pieces = 0;
@@ -60,7 +63,7 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
     return pieces;
   }
 
-  /** The most pieces that any order of pairs leaves, of those that are tried. */
+  /** The largest number of pieces that any of the tried merge orders leaves. */
   function mergeBytes(length: number): number {
     if (length < 2) return length;
     for (let at = 0; at < length; at++) {
@@ -80,9 +83,9 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
   }
 
   /**
-   * Merges all pairs of the lowest class, from the left, until no pair is a token, and returns how many pieces are left. Where
-   * pairs of that class follow each other, each sharing a piece with the next, a bit of `order` says whether to begin with the
-   * second of them.
+   * Merges all pairs of the lowest class, from the left, until no pair is a token, and returns the number of pieces
+   * left. Where pairs of that class overlap, each sharing a piece with the next, a bit of `order` says whether to begin
+   * with the second.
    */
   function mergePairs(length: number, order: number): number {
     forks = 0;
@@ -156,7 +159,7 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
           bytes[length++] = 0x80 | ((code >> 6) & 63);
           bytes[length++] = 0x80 | (code & 63);
         } else {
-          // Half of a pair is read as U+FFFD.
+          // A lone surrogate counts as U+FFFD.
           bytes[length++] = 0xef;
           bytes[length++] = 0xbf;
           bytes[length++] = 0xbd;
@@ -171,7 +174,7 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
   };
 }
 
-/** Of the first byte of a character. */
+/** Whether the first byte of a character is in that range. */
 const isEastAsian = (byte: number): boolean => byte >= FIRST_WHOLE && byte <= LAST_WHOLE;
 
 function powersOf(factor: number, most: number): Int32Array {

@@ -1,12 +1,12 @@
 /**
- * The words that `o200k_base` splits a text into before it merges bytes: its pattern, written out by hand, because a regular
- * expression over classes of letters is slower and backtracks on runs of 256 KiB. A word ends where the pattern's first
- * alternative that matches does.
+ * Splits a text into words as `o200k_base` does before it merges bytes. Its regular expression is written out by hand,
+ * because with classes of letters it is slower, and backtracks on runs of 256 KiB. A word ends where the first matching
+ * alternative of the expression ends.
  */
 
-/** May stand among the capitals of a word: capitals, and letters and marks without case. */
+/** Characters that may be among the capitals of a word: capitals, and letters and marks without case. */
 const UPPER = 1;
-/** May stand among the small letters of a word: small letters, and letters and marks without case. */
+/** Characters that may be among the small letters of a word: small letters, and letters and marks without case. */
 const LOWER = 2;
 const LETTER = 4;
 const NUMBER = 8;
@@ -30,7 +30,7 @@ function classify(code: number): number {
   return OTHER;
 }
 
-/** Kinds of the code points of the first two planes, filled as they come up; 0 is not known yet. */
+/** Kinds of the code points of the first two Unicode planes, filled on demand; 0 means not known yet. */
 const kinds = new Uint8Array(0x20000);
 
 function kindOf(code: number): number {
@@ -42,7 +42,7 @@ function kindOf(code: number): number {
   return kind;
 }
 
-/** The code point at a place; half of a pair stands for itself. */
+/** The code point at an index; a lone surrogate is returned as it is. */
 function codeAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
   return unit >= 0xd800 && unit <= 0xdbff ? (text.codePointAt(at) ?? unit) : unit;
@@ -50,7 +50,7 @@ function codeAt(text: string, at: number): number {
 
 const widthOf = (code: number): number => (code > 0xffff ? 2 : 1);
 
-/** The end of the run of code points of a kind. */
+/** The end of a run of code points of a kind. */
 function endOfRun(text: string, from: number, kind: number): number {
   let at = from;
   while (at < text.length) {
@@ -61,7 +61,7 @@ function endOfRun(text: string, from: number, kind: number): number {
   return at;
 }
 
-/** The end of capitals with at least one small letter after them; `from` if there is no such word. */
+/** The end of capitals followed by at least one small letter; `from` if there is no such word. */
 function endOfCased(text: string, from: number): number {
   let at = from;
   let lastWithoutCase = from;
@@ -69,12 +69,12 @@ function endOfCased(text: string, from: number): number {
     const code = codeAt(text, at);
     const kind = kindOf(code);
     if ((kind & UPPER) === 0) {
-      // What is no capital here is small, if a letter at all.
+      // A letter that is not a capital is a small one.
       if ((kind & LOWER) !== 0) return endOfRun(text, at, LOWER);
       break;
     }
     at += widthOf(code);
-    // The pattern gives back capitals until one is left that may be small as well.
+    // Like the expression, backtracks to the last capital that also counts as a small letter.
     if ((kind & LOWER) !== 0) lastWithoutCase = at;
   }
   return lastWithoutCase;
@@ -100,7 +100,7 @@ function endOfSpace(text: string, from: number): number {
     if ((kind & BREAK) !== 0) afterBreak = at;
   }
   if (afterBreak > from) return afterBreak;
-  // The last of several spaces belongs to the word behind them.
+  // The last of several spaces belongs to the following word.
   return at < text.length && at > from + 1 ? at - 1 : at;
 }
 
@@ -129,12 +129,16 @@ function endOfNumber(text: string, from: number): number {
   return at;
 }
 
-/** The end of the word that begins at a place before the end of the text. In all, a text is read a fixed number of times. */
+/**
+ * The end of the word that begins at `from`, which must be before the end of the text. Over all words, a text is read a
+ * fixed number of times.
+ */
 export function endOfWord(text: string, from: number): number {
   const code = codeAt(text, from);
   const kind = kindOf(code);
   const next = from + widthOf(code);
-  // One character that is no letter, number or line break may open a word of letters; a mark may as well be its first.
+  // A single character that is not a letter, number or line break may begin a word of letters. A mark may also be its
+  // first letter.
   const isOpening = (kind & (LETTER | NUMBER | BREAK)) === 0;
   const start = isOpening ? next : from;
   if (isOpening || (kind & LETTER) !== 0) {

@@ -1,32 +1,41 @@
 import type { Context, ContextFormat, ContextTokens, Tokenizer } from "../api/context.ts";
 import type { TokenCount } from "../api/message.ts";
 
-/** Budgets by the tokenizer of the model that reads the prompt. All is counted for `o200k`, and what another makes of it is a factor. */
+/**
+ * Converts token counts between tokenizers. Everything is counted in `o200k` tokens; other tokenizers differ by a
+ * factor.
+ */
 
-/** How many tokens make a hundred of `o200k`: Claude counts up to 135. Whole numbers, since a fraction is not the same there and back. */
+/**
+ * Tokens per hundred `o200k` tokens: Claude counts up to 135. Whole numbers, because a fraction would not convert back
+ * exactly.
+ */
 const PER_HUNDRED: Readonly<Record<Tokenizer, number>> = { o200k: 100, claude: 135 };
 
-/** The tokenizer that a format's provider has. */
+/** The tokenizer of a format's provider. */
 export function tokenizerOf(format: ContextFormat): Tokenizer {
   return format === "anthropic" ? "claude" : "o200k";
 }
 
-/** What a budget comes to in tokens of `o200k`: rounding up each of the three counts that it is told by leaves it within the budget. */
+/**
+ * Converts a budget into `o200k` tokens. Three tokens are subtracted, because each of the three reported counts is
+ * rounded up, and their sum must stay within the budget.
+ */
 export function plainBudget(maxTokens: TokenCount, tokenizer: Tokenizer): TokenCount {
   return tokenizer === "o200k" ? maxTokens : Math.floor(((maxTokens - 3) * 100) / PER_HUNDRED[tokenizer]);
 }
 
-/** The least budget that comes to so many tokens of `o200k`. */
+/** The smallest budget that `plainBudget` converts into at least this many `o200k` tokens. */
 export function budgetFor(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
   return tokenizer === "o200k" ? plain : countOf(plain, tokenizer) + 3;
 }
 
-/** Tokens of `o200k` as a tokenizer counts them. */
+/** Converts `o200k` tokens into those of a tokenizer, rounded up. */
 export function countOf(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
   return Math.ceil((plain * PER_HUNDRED[tokenizer]) / 100);
 }
 
-/** The counts of a context as its tokenizer has them. */
+/** Converts the counts of a context. */
 export function countFor(tokens: Context["tokens"], tokenizer: Tokenizer, budget: TokenCount): ContextTokens {
   const count = (plain: TokenCount): TokenCount => countOf(plain, tokenizer);
   const [summary, messages, retrieved] = [

@@ -2,42 +2,50 @@ import { Buffer } from "node:buffer";
 import { brotliDecompressSync } from "node:zlib";
 
 /**
- * The commoner tokens of `o200k_base`, each with the class of its rank, in a table of hashes. Two hashes of 32 and 24 bits
- * name a token: of a billion groups of bytes that are none, fewer than one is taken for one.
+ * The more frequent tokens of `o200k_base`, each with the class of its rank, in a hash table. Two hashes, of 32 and 24
+ * bits, identify a token: of a billion byte sequences that are not tokens, fewer than one is mistaken for one.
  */
 export interface Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number;
-  /** In each slot the first hash, then a second in the upper 24 bits, and one more than the class in the lower eight; 0 where it is free. */
+  /**
+   * Each slot has two entries: the first hash, then the second one in the upper 24 bits with the class plus one in the
+   * lower eight; 0 if the slot is free.
+   */
   readonly table: Int32Array;
 }
 
 const SLOT_BITS = 17;
-/** Slots take two places each. */
+/** Slots take two entries each. */
 const LAST_SLOT = (2 << SLOT_BITS) - 2;
-/** Factors of the two polynomial hashes (odd, so that powers stay invertible). */
+/** Factors of the two polynomial hashes; odd, so that their powers are invertible. */
 export const FIRST_FACTOR = 0x01000193;
 export const SECOND_FACTOR = 0x2c1b3c6d;
-/** The class of what is no token. */
+/** The class of bytes that are not a token. */
 export const NO_CLASS = 255;
 
-/** Bytes that say in the packed text how many bytes a row shares with the row before: `from` for none, up to `most`. */
+/**
+ * Bytes that say in the packed text how many bytes a row has in common with the previous row: `from` means none, up to
+ * `from + most`.
+ */
 export interface Marks {
   readonly from: number;
   readonly most: number;
 }
-/** No stem has capitals, and no token bytes that UTF-8 does not know. */
+/**
+ * Stems have no capitals, and tokens have no bytes that are invalid in UTF-8; these bytes can therefore serve as marks.
+ */
 export const STEM_MARKS: Marks = { from: 65, most: 25 };
 export const OTHER_MARKS: Marks = { from: 0xf5, most: 10 };
 
 export const HEADER_BYTES = 12;
 const SPACE = 32;
 
-/** Where a token belongs, from the upper bits of its first hash: an even place. */
+/** The slot of a token, from the upper bits of its first hash: an even index. */
 const slotOf = (first: number): number =>
   (Math.imul(first ^ (first >>> 15), 0x9e3779b1) >>> (31 - SLOT_BITS)) & LAST_SLOT;
 
-/** The class of the token with these hashes, the lower the earlier it is merged; `NO_CLASS` if there is none. */
+/** The class of the token with these hashes, lower if it is merged earlier; `NO_CLASS` if there is no such token. */
 export function classOf(table: Int32Array, first: number, second: number): number {
   for (let slot = slotOf(first); ; slot = (slot + 2) & LAST_SLOT) {
     const value = table[slot + 1] ?? 0;
@@ -46,13 +54,16 @@ export function classOf(table: Int32Array, first: number, second: number): numbe
   }
 }
 
-/** Spellings of a stem, one bit each: an odd one has a space before it, and its half is one of these. */
+/**
+ * Spellings of a stem, one bit each. An odd spelling has a space before it; half of the spelling's number is 0 or one
+ * of these.
+ */
 export const CAPITAL_FIRST = 1;
 export const CAPITALS = 2;
 
 /**
- * Unpacks what `tools/pack-tokens.ts` packed, in some 15 ms: the lengths of the three parts that follow, which are rows of
- * stems, rows of all other tokens and a byte of spellings for each stem; last a class for each token.
+ * Unpacks what `tools/pack-tokens.ts` packed, in about 15 ms: the lengths of the next three parts, which are rows of
+ * stems, rows of all other tokens, and a byte of spellings per stem; then a class per token.
  */
 export function unpackVocabulary(base64: string): Vocabulary {
   const packed = Uint8Array.from(brotliDecompressSync(Buffer.from(base64, "base64")));
@@ -72,7 +83,7 @@ export function unpackVocabulary(base64: string): Vocabulary {
 
 interface Rows {
   readonly bytes: Uint8Array;
-  /** Where each row ends, and the next begins. */
+  /** The end of each row, where the next begins. */
   readonly ends: Int32Array;
   readonly count: number;
 }
@@ -100,7 +111,7 @@ function readRows(packed: Uint8Array, { from, most }: Marks): Rows {
   return { bytes, ends, count };
 }
 
-/** Adds each row in each of its spellings; `null` stands for rows that are tokens as they are. */
+/** Adds each row in each of its spellings; `null` if the rows are tokens as they are. */
 function addTokens(
   table: Int32Array,
   { bytes, ends, count }: Rows,

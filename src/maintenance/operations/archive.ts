@@ -8,14 +8,17 @@ import { isOfOwner, orphansAmong } from "../verify-archive.ts";
 import { eachVerified, type Judge } from "../verify-listed.ts";
 import { verifySession } from "../verify-session.ts";
 
-/** Rows of the archive of one step: each asks an object, and of an invocation a thousand may be asked. */
+/**
+ * Rows of the archive per step: each takes a call to a session object, and Cloudflare allows 1,000 subrequests per
+ * invocation.
+ */
 const MAX_HELD = 250;
 
 const refSchema = z.strictObject({ tenant: z.string(), owner: z.string(), session: z.string() });
 
 /**
- * Has the archive hold what the objects do: whatever it lacks of a session, or holds otherwise, is sent anew, whole; and what no object
- * knows is erased from it. What is pending already is left to that.
+ * Makes the archive agree with the session objects: a session whose data in the archive is missing or different is sent
+ * again as a whole, and what no session object knows is erased. Sessions whose job is pending are left to that job.
  */
 export const archive: Operation = inPasses(({ session, user }) => {
   if (session !== undefined) return [listed];
@@ -26,7 +29,7 @@ const listed = eachVerified((isDryRun) => (isDryRun ? tell : resyncArchive));
 
 const isOurs = ({ mend }: Finding): boolean => mend === "archive";
 
-/** What another operation mends, or none, is told; verify tells the rest. */
+/** Keeps only the findings that this operation does not repair. `verify` reports all of them. */
 const tell: Judge = async ({ result, findings }) => {
   const others = findings.filter((finding) => !isOurs(finding));
   return { result: findings.some(isOurs) ? "would-archive" : result, findings: others };
@@ -47,7 +50,7 @@ const resyncArchive: Judge = async (verified, { ref, database, parts }) => {
   return { result: sent === "scheduled" ? "scheduled" : "mended", findings };
 };
 
-/** Epochs that the archive says are there, and no object knows. */
+/** Erases epochs in the archive that no session object knows. */
 const held: Operation = {
   async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
     const after = cursor === null ? null : refSchema.parse(JSON.parse(cursor));
@@ -56,7 +59,8 @@ const held: Operation = {
       const rows = await listHeldSessions(database, { tenant, owner: user }, { after, limit });
       let orphans = 0;
       for (const row of await orphansAmong(rows, parts)) {
-        // One that list and archive have, and whose object is empty, may be here for the last time.
+        // If the directory and the archive have a session but its object is empty, the archive may have the only copy;
+        // so it is not erased.
         const { findings } = await verifySession(row, database, parts);
         if (!findings.some(({ kind }) => kind === "orphan")) continue;
         orphans += 1;
@@ -67,7 +71,9 @@ const held: Operation = {
   },
 };
 
-/** Epochs that no row names. Nothing finds them by their user: a run of one user does not go over the epochs of all. */
+/**
+ * Erases epochs that have no row in `sessions`. They cannot be found by user, so a run for one user skips this pass.
+ */
 const loose: Operation = {
   async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
     return parts.withDatabase(async (database) => {

@@ -2,7 +2,7 @@ import type { Operation } from "../operation.ts";
 import { userOf } from "../user-sessions.ts";
 import { verifyUser } from "../verify-user.ts";
 
-/** Begins an erasure again that is over, where something of the user was left, or came back with a restore. */
+/** Restarts a completed erasure if something of the user remains, or came back with a restored backup. */
 export const eraseLeftBehind: Operation = {
   async slice(request, _cursor, parts) {
     const user = userOf(request);

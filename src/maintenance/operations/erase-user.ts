@@ -3,11 +3,14 @@ import { auditRun } from "../audit-run.ts";
 import type { Operation, Slice } from "../operation.ts";
 import { countSessions, userOf } from "../user-sessions.ts";
 
-/** An erasure takes seconds, and longer while PostgreSQL is away. It goes on by itself when a run no longer waits for it. */
+/**
+ * An erasure takes seconds, and longer while PostgreSQL is out of reach. It continues by itself when the run stops
+ * waiting for it.
+ */
 const LOOK_AGAIN_SECONDS = 5;
 const MAX_LOOKS = 120;
 
-/** Erases a user everywhere, and waits until a look at every place finds nothing. */
+/** Erases a user everywhere, and waits until a check of every place finds nothing. */
 export const eraseUser: Operation = {
   async slice(request, cursor, parts, runId) {
     const user = userOf(request);

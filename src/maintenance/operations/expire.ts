@@ -2,8 +2,9 @@ import { unwrap } from "../../api/errors.ts";
 import { eachSession } from "../each-session.ts";
 
 /**
- * Has each session hear of its tenant's settings of now, and expire if it was silent for longer than they say. A session by itself
- * hears of them with the next request, which a silent one may never get. It still expires only once nothing of it would be lost.
+ * Applies the tenant's current settings to each session, and expires those that have been idle for longer than they
+ * allow. A session would otherwise be told the new settings with its next request, which an idle one may never get. As
+ * always, it expires only once everything is archived.
  */
 export const expire = eachSession(async ({ ref, request, parts }) => {
   const tenant = await parts.tenants.read(ref.tenant);

@@ -6,8 +6,8 @@ const WHERE =
   "Nothing was copied: the lines are read where they stand. Fetch them with GET /v1/users/{userId} and a key of the tenant; its last line counts what it holds.";
 
 /**
- * Tells what an export of a user holds. The export itself is streamed to whoever fetches it: there is no place here to leave it, and a
- * copy would have to be erased along with the user.
+ * Counts what an export of a user contains. The export itself is streamed to whoever fetches it: there is no place to
+ * store it here, and a copy would have to be erased with the user.
  */
 export const exportUser: Operation = {
   async slice(request, cursor, parts, runId) {

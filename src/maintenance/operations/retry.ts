@@ -8,12 +8,12 @@ import type { MaintenanceDeps, Operation } from "../operation.ts";
 
 const cursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
 
-/** Sends failed jobs again at once, those that were given up as well. What fails anew comes back on the list. */
+/** Sends failed jobs again at once, including those that were given up. A job that fails again returns to the list. */
 export const retry: Operation = {
   async slice(request, cursor, parts) {
     const after = cursor === null ? null : cursorSchema.parse(JSON.parse(cursor));
     const { tenant, user, session, kind, sliceSize, dryRun } = request;
-    // A session without a user is the tenant's own.
+    // A session without a user belongs to the tenant itself.
     const owner = user ?? (session === undefined ? undefined : TENANT_OWNER);
     const listed = await parts.operations.list(sliceSize, after, { tenant, user: owner, session, kind });
     const counts: Record<string, number> = {};

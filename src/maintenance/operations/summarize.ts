@@ -2,8 +2,9 @@ import { unwrap } from "../../api/errors.ts";
 import { eachSession } from "../each-session.ts";
 
 /**
- * Owes summaries: of a session that is named whatever there is to summarize, else of those that lag by their own settings, and of those
- * whose summary failed. Each is made in the background, where the tenant's pause and budget hold.
+ * Schedules summaries. If the request names a session, it is summarized in any case; otherwise the sessions that are
+ * due by their own settings, and those whose summary has failed. Each is made in the background, subject to the
+ * tenant's pause and budget.
  */
 export const summarize = eachSession(async ({ ref, request, parts }) => {
   const task = request.session === undefined ? "catch-up" : "summarize";

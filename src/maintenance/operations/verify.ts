@@ -8,14 +8,17 @@ import { verifyHeldSessions, verifyLooseEpochs } from "../verify-archive.ts";
 import { eachVerified } from "../verify-listed.ts";
 import { verifyUser } from "../verify-user.ts";
 
-/** Rows of the archive of one step: each asks an object, and of an invocation a thousand may be asked. */
+/**
+ * Rows of the archive per step: each takes a call to a session object, and Cloudflare allows 1,000 subrequests per
+ * invocation.
+ */
 const MAX_HELD = 250;
 
 const refSchema = z.strictObject({ tenant: z.string(), owner: z.string(), session: z.string() });
 const failureCursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
 
 /**
- * Checks the promises of stored sessions against the archive, and tells what it found and what mends it. Changes nothing, dry run or
+ * Checks stored sessions and the archive, and reports what it found and what repairs it. Changes nothing, dry run or
  * not.
  */
 export const verify: Operation = inPasses(({ session, user }) => {
@@ -25,7 +28,7 @@ export const verify: Operation = inPasses(({ session, user }) => {
 
 const listed = eachVerified(() => async (verified) => verified);
 
-/** The user whom the request names, of whom the archive may hold nothing any more. */
+/** Verifies the user named in the request, even if the archive has nothing of that user any more. */
 const named: Operation = {
   async slice({ tenant = "", user: owner = "" }, _cursor, parts) {
     const standing = await parts.users.standing({ tenant, owner });
@@ -35,7 +38,7 @@ const named: Operation = {
   },
 };
 
-/** Users of whom a failed job speaks: of one who was erased none may. */
+/** Verifies the users of failed jobs: there must be no failed job of an erased user. */
 const failedUsers: Operation = {
   async slice(request, cursor, parts) {
     const limit = Math.min(request.sliceSize, MAX_HELD);
@@ -69,7 +72,7 @@ const held: Operation = {
   },
 };
 
-/** Nothing finds them by their user: a run of one user does not go over the epochs of all. */
+/** These epochs cannot be found by user, so a run for one user skips this pass. */
 const loose: Operation = {
   async slice({ tenant, user, sliceSize }, cursor, parts) {
     const page = { after: cursor ?? "", limit: sliceSize };
