@@ -1,5 +1,5 @@
-// A small typed client of the HTTP API for the programs in this folder: it retries what is worth retrying, and its errors
-// can be read by a person. Applications use threadkeep-client instead.
+// A small typed client of the HTTP API for the programs in this folder. It retries what is worth retrying, and its
+// error messages are meant for people. Applications use threadkeep-client instead.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -22,13 +22,13 @@ import { TRANSFER_FORMAT, TRANSFER_MEDIA_TYPE, TRANSFER_VERSION } from "../src/a
 
 /** How long a request may take before it counts as unanswered: longer than any wait the API offers. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How long an unanswered request is repeated before the service counts as gone. */
+/** How long an unanswered request is repeated before the service counts as out of reach. */
 const DEFAULT_PATIENCE_MS = 60_000;
 const FIRST_RETRY_DELAY_MS = 100;
 const MAX_RETRY_DELAY_MS = 5_000;
 /** A `Retry-After` beyond this is not waited for: the person is told instead. */
 const MAX_RETRY_AFTER_MS = 300_000;
-/** A fault of the service itself may be a passing one, but is not one that waiting for a restart mends. */
+/** An internal error may be temporary, but is not repeated for as long as a restart takes. */
 const MAX_INTERNAL_FAULT_RETRIES = 3;
 const REFUSED_FOR_NOW = new Set([408, 425, 429, 502, 503, 504]);
 
@@ -53,7 +53,7 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The service did not answer, or asked for patience, for longer than the caller's patience. */
+/** The service did not answer, or asked to wait, for longer than the caller is willing to wait. */
 export class ServiceOutOfReach extends Error {
   override readonly name = "ServiceOutOfReach";
 }
@@ -61,7 +61,7 @@ export class ServiceOutOfReach extends Error {
 export interface RetryNotice {
   readonly reason: string;
   readonly delayMs: number;
-  /** Since the first try of this request. */
+  /** Since the first attempt at this request, in ms. */
   readonly elapsedMs: number;
 }
 
@@ -84,14 +84,14 @@ interface SummarizeOptions {
   readonly keepRecentTokens?: number;
 }
 
-/** Every method but `ready` repeats what failed for want of an answer: all of them are harmless to repeat. */
+/** Every method except `ready` repeats requests that got no answer; all of them are idempotent. */
 export interface Api {
   readonly url: string;
   ready(): Promise<boolean>;
   /** Null if there is no such session. */
   session(id: string): Promise<SessionState | null>;
   createSession(session: NewSession & { id: string }): Promise<void>;
-  /** The same with the date that a list has it under; false if it is there already. */
+  /** Creates a session with an earlier creation date, which the list of sessions shows; false if it exists already. */
   beginSession(session: NewSession & { id: string }, createdAt: string): Promise<boolean>;
   switchBranch(id: string, headSeq: number): Promise<void>;
   append(id: string, messages: readonly NewMessage[]): Promise<AppendResult>;
@@ -128,7 +128,7 @@ export function createApi(options: ApiOptions): Api {
       await send("POST", "/v1/sessions", session);
     },
     async beginSession({ id, metadata = {}, settings = {} }, createdAt) {
-      // An import of no messages: of all ways in it alone takes a date that is not today.
+      // An import without messages, because only an import may set an earlier date.
       const first = { type: "session", format: TRANSFER_FORMAT, formatVersion: TRANSFER_VERSION, id, createdAt };
       const end = { type: "end", messages: 0, summaries: 0, items: 0, complete: true };
       const lines = [{ ...first, metadata, settings }, end].map((line) => `${JSON.stringify(line)}\n`);
@@ -164,7 +164,7 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-/** A body that is JSON Lines already. */
+/** A request body that is JSON Lines already. */
 class JsonLines {
   readonly text: string;
 
@@ -198,7 +198,7 @@ function createSender(base: string, options: ApiOptions): Send {
       if (result.isInternal === true) internalFaults += 1;
       const delayMs = result.retryAfterMs ?? backOff(attempt, options.maxRetryDelayMs ?? MAX_RETRY_DELAY_MS);
       const elapsedMs = now() - startedAt;
-      // A service that names a time to come back at is there: its waits do not count against our patience.
+      // A service that says when to come back is running, so these waits do not count as being out of reach.
       const isTooLong =
         result.retryAfterMs === undefined ? elapsedMs + delayMs > patienceMs : result.retryAfterMs > MAX_RETRY_AFTER_MS;
       if (isTooLong || internalFaults > MAX_INTERNAL_FAULT_RETRIES) {
@@ -212,7 +212,7 @@ function createSender(base: string, options: ApiOptions): Send {
   };
 }
 
-/** Doubles from try to try, with jitter so that parallel requests do not come back all at once. */
+/** Doubles from attempt to attempt, with jitter so that parallel requests do not all come back at once. */
 function backOff(attempt: number, maxDelayMs: number): number {
   const full = Math.min(maxDelayMs, FIRST_RETRY_DELAY_MS * 2 ** (attempt - 1));
   return Math.round(full * (0.5 + Math.random() / 2));
@@ -242,7 +242,7 @@ async function tryOnce(
       ...(body === undefined ? {} : { body: body instanceof JsonLines ? body.text : JSON.stringify(body) }),
       signal,
     });
-    // The body may break off as well when the service dies, so it is read inside the same guard.
+    // The body may break off too if the service dies, so it is read within the same error handling.
     text = await answer.text();
   } catch (error) {
     options.signal?.throwIfAborted();
@@ -298,7 +298,7 @@ function toApiProblem(status: number, problem: ProblemDocument | null): ApiProbl
   return new ApiProblem(status, problem.code, `${problem.code}: ${detail}`);
 }
 
-/** Seconds or a date; undefined if the service gave none or nonsense. */
+/** Parses seconds or a date; undefined if there is none, or it is invalid. */
 function readRetryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
   const trimmed = header.trim();
@@ -322,7 +322,7 @@ function networkReason(error: unknown): string {
 const devFileSchema = z.object({ url: z.string(), apiKey: z.string() });
 export type LocalService = z.infer<typeof devFileSchema>;
 
-/** What `npm start` wrote about the service of this checkout; null if it never ran. */
+/** Reads what `npm start` wrote about the service of this checkout; null if it never ran. */
 export function readLocalService(stateDirectory: string): LocalService | null {
   const file = path.join(stateDirectory, "dev.json");
   if (!existsSync(file)) return null;

@@ -1,4 +1,4 @@
-// npm run bill -- user: what one user can cost in a day, computed. `--help` tells the rest.
+// npm run bill -- user: computes what one user can cost in a day. See `--help`.
 import { sessionLimitsSchema } from "../src/api/quota.ts";
 import { EXAMPLE_MODEL, renderUserDay } from "./bill/user-day.ts";
 import { createProgram, decimal, json } from "./program/command-line.ts";

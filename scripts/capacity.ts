@@ -1,4 +1,4 @@
-// npm run capacity: the bill of a month for so many users, line by line. `--help` tells the rest.
+// npm run capacity: the monthly bill for a number of users, line by line. See `--help`.
 import { readMeasured } from "./bill/measured.ts";
 import { renderBill, renderOperations } from "./bill/tables.ts";
 import { USERS, USUAL } from "./bill/usual.ts";

@@ -1,4 +1,4 @@
-// npm run demo: a chat remembered end to end, in a terminal.
+// npm run demo: shows in a terminal how a chat is remembered, from end to end.
 import path from "node:path";
 import { ApiProblem, ServiceOutOfReach } from "./api.ts";
 import { runDemo } from "./demo/run-demo.ts";

@@ -1,4 +1,5 @@
-// npm run deploy:check: would each environment of wrangler.toml start on Cloudflare? Uploads nothing, and needs no account.
+// npm run deploy:check: checks whether each environment of wrangler.toml would start on Cloudflare. Uploads nothing,
+// and needs no account.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -45,11 +46,11 @@ Examples:
 
 await runProgram(program);
 
-/** True: all is well. */
+/** Returns whether everything is in order. */
 async function check(directory: string, only: string | null): Promise<boolean> {
   const typesAreCurrent = checkTypes(directory);
   const reports: EnvironmentReport[] = [];
-  // One after the other: the checks of npm test run beside them, and each takes a core.
+  // One after the other, because other checks of npm test run at the same time, and each needs a core.
   for (const environment of only === null ? listEnvironments() : [only]) {
     const own = path.join(directory, environment === "" ? "top-level" : environment);
     mkdirSync(own);
@@ -57,7 +58,8 @@ async function check(directory: string, only: string | null): Promise<boolean> {
   }
   const faults = [...(await typesAreCurrent), ...findDestruction(), ...(await checkStartup(reports))];
   for (const fault of faults) console.log(`FAULT  ${fault}`);
-  // Whoever names an environment is about to deploy it; the others need not be there yet.
+  // Whoever names an environment is about to deploy it, so its notes count as faults. Other environments may be
+  // incomplete.
   const ends = reports.map((report) => tell(only === null ? report : withNotesAsFaults(report)));
   return faults.length === 0 && ends.every((isWell) => isWell);
 }
@@ -66,7 +68,7 @@ function withNotesAsFaults({ faults, notes, ...report }: EnvironmentReport): Env
   return { ...report, faults: [...faults, ...notes], notes: [] };
 }
 
-/** True: nothing is wrong with it. */
+/** Prints a report. Returns whether it has no faults. */
 function tell({ environment, faults, notes, gzipKiB }: EnvironmentReport): boolean {
   const name = environment === "" ? "top level" : environment;
   console.log(`${faults.length === 0 ? "ok    " : "FAULT "} ${name}: ${gzipKiB} KiB gzip`);
@@ -81,7 +83,7 @@ async function checkTypes(directory: string): Promise<string[]> {
   return code === 0 ? [] : [`The generated types of the bindings are not current: npm run types\n${output.trim()}`];
 }
 
-/** Environments differ in bindings, rarely in code: each bundle is loaded once. */
+/** Environments differ in bindings, but rarely in code; each distinct bundle is loaded once. */
 async function checkStartup(reports: readonly EnvironmentReport[]): Promise<string[]> {
   const bundles = new Map(
     reports.filter(({ digest }) => digest !== "").map(({ digest, modules }) => [digest, modules]),

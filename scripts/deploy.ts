@@ -1,4 +1,4 @@
-// npm run deploy: a new version, looked at before traffic goes to it. `--help` tells the rest.
+// npm run deploy: uploads a new version, and checks it before it gets traffic. See `--help`.
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { unstable_readConfig as readConfig } from "wrangler";

@@ -1,4 +1,4 @@
-// npm run example -- NAME: an application of Threadkeep, on the service that runs here.
+// npm run example -- NAME: runs an example application with the local service.
 import { Argument } from "@commander-js/extra-typings";
 import { readLocalService } from "./api.ts";
 import { stateFolder } from "./dev/paths.ts";

@@ -1,4 +1,4 @@
-// npm run import -- FILE…: loads conversations. `--help` tells the rest.
+// npm run import -- FILE…: imports conversations. See `--help`.
 import { stateFolder } from "./dev/paths.ts";
 import { type ImportOptions, importProgram } from "./import/options.ts";
 import { runImport } from "./import/run-import.ts";
@@ -11,7 +11,7 @@ function run(options: ImportOptions): Promise<number> {
   let interruptedAt = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      // Ctrl-C reaches a program under npm twice at once; only a later one means that the person will not wait.
+      // Under npm, a program gets Ctrl-C twice at once; only a later one means that the person does not want to wait.
       if (interruptedAt > 0 && Date.now() - interruptedAt > 1_000) process.exit(EXIT.interrupted);
       interruptedAt ||= Date.now();
       interrupt.abort();

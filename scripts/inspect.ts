@@ -1,4 +1,4 @@
-// npm run inspect: a link that opens the inspector of the service on this machine, signed in. `--help` tells the rest.
+// npm run inspect: prints a link that opens the inspector of the local service, signed in. See `--help`.
 import { existsSync, readFileSync } from "node:fs";
 import { stateFolder, statePaths } from "./dev/paths.ts";
 import { makeSignInLink } from "./dev/sign-in-link.ts";

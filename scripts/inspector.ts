@@ -1,4 +1,5 @@
-// npm run inspector: builds the page at `/` into dist/inspector. A start, a deploy and the tests do it by themselves where it is needed.
+// npm run inspector: builds the page at `/` into dist/inspector. A start, a deployment and the tests do it themselves
+// when necessary.
 import { ensureInspector, INSPECTOR_BUILD } from "./inspector/ensure.ts";
 import { createProgram } from "./program/command-line.ts";
 import { runProgram } from "./program/run-program.ts";

@@ -1,4 +1,4 @@
-// npm run jobs -- COMMAND: lists, retries and drops failed jobs. `--help` tells the rest.
+// npm run jobs -- COMMAND: lists, retries and drops failed jobs. See `--help`.
 import { stateFolder } from "./dev/paths.ts";
 import { jobsProgram } from "./jobs/options.ts";
 import { runJobs } from "./jobs/run-jobs.ts";

@@ -1,4 +1,4 @@
-// npm run keys -- COMMAND: makes, lists, rotates and revokes API keys. `--help` tells the rest.
+// npm run keys -- COMMAND: makes, lists, rotates and revokes API keys. See `--help`.
 import { stateFolder } from "./dev/paths.ts";
 import { keysProgram } from "./keys/options.ts";
 import { runKeys } from "./keys/run-keys.ts";

@@ -1,4 +1,4 @@
-// npm run mcp: the memory over stdio, for MCP clients that speak nothing else. `--help` tells the rest.
+// npm run mcp: connects MCP clients that support only stdio. See `--help`.
 import { stateFolder } from "./dev/paths.ts";
 import { runBridge } from "./mcp/bridge.ts";
 import { bridgeTarget } from "./mcp/target.ts";

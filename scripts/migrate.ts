@@ -1,4 +1,4 @@
-// npm run migrate: brings the schema of a PostgreSQL up to date, and lets the Worker's role log in. `--help` tells the rest.
+// npm run migrate: updates the schema of a PostgreSQL, and lets the Worker's role log in. See `--help`.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { readDatabaseAddress } from "./dev/database-address.ts";
 import { applyMigrations, openWorkerRole } from "./dev/database.ts";
@@ -6,9 +6,9 @@ import { describeError, StartError } from "./dev/start-error.ts";
 import { createProgram, UsageFault } from "./program/command-line.ts";
 import { runProgram } from "./program/run-program.ts";
 
-/** A password can be guessed from its verifier, at PostgreSQL's few rounds, unless it is long. */
+/** PostgreSQL uses few rounds, so a short password could be guessed from its verifier. */
 const MIN_PASSWORD_LENGTH = 20;
-/** PostgreSQL's own default. */
+/** PostgreSQL's default. */
 const SCRAM_ROUNDS = 4096;
 const SCRAM_SALT_BYTES = 16;
 
@@ -36,7 +36,7 @@ async function migrate(address: URL, password: string | null): Promise<void> {
   console.log(`The schema of ${name} is up to date.`);
   if (password === null) return;
   try {
-    // A server may write statements to its log; what stands there then is of no use for logging in.
+    // A server may log statements, so the statement contains only the verifier, with which nobody can log in.
     const worker = await openWorkerRole(address.href, scramVerifier(password));
     if (worker === null) throw new StartError("The migrations made no role threadkeep_worker.");
   } catch (error) {
@@ -58,14 +58,14 @@ function readAddress(): URL {
 function readPassword(): string | null {
   const password = process.env["WORKER_PASSWORD"] ?? "";
   if (password === "") return null;
-  // Letters, digits, - and _ stand in a connection string as they are, and need none of SCRAM's normalization.
+  // Letters, digits, - and _ need neither encoding in a connection string nor SCRAM's normalization.
   if (!/^[\w-]+$/.test(password) || password.length < MIN_PASSWORD_LENGTH) {
     throw new UsageFault(`WORKER_PASSWORD must be ${MIN_PASSWORD_LENGTH} or more characters of A-Z a-z 0-9 - _`);
   }
   return password;
 }
 
-/** What PostgreSQL keeps of a password (RFC 5803), and takes in its place. */
+/** What PostgreSQL stores instead of a password (RFC 5803), and accepts in its place. */
 function scramVerifier(password: string): string {
   const salt = randomBytes(SCRAM_SALT_BYTES);
   const salted = pbkdf2Sync(password, salt, SCRAM_ROUNDS, 32, "sha256");

@@ -1,4 +1,4 @@
-// npm run ops -- OPERATION: has something done to many sessions of a running Threadkeep. `--help` tells the rest.
+// npm run ops -- OPERATION: runs an operation over many sessions of a running service. See `--help`.
 import { createInterface } from "node:readline/promises";
 import { stateFolder } from "./dev/paths.ts";
 import { opsProgram } from "./ops/options.ts";

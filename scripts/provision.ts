@@ -1,4 +1,4 @@
-// npm run provision: makes in a Cloudflare account what an environment needs. `--help` tells the rest.
+// npm run provision: creates in a Cloudflare account what an environment needs. See `--help`.
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { wranglerToml } from "./deploy/check-environment.ts";

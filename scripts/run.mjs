@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Starts a program of this folder, or of tools/ in a clone, on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`, or, where npm installed the
-// package, `npx threadkeep start --port 9000`.
-// Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
+// Starts a program of this folder, or of tools/ in a clone, on a Node that can run TypeScript: `node scripts/run.mjs
+// start --port 9000`, or, if npm installed the package, `npx threadkeep start --port 9000`.
+// Plain JavaScript on purpose: any Node must be able to run it, to be able to say what is missing.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import * as nodeModule from "node:module";
@@ -16,11 +16,11 @@ const OLDEST_MINOR = new Map([
   [23, 6],
 ]);
 
-/** The exit code of every program that was called wrongly: see scripts/program/run-program.ts. */
+/** The exit code for wrong arguments: see scripts/program/run-program.ts. */
 const USAGE = 64;
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
-/** Whom each is for, and what it does in a line. The package has no program for developers. */
+/** The programs, with their audience and a line of help. The npm package contains none for developers. */
 const programs = JSON.parse(readFileSync(new URL("program/programs.json", import.meta.url), "utf8"));
 const program = process.argv[2] ?? "";
 const call = isInstalled(packageDirectory) ? "npx threadkeep" : "node scripts/run.mjs";
@@ -38,7 +38,7 @@ if (folder === undefined) {
 
 let scriptsDirectory = new URL(".", import.meta.url);
 if (isInstalled(packageDirectory)) {
-  // What a service keeps, and the programs, stand where the command was typed.
+  // The service's files and the copied programs are in the folder where the command was run.
   process.env.TK_HOME ??= process.cwd();
   const laidOut = path.join(process.env.TK_HOME, ".threadkeep-program");
   layOut(packageDirectory, laidOut);
@@ -51,7 +51,7 @@ if (!existsSync(fileURLToPath(new URL("../node_modules", scriptsDirectory)))) {
   process.exit(1);
 }
 
-// Half of what a program takes to start is compiling what it loads: Node keeps that, and the programs that it starts share it.
+// Half of a program's start is compiling what it loads. Node caches the result, also for the programs that it starts.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("../node_modules/.cache/threadkeep", scriptsDirectory));
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -77,7 +77,7 @@ if (isNewEnough) {
   child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
 }
 
-/** The Node that npm installed with the project (optional dependencies), unless it is the one that runs already. */
+/** The Node that npm installed with the project (an optional dependency), unless it is the running one. */
 function findBundledNode() {
   for (const name of ["node", "node.exe"]) {
     const found = fileURLToPath(new URL(`../node_modules/.bin/${name}`, scriptsDirectory));
@@ -88,7 +88,7 @@ function findBundledNode() {
   return undefined;
 }
 
-/** What users and operators run is in scripts/, what developers run in tools/, which the package leaves out. */
+/** Programs for users and operators are in scripts/, those for developers in tools/, which the package leaves out. */
 function findFolder(name) {
   return ["scripts", "tools"].find((one) => existsSync(path.join(packageDirectory, one, `${name}.ts`)));
 }

@@ -7,7 +7,7 @@ import { EXIT, runProgram } from "./program/run-program.ts";
 
 const MAX_PORT = 65_535;
 
-/** Long enough for a summary: the last four messages of a chat always stay word for word. */
+/** Long enough for a summary: the last four messages of a chat always stay verbatim. */
 const SAMPLE = [
   { role: "user", content: "I am Ada, and I am allergic to nuts. Please find me a table for Friday." },
   { role: "assistant", content: "For Friday, Luna has a table for two at 19:30. Shall I book it?" },
@@ -54,7 +54,7 @@ Examples:
     try {
       await run({ port: port ?? readVariable("PORT", usual, readPort), stateDir: state, isVerbose: verbose });
     } catch (error) {
-      // Ctrl-C is how a service is ended, also one that is about to start.
+      // Ctrl-C is the usual way to end a service, also while it is starting.
       if (!interruption.signal.aborted) throw error;
       process.exitCode = EXIT.ok;
     }
@@ -132,7 +132,7 @@ function whenInterrupted(): Promise<null> {
   });
 }
 
-/** A SIGTERM to npm reaches npm's shell at best, never this process: it sees its parent change, and ends too. */
+/** npm does not pass SIGTERM to this process. It notices that its parent has changed, and ends too. */
 function interruptWhenNpmEnds(): void {
   if (process.env["npm_lifecycle_event"] === undefined) return;
   const parent = process.ppid;

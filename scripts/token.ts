@@ -1,4 +1,4 @@
-// npm run token: prints a token of a user for the service on this machine. `--help` tells the rest.
+// npm run token: prints a user's token for the local service. See `--help`.
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { userIdSchema } from "../src/api/session.ts";
 import { signUserToken } from "./dev/issuer.ts";
@@ -6,7 +6,7 @@ import { stateFolder, statePaths } from "./dev/paths.ts";
 import { createProgram, stateOption, wholeNumber } from "./program/command-line.ts";
 import { runProgram } from "./program/run-program.ts";
 
-/** A day longer than a year: longer is a mistyped number. */
+/** A year and a day; more is a typing error. */
 const MAX_EXPIRY_SECONDS = 366 * 86_400;
 
 const program = createProgram(

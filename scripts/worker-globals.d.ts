@@ -1,5 +1,5 @@
-// What modules of src/ call global types, for the programs and tests that run them in Node. The whole of workers-types would
-// redefine URL, fetch and streams there.
+// Types that modules of src/ use globally, for programs and tests that run them in Node. The whole of workers-types
+// would redefine URL, fetch and streams there.
 import type {
   SqlStorage as WorkerSqlStorage,
   SqlStorageCursor as WorkerSqlStorageCursor,

@@ -1,17 +1,18 @@
-// What each operation takes, as `npm run measure-capacity` measured it on a service: scripts/bill/measured.json, with its date and commit.
+// Resources that each operation uses, as `npm run measure-capacity` measured them: scripts/bill/measured.json, with
+// date and commit.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
-/** What is counted of one operation, by what the runtime's own spans and log lines say: the same each time. */
+/** Counts of one operation, from the runtime's own spans and log lines, which are the same in each run. */
 const countsSchema = z.strictObject({
-  /** Calls of objects, their alarms among them: each is a request to an object. */
+  /** Calls of Durable Objects, including alarms; each is billed as a request. */
   objectCalls: z.number(),
   rowsRead: z.number(),
-  /** With each alarm that is set, which is billed as a row. */
+  /** Includes setting alarms, each of which is billed as a row. */
   rowsWritten: z.number(),
   statements: z.number(),
   queueMessages: z.number(),
-  /** Deliveries by a queue. */
+  /** Messages delivered by a queue. */
   deliveries: z.number(),
   spans: z.number(),
   spanBytes: z.number(),
@@ -21,7 +22,7 @@ const countsSchema = z.strictObject({
 
 const operationSchema = z.strictObject({
   ...countsSchema.shape,
-  /** Of the runtime, in milliseconds, the local simulators' share included. */
+  /** Processor time of the runtime in ms, including the share of the local simulators. */
   processorMs: z.number(),
 });
 
@@ -32,7 +33,7 @@ const measuredSchema = z.strictObject({
   measuredOn: z.iso.date(),
   commit: z.string(),
   machine: z.string(),
-  /** Of one turn, as the service estimates them. */
+  /** Tokens of one turn, as the service estimates them. */
   tokensATurn: z.number(),
   turnsADay: z.number(),
   operations: z.strictObject({
@@ -43,11 +44,11 @@ const measuredSchema = z.strictObject({
     silence: operationSchema,
   }),
   bytes: z.strictObject({
-    /** What a session of one message takes in its object. */
+    /** Bytes of a session with one message in its object. */
     begin: z.number(),
-    /** What the list of a user's sessions takes in another. */
+    /** Bytes of its entry in the list of the user's sessions. */
     list: z.number(),
-    /** What a day of turns and their summary add in the object, and in PostgreSQL. */
+    /** Bytes that a day of turns and their summary add in the object and in PostgreSQL. */
     objectDay: z.number(),
     postgresDay: z.number(),
   }),

@@ -1,4 +1,5 @@
-// The bill of a month, line by line: what is measured of each operation, as often as so many users do it, at the platform's prices.
+// Computes the bill of a month, line by line: the measured resources of each operation, times how often the users do
+// it, times the platform's prices.
 import { IDLE_SUMMARY_MIN_TOKENS } from "../../src/api/limits.ts";
 import { resolveSettings } from "../../src/api/session.ts";
 import type { Counts, Measured, Operation, OperationName } from "./measured.ts";
@@ -6,23 +7,26 @@ import { beyond, COMPUTE, LOG_PRICES, PLANS, PLATFORM } from "./prices.ts";
 
 export interface Use {
   readonly users: number;
-  /** Questions with their answers, of a user on a day. */
+  /** Questions with answers per user and day. */
   readonly turns: number;
   readonly days: number;
-  /** New sessions of a user in a month. */
+  /** New sessions per user and month. */
   readonly sessions: number;
-  /** Share of questions that find the session awake: asked within ten seconds of the answer before. */
+  /** Share of questions that find the session's object in memory: asked within ten seconds of the last answer. */
   readonly awake: number;
-  /** Share of requests whose spans are recorded: `head_sampling_rate` of wrangler.toml. */
+  /** Share of requests whose spans are recorded: `head_sampling_rate` in wrangler.toml. */
   readonly traces: number;
-  /** Share of them whose log lines are: THREADKEEP_LOG_SAMPLE. */
+  /** Share of requests whose log lines are recorded: THREADKEEP_LOG_SAMPLE. */
   readonly logs: number;
 }
 
-/** What this machine cannot tell: how long an object is held for a call, and what the platform adds to a span or a line of its own. */
+/**
+ * Assumptions that cannot be measured locally: how long an object is billed per call, and the bytes that the platform
+ * adds to a span or a log line.
+ */
 export const ASSUMED = { objectMsACall: 10, platformBytesAnEvent: 1_000 } as const;
 
-/** A cron each minute, which looks whether there is anything to alert to. */
+/** Runs of the cron that checks for alerts every minute. */
 const CRONS_A_MONTH = 60 * 24 * 30;
 const CALLS_A_CRON = 4;
 export const MONTHS = 12;
@@ -39,7 +43,7 @@ export interface MonthBill {
   readonly dollars: number;
 }
 
-/** How often each operation is done in a month. */
+/** How often each operation happens in a month. */
 export function timesOf(use: Use, measured: Measured): Record<OperationName, number> {
   const { users, turns, days, sessions, awake } = use;
   const asked = users * turns * days;
@@ -53,14 +57,17 @@ export function timesOf(use: Use, measured: Measured): Record<OperationName, num
   };
 }
 
-/** Silence summarizes each day that brought enough; what is said past the threshold without a silence is summarized besides. */
+/**
+ * A day with enough messages is summarized once its sessions are idle, and additionally whenever the threshold is
+ * reached before.
+ */
 function summariesADay(tokens: number): number {
   const { summarizeAfterTokens, keepRecentTokens } = resolveSettings({});
   if (tokens < IDLE_SUMMARY_MIN_TOKENS) return tokens / IDLE_SUMMARY_MIN_TOKENS;
   return Math.max(1, tokens / (summarizeAfterTokens - keepRecentTokens));
 }
 
-/** @param month since the first, 1 to `MONTHS`: nothing is erased */
+/** @param month months since the start, 1 to `MONTHS`; nothing is erased in the meantime */
 export function billOf(use: Use, measured: Measured, month: number): MonthBill {
   const times = timesOf(use, measured);
   const sum = (read: (operation: Operation) => number): number =>
@@ -145,7 +152,7 @@ function line(
   return { part, price, used: `${short(used)}${unit}`, dollars: beyond(used, priced) };
 }
 
-/** Three digits, with a letter for thousands and so on: `12.3 M`. */
+/** Formats a number with three digits and a suffix: `12.3 M`. */
 export function short(value: number): string {
   const [size, letter] = ([
     [1e12, "T"],

@@ -1,28 +1,29 @@
-// What Cloudflare and Supabase bill for, in dollars, and what their plans include. As published, read on 2026-11-22: docs/capacity.md names the pages.
+// What Cloudflare and Supabase charge for, in US dollars, and what their plans include. As published on 2026-11-22;
+// docs/capacity.md names the pages.
 
-/** What is used of each thing that has a price. */
+/** How much is used of each thing that has a price. */
 export interface Usage {
   readonly requests?: number;
   readonly processorMs?: number;
   readonly objectCalls?: number;
-  /** Wall-clock time in which an object works, or is held awake. */
+  /** Wall-clock time in ms for which an object runs or is kept in memory. */
   readonly objectMs?: number;
   readonly rowsRead?: number;
   readonly rowsWritten?: number;
-  /** Each is written, read and deleted: three operations. */
+  /** Each message is written, read and deleted, which is billed as three operations. */
   readonly queueMessages?: number;
-  /** Of log lines and spans. */
+  /** Bytes of log lines and spans. */
   readonly logBytes?: number;
-  /** Points that are written for Analytics Engine. */
+  /** Data points written to Analytics Engine. */
   readonly dataPoints?: number;
-  /** Kept for a month in objects, and in PostgreSQL. */
+  /** Bytes stored for a month in objects, and in PostgreSQL. */
   readonly objectByteMonths?: number;
   readonly postgresByteMonths?: number;
   readonly modelTokensIn?: number;
   readonly modelTokensOut?: number;
 }
 
-/** By the operator's choice of a model: dollars a million tokens. */
+/** Prices of the model that the operator chose, in dollars per million tokens. */
 export interface ModelPrices {
   readonly input: number;
   readonly output: number;
@@ -30,19 +31,19 @@ export interface ModelPrices {
 
 const MILLION = 1e6;
 const GB = 1e9;
-/** An object is billed for this much memory, whatever it takes. */
+/** An object is billed for this much memory, whatever it uses. */
 const OBJECT_GB = 0.128;
 
-/** A month of the two plans: Workers Paid, and Supabase Pro with its Micro compute. */
+/** Monthly prices of the two plans: Workers Paid, and Supabase Pro with Micro compute. */
 export const PLANS = { workers: 5, supabase: 25 } as const;
 
-/** Log lines and spans are paid when they are written, and again if they are kept for a month. */
+/** Log lines and spans are paid for when they are written, and again if they are stored for a month. */
 export const LOG_PRICES = {
   written: { dollars: 0.25 / GB, included: 50 * GB },
   kept: { dollars: 0.1 / GB, included: 12 * GB },
 } as const;
 
-/** Dollars for one of each, beyond what a month of the plans includes. */
+/** Dollars for one unit, beyond what the plans include. */
 export const PLATFORM = {
   requests: { dollars: 0.3 / MILLION, included: 10 * MILLION },
   processorMs: { dollars: 0.02 / MILLION, included: 30 * MILLION },
@@ -57,7 +58,10 @@ export const PLATFORM = {
   postgresByteMonths: { dollars: 0.125 / GB, included: 8 * GB },
 } as const;
 
-/** Supabase's sizes of compute with the largest database that each is recommended for, and what it costs beyond Micro, which the plan pays. */
+/**
+ * Supabase's compute sizes: the largest database that each is recommended for, and its price on top of Micro, which the
+ * plan includes.
+ */
 export const COMPUTE = [
   { name: "Micro", bytes: 10 * GB, dollars: 0 },
   { name: "Small", bytes: 50 * GB, dollars: 5 },
@@ -71,7 +75,7 @@ export const COMPUTE = [
   { name: "16XL", bytes: 10_000 * GB, dollars: 3_720 },
 ] as const;
 
-/** What is beyond what the plans include. */
+/** The usage beyond what the plans include. */
 export function beyond(
   used: number,
   { dollars, included }: { readonly dollars: number; readonly included: number },
@@ -79,7 +83,7 @@ export function beyond(
   return Math.max(0, used - included) * dollars;
 }
 
-/** As if everything that the plans include were used up. */
+/** The price of a usage if everything that the plans include is used up already. */
 export function dollarsFor(usage: Usage, model: ModelPrices): number {
   const prices: Record<keyof Usage, number> = {
     ...dollarsOfEach(),

@@ -1,4 +1,4 @@
-// The tables of docs/capacity.md, as npm run capacity prints them.
+// The tables in docs/capacity.md, which npm run capacity prints.
 import type { Measured, OperationName } from "./measured.ts";
 import { billOf, MONTHS, short, type Use } from "./month.ts";
 
@@ -10,7 +10,7 @@ const OPERATIONS: Record<OperationName, string> = {
   silence: "a day's summary: made, archived, audited",
 };
 
-/** What each operation takes. */
+/** The resources of each operation. */
 export function renderOperations({ operations }: Measured): string {
   const rows = Object.entries(OPERATIONS).map(([name, says]) => {
     const one = operations[name as OperationName];
@@ -26,7 +26,7 @@ export function renderOperations({ operations }: Measured): string {
   ].join("\n");
 }
 
-/** The bill of the first month, line by line, and what the twelfth has instead; a column for each number of users. */
+/** The bill of the first month, line by line, and where the twelfth differs; one column per number of users. */
 export function renderBill(use: Omit<Use, "users">, users: readonly number[], measured: Measured): string {
   const billsAt = (month: number): ReturnType<typeof billOf>[] =>
     users.map((count) => billOf({ ...use, users: count }, measured, month));

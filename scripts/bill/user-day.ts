@@ -1,33 +1,37 @@
-// What one user can cost in a day: each thing that a user's token can do, as often as the limits let it, at the platform's prices.
+// Computes what one user can cost in a day: everything that a user's token can do, as often as the limits allow, at the
+// platform's prices.
 import { IDLE_SUMMARY_MIN_TOKENS, MAX_PAGE_BYTES, MIN_USER_SUMMARY_TOKENS } from "../../src/api/limits.ts";
 import { DAY_SECONDS, type SessionLimits } from "../../src/api/quota.ts";
 import { resolveSettings } from "../../src/api/session.ts";
 import { userBoundsOf } from "../../src/api/user-quota.ts";
 import { dollarsFor, type ModelPrices, type Usage } from "./prices.ts";
 
-/** Of a user, in the period of the limiters: as `wrangler.toml` has it. */
+/** Requests per user and period of the rate limiter, as in `wrangler.toml`. */
 export const USER_REQUESTS = { limit: 100, periodSeconds: 10 } as const;
 export const REQUESTS_PER_DAY = (USER_REQUESTS.limit * DAY_SECONDS) / USER_REQUESTS.periodSeconds;
-/** An example, as in the README. */
+/** An example price, as in the README. */
 export const EXAMPLE_MODEL: ModelPrices = { input: 0.1, output: 0.4 };
 
-/** What is assumed of one of each. The README assumes the same of requests, sessions and logs. */
+/** Assumptions about one of each. */
 const EACH_REQUEST = { requests: 1, processorMs: 3, objectCalls: 2, objectMs: 10, logBytes: 4_500 } as const;
-/** A search for words that all messages have looks at `MAX_MATCHES` of each word, and a context holds as much: beyond the request itself. */
+/**
+ * A search for words that every message contains reads `MAX_MATCHES` messages per word, and a context may be as large:
+ * this is on top of the request itself.
+ */
 const EACH_LARGE_READ = { rowsRead: 10_000, processorMs: 50, objectMs: 200 } as const;
-/** An edit of a message that is archived and searched writes more than a new one does. */
+/** An edit of a message that is archived and indexed writes more rows than a new message. */
 const EACH_MESSAGE = { rowsWritten: 10, queueMessages: 2 } as const;
 const EACH_SESSION = { rowsWritten: 40, queueMessages: 2 } as const;
-/** The summarizer's instructions, and what stands around each message. */
+/** The summarizer's instructions, and the frame around each message. */
 const PROMPT_TOKENS = 700;
 const EXPORTED_MS_PER_MB = { processorMs: 10, objectMs: 20 } as const;
-/** So long a user may have brought as much each day, before they export or erase it all. */
+/** The user may have added the same amount every day for so long before exporting or erasing all of it. */
 const DAYS_KEPT = 30;
 const MB = 1e6;
 
 export interface UserDayRow {
   readonly does: string;
-  /** Null: no bound. */
+  /** Null: unlimited. */
   readonly most: number | null;
   readonly unit: string;
   readonly boundedBy: string;
@@ -113,7 +117,7 @@ function times<U extends Usage>(usage: U, count: number): Usage {
   return Object.fromEntries(Object.entries(usage).map(([name, one = 0]) => [name, one * count]));
 }
 
-/** The table of docs/security.md. */
+/** Renders the table in docs/security.md. */
 export function renderUserDay(limits: SessionLimits | undefined, model: ModelPrices): string {
   const rows = userDayRows(limits, model);
   const sum = rows.reduce<number | null>(

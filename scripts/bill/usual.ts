@@ -1,7 +1,7 @@
-// The users whose bill the documents show.
+// The usage whose bill the documents show.
 import type { Use } from "./month.ts";
 
-/** Settings as wrangler.toml has them, which a test compares. */
+/** Settings as in wrangler.toml; a test compares them. */
 export const USUAL: Omit<Use, "users"> = {
   turns: 20,
   days: 30,

@@ -1,4 +1,4 @@
-// The service that the demo talks to: the one that runs already, or one of its own that it may kill.
+// The service that the demo talks to: one that is running already, or its own, which it may kill.
 import path from "node:path";
 import { createApi, type LocalService, readLocalService } from "../api.ts";
 import { statePaths } from "../dev/paths.ts";
@@ -9,29 +9,32 @@ import { readVariable, serviceUrl } from "../program/command-line.ts";
 export interface Host {
   readonly url: string;
   readonly apiKey: string;
-  /** Kills every process of the service at once and starts it again on the same data; null if it isn't ours to kill. */
+  /**
+   * Kills every process of the service at once and restarts it on the same data; null if the service is not the demo's
+   * own.
+   */
   readonly crash: ((onDead: () => void) => Promise<void>) | null;
   stop(): Promise<void>;
 }
 
 export interface HostOptions {
-  /** Where npm start keeps dev.json. */
+  /** Where npm start writes dev.json. */
   readonly stateDirectory: string;
-  /** Where a service of the demo's own keeps its data. */
+  /** Where the demo's own service stores its data. */
   readonly ownStateDirectory: string;
-  /** Start one of our own even if another runs. */
+  /** Start an own service even if another is running. */
   readonly own: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
 
-/** The service that the environment names, else the one that `npm start` runs here; null if there is none. */
+/** Finds the service that the environment names, else the one that `npm start` runs here; null if there is none. */
 export async function findRunning(options: HostOptions): Promise<Host | null> {
   if (options.own) return null;
   const named = readNamed(options.env);
   const found = named ?? readLocalService(options.stateDirectory);
   if (found === null) return null;
-  // dev.json outlives a kill -9: only an answer tells that somebody is there.
+  // dev.json remains after a kill -9, so only an answer shows that the service is running.
   const isReady = await createApi({ url: found.url, key: found.apiKey }).ready();
   if (isReady) return { ...found, crash: null, stop: async () => {} };
   if (named === null) return null;
@@ -56,7 +59,7 @@ export async function startOwn(options: HostOptions): Promise<Host> {
     async crash(onDead) {
       await service.kill9();
       onDead();
-      // The same bundle, as after a real crash: nothing was built anew.
+      // Uses the same bundle, as after a real crash.
       service = await startService({ stateDir, port, signal, bundleDir: statePaths(stateDir).bundle });
     },
     stop: () => service.stop(),

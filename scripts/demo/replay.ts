@@ -1,4 +1,4 @@
-// Appends the conversation turn by turn, as a chat would, and remembers what the service acknowledged.
+// Appends the conversation turn by turn, as a chat would, and records what the service acknowledged.
 import type { Api } from "../api.ts";
 import type { SampleTurn } from "./sample.ts";
 
@@ -28,7 +28,7 @@ export class Replay {
     return acknowledged;
   }
 
-  /** Reads the whole log back. What is wrong with it against what was acknowledged, or null. */
+  /** Reads the whole log back and compares it with what was acknowledged. Returns what is wrong, or null. */
   async findFault(): Promise<string | null> {
     const stored: { id: string; seq: number; content: unknown }[] = [];
     for (let afterSeq = 0; ;) {
@@ -41,7 +41,7 @@ export class Replay {
   }
 }
 
-/** Every acknowledged turn exactly once, with its words, at its place; and nothing else. */
+/** Checks that the log contains every acknowledged turn exactly once, with its text, in its place, and nothing else. */
 export function compareLogs(
   acknowledged: readonly Acknowledged[],
   stored: readonly { readonly id: string; readonly seq: number; readonly content: unknown }[],

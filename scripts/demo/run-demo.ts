@@ -1,4 +1,4 @@
-// The story that the demo tells, and the checks behind every line of it.
+// The steps of the demo, and the checks behind each line that it prints.
 import { setTimeout } from "node:timers/promises";
 import type { Context } from "../../src/api/context.ts";
 import type { SessionSettings } from "../../src/api/session.ts";
@@ -11,7 +11,7 @@ import { Replay } from "./replay.ts";
 import { ASKED, OTHER_FACTS, QUESTION, readSample, type SampleTurn } from "./sample.ts";
 import type { Screen } from "./screen.ts";
 
-/** Much smaller than the defaults, so that a short chat shows what a long one does. */
+/** Much smaller than the defaults, so that a short chat shows what happens in a long one. */
 const SETTINGS = {
   maxTokens: 2_000,
   summarizeAfterTokens: 1_200,
@@ -22,10 +22,10 @@ const MEASURED_READS = 21;
 const SUMMARY_PATIENCE_MS = 15_000;
 const STATE_EVERY_TURNS = 4;
 const SHOWN_ITEMS = 6;
-/** Of one item: a line of a terminal, mostly. */
+/** Characters of an item that are shown, about one line of a terminal. */
 const SHOWN_WIDTH = 76;
 
-/** Returns whether every check held. */
+/** Returns whether every check passed. */
 export async function runDemo(screen: Screen, options: HostOptions): Promise<boolean> {
   const turns = readSample();
   screen.line(
@@ -141,7 +141,7 @@ class Demo {
     );
   }
 
-  /** Kills the service while turns are on their way. Returns the first turn that was not appended yet. */
+  /** Kills the service while turns are being sent. Returns the first turn that was not appended yet. */
   async #crash(from: number): Promise<number> {
     const { crash } = this.#host;
     this.#screen.heading("3. kill -9, in the middle of the chat");
@@ -161,7 +161,7 @@ class Demo {
       });
       service.isBack = true;
     })();
-    // Turns go on being sent until one finds nobody there. It is sent again, with its id, until somebody answers.
+    // Turns are sent until one gets no answer. It is sent again with the same id until the service answers.
     let next = from;
     for (const turn of this.#turns.slice(from)) {
       await Promise.race([this.#replay.append(turn), failWith(comesBack)]);
@@ -288,7 +288,7 @@ class Demo {
   }
 }
 
-/** Never resolves; rejects when the promise does. */
+/** A promise that never resolves, and rejects when the given one does. */
 function failWith(promise: Promise<void>): Promise<never> {
   return new Promise((_, reject) => {
     promise.catch(reject);

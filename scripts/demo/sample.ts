@@ -1,4 +1,4 @@
-// The conversation that the demo replays, and what of it a memory has to know at the end.
+// The conversation that the demo replays, and the fact that must be remembered at its end.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -31,7 +31,7 @@ export interface EarlyFact {
   readonly needle: RegExp;
 }
 
-/** Turns up to this one count as early: long gone from any window of recent turns. */
+/** Turns up to this one count as early: they are no longer among the recent turns at the end. */
 export const EARLY_SEQ = 16;
 
 export const ASKED: EarlyFact = { what: "the allergy", needle: /walnut/i };

@@ -1,11 +1,11 @@
-// What the demo prints: plain text, with colour only where a terminal shows it (https://no-color.org).
+// Prints the demo's output: plain text, with colour only if the terminal supports it (https://no-color.org).
 
 export type Emphasis = "strong" | "quiet";
 
 export interface Screen {
   heading(text: string): void;
   line(text?: string, emphasis?: Emphasis): void;
-  /** A line that the next one replaces; nothing where there is no terminal. */
+  /** Prints a line that the next call replaces; does nothing if there is no terminal. */
   progress(text: string): void;
   good(text: string): void;
   bad(text: string): void;
@@ -49,7 +49,7 @@ export function createScreen(target: ScreenTarget, env: Readonly<Record<string, 
   };
 }
 
-/** Between words; what is carried over stands a little deeper than its beginning. */
+/** Wraps between words, and indents continuation lines. */
 export function wrap(text: string, width: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? "";
   const [first = "", ...words] = text.slice(indent.length).split(" ");

@@ -1,23 +1,23 @@
-// What the account has already, asked of wrangler. Reads alone: nothing here changes anything.
+// Asks wrangler what exists in the account. Only reads, changes nothing.
 import { StartError } from "../dev/start-error.ts";
 import type { WranglerOptions, WranglerRun } from "./run-wrangler.ts";
 import { fieldOf, parseJson } from "./wrangler-json.ts";
 
 export type RunWrangler = (args: readonly string[], options?: WranglerOptions) => Promise<WranglerRun>;
 
-/** What wrangler makes of Cloudflare's code 10007: the Worker was never deployed, and has no secrets yet. */
+/** How wrangler words Cloudflare's error 10007: the Worker was never deployed, and so has no secrets. */
 const NO_SUCH_WORKER = /\b10007\b|\bWorker "[^"]*"(?: \(env: [\w-]+\))? not found/;
-/** An account has no more queues than 100 pages hold. */
+/** No account has more queues than this many pages list. */
 const MAX_PAGES = 100;
 const ID = /^[0-9a-f]{32}$/;
-/** The certificate of the database is one of the authority's, and names its host. */
+/** The TLS mode in which the database's certificate must be signed by the authority and name the host. */
 export const VERIFIED = "verify-full";
 
 export interface HyperdriveFound {
   readonly id: string;
   readonly isCached: boolean;
   readonly user: string;
-  /** Whether it checks that the database is the one it is meant to be. */
+  /** Whether Hyperdrive verifies the identity of the database. */
   readonly isVerified: boolean;
 }
 
@@ -32,7 +32,7 @@ export async function listQueues(run: RunWrangler): Promise<Set<string>> {
   return names;
 }
 
-/** Null: there is none of that name. */
+/** Null if there is none of that name. */
 export async function findHyperdrive(run: RunWrangler, name: string): Promise<HyperdriveFound | null> {
   const rows = tableRows(await read(run, ["hyperdrive", "list"]));
   const id = rows.find((row) => row[1] === name)?.[0];
@@ -48,7 +48,7 @@ export async function findHyperdrive(run: RunWrangler, name: string): Promise<Hy
   };
 }
 
-/** The id of a certificate of the account. Null: there is none of that name. */
+/** The id of a certificate in the account; null if there is none of that name. */
 export async function findCertificate(run: RunWrangler, name: string): Promise<string | null> {
   const output = await read(run, ["cert", "list"]);
   const blocks = output.split(/^(?=ID: )/m);
@@ -81,7 +81,7 @@ async function read(run: RunWrangler, args: readonly string[]): Promise<string> 
   return output;
 }
 
-/** The cells of the table that wrangler draws; its first column is an id, which heads and rules are not. */
+/** The cells of a table in wrangler's output. Rows are recognized by their first column, an id. */
 function tableRows(output: string): string[][] {
   return output
     .split("\n")

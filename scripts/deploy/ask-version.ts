@@ -1,4 +1,4 @@
-// Asks one version of a deployed Worker whether it is ready, whichever version the traffic goes to.
+// Asks one version of a deployed Worker whether it is ready, whichever version gets the traffic.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const VERSION_HEADER = "threadkeep-version";
@@ -6,18 +6,19 @@ const TIMEOUT_MS = 10_000;
 const PAUSE_MS = 2_000;
 
 export interface VersionHealth {
-  /** Null: another version answered, or none. */
+  /** Null if another version answered, or none. */
   readonly isReady: boolean | null;
-  /** What it lacks, one line each; with `isReady` what it can do without for a while. */
+  /** What is wrong, one line each; if `isReady`, what it can do without for a while. */
   readonly faults: readonly string[];
 }
 
 /**
- * Cloudflare takes a few seconds to know a version everywhere, so it is asked until it answers itself or the time is up.
+ * It takes Cloudflare a few seconds to distribute a version, so it is asked repeatedly until it answers itself or the
+ * time is up.
  *
- * @param url of the deployment
- * @param worker the Worker's name, by which Cloudflare knows whose version is meant
- * @param patienceMs how long an answer of another version, or none, is waited out
+ * @param url address of the deployment
+ * @param worker name of the Worker, by which Cloudflare finds the version
+ * @param patienceMs how long to wait while another version answers, or none
  */
 export async function askVersion(
   url: string,
@@ -56,7 +57,7 @@ async function askOnce(url: string, worker: string, version: string): Promise<Ve
   }
 }
 
-/** Those of its configuration, and the components that are not well. */
+/** Faults of its configuration, and components that are not well. */
 function faultsOf(text: string): string[] {
   let answer: unknown;
   try {

@@ -1,4 +1,4 @@
-// How large the Worker is, as a deploy uploads it.
+// Measures the size of the Worker as it is uploaded.
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { projectRoot } from "../dev/paths.ts";
 import { bundlePaths, WRANGLER_ENVIRONMENT } from "../dev/worker-bundle.ts";
 
 const WRANGLER = path.join(projectRoot, "node_modules/wrangler/wrangler-dist/cli.js");
-/** Written beside the modules, but not uploaded with them. */
+/** Files beside the modules that are not uploaded. */
 const NOT_UPLOADED = /\.map$|^README\.md$/;
 
 export interface ModuleSize {
@@ -17,13 +17,13 @@ export interface ModuleSize {
 }
 
 export interface BundleSize {
-  /** As wrangler.toml has it deployed; this is what the other sections run. */
+  /** With the setting of wrangler.toml; the other measurements use this bundle too. */
   readonly deployed: ModuleSize;
-  /** The same with --minify. */
+  /** With --minify. */
   readonly minified: ModuleSize;
 }
 
-/** @param bundleDirectory made by `bundleWorker` */
+/** @param bundleDirectory as made by `bundleWorker` */
 export async function measureBundle(bundleDirectory: string, signal: AbortSignal): Promise<BundleSize> {
   const minifiedDirectory = path.join(bundleDirectory, "minified");
   await promisify(execFile)(
@@ -43,7 +43,7 @@ export async function measureBundle(bundleDirectory: string, signal: AbortSignal
   return { deployed: sizeOf(bundlePaths(bundleDirectory).modules), minified: sizeOf(minifiedDirectory) };
 }
 
-/** @param directory where `--outdir` put the modules */
+/** @param directory the `--outdir` with the modules */
 export function sizeOf(directory: string): ModuleSize {
   let raw = 0;
   let gzip = 0;

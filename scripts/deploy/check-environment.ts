@@ -1,4 +1,4 @@
-// One environment of wrangler.toml, as a deploy would upload it.
+// Checks one environment of wrangler.toml as a deployment would upload it.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -12,28 +12,28 @@ import { runPinnedWrangler } from "./run-wrangler.ts";
 
 export const wranglerToml = path.join(projectRoot, "wrangler.toml");
 
-/** The goal is 700; past this a start takes longer than it need. */
+/** The goal is 700; a larger Worker takes unnecessarily long to start. */
 const MAX_GZIP_KIB = 1024;
 
 export interface EnvironmentReport {
-  /** "" for what stands at the top of wrangler.toml. */
+  /** An empty string for the top level of wrangler.toml. */
   readonly environment: string;
   readonly faults: readonly string[];
-  /** What is no fault of the repository, and stops a deploy all the same. */
+  /** What prevents a deployment although the repository is in order. */
   readonly notes: readonly string[];
   readonly gzipKiB: number;
-  /** Where the modules of its bundle lie. */
+  /** The folder with the modules of its bundle. */
   readonly modules: string;
-  /** The same for bundles that are the same. */
+  /** Equal for identical bundles. */
   readonly digest: string;
 }
 
-/** The environments of wrangler.toml; the first is the top level, "". */
+/** The environments of wrangler.toml, first the top level, an empty string. */
 export function listEnvironments(): string[] {
   return ["", ...(readConfig({ config: wranglerToml }, { hideWarnings: true }).definedEnvironments ?? [])];
 }
 
-/** @param directory empty, for its bundle */
+/** @param directory an empty folder for its bundle */
 export async function checkEnvironment(environment: string, directory: string): Promise<EnvironmentReport> {
   const modules = path.join(directory, "modules");
   const config: Config = readConfig({ config: wranglerToml, env: environment }, { hideWarnings: true });
@@ -46,7 +46,7 @@ export async function checkEnvironment(environment: string, directory: string): 
   const { gzipKiB } = sizeOf(modules);
   const typed = typedBindings(readFileSync(path.join(projectRoot, "src/worker-configuration.d.ts"), "utf8"));
   const available = [...listedBindings(output), ...(config.secrets?.required ?? [])];
-  // On a laptop the binding would ask for an account.
+  // Locally, the AI binding would require a Cloudflare account.
   const wanted = environment === "" ? typed.filter((name) => name !== "AI") : typed;
   const faults = [
     ...missingBindings(wanted, available, environment),

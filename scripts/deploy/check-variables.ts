@@ -1,16 +1,18 @@
-// What the Worker will say of an environment's variables when it starts there.
+// Predicts what the Worker will say about an environment's variables when it starts.
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { variableRows } from "../../src/config/variables.ts";
 
-/** A stand-in for what no file holds: long enough for a key, another for each as keys have to be, and an address for what is one. */
+/**
+ * A placeholder for a secret: long enough for a key, different for each name because keys must differ, and a valid URL.
+ */
 const secretOf = (name: string): string => `https://stand-in.example/${name}`;
 
 /**
- * Faults of the variables, and secrets that stand where everybody reads them. Whether the secrets are set is known to Cloudflare alone:
- * they count as set here.
+ * Faults of the variables, and secrets that are in a file that everybody can read. Whether secrets are set is known
+ * only to Cloudflare, so they count as set.
  *
- * @param vars those of one environment of wrangler.toml
- * @param without secrets to count as not set, all the same
+ * @param vars the variables of one environment in wrangler.toml
+ * @param without secrets that count as not set
  */
 export function checkVariables(
   vars: Readonly<Record<string, unknown>>,

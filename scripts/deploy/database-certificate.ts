@@ -1,22 +1,22 @@
-// The certificate that a database shows is checked by Hyperdrive against the authority that the migrations were applied with.
+// Hyperdrive verifies the database's certificate with the same authority that was used to apply the migrations.
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readDatabaseAddress } from "../dev/database-address.ts";
 import { StartError } from "../dev/start-error.ts";
 
-/** As much of the digest of the file as tells one authority from the next. */
+/** Digits of the file's hash that distinguish authorities. */
 const DIGEST_CHARACTERS = 12;
 
 export interface DatabaseCertificate {
   readonly file: string;
-  /** Of the authority in the account: another file, another name. */
+  /** Name of the authority's certificate in the account; another file gets another name. */
   readonly name: string;
 }
 
 /**
- * The file that DATABASE_URL names in `sslrootcert`; null without DATABASE_URL.
- * @param prefix of its name in the account
- * @throws StartError
+ * Reads the file that `sslrootcert` in DATABASE_URL names; null without DATABASE_URL.
+ * @param prefix prefix of its name in the account
+ * @throws {StartError}
  */
 export function readCertificate(databaseUrl: string | undefined, prefix: string): DatabaseCertificate | null {
   if (databaseUrl === undefined || databaseUrl === "") return null;

@@ -1,10 +1,11 @@
-// Migrations only add: while a deploy or a rollback is under way two versions of the Worker use one schema.
+// Checks that migrations only add to the schema, because during a deployment or a rollback two versions of the Worker
+// use it.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { MIGRATIONS } from "../../src/session/sqlite/schema.ts";
 import { projectRoot } from "../dev/paths.ts";
 
-/** What an older version may still ask for would be gone, or refuse what it writes. */
+/** Statements after which an older version would miss something, or be unable to write. */
 const DESTRUCTIVE: readonly { pattern: RegExp; what: string }[] = [
   { pattern: /\bDROP\s+(?:TABLE|COLUMN|SCHEMA|TYPE|VIEW|FUNCTION|ROLE|OWNED)\b/i, what: "drops" },
   { pattern: /\bRENAME\s+(?:TO|COLUMN|CONSTRAINT|VALUE)\b/i, what: "renames" },
@@ -17,7 +18,7 @@ const DESTRUCTIVE: readonly { pattern: RegExp; what: string }[] = [
   },
 ];
 
-/** One line for each statement of a migration that does more than add: `where: what it does`. */
+/** One line for each statement that does more than add: `where: what it does`. */
 export function destructiveStatements(where: string, sql: string): string[] {
   const statements = withoutBodies(sql);
   return DESTRUCTIVE.filter(({ pattern }) => pattern.test(statements)).map(
@@ -25,7 +26,7 @@ export function destructiveStatements(where: string, sql: string): string[] {
   );
 }
 
-/** Those of PostgreSQL and of the session object. */
+/** Checks the migrations of PostgreSQL and of the session object. */
 export function findDestruction(): string[] {
   const folder = path.join(projectRoot, "migrations");
   const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
@@ -37,7 +38,7 @@ export function findDestruction(): string[] {
   ];
 }
 
-/** What a function does when it is called, and what a comment says, is no change of the schema. */
+/** Removes the bodies of functions and comments, because they do not change the schema. */
 function withoutBodies(sql: string): string {
   return sql.replace(/\$(\w*)\$[\s\S]*?\$\1\$/g, "").replace(/--.*$/gm, "");
 }

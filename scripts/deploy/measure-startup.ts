@@ -1,4 +1,4 @@
-// How much CPU the Worker's modules take to load in workerd, before the first request is looked at.
+// Measures the CPU time that the Worker's modules take to load in workerd, before the first request.
 import type { ChildProcess } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -8,30 +8,38 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { LOOPBACK } from "../dev/ports.ts";
 import { listModules } from "../dev/worker-modules.ts";
 
-/** Linux counts CPU time in ticks of 10 ms, whatever the machine. */
+/** Linux counts CPU time in ticks of 10 ms on every machine. */
 const TICK_MS = 10;
-/** Fields of /proc/PID/stat after the name, which may hold spaces: CPU in the program and in the kernel. */
+/**
+ * Fields of /proc/PID/stat, counted after the name, which may contain spaces: CPU time in the program and in the
+ * kernel.
+ */
 const UTIME = 11;
 const STIME = 12;
 
-/** https://developers.cloudflare.com/workers/platform/limits/: past it Cloudflare refuses the upload. */
+/** https://developers.cloudflare.com/workers/platform/limits/: Cloudflare refuses an upload that takes longer. */
 export const STARTUP_LIMIT_MS = 1_000;
-/** CPU that gzip takes for a MiB of a bundle where loading it takes 370 ms: by it a slow machine is known. */
+/**
+ * CPU time that gzip takes per MiB of the bundle on a reference machine, where loading takes 370 ms. It shows how slow
+ * this machine is.
+ */
 const REFERENCE_GZIP_MS_PER_MIB = 50;
-/** A garbage collection may fall into one of them. */
+/** Several attempts, because a garbage collection may happen in one. */
 const MAX_TRIES = 3;
 
-/** Loads the Worker when it is asked to, so that the start of workerd itself is not counted. */
+/** Loads the Worker on request, so that the start of workerd itself is not counted. */
 const LOADER = `export default { async fetch() { await import("./worker.js"); return new Response("loaded"); } };`;
 
 export interface Startup {
-  /** CPU time of the quickest try, in milliseconds. */
+  /** CPU time of the fastest attempt, in milliseconds. */
   readonly cpuMs: number;
-  /** Cloudflare's limit, stretched as far as this machine is slower than the reference; never below it. */
+  /**
+   * Cloudflare's limit, multiplied by how much slower this machine is than the reference; never less than the limit.
+   */
   readonly limitMs: number;
 }
 
-/** Null where it cannot be measured, which is anywhere but on Linux. */
+/** Null if it cannot be measured, which is possible only on Linux. */
 export async function measureStartup(modules: string, compatibilityDate: string): Promise<Startup | null> {
   const limitMs = Math.round(STARTUP_LIMIT_MS * slowness(modules));
   let cpuMs = Infinity;
@@ -43,7 +51,7 @@ export async function measureStartup(modules: string, compatibilityDate: string)
   return { cpuMs, limitMs };
 }
 
-/** At least 1. */
+/** How many times slower this machine is than the reference; at least 1. */
 function slowness(modules: string): number {
   const bytes = readFileSync(path.join(modules, "worker.js"));
   const before = process.cpuUsage();
@@ -54,10 +62,10 @@ function slowness(modules: string): number {
 }
 
 /**
- * CPU time in milliseconds, which a busy machine does not lengthen, unlike the time on the clock. Null where the system does not tell it
- * (it is read from /proc, so on Linux alone).
+ * CPU time in milliseconds, which, unlike elapsed time, does not depend on how busy the machine is. Null if the system
+ * does not report it (it is read from /proc, so only on Linux).
  *
- * @param modules where `wrangler deploy --dry-run --outdir` put the bundle
+ * @param modules the `--outdir` of `wrangler deploy --dry-run`
  */
 async function measureOnce(modules: string, compatibilityDate: string): Promise<number | null> {
   let pid: number | undefined;

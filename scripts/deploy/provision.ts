@@ -1,5 +1,5 @@
-// Makes what an environment needs and lacks. What exists is left; what is about to be done is shown first; a run that failed in the
-// middle is run again.
+// Creates what an environment lacks in the account. Existing resources are left alone, and the plan is shown first. If
+// a run fails, it can be run again.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { readJsonFile, writePrivateFile } from "../dev/files.ts";
@@ -20,22 +20,22 @@ import { isWorkerRole, workerAddress } from "./worker-address.ts";
 
 export interface ProvisionOptions {
   environment: string;
-  /** wrangler.toml, which gets the id of the Hyperdrive. */
+  /** The wrangler.toml into which the Hyperdrive's id is written. */
   configFile: string;
-  /** Where keys that were made are left, for their owner alone. */
+  /** File for the generated keys, readable only by its owner. */
   secretsFile: string;
-  /** Shows the commands of an empty account, and asks wrangler nothing. */
+  /** Shows the commands for an empty account, without calling wrangler. */
   isDryRun: boolean;
   run: RunWrangler;
   /** DATABASE_URL and WORKER_PASSWORD, and secrets that are not generated. */
   env: Readonly<Record<string, string | undefined>>;
   print: (line: string) => void;
-  /** Asked once, after the plan was shown. */
+  /** Asks the person once, after the plan was shown. */
   confirm: () => Promise<boolean>;
 }
 
 interface Step {
-  /** As it is shown, without secrets. */
+  /** The command as it is shown, without secrets. */
   readonly shown: string;
   readonly run: () => Promise<void>;
 }
@@ -43,17 +43,17 @@ interface Step {
 interface Existing {
   readonly queues: ReadonlySet<string>;
   readonly hyperdrive: HyperdriveFound | null;
-  /** The authority of the database's certificate, by its name in the account; null where it is not there yet. */
+  /** Name of the authority's certificate in the account; null if it is not there yet. */
   readonly certificate: string | null;
   readonly secrets: ReadonlySet<string>;
 }
 
 const NOTHING: Existing = { queues: new Set(), hyperdrive: null, certificate: null, secrets: new Set() };
-/** What is shown of it where DATABASE_URL is not known. */
+/** Shown if DATABASE_URL is not known. */
 const ANY_CERTIFICATE: DatabaseCertificate = { file: "CERTIFICATE.crt", name: "CERTIFICATE" };
 const KEY_BYTES = 24;
 
-/** @throws StartError that says what was done, what failed, and that it can be run again. */
+/** @throws {StartError} that says what was done, what failed, and that it can be run again */
 export async function provision(options: ProvisionOptions): Promise<void> {
   const { environment, isDryRun, print } = options;
   const resources = readResources(options.configFile, environment);
@@ -140,7 +140,10 @@ function planSteps(
   ];
 }
 
-/** `args` may have to be asked for, once the steps before are done. `shown` is what they are without secrets. */
+/**
+ * Makes a step. `args` may be a function, because some arguments are known only after earlier steps. `shown` are the
+ * arguments without secrets.
+ */
 function wranglerStep(
   { run }: ProvisionOptions,
   args: readonly string[] | (() => Promise<readonly string[]>),
@@ -207,7 +210,7 @@ function hyperdriveSteps(
   return steps;
 }
 
-/** That of a certificate which was there, or was uploaded by a step before. */
+/** The id of the certificate, which existed or was uploaded by an earlier step. */
 async function certificateIdOf(
   { run }: ProvisionOptions,
   { name }: DatabaseCertificate,
@@ -230,7 +233,10 @@ async function writeId({ run, configFile, environment }: ProvisionOptions, name:
   writeFileSync(configFile, withHyperdriveId(readFileSync(configFile, "utf8"), environment, made.id));
 }
 
-/** In one request, so that no version of the Worker has half of them; on standard input, so that `ps` does not show them. */
+/**
+ * All secrets in one request, so that no version of the Worker has only some of them; and on standard input, so that
+ * `ps` does not show them.
+ */
 function secretSteps(options: ProvisionOptions, resources: Resources, existing: ReadonlySet<string>): Step[] {
   const { env, environment, isDryRun, secretsFile, run, print } = options;
   const open = resources.secrets.filter(({ name }) => !existing.has(name));
@@ -239,7 +245,7 @@ function secretSteps(options: ProvisionOptions, resources: Resources, existing: 
     const names = lacking.map(({ name }) => name).join(", ");
     throw new StartError(`${names}: give it in the environment of this command, since only you know it.`);
   }
-  // A key of our own that stands in this environment is most likely that of another deployment.
+  // A generated key that is in this process's environment most likely belongs to another deployment, so it is not used.
   const wanted = open.filter(({ name, isRequired }) => isRequired || (env[name] ?? "") !== "");
   if (wanted.length === 0) return [];
   const names = wanted.map(({ name, isGenerated }) => (isGenerated ? `${name} (made)` : name)).join(", ");
@@ -252,7 +258,7 @@ function secretSteps(options: ProvisionOptions, resources: Resources, existing: 
         const made = wanted.filter(({ isGenerated }) => isGenerated).map(({ name }) => name);
         const generated = Object.fromEntries(made.map((name) => [name, kept[name] ?? generateKey(name)]));
         const given = Object.fromEntries(wanted.map(({ name }) => [name, generated[name] ?? env[name] ?? ""]));
-        // Kept first: a key that Cloudflare has and nobody else would have to be made anew.
+        // Stored before they are uploaded: a key that only Cloudflare has could not be read again.
         if (made.length > 0) writePrivateFile(secretsFile, `${JSON.stringify({ ...kept, ...generated }, null, 2)}\n`);
         const { code, output } = await run(args, { input: JSON.stringify(given) });
         if (code !== 0) throw wranglerFault(args, output);

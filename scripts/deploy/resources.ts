@@ -1,4 +1,4 @@
-// What an environment of wrangler.toml needs in the account before its first deploy.
+// What an environment of wrangler.toml needs in the account before its first deployment.
 import { type Unstable_Config as Config, unstable_readConfig as readConfig } from "wrangler";
 import { variableRows } from "../../src/config/variables.ts";
 import { StartError } from "../dev/start-error.ts";
@@ -6,11 +6,11 @@ import { checkVariables } from "./check-variables.ts";
 
 export interface Resources {
   readonly environment: string;
-  /** Those that work is sent to, and those of dead letters. */
+  /** The queues for jobs, and those for dead letters. */
   readonly queues: readonly string[];
   readonly hyperdrive: {
     readonly name: string;
-    /** Null: wrangler.toml has none yet. */
+    /** Null if wrangler.toml does not have it yet. */
     readonly id: string | null;
   };
   readonly secrets: readonly SecretNeed[];
@@ -18,20 +18,20 @@ export interface Resources {
 
 export interface SecretNeed {
   readonly name: string;
-  /** A key of our own, which may be any; another one comes from whoever gave it out. */
+  /** True for a key that may be any random value; other secrets are issued by somebody else. */
   readonly isGenerated: boolean;
-  /** Without it the Worker does not start. */
+  /** True if the Worker does not start without it. */
   readonly isRequired: boolean;
 }
 
-/** What wrangler.toml holds until an id is written: one digit, 32 times. */
+/** Placeholder for an id in wrangler.toml: one digit, 32 times. */
 const NO_ID = /^(\d)\1{31}$/;
 
 export function hasNoId(id: string | undefined): boolean {
   return id === undefined || NO_ID.test(id);
 }
 
-/** @throws StartError if there is no such environment, or its variables have faults. */
+/** @throws {StartError} if there is no such environment, or its variables have faults */
 export function readResources(configFile: string, environment: string): Resources {
   const known = readConfig({ config: configFile }, { hideWarnings: true }).definedEnvironments ?? [];
   if (!known.includes(environment)) {
@@ -53,7 +53,7 @@ export function readResources(configFile: string, environment: string): Resource
   ];
   const secrets = variableRows().filter(({ isSecret }) => isSecret === true);
   const optional = secrets.filter((row) => row.default !== null).map(({ name }) => name);
-  // What is said of an environment without any of them.
+  // Faults of the environment without any of its optional secrets.
   const missing = checkVariables(config.vars, hasWorkersAi, optional);
   return {
     environment,
@@ -70,7 +70,7 @@ export function readResources(configFile: string, environment: string): Resource
   };
 }
 
-/** The text of wrangler.toml with the id of an environment's Hyperdrive. All else stays as it is. */
+/** The text of wrangler.toml with the id of the environment's Hyperdrive; nothing else is changed. */
 export function withHyperdriveId(toml: string, environment: string, id: string): string {
   const head = `[[env.${environment}.hyperdrive]]`;
   const start = toml.indexOf(head);

@@ -1,4 +1,4 @@
-// Brings a new version to an environment by parts of its traffic, and takes it back when it is not well.
+// Brings a new version to an environment gradually, and rolls back if it is not well.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,19 +9,19 @@ import { fieldOf, parseJson } from "./wrangler-json.ts";
 
 export interface RollOutOptions {
   environment: string;
-  /** Parts of the traffic in percent, each looked at before the next; 100 follows. */
+  /** Percentages of traffic, each followed by a check; 100 follows by itself. */
   steps: readonly number[];
   run: RunWrangler;
   ask: (version: string) => Promise<VersionHealth>;
-  /** Between a step and the look at it. */
+  /** Waits between a step and its check. */
   pause: () => Promise<void>;
   print: (line: string) => void;
 }
 
 /**
- * Uploads a version, asks it by itself while no traffic goes to it, and then gives it more and more.
+ * Uploads a version, checks it while it gets no traffic, and then gives it more and more.
  *
- * @throws StartError if it is not well; all traffic goes to the version before it then
+ * @throws {StartError} if it is not well; all traffic then goes to the previous version
  */
 export async function rollOut(options: RollOutOptions): Promise<void> {
   const { environment, run, print } = options;
@@ -38,16 +38,17 @@ export async function rollOut(options: RollOutOptions): Promise<void> {
   } catch (error) {
     await takeBack(options, old, error);
   }
-  // Crons, routes, consumers of queues and workflows belong to no version.
+  // Cron triggers, routes, queue consumers and workflows do not belong to a version.
   const { code, output } = await run(["triggers", "deploy", "--env", environment]);
   if (code !== 0) throw wranglerFault(["triggers", "deploy", "--env", environment], output);
   print(`${environment} runs version ${version}`);
 }
 
 /**
- * Deploys to all traffic at once: the first version, and one that changes the classes of objects, which Cloudflare takes in no other way.
+ * Deploys to all traffic at once: for the first version, and for one that changes the classes of Durable Objects, which
+ * Cloudflare accepts in no other way.
  *
- * @throws StartError if it is not well; the version before it is put back, if there was one
+ * @throws {StartError} if it is not well; the previous version is restored, if there was one
  */
 export async function deployAtOnce(options: RollOutOptions): Promise<void> {
   const old = await currentVersion(options).catch(() => null);
@@ -82,7 +83,7 @@ async function currentVersion({ environment, run }: RollOutOptions): Promise<str
   return version;
 }
 
-/** Returns the new version's id, which wrangler writes to a file for programs. */
+/** Returns the id of the new version, which wrangler writes to a file for programs. */
 async function upload({ run }: RollOutOptions, args: readonly string[]): Promise<string> {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-deploy-"));
   const file = path.join(directory, "output.ndjson");

@@ -1,4 +1,4 @@
-// Runs the wrangler that the lockfile pins, without a terminal: it asks nothing, and its output is read.
+// Runs the wrangler version of the lockfile without a terminal, so that it asks nothing, and reads its output.
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -10,24 +10,24 @@ const WRANGLER = path.join(projectRoot, "node_modules/wrangler/wrangler-dist/cli
 
 export interface WranglerRun {
   code: number | null;
-  /** Both streams, as they came. */
+  /** Standard output and standard error, in order. */
   output: string;
 }
 
 export interface WranglerOptions {
-  /** What it reads on its standard input: the place for secrets, which other users of the machine must not see. */
+  /** Text for its standard input, where secrets are hidden from other users of the machine. */
   input?: string;
   env?: Record<string, string>;
 }
 
-/** @param directory for its log and settings, which otherwise go under the home directory */
+/** @param directory for its log and settings, which would otherwise be in the home directory */
 export async function runPinnedWrangler(args: readonly string[], directory: string): Promise<WranglerRun> {
   await ensureInspector();
   const env = { XDG_CONFIG_HOME: directory, WRANGLER_LOG_PATH: path.join(directory, "wrangler.log") };
   return run(process.execPath, ["--no-warnings", WRANGLER, ...args], { env: { ...WRANGLER_ENVIRONMENT, ...env } });
 }
 
-/** The wrangler on the PATH, which with `npm run` is the pinned one, as the person who is logged in. */
+/** Runs the wrangler on the PATH (with `npm run`, that of the lockfile), with the person's own login. */
 export async function runWrangler(args: readonly string[], options: WranglerOptions = {}): Promise<WranglerRun> {
   await ensureInspector();
   const { WRANGLER_SEND_METRICS, WRANGLER_HIDE_BANNER, CI, FORCE_COLOR } = WRANGLER_ENVIRONMENT;
@@ -43,7 +43,7 @@ async function run(command: string, args: readonly string[], { input, env }: Wra
   };
   child.stdout.on("data", collect);
   child.stderr.on("data", collect);
-  // A wrangler that ends before it has read everything says why in its output.
+  // If wrangler ends before it has read its input, its output says why.
   child.stdin.on("error", () => undefined);
   child.stdin.end(input ?? "");
   const code = await new Promise<number | null>((resolve) => {
@@ -53,6 +53,6 @@ async function run(command: string, args: readonly string[], { input, env }: Wra
       resolve(null);
     });
   });
-  // Its errors are coloured whatever it is told.
+  // Wrangler colours its errors in any case.
   return { code, output: stripVTControlCharacters(output) };
 }

@@ -1,6 +1,6 @@
-// What wrangler prints for programs, read without believing in its form.
+// Reads JSON that wrangler prints, without relying on its shape.
 
-/** Wrangler may say something before it, and after it. */
+/** Wrangler may print text before and after it. */
 export function parseJson(output: string): unknown {
   const text = /[[{][\s\S]*[\]}]/.exec(output)?.[0] ?? "";
   try {
@@ -10,7 +10,7 @@ export function parseJson(output: string): unknown {
   }
 }
 
-/** Undefined where there is no such field. */
+/** Undefined if there is no such field. */
 export function fieldOf(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
 }

@@ -1,4 +1,4 @@
-// The address of a PostgreSQL as a person writes it, looked at before anybody tries to connect.
+// Checks the address of a PostgreSQL as a person wrote it, before anything connects to it.
 import { StartError } from "./start-error.ts";
 
 const FORM = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
@@ -6,13 +6,13 @@ const NO_HOST = `must name the host of the server before its database, and no so
 const HOW_TO_ENCODE =
   "Letters, digits and - . _ ~ stand in it as they are; write each other character as % and its two hexadecimal digits, as this does: " +
   "node -p 'encodeURIComponent(\"PASSWORD\")'";
-/** A % that begins no encoded byte. */
+/** A % that does not begin an encoded byte. */
 const BARE_PERCENT = /%(?![0-9a-f]{2})/i;
 
 /**
- * The parts of an address. Whatever is wrong is told by the variable's name, never by its value, which holds a password.
- * @param name of the variable that holds it
- * @throws StartError
+ * Parses an address. Errors name the variable, never its value, because it contains a password.
+ * @param name name of the variable
+ * @throws {StartError}
  */
 export function readDatabaseAddress(name: string, text: string): URL {
   const fault = faultOf(text);
@@ -34,8 +34,8 @@ function faultOf(text: string): string | null {
 }
 
 /**
- * Whether the part before the last @ holds what belongs to a later part: a URL ends its host at the first / ? or #, and the rest of the
- * password then passes for a port, a path or nothing, and the user's name for the host.
+ * Whether the password contains an unencoded /, ? or #. A URL ends its host at the first of these, so the rest of the
+ * password would be taken for a port, a path or nothing, and the user's name for the host.
  */
 function hasUnencoded(text: string): boolean {
   const rest = text.slice(text.indexOf("//") + 2);

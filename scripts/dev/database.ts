@@ -4,18 +4,18 @@ import { readJsonFile } from "./files.ts";
 import { projectRoot } from "./paths.ts";
 import { describeError, StartError } from "./start-error.ts";
 
-/** The role with no more rights than the Worker needs. Migrations define it; a password is no business of theirs. */
+/** The role with only the privileges that the Worker needs. Migrations create it, but do not set its password. */
 const WORKER_ROLE = "threadkeep_worker";
 
-/** A statement that takes so long is stuck, and a transaction that it left open holds locks. */
+/** A statement that takes this long is stuck, and a transaction that is left open holds locks. */
 const WORKER_TIMEOUTS = { statement_timeout: "20s", idle_in_transaction_session_timeout: "60s" };
 
 const MIGRATIONS = path.join(projectRoot, "migrations");
 
-/** Two starts on one server take turns; the number only has to be the same for both. */
+/** Advisory lock with which concurrent starts on one server take turns. The number is arbitrary. */
 const MIGRATION_LOCK = 7_237_001;
 
-/** Makes the database on a server of ours where it is missing. */
+/** Creates the database on a server of ours if it does not exist. */
 export async function createDatabase(serverUrl: string, name: string): Promise<void> {
   await withClient(serverUrl, async (client) => {
     const found = await client.query("select 1 from pg_database where datname = $1", [name]);
@@ -30,7 +30,7 @@ export async function applyMigrations(databaseUrl: string): Promise<void> {
     await withClient(databaseUrl, async (client) => {
       await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
       if (await isApplied(client, newest)) return;
-      // Loaded only now: it takes a second, and most starts have nothing to migrate.
+      // Imported only here, because it takes a second, and most starts have nothing to migrate.
       const { drizzle } = await import("drizzle-orm/node-postgres");
       const { migrate } = await import("drizzle-orm/node-postgres/migrator");
       await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
@@ -45,7 +45,10 @@ export async function applyMigrations(databaseUrl: string): Promise<void> {
   }
 }
 
-/** When the newest migration was made, in milliseconds: drizzle's measure of what is applied. Null: there are none. */
+/**
+ * When the newest migration was created, in ms; drizzle compares this time to find out what is applied. Null if there
+ * are none.
+ */
 function readNewestMigration(): number | null {
   const journal = readJsonFile(path.join(MIGRATIONS, "meta", "_journal.json"));
   if (typeof journal !== "object" || journal === null || !("entries" in journal)) return null;
@@ -62,13 +65,13 @@ async function isApplied(client: Client, newest: number): Promise<boolean> {
   return Number(last.rows[0]?.at ?? 0) >= newest;
 }
 
-/** Lets the Worker's role log in, and returns the address it connects with; null where migrations define no such role. */
+/** Lets the Worker's role log in, and returns its database address; null if the migrations define no such role. */
 export async function openWorkerRole(databaseUrl: string, password: string): Promise<string | null> {
   return withClient(databaseUrl, async (client) => {
     const found = await client.query("select 1 from pg_roles where rolname = $1", [WORKER_ROLE]);
     if (found.rowCount === 0) return null;
     await client.query(`alter role ${WORKER_ROLE} login password ${client.escapeLiteral(password)}`);
-    // As the migrations set them, if whoever applied those might change the role.
+    // The same timeouts that the migrations set if they may change the role.
     const database = client.escapeIdentifier(client.database ?? "postgres");
     for (const [name, value] of Object.entries(WORKER_TIMEOUTS)) {
       await client.query(`alter role ${WORKER_ROLE} in database ${database} set ${name} = '${value}'`);
@@ -80,7 +83,7 @@ export async function openWorkerRole(databaseUrl: string, password: string): Pro
   });
 }
 
-/** A connection for as long as it is used. */
+/** Opens a connection for the duration of `use`. */
 export async function withClient<Result>(url: string, use: (client: Client) => Promise<Result>): Promise<Result> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   await client.connect();

@@ -1,6 +1,9 @@
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 
-/** Written beside and renamed, so that a reader or a crash never meets half a file. Mode 0600: it may hold keys. */
+/**
+ * Writes to a temporary file and renames it, so that neither a reader nor a crash ever leaves half a file. Mode 0600,
+ * because it may contain keys.
+ */
 export function writePrivateFile(file: string, content: string): void {
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, content, { mode: 0o600 });
@@ -8,7 +11,7 @@ export function writePrivateFile(file: string, content: string): void {
   renameSync(temporary, file);
 }
 
-/** Returns undefined when the file is missing or holds no JSON. */
+/** Returns undefined if the file is missing or contains no JSON. */
 export function readJsonFile(file: string): unknown {
   if (!existsSync(file)) return undefined;
   try {

@@ -1,13 +1,13 @@
-// Folders that a person names, looked at before anything is put into them.
+// Checks and creates folders that a person names.
 import { accessSync, constants, lstatSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { StartError } from "./start-error.ts";
 
 /**
- * Makes a folder and those above it, one after the other. Asked to make them all at once, Node asks for ever where nothing can be made,
- * as under /proc.
- * @param mode of the folder itself, if it is made
- * @throws StartError that says which folder cannot be had, why, and what to do
+ * Creates a folder and its parents one by one, because Node's recursive mkdir loops forever where nothing can be
+ * created, as under /proc.
+ * @param mode of the folder itself, if it is created
+ * @throws {StartError} that says which folder cannot be used, why, and what to do
  */
 export function makeFolder(directory: string, mode?: number): void {
   const missing: string[] = [];
@@ -16,7 +16,7 @@ export function makeFolder(directory: string, mode?: number): void {
     try {
       mkdirSync(place, place === path.resolve(directory) ? { mode } : {});
     } catch (error) {
-      // Another start may make it at the same moment.
+      // Another start may create it at the same moment.
       if (codeOf(error) !== "EEXIST" || isMissing(place)) throw cannotHave(place, error);
     }
   }
@@ -28,12 +28,12 @@ export function makeFolder(directory: string, mode?: number): void {
   }
 }
 
-/** Nothing is there, not even a link that leads nowhere. */
+/** Whether nothing exists there, not even a broken link. */
 function isMissing(place: string): boolean {
   try {
     return lstatSync(place, { throwIfNoEntry: false }) === undefined;
   } catch (error) {
-    // A file stands where a folder of its path should.
+    // A part of its path is a file instead of a folder.
     if (codeOf(error) === "ENOTDIR") return true;
     throw cannotHave(place, error);
   }

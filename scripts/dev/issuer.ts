@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
-// Stands in for Supabase Auth on this machine: publishes a key, and signs tokens with it that are real but for their issuer.
+// A local replacement for Supabase Auth: publishes a key, and signs tokens with it that are real except for their
+// issuer.
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWK_EC_Private, SignJWT } from "jose";
 import { readJsonFile, writePrivateFile } from "./files.ts";
 import { LOCAL_TENANT } from "./keys.ts";
 import { sendJson, serveOnLoopback } from "./loopback-server.ts";
 import { StartError } from "./start-error.ts";
 
-/** A name, not an address: the keys are on another port with each start, and a token of yesterday should still be good. */
+/** The issuer's name, not an address: the port changes with each start, but yesterday's tokens should remain valid. */
 export const LOCAL_ISSUER = "http://localhost/auth/v1";
-/** Whose users they are. */
+/** The claim `aud`. */
 const AUDIENCE = "authenticated";
 const ALGORITHM = "ES256";
 
@@ -17,13 +18,15 @@ type SigningKey = JWK_EC_Private & { kid: string };
 export interface UserTokenOptions {
   /** The claim `sub`. */
   readonly user: string;
-  /** Counted from now; negative for one that has expired. */
+  /** From now on; negative for a token that has expired. */
   readonly expiresInSeconds?: number;
-  /** Over those that Supabase sets. */
+  /** Override the claims that Supabase sets. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** A token for a user of the service that keeps its issuer's key in this file. Throws if that was never started. */
+/**
+ * Signs a token for a user of the service whose issuer's key is in this file. Throws if that service was never started.
+ */
 export async function signUserToken(file: string, options: UserTokenOptions): Promise<string> {
   const key = readKey(file);
   if (key === null) throw new StartError(`There is no ${file} to sign with: start the service once, with npm start.`);
@@ -44,17 +47,17 @@ export async function signUserToken(file: string, options: UserTokenOptions): Pr
 }
 
 export interface LocalIssuer {
-  /** THREADKEEP_JWT_ISSUERS for the Worker that is to believe it. */
+  /** THREADKEEP_JWT_ISSUERS for the Worker that is to trust it. */
   readonly setting: string;
   stop(): Promise<void>;
 }
 
-/** Publishes the key in the file, made at the first start and kept. */
+/** Publishes the key in the file, which is generated at the first start. */
 export async function startIssuer(file: string): Promise<LocalIssuer> {
   const { d: _secret, ...published } = readKey(file) ?? (await makeKey(file));
   const keys: JWK[] = [published];
   const { url, close } = await serveOnLoopback((_request, response) => sendJson(response, 200, { keys }));
-  // It signs tokens for `npm run token` and signs nobody in.
+  // It signs tokens for `npm run token`, but has no sign-in page.
   const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `${url}/jwks.json`, oauth: false };
   return {
     setting: JSON.stringify([issuer]),

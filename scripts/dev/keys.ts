@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readJsonFile, writePrivateFile } from "./files.ts";
 import { StartError } from "./start-error.ts";
 
-/** The tenant that the laptop's keys speak for. */
+/** The tenant of the local keys. */
 export const LOCAL_TENANT = "local";
 
 export interface LocalKeys {
@@ -13,7 +13,7 @@ export interface LocalKeys {
   workerPassword: string;
 }
 
-/** Made once and kept: what was noted of the first start works with the second. */
+/** Generated once and kept, so that they remain valid after a restart. */
 export function loadKeys(file: string): LocalKeys {
   const existing = readJsonFile(file);
   if (isKeys(existing)) return existing;

@@ -4,7 +4,10 @@ import { readJsonFile } from "./files.ts";
 import { identifyProcess, isErrorWithCode, isIdentity, isRunning } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 
-/** One service a state directory: two would write the same objects and the same database. Returns what gives the lock back. */
+/**
+ * Allows only one service per state directory, because two would write the same objects and the same database. Returns
+ * a function that releases the lock.
+ */
 export function lockState(file: string, stateDirectory: string): () => void {
   const content = JSON.stringify({ ...identifyProcess(process.pid), token: randomUUID() });
   for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -15,7 +18,7 @@ export function lockState(file: string, stateDirectory: string): () => void {
       clearStaleLock(file, stateDirectory);
       continue;
     }
-    // Of two starts that clear the same stale lock at once, only the one whose lock still stands goes on.
+    // If two starts remove the same stale lock at once, only the one whose lock is in the file continues.
     if (readFileSync(file, "utf8") === content) return () => rmSync(file, { force: true });
   }
   throw new StartError(`Cannot lock ${file}: another start is taking it at this moment. Try again.`);
@@ -29,7 +32,7 @@ function clearStaleLock(file: string, stateDirectory: string): void {
         "Stop that one first, or run a second beside it: npm start -- --state .threadkeep-2 --port 8788",
     );
   }
-  // Moved away first: of two starts that clear it at once, only one can, so that none removes the other's new lock.
+  // Renamed first, because only one of two starts can rename it; so neither removes the other's new lock.
   const stale = `${file}.${process.pid}.stale`;
   try {
     renameSync(file, stale);

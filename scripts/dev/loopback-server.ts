@@ -1,21 +1,21 @@
-// A party that is not here, stood in for on loopback.
+// A local HTTP server that stands in for another system.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { LOOPBACK } from "./ports.ts";
 
-/** With the whole body of the request. What it throws cuts the connection. */
+/** Handles a request with its whole body. If it throws, the connection is cut. */
 export type Serve = (request: IncomingMessage, response: ServerResponse, body: Buffer) => unknown;
 
 export interface LoopbackServer {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly port: number;
   readonly server: Server;
-  /** Cuts the connections that are open. */
+  /** Cuts open connections. */
   close(): Promise<void>;
 }
 
-/** @param port 0 takes whichever is free */
+/** @param port 0 chooses a free one */
 export async function serveOnLoopback(serve: Serve, port = 0): Promise<LoopbackServer> {
   const server = createServer((request, response) => {
     readWhole(request)
@@ -48,12 +48,12 @@ export function sendJson(
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
-/** Each header as one text, as tests compare them. */
+/** The headers, each as one string. */
 export function headersOf(request: IncomingMessage): Record<string, string> {
   return Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 }
 
-/** For what answers requests of the Fetch standard. */
+/** Converts the request for handlers of the Fetch standard. */
 export function fetchRequestOf(request: IncomingMessage, body: Buffer): Request {
   const { method = "GET", url = "/" } = request;
   const headers = headersOf(request);

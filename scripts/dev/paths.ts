@@ -1,16 +1,19 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder of the checkout: it holds package.json, wrangler.toml and migrations. */
+/** The folder of the checkout, with package.json, wrangler.toml and migrations. */
 export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 
 /**
- * Where the service that is started here keeps its files, if nobody names another folder. Of a package from npm it stands where the command was
- * typed: the package's own folder is replaced with the next version.
+ * The default folder for a local service's files. If the package was installed with npm, it is in the folder where the
+ * command was run, because npm replaces the package's own folder with the next version.
  */
 export const stateFolder = path.join(process.env["TK_HOME"] ?? projectRoot, ".threadkeep");
 
-/** What a service puts into its state directory, in this version or an earlier one, besides what it renames there. */
+/**
+ * The files that a service of this or an earlier version creates in its state directory, besides those that it renames
+ * there.
+ */
 export const OWN_FILES: ReadonlySet<string> = new Set([
   "dev.json",
   "keys.json",
@@ -46,7 +49,7 @@ export interface StatePaths {
   postgresLog: string;
 }
 
-/** Where a running service keeps its files; two services with different state directories share nothing. */
+/** The files of a service in its state directory. Services with different state directories share nothing. */
 export function statePaths(stateDirectory: string): StatePaths {
   const directory = path.resolve(stateDirectory);
   const inside = (name: string): string => path.join(directory, name);

@@ -1,27 +1,29 @@
-// Which processes of this machine are connected to a service on loopback.
+// Finds the processes on this machine that are connected to a local service.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readCommandLine } from "./processes.ts";
 
-/** The programs that npm's package of wrangler runs as. */
+/** Matches the command lines of wrangler. */
 const WRANGLER = /[\\/]wrangler[\\/](?:bin[\\/]wrangler|wrangler-dist[\\/]cli)\.js(?:\s|$)/;
 
 /**
- * Whether wrangler is connected to a port of this machine just now, run by whoever runs this. False where the system does not tell,
- * as on Windows.
+ * Whether a wrangler of the same user is connected to a local port at the moment. False if the system does not tell, as
+ * on Windows.
  */
 export function isWranglerConnectedTo(port: number): boolean {
   return clientsOf(port).some((pid) => WRANGLER.test(readCommandLine(pid) ?? ""));
 }
 
-/** The processes that hold a connection to a port of loopback, as far as the system tells this user. */
+/** The processes connected to a local port, as far as the system reveals them to this user. */
 export function clientsOf(port: number): number[] {
   if (process.platform === "linux") return linuxClientsOf(port);
   if (process.platform === "darwin") return macClientsOf(port);
   return [];
 }
 
-/** proc(5): a line of /proc/net/tcp has the local address second, the remote one third, and the socket's inode tenth. */
+/**
+ * proc(5): in a line of /proc/net/tcp, the local address is second, the remote one third, and the socket's inode tenth.
+ */
 function linuxClientsOf(port: number): number[] {
   const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const sockets = new Set(
@@ -42,7 +44,8 @@ function linuxClientsOf(port: number): number[] {
 function macClientsOf(port: number): number[] {
   try {
     const output = execFileSync("lsof", ["-nP", "-Fpn", `-iTCP:${port}`, "-sTCP:ESTABLISHED"], { encoding: "utf8" });
-    // Blocks of p<PID>, f<FD>, n<LOCAL>-><REMOTE>: both ends name the port, and the client has it on its right.
+    // lsof prints blocks of p<PID>, f<FD>, n<LOCAL>-><REMOTE>. Both ends of a connection name the port; the client has
+    // it on the right.
     return output
       .split(/^p/m)
       .filter((block) => new RegExp(`^n.*->.*:${port}$`, "m").test(block))
@@ -60,7 +63,7 @@ function linesOf(file: string): string[] {
   }
 }
 
-/** Of another user's process nothing is told, and one that has ended has nothing. */
+/** Other users' processes, and those that have ended, list nothing. */
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);

@@ -4,14 +4,14 @@ import { connect, createServer } from "node:net";
 export const LOOPBACK = "127.0.0.1";
 
 /**
- * Below the ports that systems lend to outgoing connections (from 32768 on Linux, from 49152 on macOS and Windows): a service that
- * is started again must find its port free, and not lent to somebody's client meanwhile.
+ * Below the ports that systems assign to outgoing connections (from 32768 on Linux, from 49152 on macOS and Windows),
+ * so that a service finds its port free when it is restarted.
  */
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
 const MAX_TRIES = 100;
 
-/** A port that nothing listens on just now; the caller must be ready to lose the race for it. */
+/** Finds a port that nothing listens on. Another process may take it before the caller does. */
 export async function findFreePort(): Promise<number> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const port = randomInt(FIRST_PORT, LAST_PORT);
@@ -25,8 +25,9 @@ export async function isPortFree(port: number): Promise<boolean> {
 }
 
 /**
- * Asks both ways: macOS lets one bind 127.0.0.1 beside a listener on all addresses, and a bind fails on a closing port.
- * @returns `free`, `taken`, or the system's code for why this user cannot listen there
+ * Tries both to connect and to bind: macOS allows binding 127.0.0.1 beside a listener on all addresses, and binding
+ * fails on a port that is being closed.
+ * @returns `free`, `taken`, or the system's error code if this user may not listen there
  */
 export async function lookAtPort(port: number): Promise<string> {
   if (await doesAnyoneAnswer(port)) return "taken";
@@ -47,7 +48,7 @@ function doesAnyoneAnswer(port: number): Promise<boolean> {
   });
 }
 
-/** Null: it is granted. */
+/** Null if listening is allowed. */
 function refusalToListen(port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();

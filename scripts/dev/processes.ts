@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readJsonFile, writePrivateFile } from "./files.ts";
 
-/** A process id alone is not enough to kill by: ids are reused. Id and start time together name one process. */
+/** Process ids are reused, so killing by id alone is unsafe. Id and start time together identify one process. */
 export interface ProcessIdentity {
   pid: number;
   startedAt: string;
@@ -14,7 +14,7 @@ interface ProcessEntry extends ProcessIdentity {
   isZombie: boolean;
 }
 
-/** Returns null when no such process runs (a zombie runs no more, it only waits to be reaped). */
+/** Returns null if there is no such process, or only a zombie. */
 export function identifyProcess(pid: number): ProcessIdentity | null {
   const entry = readProcess(pid);
   return entry === null || entry.isZombie ? null : { pid: entry.pid, startedAt: entry.startedAt };
@@ -25,7 +25,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return now !== null && now.startedAt === identity.startedAt;
 }
 
-/** The processes that `pid` started, and those that they started, nearest first. */
+/** The processes that `pid` started, and their descendants, nearest first. */
 export function listDescendants(pid: number): ProcessIdentity[] {
   const all = listProcesses();
   const found: ProcessIdentity[] = [];
@@ -38,7 +38,7 @@ export function listDescendants(pid: number): ProcessIdentity[] {
   return found;
 }
 
-/** Does nothing when the process has ended or its id belongs to another one by now. */
+/** Does nothing if the process has ended or its id belongs to another one by now. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
   if (!isRunning(identity)) return;
   try {
@@ -48,7 +48,7 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-/** Kills the processes and all that they started; resolves when the last one is gone. */
+/** Kills the processes and their descendants; resolves when the last one has ended. */
 export async function killTrees(identities: ProcessIdentity[]): Promise<void> {
   const living = identities.filter(isRunning);
   const all = [...living, ...living.flatMap((identity) => listDescendants(identity.pid))];
@@ -56,7 +56,7 @@ export async function killTrees(identities: ProcessIdentity[]): Promise<void> {
   for (const identity of all) await waitUntilGone(identity, 10_000);
 }
 
-/** Resolves to false when the process still runs after `timeoutMs`. */
+/** Resolves to false if the process is still running after `timeoutMs`. */
 export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (isRunning(identity)) {
@@ -66,7 +66,7 @@ export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number
   return true;
 }
 
-/** The command line of a running process, or null where the system does not tell. */
+/** The command line of a running process; null if the system does not reveal it. */
 export function readCommandLine(pid: number): string | null {
   try {
     if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
@@ -77,7 +77,7 @@ export function readCommandLine(pid: number): string | null {
   }
 }
 
-/** What a start has running, on disk, so that the next one can clear what a `kill -9` left behind. */
+/** Records the running processes of a start on disk, so that the next start can end what a `kill -9` left behind. */
 export class ProcessRecord {
   readonly #file: string;
   readonly #entries = new Map<string, ProcessIdentity>();
@@ -120,7 +120,7 @@ export class ProcessRecord {
   }
 }
 
-/** The processes of an earlier start that still run, by role. A file cut short by a crash counts as empty. */
+/** The processes of an earlier start that are still running, by role. A file that a crash truncated counts as empty. */
 export function readSurvivors(file: string): Map<string, ProcessIdentity> {
   const survivors = new Map<string, ProcessIdentity>();
   const recorded = readJsonFile(file);
@@ -172,7 +172,10 @@ function listProcesses(): ProcessEntry[] {
     .filter((entry) => entry !== null);
 }
 
-/** proc(5): the command, second, stands in parentheses and may hold anything; state, parent and start time follow. */
+/**
+ * proc(5): the second field, the command, is in parentheses and may contain anything; state, parent and start time
+ * follow.
+ */
 function readLinuxProcess(pid: number): ProcessEntry | null {
   let stat: string;
   try {
@@ -191,7 +194,10 @@ function readLinuxProcess(pid: number): ProcessEntry | null {
   };
 }
 
-/** Start times count from boot: without the boot's own id, one of before a reboot could match one of after it. */
+/**
+ * Start times count from boot, so the boot's id is included: otherwise a process from before a reboot could match a
+ * later one.
+ */
 function bootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -19,37 +19,37 @@ import { bundleWorker } from "./worker-bundle.ts";
 import { WorkerProcess } from "./worker.ts";
 
 const DATABASE = "threadkeep";
-/** Ports up to this one are root's on most systems. */
+/** On most systems, only root may use ports up to this one. */
 const LAST_PORT_OF_ROOT = 1023;
 const LAST_PORT = 65_535;
-/** Of the service, where none is named. */
+/** The service's port if none is given. */
 export const DEFAULT_PORT = 8787;
 const MAX_DATABASE_RESTARTS = 3;
 
 export interface ServiceOptions {
-  /** Everything the service keeps lies here; no two running services may share it. */
+  /** The folder for all files of the service; two running services must not share it. */
   stateDir: string;
   /** Default: a free port. */
   port?: number;
-  /** A PostgreSQL to use instead of starting one; its role must be allowed to create schemas. */
+  /** A PostgreSQL to use instead of starting one; the role must be allowed to create schemas. */
   databaseUrl?: string;
-  /** What the Worker connects with, if other than `databaseUrl`. */
+  /** The database address for the Worker, if it differs from `databaseUrl`. */
   workerDatabaseUrl?: string;
-  /** Variables and secrets for the Worker, over those of wrangler.toml: THREADKEEP_MODEL, SUMMARIZER_MCP_URL … */
+  /** Variables and secrets for the Worker, which override wrangler.toml: THREADKEEP_MODEL, SUMMARIZER_MCP_URL … */
   env?: Record<string, string>;
-  /** A bundle made by `bundleWorker`, to save the two seconds that it takes to make one. */
+  /** A bundle made by `bundleWorker`, which saves two seconds. */
   bundleDir?: string;
-  /** workerd's inspector listens there, on this machine alone: for measuring. Default: there is none. */
+  /** Port for workerd's inspector, on this machine only, for measurements. Default: none. */
   inspectorPort?: number;
-  /** The most that the heap of the Worker, in MiB, may grow to; past it the runtime ends. Default: as large as V8 likes it. */
+  /** Maximum size of the Worker's heap, in MiB; the runtime ends if it is exceeded. Default: V8 decides. */
   heapMiB?: number;
-  /** The runtime keeps its spans and log lines in the state, as the platform would: for counting what an operation does. Slower. */
+  /** The runtime stores its spans and log lines in the state directory, to count what an operation does. Slower. */
   keepsTelemetry?: boolean;
-  /** The Worker's output goes to this process's instead of worker.log. */
+  /** The Worker's output is printed by this process instead of written to worker.log. */
   isVerbose?: boolean;
-  /** Aborting while the service starts stops what has been started, and rejects. */
+  /** Aborting during the start stops what has been started, and rejects. */
   signal?: AbortSignal;
-  /** Told of what happens by itself while the service runs: a crash that was mended. */
+  /** Called when the service has repaired something by itself, such as a crash. */
   onNotice?: (text: string) => void;
 }
 
@@ -58,18 +58,20 @@ export interface Service {
   readonly port: number;
   readonly apiKey: string;
   readonly adminKey: string;
-  /** For reading and migrating as its owner; the Worker may connect with fewer rights. */
+  /** For reading, and for migrations, as the owner; the Worker may use a role with fewer privileges. */
   readonly databaseUrl: string;
   readonly stateDir: string;
-  /** By role: `start` (this process), `worker` (runs workerd), `runtime` (workerd), `postgres`. As they are now. */
+  /** Current process ids by role: `start` (this process), `worker` (runs workerd), `runtime` (workerd), `postgres`. */
   readonly pids: Record<string, number>;
-  /** Resolves with the reason when the service is down and will not come back by itself. */
+  /** Resolves with the reason when the service has failed and will not recover by itself. */
   readonly failed: Promise<string>;
-  /** Ends everything in order. Calling it again does no harm. */
+  /** Stops everything in order. Calling it again does no harm. */
   stop(): Promise<void>;
-  /** As a power cut would: kill -9 for every process at once, nothing tidied up. Resolves when all are gone. */
+  /**
+   * Kills all processes at once with kill -9, without cleaning up, like a power failure. Resolves when all have ended.
+   */
   kill9(): Promise<void>;
-  /** An outage: the Worker runs on without its database. */
+  /** Simulates an outage: the Worker continues without its database. */
   stopPostgres(): Promise<void>;
   /** Ends the outage, on the same port. */
   startPostgres(): Promise<void>;
@@ -145,7 +147,7 @@ class RunningService implements Service {
     const { bundleDir, isVerbose = false, env = {}, heapMiB, signal } = this.#options;
     const worker = new WorkerProcess(this.#paths, this.#record, isVerbose, heapMiB);
     this.#worker = worker;
-    // The bundle, the database and the modules of the Worker's process take their seconds side by side.
+    // The bundle, the database and the Worker's process are prepared concurrently.
     const bundle = bundleDir === undefined ? this.#bundle() : Promise.resolve(bundleDir);
     const database = this.#openDatabase();
     try {
@@ -153,9 +155,9 @@ class RunningService implements Service {
       this.#issuer = await startIssuer(this.#paths.issuerKey);
       const bindings = {
         THREADKEEP_JWT_ISSUERS: this.#issuer.setting,
-        // A page that points a name of its own at this machine gets nothing.
+        // Rejects requests from a web page that has pointed its own host name at this machine.
         THREADKEEP_HOSTS: `localhost,${LOOPBACK},[::1]`,
-        // The local simulator counts on disk, and whoever runs a benchmark or an import means it.
+        // The local rate limiter counts on disk, and would hinder benchmarks and imports.
         THREADKEEP_RATE_LIMITS: "off",
         ...env,
         THREADKEEP_API_KEY: this.apiKey,
@@ -175,7 +177,7 @@ class RunningService implements Service {
       this.port = port;
       this.url = `http://${LOOPBACK}:${port}`;
     } catch (error) {
-      // A database that is still starting could be neither stopped now nor found later.
+      // Waits for both, because a database that is still starting could neither be stopped now nor found later.
       await Promise.allSettled([bundle, database]);
       await this.stop();
       throw error;
@@ -235,7 +237,7 @@ class RunningService implements Service {
     return this.#paths.bundle;
   }
 
-  /** Returns the address that the Worker connects with. */
+  /** Returns the database address for the Worker. */
   async #openDatabase(): Promise<string> {
     const { databaseUrl, workerDatabaseUrl } = this.#options;
     if (databaseUrl !== undefined) {
@@ -271,7 +273,7 @@ class RunningService implements Service {
     return server;
   }
 
-  /** The Worker goes on without its database, so a crash of that is mended, not passed on. */
+  /** The Worker continues without its database, so the database is restarted after a crash. */
   async #databaseEnded(server: PostgresServer): Promise<void> {
     if (this.#isEnding || this.#postgres !== server) return;
     this.#postgres = undefined;
@@ -292,7 +294,7 @@ class RunningService implements Service {
     }
   }
 
-  /** Miniflare starts workerd again by itself; only the process id changes. */
+  /** Miniflare restarts workerd by itself; only the process id changes. */
   #noteRuntime(): void {
     if (this.#isEnding || !this.#isUp) return;
     this.#options.onNotice?.("workerd has ended unexpectedly and is started again.");
@@ -315,7 +317,8 @@ function makeStateDirectory(paths: StatePaths): void {
   refuseSharedFolder(paths.directory);
   makeFolder(paths.directory);
   const isOurs = readdirSync(paths.directory).every((name) => OWN_FILES.has(name));
-  // PostgreSQL runs as another user where this is root, and must get through; all else in here is closed by itself.
+  // If this runs as root, PostgreSQL runs as another user and must be able to enter the folder; every file in it has
+  // its own mode.
   if (isOurs && statSync(paths.directory).uid === process.getuid?.()) {
     chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
   }
@@ -324,7 +327,10 @@ function makeStateDirectory(paths: StatePaths): void {
   makeFolder(paths.workerTemporary, 0o700);
 }
 
-/** A folder that holds a home, a checkout or a disk is no place for the state: its rights would change, and whoever deletes the state deletes the rest. */
+/**
+ * Refuses a folder such as a home, a checkout or a disk for the state: its permissions would change, and deleting the
+ * state would delete everything in it.
+ */
 function refuseSharedFolder(directory: string): void {
   for (const kept of [homedir(), projectRoot]) {
     const isWithin = `${path.resolve(kept)}${path.sep}`.startsWith(
@@ -337,7 +343,10 @@ function refuseSharedFolder(directory: string): void {
   }
 }
 
-/** Ends what a start that was killed left running. Each process is known by id and start time, so no stranger is hit. */
+/**
+ * Ends the processes that a killed start left running. They are identified by id and start time, so no other process is
+ * hit.
+ */
 async function clearSurvivors(paths: StatePaths): Promise<void> {
   const survivors = readSurvivors(paths.processes);
   const postgres = survivors.get("postgres");
@@ -350,10 +359,10 @@ async function clearSurvivors(paths: StatePaths): Promise<void> {
   rmSync(paths.processes, { force: true });
 }
 
-/** The sockets of a process that was killed close a little after it is gone, where the machine is busy. */
+/** On a busy machine, the sockets of a killed process may close a little after it has ended. */
 const PORT_PATIENCE_MS = 3_000;
 
-/** The port that was asked for, once it is free; null if any will do. */
+/** The requested port, once it is free; null if any port will do. */
 async function checkPort(wanted: number | undefined): Promise<number | null> {
   if (wanted === undefined || wanted === 0) return null;
   const deadline = Date.now() + PORT_PATIENCE_MS;
@@ -366,7 +375,7 @@ async function checkPort(wanted: number | undefined): Promise<number | null> {
   }
 }
 
-/** @param found `taken`, or the system's code for why nobody can listen there */
+/** @param found `taken`, or the system's error code if nobody can listen there */
 export function describePort(port: number, found: string): string {
   const next = port < LAST_PORT_OF_ROOT || port === LAST_PORT ? DEFAULT_PORT : port + 1;
   const other = `Choose another: npm start -- --port ${next} (or set PORT).`;
@@ -377,7 +386,10 @@ export function describePort(port: number, found: string): string {
   return `Nobody can listen on port ${port} of ${LOOPBACK} (${found}). ${other}`;
 }
 
-/** Before anything is made: a slip in an address would else be told as a host that nobody wrote. */
+/**
+ * Checked before anything is created, because a typing error in an address would otherwise be reported as an unknown
+ * host that nobody wrote.
+ */
 function checkDatabaseAddresses({ databaseUrl, workerDatabaseUrl }: ServiceOptions): void {
   if (workerDatabaseUrl !== undefined && databaseUrl === undefined) {
     throw new StartError(

@@ -1,6 +1,9 @@
 import { StartError } from "./start-error.ts";
 
-/** A link that opens the inspector of a running service, signed in with what its admin key may do: once, within minutes. */
+/**
+ * Makes a link that opens the inspector of a running service signed in with the admin key's rights. It works once,
+ * within minutes.
+ */
 export async function makeSignInLink({ url, adminKey }: { url: string; adminKey: string }): Promise<string> {
   const response = await fetch(`${url}/inspector/links`, {
     method: "POST",

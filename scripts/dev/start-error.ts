@@ -1,4 +1,4 @@
-/** A fault that the person at the keyboard can mend: the message says how, and no stack trace is shown. */
+/** An error that the person at the keyboard can fix: the message says how, and no stack trace is shown. */
 export class StartError extends Error {
   override name = "StartError";
 }

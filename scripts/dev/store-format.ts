@@ -5,15 +5,15 @@ import type { StatePaths } from "./paths.ts";
 import { StartError } from "./start-error.ts";
 
 /**
- * How a state directory keeps its data. It rises when tables change in a way that no migration bridges, which ends with the first
- * deployment: from then on migrations only add.
+ * Version of the data in a state directory. It is raised when tables change without a migration, which is allowed only
+ * until the first deployment; from then on migrations only add.
  */
 const STORE_FORMAT = 6;
 
 /**
- * Notes the format in a new state directory. Call it before anything is made there.
+ * Writes the version into a new state directory. Must be called before anything else is created there.
  *
- * @throws {StartError} if the directory holds data of another format, which this version would misread
+ * @throws {StartError} if the directory has data of another version, which this one would misread
  */
 export function checkStoreFormat({ directory, workerState, storeFormat }: StatePaths): void {
   const known = existsSync(storeFormat) ? readFileSync(storeFormat, "utf8").trim() : null;

@@ -8,14 +8,14 @@ import { makeFolder } from "./folders.ts";
 import { projectRoot } from "./paths.ts";
 import { StartError } from "./start-error.ts";
 
-/** For the processes that load wrangler: it asks for no account, sends no statistics, prints no colours, and loads faster. */
+/** Environment for processes that load wrangler: no account, no statistics, no colours, and faster loading. */
 export const WRANGLER_ENVIRONMENT = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   CI: "true",
   FORCE_COLOR: "0",
-  // Parsing wrangler takes a second; Node keeps what it compiled, and does without where it may not write.
+  // Parsing wrangler takes a second. Node caches the compiled code if it can write there.
   NODE_COMPILE_CACHE: path.join(projectRoot, "node_modules/.cache/threadkeep"),
 };
 
@@ -27,7 +27,7 @@ export interface BundleOptions {
   onSpawn?: (pid: number | undefined) => void;
 }
 
-/** Where a bundle's directory holds what. */
+/** The parts of a bundle's directory. */
 export function bundlePaths(directory: string): { modules: string; options: string; sources: string } {
   return {
     modules: path.join(directory, "modules"),
@@ -37,8 +37,8 @@ export function bundlePaths(directory: string): { modules: string; options: stri
 }
 
 /**
- * Bundles the Worker exactly as a deploy does, into `directory`, with its bindings as wrangler.toml declares them. A bundle that stands
- * there already is kept if it was made of the same sources: making it takes seconds of processor time.
+ * Bundles the Worker into `directory` exactly as a deployment does, with its bindings as declared in wrangler.toml. An
+ * existing bundle of the same sources is kept, because bundling takes seconds.
  */
 export async function bundleWorker(directory: string, bundleOptions: BundleOptions = {}): Promise<void> {
   const { modules, options, sources } = bundlePaths(directory);
@@ -51,16 +51,16 @@ export async function bundleWorker(directory: string, bundleOptions: BundleOptio
     run([WRANGLER, "deploy", "--dry-run", "--env", "", "--outdir", modules], directory, bundleOptions),
     run([READ_OPTIONS, options], directory, bundleOptions),
   ]);
-  // Last, so that a bundle that was broken off is made anew.
+  // Written last, so that an interrupted bundle is made again.
   writeFileSync(sources, digest);
 }
 
-/** What a bundle is made of, besides all of `src`: the settings, and which packages are installed. */
+/** Files that a bundle depends on besides `src`: settings, and the installed packages. */
 const BUNDLED_FILES = ["wrangler.toml", ".dev.vars", ".env", ".env.local", "package.json", "tsconfig.json"];
 /** npm writes it whenever it changes what is installed. */
 const INSTALLED = "node_modules/.package-lock.json";
 
-/** Names all that a bundle is made of, by what stands in it. */
+/** A hash of everything that a bundle is made of. */
 function digestSources(): string {
   const hash = createHash("sha256");
   const folder = path.join(projectRoot, "src");
@@ -79,7 +79,7 @@ function digestSources(): string {
 async function run(args: string[], directory: string, { signal, onSpawn }: BundleOptions): Promise<void> {
   const child = spawn(process.execPath, ["--no-warnings", ...args], {
     cwd: projectRoot,
-    // Its log and settings would go under the home directory, which not every user has.
+    // Its log and settings would otherwise be in the home directory, which not every user has.
     env: {
       ...process.env,
       ...WRANGLER_ENVIRONMENT,

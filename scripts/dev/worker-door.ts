@@ -1,15 +1,15 @@
-// What stands before the Worker on a laptop. It runs in workerd, in front of the Worker's bundle, and is never deployed: it does there what
-// Cloudflare does at its edge, and offers the few tools of a local simulator that the documents name, to no page.
+// Runs in workerd in front of the Worker's bundle, only locally. It does what Cloudflare's edge does, and offers the
+// few tools of the local simulator that the documents mention, but not to web pages.
 
 interface Context {
   waitUntil(promise: Promise<unknown>): void;
   passThroughOnException(): void;
 }
 
-/** What the door is told by the process that runs workerd: see worker-host.ts. */
+/** Variables from the process that runs workerd: see worker-host.ts. */
 export interface LocalEnv {
   readonly THREADKEEP_ADMIN_KEY: string;
-  /** Says whether wrangler is connected to the service just now. */
+  /** Says whether wrangler is connected to the service at the moment. */
   readonly LOCAL_DOORMAN: { fetch(url: string): Promise<Response> };
   readonly OPERATIONS_WORKFLOW: {
     create(options: { id?: string; params?: unknown }): Promise<{ readonly id: string }>;
@@ -25,18 +25,18 @@ export interface LocalWorker {
   ): unknown;
 }
 
-/** Names of this machine. A page that points a name of its own at it gets nothing. */
+/** The names of this machine. A web page that points its own host name at it is refused. */
 const LOCAL_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const TOOLS = /^https?:\/\/[^/]*\/cdn-cgi\//;
 const SCHEDULED = "/cdn-cgi/local/scheduled";
-/** Where `wrangler workflows trigger threadkeep-operations --local` sends what it is to start. */
+/** Where `wrangler workflows trigger threadkeep-operations --local` sends its request. */
 const TRIGGER = "/cdn-cgi/local/explorer/api/workflows/threadkeep-operations/instances";
-/** Headers that the simulator takes for its own words. */
+/** Prefix of headers that the simulator interprets itself. */
 const OF_THE_SIMULATOR = "mf-";
 const ADDRESS_HEADER = "CF-Connecting-IP";
 const LOOPBACK = "127.0.0.1";
 
-/** The Worker behind its door. */
+/** Wraps the Worker with these checks. */
 export function withDoor(worker: LocalWorker): LocalWorker {
   return {
     ...worker,
@@ -47,7 +47,10 @@ export function withDoor(worker: LocalWorker): LocalWorker {
   };
 }
 
-/** What the simulator's headers say is nothing to the Worker; and the service listens on loopback alone, whatever a sender says of itself. */
+/**
+ * Removes headers that only the simulator may set, and sets the client's address to loopback, because the service
+ * listens only there.
+ */
 function cleanRequest(request: Request): Request {
   const headers = new Headers(request.headers);
   const forSimulator = Array.from(headers.keys()).filter((name) => name.startsWith(OF_THE_SIMULATOR));
@@ -62,7 +65,7 @@ async function useTool(request: Request, worker: LocalWorker, env: LocalEnv, con
   if (pathname !== SCHEDULED && pathname !== TRIGGER) return refuse(404, "There is no such tool here.");
   if (isOfPage(request)) return refuse(403, "No page may use the tools of the local simulator.");
   if (pathname === SCHEDULED) {
-    // Whoever else is at this machine would have alerts told and the audit cut, as often as they like.
+    // Otherwise anybody on this machine could run the schedules, which send alerts and drop audit partitions.
     if (!isAdmin(request, env)) return refuse(401, "Send the admin key as a bearer token.");
     return runSchedule(searchParams.get("cron") ?? "", worker, env, context);
   }
@@ -76,8 +79,8 @@ async function useTool(request: Request, worker: LocalWorker, env: LocalEnv, con
 }
 
 /**
- * Whether a browser may have sent it for a page: it then names the page's origin, or says itself that it was another site's. A name that is not
- * this machine's is one that a page has pointed here.
+ * Whether a browser may have sent the request for a web page: it then has the page's origin, or says that it comes from
+ * another site. A host name that is not this machine's is one that a page has pointed here.
  */
 function isOfPage({ url, headers }: Request): boolean {
   const site = headers.get("Sec-Fetch-Site");
@@ -89,7 +92,7 @@ function isAdmin({ headers }: Request, env: LocalEnv): boolean {
   return headers.get("Authorization") === `Bearer ${env.THREADKEEP_ADMIN_KEY}`;
 }
 
-/** wrangler can show no key: it is known by the process that it is. */
+/** wrangler cannot send a key, so it is recognized by its process. */
 async function isWrangler(env: LocalEnv): Promise<boolean> {
   const told = await env.LOCAL_DOORMAN.fetch("http://doorman/");
   return (await told.text()) === "wrangler";
@@ -106,7 +109,7 @@ async function trigger(request: Request, env: LocalEnv): Promise<Response> {
   }
 }
 
-/** Answers once all that it began is done. */
+/** Answers once everything that it started is done. */
 async function runSchedule(cron: string, worker: LocalWorker, env: LocalEnv, context: Context): Promise<Response> {
   const begun: Promise<unknown>[] = [];
   const own = {
@@ -126,7 +129,7 @@ async function runSchedule(cron: string, worker: LocalWorker, env: LocalEnv, con
   }
 }
 
-/** In the form that wrangler reads. */
+/** The form of error that wrangler can read. */
 function refuse(status: number, message: string): Response {
   return Response.json({ success: false, errors: [{ code: 10_000, message }], messages: [], result: null }, { status });
 }

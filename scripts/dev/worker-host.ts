@@ -1,5 +1,5 @@
 // The process that runs workerd: one Worker with all its bindings local, without the proxy process of `wrangler dev`.
-// Started by worker.ts; ends when its parent does, however that ends.
+// Started by worker.ts; ends when its parent ends, in whatever way.
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -24,7 +24,7 @@ import {
 import { listModules } from "./worker-modules.ts";
 
 let miniflare: Miniflare | undefined;
-/** The database server to stop when the parent was killed and cannot. */
+/** The database server to stop if the parent was killed and cannot do it. */
 let watched: ProcessIdentity | null = null;
 
 process.on("message", (message: ToHost) => {
@@ -34,7 +34,7 @@ process.on("message", (message: ToHost) => {
 });
 process.on("disconnect", () => void stopOrphaned());
 
-// workerd's process id is wanted as soon as there is one: a start that is killed in between must be cleared by the next.
+// The process id of workerd is reported immediately, so that the next start can end it if this one is killed.
 subscribe("child_process", (message) => {
   const child = childOf(message);
   child?.once("spawn", () => {
@@ -42,7 +42,7 @@ subscribe("child_process", (message) => {
   });
 });
 
-/** A port that was free may be lent to somebody's connection before workerd has it. */
+/** A free port may be assigned to another connection before workerd uses it. */
 const MAX_TRIES = 5;
 
 async function start(options: StartWorker): Promise<void> {
@@ -74,8 +74,8 @@ function run(options: StartWorker, port: number): Miniflare {
   const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
   return new Miniflare(
     convertV4MiniflareOptions({
-      // The simulator's own entry takes a few headers for its own words. It is not what people use: on a port that nobody is told, and over a
-      // certificate that no browser believes.
+      // The simulator's own entry interprets a few headers. It is not what people use, so it gets an unpublished port
+      // and a certificate that no browser trusts.
       host: LOOPBACK,
       port: 0,
       https: true,
@@ -91,12 +91,13 @@ function run(options: StartWorker, port: number): Miniflare {
         {
           ...declared.options,
           name: "threadkeep",
-          // Straight to the Worker and its door.
+          // The port of the Worker itself.
           unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
           modulesRoot: paths.modules,
           modules: [...doorModules(paths.modules), ...listModules(paths.modules)],
           serviceBindings: Object.assign({}, declared.options.serviceBindings, {
-            // The simulator of assets would stand between the port and the Worker, at a cost for every request.
+            // The simulator of static assets would process every request before the Worker, so the files are bound as a
+            // folder instead.
             ASSETS: { disk: { path: INSPECTOR_BUILD, writable: false } },
             LOCAL_DOORMAN: () => new Response(isWranglerConnectedTo(port) ? "wrangler" : "nobody"),
           }),
@@ -109,7 +110,7 @@ function run(options: StartWorker, port: number): Miniflare {
   );
 }
 
-/** The entry of what workerd runs: the bundle as it is deployed, behind the door. */
+/** The entry for workerd: the bundle as it is deployed, wrapped by worker-door.ts. */
 function doorModules(directory: string): V4ModuleDefinition[] {
   const entry =
     'import worker from "./worker.js"; import { withDoor } from "./local-door.js"; export * from "./worker.js"; export default withDoor(worker);';

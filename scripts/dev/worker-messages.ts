@@ -1,21 +1,25 @@
 import type { SourcelessWorkerOptions, Unstable_MiniflareWorkerOptions } from "wrangler";
 
-/** The name that wrangler.toml gives the database. */
+/** The database binding's name in wrangler.toml. */
 export const HYPERDRIVE_BINDING = "HYPERDRIVE";
 
-/** What worker-options.ts leaves for worker-host.ts: the bindings, without addresses and secrets of a running service. */
+/**
+ * What worker-options.ts writes for worker-host.ts: the bindings, without addresses and secrets of a running service.
+ */
 export interface WorkerOptionsFile {
   options: Omit<SourcelessWorkerOptions, "modulesRules">;
   externalWorkers: Unstable_MiniflareWorkerOptions["externalWorkers"];
 }
 
-/** What the service and the process that runs workerd say to each other. Keys travel here, so that `ps` does not show them. */
+/**
+ * Messages between the service and the process that runs workerd. Keys are sent here, so that `ps` does not show them.
+ */
 export interface StartWorker {
   type: "start";
   bundleDirectory: string;
   stateDirectory: string;
   temporaryDirectory: string;
-  /** Null: whichever is free. */
+  /** Null: any free port. */
   port: number | null;
   inspectorPort: number | undefined;
   keepsTelemetry: boolean;

@@ -13,7 +13,7 @@ const MODULE_TYPES: Record<string, "ESModule" | "Text" | "Data" | "CompiledWasm"
   ".wasm": "CompiledWasm",
 };
 
-/** The entry first, as Miniflare wants it; then what the bundle imports as text, bytes or WebAssembly. */
+/** The entry comes first, as Miniflare requires; then what the bundle imports as text, bytes or WebAssembly. */
 export function listModules(directory: string): V4ModuleDefinition[] {
   const entry = { type: "ESModule" as const, path: path.join(directory, "worker.js") };
   const others = readdirSync(directory, { recursive: true, encoding: "utf8" })

@@ -1,12 +1,16 @@
-// What of an environment is a setting of the Worker: all of src/config/variables.ts but what a start makes by itself.
+// Selects from an environment the settings of the Worker: everything in src/config/variables.ts except what a start
+// sets itself.
 import { unknownVariables } from "../../src/config/unknown-variables.ts";
 import { type VariableRow, variableRows } from "../../src/config/variables.ts";
 import { StartError } from "./start-error.ts";
 
-/** What programs and tests of this repository read from the same environment. */
+/** Variables that programs and tests of this repository read from the same environment. */
 const NAMES_OF_PROGRAMS = new Set(["THREADKEEP_URL"]);
 
-/** Given in the environment, they reach the Worker as they are. What is empty counts as not given; a slip in a name is refused. */
+/**
+ * Passes settings from the environment to the Worker unchanged. Empty ones count as not set; an unknown name is refused
+ * as a typing error.
+ */
 export function workerSettings(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const unknown = unknownVariables(Object.keys(env).filter((name) => !NAMES_OF_PROGRAMS.has(name)));
   if (unknown.length > 0) {
@@ -20,7 +24,7 @@ export function workerSettings(env: Readonly<Record<string, string | undefined>>
   );
 }
 
-/** For `npm start -- --help`. */
+/** Text for `npm start -- --help`. */
 export function describeSettings(): string {
   return takenRows()
     .map(({ name, meaning, local, default: byDefault }) => {

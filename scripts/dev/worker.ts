@@ -11,7 +11,7 @@ import type { FromHost, ToHost, WorkerPorts } from "./worker-messages.ts";
 
 const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
 const STOP_TIMEOUT_MS = 5_000;
-/** Many times what it takes, since a busy machine may give it little of its time. */
+/** Many times what it normally takes, because a busy machine may be slow. */
 const READY_TIMEOUT_MS = 120_000;
 const FAULTS_TITLE = "The configuration has faults:";
 const WHERE_SETTINGS_STAND =
@@ -19,7 +19,7 @@ const WHERE_SETTINGS_STAND =
 
 export interface WorkerSettings {
   bundleDirectory: string;
-  /** Null: whichever is free. */
+  /** Null: any free port. */
   port: number | null;
   inspectorPort: number | undefined;
   keepsTelemetry: boolean;
@@ -27,7 +27,10 @@ export interface WorkerSettings {
   bindings: Record<string, string>;
 }
 
-/** The process that runs workerd, and workerd. Made first and started later, because loading its modules takes a second. */
+/**
+ * The process that runs workerd, and workerd. It is created before it is needed, because loading its modules takes a
+ * second.
+ */
 export class WorkerProcess {
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
@@ -39,7 +42,7 @@ export class WorkerProcess {
   #hasExited = false;
   #wake: (() => void) | undefined;
 
-  /** @param heapMiB the most that the memory of one Worker's JavaScript may grow to; undefined: as V8 sees fit */
+  /** @param heapMiB maximum size of a Worker's JavaScript heap; undefined: V8 decides */
   constructor(paths: StatePaths, record: ProcessRecord, isVerbose: boolean, heapMiB?: number) {
     this.#paths = paths;
     this.#record = record;
@@ -67,7 +70,7 @@ export class WorkerProcess {
     });
   }
 
-  /** Resolves when workerd listens, and the Worker is ready. */
+  /** Resolves when workerd listens and the Worker is ready. */
   async start(settings: WorkerSettings, onRuntimeChange: () => void): Promise<WorkerPorts> {
     this.#onRuntimeChange = onRuntimeChange;
     const { workerState, workerTemporary } = this.#paths;
@@ -89,7 +92,7 @@ export class WorkerProcess {
     return this.#ports;
   }
 
-  /** Names the database server that the Worker's process stops if this process is killed. */
+  /** Names the database server that the Worker's process must stop if this process is killed. */
   watch(pid: number | null): void {
     this.#tell({ type: "watch", pid });
   }
@@ -141,12 +144,12 @@ export class WorkerProcess {
   }
 }
 
-/** Miniflare hands these flags to the V8 of workerd, which ends the process where it would need more. */
+/** Miniflare passes these flags to V8, which ends workerd if it needs more memory. */
 function heapBound(heapMiB: number | undefined): Record<string, string> {
   return heapMiB === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-heap-size=${heapMiB}` };
 }
 
-/** What a Worker that cannot start says at /readyz: waiting mends none of it. */
+/** The configuration faults that a Worker reports at /readyz; waiting would not help. */
 function configurationFaults(body: string): string[] {
   const answer: unknown = body.startsWith("{") ? JSON.parse(body) : null;
   if (typeof answer !== "object" || answer === null || !("faults" in answer)) return [];

@@ -3,7 +3,7 @@ import path from "node:path";
 import { projectRoot } from "../dev/paths.ts";
 import { StartError } from "../dev/start-error.ts";
 
-/** Where the service is that an example talks to. */
+/** The service that an example talks to. */
 export interface ExampleService {
   url: string;
   apiKey: string;
@@ -13,19 +13,19 @@ export const inProject = (file: string): string => path.join(projectRoot, file);
 
 const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 
-/** What each example is started with; its service stands in the environment. */
+/** The command of each example; the service is passed in the environment. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "node-chat": [...NODE, inProject("examples/node-chat/server.ts")],
   "tools-and-images": [...NODE, inProject("examples/tools-and-images/chat.ts")],
   "python-chat": ["python3", inProject("examples/python-chat/chat.py")],
   "mcp-summarizer": [...NODE, inProject("examples/mcp-summarizer/server.ts")],
 };
-/** They have the client as an application has it that installed it. */
+/** These import the client as an application that has installed it. */
 const USE_CLIENT = new Set(["node-chat", "tools-and-images"]);
-/** They call no service: one that is started after them calls them. */
+/** These call no service; a service that is started afterwards calls them. */
 const CALLED = new Set(["mcp-summarizer"]);
 
-/** Those that run in workerd beside Threadkeep, with the path of a chat and a request to try. */
+/** These run in workerd beside Threadkeep; with the path of their chat and a request to try. */
 export const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
   "worker-rpc": { chat: "/chats/worker-example", body: '{"user": "ada", "text": "Hello"}' },
   "cloudflare-agent": { chat: "/agents/chat-agent/agent-example", body: "Hello" },
@@ -40,7 +40,10 @@ export function isWorkerExample(name: string): boolean {
   return name in WORKERS;
 }
 
-/** Runs an example until it ends. Its exit code. @param service null for one that needs none */
+/**
+ * Runs an example until it ends, and returns its exit code.
+ * @param service null for an example that needs none
+ */
 export async function runExample(
   name: string,
   args: readonly string[],
@@ -64,7 +67,9 @@ export async function runExample(
   });
 }
 
-/** The client as an application has it that installed it. Whether its types are right is no question of an example: npm run check tells. */
+/**
+ * Builds the client as an application would have it. Its types are not checked here, because npm run check does that.
+ */
 async function buildClient(): Promise<void> {
   const tsc = inProject("node_modules/typescript/bin/tsc");
   const build = [tsc, "-p", inProject("client/tsconfig.json"), "--noCheck", "--checkers", "1"];

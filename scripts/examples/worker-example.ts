@@ -1,4 +1,4 @@
-// The examples that run in workerd. A file of its own: to load wrangler and Miniflare takes a second or two, which the other examples are spared.
+// Runs the examples that need workerd. A separate file, because loading wrangler and Miniflare takes a second or two.
 import { existsSync } from "node:fs";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { readJsonFile } from "../dev/files.ts";
@@ -18,7 +18,7 @@ interface DeclaredObjects {
   readonly class_name: string;
 }
 
-/** The Worker of an example with the bindings that its wrangler.toml declares. */
+/** Reads the Worker of an example, with the bindings in its wrangler.toml. */
 export function readWorkerExample(name: string) {
   const config = readConfig({ config: inProject(`examples/${name}/wrangler.toml`) }, { hideWarnings: true });
   const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [
@@ -37,7 +37,7 @@ export function readWorkerExample(name: string) {
   };
 }
 
-/** Threadkeep and the Worker side by side: with sessions of their own, in memory, on the database of the service that runs here. */
+/** Runs Threadkeep and the Worker side by side, with sessions in memory, on the database of the local service. */
 export async function runWorkerExample(name: string, stateDirectory: string): Promise<void> {
   const { chat, body } = WORKERS[name] ?? { chat: "/", body: "" };
   const { devJson, bundle } = statePaths(stateDirectory);
@@ -63,7 +63,7 @@ export async function runWorkerExample(name: string, stateDirectory: string): Pr
   await miniflare.dispose();
 }
 
-/** The variables of a Worker, and its key, as a person sets them for a program. */
+/** The variables of the Worker, and its key, with values from the environment. */
 function fromEnvironment(declared: Record<string, string>): Record<string, string> {
   const names = [...Object.keys(declared), "MODEL_KEY"];
   const set = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));

@@ -1,4 +1,4 @@
-// Threadkeep and a Worker that is bound to it, in one workerd: what a deploy of both is on Cloudflare.
+// Runs Threadkeep and a Worker that is bound to it in one workerd, as if both were deployed.
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import path from "node:path";
@@ -11,19 +11,19 @@ import { HYPERDRIVE_BINDING, type WorkerOptionsFile } from "../dev/worker-messag
 import { listModules } from "../dev/worker-modules.ts";
 
 export interface WorkerPairOptions {
-  /** Threadkeep's, made by `bundleWorker`. */
+  /** Threadkeep's bundle, made by `bundleWorker`. */
   bundleDirectory: string;
   hyperdriveUrl: string;
-  /** Its secrets. */
+  /** Threadkeep's secrets. */
   secrets: Record<string, string>;
   /** The entry of the Worker that calls it. */
   callerEntry: string;
   compatibilityDate: string;
   compatibilityFlags?: string[];
-  /** Each binding of the caller, and the props that it has. */
+  /** The caller's bindings, with their props. */
   services: Record<string, { entrypoint?: string; props?: Record<string, unknown> }>;
   callerBindings?: Record<string, string>;
-  /** The class behind each binding to a namespace of objects of the caller's own. */
+  /** The class of each Durable Object binding of the caller. */
   callerObjects?: Record<string, string>;
   port?: number;
 }
@@ -75,7 +75,8 @@ async function bundleCaller(entry: string): Promise<string> {
     input: entry,
     platform: "neutral",
     external: /^(cloudflare|node):/,
-    // Old packages ask for Node's modules without the prefix, by a `require` that a module of workerd has not.
+    // Old packages import Node's modules without the `node:` prefix, with a `require` that workerd's modules do not
+    // have.
     plugins: [esmExternalRequirePlugin({ external: [...builtinModules] })],
     resolve: {
       alias: { "threadkeep-client": client },

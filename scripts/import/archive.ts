@@ -1,27 +1,30 @@
-// The .zip that ChatGPT and claude.ai send, as it comes: its conversations are found inside, and everything else in it is named. Nothing is
-// unpacked to the disk, and no more than a piece of an entry is in memory.
+// Reads the .zip files of ChatGPT and claude.ai as they are: finds the conversations, and names everything else.
+// Nothing is unpacked to disk, and only a piece of an entry is in memory at a time.
 import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { type Entry as ZipEntry, openPromise, type ZipFile } from "yauzl";
 import { type Source, UnreadableSource } from "./source.ts";
 
 const SIGNATURE_BYTES = 4;
-/** Of an entry, and of an archive without any. */
+/** Beginning of a zip file with entries, and of an empty one. */
 const SIGNATURES = new Set(["504b0304", "504b0506"]);
-/** Deflate makes text ten times smaller; a hundred times is one text over and over. Past that it is made to fill a machine. */
+/**
+ * Deflate makes text about ten times smaller; a ratio of a hundred means repetition. A higher ratio is a decompression
+ * bomb.
+ */
 const MAX_RATIO = 200;
-/** So much of anything may be unpacked whatever the ratio. */
+/** This much may be unpacked whatever the ratio. */
 const HARMLESS_BYTES = 64 * 1024 * 1024;
-/** An export has a file for each picture; its list is held in memory. */
+/** An export has a file per picture; the list of entries is held in memory. */
 const MAX_ENTRIES = 200_000;
 const READABLE = /\.(json|jsonl|ndjson|af)$/i;
-/** What macOS puts beside each file that it packs. */
+/** Files that macOS adds to archives. */
 const RESOURCE_FORK = /(^|\/)(__MACOSX\/|\._)/;
 
 export interface Archive {
-  /** Entries that may hold conversations, in the order of their names. */
+  /** Entries that may contain conversations, ordered by name. */
   readonly sources: Source[];
-  /** Entries that hold none, by what they are. */
+  /** Entries that contain none, with their kind. */
   readonly others: { readonly name: string; readonly form: string }[];
   close(): void;
 }
@@ -36,7 +39,7 @@ export async function isArchive(file: string): Promise<boolean> {
   }
 }
 
-/** Throws `UnreadableSource` for an archive that is damaged, or made to do harm. */
+/** Throws `UnreadableSource` if the archive is damaged or malicious. */
 export async function openArchive(file: string, name: string): Promise<Archive> {
   const zip = await naming(() => openPromise(file, { autoClose: false, lazyEntries: true }));
   try {
@@ -81,7 +84,7 @@ async function* readEntry(zip: ZipFile, entry: ZipEntry): AsyncGenerator<Uint8Ar
   let sum = 0;
   const stream = await naming(() => zip.openReadStreamPromise(entry));
   try {
-    // yauzl stops a stream that grows past the size that the archive tells of.
+    // yauzl ends a stream that grows beyond the size stated in the archive.
     for await (const piece of stream) {
       if (!(piece instanceof Uint8Array)) throw new TypeError("An entry's stream without an encoding gives bytes");
       sum = crc32(piece, sum);
@@ -92,7 +95,8 @@ async function* readEntry(zip: ZipFile, entry: ZipEntry): AsyncGenerator<Uint8Ar
   } finally {
     stream.destroy();
   }
-  if (sum !== entry.crc32) throw new UnreadableSource("is damaged: its checksum is wrong. Download the archive again");
+  if (sum !== entry.crc32)
+    throw new UnreadableSource("is damaged: its checksum is wrong. Download the archive once more");
 }
 
 async function naming<Result>(act: () => Promise<Result>): Promise<Result> {
@@ -106,7 +110,7 @@ async function naming<Result>(act: () => Promise<Result>): Promise<Result> {
 function toUnreadable(error: unknown): Error {
   if (error instanceof UnreadableSource) return error;
   if (!(error instanceof Error)) return new Error(String(error));
-  // A disk that fails is no fault of the archive.
+  // A disk error is not the archive's fault.
   if ("syscall" in error) return error;
   return new UnreadableSource(`cannot be read as a .zip archive: ${error.message}`);
 }

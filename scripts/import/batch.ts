@@ -1,20 +1,20 @@
-// How much of what waits goes into one append.
+// Decides how many waiting messages go into one append.
 import { MAX_BODY_BYTES, MAX_MESSAGES_PER_APPEND } from "../../src/api/limits.ts";
 import type { Prepared } from "./prepare.ts";
 
-/** What stands around the messages of a body, with room to spare. */
+/** Bytes around the messages of a body, with some to spare. */
 const ENVELOPE_BYTES = 1_024;
 export const MAX_BATCH_BYTES = MAX_BODY_BYTES - ENVELOPE_BYTES;
 
-/** Is there enough for an append that could take no more? */
+/** Whether there are enough messages for a full append. */
 export function isFullBatch(count: number, bytes: number): boolean {
   return count >= MAX_MESSAGES_PER_APPEND || bytes >= MAX_BATCH_BYTES;
 }
 
 /**
- * How many of the first messages one append takes: at most 100, under the size of a body, and no id twice, because the service
- * refuses a batch with an id that comes twice. In a conversation with branches each of them follows the one before it: the seq of any
- * other is only known once it is there. At least one.
+ * How many of the first messages one append takes: at most 100, at most the size of a body, and no id twice, because
+ * the service refuses a batch with a duplicate id. In a conversation with branches each message must follow the one
+ * before it, because the seq of any other is known only after it was appended. At least one.
  */
 export function batchLength(waiting: readonly Prepared[]): number {
   const ids = new Set<string>();

@@ -1,13 +1,16 @@
-// Checks the proof that a context carries: nothing silently missing, nothing over the budget.
+// Checks that a context accounts for every message and is within its budget.
 import type { Context } from "../../src/api/context.ts";
 
 export interface ContextCheck {
   readonly isWithinBudget: boolean;
-  /** Messages that the context names as left out. */
+  /** Messages that the context names as omitted. */
   readonly omitted: number;
-  /** Messages neither in the summary, nor word for word, nor named as left out. Promise 5 says: none. */
+  /**
+   * Messages that are neither covered by the summary, nor verbatim, nor named as omitted. Promise 5 says that there are
+   * none.
+   */
   readonly gaps: number;
-  /** Items of the summary that name the messages they rest on, inside its range. */
+  /** Items of the summary that cite messages within its range. */
   readonly citedItems: number;
   readonly items: number;
 }

@@ -1,4 +1,5 @@
-// Tells the format of a source from what is in it: endings say little, and both .json and .jsonl carry all of them.
+// Detects the format of a source from its content. The file name says little: every format occurs as .json and as
+// .jsonl.
 import { TRANSFER_FORMAT } from "../../src/api/transfer.ts";
 import { readElements } from "./elements.ts";
 import { isRecord } from "./entry.ts";
@@ -19,22 +20,22 @@ export const FORMATS = [
 ] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** How a source is laid out: a value a line, or one JSON document, as a rule a list. */
+/** How a source is structured: one value per line, or one JSON document, usually a list. */
 export interface Layout {
   readonly format: Format;
   readonly whole: boolean;
 }
 
-/** Enough for the first line of every sane file; a longer first line is told by the text at its start. */
+/** Enough for the first line of every usual file; a longer first line is recognized by its beginning. */
 const PEEK_BYTES = 4 * 1024 * 1024;
-/** A few broken lines or conversations at the start must not hide what the rest is. */
+/** How many values are examined: a few invalid ones at the beginning must not decide. */
 const PEEK_VALUES = 50;
 
 export type Detection = Layout | { readonly fault: string };
 
 export interface DetectOptions {
   readonly forced?: Format | undefined;
-  /** Takes no format for the names in a text that was not parsed: in an archive, where much is no conversation. */
+  /** Do not recognize a format by key names in unparsed text. For archives, where many files are not conversations. */
   readonly isStrict?: boolean;
 }
 
@@ -60,11 +61,14 @@ export async function detectFormat(source: Source, { forced, isStrict }: DetectO
 
 const UNKNOWN = `is in no format that this program knows (${FORMATS.join(", ")}); if it is in one, name it with --format`;
 
-/** A list, or an opening bracket alone on its line: a document for a parser or for people, not values line by line. */
+/**
+ * Whether the text begins with a list, or with a bracket alone on its line: one document rather than one value per
+ * line.
+ */
 function isOneDocument(lines: readonly string[]): boolean {
   const [first = "", second = ""] = lines;
   if (first === "{") return true;
-  // A list that is complete on the first line of several is a bad line of JSON Lines.
+  // A list that is complete on the first of several lines is an invalid line of JSON Lines.
   return first.startsWith("[") && (second === "" || parseQuietly(first) === undefined);
 }
 
@@ -78,13 +82,13 @@ async function firstValues(source: Source): Promise<unknown[]> {
   return values;
 }
 
-/** The format that a parsed value belongs to, or null. */
+/** The format of a parsed value, or null. */
 export function formatOf(value: unknown): Format | null {
   if (!isRecord(value)) return null;
   if (Array.isArray(value["meeting_transcripts"])) return "qmsum";
   if (isRecord(value["mapping"])) return "chatgpt";
   if (Array.isArray(value["chat_messages"])) return "claude";
-  // Of Letta before and after its files could hold several agents.
+  // Letta's files before and after they could contain several agents.
   if (Array.isArray(value["agents"]) && ("blocks" in value || "tools" in value)) return "letta";
   if (Array.isArray(value["messages"])) return formatOfMessages(value, value["messages"]);
   if (isRecord(value["conversation"])) return "locomo";
@@ -111,7 +115,7 @@ function isThreadState(value: Record<string, unknown>): boolean {
   );
 }
 
-/** For documents whose first value is longer than what was read: the first telling key decides. */
+/** For documents whose first value is longer than what was read: the first characteristic key decides. */
 function formatByKeys(head: string): Format | null {
   const found = /"(meeting_transcripts|messages|chat_messages|mapping|conversation|channel_values|role)"\s*:/.exec(
     head,

@@ -1,10 +1,11 @@
-// The values of a JSON list, one at a time: a year of chats is one list of hundreds of megabytes, and only one chat of it is in memory.
+// Reads the values of a JSON list one at a time: a year of chats is one list of hundreds of megabytes, of which only
+// one chat is in memory.
 
-/** A conversation is seldom over a few MB. Past this it is named: one broken file must not fill the memory. */
+/** A conversation seldom exceeds a few MB. A larger one is reported, so that one broken file cannot fill the memory. */
 export const MAX_ELEMENT_BYTES = 256 * 1024 * 1024;
 
 export type Element =
-  /** Counted from 1; null for a document that is no list, but the one value itself. */
+  /** Index from 1; null if the document is not a list but a single value. */
   { readonly index: number | null } & ({ readonly text: string } | { readonly fault: string });
 
 const QUOTE = 0x22;
@@ -19,7 +20,7 @@ const MARK = new Set([0xef, 0xbb, 0xbf]);
 
 const BREAKS_OFF = "is not valid JSON (it breaks off)";
 
-/** @param maxBytes of an element; 0 only counts them, without their texts */
+/** @param maxBytes maximum size of an element; 0 only counts them, without their texts */
 export async function* readElements(
   pieces: AsyncIterable<Uint8Array>,
   maxBytes: number = MAX_ELEMENT_BYTES,
@@ -30,7 +31,7 @@ export async function* readElements(
   if (rest !== null) yield rest;
 }
 
-/** How many values the list has, or 1 for a document that is no list. */
+/** The number of values in the list, or 1 if the document is not a list. */
 export async function countElements(pieces: AsyncIterable<Uint8Array>): Promise<number> {
   const scanner = new Scanner(0);
   let count = 0;
@@ -40,7 +41,10 @@ export async function countElements(pieces: AsyncIterable<Uint8Array>): Promise<
   return count;
 }
 
-/** Follows brackets and strings byte by byte: in UTF-8 no other character has their bytes in it. What is between them is left to the parser. */
+/**
+ * Follows brackets and strings byte by byte; in UTF-8, no other character contains their bytes. The rest is left to the
+ * JSON parser.
+ */
 class Scanner {
   readonly #maxBytes: number;
   #state: "before" | "between" | "inside" | "after" = "before";
@@ -49,7 +53,7 @@ class Scanner {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
-  /** Begun with a letter or a digit: a comma or the end of the list is what ends it. */
+  /** True in a value that began with a letter or a digit; it ends at a comma or at the end of the list. */
   #isBare = false;
   #parts: Uint8Array[] = [];
   #bytes = 0;
@@ -82,7 +86,7 @@ class Scanner {
         }
         this.#begin(byte);
         start = at;
-        // A bracket or a quote has its say below.
+        // Brackets and quotes are handled below.
         if (this.#isBare) continue;
       }
       if (this.#isInString) {
@@ -105,7 +109,7 @@ class Scanner {
     if (this.#state === "inside") this.#take(piece.subarray(start));
   }
 
-  /** What is left when nothing more comes. */
+  /** The remaining element at the end of the input. */
   end(): Element | null {
     if (this.#state === "inside") {
       const element = this.#finish(new Uint8Array());
@@ -126,7 +130,7 @@ class Scanner {
 
   #take(piece: Uint8Array): void {
     this.#bytes += piece.length;
-    // Past the bound only the size is kept, so that the rest costs no memory.
+    // Beyond the limit only the size is counted, so that it takes no memory.
     if (this.#bytes <= this.#maxBytes) this.#parts.push(piece);
     else this.#parts = [];
   }

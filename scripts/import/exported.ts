@@ -1,5 +1,5 @@
-// A session that Threadkeep exported: one file, one session, with its summaries and their items. It goes through the client in parts, so
-// that a run that was broken off goes on where it was, and is there only once it is whole.
+// Imports a session that Threadkeep exported: one file, with its summaries and their items. It is sent in parts, so
+// that an interrupted run can continue, and the session appears only once it is complete.
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { createClient, type ImportResult, ThreadkeepError } from "../../client/src/index.ts";
@@ -13,14 +13,14 @@ import { describeIssues } from "./prepare.ts";
 import { readUtf8, type Source } from "./source.ts";
 import type { Tally } from "./tally.ts";
 
-/** A request of the import may wait for the session's object: its last one reads all that came. */
+/** A request of the import may have to wait for the session's object: the last one reads everything that was sent. */
 const REQUEST_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5_000;
-/** Of the hash of a file, in its import's id. */
+/** Digits of the file's hash in the import's id. */
 const HASH_LENGTH = 40;
 
-/** No answer, or none that says more than that the service is not there for now. */
+/** Errors that mean no more than that the service is temporarily unavailable. */
 const PASSING = new Set(["network_error", "deadline_exceeded", "unavailable", "internal"]);
 const PASSING_STATUSES = new Set([500, 502, 503, 504]);
 
@@ -29,12 +29,14 @@ export interface ExportTarget {
   readonly key: string;
   readonly user: string | undefined;
   readonly prefix: string;
-  /** So long the service may be away. */
+  /** How long the service may be unavailable. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Loads the file. Run again it goes on, or says that all of it is there: the import is known by what the file holds. */
+/**
+ * Imports the file. A second run continues, or says that everything is there: the import's id is a hash of the file.
+ */
 export async function loadExport(source: Source, target: ExportTarget, tally: Tally): Promise<LoadedSession[]> {
   const file = source.name;
   tally.conversations += 1;
@@ -99,7 +101,7 @@ function isPassing({ code, status }: ThreadkeepError): boolean {
   return PASSING.has(code) || (status !== undefined && PASSING_STATUSES.has(status));
 }
 
-/** Reads the file and holds it against what an import takes. Nothing is sent. */
+/** Checks whether the file can be imported. Sends nothing. */
 export async function checkExport(source: Source, tally: Tally): Promise<void> {
   const file = source.name;
   tally.conversations += 1;
@@ -151,7 +153,9 @@ function readLine(text: string) {
   return line.success ? { value: line.data } : { fault: describeIssues(line.error.issues) };
 }
 
-/** Of what the file holds, whatever it is called: the same file goes on where it was, and another one is another import. */
+/**
+ * A hash of the file's content, whatever its name: the same file continues its import, another file is another import.
+ */
 async function hashOf(source: Source, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   for await (const piece of readUtf8(source)) {
@@ -170,7 +174,7 @@ async function sessionIdOf(source: Source): Promise<string | null> {
   return null;
 }
 
-/** The file as the client takes it, a piece at a time. */
+/** The file as a stream for the client. */
 function streamOf(source: Source): ReadableStream<Uint8Array> {
   const pieces = readUtf8(source);
   return new ReadableStream<Uint8Array>({

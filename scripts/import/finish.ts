@@ -1,4 +1,4 @@
-// Ends a session: a summary by hand, then waits until it can be read and the archive has it, and checks the context.
+// Finishes a session: requests a summary, waits until it is made and archived, and checks the context.
 import { setTimeout } from "node:timers/promises";
 import type { SessionState } from "../../src/api/session.ts";
 import { ApiProblem } from "../api.ts";
@@ -7,24 +7,27 @@ import { checkContext } from "./check-context.ts";
 import type { LoadedSession } from "./loader.ts";
 import type { Tally } from "./tally.ts";
 
-/** The budget that the context of every finished session is checked at. */
+/** The budget of the context that is checked. */
 export const CHECKED_CONTEXT_TOKENS = 4_000;
 const FIRST_POLL_MS = 10;
 const MAX_POLL_MS = 500;
-/** The API answers a call that waits longer with 422. Short, because a lost connection would cost the whole wait. */
+/**
+ * The API refuses a longer wait with 422. It is short, because after a lost connection the whole wait would be
+ * repeated.
+ */
 const WAIT_FOR_SUMMARY_MS = 5_000;
 
 export interface FinishOptions {
   readonly keepRecentTokens: number;
   readonly concurrency: number;
   /**
-   * How long to wait while no session at all gets its summary, or into the archive. Shared by all, because an archive that is down
-   * must not cost this much for every session.
+   * How long to wait while no session makes progress with summarizing or archiving. Shared by all sessions, so that an
+   * archive that is down does not cost this time for each.
    */
   readonly patienceMs: number;
 }
 
-/** When a session last got its summary, and into the archive. */
+/** When a session was last summarized, and last archived. */
 interface Progress {
   summaryAt: number;
   archiveAt: number;
@@ -36,7 +39,7 @@ export async function finishSessions(
   sessions: readonly LoadedSession[],
   options: FinishOptions,
 ): Promise<void> {
-  // A session that took nothing in this run holds nothing of ours to summarize; its failure is named already.
+  // A session to which this run added nothing has nothing of ours to summarize; its failure is reported already.
   const queue = sessions.filter(({ headSeq }) => headSeq > 0);
   const progress: Progress = { summaryAt: performance.now(), archiveAt: performance.now() };
   const work = async (): Promise<void> => {
@@ -69,7 +72,7 @@ async function finishSession(
     waitMs: WAIT_FOR_SUMMARY_MS,
     keepRecentTokens: options.keepRecentTokens,
   });
-  // Without a job there is nothing to cover that is not covered already.
+  // Without a job, everything is covered already.
   const isNewWork = job !== null && job !== undefined;
   const throughSeq = job?.throughSeq ?? 0;
   const isCovered = (through: number): boolean => through >= throughSeq;

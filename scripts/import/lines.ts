@@ -1,7 +1,10 @@
-// Lines of a source of any size, one at a time, with a bound on each.
+// Reads the lines of a source of any size one at a time, with a limit for each.
 import { readUtf8, type Source } from "./source.ts";
 
-/** A conversation on one line is seldom over a few MB. Past this the line is reported: one broken file must not fill the memory. */
+/**
+ * A conversation on one line seldom exceeds a few MB. A longer line is reported, so that one broken file cannot fill
+ * the memory.
+ */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 export type Line =
@@ -10,7 +13,7 @@ export type Line =
 
 const NEWLINE = 0x0a;
 
-/** `onBytes` learns how much was read, for the progress. Empty lines are counted and left out. */
+/** `onBytes` is called with how much was read, for the progress. Empty lines are counted, but not returned. */
 export async function* readLines(
   source: Source,
   onBytes: (count: number) => void = () => {},
@@ -22,7 +25,7 @@ export async function* readLines(
 
   const take = (piece: Uint8Array): void => {
     size += piece.length;
-    // Past the bound only the size is kept, so that the rest of the line costs no memory.
+    // Beyond the limit only the size is counted, so that it takes no memory.
     if (size <= maxLineBytes) parts.push(piece);
     else parts = [];
   };
@@ -55,7 +58,7 @@ function tooLong(number: number, size: number, maxLineBytes: number): Line {
 function decode(number: number, bytes: Buffer): Line | null {
   if (bytes.length === 0) return null;
   try {
-    // ignoreBOM false takes a byte order mark off, which some programs put at the start of a file.
+    // `ignoreBOM: false` removes a byte order mark, which some programs write.
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes).trim();
     return text === "" ? null : { number, text };
   } catch {
@@ -63,7 +66,7 @@ function decode(number: number, bytes: Buffer): Line | null {
   }
 }
 
-/** The value, or why it is none. The reason holds nothing of the text: it may be private. */
+/** The value, or why the text is not JSON. The reason contains none of the text, which may be private. */
 export function parseJson(text: string): { readonly value: unknown } | { readonly fault: string } {
   try {
     return { value: JSON.parse(text) };

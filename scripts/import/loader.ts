@@ -1,4 +1,4 @@
-// Sends messages in batches: many sessions at once, each session in its own order, with a bound on what waits in memory.
+// Sends messages in batches: many sessions concurrently, each in its own order, with a limit for what waits in memory.
 import type { NewMessage, Seq } from "../../src/api/message.ts";
 import type { NewSession } from "../../src/api/session.ts";
 import { ApiProblem } from "../api.ts";
@@ -8,36 +8,39 @@ import { showPlace } from "./entry.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Tally } from "./tally.ts";
 
-/** What may wait in memory, for every session sent at once: a few full batches. */
+/** Messages that may wait in memory per concurrent session: a few full batches. */
 const WAITING_MESSAGES_PER_SENDER = 500;
 const WAITING_BYTES_PER_SENDER = 4 * 1024 * 1024;
-/** Refusals for one message's sake: the others of its batch pass without it. */
+/** Errors that concern a single message; the others of its batch are accepted without it. */
 const REFUSES_MESSAGE = new Set(["message_conflict", "message_too_large", "body_too_large", "validation_failed"]);
-/** Conflict, gone, unprocessable: refusals of one session. Any other (no key, no such route …) would meet every session alike. */
+/**
+ * Conflict, gone, unprocessable: errors of one session. Any other (no key, no such route …) would concern every
+ * session.
+ */
 const REFUSES_SESSION = new Set([409, 410, 422]);
 
 /** A session to create before its first messages. */
 export interface Opened extends NewSession {
   readonly id: string;
-  /** When the conversation began, if its source says so: the list of sessions has it under this date. */
+  /** When the conversation began, if the source says so; the list of sessions shows this date. */
   readonly createdAt?: string | undefined;
-  /** Some of its messages do not follow the one before them. */
+  /** Whether some of its messages do not follow the one before them. */
   readonly isBranched?: boolean;
 }
 
-/** Where the messages of a conversation with branches are in the log. */
+/** The branches of a conversation while it is being sent. */
 interface Branches {
   readonly seqs: Map<string, Seq>;
-  /** The message that was sent last, taken or not: the next one follows it without saying so. */
+  /** The message that was sent last, accepted or not: the next one follows it by default. */
   last: string | null;
-  /** What the service did not take: what follows one of these has to say what it follows. */
+  /** Messages that the service refused; what follows one of these must say explicitly what it follows. */
   readonly refused: Set<string>;
-  /** The end of the active branch, as the service last told it; null before. */
+  /** The end of the active branch, as the service last reported it; null before that. */
   headSeq: Seq | null;
   created: number;
   /** Where the active branch ended before this import, if that was not the end of the log. */
   returnTo: Seq | null;
-  /** The message that the active branch ends with in the source. */
+  /** The last message of the active branch in the source. */
   head: string | null;
 }
 
@@ -46,7 +49,7 @@ interface Lane {
   readonly waiting: Prepared[];
   waitingBytes: number;
   isSending: boolean;
-  /** Nothing more comes for now: what waits goes out although it fills no batch. */
+  /** No more messages for now: the waiting ones are sent although they are no full batch. */
   isEnded: boolean;
   create: Opened | null;
   branches: Branches | null;
@@ -54,9 +57,9 @@ interface Lane {
 
 export interface LoadedSession {
   readonly session: string;
-  /** `headSeq` as the service last acknowledged it: less is never right again. */
+  /** The highest `headSeq` that the service has acknowledged; a lower one would be wrong. */
   readonly headSeq: number;
-  /** The session takes no more: the rest of its messages was left out. */
+  /** The service refused the session, so the rest of its messages was left out. */
   readonly refused: boolean;
 }
 
@@ -74,7 +77,7 @@ export class Loader {
   #fatal: { readonly error: unknown } | null = null;
   #wakers: (() => void)[] = [];
 
-  /** `stop` is aborted by the first fault that ends the import, so that no other sender goes on trying. */
+  /** `stop` is aborted by the first error that ends the import, so that other senders stop too. */
   constructor(api: Api, tally: Tally, concurrency: number, stop: AbortController) {
     this.#api = api;
     this.#tally = tally;
@@ -82,7 +85,7 @@ export class Loader {
     this.#stop = stop;
   }
 
-  /** The session is created with these before its first messages, if it isn't there already. */
+  /** Creates the session with this data before its first messages, unless it exists. */
   async open(session: Opened): Promise<void> {
     const lane = this.#lane(session.id);
     lane.create = session;
@@ -97,13 +100,13 @@ export class Loader {
         head: null,
       };
     }
-    // A session without messages is a session all the same.
+    // A session without messages is created as well.
     lane.isEnded = session.isBranched !== true;
     this.#pump();
     await this.#makeRoom();
   }
 
-  /** Resolves when there is room for the next: the reader goes no faster than the service. */
+  /** Resolves when there is room for the next one, so that reading is not faster than the service. */
   async add(session: string, prepared: Prepared): Promise<void> {
     const lane = this.#lane(session);
     lane.isEnded = false;
@@ -115,13 +118,13 @@ export class Loader {
     await this.#makeRoom();
   }
 
-  /** The active branch is to end with this message, once all of the conversation is there. */
+  /** Makes the active branch end with this message once the conversation is complete. */
   follow(session: string, messageId: string): void {
     const branches = this.#lanes.get(session)?.branches;
     if (branches !== null && branches !== undefined) branches.head = messageId;
   }
 
-  /** No more of this session comes for now. */
+  /** No more messages of this session for now. */
   end(session: string): void {
     const lane = this.#lanes.get(session);
     if (lane === undefined) return;
@@ -129,10 +132,10 @@ export class Loader {
     this.#pump();
   }
 
-  /** Sends the rest. Throws what ended the import early. */
+  /** Sends the rest. Throws the error that ended the import early. */
   async finish(): Promise<LoadedSession[]> {
     this.#isDraining = true;
-    // A conversation that broke off in its file has no end there.
+    // A conversation that was cut off in its file has no explicit end.
     for (const lane of this.#lanes.values()) lane.isEnded = true;
     this.#pump();
     while (this.#lanes.size > 0 && this.#fatal === null) await this.#nextChange();
@@ -162,7 +165,7 @@ export class Loader {
 
   async #makeRoom(): Promise<void> {
     while (this.#isOverfull() && this.#fatal === null) {
-      // Many sessions with few messages each fill the memory without filling a batch.
+      // Many sessions with few messages each would fill the memory without filling a batch, so all are sent.
       this.#isDraining = true;
       this.#pump();
       await this.#nextChange();
@@ -203,7 +206,7 @@ export class Loader {
         this.#changed();
       }
       if (this.#fatal === null && lane.isEnded && lane.waiting.length === 0) await this.#settleBranches(lane);
-      // A lane that is done is dropped, so that a million sessions cost no more than their counts.
+      // A finished lane is dropped, so that a million sessions take no more memory than their counts.
       const isDone = lane.branches === null || lane.isEnded;
       if (lane.waiting.length === 0 && lane.create === null && isDone) this.#lanes.delete(lane.session);
     } catch (error) {
@@ -242,7 +245,9 @@ export class Loader {
     }
   }
 
-  /** A session that is there may have been left on another branch: what comes follows the end of its log, as it did the first time. */
+  /**
+   * An existing session may have another active branch; new messages follow the end of its log, as in the first run.
+   */
   async #goToTheEnd(lane: Lane): Promise<void> {
     if (lane.branches === null) return;
     const state = await this.#api.session(lane.session);
@@ -252,7 +257,7 @@ export class Loader {
     lane.branches.headSeq = state.lastSeq;
   }
 
-  /** The branch that was last seen becomes the active one, or the one that was active here before, if nothing was new. */
+  /** Activates the branch that was last seen in the source, or, if nothing was new, the one that was active before. */
   async #settleBranches({ session, branches }: Lane): Promise<void> {
     if (branches === null || this.#loaded.get(session)?.refused === true) return;
     const seen = branches.head === null ? undefined : branches.seqs.get(branches.head);
@@ -266,7 +271,7 @@ export class Loader {
     }
   }
 
-  /** @param isTurned says of the first message what it follows if it would not, and the other way round */
+  /** @param isTurned inverts whether the first message says explicitly what it follows */
   async #send(lane: Lane, batch: readonly Prepared[], isTurned = false): Promise<void> {
     if (this.#loaded.get(lane.session)?.refused === true) return;
     const startedAt = performance.now();
@@ -292,7 +297,10 @@ export class Loader {
     }
   }
 
-  /** A batch is refused whole for one message's sake: its halves find the message, and the others go in, in their order. */
+  /**
+   * A batch is refused because of one message. Its halves are sent separately until that message is found; the others
+   * are appended in order.
+   */
   async #sendHalves(lane: Lane, batch: readonly Prepared[], problem: ApiProblem, isTurned: boolean): Promise<void> {
     if (!REFUSES_MESSAGE.has(problem.code)) {
       this.#refuse(lane, problem);
@@ -300,7 +308,8 @@ export class Loader {
     }
     const [first] = batch;
     if (first !== undefined && batch.length === 1) {
-      // It is there. Perhaps it was said of it then what it follows, and is not now, because another part of the chat went missing.
+      // The message exists with another `afterSeq`: in the first run it may have said explicitly what it follows, and
+      // not now, because another part of the chat is missing.
       const isPlaced = lane.branches !== null && first.after !== undefined;
       if (isPlaced && problem.code === "message_conflict" && !isTurned) return await this.#send(lane, batch, true);
       this.#tally.noteFailure(`${showPlace(first.place)}, message ${first.message.id}`, problem.message);
@@ -329,14 +338,14 @@ export class Loader {
     for (const wake of wakers) wake();
   }
 
-  /** Waits for what is under way; throws what ended the import early. */
+  /** Waits for the requests in flight; throws the error that ended the import early. */
   async #settle(): Promise<void> {
     while (this.#sending > 0) await this.#nextChange();
     if (this.#fatal !== null) throw this.#fatal.error;
   }
 }
 
-/** The messages of a batch, the first of which says what it follows if that is not the one before it. */
+/** The messages of a batch. The first says what it follows, if that is not the one before it. */
 function placed(batch: readonly Prepared[], branches: Branches | null, isTurned: boolean): NewMessage[] {
   return batch.map(({ message, after }, index) => {
     if (branches === null || after === undefined) return message;
@@ -348,7 +357,7 @@ function placed(batch: readonly Prepared[], branches: Branches | null, isTurned:
   });
 }
 
-/** What follows a message that was refused follows what it would have followed. */
+/** A message after a refused one follows what the refused one would have followed. */
 function standIn({ message, after }: Prepared, branches: Branches | null): void {
   if (branches === null || after === undefined) return;
   const seq = after === null ? 0 : branches.seqs.get(after);

@@ -1,11 +1,11 @@
-// Ids: from the source where it has them, else from the content, so that a second run meets the same ids again.
+// Makes ids: from the source if it has them, else from the content, so that a second run makes the same ids.
 import { createHash } from "node:crypto";
 import { MAX_ID_LENGTH } from "../../src/api/limits.ts";
 
 const NOT_ALLOWED = /[^A-Za-z0-9._:-]+/g;
 const SUFFIX_LENGTH = 8;
 
-/** A hash of any JSON value. JSON text has a form for lone surrogates, which UTF-8 has not. */
+/** Hashes a JSON value as JSON text, which can represent lone surrogates, unlike UTF-8. */
 export function hashJson(value: unknown, length: number): string {
   return createHash("sha256")
     .update(JSON.stringify(value) ?? "null")
@@ -14,41 +14,45 @@ export function hashJson(value: unknown, length: number): string {
 }
 
 /**
- * A name from the source in the alphabet of ids. A name that had to change gets a hash of the original, so that "a/b" and
- * "a b" stay two names. Null if it is empty.
+ * Converts a name into an allowed id. If characters had to be replaced, a hash of the original is appended, so that
+ * "a/b" and "a b" stay different. Null if it is empty.
  */
 export function sanitizeId(source: string): string | null {
   if (source === "") return null;
   const clean = source.replaceAll(NOT_ALLOWED, "-");
-  // A path that ends in "." or ".." names another resource by the time a URL is parsed.
+  // A path that ends in "." or ".." would become another path when a URL is parsed.
   const isDots = clean === "." || clean === "..";
   if (clean === source && clean.length <= MAX_ID_LENGTH && !isDots) return clean;
   const room = MAX_ID_LENGTH - SUFFIX_LENGTH - 1;
   return `${clean.slice(0, room)}.${hashJson(source, SUFFIX_LENGTH)}`;
 }
 
-/** The name of a file without its folder and ending, for conversations that have no name of their own. */
+/** The file's name without folder and extension, for conversations without a name. */
 export function fileStem(file: string): string {
   const name = file.split(/[\\/]/).at(-1) ?? file;
   return name.replace(/\.(jsonl|ndjson|json|txt)$/i, "") || "conversation";
 }
 
 /**
- * The name of a conversation that has none. By content, not by position: a line inserted above, or another file of the same
- * name, must not pour one conversation into another.
+ * Names a conversation by its content instead of its position, so that neither an inserted line nor another file with
+ * the same name mixes two conversations.
  */
 export function nameByContent(file: string, content: unknown): string {
   return `${fileStem(file)}.${hashJson(content, 10)}`;
 }
 
-/** As many digits of a hash as a number holds exactly. */
+/** Hexadecimal digits that a number can represent exactly. */
 const COUNTED_DIGITS = 13;
 
-/** Gives ids to messages that have none: the hash of the content, and how often it came up in this conversation. */
+/**
+ * Gives ids to messages without one: a hash of the content, and how often that content has occurred in the
+ * conversation.
+ */
 export class OccurrenceIds {
   /**
-   * Counted by numbers, because texts would cost three times the memory over millions of messages. Should two contents share one,
-   * the second merely starts counting at 2: the id has the longer hash in it, and the next run counts the same way.
+   * Keyed by numbers, because strings would take three times the memory over millions of messages. If two contents had
+   * the same number, the second would merely start at 2: the id contains the longer hash, and the next run counts in
+   * the same way.
    */
   readonly #counts = new Map<string, Map<number, number>>();
 
@@ -62,7 +66,7 @@ export class OccurrenceIds {
     return `h.${hash}.${occurrence}`;
   }
 
-  /** A conversation that comes again starts counting anew: a longer copy of it continues the shorter one. */
+  /** If a conversation occurs again, counting starts again, so that a longer copy of it continues the shorter one. */
   forget(session: string): void {
     this.#counts.delete(session);
   }

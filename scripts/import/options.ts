@@ -7,7 +7,7 @@ import { type Branches, type Instructions, READER_DEFAULTS } from "./entry.ts";
 
 const DEFAULT_CONCURRENCY = 4;
 const MAX_CONCURRENCY = 64;
-/** Small enough that a summary is worth having, large enough for the last exchange to stand word for word. */
+/** Small enough to make a summary worthwhile, large enough to keep the last exchange verbatim. */
 const DEFAULT_KEEP_RECENT_TOKENS = 1_500;
 const MAX_KEEP_RECENT_TOKENS = 1_000_000;
 const DEFAULT_PATIENCE_SECONDS = 60;

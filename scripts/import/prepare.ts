@@ -1,4 +1,4 @@
-// From what a reader found to what the service takes: ids, names and the checks of the contract, before anything is sent.
+// Converts what a reader found into what the API accepts, and checks it before anything is sent.
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGE_BYTES } from "../../src/api/limits.ts";
 import { newMessageSchema } from "../../src/api/message.ts";
 import type { NewMessage } from "../../src/api/message.ts";
@@ -7,7 +7,7 @@ import { isRecord } from "./entry.ts";
 import type { Place, Turn } from "./entry.ts";
 import { OccurrenceIds, sanitizeId } from "./names.ts";
 
-/** A message that may be sent, and where it came from, for the case that the service refuses it. */
+/** A message that may be sent, with its position in the source for error messages. */
 export interface Prepared {
   readonly message: NewMessage & { readonly id: string };
   readonly bytes: number;
@@ -18,22 +18,22 @@ export interface Prepared {
 
 export interface PrepareOptions {
   readonly prefix: string;
-  /** Mend what can be mended instead of leaving the message out. */
+  /** Repair what can be repaired instead of leaving the message out. */
   readonly repair: boolean;
 }
 
 export type PrepareResult =
-  /** Several where one message had no room for it. */
+  /** Several if the text was too long for one message. */
   | { readonly prepared: readonly Prepared[]; readonly repaired: boolean; readonly warnings: readonly string[] }
   | { readonly fault: string };
 
-/** Of the largest message, for the pieces of a text: what stands around it, and the last part of a character. */
+/** Of the maximum size of a message, reserved for what surrounds a piece of a long text. */
 const PIECE_ENVELOPE_BYTES = 16 * 1024;
 
 export class Preparer {
   readonly #options: PrepareOptions;
   readonly #ids = new OccurrenceIds();
-  /** By conversation: what is followed in the place of a message that was left out, or that became several. */
+  /** By conversation: what to follow instead of a message that was left out or split. */
   readonly #stands = new Map<string, Map<string, string | null>>();
 
   constructor(options: PrepareOptions) {
@@ -45,7 +45,7 @@ export class Preparer {
     return sanitizeId(this.#options.prefix + source);
   }
 
-  /** The id of the message that stands for one of the source; null if nothing does. */
+  /** The id of the message in the service that stands for one of the source; null if there is none. */
   messageId(session: string, source: string): string | null {
     return this.#standIn(session, source);
   }
@@ -56,7 +56,7 @@ export class Preparer {
     const mended = this.#options.repair ? mendTexts(given) : given;
     const cut = cutAuthor(mended);
     const after = turn.after === undefined ? undefined : this.#standIn(session, turn.after);
-    // The service would mend it: here it is asked for, so that nobody's file is changed in silence.
+    // The service would repair it silently; here the person must ask for it.
     const [unkept] = findMended(cut.message, 1);
     if (unkept !== undefined) return this.#leaveOut(session, turn, after, `${unkept.path.join(".")}: ${unkept.detail}`);
     const parsed = newMessageSchema.safeParse(cut.message);
@@ -82,7 +82,7 @@ export class Preparer {
     return { prepared: pieces, repaired, warnings };
   }
 
-  /** The conversation is over in this file: if it comes again, its messages are counted anew. */
+  /** The conversation has ended in this file; if it occurs again, its messages are counted from the start. */
   endConversation(session: string): void {
     this.#ids.forget(session);
     this.#stands.delete(session);
@@ -100,7 +100,7 @@ export class Preparer {
     return stands?.has(id) === true ? (stands.get(id) ?? null) : id;
   }
 
-  /** What follows it follows what it would have followed. */
+  /** Messages after this one follow what it would have followed. */
   #leaveOut(session: string, turn: Turn, after: string | null | undefined, fault: string): { readonly fault: string } {
     const id = turn.id === undefined || after === undefined ? null : sanitizeId(turn.id);
     if (id !== null && after !== undefined) this.#standsOf(session).set(id, after);
@@ -118,7 +118,7 @@ function bytesOf(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** A plain text in as many messages as it takes, cut at the end of a line where there is one; null for what is no plain text. */
+/** Splits a plain text into as many messages as needed, at ends of lines if possible; null if it is not plain text. */
 function divide({ message, place, after }: Prepared): Prepared[] | null {
   const { content } = message;
   if (typeof content !== "string") return null;
@@ -136,7 +136,10 @@ function divide({ message, place, after }: Prepared): Prepared[] | null {
   return pieces;
 }
 
-/** How many characters of the text fit so many bytes as JSON: whole characters, and whole lines if the last half of it has one. */
+/**
+ * How many characters of the text fit into so many bytes as JSON: never inside a character, and at the end of a line if
+ * there is one in the last half.
+ */
 function cutAt(text: string, room: number): number {
   let bytes = 0;
   let length = 0;
@@ -152,7 +155,7 @@ function cutAt(text: string, room: number): number {
 }
 
 const LAST_OF_ONE_UNIT = 0xffff;
-/** Backspace, tab, line feed, form feed, carriage return, the quote and the backslash. */
+/** Backspace, tab, line feed, form feed, carriage return, quote and backslash. */
 const SHORT_ESCAPES = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x22, 0x5c]);
 
 function jsonBytes(point: number): number {
@@ -163,12 +166,15 @@ function jsonBytes(point: number): number {
   return point <= LAST_OF_ONE_UNIT ? 3 : 4;
 }
 
-/** Exporters write null for what there is not. */
+/** Exporters write null for absent fields. */
 function dropAbsent(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 }
 
-/** An author is a display name of one line. An empty one is none; one too long is cut rather than the message lost. */
+/**
+ * An author is a display name on one line. An empty one is dropped, and a long one is cut, so that the message is not
+ * lost.
+ */
 function cutAuthor(message: Record<string, unknown>): {
   readonly message: Record<string, unknown>;
   readonly warning?: string;
@@ -179,7 +185,7 @@ function cutAuthor(message: Record<string, unknown>): {
   const name = mendName(author);
   if (name === "") return { message: rest };
   if (name.length <= MAX_AUTHOR_LENGTH) return { message: { ...rest, author: name } };
-  // Cut by code points: half a surrogate pair would be refused.
+  // Cut by code points, because half a surrogate pair would be refused.
   let short = "";
   for (const character of name) {
     if (short.length + character.length > MAX_AUTHOR_LENGTH - 1) break;
@@ -191,13 +197,16 @@ function cutAuthor(message: Record<string, unknown>): {
   };
 }
 
-/** Without NUL characters, which PostgreSQL refuses, and with U+FFFD for lone surrogates, which UTF-8 cannot hold. */
+/**
+ * Removes NUL characters, which PostgreSQL refuses, and replaces lone surrogates, which UTF-8 cannot represent, by
+ * U+FFFD.
+ */
 function mendTexts(value: Record<string, unknown>): Record<string, unknown> {
   const mended = mend(value, 0);
   return isRecord(mended) ? mended : value;
 }
 
-/** Deeper than this the contract refuses the value anyway. */
+/** The API refuses values that are nested more deeply. */
 const MAX_MEND_DEPTH = 64;
 
 function mend(value: unknown, depth: number): unknown {
@@ -219,7 +228,9 @@ interface Issue {
 
 const MAX_DESCRIBED_ISSUES = 3;
 
-/** "content must not contain NUL characters; role …": the path and the fault, never the text itself. */
+/**
+ * Makes a text such as "content must not contain NUL characters; role …", with paths and faults, never the text itself.
+ */
 export function describeIssues(issues: readonly Issue[]): string {
   const described = issues.flatMap((issue) => describeIssue(issue, []));
   const shown = [...new Set(described)].slice(0, MAX_DESCRIBED_ISSUES);
@@ -227,7 +238,7 @@ export function describeIssues(issues: readonly Issue[]): string {
   return `${shown.join("; ")}${more}`;
 }
 
-/** For a union the branch that came furthest says what is wrong: the others only say that they are not meant. */
+/** Of a union's alternatives, the one that matched furthest explains the fault; the others were not meant. */
 function describeIssue(issue: Issue, above: readonly PropertyKey[]): string[] {
   const path = [...above, ...issue.path];
   if (issue.errors !== undefined && issue.errors.length > 0) {
@@ -238,7 +249,7 @@ function describeIssue(issue: Issue, above: readonly PropertyKey[]): string[] {
   return [`${shownPath === "" ? "the message" : shownPath}: ${issue.message.slice(0, 200)}`];
 }
 
-/** Of two branches, the one whose fault lies deeper has matched more; a fault of the type itself has matched nothing. */
+/** How far an alternative matched: a fault at a deeper path has matched more, a wrong type nothing. */
 function reach(issues: readonly Issue[]): number {
   return Math.max(0, ...issues.map((issue) => issue.path.length * 2 + (issue.code === "invalid_type" ? 0 : 1)));
 }

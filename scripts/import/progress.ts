@@ -1,4 +1,4 @@
-// One line that moves on a terminal; in a log file, a line every few seconds if there is news.
+// Shows progress: a line that is updated on a terminal; in a log file a line every few seconds if something changed.
 import type { Tally } from "./tally.ts";
 
 const TERMINAL_INTERVAL_MS = 100;
@@ -26,7 +26,7 @@ export class Progress {
     this.#timer.unref();
   }
 
-  /** A line of its own, above the moving one. */
+  /** Prints a line above the progress line. */
   say(text: string): void {
     this.#target.write(this.#isTerminal ? `${ERASE_LINE}${text}\n` : `${text}\n`);
   }
@@ -38,7 +38,7 @@ export class Progress {
 
   #draw(): void {
     const line = this.#describe();
-    // A line that wraps could not be erased again.
+    // A wrapped line could not be erased.
     if (this.#isTerminal) this.#target.write(ERASE_LINE + line.slice(0, (this.#target.columns || 80) - 1));
     else if (line !== this.#shown) this.#target.write(`${line}\n`);
     this.#shown = line;

@@ -1,4 +1,4 @@
-// One source as a stream of entries, whatever its format.
+// Reads a source of any format as a stream of entries.
 import { type Detection, detectFormat } from "./detect-format.ts";
 import type { Format } from "./detect-format.ts";
 import { MAX_ELEMENT_BYTES, readElements } from "./elements.ts";
@@ -18,7 +18,7 @@ import { readUtf8, type Source, UnreadableSource } from "./source.ts";
 
 export interface ReadOptions {
   readonly format?: Format | undefined;
-  /** What the source was found to be, if somebody has looked already. */
+  /** The format, if it was detected already. */
   readonly detected?: Detection;
   readonly reader?: ReaderOptions;
   readonly onBytes?: (count: number) => void;
@@ -41,10 +41,10 @@ export async function* readConversations(source: Source, options: ReadOptions = 
   yield* reader.end?.() ?? [];
 }
 
-/** Reads the values of one source, in order. */
+/** Converts the values of one source, in order. */
 interface Reader {
   read(value: unknown, place: Place): Iterable<Entry>;
-  /** What it kept back until all of the source is read. */
+  /** The entries that can be made only after everything was read. */
   end?(): Iterable<Entry>;
 }
 
@@ -73,7 +73,7 @@ function createReader(format: Format, options: ReaderOptions): Reader {
   }
 }
 
-/** A value nested a hundred thousand levels deep overflows the stack of whatever walks it: one bad line, not the end. */
+/** A value that is nested a hundred thousand levels deep overflows the stack; it is reported as one invalid line. */
 function* readGuarded(reader: Reader, value: unknown, place: Place): Generator<Entry> {
   try {
     yield* reader.read(value, place);

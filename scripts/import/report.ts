@@ -1,4 +1,4 @@
-// What the import says at its end.
+// The final report of the import.
 import { CHECKED_CONTEXT_TOKENS } from "./finish.ts";
 import type { Note, Noted, Tally } from "./tally.ts";
 
@@ -13,7 +13,7 @@ export interface Report {
   readonly files: number;
   readonly seconds: number;
   readonly dryRun: boolean;
-  /** Null if the import reached its end; else what ended it. */
+  /** Null if the import was completed; else the reason why it stopped. */
   readonly stopped: string | null;
   readonly conversations: number;
   readonly messages: {
@@ -24,7 +24,7 @@ export interface Report {
     readonly repaired: number;
   };
   readonly skipped: Readonly<Record<string, number>>;
-  /** What was not carried over as it was, by its form. */
+  /** What was not imported as it was, by form. */
   readonly noted: readonly Readonly<Noted>[];
   readonly badCount: number;
   readonly bad: readonly Note[];
@@ -43,11 +43,11 @@ export interface Report {
     readonly read: Timing | null;
   } | null;
   readonly withoutSummary: number;
-  /** Where to look at what is there now; null if nothing was sent. */
+  /** Where to look at the result; null if nothing was sent. */
   readonly look: string | null;
 }
 
-/** Nearest rank: a time that was really measured, never one in between. */
+/** Percentiles by nearest rank, so that each is a time that was really measured. */
 export function timing(samples: readonly number[]): Timing | null {
   if (samples.length === 0) return null;
   const sorted = samples.toSorted((one, other) => one - other);
@@ -65,7 +65,7 @@ export interface Outcome {
   readonly dryRun: boolean;
   readonly finish: boolean;
   readonly stopped: string | null;
-  /** The service that has it now; null in a dry run. */
+  /** The address of the service; null in a dry run. */
   readonly url: string | null;
 }
 

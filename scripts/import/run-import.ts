@@ -1,4 +1,4 @@
-// The import from its options to its exit code.
+// Runs the import from its options to its exit code.
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/api/session.ts";
@@ -25,14 +25,14 @@ import { Tally } from "./tally.ts";
 
 export const IMPORT_EXIT = { ...EXIT, badLines: 2, outOfReach: 3 } as const;
 
-/** A summary by a model takes seconds, a queue in trouble longer: then it is worth a look. */
+/** A model's summary takes seconds; if nothing happens for this long, something is wrong. */
 const FINISH_PATIENCE_MS = 120_000;
 
 export interface Surroundings {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: ProgressTarget;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where npm start of this checkout keeps dev.json. */
+  /** Where npm start of this checkout writes dev.json. */
   readonly stateDirectory: string;
   /** Aborted when the person interrupts. */
   readonly interrupt: AbortSignal;
@@ -108,7 +108,7 @@ interface End {
 const RESUME = "What was acknowledged is stored. Run the same command again to go on: nothing is doubled.";
 const INTERRUPTED: End = { text: `Interrupted. ${RESUME}`, exitCode: EXIT.interrupted };
 
-/** Null for a fault of this program. */
+/** How to report an error; null for a fault of this program. */
 function describeEnd(error: unknown): End | null {
   if (error instanceof ServiceOutOfReach) {
     return { text: `Stopped: ${error.message}.\n${RESUME}`, exitCode: IMPORT_EXIT.outOfReach };
@@ -135,13 +135,13 @@ async function checkFiles(files: readonly string[]): Promise<void> {
   }
 }
 
-/** Something to read conversations from, and what it was found to be. */
+/** A source and its detected format. */
 interface Input {
   readonly source: Source;
   readonly detected: Detection;
 }
 
-/** Looks through all files before anything is sent: what is damaged is known by then, and how much there is. */
+/** Examines all files before anything is sent, to find out what is damaged and how much there is. */
 async function findInputs(
   options: ImportOptions,
   archives: Archive[],
@@ -179,7 +179,7 @@ async function findInArchive(
     archives.push(archive);
     for (const { name, form } of archive.others) tally.noteForm({ file: name }, `${form}, left out`);
     for (const source of archive.sources) {
-      // Whoever names a format means the conversations, and not all else that stands beside them.
+      // If a format was given, it is meant for the conversations and not for other files beside them.
       const isNamed = format !== undefined && /^conversations/i.test(path.posix.basename(source.name));
       const detected = await detectFormat(source, { isStrict: true, forced: isNamed ? format : undefined });
       const fault = "fault" in detected ? detected.fault : null;
@@ -198,7 +198,7 @@ async function findInArchive(
   return inputs;
 }
 
-/** Null where counting would mean to read and parse everything twice. */
+/** Null if counting would require reading and parsing everything twice. */
 async function countConversations({ source, detected }: Input): Promise<number | null> {
   if ("fault" in detected) return 0;
   if (detected.format === "exported") return 1;
@@ -206,7 +206,7 @@ async function countConversations({ source, detected }: Input): Promise<number |
   try {
     return await countElements(readUtf8(source));
   } catch (error) {
-    // It is named when it is read.
+    // It is reported when it is read.
     if (error instanceof UnreadableSource) return null;
     throw error;
   }
@@ -220,7 +220,7 @@ interface Service {
 function findService(options: ImportOptions, around: Surroundings): Service {
   const local = readLocalService(around.stateDirectory);
   const url = options.url ?? around.env["THREADKEEP_URL"] ?? local?.url;
-  // A key of this machine's own service is sent to no other.
+  // The local service's key is sent only to the local service.
   const localKey = url === local?.url ? local?.apiKey : undefined;
   const key = options.key ?? around.env["THREADKEEP_API_KEY"] ?? localKey;
   if (url === undefined) {
@@ -230,7 +230,7 @@ function findService(options: ImportOptions, around: Surroundings): Service {
   }
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new UsageProblem(`${url} is not an http or https URL`);
   if (key === undefined) throw new UsageProblem(`No API key for ${url}: set THREADKEEP_API_KEY, or give --key`);
-  // A header takes no such character, and the fault would otherwise look like one of the network.
+  // A header cannot contain such characters, and the error would look like one of the network.
   if (!/^[\u0020-\u007e]+$/.test(key)) throw new UsageProblem("The API key holds characters that no key has");
   const user = userIdSchema.optional().safeParse(options.user);
   if (!user.success) throw new UsageProblem(`--user ${user.error.issues[0]?.message ?? "is not valid"}`);
@@ -251,7 +251,7 @@ function connect({ url, key }: Service, options: ImportOptions, tally: Tally, si
   });
 }
 
-/** What takes the messages: the loader, or in a dry run nobody. */
+/** What takes the messages: the loader, or in a dry run nothing. */
 interface Target {
   open(session: Opened): Promise<void>;
   add(session: string, prepared: Prepared): Promise<void>;
@@ -302,7 +302,7 @@ async function naming(source: Source, tally: Tally, act: () => Promise<LoadedSes
   }
 }
 
-/** A disk may fail amid a file that could be opened. */
+/** A disk error may occur after the file was opened. */
 async function nextOf(entries: AsyncIterator<Entry>, { name }: Source): Promise<IteratorResult<Entry>> {
   try {
     return await entries.next();
@@ -338,7 +338,10 @@ async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Targ
   for (const prepared of result.prepared) await target.add(session, prepared);
 }
 
-/** Metadata and settings that the service would refuse are left out with a warning: the messages matter more. */
+/**
+ * Metadata and settings that the service would refuse are left out with a warning, because the messages are more
+ * important.
+ */
 function newSession(id: string, entry: Extract<Entry, { kind: "session" }>, tally: Tally): Opened {
   const metadata = metadataSchema.safeParse(entry.metadata ?? {});
   const settings = sessionSettingsSchema.safeParse(entry.settings ?? {});

@@ -1,17 +1,17 @@
-// Where conversations are read from: a file, or an entry of an archive, as the bytes of UTF-8 whatever it is written in.
+// Reads a file, or an entry of an archive, as UTF-8, whatever its encoding.
 import { createReadStream } from "node:fs";
 import { TextDecoder } from "node:util";
 
-/** Something that can be read from its beginning as often as it is asked for. */
+/** Something that can be read from its beginning repeatedly. */
 export interface Source {
-  /** As the person knows it: it stands in every message about it. */
+  /** Its name in all messages to the person. */
   readonly name: string;
-  /** What a read of all of it comes to, for the progress. */
+  /** Its total size, for the progress. */
   readonly bytes: number;
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** What is in the source cannot be read to its end. The message follows its name: "is damaged". */
+/** The source cannot be read to its end. The message is printed after its name: "is damaged". */
 export class UnreadableSource extends Error {
   override readonly name = "UnreadableSource";
 }
@@ -28,9 +28,9 @@ type Encoding = "utf-8" | "utf-16le" | "utf-16be";
 const MARK_BYTES = 4;
 
 /**
- * The source as UTF-8. Windows writes UTF-16, with a byte order mark or without; every format here begins with a character of ASCII, so that
- * where the zero bytes stand tells which one it is.
- * @param onBytes learns how much was read, for the progress
+ * The source as UTF-8. Windows writes UTF-16 with or without a byte order mark. Every supported format begins with an
+ * ASCII character, so the position of the zero bytes shows the encoding.
+ * @param onBytes is called with how much was read, for the progress
  */
 export async function* readUtf8(
   source: Source,

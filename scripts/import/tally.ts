@@ -1,8 +1,8 @@
-// What happened, counted as it happens. The report and the progress line are drawn from it.
+// Counts what happens, for the report and the progress line.
 import { showPlace } from "./entry.ts";
 import type { Place } from "./entry.ts";
 
-/** A file of garbage must not flood the terminal: past this the notes are only counted. */
+/** Notes beyond this are only counted, so that an invalid file does not flood the terminal. */
 export const MAX_NAMED_NOTES = 200;
 
 export interface Note {
@@ -10,17 +10,17 @@ export interface Note {
   readonly reason: string;
 }
 
-/** What was not carried over as it was, of one form. */
+/** A form of content that was not imported as it was. */
 export interface Noted {
   readonly form: string;
   count: number;
-  /** Where the first of them stands. */
+  /** Position of the first one. */
   readonly first: string;
 }
 
 export class Tally {
   conversations = 0;
-  /** Of all that is to be read; null where counting them would mean reading everything twice. */
+  /** Total number of conversations; null if counting would require reading everything twice. */
   conversationsInAll: number | null = null;
   messagesRead = 0;
   messagesSent = 0;

@@ -1,17 +1,18 @@
-// Builds the pages with Vite, and the OpenAPI document beside them. In a clone alone: a package from npm brings neither Vite nor the sources.
+// Builds the pages with Vite, and the OpenAPI document. Only in a clone: the npm package contains neither Vite nor the
+// sources.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "vite";
 import { projectRoot } from "../dev/paths.ts";
 
-/** The generator is code of the Worker's kind, with the types of its runtime: programs know it by this alone. */
+/** The generator is type-checked like the Worker, so it is imported dynamically with only this interface. */
 interface Generator {
   generateApiFiles(version: string): Record<string, string>;
 }
 
 export async function buildInspector(directory: string): Promise<void> {
   const configFile = path.join(projectRoot, "inspector/vite.config.ts");
-  // Any other way of reading the configuration writes a file beside the packages, which may be another user's.
+  // The native loader writes no files; others write one beside the packages, which may belong to another user.
   await build({ configFile, configLoader: "native", build: { outDir: directory }, logLevel: "warn" });
   await writeApiFiles(directory);
   writeLicences(path.join(directory, "inspector/assets/swagger-ui-licences.txt"));
@@ -23,7 +24,7 @@ async function writeApiFiles(directory: string): Promise<void> {
   for (const [name, text] of Object.entries(generateApiFiles(version))) writeFileSync(path.join(directory, name), text);
 }
 
-/** Swagger UI is handed on with the page, and so are its licence and those of what is bundled in it. */
+/** Swagger UI is distributed with the page, so its licence and those of its dependencies must be too. */
 function writeLicences(file: string): void {
   const swaggerUi = path.join(projectRoot, "node_modules/swagger-ui-dist");
   const texts = ["NOTICE", "LICENSE", "swagger-ui-es-bundle.js.LICENSE.txt"].map((name) =>

@@ -1,5 +1,6 @@
-// Builds the inspector, the API reference and the OpenAPI document into dist/inspector where they are missing or older than their sources. Whoever needs the Worker whole calls this first:
-// a start, a deploy, the tests. A package from npm brings the build along, and no sources.
+// Builds the inspector, the API reference and the OpenAPI document into dist/inspector if they are missing or older
+// than their sources. A start, a deployment and the tests call this first. The npm package contains the build, but no
+// sources.
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -7,23 +8,23 @@ import { projectRoot } from "../dev/paths.ts";
 
 export const INSPECTOR_BUILD = path.join(projectRoot, "dist/inspector");
 const PAGES = path.join(projectRoot, "inspector");
-/** What the pages are made of, and what the OpenAPI document is: the routes and contracts, and its examples. */
+/** The sources of the pages and of the OpenAPI document: routes, schemas and examples. */
 const SOURCES = [PAGES, path.join(projectRoot, "src"), path.join(projectRoot, "scripts/openapi")];
-/** What else decides what the build holds: the sample, and which packages it is made with. */
+/** Other files that the build depends on: the sample, and the installed packages. */
 const OTHER_SOURCES = ["examples/sample-conversation.jsonl", "package.json", "package-lock.json"];
 
 interface Builder {
   buildInspector(directory: string): Promise<void>;
 }
 
-/** Throws if it cannot be built. */
+/** Throws if the build fails. */
 export async function ensureInspector(): Promise<void> {
   if (!existsSync(PAGES)) return;
   const digest = digestSources();
   if (isBuiltOf(digest)) return;
   const building = `${INSPECTOR_BUILD}-${randomUUID()}`;
   try {
-    // By a name that is made here: a package from npm has no such file, and never comes to this.
+    // The file's name is computed, because the npm package does not contain it; there, this line is never reached.
     const { buildInspector }: Builder = await import(new URL("build.ts", import.meta.url).href);
     await buildInspector(building);
     const page = path.join(building, "index.html");
@@ -34,7 +35,7 @@ export async function ensureInspector(): Promise<void> {
   }
 }
 
-/** Whole or not at all, whoever else builds it at the same time. */
+/** Replaces the old build atomically, even if somebody else builds at the same time. */
 function takePlace(building: string, digest: string): void {
   const old = `${INSPECTOR_BUILD}-${randomUUID()}`;
   try {

@@ -1,10 +1,10 @@
-// The command line of the failed jobs.
+// The command line for failed jobs.
 import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "../keys/admin-target.ts";
 import { createProgram, serviceUrl, UsageFault } from "../program/command-line.ts";
 
 export type Filter = Readonly<Partial<Record<"tenant" | "user" | "session" | "kind", string>>>;
 
-/** What is asked of the service. */
+/** A request to the service. */
 export type Command =
   | { readonly do: "list"; readonly filter: Filter }
   | { readonly do: "retry"; readonly jobId: string }

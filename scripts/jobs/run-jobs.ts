@@ -1,4 +1,4 @@
-// The failed jobs from their options to their exit code.
+// Runs the commands for failed jobs, from the options to the exit code.
 import { z } from "zod";
 import { type JobRetries, jobDropSchema, jobRetriesSchema, jobRetrySchema } from "../../src/api/failed-job.ts";
 import { type Failure, failureSchema } from "../../src/api/job.ts";
@@ -16,7 +16,7 @@ export interface JobsEnvironment extends TargetEnvironment {
   readonly stderr: { write(text: string): unknown };
 }
 
-/** What is told of an answer: the answer itself, its lines, and whether all was done. */
+/** What is printed: the answer itself or its lines, and whether everything succeeded. */
 interface Told {
   readonly json: unknown;
   readonly lines: readonly string[];

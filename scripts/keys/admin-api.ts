@@ -1,10 +1,10 @@
-// Requests of an operator. Each is sent once: whoever repeats the making of a key has two.
+// An operator's requests. They are never repeated, because repeating the creation of a key would make two.
 import { problemSchema } from "../../src/api/errors.ts";
 
-/** Longer than any answer of these routes takes. */
+/** Longer than any of these routes takes. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** The service refused, or did not answer; the message tells a person what to do. */
+/** The service refused, or did not answer; the message says what to do. */
 export class AdminFault extends Error {
   override readonly name = "AdminFault";
 }

@@ -1,11 +1,11 @@
-// Which service an operator's program speaks to, and with which key.
+// Finds the service that an operator's program talks to, and the key for it.
 import path from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../dev/files.ts";
 import { LOCAL_TENANT } from "../dev/keys.ts";
 import { AdminFault, type AdminTarget } from "./admin-api.ts";
 
-/** Told by every program that takes it. */
+/** Help text of every program that needs the admin key. */
 export const ADMIN_KEY_HELP = `The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from
 .threadkeep/dev.json: other users of the machine can read a command line.`;
 export const JSON_HELP = "the service's answer as JSON on standard output";
@@ -13,18 +13,18 @@ export const URL_HELP = "the service; else THREADKEEP_URL, else the one that npm
 
 export interface TargetEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of the service that `npm start` runs here. */
+  /** State directory of the service that `npm start` runs here. */
   readonly stateDirectory: string;
 }
 
 const localSchema = z.object({ url: z.string(), adminKey: z.string() });
 
 export interface NamedTarget extends AdminTarget {
-  /** The tenant that is meant where no other is named; null if nobody knows. */
+  /** The tenant if no other is named; null if unknown. */
   readonly tenant: string | null;
 }
 
-/** The laptop's admin key goes to the laptop's service alone. */
+/** The local admin key is sent only to the local service. */
 export function adminTargetOf(named: string | undefined, { env, stateDirectory }: TargetEnvironment): NamedTarget {
   const file = path.join(stateDirectory, "dev.json");
   const parsed = localSchema.safeParse(readJsonFile(file));

@@ -1,4 +1,4 @@
-// The command line of the keys.
+// The command line for keys.
 import { createProgram, listOf, serviceUrl, wholeNumber } from "../program/command-line.ts";
 import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "./admin-target.ts";
 
@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 const MAX_DAYS = 3_650;
 const MAX_GRACE_SECONDS = 2_592_000;
 
-/** What is asked of the service. A tenant of null is left to the service that is meant. */
+/** A request to the service. If `tenant` is null, the service decides. */
 export type Command =
   | { readonly do: "create"; readonly tenant: string | null; readonly body: Readonly<Record<string, unknown>> }
   | { readonly do: "list"; readonly tenant: string | null }

@@ -1,4 +1,4 @@
-// The keys from their options to their exit code.
+// Runs the commands for keys, from the options to the exit code.
 import { z } from "zod";
 import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/api/api-key.ts";
 import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/api/tenant.ts";
@@ -14,11 +14,11 @@ export interface KeysEnvironment {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of the service that `npm start` runs here. */
+  /** State directory of the service that `npm start` runs here. */
   readonly stateDirectory: string;
 }
 
-/** What is told of an answer: the answer itself, the lines that a program may want, and those for a person alone. */
+/** What is printed: the answer itself, the lines that a program may want, and those only for people. */
 interface Told {
   readonly json: unknown;
   readonly lines: readonly string[];

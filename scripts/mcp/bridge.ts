@@ -1,4 +1,4 @@
-// A thin pipe between an MCP client that speaks stdio alone and `/mcp`: what is said goes through as it is.
+// Connects an MCP client that uses stdio with `/mcp`; messages are passed on unchanged.
 import { SdkHttpError, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
   isJSONRPCRequest,
@@ -9,10 +9,10 @@ import {
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { BridgeTarget } from "./target.ts";
 
-/** JSON-RPC's code for what went wrong on the way. */
+/** JSON-RPC error code for a failed connection. */
 const SERVER_ERROR = -32_000;
 
-/** Ends once the client closes its side. */
+/** Ends when the client closes its side. */
 export async function runBridge({ url, headers }: BridgeTarget): Promise<void> {
   const client = new StdioServerTransport();
   const service = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
@@ -22,7 +22,7 @@ export async function runBridge({ url, headers }: BridgeTarget): Promise<void> {
   // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a transport has its one listener as a property
   service.onmessage = (message: JSONRPCMessage) => {
     if ("id" in message && message.id !== undefined) underWay.delete(message.id);
-    // Clients of 2025 settle the version once, and each request over HTTP says it.
+    // Clients of the 2025 protocol negotiate the version once, and every HTTP request must state it.
     if (isJSONRPCResultResponse(message) && handshakes.delete(message.id)) {
       const version = Reflect.get(message.result, "protocolVersion");
       if (typeof version === "string") service.setProtocolVersion(version);
@@ -37,7 +37,7 @@ export async function runBridge({ url, headers }: BridgeTarget): Promise<void> {
   async function forward(message: JSONRPCMessage): Promise<void> {
     const request = isJSONRPCRequest(message) ? message : undefined;
     if (request === undefined) {
-      // The service has no sessions: it hears of a request that is given up by its stream's end.
+      // The service has no sessions, so a request is cancelled by closing its stream.
       const given = "method" in message && message.method === "notifications/cancelled" ? message.params : undefined;
       underWay.get(given?.["requestId"] as RequestId)?.abort();
     } else if (request.method === "initialize") handshakes.add(request.id);

@@ -1,4 +1,4 @@
-// Which service the bridge leads to, and with which key.
+// Finds the service that the bridge connects to, and the key for it.
 import path from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../dev/files.ts";
@@ -10,17 +10,17 @@ export interface BridgeTarget {
 }
 
 interface Named {
-  /** Of the service, or of its `/mcp`. */
+  /** Address of the service, or of its `/mcp`. */
   readonly url: string | undefined;
   readonly user: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of the service that `npm start` runs here. */
+  /** State directory of the service that `npm start` runs here. */
   readonly stateDirectory: string;
 }
 
 const localSchema = z.object({ url: z.string(), apiKey: z.string() });
 
-/** The laptop's key goes to the laptop's service alone. */
+/** The local key is sent only to the local service. */
 export function bridgeTarget({ url: named, user, env, stateDirectory }: Named): BridgeTarget {
   const parsed = localSchema.safeParse(readJsonFile(path.join(stateDirectory, "dev.json")));
   const local = parsed.success ? parsed.data : null;

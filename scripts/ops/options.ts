@@ -3,20 +3,20 @@ import { OPERATION_NAMES, type OperationName } from "../../src/api/operation-run
 import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "../keys/admin-target.ts";
 import { createProgram, serviceUrl, wholeNumber } from "../program/command-line.ts";
 
-/** What each does, in a line. */
+/** The help text of each operation. */
 const ABOUT: Readonly<Record<OperationName, string>> = {
-  summarize: "Owes summaries: of one session, or of those that lag",
-  rebuild: "Schedules summaries from the whole log: a model is paid for all of it again",
+  summarize: "Schedules summaries: of one session, or of all that are due",
+  rebuild: "Schedules new summaries of whole logs; a model is paid for all of it again",
   retry: "Sends failed jobs again",
-  "erase-user": "Erases a user everywhere, and waits for the look that finds nothing",
-  "export-user": "Counts what an export of a user holds, and says where to fetch it",
-  expire: "Has sessions hear of their tenant's settings, and expire if they are due",
-  reindex: "Makes the full-text index anew, where there is one",
-  verify: "Proves what is stored, in the objects and against PostgreSQL, and says what mends it",
-  archive: "Sends PostgreSQL anew what it lacks, all of it after a restore, and takes out what no object knows",
+  "erase-user": "Erases a user everywhere, and waits until a check finds nothing left",
+  "export-user": "Counts what an export of a user contains, and says where to fetch it",
+  expire: "Applies their tenant's settings to sessions, and expires those that are due",
+  reindex: "Rebuilds the full-text index of sessions that have one",
+  verify: "Checks stored sessions, and PostgreSQL against them, and says what repairs each problem",
+  archive: "Sends PostgreSQL what it lacks (after a restore, everything), and deletes what no session knows",
 };
 
-/** What cannot be taken back, or costs a model's work: it is tried first, and asked about. */
+/** Operations that cannot be undone, or that pay a model: they are dry-run first, and the person must confirm. */
 const GRAVE: ReadonlySet<OperationName> = new Set(["rebuild", "erase-user", "expire"]);
 
 const MAX_SLICE_SIZE = 500;
@@ -27,7 +27,7 @@ export type Command =
       readonly op: OperationName;
       readonly body: Readonly<Record<string, unknown>>;
       readonly isDryRun: boolean;
-      /** Asked about, unless `isSure`. */
+      /** Whether the person must confirm, unless `isSure`. */
       readonly isGrave: boolean;
     }
   | { readonly do: "list" }

@@ -1,4 +1,4 @@
-// The operations from their options to their exit code.
+// Runs operations, from the options to the exit code.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type OperationRun, operationRunSchema } from "../../src/api/operation-run.ts";
@@ -15,7 +15,7 @@ const LOOK_AGAIN_MS = 1_000;
 export interface OpsEnvironment extends TargetEnvironment {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  /** Asks a person; null where there is none. */
+  /** Asks the person to confirm; null if there is no terminal. */
   readonly ask: ((question: string) => Promise<boolean>) | null;
 }
 
@@ -59,7 +59,7 @@ async function perform(options: OpsOptions, send: AdminSend, environment: OpsEnv
   return run.finishedAt !== null && !isWell(run) ? EXIT.failed : EXIT.ok;
 }
 
-/** Says first what will be hit, by a dry run, and asks. */
+/** Shows with a dry run what will be affected, and asks. */
 async function isMeant(
   command: Extract<Command, { do: "start" }>,
   send: AdminSend,

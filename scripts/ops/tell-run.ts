@@ -1,8 +1,8 @@
-// Runs in words.
+// Describes runs in words.
 import type { OperationRun } from "../../src/api/operation-run.ts";
 import { showTable } from "../program/table.ts";
 
-/** Whether all was done that was asked for. */
+/** Whether the run is complete and nothing failed. */
 export function isWell({ status, progress }: OperationRun): boolean {
   return status === "complete" && progress.failed === 0;
 }

@@ -1,4 +1,4 @@
-// The command lines of all programs. Commander parses them and writes the help; what is said here is how ours differ from its defaults.
+// The command lines of all programs. Commander parses them and writes the help; this file changes some of its defaults.
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import {
@@ -13,7 +13,7 @@ import {
 /** Wide enough for a table of options, and narrow enough to read. */
 const MAX_HELP_WIDTH = 120;
 
-/** A command line that asks for nothing sensible, as far as Commander cannot tell: the message says what is wrong with it. */
+/** Invalid arguments that Commander cannot detect: the message says what is wrong. */
 export class UsageFault extends Error {
   override readonly name = "UsageFault";
 }
@@ -23,7 +23,7 @@ export function createProgram(call: string, about: string): Command {
   return (
     new Command(callHere(call))
       .description(about)
-      // That a switch is off unless it is given goes without saying.
+      // Does not mention that a switch is off by default.
       .configureHelp({
         optionDescription: (option) => (option.isBoolean() ? option.description : new Help().optionDescription(option)),
       })
@@ -35,7 +35,7 @@ export function createProgram(call: string, about: string): Command {
   );
 }
 
-/** Where npm installed the package there are no npm scripts: see scripts/run.mjs. */
+/** If the package was installed with npm, there are no npm scripts: see scripts/run.mjs. */
 function callHere(call: string): string {
   if (process.env["TK_HOME"] === undefined) return call;
   return call.replace(/^(?:npm (?:run )?(?:--silent )?|node scripts\/run\.mjs )(\S+)(?: --)?$/, "npx threadkeep $1");
@@ -43,7 +43,7 @@ function callHere(call: string): string {
 
 export type Outcome = "done" | "helped" | { readonly fault: string; readonly helpCall: string };
 
-/** Does what the command line asks for. Whatever else it says: if it asks for help, nothing but that is done. */
+/** Runs the program. If help is requested, only the help is printed, whatever the other arguments are. */
 export async function carryOut(program: CommandUnknownOpts, args: readonly string[]): Promise<Outcome> {
   const command = program.commands.find((one) => one.name() === args[0]) ?? program;
   const end = args.indexOf("--");
@@ -66,13 +66,13 @@ export async function carryOut(program: CommandUnknownOpts, args: readonly strin
 
 function describeFault(error: Error, program: CommandUnknownOpts, command: CommandUnknownOpts): string {
   if (!(error instanceof CommanderError)) return error.message;
-  // Commander would print the whole help for the one, and count arguments for the other.
+  // Commander would print the whole help for one, and count arguments for the other.
   if (error.code === "commander.help") return `name a command: ${program.commands.map((one) => one.name()).join(", ")}`;
   if (error.code !== "commander.excessArguments") return error.message;
   return `unknown argument ${JSON.stringify(command.args[command.registeredArguments.length])}`;
 }
 
-// What an option or argument may say. Commander puts its name before the sentence.
+// Parsers for options and arguments. Commander puts the option's name before their messages.
 
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -93,7 +93,7 @@ export function decimal(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Values with commas between them. */
+/** Comma-separated values. */
 export function listOf<T>(parse: (text: string) => T, most = Infinity): (text: string) => T[] {
   return (text) => {
     const parts = text.split(",");
@@ -102,7 +102,7 @@ export function listOf<T>(parse: (text: string) => T, most = Infinity): (text: s
   };
 }
 
-/** Names of a list, with commas between them; the option may be given again. */
+/** Comma-separated names from a list; the option may be repeated. */
 export function namesOf<T extends string>(known: readonly T[]): (text: string, before?: readonly T[]) => T[] {
   return (text, before = []) => {
     const named = text.split(",").map((name) => {
@@ -115,25 +115,25 @@ export function namesOf<T extends string>(known: readonly T[]): (text: string, b
   };
 }
 
-/** The whole path of a folder. */
+/** The absolute path of a folder. */
 export function folder(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It must name a folder, and is empty.");
   return path.resolve(text);
 }
 
-/** `--state`, with the folder that is used without it. */
+/** The option `--state`, with its default folder. */
 export function stateOption(about: string, usual: string, usualName = ".threadkeep") {
   return new Option("--state <dir>", about).argParser(folder).default(usual, usualName);
 }
 
-/** A file that is to be read. */
+/** A file to read. */
 export function inputFile(text: string): string {
   const found = statSync(text, { throwIfNoEntry: false });
   if (found?.isFile() === true) return text;
   throw new InvalidArgumentError(`It is ${found === undefined ? "not there" : "no file"}: name a file to read.`);
 }
 
-/** The whole path of a file that is written in the end: refused at once, and not after all the work. */
+/** The absolute path of a file to write at the end; an invalid one is refused at once instead of after all the work. */
 export function outputFile(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It must name a file, and is empty.");
   const file = path.resolve(text);
@@ -156,7 +156,7 @@ export function serviceUrl(text: string): string {
   throw new InvalidArgumentError("It must be the address of a service, such as http://127.0.0.1:8787.");
 }
 
-/** JSON that a schema takes. */
+/** JSON that matches a schema. */
 export function json<T>(schema: JsonSchema<T>): (text: string) => T {
   return (text) => {
     let value: unknown;
@@ -180,7 +180,7 @@ interface JsonSchema<T> {
     | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
 }
 
-/** The same of what a variable of the environment says. */
+/** Parses an environment variable. */
 export function readVariable<T>(name: string, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);

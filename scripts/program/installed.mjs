@@ -1,18 +1,19 @@
-// Threadkeep as a package from npm. Node strips no types from files under node_modules, so the programs are laid out beside it, once for each version.
-// Plain JavaScript, like run.mjs: this runs before a Node is chosen that can read TypeScript.
+// Threadkeep as an npm package. Node does not strip types from files under node_modules, so the programs are copied
+// elsewhere, once per version. Plain JavaScript like run.mjs, because it runs before a Node is chosen that understands
+// TypeScript.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** What tells one layout from the next: the package's version, and what else is installed. */
+/** File that identifies what a copy was made from: the package's version, and the installed packages. */
 const MARK = "laid-out-from";
 
-/** Is the package one that npm installed, and no clone? */
+/** Whether the package was installed with npm, in contrast to a clone. */
 export function isInstalled(packageDirectory) {
   return path.resolve(packageDirectory).split(path.sep).includes("node_modules");
 }
 
 /**
- * Lays the package out in `directory`, with links to the packages that it needs, and leaves it alone if it is there already.
+ * Copies the package into `directory`, with links to the packages that it needs, unless it is there already.
  * @param packageDirectory …/node_modules/threadkeep
  */
 export function layOut(packageDirectory, directory) {
@@ -26,10 +27,10 @@ export function layOut(packageDirectory, directory) {
   for (const name of readdirSync(source)) {
     if (name !== "node_modules") cpSync(path.join(source, name), path.join(directory, name), { recursive: true });
   }
-  // A package that stands under this one is another version than the one beside it, and goes before it.
+  // A package inside this one has another version than the one beside it, and takes precedence.
   const packages = path.join(directory, "node_modules");
   for (const folder of [path.join(source, "node_modules"), hoisted]) linkPackages(folder, packages);
-  // Last, so that a layout that was broken off is made anew.
+  // Written last, so that an interrupted copy is made again.
   writeFileSync(markFile, mark);
 }
 
@@ -44,7 +45,7 @@ function linkPackages(from, to) {
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from)) {
     if (name.startsWith("@")) linkPackages(path.join(from, name), path.join(to, name));
-    // Windows lets everyone make a junction, and not a link.
+    // On Windows everybody may create junctions, but not symbolic links.
     else if (!existsSync(path.join(to, name)) && !name.startsWith(".package-lock")) {
       symlinkSync(path.join(from, name), path.join(to, name), "junction");
     }

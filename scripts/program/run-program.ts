@@ -1,14 +1,14 @@
-// How the programs of this folder begin and end.
+// How the programs of this folder start and end.
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { StartError } from "../dev/start-error.ts";
 import { carryOut } from "./command-line.ts";
 
-/** `usage` is EX_USAGE of sysexits(3); `interrupted` is what shells give for SIGINT. */
+/** `usage` is EX_USAGE of sysexits(3); `interrupted` is the exit code of shells for SIGINT. */
 export const EXIT = { ok: 0, failed: 1, usage: 64, interrupted: 130 } as const;
 
 /**
- * Does what this process was called for, and sets its exit code. Never rejects.
- * @param describe besides a StartError: what to tell of an error that a person at the keyboard can mend; null of any other
+ * Runs the program of this process, and sets its exit code. Never rejects.
+ * @param describe the message for an error other than a StartError that the person can fix; null for any other error
  */
 export async function runProgram(
   program: CommandUnknownOpts,
@@ -21,14 +21,14 @@ export async function runProgram(
     console.error(`${fault}${/[.?!]$/.test(fault) ? "" : "."} For help: ${helpCall}`);
     process.exitCode = EXIT.usage;
   } catch (error) {
-    // Anything that is not expected is a fault of ours, and its stack tells where.
+    // An unexpected error is a bug, so its stack trace is shown.
     const text = error instanceof StartError ? error.message : describe(error);
     console.error(text === null ? error : `\n${text}`);
     process.exitCode = EXIT.failed;
   }
 }
 
-/** Ends early at Ctrl-C and the like; what it broke off with is not told then. */
+/** Ends early at Ctrl-C and similar signals; the resulting error is not shown. */
 export async function untilInterrupted(run: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const interruption = new AbortController();
   const { signal } = interruption;

@@ -1,4 +1,4 @@
-/** Lines of a table: the first column to the left, the others to the right. */
+/** The lines of a table: the first column aligned left, the others right. */
 export function showTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)));
   return [head, ...rows].map((row) =>

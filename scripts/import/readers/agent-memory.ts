@@ -1,4 +1,5 @@
-// The working memory of a session of redis/agent-memory-server, as `GET /v1/working-memory/{session_id}` gives it.
+// Reads the working memory of a session of redis/agent-memory-server, as returned by `GET
+// /v1/working-memory/{session_id}`.
 import { isoOf } from "../dates.ts";
 import { asText, isRecord, READER_DEFAULTS, recordsOf, within } from "../entry.ts";
 import type { Entry, Place, ReaderOptions } from "../entry.ts";
@@ -33,7 +34,7 @@ export function* readAgentMemory(
   }
   const context = asText(value["context"]);
   if (context !== undefined) {
-    // Of the messages that it was made of nothing else is left.
+    // Only this summary is left of older messages.
     yield { kind: "noted", place, form: "summary of messages that are gone, kept as the first message" };
     yield {
       kind: "message",

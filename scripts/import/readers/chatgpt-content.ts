@@ -1,10 +1,10 @@
-// What a message of ChatGPT's export says, whichever of its forms it comes in, and what of it is not carried over.
+// Reads the content of a message in ChatGPT's export, in any of its forms, and what of it cannot be imported.
 import { asText, isRecord, recordsOf } from "../entry.ts";
 
 export interface ChatgptContent {
   readonly kind: "said" | "reasoning" | "custom instructions" | "memory of other chats";
   readonly text: string;
-  /** What stands as a note in words, or nowhere, by its form. */
+  /** The forms of content that were replaced by notes or dropped. */
   readonly noted: readonly string[];
 }
 
@@ -65,12 +65,12 @@ function bodyOf(
   }
   const { parts } = content;
   if (Array.isArray(parts)) return said(...partTexts(parts, metadata, noted));
-  // code, execution_output and others: each has its own field.
+  // Content types such as code and execution_output have their text in different fields.
   const fields = ["text", "content", "result", "output_str"];
   return fields.some((name) => name in content) ? said(...fields.map(field)) : { unknownForm: form };
 }
 
-/** Nobody said it in this chat: newer exports leave out the mark that hides it. */
+/** Custom instructions, which nobody said in this chat. Newer exports lack the mark that hides them. */
 export function isSetForAllChats(content: unknown): boolean {
   return (
     isRecord(content) &&
@@ -78,7 +78,7 @@ export function isSetForAllChats(content: unknown): boolean {
   );
 }
 
-/** What the person told ChatGPT of themselves, and how it is to answer. */
+/** What the person told ChatGPT about themselves, and how to answer. */
 function instructionTexts(content: Record<string, unknown>): (string | undefined)[] {
   const profile = asText(content["user_profile"]);
   const wishes = asText(content["user_instructions"]);
@@ -105,7 +105,7 @@ function attachmentsOf(metadata: Record<string, unknown>): Attachment[] {
   }));
 }
 
-/** Files that a message has beside what it says: the export has their names alone. Pictures among them are told where they stand. */
+/** Attached files, of which the export has only the names. Pictures among them are named at their place in the text. */
 function attachmentTexts(metadata: Record<string, unknown>, noted: string[]): string[] {
   const pictures = /\.(png|jpe?g|gif|webp|heic)$/i;
   return attachmentsOf(metadata)
@@ -116,7 +116,7 @@ function attachmentTexts(metadata: Record<string, unknown>, noted: string[]): st
     });
 }
 
-/** Pictures that code drew stand with its output, in no part of the message. */
+/** Pictures drawn by code are stored with its output instead of a part of the message. */
 function codeImages(metadata: Record<string, unknown>, noted: string[]): string[] {
   const result = metadata["aggregate_result"];
   const images = recordsOf(isRecord(result) ? result["messages"] : null).filter(
@@ -128,7 +128,7 @@ function codeImages(metadata: Record<string, unknown>, noted: string[]): string[
   });
 }
 
-/** What was spoken comes as its transcript, and the sound beside it. */
+/** Speech has a transcript, and a recording beside it. */
 function partTexts(
   parts: readonly unknown[],
   metadata: Record<string, unknown>,
@@ -164,13 +164,13 @@ function imageNote(part: Record<string, unknown>, metadata: Record<string, unkno
   return file === undefined ? "[image]" : `[image: ${file.name}]`;
 }
 
-/** Marks that the page makes links of: private characters around them, or the older brackets. */
+/** Marks that ChatGPT's page turns into links: private-use characters around them, or the older brackets. */
 const MARKS = /\ue200([^\ue200\ue201]{0,2000})\ue201|【\d{1,4}(?::\d{1,4})?†[^【】]{0,200}】/gu;
-/** Private characters that the page draws nothing for. */
+/** Private-use characters that the page does not show. */
 const INVISIBLE = /[\ue200-\ue206]/gu;
 const SEPARATOR = "\ue202";
 
-/** A citation tells a reader nothing; the mark of a thing or of an address has its words inside. */
+/** Removes citations, which mean nothing to a reader; of marks for things and addresses the words are kept. */
 function withoutMarks(text: string, noted: string[]): string {
   const readable = text.replace(MARKS, (_mark, inside: string | undefined) => {
     const [kind = "", first = ""] = (inside ?? "cite").split(SEPARATOR);

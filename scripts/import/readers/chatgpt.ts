@@ -1,5 +1,5 @@
-// ChatGPT's conversations.json: an array of conversations, each a tree of messages (`mapping`), because every edit and every
-// regenerated answer is a branch. What the person last saw is the path from `current_node` up to the root.
+// Reads ChatGPT's conversations.json: an array of conversations, each a tree of messages (`mapping`), because every
+// edit and every regenerated answer is a branch. What the person last saw is the path from the root to `current_node`.
 import { epochSecondsToIso, isoOf } from "../dates.ts";
 import { asText, isRecord, READER_DEFAULTS, titleOf, within } from "../entry.ts";
 import type { Entry, Place, ReaderOptions, Turn } from "../entry.ts";
@@ -52,7 +52,7 @@ export function* readChatgpt(value: unknown, place: Place, options: ReaderOption
   yield { kind: "end", session };
 }
 
-/** What ChatGPT says of the conversation beside its messages. */
+/** What ChatGPT says about a conversation besides its messages. */
 function shelfOf(value: Record<string, unknown>): Record<string, unknown> {
   const updated = dateOf(value["update_time"]);
   return {
@@ -82,7 +82,7 @@ function* nodesOf(mapping: Record<string, unknown>, place: Place): Generator<Ent
   return nodes;
 }
 
-/** What the person last saw. Some exports name no `current_node`, some one that is not there, and some the empty root. */
+/** The node that the person last saw. Some exports have no `current_node`, a missing one, or the empty root. */
 function lastSeen(
   tree: Tree<unknown>,
   mapping: Record<string, unknown>,
@@ -95,7 +95,7 @@ function lastSeen(
   const path = pathTo(tree, named);
   const says = (id: string): boolean => isRecord(mapping[id]) && isRecord(mapping[id]["message"]);
   if (isThere && [...path].some(says)) return { leaf: named };
-  // A chat in which nothing was said ends where it begins.
+  // A chat without any text ends where it begins.
   if (isThere && !tree.nodes.some(({ id }) => says(id))) return { leaf: newest };
   const what = isThere ? "leads to no message" : "is not in the file";
   return {
@@ -104,7 +104,7 @@ function lastSeen(
   };
 }
 
-/** The calls of tools on the way to a message, by the tool: its answers name it, and no call. */
+/** The unanswered tool calls on the path to a message, by tool: answers name their tool, but not their call. */
 class OpenCalls {
   readonly #open: readonly { readonly toolName: string; readonly toolCallId: string }[];
 
@@ -120,7 +120,7 @@ class OpenCalls {
     return new OpenCalls([...this.#open, { toolName, toolCallId }]);
   }
 
-  /** The oldest call of the tool that has no answer, or of its family: `browser.open` is answered by `browser`. */
+  /** The oldest unanswered call of the tool or its family: `browser.open` is answered by `browser`. */
   answer(toolName: string): { readonly toolCallId: string; readonly rest: OpenCalls } | null {
     const family = toolName.split(".", 1)[0] ?? toolName;
     const found =
@@ -133,14 +133,14 @@ class OpenCalls {
 
 /** What is known at a node, for those that follow it. */
 interface Standing {
-  /** The id of the newest message on the way to it, itself included; null if there is none. */
+  /** The id of the newest message on the path, including the node itself; null if there is none. */
   readonly messageId: string | null;
   readonly calls: OpenCalls;
 }
 
 const BEGINNING: Standing = { messageId: null, calls: new OpenCalls() };
 
-/** Reads the nodes of a tree, each in the light of those that lead to it. */
+/** Reads the nodes of a tree, each with what is known from those on its path. */
 class Reading {
   readonly #tree: Tree<unknown>;
   readonly #session: string;
@@ -255,7 +255,7 @@ class Reading {
     return { messageId: id, calls: spoken.calls };
   }
 
-  /** Two nodes of a tree may hold messages of one id; the nodes' own are never the same. */
+  /** Two nodes of a tree may contain messages with the same id, but node ids are unique. */
   #unusedId(id: string, nodeId: string): string {
     const own = [id, nodeId].find((free) => !this.#usedIds.has(free)) ?? `${nodeId}.2`;
     this.#usedIds.add(own);
@@ -268,11 +268,11 @@ interface Said {
   readonly id: string;
   readonly content: ChatgptContent;
   readonly name: string | undefined;
-  /** Who is spoken to: a tool, or all. */
+  /** The addressee: a tool, or all. */
   readonly recipient: string | undefined;
 }
 
-/** What is said to a tool is a call of it, and what the tool says next is the result. */
+/** What is addressed to a tool is a call of it, and what the tool says next is the result. */
 function toContent(
   { role, id, content, name, recipient = "all" }: Said,
   calls: OpenCalls,

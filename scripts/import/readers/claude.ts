@@ -1,5 +1,5 @@
-// Claude's conversations.json: an array of conversations, each with all its messages, branches among them: every edit and every
-// answer that was asked for again has the parent of the one before. What the person last saw is the path up from the newest leaf.
+// Reads Claude's conversations.json: an array of conversations, each with all messages of all branches: an edit or a
+// regenerated answer has the same parent as its original. What the person last saw is the path to the newest leaf.
 import { isoOf, toIso } from "../dates.ts";
 import { asText, isRecord, READER_DEFAULTS, recordsOf, titleOf, within } from "../entry.ts";
 import type { Entry, Place, ReaderOptions } from "../entry.ts";
@@ -32,7 +32,7 @@ export function* readClaude(value: unknown, place: Place, options: ReaderOptions
     nodes.push({ id, parent: asText(message["parent_message_uuid"]), at: timeOf(message), value: message });
   }
   const tree = growTree(nodes);
-  // Older exports name no parents, and a circle has no beginning: then the order of the file has to do.
+  // Older exports have no parents, and parents in a circle have no beginning; then the order of the file is used.
   const isTree = tree.nodes.length > 0 && nodes.some(({ parent }) => parent !== undefined && ids.has(parent));
   const leaf = isTree ? tree.leaf : undefined;
   const path = pathTo(tree, leaf);
@@ -130,7 +130,7 @@ interface UnknownPart {
   readonly form: string;
 }
 
-/** What stands as a note of its name, or nowhere. */
+/** Content of which only a note is imported, or nothing. */
 function* notesOf(message: Record<string, unknown>, place: Place): Generator<Entry> {
   for (const _ of recordsOf(message["files"])) {
     yield { kind: "noted", place, form: "attached file, kept as a note of its name" };
@@ -155,7 +155,7 @@ function formOf(part: Record<string, unknown>): string {
   return (asText(part["type"]) ?? "untyped").slice(0, 40);
 }
 
-/** What was pasted or attached, in its own words where the export has them. */
+/** Pasted or attached text, if the export has it. */
 function attachmentParts(attachments: unknown): ReadPart[] {
   return recordsOf(attachments).map((attachment) => {
     const name = asText(attachment["file_name"]) ?? "attachment";
@@ -168,7 +168,7 @@ function fileParts(files: unknown): ReadPart[] {
   return recordsOf(files).map((file) => ({ type: "text", text: `[${asText(file["file_name"]) ?? "file"}]` }));
 }
 
-/** Older exports have the words alone, newer ones have blocks as well. */
+/** Older exports have only text, newer ones also have blocks. */
 function contentParts(message: Record<string, unknown>): (ReadPart | UnknownPart)[] {
   const blocks = recordsOf(message["content"]);
   if (blocks.length === 0) {
@@ -177,7 +177,7 @@ function contentParts(message: Record<string, unknown>): (ReadPart | UnknownPart
   return blocks.flatMap((block, index) => readBlock(block, `${asText(message["uuid"]) ?? "message"}-${index}`));
 }
 
-/** @param place stands for the id of a call that has none */
+/** @param place used as the id of a call that has none */
 function readBlock(block: Record<string, unknown>, place: string): (ReadPart | UnknownPart)[] {
   const toolName = asText(block["name"]) ?? "tool";
   switch (block["type"]) {
@@ -194,7 +194,7 @@ function readBlock(block: Record<string, unknown>, place: string): (ReadPart | U
       const type = block["is_error"] === true ? "error-text" : "text";
       return [{ type: "tool-result", toolCallId, toolName, output: { type, value: resultText(block["content"]) } }];
     }
-    // How much the model had left to say is nothing that was said.
+    // How many tokens the model had left is not part of the conversation.
     case "token_budget":
       return [];
     default:

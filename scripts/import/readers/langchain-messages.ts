@@ -1,4 +1,4 @@
-// Messages of LangChain as JSON, in each of the three ways that its packages write them: flat, with `data`, and as constructors (`lc`).
+// Reads LangChain messages as JSON in each of its three forms: flat, with `data`, and as constructors (`lc`).
 import { asText, isRecord, recordsOf } from "../entry.ts";
 import type { Turn } from "../entry.ts";
 import { convertMessage } from "./openai.ts";
@@ -12,7 +12,7 @@ const ROLES = new Map([
   ["tool", "tool"],
   ["function", "tool"],
 ]);
-/** The last name of a constructor's id: HumanMessage. */
+/** The last part of a constructor's id, such as HumanMessage. */
 const CLASSES = new Map([
   ["HumanMessage", "human"],
   ["HumanMessageChunk", "human"],
@@ -22,7 +22,7 @@ const CLASSES = new Map([
   ["ToolMessage", "tool"],
   ["FunctionMessage", "function"],
 ]);
-/** Blocks that say again what `tool_calls` says. */
+/** Blocks that repeat what `tool_calls` says. */
 const CALL_BLOCKS = new Set(["tool_use", "tool_call", "tool_call_chunk", "input_json_delta", "function_call"]);
 const REASONING_BLOCKS = new Map([
   ["reasoning", "reasoning"],
@@ -52,7 +52,7 @@ function plainOf(value: unknown): Plain | null {
 
 export type Converted = { readonly turn: Turn; readonly lost: readonly string[] } | { readonly fault: string } | null;
 
-/** Null for a message that says nothing. */
+/** Null for a message without content. */
 export function convertLangchain(value: unknown, toolNames: Map<string, string>, index: number): Converted {
   const plain = plainOf(value);
   if (plain === null) return { fault: "is no message of LangChain" };

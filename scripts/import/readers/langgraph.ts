@@ -1,5 +1,5 @@
-// Threads of LangGraph: `GET /threads/{id}`, its state or the states of its history, and checkpoints as JSON. Each state holds all messages up
-// to it, so that of the states of one thread the newest is what is read.
+// Reads threads of LangGraph: `GET /threads/{id}`, its state, the states of its history, and checkpoints as JSON. Each
+// state contains all messages up to it, so the newest state of each thread is read.
 import { isoOf } from "../dates.ts";
 import { asText, isRecord, within } from "../entry.ts";
 import type { Entry, Place } from "../entry.ts";
@@ -10,13 +10,13 @@ interface State {
   readonly place: Place;
   readonly at: string;
   readonly messages: readonly unknown[];
-  /** Names of what the state holds beside its messages. */
+  /** Names of other values in the state. */
   readonly others: readonly string[];
 }
 
 interface Thread {
   newest: State;
-  /** When the first of its states that is there was made. */
+  /** When the first state in the file was made. */
   begunAt: string;
   readonly messages: Map<string, Place>;
 }
@@ -92,7 +92,7 @@ function stateOf(value: Record<string, unknown>, place: Place): State | null {
   };
 }
 
-/** Channels that LangGraph keeps for itself. */
+/** Whether LangGraph uses the channel internally. */
 function isInternal(name: string): boolean {
   return name === "messages" || name.startsWith("__") || name.startsWith("branch:") || name.startsWith("start:");
 }

@@ -1,13 +1,14 @@
-// An agent file of Letta (`.af`): one agent or several, each with the newest messages of its chat, and blocks of memory beside them.
+// Reads an agent file of Letta (`.af`): one agent or several, each with the newest messages of its chat, and memory
+// blocks.
 import { isoOf } from "../dates.ts";
 import { asText, isRecord, READER_DEFAULTS, recordsOf, within } from "../entry.ts";
 import type { Entry, Place, ReaderOptions, Turn } from "../entry.ts";
 import { hashJson } from "../names.ts";
 import { convertMessage } from "./openai.ts";
 
-/** Letta's way to say something to the person, where the model speaks by tools alone. */
+/** The tool with which a model that speaks only through tools addresses the person. */
 const SPEAKING_TOOL = "send_message";
-/** Ids of a file, not of the agent: the same message has another one in the next file. */
+/** Ids that are valid only within a file: in the next file, the same message has another one. */
 const FILE_ID = /^message-\d{1,9}$/;
 
 export function* readLetta(value: unknown, place: Place, options: ReaderOptions = READER_DEFAULTS): Generator<Entry> {
@@ -15,7 +16,7 @@ export function* readLetta(value: unknown, place: Place, options: ReaderOptions 
     yield { kind: "bad", place, reason: "is not an object" };
     return;
   }
-  // Before it could hold several agents, the file was the agent.
+  // Older files contain a single agent.
   const agents = Array.isArray(value["agents"]) ? recordsOf(value["agents"]) : [value];
   const blocks = recordsOf(value["blocks"]);
   if (agents.length === 0) yield { kind: "bad", place, reason: "has no agent" };
@@ -35,7 +36,7 @@ function* readAgent(
   options: ReaderOptions,
 ): Generator<Entry> {
   const name = asText(agent["name"]) ?? asText(agent["id"]) ?? "agent";
-  // An id counts the agents of the file: what the agent is tells it from one of the same name.
+  // An agent's id is only its number in the file, so its properties distinguish agents of the same name.
   const session = `${name}.${hashJson([name, agent["agent_type"], agent["system"]], 10)}`;
   const messages = recordsOf(agent["messages"]);
   const dates = messages.flatMap((message) => isoOf(message["created_at"]) ?? []);
@@ -87,7 +88,7 @@ interface Reading {
   readonly place: Place;
   readonly index: number;
   readonly toolNames: Map<string, string>;
-  /** Calls by which something was said to the person: their results say only that it was. */
+  /** Calls with which something was said to the person; their results are of no interest. */
   readonly spoken: Set<string>;
 }
 
@@ -109,7 +110,7 @@ function* readMessage(
     return yield { kind: "skipped", reason: `event of Letta (${event.type})` };
   }
   const [said, calls] = saidByTool(message, spoken);
-  // What an agent that speaks by tools writes beside them is what it thinks.
+  // If an agent speaks through tools, other text that it writes is its reasoning.
   if (said.length > 0 && typeof content === "string" && content.trim() !== "") reasoning.push(content);
   const converted = convertMessage(
     {
@@ -136,7 +137,7 @@ function* readMessage(
   yield { kind: "message", session, place, turn };
 }
 
-/** Text as text, reasoning apart; other blocks as they are. */
+/** Text as text, reasoning separately; other blocks as they are. */
 function contentOf(message: Record<string, unknown>, reasoning: string[]): unknown {
   const content = message["content"] ?? message["text"];
   if (!Array.isArray(content)) return content;
@@ -152,7 +153,7 @@ function contentOf(message: Record<string, unknown>, reasoning: string[]): unkno
   return texts.every((text) => text.trim() === "") ? null : texts.join("\n");
 }
 
-/** What a person says comes packed in JSON, and so does what the server tells the agent in the person's role. */
+/** A person's text is wrapped in JSON, as are messages of the server in the person's role. */
 function eventOf(text: string): { readonly type: string; readonly message: string | undefined } | null {
   const value = parsed(text);
   const type = isRecord(value) ? asText(value["type"]) : undefined;
@@ -160,13 +161,13 @@ function eventOf(text: string): { readonly type: string; readonly message: strin
   return { type: type.slice(0, 40), message: type === "user_message" ? asText(value["message"]) : undefined };
 }
 
-/** A result comes packed with its status and its time. */
+/** A result is wrapped with its status and time. */
 function resultOf(content: unknown): unknown {
   const value = typeof content === "string" ? parsed(content) : null;
   return isRecord(value) && "status" in value && typeof value["message"] === "string" ? value["message"] : content;
 }
 
-/** The words said by the tool for speaking, and the other calls. */
+/** The text said with the tool for speaking, and the other calls. */
 function saidByTool(message: Record<string, unknown>, spoken: Set<string>): [string[], Record<string, unknown>[]] {
   const said: string[] = [];
   const calls: Record<string, unknown>[] = [];

@@ -1,13 +1,13 @@
-// LoCoMo: an array of samples, each a long chat of two people over many sittings (`session_1`, `session_2` …).
+// Reads LoCoMo: an array of samples, each a long chat between two people in many sittings (`session_1`, `session_2` …).
 import { parseLocomoDate, toIso } from "../dates.ts";
 import { asText, isRecord, within } from "../entry.ts";
 import type { Entry, Place } from "../entry.ts";
 import { nameByContent } from "../names.ts";
 
 /**
- * One sample becomes one session, its sittings in order. Both people speak as `user` with their name as author: neither is an
- * assistant. A sitting has one date for all its turns; each turn is put a second after the one before, which keeps their order.
- * The caption of a picture is part of what was said.
+ * One sample becomes one session, with its sittings in order. Both people are imported as `user` with their name as
+ * author, because neither is an assistant. A sitting has one date; each turn gets a time one second after the one
+ * before, which keeps their order. The caption of a picture is part of the text.
  */
 export function* readLocomo(value: unknown, place: Place): Generator<Entry> {
   if (!isRecord(value) || !isRecord(value["conversation"])) {
@@ -72,7 +72,7 @@ function readTurn(turn: unknown, sitting: Sitting): Entry {
   };
 }
 
-/** In the order of their numbers: as text, session_10 would come before session_2. */
+/** Ordered by number; as text, session_10 would come before session_2. */
 function sittingNumbers(conversation: Record<string, unknown>): number[] {
   return Object.keys(conversation)
     .map((key) => /^session_(\d{1,6})$/.exec(key)?.[1])

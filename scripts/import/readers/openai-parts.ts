@@ -1,10 +1,10 @@
-// The content of an OpenAI message, text or a list of typed parts, as parts of ours.
+// Converts the content of an OpenAI message, a text or a list of typed parts, into our parts.
 import type { Part } from "../../../src/api/message.ts";
 import { asText, isRecord } from "../entry.ts";
 
 interface ConvertedParts {
   readonly parts: Part[];
-  /** What had no counterpart and stands as a note in its place. */
+  /** Content without a counterpart, which was replaced by notes. */
   readonly lost: string[];
   readonly fault?: string;
 }
@@ -73,7 +73,7 @@ function filePart(file: Record<string, unknown>): Part | null {
 }
 
 function fromDataUrl(url: string): Extract<Part, { type: "file" }> | null {
-  // Only the head is matched: the data may be hundreds of kilobytes.
+  // Only the beginning is matched, because the data may have hundreds of kilobytes.
   const head = /^data:([^;,]{1,100})(?:;[^;,]{1,100})*;base64,/.exec(url.slice(0, 400));
   if (head === null) return null;
   return { type: "file", mediaType: head[1] ?? "application/octet-stream", data: url.slice(head[0].length) };

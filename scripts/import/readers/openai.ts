@@ -1,11 +1,12 @@
-// OpenAI-style lines: `{"messages": [{"role", "content", "name"?, "tool_calls"?, "tool_call_id"?}, …]}`, one conversation each.
+// Reads lines in OpenAI's format: `{"messages": [{"role", "content", "name"?, "tool_calls"?, "tool_call_id"?}, …]}`,
+// one conversation each.
 import type { Part } from "../../../src/api/message.ts";
 import { asText, isRecord, within } from "../entry.ts";
 import type { Entry, Place, Turn } from "../entry.ts";
 import { nameByContent } from "../names.ts";
 import { convertParts } from "./openai-parts.ts";
 
-/** Where logs and exports keep the name of a conversation. */
+/** Fields in which logs and exports store the name of a conversation. */
 const NAME_FIELDS = ["session", "session_id", "conversation_id", "thread_id", "id", "custom_id"];
 
 export function* readOpenai(value: unknown, place: Place): Generator<Entry> {
@@ -55,7 +56,7 @@ export function convertMessage(
   }
   const refusal = asText(message["refusal"]);
   if (refusal !== undefined) parts.push({ type: "text", text: refusal });
-  // Plain text stays plain text: it is what most sources have, and the smallest to store.
+  // Plain text stays a string, which is the most common and the smallest form.
   if (typeof content === "string" && parts.length === 1 && parts[0]?.type === "text") {
     return content.trim() === "" ? null : { turn: { ...common, role, content }, lost };
   }
@@ -85,7 +86,7 @@ function readToolCalls(message: Record<string, unknown>, index: number): ToolCal
   if (isRecord(legacy)) {
     const toolName = asText(legacy["name"]);
     if (toolName === undefined) return "function_call names no function";
-    // The old format has no ids: the function's name is what its result refers to.
+    // The old format has no ids; a result refers to the function's name.
     calls.push({
       type: "tool-call",
       toolCallId: `call-${toolName}`,
@@ -96,7 +97,7 @@ function readToolCalls(message: Record<string, unknown>, index: number): ToolCal
   return calls;
 }
 
-/** Arguments come as JSON text that a model wrote: what is no JSON is kept as the text it is. */
+/** Arguments are JSON text written by a model; what is not valid JSON is kept as text. */
 function parseArguments(text: unknown): ToolCall["input"] {
   if (typeof text !== "string") return text === undefined ? {} : JSON.parse(JSON.stringify(text));
   if (text.trim() === "") return {};

@@ -1,11 +1,11 @@
-// QMSum: one meeting a line, `{"meeting_transcripts": [{"speaker", "content"}, …]}`.
+// Reads QMSum: one meeting per line, `{"meeting_transcripts": [{"speaker", "content"}, …]}`.
 import { isRecord, within } from "../entry.ts";
 import type { Entry, Place } from "../entry.ts";
 import { nameByContent } from "../names.ts";
 
 /**
- * Nobody in a meeting is the assistant, so everyone speaks as `user` with their name as author. The meetings have no ids and
- * no dates.
+ * Nobody in a meeting is an assistant, so everybody is imported as `user` with their name as author. The meetings have
+ * no ids and no dates.
  */
 export function* readQmsum(value: unknown, place: Place): Generator<Entry> {
   if (!isRecord(value) || !Array.isArray(value["meeting_transcripts"])) {

@@ -1,15 +1,15 @@
-// Our own JSON Lines. A line is a message, `{"session", "id"?, "role", "content", "author"?, "occurredAt"?, "metadata"?}`, with
-// `"type": "message"` or without; or it begins a conversation, `{"type": "session", "id", "metadata"?, "settings"?}`, and the
-// messages after it that name no session belong to it.
+// Reads our own JSON Lines. A line is a message, `{"session", "id"?, "role", "content", "author"?, "occurredAt"?,
+// "metadata"?}`, with or without `"type": "message"`; or it begins a conversation, `{"type": "session", "id",
+// "metadata"?, "settings"?}`, and the messages after it that name no session belong to it.
 import { asText, isRecord } from "../entry.ts";
 import type { Entry, Place } from "../entry.ts";
 import { fileStem } from "../names.ts";
 
 const MESSAGE_FIELDS = new Set(["type", "session", "id", "role", "author", "content", "occurredAt", "metadata"]);
-/** What a stored message has besides: the service gives these anew. */
+/** Further fields of a stored message, which the service sets again. */
 const STORED_FIELDS = new Set(["seq", "createdAt", "editedAt", "erasedAt", "tokens", "erased"]);
 
-/** Reads the lines of one file, in order: a session line speaks for those after it. */
+/** Reads the lines of one file in order: a session line applies to the lines after it. */
 export class ThreadkeepReader {
   #current: string | undefined;
 
@@ -40,7 +40,7 @@ export class ThreadkeepReader {
 
   #readMessage(value: Record<string, unknown>, place: Place): Entry {
     const unknownField = Object.keys(value).find((field) => !MESSAGE_FIELDS.has(field) && !STORED_FIELDS.has(field));
-    // A misspelt occurredAt that is dropped in silence would cost the date of a whole archive.
+    // An unknown field is an error: silently ignoring a misspelt occurredAt would lose the dates of a whole archive.
     if (unknownField !== undefined) {
       return { kind: "bad", place, reason: `has an unknown field ${JSON.stringify(unknownField.slice(0, 80))}` };
     }

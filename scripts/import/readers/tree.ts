@@ -1,20 +1,24 @@
-// Conversations that are trees: every edited question and every answer made anew is a branch. Both ChatGPT and claude.ai export them so.
+// Conversations that are trees: every edited question and every regenerated answer is a branch. ChatGPT and claude.ai
+// export them in this form.
 
 export interface TreeNode<Value> {
   readonly id: string;
-  /** The node that it follows, where the file has that. */
+  /** The node that it follows, if it is in the file. */
   readonly parent: string | undefined;
-  /** When it was said, in any unit; 0 if nothing says so. */
+  /** When it was said, in any unit; 0 if unknown. */
   readonly at: number;
   readonly value: Value;
 }
 
 export interface Tree<Value> {
-  /** Each after the one that it follows, and else in the order in which they were said: a newer export of the chat only adds to the end. */
+  /**
+   * Parents before children, otherwise in the order in which they were said, so that a newer export of the chat only
+   * adds to the end.
+   */
   readonly nodes: readonly TreeNode<Value>[];
-  /** Ids of those that no way from a beginning leads to: their parents go in a circle. */
+  /** Ids of nodes that cannot be reached from a root, because their parents form a circle. */
   readonly lost: readonly string[];
-  /** The newest node that nothing follows: where the chat stood if nothing else says so. */
+  /** The newest node without children: where the chat ended, if nothing else says so. */
   readonly leaf: string | undefined;
 }
 
@@ -27,7 +31,7 @@ export function growTree<Value>(nodes: readonly TreeNode<Value>[]): Tree<Value> 
     if (siblings === undefined) following.set(parent, [node]);
     else siblings.push(node);
   }
-  // By time, and by place in the file where nothing tells the time; no message comes before the one that it follows.
+  // Ordered by time, and by position in the file if the time is unknown; no message comes before its parent.
   const found: (Rank & { readonly node: TreeNode<Value> })[] = [];
   const waiting = (following.get(undefined) ?? []).map((node) => ({ node, above: BEGINNING }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -49,7 +53,7 @@ export function growTree<Value>(nodes: readonly TreeNode<Value>[]): Tree<Value> 
   };
 }
 
-/** What a node is sorted by: never less than that of the node above. */
+/** The sort key of a node, never less than that of its parent. */
 interface Rank {
   readonly at: number;
   readonly index: number;
