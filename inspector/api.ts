@@ -1,20 +1,23 @@
-/** The service's HTTP API, asked with what the page holds in memory alone: nothing is stored, and no address has a key. */
+/**
+ * Calls the service's HTTP API with credentials that exist only in the page's memory: nothing is stored, and no address
+ * contains a key.
+ */
 
 import { signal } from "@preact/signals";
 import type { Problem } from "../src/api/errors.ts";
 
 export interface Credentials {
-  /** A key, a user's token, or a token of this page. */
+  /** An API key, a user's token, or a token made for this page. */
   readonly bearer: string;
 }
 
 export const credentials = signal<Credentials | null>(null);
-/** Whose sessions are shown; empty: those of the application itself. */
+/** The user whose sessions are shown; empty for the sessions of the application itself. */
 export const user = signal("");
-/** Until when the service asked to wait, in ms since 1970; null: it did not. */
+/** Until when the service asked us to wait, in ms since 1970; null if it did not. */
 export const waitingUntil = signal<number | null>(null);
 
-/** Where it asks to wait no longer than this, the page waits and asks again by itself. */
+/** If the service asks to wait at most this long, the page waits and repeats the request by itself. */
 const LONGEST_WAIT_SECONDS = 15;
 const MAX_WAITS = 4;
 
@@ -32,10 +35,10 @@ export class ApiError extends Error {
 export interface Asked {
   readonly query?: Readonly<Record<string, string | number | null | undefined>>;
   readonly body?: unknown;
-  /** Sent as it is, as JSON Lines. */
+  /** A body that is sent unchanged, as JSON Lines. */
   readonly lines?: string | Blob;
   readonly signal?: AbortSignal;
-  /** Instead of the user who is shown. */
+  /** Overrides the user whose sessions are shown. */
   readonly user?: string;
 }
 
@@ -50,7 +53,7 @@ export async function send(method: string, path: string, asked: Asked = {}): Pro
     if (response.ok) return response;
     const error = await errorOf(response);
     const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
-    // Whatever it was, nothing was done yet.
+    // A rate-limited request was not carried out, so it may be repeated whatever it was.
     const mayAskAgain = error.code === "rate_limited" && waits < MAX_WAITS && seconds <= LONGEST_WAIT_SECONDS;
     if (!mayAskAgain) throw error;
     await wait(seconds, asked.signal);
@@ -95,7 +98,7 @@ async function sendOnce(method: string, path: string, asked: Asked): Promise<Res
 function headersOf({ body, lines, user: owner = user.value }: Asked): Record<string, string> {
   const headers: Record<string, string> = {};
   if (credentials.value !== null) headers["Authorization"] = `Bearer ${credentials.value.bearer}`;
-  // Percent-encoded behind a mark, as RFC 8187 has it: a header holds ASCII alone.
+  // Percent-encoded as in RFC 8187, because a header may contain only ASCII.
   if (owner !== "") headers["Threadkeep-User"] = `UTF-8''${encodeURIComponent(owner)}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (lines !== undefined) headers["Content-Type"] = "application/x-ndjson";
@@ -112,7 +115,7 @@ async function errorOf(response: Response): Promise<ApiError> {
 }
 
 let onRefused = (_why: string): void => undefined;
-/** What to do when what was shown is not good any more; it is told why. */
+/** Sets what to do when the service no longer accepts the credentials; it is told why. */
 export function whenRefused(act: (why: string) => void): void {
   onRefused = act;
 }

@@ -1,4 +1,4 @@
-/** The frame of every view: where one is, who one is, whose sessions are shown. */
+/** The frame around every view: the navigation, who is signed in, and whose sessions are shown. */
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
@@ -28,7 +28,7 @@ export function App() {
   );
 }
 
-/** The address is taken by the views, so that the focus is moved by hand. */
+/** The address fragment belongs to the views, so the skip link moves the focus by script. */
 function skip(event: Event): void {
   event.preventDefault();
   const main = document.querySelector("main");
@@ -77,7 +77,7 @@ function TopBar() {
   );
 }
 
-/** Whose sessions are shown, switched in place. */
+/** Shows whose sessions are shown, and lets one switch. */
 function Who() {
   const found = caller.value;
   const isOpen = useSignal(false);

@@ -1,4 +1,4 @@
-/** The inspector: what a chat remembers, and why. */
+/** The inspector: shows what a chat remembers, and why. */
 
 import { render } from "preact";
 import { App } from "./app.tsx";
@@ -6,7 +6,7 @@ import { signInByLink } from "./state/sign-in.ts";
 
 const root = document.getElementById("app");
 if (root !== null) {
-  // The ticket leaves the address before anything else can read or keep it.
+  // Removes the ticket from the address before anything else can read or store it.
   await signInByLink();
   render(<App />, root);
 }

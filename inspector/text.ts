@@ -1,4 +1,4 @@
-/** Numbers, times and texts as people read them. */
+/** Formats numbers, times and texts for people. */
 
 const numbers = new Intl.NumberFormat("en");
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -22,10 +22,10 @@ const STEPS = [
   [60, "minute"],
 ] as const;
 
-/** Past this a date says more than a count of days. */
+/** For older times the date is shown instead of the number of days. */
 const DATE_SECONDS = 7 * 86_400;
 
-/** "3 minutes ago", or the day. */
+/** "3 minutes ago", or the date. */
 export function ago(iso: string, now = Date.now()): string {
   const seconds = Math.round((Date.parse(iso) - now) / 1_000);
   if (Math.abs(seconds) > DATE_SECONDS) return day.format(new Date(iso));
@@ -43,7 +43,7 @@ export function duration(ms: number): string {
 
 const MICRO = 1_000_000;
 
-/** Millionths of a dollar, as people read prices. */
+/** Formats millionths of a dollar as a price. */
 export function dollars(micro: number): string {
   return `$${(micro / MICRO).toFixed(micro < MICRO ? 4 : 2)}`;
 }

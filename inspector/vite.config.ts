@@ -1,6 +1,9 @@
 import { defineConfig } from "vite";
 
-/** Files whose names tell their content, under /inspector/assets/, and nothing inline: the page's content security policy forbids it. */
+/**
+ * Files get names with content hashes under /inspector/assets/. Nothing is inlined, because the page's content security
+ * policy forbids it.
+ */
 export default defineConfig({
   root: import.meta.dirname,
   base: "/",
@@ -9,12 +12,12 @@ export default defineConfig({
   build: {
     assetsDir: "inspector/assets",
     assetsInlineLimit: 0,
-    // The browsers that have what the page needs have it, too.
+    // Every browser that supports what the page needs supports module preload too.
     modulePreload: { polyfill: false },
     target: "es2022",
-    // Swagger UI, which the page at /docs alone loads, has 1.5 MB.
+    // Swagger UI has 1.5 MB, but is loaded only by the page at /docs.
     chunkSizeWarningLimit: 2_000,
-    // Its remarks on how long a plugin took are nothing for whoever starts the service.
+    // Rolldown's remarks about slow plugins are of no use to somebody who starts the service.
     rolldownOptions: {
       checks: { bundlerTimings: false },
       input: ["index.html", "docs.html"].map((page) => `${import.meta.dirname}/${page}`),

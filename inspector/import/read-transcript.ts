@@ -1,10 +1,10 @@
-/** Makes messages of what people paste: lines with names, JSON of messages, or an export of Threadkeep. */
+/** Converts what people paste into messages: lines with names, JSON messages, or an export of Threadkeep. */
 
 import type { NewMessage } from "../../src/api/message.ts";
 
 export type Transcript =
   | { readonly kind: "messages"; readonly messages: readonly NewMessage[] }
-  /** As OpenAI's SDK has them: the service reads them itself. */
+  /** Messages in OpenAI's format, which the service converts itself. */
   | { readonly kind: "openai"; readonly messages: readonly object[] }
   | { readonly kind: "export"; readonly lines: string };
 
@@ -26,7 +26,7 @@ const SPEAKERS: Readonly<Record<string, NewMessage["role"]>> = {
   gemini: "assistant",
   system: "system",
 };
-/** "Ada: hello", with or without emphasis around the name. */
+/** Matches "Ada: hello", with or without emphasis around the name. */
 const SAID = /^\s*(?:\*\*|__)?([\p{L}\p{N}][\p{L}\p{N} ._'-]{0,40}?)(?:\*\*|__)?\s*:(?:\*\*|__)?\s+(.*)$/u;
 
 export function readTranscript(text: string): Transcript | { readonly fault: string } {
@@ -91,7 +91,7 @@ function readLines(text: string): Transcript | { fault: string } {
       const content = lines.join("\n").trim();
       const known = SPEAKERS[name.toLowerCase()];
       if (known !== undefined) return { role: known, content };
-      // Of two people with names, the one who begins asks.
+      // In a conversation of named people, the first speaker becomes the user, the others the assistant.
       return { role: name === first.name ? "user" : "assistant", author: name, content };
     }),
   };

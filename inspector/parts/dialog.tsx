@@ -8,7 +8,7 @@ interface DialogProps {
   readonly isWide?: boolean;
 }
 
-/** The browser's own modal dialog: it keeps the focus inside, and Escape closes it. */
+/** A modal dialog of the browser: it keeps the focus inside, and Escape closes it. */
 export function Dialog({ title, onClose, children, isWide = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {

@@ -1,23 +1,23 @@
-/** Lines over time. The library for it is loaded with the first chart. */
+/** A line chart over time. Its library is loaded with the first chart. */
 
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 
 export interface LineChartProps {
   readonly title: string;
-  /** Of the values. */
+  /** Unit of the values. */
   readonly unit: string;
   /** Seconds since 1970. */
   readonly times: readonly number[];
   readonly lines: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
-  /** Of which time the last values are, whose numbers are told. */
+  /** What time the last values belong to, as text; the legend shows it with their numbers. */
   readonly latest?: string;
 }
 
 const HEIGHT_PX = 180;
 const LEAST_SECONDS = 60;
 const DAY_SECONDS = 86_400;
-/** As wide as the longest label of its axis needs. */
+/** Width that the longest label of the axis needs. */
 const AXIS_PX = 56;
 const MOMENT_PX = 74;
 const days = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
@@ -26,7 +26,7 @@ const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const told = (value: number | null | undefined): string =>
   value === null || value === undefined ? "unknown" : exact.format(value);
-/** Told apart by their place in the legend as well. */
+/** Colours of the lines. The order in the legend tells them apart as well. */
 const TONES = ["--recent", "--retrieved", "--pinned", "--summarized", "--bad", "--omitted", "--accent"];
 
 export function LineChart({ title, unit, times, lines, latest = "now" }: LineChartProps) {
@@ -49,7 +49,8 @@ export function LineChart({ title, unit, times, lines, latest = "now" }: LineCha
       chart.current = drawn;
       drawn.setData(data.current);
     }
-    // Without the drawing, the legend still tells the numbers: a browser may have a language that the library does not know.
+    // If the chart cannot be drawn, the legend still shows the numbers: the library may not know the browser's
+    // language.
     show(element).catch(() => undefined);
     const observer = new ResizeObserver(() =>
       chart.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
@@ -100,7 +101,8 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        // The first looks are a moment, and an axis of a moment would tell years. For one look alone the library makes up an end.
+        // With only a few values the time axis would span a moment, or the library would invent an end; so a minimum
+        // span is given.
         x: {
           range: ({ data: [at] }, least, most) => {
             const end = at.at(-1) ?? most;
@@ -133,7 +135,7 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
   );
 }
 
-/** What `light-dark(…)` comes to: a canvas knows no such function. */
+/** Computes a `light-dark(…)` colour, which a canvas does not understand. */
 function resolveColour(element: HTMLElement, value: string): string {
   const probe = document.createElement("span");
   probe.style.color = value;

@@ -1,12 +1,12 @@
-/** Markdown as nodes, never as HTML: the lexer tells what is what, and everything it does not know is shown as the text it is. */
+/** Renders Markdown as nodes, never as HTML. Everything that the lexer does not recognize is shown as plain text. */
 
 import { lexer, type Token, type Tokens } from "marked";
 import type { ComponentChildren } from "preact";
 import { visibleText } from "./visible-text.tsx";
 
-/** Past this a text is shown as it is: nobody formats so much, and to look through it takes time. */
+/** A longer text is shown without formatting, because parsing it takes too long. */
 const MAX_MARKDOWN_LENGTH = 50_000;
-/** What of a web page may be opened. Any other address is shown as text. */
+/** Addresses that may be opened. Any other is shown as text. */
 const OPENABLE = /^(https?|mailto):/i;
 
 export function Markdown({ text }: { text: string }) {
@@ -41,7 +41,7 @@ function Block({ token }: { token: Token }) {
     case "def":
       return null;
     case "heading":
-      // A message is no chapter of the page: its headings are lines of it.
+      // Headings of a message are rendered as paragraphs, so that they do not become headings of the page.
       return <p class={`heading heading-${(token as Tokens.Heading).depth}`}>{inline(token.tokens)}</p>;
     case "paragraph":
       return <p>{inline(token.tokens)}</p>;
@@ -139,7 +139,7 @@ function Inline({ token }: { token: Token }) {
   }
 }
 
-/** Says where it leads wherever its words say something else. */
+/** A link that shows its address if its text says something else. */
 function Link({ token: { href, text, tokens, raw } }: { token: Tokens.Link }) {
   if (!OPENABLE.test(href)) return <>{visibleText(raw)}</>;
   const saysIt = text === href || `mailto:${text}` === href;
@@ -162,7 +162,7 @@ function hostOf(href: string): string {
   }
 }
 
-/** Nothing is loaded: to show an image of another place would tell that place who looks at the chat. */
+/** Images are not loaded, because that would tell the other server who looks at the chat. */
 function ImageNote({ token: { href, text } }: { token: Tokens.Image }) {
   return (
     <span class="file-note" title="Images in messages are not loaded: that would call the address">

@@ -1,4 +1,7 @@
-/** A list of any length that draws what is in view alone. Rows may have any height: it is measured once they are drawn. */
+/**
+ * A list of any length that renders only the visible rows. Rows may have any height, which is measured once they are
+ * rendered.
+ */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -6,36 +9,36 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 export interface VirtualListProps {
   readonly label: string;
   readonly count: number;
-  /** What a row is known by while others come and go. */
+  /** A key that identifies a row while others are added or removed. */
   readonly keyOf: (index: number) => string | number;
   readonly row: (index: number) => ComponentChildren;
-  /** Of a row that was never drawn, in pixels. */
+  /** Height in pixels assumed for a row that was never rendered. */
   readonly estimate: (index: number) => number;
-  /** Told of what is drawn. */
+  /** Called with the range of rendered rows. */
   readonly onRange?: (first: number, last: number) => void;
-  /** Brought into view when it changes. */
+  /** A row to scroll into view when this changes. */
   readonly target?: { readonly index: number } | null;
-  /** Begins at the end, and stays there while more comes. */
+  /** Starts at the end, and stays there while rows are added. */
   readonly isAtEnd?: boolean;
 }
 
-/** Drawn beyond what is in view, so that a quick wheel shows no blank. */
+/** Height that is rendered beyond the visible area, so that fast scrolling shows no gaps. */
 const OVERSCAN_PX = 600;
-/** Near enough to the end to count as there. */
+/** A distance to the end that still counts as being at the end. */
 const END_PX = 40;
-/** Less is a matter of rounding. */
+/** Smaller differences are rounding errors. */
 const HEIGHT_CHANGE_PX = 0.5;
 const SCROLLED_PX = 1;
 
-/** What is looked at: it stays where it is while rows above it come, go, or turn out to be of another height. */
+/** The row at the top of the view. It stays in place while rows above it are added, removed, or change their height. */
 interface Anchor {
   readonly key: string | number;
   readonly index: number;
-  /** From where the row begins to where the view does. */
+  /** Distance from the top of the row to the top of the view. */
   readonly offset: number;
 }
 
-/** How the list stood when it was last drawn. */
+/** State of the list when it was last rendered. */
 interface Placed {
   readonly offsets: Float64Array;
   readonly keyOf: (index: number) => string | number;
@@ -57,9 +60,9 @@ export function VirtualList({
   const heightsRevision = useRef(0);
   const isStuck = useRef(isAtEnd);
   const handled = useRef<{ readonly index: number } | null>(null);
-  /** Null: the beginning of the list. */
+  /** Null: the list is at its beginning. */
   const anchor = useRef<Anchor | null>(null);
-  /** Null: it is not in view. */
+  /** Null: the list is not visible. */
   const placed = useRef<Placed | null>(null);
   const [, setDraws] = useState(0);
   const redraw = (): void => setDraws((before) => before + 1);
@@ -76,7 +79,7 @@ export function VirtualList({
   const first = indexAt(offsets, from - OVERSCAN_PX);
   const last = Math.min(count - 1, indexAt(offsets, from + viewHeight + OVERSCAN_PX));
 
-  /** Whoever scrolled since it was last drawn looks at something else now. */
+  /** If somebody scrolled since the last rendering, the anchor changes. */
   function followScroll(): void {
     const element = frame.current;
     const before = placed.current;
@@ -92,7 +95,7 @@ export function VirtualList({
     placed.current = { ...before, top: scrollTop };
   }
 
-  /** Where the view begins, so that what is looked at stays where it is. */
+  /** The scroll position that keeps the anchor in place. */
   function anchored(): number {
     const found = anchor.current;
     if (found === null || count === 0) return 0;
@@ -100,19 +103,19 @@ export function VirtualList({
     if (index >= count || keyOf(index) !== found.key) {
       index = 0;
       while (index < count && keyOf(index) !== found.key) index += 1;
-      // It is gone: what stands in its place is looked at.
+      // The anchor row was removed; the row in its place becomes the anchor.
       if (index === count) index = Math.min(found.index, count - 1);
       anchor.current = { ...found, index, key: keyOf(index) };
     }
     return Math.max(0, (offsets[index] ?? 0) + found.offset);
   }
 
-  // Takes the heights of what is drawn.
+  // Measures the heights of the rendered rows.
   const measure = useRef(() => undefined as void);
   measure.current = () => {
     const element = frame.current;
     const list = element?.firstElementChild;
-    // What is hidden has no height: taken for true, row after row would be drawn and read, to the end of the longest list.
+    // Rows of a hidden list have no height. If that were believed, the whole list would be rendered and loaded.
     if (element === null || list === null || list === undefined || element.clientHeight === 0) return;
     let isChanged = false;
     for (const [at, child] of Array.from(list.children).entries()) {
@@ -140,7 +143,7 @@ export function VirtualList({
     if (element === null || list === null || list === undefined) return;
     const observer = new ResizeObserver(() => {
       measure.current();
-      // It may have been hidden until now, with something still to be brought into view.
+      // The list may have been hidden until now, with a row still to be scrolled into view.
       redraw();
     });
     observer.observe(list);
@@ -186,14 +189,14 @@ export function VirtualList({
   );
 }
 
-/** Where each row begins, and where the last one ends. */
+/** The top of each row, and the bottom of the last one. */
 function sumHeights(count: number, heightOf: (index: number) => number): Float64Array {
   const offsets = new Float64Array(count + 1);
   for (let index = 0; index < count; index += 1) offsets[index + 1] = (offsets[index] ?? 0) + heightOf(index);
   return offsets;
 }
 
-/** The row at a height: the last that begins at or before it. */
+/** The row at a height: the last one that begins at or above it. */
 function indexAt(offsets: Float64Array, height: number): number {
   let low = 0;
   let high = Math.max(0, offsets.length - 2);

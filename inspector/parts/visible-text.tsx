@@ -1,10 +1,10 @@
-/** Text of a chat as it is: nothing in it can hide, turn the reading order around, or act. */
+/** Shows text of a chat literally: nothing in it can hide, change the reading order, or act as markup. */
 
 import type { ComponentChildren } from "preact";
 
 /**
- * Characters that nobody sees, or that reorder what stands around them. The joiners that scripts and emoji need (U+200C, U+200D) are not
- * among them.
+ * Invisible characters, and those that reorder the text around them. The joiners that scripts and emoji need (U+200C,
+ * U+200D) are not included.
  */
 const HIDDEN = /([\u{61C}\u{200B}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2060}-\u{2069}\u{FEFF}\u{E0000}-\u{E007F}]+)/u;
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -19,7 +19,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   0x2060: "word joiner",
   0xfeff: "byte order mark",
 };
-/** A run of hidden characters is shown by its first ones. */
+/** Of a run of hidden characters only so many are shown. */
 const SHOWN_HIDDEN = 4;
 
 export function visibleText(text: string): ComponentChildren {

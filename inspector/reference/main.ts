@@ -1,4 +1,4 @@
-/** The page at `/docs`: Swagger UI on this service's own OpenAPI document, and a table of the problems below it. */
+/** The page at `/docs`: Swagger UI for this service's OpenAPI document, and a table of the problem codes below it. */
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
@@ -17,7 +17,7 @@ async function showReference(place: Element): Promise<void> {
   const document = await answer.json();
   place.replaceChildren();
   element("problems").append(listProblems(document));
-  // Swagger UI takes what it does not know out of the address.
+  // Read first, because Swagger UI removes fragments that it does not know from the address.
   const problem = window.document.getElementById(location.hash.slice(1));
   SwaggerUI({
     spec: document,
@@ -27,16 +27,19 @@ async function showReference(place: Element): Promise<void> {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    // A key that is typed in here goes when the page goes.
+    // A key that is entered here is forgotten when the page is closed.
     persistAuthorization: false,
-    // The default is a server of Swagger's that the document would be sent to.
+    // By default, Swagger UI would send the document to a server of its own.
     validatorUrl: null,
     plugins: [searchPlugin],
   });
   if (problem !== null) scrollOnceShown(problem, place);
 }
 
-/** `/docs#problem-CODE` is the `type` of a problem document: it leads to the problem's row, once what stands above has its height. */
+/**
+ * `/docs#problem-CODE` is the `type` of a problem document. Scrolls to the problem's row once the content above it has
+ * its final height.
+ */
 function scrollOnceShown(row: Element, operations: Element): void {
   const show = (): void => {
     if (operations.querySelector(".opblock") === null) return;
@@ -48,7 +51,7 @@ function scrollOnceShown(row: Element, operations: Element): void {
   show();
 }
 
-/** Swagger UI has a dark scheme, under a class of the root element that nothing else sets. */
+/** Swagger UI has a dark scheme, which a class of the root element turns on. */
 function followColorScheme(): void {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const follow = (): void => void document.documentElement.classList.toggle("dark-mode", dark.matches);

@@ -1,4 +1,4 @@
-/** The problems that the service answers with, as the OpenAPI document gives an example of each. */
+/** The table of problem codes, from the examples in the OpenAPI document. */
 
 interface ProblemDocument {
   readonly components: {

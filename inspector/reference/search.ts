@@ -1,6 +1,6 @@
-/** Search over all operations. Swagger UI has a field that filters by tag alone; this replaces the field and the rule behind it. */
+/** Searches all operations. Swagger UI's own field filters only by tag; this replaces the field and its filter. */
 
-/** As Swagger UI hands them to plugins: the part that is used here. */
+/** The part of Swagger UI's plugin interface that is used here. */
 interface Fields {
   get(name: string): unknown;
 }
@@ -49,7 +49,7 @@ export const searchPlugin = ({ React }: System): object => ({
         React.createElement("input", {
           type: "search",
           value: typeof current === "string" ? current : "",
-          // `true` stands for an empty field: a false value would take the field away.
+          // `true` stands for an empty filter; with a false value Swagger UI would remove the field.
           onChange: ({ target }: { target: { value: string } }) => layoutActions.updateFilter(target.value || true),
         }),
       );

@@ -1,15 +1,15 @@
-/** A model's answer as it is written. */
+/** A model's answer while it is streamed. */
 
 import { signal } from "@preact/signals";
 import type { AnswerLine } from "../../src/api/answer.ts";
 import { ApiError, send } from "../api.ts";
 
 export class Answering {
-  /** What was said so far; null: nobody was asked. */
+  /** The text so far; null if no model was asked. */
   readonly words = signal<string | null>(null);
   #asked: AbortController | undefined;
 
-  /** Resolves once the answer is appended. Throws what went wrong. */
+  /** Resolves once the answer is appended. Throws if it fails. */
   async ask(sessionId: string): Promise<void> {
     const asked = new AbortController();
     this.#asked = asked;
@@ -29,7 +29,7 @@ export class Answering {
     }
   }
 
-  /** What was said so far is dropped. The service stops the model as soon as that says another word. */
+  /** Discards the text so far. The service aborts the model when it sends the next piece. */
   stop(): void {
     this.#asked?.abort();
   }

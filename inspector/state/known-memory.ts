@@ -1,4 +1,4 @@
-/** What is known across sessions: the newest summary of each, with where it comes from. */
+/** What is known about a user across sessions: the items of each session's newest summary. */
 
 import { signal } from "@preact/signals";
 import type { Page } from "../../src/api/page.ts";
@@ -8,12 +8,12 @@ import { ApiError, ask, sessionPath } from "../api.ts";
 
 const PAGE = 100;
 const MAX_AT_ONCE = 4;
-/** Of a user with more, the newest are looked at until more is asked for. */
+/** If a user has more sessions, the newest are read, and the others on demand. */
 const SESSIONS_AT_ONCE = 200;
 
 export interface KnownItem {
   readonly item: Item;
-  /** The session whose summary holds it. */
+  /** The session whose summary contains it. */
   readonly session: ListedSession;
 }
 
@@ -26,7 +26,7 @@ export class KnownMemory {
   #cursor: string | null = null;
   #isClosed = false;
 
-  /** Looks at the next sessions. */
+  /** Reads the next sessions. */
   async more(): Promise<void> {
     this.isDone.value = false;
     const listed: ListedSession[] = [];
@@ -57,13 +57,13 @@ export class KnownMemory {
   async #look(session: ListedSession): Promise<void> {
     try {
       const { data } = await ask<Page<Summary>>("GET", `${sessionPath(session.id)}/summaries`, { query: { limit: 1 } });
-      // What was carried over from a session that is looked at as well is known from there.
+      // Items carried over from a session that is read as well are shown there.
       const known = (data[0]?.items ?? []).filter(
         ({ sourceSession }) => sourceSession === undefined || !this.#knows(sourceSession),
       );
       this.items.value = [...this.items.value, ...known.map((item) => ({ item, session }))];
     } catch (error) {
-      // An expired one has no summary here any more; whatever else is wrong is told.
+      // An expired session has no summary here any more; other errors are shown.
       if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 410)) throw error;
     } finally {
       this.read.value += 1;

@@ -1,28 +1,28 @@
-/** The live feed of one session: each event once and in order, also over connections that break. */
+/** The live feed of one session. It delivers each event once and in order, also after lost connections. */
 
 import type { LiveEvent, ServerFrame, Ticket } from "../../src/api/live.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 
 export interface FeedHandlers {
-  /** Nothing was missed before this: also told when it goes on after a break. */
+  /** Called when connected, also after a lost connection, if no event was missed. */
   onOpen(): void;
-  /** It broke, and is tried again. */
+  /** The connection was lost; it is being restored. */
   onLost(): void;
   onEvent(event: LiveEvent): void;
-  /** Too much happened meanwhile: read everything anew. */
+  /** Too many events were missed; everything must be read again. */
   onReset(): void;
-  /** It is over: the session was erased or has expired, or the sign-in is not good any more. */
+  /** The feed has ended: the session was erased or has expired, or the credentials are no longer accepted. */
   onEnd(reason: string): void;
 }
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
-/** The service holds back after 256 events that were not acknowledged. */
+/** The service stops sending after 256 events without acknowledgement. */
 const ACK_EVERY = 50;
-/** What the service closes with: 4000 and the status that HTTP has for it. */
+/** Close codes of the service: 4000 plus the HTTP status with the same meaning. */
 const ENDS: Readonly<Record<number, string>> = { 4404: "The session was erased.", 4410: "The session has expired." };
 
-/** Returns what ends it. */
+/** Returns a function that ends the feed. */
 export function followSession(id: string, handlers: FeedHandlers): () => void {
   let isOver = false;
   let socket: WebSocket | undefined;
@@ -30,7 +30,7 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
   let failures = 0;
   let unacknowledged = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Which try is the latest: what comes of earlier ones is of no use any more. */
+  /** Number of the latest attempt; results of earlier ones are ignored. */
   let tries = 0;
 
   function again(): void {
@@ -41,7 +41,7 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
     timer = setTimeout(() => void connect(), pause);
   }
 
-  /** A connection does not notice that the network is gone, often for minutes. The browser does. */
+  /** A socket may take minutes to notice that the network is gone; the browser notices at once. */
   function goneOffline(): void {
     const before = socket;
     tries += 1;

@@ -1,4 +1,4 @@
-/** One session as it is shown: its state, the messages that were looked at, what the model gets of it, and its live feed. */
+/** The session that is shown: its state, the messages read so far, its context, and its live feed. */
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { Context, ContextFormat } from "../../src/api/context.ts";
@@ -14,14 +14,14 @@ import { followSession } from "./live-feed.ts";
 import { countPlaces, placesIn } from "./places.ts";
 import { problem, showProblem } from "./problem.ts";
 
-/** The largest page that the API gives. */
+/** The largest page of the API. */
 const PAGE = 100;
-/** Beyond any seq: asks for the last page without knowing how many there are. */
+/** Larger than any seq: asks for the last page without knowing how many messages there are. */
 const BEHIND_ALL = 999_999_999;
-/** Changes that come together are read once. */
+/** Changes within this time are read together. */
 const GATHER_MS = 150;
 const SLIDER_MS = 80;
-/** Pages read at a time: of those that are scrolled past, most are never asked for. */
+/** Pages read concurrently. Of those that are only scrolled past, most are never requested. */
 const MAX_AT_ONCE = 4;
 const MAX_ACTIVITY = 30;
 
@@ -36,46 +36,49 @@ export class OpenedSession {
   readonly id: string;
   readonly state = signal<SessionState | null>(null);
   readonly context = signal<Context | null>(null);
-  /** The prompt in another format, as it is sent. */
+  /** The prompt in another format, exactly as it would be sent. */
   readonly rendered = signal<{ readonly format: ContextFormat; readonly prompt: object } | null>(null);
   readonly isReading = signal(false);
   readonly summaries = signal<readonly SummaryVersion[]>([]);
   readonly hasMoreSummaries = signal(false);
   readonly live = signal<LiveState>("connecting");
-  /** Told once after a break. */
+  /** True for a moment after a lost connection was restored. */
   readonly hasResumed = signal(false);
   readonly activity = signal<readonly Activity[]>([]);
-  /** Why there is nothing to see. */
+  /** Why the session cannot be shown. */
   readonly refusal = signal("");
 
-  // What is asked of the context
+  // Parameters of the context
   readonly budget = signal<number | null>(null);
   readonly query = signal("");
   readonly format = signal<ContextFormat>("threadkeep");
-  /** As of which message; null: now. */
+  /** The message as of which the context is shown; null: now. */
   readonly atSeq = signal<number | null>(null);
 
-  // What is pointed at
-  /** Messages that are lit up, because an item cites them. */
+  // Highlights
+  /** Messages that are highlighted because an item cites them. */
   readonly litSeqs = signal<ReadonlySet<number>>(new Set());
-  /** Items that are lit up, because they rest on a message. */
+  /** Items that are highlighted because they cite a message. */
   readonly litItems = signal<ReadonlySet<string>>(new Set());
-  /** The message to bring into view; a new object each time. */
+  /** The message to scroll into view; a new object each time. */
   readonly target = signal<{ readonly seq: number } | null>(null);
   readonly showsOtherBranches = signal(false);
-  /** On a phone there is room for one of the two: first what is remembered, unless nothing was said yet. */
+  /**
+   * The pane shown on a phone, where there is room for only one: first the context, or the transcript if there are no
+   * messages.
+   */
   readonly side = signal<"transcript" | "context">("context");
 
-  /** What a model is saying. */
+  /** The model's answer in progress. */
   readonly answering = new Answering();
 
   readonly messages = new Map<number, Message>();
-  /** Rises with each change of `messages`. */
+  /** Incremented with each change of `messages`. */
   readonly revision = signal(0);
   readonly lastSeq = computed(() => this.state.value?.lastSeq ?? 0);
   readonly placeOf = computed(() => (this.context.value === null ? null : placesIn(this.context.value)));
   readonly counts = computed(() => (this.context.value === null ? null : countPlaces(this.context.value)));
-  /** The items of the summary that rest on each message. */
+  /** The items of the summary that cite each message. */
   readonly itemsBySeq = computed(() => {
     const bySeq = new Map<number, Item[]>();
     for (const item of this.context.value?.summary?.items ?? []) {
@@ -88,7 +91,7 @@ export class OpenedSession {
   readonly #path: string;
   readonly #loading = new Map<number, Promise<void>>();
   readonly #stale = new Set<number>();
-  /** What is in view, and waits for pages that were asked for before. */
+  /** The visible range whose pages wait for others to be read. */
   #waiting: { readonly fromSeq: number; readonly throughSeq: number } | null = null;
   #reading: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -96,7 +99,7 @@ export class OpenedSession {
   #unfollow: () => void = () => undefined;
   #stopAsking: () => void = () => undefined;
   #isClosed = false;
-  /** The first reading, whatever came of it. */
+  /** The first reading; resolves also if it fails. */
   #first: Promise<void> = Promise.resolve();
 
   constructor(id: string) {
@@ -117,13 +120,13 @@ export class OpenedSession {
         if (reason !== "") this.#note(reason, true);
       },
     });
-    // Whatever is asked of the context is read again when it changes.
+    // The context is read again when one of its parameters changes.
     let pause = 0;
     this.#stopAsking = effect(() => {
       const asked = [this.budget.value, this.query.value, this.format.value, this.atSeq.value];
       clearTimeout(this.#asking);
       if (asked.length > 0) this.#asking = setTimeout(() => void this.readContext(), pause);
-      // The first is wanted at once; a slider asks many times on its way.
+      // The first is read at once; later ones after a pause, because a slider sends many values on its way.
       pause = SLIDER_MS;
     });
     this.#first = this.#readFirst();
@@ -159,7 +162,7 @@ export class OpenedSession {
     this.#stopAsking();
   }
 
-  /** Reads the messages of the range that is in view, as far as they are not here yet. */
+  /** Reads the messages of the visible range that are not here yet. */
   ensure(fromSeq: number, throughSeq: number): void {
     this.#waiting = null;
     for (let page = pageOf(fromSeq); page <= pageOf(throughSeq); page += 1) {
@@ -172,7 +175,7 @@ export class OpenedSession {
     }
   }
 
-  /** A message that may not have been looked at yet. */
+  /** Returns a message, reading it if necessary. */
   async messageAt(seq: number): Promise<Message | undefined> {
     const page = pageOf(seq);
     if (!this.#loading.has(page) && this.#lacks(page, seq)) this.#load(page);
@@ -216,7 +219,7 @@ export class OpenedSession {
         this.rendered.value = prompt === null ? null : { format, prompt };
       });
     } catch (error) {
-      // Where the session itself is not there, that is said once, in its own place.
+      // If the session itself is gone, that is shown once, in its own place.
       const isGone = error instanceof ApiError && (error.status === 404 || error.status === 410);
       if (!reading.signal.aborted && !this.#isClosed && !isGone) showProblem(error);
     } finally {
@@ -236,7 +239,7 @@ export class OpenedSession {
     this.state.value = await ask<SessionState>("GET", this.#path);
   }
 
-  /** Lights up the messages that an item cites, and brings the first into view. */
+  /** Highlights the messages that an item cites, and scrolls to the first. */
   point(item: Item): void {
     batch(() => {
       this.litItems.value = new Set([item.id]);
@@ -246,7 +249,7 @@ export class OpenedSession {
     });
   }
 
-  /** Lights up a message and brings it into view. */
+  /** Highlights a message and scrolls to it. */
   show(seq: number): void {
     batch(() => {
       this.side.value = "transcript";
@@ -255,7 +258,7 @@ export class OpenedSession {
     });
   }
 
-  /** Lights up the items that rest on a message. */
+  /** Highlights the items that cite a message. */
   pointFrom(seq: number): void {
     batch(() => {
       this.side.value = "context";
@@ -271,13 +274,13 @@ export class OpenedSession {
     });
   }
 
-  /** After a change from here: what it changed elsewhere is read at once, and not when the feed tells of it. */
+  /** After a change made here, its effects elsewhere are read at once instead of when the feed reports them. */
   refresh(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#readChanged(), GATHER_MS);
   }
 
-  /** What was looked at is read again where it is in view. */
+  /** Marks what was read as outdated; it is read again when it is visible. */
   invalidate(): void {
     for (const seq of this.messages.keys()) this.#stale.add(pageOf(seq));
     this.revision.value += 1;
@@ -292,7 +295,10 @@ export class OpenedSession {
     this.live.value = "live";
   }
 
-  /** No event tells what happened between the first reading and the beginning of the feed, nor what could not be read while it was lost. */
+  /**
+   * Reads what happened between the first reading and the start of the feed, or while the connection was lost. No event
+   * reports it.
+   */
   async #catchUp(wasLost: boolean): Promise<void> {
     await this.#first;
     if (this.#isClosed) return;
@@ -315,7 +321,7 @@ export class OpenedSession {
           this.state.value = { ...state, lastSeq: event.message.seq };
         }
       });
-      // Which other messages follow the same one is said where they are listed.
+      // The alternatives of a message are only in the list of messages, so that is read again.
       if (event.message.afterSeq !== undefined) this.invalidate();
       this.#note(
         event.type === "edited"
@@ -376,7 +382,7 @@ export class OpenedSession {
 
   async #loadPage(page: number): Promise<void> {
     const end = (page + 1) * PAGE;
-    // A page of large messages ends early.
+    // A page of large messages may end early.
     for (let after = page * PAGE; after < end;) {
       const query = { afterSeq: after, limit: Math.min(PAGE, end - after) };
       const { data, hasMore } = await ask<Page<Message>>("GET", `${this.#path}/messages`, { query });
@@ -390,7 +396,7 @@ export class OpenedSession {
 
 const pageOf = (seq: number): number => Math.floor((seq - 1) / PAGE);
 
-/** "Messages 1 to 24". */
+/** Makes a text such as "Messages 1 to 24". */
 export function rangeText(fromSeq: number, throughSeq: number): string {
   return fromSeq === throughSeq ? `Message ${fromSeq}` : `Messages ${fromSeq} to ${throughSeq}`;
 }

@@ -1,17 +1,17 @@
-/** Where each message is for the model: in its words, brought back, in the summary, or nowhere, and why. */
+/** How each message reaches the model: verbatim, retrieved, in the summary, or not at all, and why. */
 
 import type { Context } from "../../src/api/context.ts";
 
 export type Place = "recent" | "retrieved" | "pinned" | "summarized" | "omitted" | "branch" | "later";
 
 export interface PlaceText {
-  /** On the message. */
+  /** Shown on the message. */
   readonly label: string;
-  /** In the legend. */
+  /** Shown in the legend. */
   readonly meaning: string;
 }
 
-/** In the order of the legend: from what the model has in full to what it does not have. */
+/** In the order of the legend: from what the model gets in full to what it does not get. */
 export const PLACES: Readonly<Record<Exclude<Place, "later">, PlaceText>> = {
   recent: { label: "recent", meaning: "The model gets it word for word, because it is recent" },
   retrieved: { label: "brought back", meaning: "An older message, word for word, because it matters for the question" },
@@ -33,7 +33,7 @@ export const OMITTED_BECAUSE: Readonly<Record<string, string>> = {
 
 export interface Standing {
   readonly place: Place;
-  /** Why it is left out, or what brought it back. */
+  /** Why it is omitted, or why it was retrieved. */
   readonly why?: string;
   /** Not all of it fits. */
   readonly isCut?: boolean;
@@ -41,7 +41,7 @@ export interface Standing {
 
 const INSTRUCTIONS = new Set(["system", "developer"]);
 
-/** Tells of each `seq` where it is in a context. */
+/** Returns a function that finds the place of a message in a context by its `seq`. */
 export function placesIn(context: Context): (seq: number) => Standing {
   const known = new Map<number, Standing>();
   for (const { message, why } of context.retrieved) known.set(message.seq, { place: "retrieved", why });
@@ -61,7 +61,7 @@ export function placesIn(context: Context): (seq: number) => Standing {
   };
 }
 
-/** How many messages have each place, and the first of them, without asking of each. */
+/** Counts the messages at each place, and finds the first of each, without visiting every message. */
 export function countPlaces(context: Context): Map<Place, { count: number; first: number }> {
   const counts = new Map<Place, { count: number; first: number }>();
   const placeOf = placesIn(context);

@@ -1,8 +1,8 @@
 import { signal } from "@preact/signals";
 
-/** What went wrong last, in words; empty: nothing. */
+/** The last error, in words; empty if there is none. */
 export const problem = signal("");
-/** What went well last, told for a moment to those who cannot see it happen. */
+/** The last success, announced briefly to people who cannot see it. */
 export const notice = signal("");
 
 export function showProblem(error: unknown): void {
@@ -10,7 +10,7 @@ export function showProblem(error: unknown): void {
   problem.value = error instanceof Error ? error.message : String(error);
 }
 
-/** Runs what a control asks for, and shows what goes wrong. True: it went well. */
+/** Runs the action of a control, and shows an error if it fails. Returns true if it succeeded. */
 export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();

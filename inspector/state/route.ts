@@ -1,4 +1,4 @@
-/** Which view is shown, as the address has it after the #. */
+/** The current view, from the part of the address after #. */
 
 import { signal } from "@preact/signals";
 import { problem } from "./problem.ts";
@@ -37,7 +37,7 @@ export function go(address: string): void {
 }
 
 addEventListener("hashchange", () => {
-  // What went wrong in one view is no matter of the next.
+  // An error of one view is not shown in the next.
   problem.value = "";
   route.value = read();
 });

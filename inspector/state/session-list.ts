@@ -1,4 +1,4 @@
-/** The sessions of whoever is shown: listed by page, and looked at one by one as they come into view. */
+/** The list of sessions: read page by page; details of each session are read when it becomes visible. */
 
 import { signal } from "@preact/signals";
 import type { Message } from "../../src/api/message.ts";
@@ -8,13 +8,13 @@ import { ApiError, ask, sessionPath } from "../api.ts";
 import { titleIn } from "../views/title.ts";
 
 const PAGE = 100;
-/** Requests at a time: a user's token has a hundred in ten seconds. */
+/** Concurrent requests. A user's token may make a hundred in ten seconds. */
 const MAX_AT_ONCE = 4;
 const REFRESH_MS = 4_000;
-/** Beyond any seq: asks for the last message without knowing how many there are. */
+/** Larger than any seq: asks for the last message without knowing how many there are. */
 const BEHIND_ALL = 999_999_999;
 
-/** What is known of a session besides that it is there. */
+/** Details of a session. */
 export interface SessionFacts {
   readonly title: string;
   readonly state: SessionState | null;
@@ -29,7 +29,7 @@ export class SessionList {
   #cursor: string | null = null;
   #isReading = false;
   #wanted: string[] = [];
-  /** Looked at when nothing else is wanted. */
+  /** Sessions whose titles are read when nothing else is waiting. */
   #untitled: string[] = [];
   readonly #asked = new Set<string>();
   #busy = 0;
@@ -48,7 +48,7 @@ export class SessionList {
     this.#untitled = [];
   }
 
-  /** The next page; nothing while one is read. */
+  /** Reads the next page; does nothing while one is being read. */
   async more(): Promise<void> {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -65,14 +65,14 @@ export class SessionList {
     }
   }
 
-  /** Looks at these sessions, and again from time to time for as long as they are in view. Those that were passed are left alone. */
+  /** Reads details of these sessions, again and again while they are visible. Others are dropped. */
   look(ids: readonly string[]): void {
     this.#inView = ids;
     this.#wanted = ids.filter((id) => !this.#asked.has(id));
     this.#work();
   }
 
-  /** Reads the first words of sessions that have no title of their own: what they are called by. */
+  /** Reads the first words of sessions without a title, which serve as their title. */
   readTitles(ids: readonly string[]): void {
     this.#untitled = [...ids];
     this.#work();
@@ -81,7 +81,7 @@ export class SessionList {
   async #refresh(): Promise<void> {
     if (document.hidden || this.#isReading) return;
     try {
-      // The service may have been away when the page was opened.
+      // The service may have been out of reach when the page was opened.
       if (!this.isRead.value) {
         await this.more();
         this.isRead.value = true;
@@ -92,12 +92,12 @@ export class SessionList {
       const known = new Set(before.map(({ id }) => id));
       const fresh = page.data.filter(({ id }) => !known.has(id));
       if (page.hasMore && fresh.length === page.data.length) {
-        // So many are new that those between them and the ones known before were never listed.
+        // So many sessions are new that some between them and the known ones were never listed.
         this.sessions.value = page.data;
         this.#cursor = page.nextCursor;
         this.hasMore.value = true;
       } else {
-        // The first page tells what is gone, as far as it reaches.
+        // Sessions missing from the first page are gone, as far as the page reaches.
         const listed = new Set(page.data.map(({ id }) => id));
         const reach = page.hasMore ? before.findLastIndex(({ id }) => listed.has(id)) : before.length;
         const kept = before.filter(({ id }, index) => index > reach || listed.has(id));
@@ -112,7 +112,7 @@ export class SessionList {
 
   #work(): void {
     while (this.#busy < MAX_AT_ONCE) {
-      // Those that came into view last are looked at first.
+      // The sessions that became visible last are read first.
       const id = this.#wanted.pop();
       const untitled = id === undefined ? this.#untitled.pop() : undefined;
       if (id !== undefined) this.#asked.add(id);
@@ -161,7 +161,7 @@ export class SessionList {
     }
   }
 
-  /** An expired one answers 410: its title is all there is. */
+  /** An expired session answers 410; only its title is known. */
   #noteGone({ id, metadata }: ListedSession, error: unknown): void {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 404 || status === 410)

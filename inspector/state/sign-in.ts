@@ -1,36 +1,36 @@
-/** Who is signed in. What was shown is kept in memory: a reload, or closing the page, signs out. */
+/** Who is signed in. Everything is kept in memory, so reloading or closing the page signs out. */
 
 import { computed, signal } from "@preact/signals";
 import { ask, credentials, user, whenRefused } from "../api.ts";
 import { problem, showProblem } from "./problem.ts";
 
-/** As `GET /inspector/caller` tells it. */
+/** The answer of `GET /inspector/caller`. */
 export interface Caller {
   readonly kind: "tenant-key" | "user" | "admin";
   readonly tenant: string;
   readonly owner: string;
   readonly scopes: readonly string[];
   readonly expiresAt: string | null;
-  /** The model that answers whoever may ask it; null: none. */
+  /** The model that callers with the right scope may ask; null if there is none. */
   readonly model: string | null;
 }
 
 export interface SignInMethods {
-  /** Whether tokens of users are taken. */
+  /** Whether users' tokens are accepted. */
   readonly tokens: boolean;
   /** Addresses of Supabase projects whose users can sign in with their password. */
   readonly supabase: readonly string[];
 }
 
 export const caller = signal<Caller | null>(null);
-/** A user is one person for good; a key speaks for anybody. */
+/** A user's token is for one user; a key may act for any user. */
 export const canSwitchUser = computed(() => caller.value !== null && caller.value.kind !== "user");
 export const may = (scope: string): boolean => caller.value?.scopes.includes(scope) === true;
 export const isOperator = computed(() => may("admin"));
 
 const LINK = /^#sign-in=(.+)$/;
 
-/** Exchanges the ticket of a link that opened the page. */
+/** Exchanges the ticket of the sign-in link that opened the page. */
 export async function signInByLink(): Promise<void> {
   const ticket = LINK.exec(location.hash)?.[1];
   if (ticket === undefined) return;
@@ -43,7 +43,7 @@ export async function signInByLink(): Promise<void> {
   }
 }
 
-/** Throws if it is not good; then nothing of it is kept. */
+/** Throws if the credentials are refused; they are then not kept. */
 export async function signIn(bearer: string): Promise<void> {
   credentials.value = { bearer };
   try {
@@ -51,7 +51,7 @@ export async function signIn(bearer: string): Promise<void> {
     if (!found.scopes.includes("memory:read")) {
       throw new Error("This key may not read any chat: it lacks the scope memory:read. Use one that has it.");
     }
-    // Whom a key showed before, a user may not see.
+    // A user may not see the sessions of whom a key showed before.
     if (found.kind === "user") user.value = "";
     caller.value = found;
   } catch (error) {
@@ -60,7 +60,7 @@ export async function signIn(bearer: string): Promise<void> {
   }
 }
 
-/** Of a Supabase project: the page asks it for a token, as an application would. */
+/** Signs in with a Supabase project: the page asks it for a token, as an application would. */
 export async function signInWithSupabase(project: {
   readonly issuer: string;
   readonly publishableKey: string;
@@ -92,7 +92,7 @@ export function signOut(): void {
   location.hash = "#/";
 }
 
-/** The address stays: whoever signs in again goes on where they were. */
+/** The address is kept, so that signing in again returns to the same view. */
 whenRefused((why) => {
   if (caller.value === null) return;
   credentials.value = null;

@@ -1,17 +1,17 @@
-/** How the parts of the service do, looked at again and again while somebody watches, with what was found so far. */
+/** The state of the service's parts, read repeatedly while the page is visible, with its history. */
 
 import { signal } from "@preact/signals";
 import type { Readiness } from "../../src/api/health.ts";
 import { credentials } from "../api.ts";
 import { showProblem } from "./problem.ts";
 
-/** The service keeps an answer for some seconds itself. */
+/** The service itself caches its answer for some seconds. */
 const EVERY_MS = 5_000;
-/** An hour of looks. */
+/** One hour. */
 const MAX_LOOKS = 720;
 
 export interface Look {
-  /** Seconds since 1970, as charts have it. */
+  /** Seconds since 1970, as the charts need it. */
   readonly at: number;
   readonly latencies: Readonly<Record<string, number>>;
   readonly measures: Readonly<Record<string, number>>;
@@ -35,7 +35,7 @@ export class HealthWatch {
 
   async #look(): Promise<void> {
     try {
-      // It answers 503 where a part is down, and says which.
+      // It answers 503 if a part is down; the body says which.
       const headers = { Authorization: `Bearer ${credentials.value?.bearer ?? ""}` };
       const response = await fetch("/readyz", { headers, cache: "no-store", credentials: "omit" });
       const report = (await response.json()) as Readiness;

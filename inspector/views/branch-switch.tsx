@@ -1,4 +1,4 @@
-/** "2 of 3": where several messages follow the same one, goes from one to the next. */
+/** "2 of 3": switches between several messages that follow the same one. */
 
 import type { Message } from "../../src/api/message.ts";
 import { ask, sessionPath } from "../api.ts";

@@ -1,4 +1,4 @@
-/** Trying it: type a turn, paste or drop a transcript, have it summarized. */
+/** Lets one try a chat: write a message, paste or drop a transcript, request a summary. */
 
 import { useSignal } from "@preact/signals";
 import type { Role } from "../../src/api/message.ts";
@@ -36,13 +36,13 @@ export function Composer({ session }: { session: OpenedSession }) {
     isSending.value = false;
     if (!isDone) return false;
     words.value = "";
-    // Two people talk in turn, as a rule.
+    // Messages usually alternate, so the next role is the other one.
     if (role.value !== "system") role.value = role.value === "user" ? "assistant" : "user";
     session.refresh();
     return true;
   }
 
-  /** Says what is typed, if anything is, and has the model answer the last turn. */
+  /** Appends the typed message, if there is one, and lets the model answer. */
   async function letAnswer(): Promise<void> {
     if (words.value.trim() !== "" && !(await append())) return;
     await attempt(() => answering.ask(session.id));
@@ -125,7 +125,7 @@ function SummarizeButton({ session }: { session: OpenedSession }) {
     isBusy.value = true;
     notice.value = "";
     await attempt(async () => {
-      // Of a chat that is tried out, everything but the last messages: its length would call for none yet.
+      // Summarizes everything but the last messages, although a chat that is only tried out is too short to need it.
       const body = { waitMs: SUMMARY_WAIT_MS, keepRecentTokens: 0 };
       const { job, summary } = await ask<{ job: object | null; summary: Summary | null }>(
         "POST",

@@ -1,4 +1,4 @@
-/** What the model gets: how much of the budget each part takes, and each part with the reason why it is there. */
+/** What the model gets: how much of the budget each part takes, and each part with the reason why it is included. */
 
 import { useSignal } from "@preact/signals";
 import type { Context, ContextFormat } from "../../src/api/context.ts";
@@ -87,7 +87,7 @@ function QuestionBox({ session }: { session: OpenedSession }) {
   );
 }
 
-/** Steps of the slider: each budget is a little larger than the one before, from the least to what the largest models take. */
+/** The steps of the slider grow from the smallest budget to that of the largest models. */
 const LEAST = 256;
 const MOST = 200_000;
 const STEPS = 200;
@@ -155,7 +155,7 @@ function Budget({ session, context }: { session: OpenedSession; context: Context
   );
 }
 
-/** What the model gets for the next answer, before any detail. */
+/** A summary in one sentence of what the model gets for the next answer. */
 function InOneSentence({ session, context }: { session: OpenedSession; context: Context }) {
   const all = session.state.value?.messageTokens;
   const counts = session.counts.value;
@@ -188,7 +188,7 @@ function InOneSentence({ session, context }: { session: OpenedSession; context: 
   );
 }
 
-/** The prompt to the letter. */
+/** The prompt, exactly as it is sent. */
 function Rendered({ session }: { session: OpenedSession }) {
   const rendered = session.rendered.value;
   if (rendered === null) return null;

@@ -1,4 +1,4 @@
-/** Bringing a chat along: pasted as text, or a file chosen or dropped. */
+/** Imports a chat: pasted as text, or from a file that is chosen or dropped. */
 
 import { useSignal } from "@preact/signals";
 import { ask, sessionPath } from "../api.ts";
@@ -9,7 +9,7 @@ import { go, sessionAddress } from "../state/route.ts";
 import { may } from "../state/sign-in.ts";
 import { count } from "../text.ts";
 
-/** As much as one append takes. */
+/** Messages per append, at most. */
 const BATCH = 100;
 
 export function ImportButton() {

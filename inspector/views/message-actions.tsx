@@ -1,4 +1,4 @@
-/** What can be done to a message: pin, edit, answer anew, erase. */
+/** The actions on a message: pin, edit, answer again, erase. */
 
 import { useState } from "preact/hooks";
 import type { Message } from "../../src/api/message.ts";
@@ -11,7 +11,7 @@ import { beginning, count } from "../text.ts";
 import { wordsOf } from "./message-parts.tsx";
 
 type Doing = "edit" | "regenerate" | "erase";
-/** Enough to tell which message it is. */
+/** Characters that are enough to recognize a message. */
 const QUOTE = 120;
 
 interface Props {
@@ -83,7 +83,7 @@ export function MessageActions({ session, message }: Props) {
   );
 }
 
-/** The menu goes once something in it was chosen, or the focus went elsewhere. */
+/** Closes the menu when an entry was chosen or the focus has left it. */
 function closeAround({ currentTarget }: { currentTarget: HTMLElement }): void {
   currentTarget.closest("details")?.removeAttribute("open");
 }
@@ -97,7 +97,7 @@ interface DialogProps extends Props {
   readonly onClose: () => void;
 }
 
-/** An edit takes the place of the words; other words begin a branch, as a chat does that answers anew. */
+/** Edits a message, or begins a branch with another text, as a chat does when a question is asked differently. */
 function WordsDialog({ session, message, path, isEdit, onClose }: DialogProps & { isEdit: boolean }) {
   const [words, setWords] = useState(wordsOf(message.content));
   async function save(): Promise<void> {

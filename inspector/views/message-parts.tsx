@@ -1,4 +1,4 @@
-/** What a message holds: words, files, reasoning, calls of tools and their results, each shown as what it is. */
+/** Shows the parts of a message: text, files, reasoning, tool calls and their results. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -7,10 +7,10 @@ import { Markdown, PlainText } from "../parts/markdown.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import { beginning, bytes, number } from "../text.ts";
 
-/** More of one text is shown on request: a message may have megabytes. */
+/** Longer texts are shown in full on request, because a message may have megabytes. */
 const LONG_TEXT = 4_000;
 const BLANK = /^[ \t\r\n]+$/;
-/** Of a call's input, and a result, on the line that is always there. */
+/** Characters of a call's input or of a result in its one-line preview. */
 const LINE = 90;
 
 export function MessageContent({ content }: { content: Content }) {
@@ -93,7 +93,7 @@ function fileText({ mediaType, filename, data }: Extract<Part, { type: "file" }>
   );
 }
 
-/** The AI SDK wraps results by their kind. */
+/** The AI SDK wraps results in an object with their type. */
 function outputText(output: unknown, indent = 0): string {
   if (typeof output === "object" && output !== null && "value" in output) return asText(output.value, indent);
   return asText(output, indent);
@@ -103,7 +103,7 @@ function asText(value: unknown, indent = 0): string {
   return typeof value === "string" ? value : (JSON.stringify(value, null, indent) ?? "");
 }
 
-/** The words of a message, for a title or a line. */
+/** The text of a message, for a title or a preview. */
 export function wordsOf(content: Content): string {
   if (typeof content === "string") return content;
   const words = content.flatMap((part) => (part.type === "text" ? [part.text] : []));

@@ -1,4 +1,4 @@
-/** One message of the transcript: who said what, where it is for the model, and what rests on it. */
+/** One message of the transcript: who said what, how it reaches the model, and which items cite it. */
 
 import type { ComponentChildren } from "preact";
 import type { Message } from "../../src/api/message.ts";

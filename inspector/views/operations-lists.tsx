@@ -1,4 +1,4 @@
-/** Alerts, failed jobs and runs of bulk operations. */
+/** Lists alerts, failed jobs, and runs of operations. */
 
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
@@ -16,7 +16,7 @@ import { ago, beginning, count, number } from "../text.ts";
 const EVERY_MS = 5_000;
 const LINE = 160;
 
-/** A list that is read again while it is in view. */
+/** A list that is refreshed while it is visible. */
 function useWatched<T>(
   path: string,
   query: Readonly<Record<string, number>> = {},

@@ -1,4 +1,4 @@
-/** How the service does, and what an operator can do about it. */
+/** The state of the service, and what an operator can do. */
 
 import { useEffect, useMemo } from "preact/hooks";
 import type { ComponentHealth } from "../../src/api/health.ts";
@@ -10,7 +10,7 @@ import { ago, number } from "../text.ts";
 import { Alerts, FailedJobs, Runs } from "./operations-lists.tsx";
 import { Tenants } from "./tenants.tsx";
 
-/** By the names that `/readyz` has for them. */
+/** Display names of the components in `/readyz`. */
 const PART_NAMES: Readonly<Record<string, string>> = {
   sessions: "Session objects",
   operations: "Operations object",

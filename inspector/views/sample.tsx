@@ -8,14 +8,14 @@ import { attempt } from "../state/problem.ts";
 import { go, sessionAddress } from "../state/route.ts";
 import { may } from "../state/sign-in.ts";
 
-/** Much smaller than the defaults, so that a short chat shows what a long one does. */
+/** Much smaller than the defaults, so that a short chat shows what happens in a long one. */
 const SETTINGS = { maxTokens: 2_000, summarizeAfterTokens: 1_200, keepRecentTokens: 500, summaryMaxTokens: 900 };
-/** As much as one append takes. */
+/** Messages per append, at most. */
 const BATCH = 100;
-/** The allergy: what nobody wants a summary to lose. */
+/** The message about the allergy, which no summary should lose. */
 const PINNED = "turn-003";
 const SUMMARY_WAIT_MS = 10_000;
-/** A busy machine may take longer than one request waits. */
+/** On a busy machine the summary may take longer than one request waits. */
 const MAX_WAITS = 3;
 
 export function SampleButton({ isMain }: { isMain: boolean }) {
@@ -39,7 +39,8 @@ async function makeSample(): Promise<string> {
   const id = `sample-${crypto.randomUUID().slice(0, 8)}`;
   const metadata = { title: "Sample: two weeks by train" };
   await ask("POST", "/v1/sessions", { body: { id, metadata, settings: SETTINGS } });
-  // A summary after each batch, as a chat has that goes on for days: all at once may be summarized at once, and there were no history to see.
+  // Waits for a summary after each batch, as in a chat that goes on for days. Otherwise everything might be summarized
+  // at once, and there would be no history to show.
   for (let from = 0; from < turns.length; from += BATCH) {
     await ask("POST", `${sessionPath(id)}/messages`, { body: { messages: turns.slice(from, from + BATCH) } });
     await summarize(id);

@@ -1,4 +1,4 @@
-/** A session: the transcript beside what the model gets of it, as of now or of any message. */
+/** A session: the transcript beside the context, as of now or of any message. */
 
 import { useEffect, useMemo } from "preact/hooks";
 import { user } from "../api.ts";
@@ -70,7 +70,7 @@ function SessionHead({ session }: { session: OpenedSession }) {
   const title = state === null ? session.id : titleIn(state.metadata, first?.content, session.id);
   useEffect(() => {
     document.title = `${title} · Threadkeep`;
-    // Without a title of its own, a session is called by the first words said in it.
+    // A session without a title is named by its first words.
     if (state !== null && state.lastSeq > 0 && first === undefined) void session.messageAt(1);
   }, [title, state?.lastSeq]);
   return (
@@ -115,7 +115,7 @@ const LIVE_TEXTS = {
   ended: "Not live",
 } as const;
 
-/** Whether what is shown is what is, and what happened last. */
+/** Shows whether the view is live, and what happened last. */
 function LiveLine({ session }: { session: OpenedSession }) {
   const live = session.live.value;
   const [last] = session.activity.value;

@@ -1,4 +1,4 @@
-/** All sessions of whoever is shown: title first, then how much there is, how far the summary is, and when the last word was said. */
+/** All sessions: their title, their size, how far the summary reaches, and the time of the last message. */
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo } from "preact/hooks";
@@ -16,9 +16,9 @@ import { SampleButton } from "./sample.tsx";
 import { titleIn } from "./title.ts";
 
 const ROW_PX = 62;
-/** Found so many, the rest is looked through as one scrolls. */
+/** Once this many sessions match, further pages are searched when one scrolls. */
 const ENOUGH = 30;
-/** Looked through by title before anybody is asked whether to go on. */
+/** How many sessions are searched by title before asking whether to continue. */
 const LOOKED_THROUGH = 5_000;
 
 export function SessionsView() {
@@ -86,7 +86,7 @@ export function SessionsView() {
   );
 }
 
-/** What was not looked through, and how to. */
+/** Says how many sessions were not searched, and lets one continue. */
 function Looked({ list, isLooking, onMore }: { list: SessionList; isLooking: boolean; onMore: () => void }) {
   const { sessions, facts, hasMore } = list;
   const untitled = sessions.value.filter(
@@ -160,7 +160,7 @@ function SessionRow({ session, facts }: { session: ListedSession; facts: Session
   );
 }
 
-/** By title as it is typed; with Enter in what all sessions remember. */
+/** Searches by title while one types; Enter searches the summaries of all sessions. */
 function MemorySearch({ words }: { words: { value: string } }) {
   const found = useSignal<MemorySearchResult | null>(null);
   const asked = useSignal("");

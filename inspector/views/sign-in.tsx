@@ -1,4 +1,4 @@
-/** Signing in: by the link that a start prints, with a key, with a user's token, or with Supabase. */
+/** Signing in: with the link that `npm start` prints, an API key, a user's token, or Supabase. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -10,7 +10,7 @@ export function SignInView() {
   const methods = useSignal<SignInMethods | null>(null);
   useEffect(() => {
     document.title = "Sign in · Threadkeep inspector";
-    // What went wrong before, such as a link that was used, stays to be read.
+    // An earlier error, such as a link that was used already, stays visible.
     ask<SignInMethods>("GET", "/inspector/sign-in-methods").then((found) => (methods.value = found), showProblem);
   }, []);
   const [project] = methods.value?.supabase ?? [];

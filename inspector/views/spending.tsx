@@ -1,4 +1,4 @@
-/** What models took of a tenant, day by day. */
+/** What models cost a tenant, day by day. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -10,7 +10,7 @@ import { dollars, number } from "../text.ts";
 
 const MICRO = 1_000_000;
 const costOf = ({ costMicroDollars, embeddings }: Spent): number => costMicroDollars + embeddings.costMicroDollars;
-/** Days are told in UTC: their noon is on the same day nearly everywhere. */
+/** Days are in UTC; their noon is on the same day nearly everywhere. */
 const noonOf = (day: string): number => Date.parse(`${day}T12:00:00Z`) / 1_000;
 
 export function Spending({ tenant }: { tenant: string }) {

@@ -1,4 +1,4 @@
-/** The summary, item by item: each says what is known, and shows the messages that it rests on. */
+/** The items of the summary, each with the messages that it cites. */
 
 import { useSignal } from "@preact/signals";
 import type { Item, ItemKind, Summary } from "../../src/api/summary.ts";
@@ -7,7 +7,7 @@ import type { OpenedSession } from "../state/opened-session.ts";
 import { sessionAddress } from "../state/route.ts";
 import { ago, count } from "../text.ts";
 
-/** In the order of what a reader looks for first. */
+/** The kinds that readers look for first come first. */
 export const KINDS: readonly (readonly [ItemKind, string])[] = [
   ["instruction", "Standing wishes"],
   ["fact", "Facts"],
@@ -18,7 +18,7 @@ export const KINDS: readonly (readonly [ItemKind, string])[] = [
   ["event", "What happened"],
 ];
 
-/** What made a summary, in words. */
+/** Says in words what made a summary. */
 export function makerText({ summarizer, degraded }: Pick<Summary, "summarizer" | "degraded">): string {
   const maker =
     summarizer === "extractive" ? "the built-in summarizer" : summarizer === "none" ? "carrying over" : summarizer;

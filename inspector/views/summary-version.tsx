@@ -142,7 +142,10 @@ function Change({ sign, name, item }: { sign: string; name: "added" | "dropped";
   );
 }
 
-/** Words of users that the version covers and no item of it says. They stay in the session, where a question brings them back. */
+/**
+ * Words of users in the covered messages that no item contains. They remain in the session, and can be retrieved by a
+ * query.
+ */
 function Losses({ losses }: { losses: Page<Loss> }) {
   if (losses.data.length === 0) {
     return (

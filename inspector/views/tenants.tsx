@@ -1,4 +1,4 @@
-/** Tenants, what models took for each today, and their keys. */
+/** Tenants, what models cost each of them today, and their keys. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -19,11 +19,11 @@ const tenantPath = (tenant: string): string => `/v1/admin/tenants/${encodeURICom
 export function Tenants() {
   const tenants = useSignal<readonly string[] | null>(null);
   const opened = useSignal<string | null>(null);
-  /** Whose spending is shown; null: of the first. */
+  /** The tenant whose spending is shown; null: the first. */
   const shown = useSignal<string | null>(null);
   async function readTenants(): Promise<void> {
     const { data } = await ask<Page<ListedTenant>>("GET", "/v1/admin/tenants", { query: { limit: MAX_TENANTS } });
-    // The deployment's own is listed once it was created; it is there from the first message on.
+    // The deployment's own tenant is listed only once it was created explicitly, but exists from its first message on.
     const own = caller.value?.tenant;
     tenants.value = [...new Set([...(own === undefined ? [] : [own]), ...data.map(({ tenant }) => tenant)])];
   }

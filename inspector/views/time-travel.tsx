@@ -1,4 +1,4 @@
-/** Time: the session as of any message, and each version of its summary. */
+/** Shows the session as of any message, and each version of its summary. */
 
 import { useSignal } from "@preact/signals";
 import type { OpenedSession } from "../state/opened-session.ts";

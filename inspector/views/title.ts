@@ -2,11 +2,11 @@ import type { Content } from "../../src/api/message.ts";
 import { beginning } from "../text.ts";
 import { wordsOf } from "./message-parts.tsx";
 
-/** Where applications put a title, most common first. */
+/** Metadata fields in which applications put a title, most common first. */
 const NAMES = ["title", "name", "subject", "topic"];
 const LENGTH = 90;
 
-/** What a session is called: its own title, else the first words said in it, else its id. */
+/** The name of a session: its title, else its first words, else its id. */
 export function titleIn(metadata: Readonly<Record<string, unknown>>, first: Content | undefined, id: string): string {
   for (const name of NAMES) {
     const value = metadata[name];

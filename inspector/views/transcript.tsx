@@ -1,4 +1,4 @@
-/** The transcript: every message in order, with where it is for the model told at a glance. */
+/** The transcript: all messages in order, each with how it reaches the model. */
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useCallback, useRef } from "preact/hooks";
@@ -14,7 +14,7 @@ import { Composer } from "./composer.tsx";
 import { wordsOf } from "./message-parts.tsx";
 import { MessageRow } from "./message.tsx";
 
-/** What a row takes that was never drawn: its head, and its words at so many a line. */
+/** Estimated height of a row that was never rendered: its heading, and its text at so many characters per line. */
 const ROW_PX = 76;
 const LINE_PX = 22;
 const LINE_CHARACTERS = 75;
@@ -22,11 +22,11 @@ const MAX_ESTIMATED_LINES = 40;
 
 export function Transcript({ session }: { session: OpenedSession }) {
   const seqs = useComputed(() => shownSeqs(session)).value;
-  // Read, so that the rows are drawn again when messages come or change.
+  // Read so that the rows are rendered again when messages are added or changed.
   const revision = session.revision.value;
   const placeOf = session.placeOf.value;
   const target = session.target.value;
-  // Once for each target: whoever scrolled away since is not pulled back by messages that come in.
+  // Computed once per target, so that incoming messages do not scroll back somebody who has scrolled away.
   const found = useRef<{ readonly target: object; readonly wanted: { readonly index: number } } | null>(null);
   if (target !== null && found.current?.target !== target) {
     const index = seqs.indexOf(target.seq);
@@ -76,10 +76,10 @@ export function Transcript({ session }: { session: OpenedSession }) {
   );
 }
 
-/** All of the active branch; of the others what is asked for. */
+/** All messages of the active branch, and those of other branches that were asked for. */
 function shownSeqs(session: OpenedSession): number[] {
   const { context, showsOtherBranches, lastSeq, revision, messages } = session;
-  // A message that came since the context was read says itself whether it is on the branch.
+  // For a message that is newer than the context, the message itself says whether it is on the branch.
   const isRead = revision.value >= 0;
   const elsewhere = (context.value?.omitted ?? []).filter(({ reason }) => reason === "branch");
   const seqs: number[] = [];
@@ -92,7 +92,7 @@ function shownSeqs(session: OpenedSession): number[] {
   return seqs;
 }
 
-/** What the colours mean, and how many there are of each; a click goes to the first. */
+/** Explains the colours, with the number of messages of each; a click scrolls to the first. */
 function Legend({ session }: { session: OpenedSession }) {
   const counts = session.counts.value;
   if (counts === null) return null;

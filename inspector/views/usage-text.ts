@@ -1,14 +1,14 @@
-/** What making a summary took, in words: a number that is not known is said to be so, and never shown as 0. */
+/** Says in words what a summary cost. An unknown number is called unknown, never shown as 0. */
 
 import type { SummaryVersion } from "../../src/api/summary.ts";
 import { count, dollars, duration, number } from "../text.ts";
 
 type Made = Pick<SummaryVersion, "usage" | "summarizer">;
 
-/** Made by words alone: no model is asked, and nothing is paid. */
+/** Summarizers that call no model and cost nothing. */
 const WITHOUT_MODEL = new Set(["extractive", "none"]);
 
-/** "12,400 tokens in, 310 out", or why there is no such number. */
+/** "12,400 tokens in, 310 out", or why the number is unknown. */
 export function tokensText({ usage, summarizer }: Made): string {
   const { inputTokens, outputTokens } = usage ?? {};
   if (inputTokens !== undefined && outputTokens !== undefined) {

@@ -1,4 +1,4 @@
-/** A user's data: taking it out whole, and erasing it everywhere, with a look at what goes before it goes. */
+/** A user's data: exports it, and erases it everywhere after a preview. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -94,7 +94,7 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
   const messages = useSignal<number | null>(null);
   const sessions = memory.sessions.value;
   const counted = sessions.slice(0, COUNTED_SESSIONS);
-  // Whoever asks at once asks before the sessions were listed: what is told to go has to be what goes.
+  // The dialog waits for the list of sessions, so that it names exactly what will be erased.
   useEffect(() => {
     if (!memory.isDone.value) return;
     void attempt(async () => {

@@ -1,4 +1,4 @@
-/** Whose sessions to show: typed, or chosen from those who have some. */
+/** Chooses the user whose sessions are shown: by typing an id, or from a list. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -44,11 +44,11 @@ interface Found {
   readonly nextCursor: string | null;
 }
 
-/** Those whose id begins with what is typed, newest first. */
+/** Users whose id begins with the typed text, newest first. */
 function FoundUsers({ prefix, onChosen }: { prefix: string; onChosen: (id: string) => void }) {
   const found = useSignal<Found | null>(null);
   const isReading = useSignal(false);
-  // The user who is shown already is no search.
+  // The id of the current user is not a search.
   const wanted = prefix === user.value ? "" : prefix;
 
   async function read(before: Found | null, signal?: AbortSignal): Promise<void> {
@@ -58,7 +58,7 @@ function FoundUsers({ prefix, onChosen }: { prefix: string; onChosen: (id: strin
     const enough = ids.length + PAGE;
     isReading.value = true;
     try {
-      // A page may have few or none though more follow.
+      // A page may be empty although more pages follow.
       do {
         const query = { prefix: wanted, limit: enough - ids.length, cursor: nextCursor };
         const page = await ask<Page<ListedUser>>("GET", path, { query, user: "", ...(signal ? { signal } : {}) });

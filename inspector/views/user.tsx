@@ -1,4 +1,4 @@
-/** A user: what is known across all sessions, from where; taking it out, and erasing it. */
+/** A user: what is known across all sessions, with its sources; export and erasure. */
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
@@ -13,7 +13,7 @@ import { KINDS } from "./summary-items.tsx";
 import { titleIn } from "./title.ts";
 import { EraseUser, ExportUser } from "./user-data.tsx";
 
-/** Of one kind, before more is asked for. */
+/** Items of one kind that are shown at first. */
 const SHOWN = 50;
 
 export function UserView() {
