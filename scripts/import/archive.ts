@@ -95,8 +95,7 @@ async function* readEntry(zip: ZipFile, entry: ZipEntry): AsyncGenerator<Uint8Ar
   } finally {
     stream.destroy();
   }
-  if (sum !== entry.crc32)
-    throw new UnreadableSource("is damaged: its checksum is wrong. Download the archive once more");
+  if (sum !== entry.crc32) throw new UnreadableSource("is damaged: its checksum is wrong. Download it once more");
 }
 
 async function naming<Result>(act: () => Promise<Result>): Promise<Result> {

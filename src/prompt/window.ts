@@ -20,7 +20,7 @@ export interface Window {
   readonly seqs: Seq[];
   readonly cutSeqs: Seq[];
   readonly erasedSeqs: Seq[];
-  /** True if the window contains every message of the log. */
+  /** True if the window contains every message after the summary. */
   readonly isWhole: boolean;
 }
 
