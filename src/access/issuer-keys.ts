@@ -166,7 +166,7 @@ function outOfReach(limits: IssuerKeyLimits): ThreadkeepError {
   return new ThreadkeepError({
     code: "unavailable",
     detail:
-      "The issuer of this token is out of reach, so it cannot be checked. Send it again after Retry-After seconds.",
+      "The issuer of this token cannot be reached, so the token cannot be verified. Send the request again after Retry-After seconds.",
     retryAfterSeconds: limits.failureRestMs / 1_000,
   });
 }

@@ -131,7 +131,7 @@ export function userQuotaFault(name: UserCount | UserDeed, limit: number, remain
 export function tooManySessions(limit: number): Fault {
   return {
     code: "too_many_sessions",
-    detail: `A user may have ${limit} sessions, and this one has them. Nothing was changed. Erase those that are not needed, go on in one that is there, or ask the operator for more.`,
+    detail: `A user may have ${limit} sessions, and this user has reached that number. Nothing was changed. Erase sessions that are not needed, continue an existing one, or ask the operator to raise the limit.`,
     facts: { limit },
   };
 }

@@ -81,7 +81,7 @@ async function read<T>(call: RequestContext, body: Parameters<typeof call.parts.
     throw new ThreadkeepError({
       code: "unavailable",
       detail:
-        "The archive, which keeps the audit, is out of reach. Events wait in their queue meanwhile. Send the same request again after Retry-After seconds.",
+        "The archive, which stores the audit log, cannot be reached. New events wait in their queue meanwhile. Send the same request again after Retry-After seconds.",
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }

@@ -19,7 +19,7 @@ export const createKey = useCase(
     if (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) {
       throw new ThreadkeepError({
         code: "validation_failed",
-        detail: "A key must expire in the future. Nothing was made; mend the request and send it again.",
+        detail: "A key must expire in the future. No key was created. Correct the request and send it again.",
         errors: [{ path: "/expiresAt", detail: "must be in the future" }],
       });
     }

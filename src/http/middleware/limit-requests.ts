@@ -11,7 +11,7 @@ export interface Costs {
   refuse(principal: Principal): void;
 }
 
-/** Statuses of requests that no sound client repeats. 404, 409 and 410 tell of a state, and asking for a state again is no fault. */
+/** Statuses of requests that a correct client does not repeat. 404, 409 and 410 are not among them: they report a state, which a client may check again. */
 const REFUSALS = new Set([400, 401, 403, 405, 413, 415, 422, 426, 429]);
 
 export function isRefusal(status: number): boolean {
