@@ -138,7 +138,7 @@ function signerOf(secret: string, purpose: string): { sign(grant: Grant): string
 function badTicket(): ThreadkeepError {
   return new ThreadkeepError({
     code: "unauthenticated",
-    detail: `This link is not good any more: it works once, within ${SIGN_IN_LINK_MINUTES} minutes. Get a new one with: npm run inspect. Or sign in with a key.`,
+    detail: `This link is not valid any more: a link works once, within ${SIGN_IN_LINK_MINUTES} minutes. Get a new one with: npm run inspect. Or sign in with a key.`,
   });
 }
 

@@ -110,7 +110,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (named === null || named === principal.owner) return principal;
     throw new ThreadkeepError({
       code: "forbidden",
-      detail: `A user's token speaks for that user alone. Leave out the header ${USER_HEADER}, which names another.`,
+      detail: `A user's token works only for that user. Leave out the header ${USER_HEADER}, which names another user.`,
     });
   };
 }

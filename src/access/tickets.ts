@@ -80,6 +80,6 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
 function badTicket(): ThreadkeepError {
   return new ThreadkeepError({
     code: "unauthenticated",
-    detail: `The ticket is not good: it is for one session, once, within ${TICKET_SECONDS} seconds. Ask for a new one: POST /v1/sessions/{id}/tickets.`,
+    detail: `The ticket is not valid: a ticket works once, for one session, within ${TICKET_SECONDS} seconds. Request a new one: POST /v1/sessions/{id}/tickets.`,
   });
 }

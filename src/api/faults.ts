@@ -128,7 +128,7 @@ function validationFailed(faults: readonly FieldFault[]): ThreadkeepError {
   const more = faults.length > 1 ? ` It is the first of ${count} faults: see errors.` : "";
   return new ThreadkeepError({
     code: "validation_failed",
-    detail: `${where} ${first?.detail ?? "is not valid"}.${more} Nothing was changed; mend the request and send it again.`,
+    detail: `${where} ${first?.detail ?? "is not valid"}.${more} Nothing was changed; correct the request and send it again.`,
     errors: faults,
   });
 }

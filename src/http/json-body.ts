@@ -109,7 +109,7 @@ function parseJson(bytes: Uint8Array, check: ((text: string) => void) | undefine
 function malformed(what: string, facts: Readonly<Record<string, number>>): ThreadkeepError {
   return new ThreadkeepError({
     code: "malformed_json",
-    detail: `The body ${what}. Nothing was changed; mend the JSON and send it again.`,
+    detail: `The body ${what}. Nothing was changed; correct the JSON and send it again.`,
     errors: [{ path: "", detail: what }],
     facts,
   });

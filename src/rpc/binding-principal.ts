@@ -31,7 +31,7 @@ export function principalOf(props: unknown, caller: unknown): Principal {
     const path = issue === undefined || issue.path.length === 0 ? "" : `.${issue.path.join(".")}`;
     throw new ThreadkeepError({
       code: "unauthenticated",
-      detail: `The service binding has no valid props: props${path} ${issue?.message ?? "is missing"}. In the calling Worker's configuration give it { tenant, scopes } and, if it speaks for one user, owner.`,
+      detail: `The service binding has no valid props: props${path} ${issue?.message ?? "is missing"}. In the calling Worker's configuration give it { tenant, scopes } and, if it acts for one user, owner.`,
     });
   }
   const { tenant, owner, scopes } = binding.data;

@@ -150,7 +150,7 @@ async function chargeFork(
 function pathFault(path: string, detail: string): ThreadkeepError {
   return new ThreadkeepError({
     code: "validation_failed",
-    detail: `${path} ${detail}. Nothing was changed; mend the request and send it again.`,
+    detail: `${path} ${detail}. Nothing was changed; correct the request and send it again.`,
     errors: [{ path, detail }],
   });
 }
