@@ -134,7 +134,7 @@ function Told() {
       <div role="status" class="notice" hidden={waitingUntil.value === null}>
         {waitingUntil.value === null
           ? null
-          : "Too many requests at once: the page waits some seconds, as the service asked, and goes on by itself."}
+          : "Too many requests at once: the page waits some seconds, as the service asked, then continues."}
       </div>
       <div role="status" class="notice" hidden={notice.value === ""}>
         {notice.value === "" ? null : (

@@ -8,13 +8,18 @@ const program = createProgram("npm run bill --", "What Threadkeep can cost, comp
 
 program
   .command("user")
-  .description("For each thing that a user's token can do in a day, its most at the limits, in dollars")
+  .description("The most that each action of a user's token can cost in a day within the limits, in dollars")
   .option(
     "--limits <json>",
     "limits of the tenant, as PATCH /v1/admin/tenants/{tenant} takes them",
     json(sessionLimitsSchema),
   )
-  .option("--input-price <n>", "of the model, dollars per million tokens", decimal(0, Infinity), EXAMPLE_MODEL.input)
+  .option(
+    "--input-price <n>",
+    "price of the model, in dollars per million input tokens",
+    decimal(0, Infinity),
+    EXAMPLE_MODEL.input,
+  )
   .option("--output-price <n>", "the same of its output", decimal(0, Infinity), EXAMPLE_MODEL.output)
   .addHelpText(
     "after",

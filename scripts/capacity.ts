@@ -10,9 +10,9 @@ const program = createProgram(
   "What so many users cost in the first month and in the twelfth, line by line, at the platform's prices.",
 )
   .option("--users <n,…>", "users", listOf(wholeNumber(1, 999_999_999)), [...USERS])
-  .option("--turns <n>", "questions with their answers, of a user on a day", wholeNumber(1, 10_000), USUAL.turns)
-  .option("--days <n>", "days of a month on which a user chats", wholeNumber(1, 31), USUAL.days)
-  .option("--sessions <n>", "sessions that a user begins in a month", wholeNumber(1, 10_000), USUAL.sessions)
+  .option("--turns <n>", "questions with answers per user and day", wholeNumber(1, 10_000), USUAL.turns)
+  .option("--days <n>", "days per month on which a user chats", wholeNumber(1, 31), USUAL.days)
+  .option("--sessions <n>", "new sessions per user and month", wholeNumber(1, 10_000), USUAL.sessions)
   .option(
     "--awake <share>",
     "of questions that come within ten seconds of the answer before, 0 to 1",
@@ -25,8 +25,13 @@ const program = createProgram(
     decimal(0, 1),
     USUAL.traces,
   )
-  .option("--logs <share>", "of requests whose log lines are written: THREADKEEP_LOG_SAMPLE", decimal(0, 1), USUAL.logs)
-  .option("--operations", "print what each operation takes, as measured, instead", false)
+  .option(
+    "--logs <share>",
+    "share of requests whose log lines are recorded: THREADKEEP_LOG_SAMPLE",
+    decimal(0, 1),
+    USUAL.logs,
+  )
+  .option("--operations", "print the measured resources of each operation instead", false)
   .addHelpText(
     "after",
     `

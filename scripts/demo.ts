@@ -8,7 +8,7 @@ import { createProgram, stateOption } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const program = createProgram("npm run demo --", "Shows what Threadkeep does, with real parts, in under 30 s.")
-  .option("--own", "start its own service even if one runs", false)
+  .option("--own", "start its own service even if one is running", false)
   .addOption(stateOption("where its own keeps its data", path.join(stateFolder, "demo"), ".threadkeep/demo"))
   .addHelpText(
     "after",

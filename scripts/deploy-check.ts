@@ -20,7 +20,7 @@ const program = createProgram(
   "npm run deploy:check --",
   "Checks that the environments of wrangler.toml could be deployed. Nothing is uploaded.",
 )
-  .option("--env <name>", "this one alone, which has to be provisioned, too")
+  .option("--env <name>", "check only this environment, which must also be provisioned")
   .addHelpText(
     "after",
     `

@@ -15,7 +15,7 @@ const MAX_PAUSE_SECONDS = 3_600;
 
 const program = createProgram("npm run deploy --", "Deploys, after npm run deploy:check -- --env NAME.")
   .requiredOption("--env <name>", "the environment: staging or production")
-  .option("--url <url>", "where the environment answers (default: THREADKEEP_URL)", readOrigin)
+  .option("--url <url>", "address of the environment (default: THREADKEEP_URL)", readOrigin)
   .option(
     "--steps <n,…>",
     "parts of the traffic in percent, one after the other; 100 follows",
@@ -28,7 +28,11 @@ const program = createProgram("npm run deploy --", "Deploys, after npm run deplo
     wholeNumber(0, MAX_PAUSE_SECONDS),
     DEFAULT_PAUSE_SECONDS,
   )
-  .option("--at-once", "to all traffic at once: the first version, and one that changes the classes of objects", false)
+  .option(
+    "--at-once",
+    "deploy to all traffic at once: for the first version, or one that changes classes of Durable Objects",
+    false,
+  )
   .addHelpText(
     "after",
     `

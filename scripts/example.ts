@@ -7,9 +7,9 @@ import { EXAMPLES, isWorkerExample, needsService, runExample } from "./examples/
 import { createProgram, readVariable, serviceUrl } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const program = createProgram("npm run example --", "Runs an application of Threadkeep; see examples/README.md.")
+const program = createProgram("npm run example --", "Runs an example application; see examples/README.md.")
   .addArgument(new Argument("<name>", "which").choices(EXAMPLES))
-  .argument("[args...]", "what follows is for the example")
+  .argument("[args...]", "arguments for the example")
   .passThroughOptions()
   .addHelpText(
     "after",

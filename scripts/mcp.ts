@@ -10,7 +10,7 @@ const program = createProgram(
   "Speaks MCP on standard input and output, and hands it on to a service.",
 )
   .option("--url <url>", "the service (default: THREADKEEP_URL, else the one that npm start runs here)", serviceUrl)
-  .option("-u, --user <id>", "whose memory it is (default: that of the tenant itself)")
+  .option("-u, --user <id>", "the user whose memory is used (default: that of the tenant itself)")
   .addOption(stateOption("the state of the service that npm start runs", stateFolder))
   .addHelpText(
     "after",

@@ -12,7 +12,7 @@ const MIN_PASSWORD_LENGTH = 20;
 const SCRAM_ROUNDS = 4096;
 const SCRAM_SALT_BYTES = 16;
 
-const program = createProgram("npm run migrate --", "Applies the migrations that a PostgreSQL lacks.")
+const program = createProgram("npm run migrate --", "Applies the missing migrations to a PostgreSQL.")
   .addHelpText(
     "after",
     `

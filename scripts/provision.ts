@@ -16,7 +16,7 @@ const program = createProgram(
 )
   .requiredOption("--env <name>", "the environment: staging or production")
   .option("--dry-run", "show the commands for an empty account; needs no login", false)
-  .option("--yes", "do not ask before it begins", false)
+  .option("--yes", "do not ask for confirmation", false)
   .addHelpText(
     "after",
     `

@@ -23,7 +23,7 @@ export class Answering {
         else if ("problem" in line) throw new ApiError(0, line.problem.code, line.problem.detail);
         else isAppended = true;
       }
-      if (!isAppended) throw new ApiError(0, "unreachable", "The answer broke off, and nothing of it was appended.");
+      if (!isAppended) throw new ApiError(0, "unreachable", "The answer was interrupted, and nothing was appended.");
     } finally {
       if (this.#asked === asked) this.words.value = null;
     }

@@ -336,17 +336,17 @@ export class OpenedSession {
       this.#note(seq === throughSeq ? `Message ${seq} was erased.` : `Messages ${seq} to ${throughSeq} were erased.`);
     } else if (event.type === "branched") {
       this.invalidate();
-      this.#note(`The chat goes on from message ${event.headSeq}.`);
+      this.#note(`The chat continues from message ${event.headSeq}.`);
     } else if (event.type === "summarized") {
       void this.readSummaries().catch(showProblem);
       this.#note(`Summary version ${event.version} is ready: it covers messages 1 to ${event.throughSeq}.`);
     } else if (event.type === "summaryFailed") {
       this.#note(
-        `A summary through message ${event.throughSeq} failed. It is tried again; the chat goes on without it.`,
+        `A summary through message ${event.throughSeq} failed. It will be retried; the chat continues without it.`,
         true,
       );
     } else {
-      this.#note("The session has expired: its summary stays in the archive.", true);
+      this.#note("The session has expired; its summary is kept in the archive.", true);
     }
     this.refresh();
   }

@@ -13,10 +13,13 @@ export interface PlaceText {
 
 /** In the order of the legend: from what the model gets in full to what it does not get. */
 export const PLACES: Readonly<Record<Exclude<Place, "later">, PlaceText>> = {
-  recent: { label: "recent", meaning: "The model gets it word for word, because it is recent" },
-  retrieved: { label: "brought back", meaning: "An older message, word for word, because it matters for the question" },
-  pinned: { label: "always kept", meaning: "Pinned, or an instruction: word for word in every context" },
-  summarized: { label: "in the summary", meaning: "The model gets what the summary says of it" },
+  recent: { label: "recent", meaning: "Recent: the model gets it verbatim" },
+  retrieved: {
+    label: "brought back",
+    meaning: "An older message that is relevant to the question: the model gets it verbatim",
+  },
+  pinned: { label: "always kept", meaning: "Pinned, or an instruction: verbatim in every context" },
+  summarized: { label: "in the summary", meaning: "The model gets what the summary says about it" },
   omitted: { label: "left out", meaning: "The model gets nothing of it" },
   branch: {
     label: "other branch",

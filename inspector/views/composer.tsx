@@ -132,8 +132,8 @@ function SummarizeButton({ session }: { session: OpenedSession }) {
         `${sessionPath(session.id)}/summarize`,
         { body },
       );
-      if (job === null) notice.value = "There is nothing to summarize: the last messages always stay word for word.";
-      else if (summary === null) notice.value = "The summary is on its way: it appears here by itself.";
+      if (job === null) notice.value = "There is nothing to summarize: the last messages are always kept verbatim.";
+      else if (summary === null) notice.value = "The summary is being made, and will appear here.";
       session.refresh();
     });
     isBusy.value = false;

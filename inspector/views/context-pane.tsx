@@ -177,7 +177,7 @@ function InOneSentence({ session, context }: { session: OpenedSession; context: 
         ]),
   ];
   if (session.lastSeq.value === 0 && context.summary === null)
-    return <>Nothing was said yet, so the model gets nothing of this chat.</>;
+    return <>There are no messages yet, so the model gets nothing of this chat.</>;
   return (
     <>
       For the next answer the model gets <b>{count(used, "token")}</b>
@@ -220,7 +220,7 @@ function Explained({ session, context }: { session: OpenedSession; context: Cont
             <p class="note">
               {session.isReading.value
                 ? "Reading …"
-                : "Nothing: no older message matters for it, or all that do are in the context anyway."}
+                : "Nothing: no older message is relevant, or all relevant ones are in the context already."}
             </p>
           ) : (
             <ul>
@@ -247,7 +247,7 @@ function Explained({ session, context }: { session: OpenedSession; context: Cont
         <Said
           title="Always kept"
           place="pinned"
-          note="Instructions and pinned messages, word for word in every budget."
+          note="Instructions and pinned messages, verbatim within every budget."
           session={session}
           messages={kept}
         />

@@ -40,7 +40,7 @@ export function MessageActions({ session, message }: Props) {
             class="quiet"
             aria-pressed={pinned === true}
             onClick={() => void pin()}
-            title="Keep it in every context, word for word"
+            title="Keep it verbatim in every context"
           >
             {pinned === true ? "Unpin" : "Pin"}
           </button>
@@ -54,7 +54,7 @@ export function MessageActions({ session, message }: Props) {
               type="button"
               class="quiet"
               onClick={() => setDoing("regenerate")}
-              title="Say it in other words: the chat goes on from there, and this one stays"
+              title="Continue the chat from another wording; this message stays as a branch"
             >
               {message.role === "user" ? "Reword" : "Answer anew"}
             </button>
@@ -117,8 +117,8 @@ function WordsDialog({ session, message, path, isEdit, onClose }: DialogProps & 
     <Dialog title={isEdit ? `Edit message ${message.seq}` : `Message ${message.seq} in other words`} onClose={onClose}>
       <p class="note">
         {isEdit
-          ? "The new words take the place of the old ones. What the summary says of the old ones goes, and is summarized anew."
-          : "The chat goes on from here in other words. The earlier words stay, as another branch."}
+          ? "The new text replaces the old one. What the summary says about the old text is removed and summarized again."
+          : "The chat continues from here with the new text. The old text stays as another branch."}
       </p>
       <form
         method="dialog"

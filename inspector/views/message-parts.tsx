@@ -48,7 +48,7 @@ function partView(part: Part, key: number): ComponentChildren {
       );
     default:
       return (
-        <Fold key={key} label={`Data ${part.type.slice("data-".length)}`} line="kept, never prompted">
+        <Fold key={key} label={`Data ${part.type.slice("data-".length)}`} line="stored, never sent to the model">
           <pre tabIndex={0}>{visibleText(asText(part.data, 2))}</pre>
         </Fold>
       );
@@ -57,7 +57,7 @@ function partView(part: Part, key: number): ComponentChildren {
 
 function LongText({ text }: { text: string }) {
   const [isWhole, setWhole] = useState(false);
-  if (BLANK.test(text)) return <p class="note">Nothing but spaces and line breaks.</p>;
+  if (BLANK.test(text)) return <p class="note">Only spaces and line breaks.</p>;
   if (text.length <= LONG_TEXT) return <Markdown text={text} />;
   return (
     <>

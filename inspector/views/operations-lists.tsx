@@ -96,7 +96,7 @@ export function FailedJobs() {
       {page === null ? (
         <p class="note">Reading …</p>
       ) : page.data.length === 0 ? (
-        <p class="note">None: all background work went well.</p>
+        <p class="note">None: all background jobs succeeded.</p>
       ) : (
         <div class="table-frame" role="region" aria-labelledby="jobs-title" tabIndex={0}>
           <table class="data">
@@ -167,7 +167,7 @@ function DropDialog({ failure, onDropped, onClose }: { failure: Failure; onDropp
   }
   return (
     <Dialog title={`Drop this ${failure.kind} job?`} onClose={onClose}>
-      <p class="note">The work is given up: it is not done, and not tried again. The reason is kept in the audit.</p>
+      <p class="note">The job is given up: it will not be done, and not be retried. The audit records the reason.</p>
       <form
         method="dialog"
         onSubmit={(event) => {

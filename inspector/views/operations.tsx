@@ -78,7 +78,7 @@ function Health() {
           }))}
         />
         <LineChart
-          title="Lag: the oldest that waits"
+          title="Age of the oldest waiting job"
           unit="seconds"
           times={times}
           lines={[

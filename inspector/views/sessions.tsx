@@ -184,8 +184,8 @@ function MemorySearch({ words }: { words: { value: string } }) {
       >
         <input
           type="search"
-          aria-label="Search sessions by title, or what they remember"
-          placeholder="Search titles; Enter searches what all sessions remember"
+          aria-label="Search sessions by title or summary"
+          placeholder="Search titles; Enter searches all summaries"
           value={words.value}
           onInput={({ currentTarget }) => {
             words.value = currentTarget.value;
@@ -205,7 +205,7 @@ function MemorySearch({ words }: { words: { value: string } }) {
             </button>
           </h2>
           {found.value.data.length === 0 ? (
-            <p class="note">Nothing. Only what summaries hold is searched here, not the messages themselves.</p>
+            <p class="note">Nothing. Only summaries are searched here, not the messages.</p>
           ) : null}
           <ul>
             {found.value.data.map(({ sessionId, item }) => (

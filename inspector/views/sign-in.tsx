@@ -31,7 +31,7 @@ export function SignInView() {
         <KeyForm takesTokens={methods.value?.tokens === true} />
         {project === undefined ? null : <SupabaseForm issuer={project} />}
       </div>
-      <p class="note">Whatever you enter stays in this page's memory: reload or close it, and it is gone.</p>
+      <p class="note">What you enter is kept only in this page's memory; reloading or closing the page forgets it.</p>
     </main>
   );
 }

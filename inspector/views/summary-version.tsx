@@ -149,7 +149,7 @@ function Change({ sign, name, item }: { sign: string; name: "added" | "dropped";
 function Losses({ losses }: { losses: Page<Loss> }) {
   if (losses.data.length === 0) {
     return (
-      <p class="note">Nothing was lost: every number, name and standing wish of a user that it covers is in it.</p>
+      <p class="note">Nothing was lost: it contains every number, name and standing wish of the covered messages.</p>
     );
   }
   return (

@@ -156,7 +156,7 @@ function Keys({ tenant }: { tenant: string }) {
       {keys.value === null ? (
         <p class="note">Reading …</p>
       ) : keys.value.length === 0 ? (
-        <p class="note">None but those of the deployment itself.</p>
+        <p class="note">Only the keys of the deployment itself.</p>
       ) : (
         <ul>
           {keys.value.map(({ id, name: called, status, scopes, lastUsedAt }) => (

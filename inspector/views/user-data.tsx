@@ -26,7 +26,7 @@ export function ExportUser({ owner }: { owner: string }) {
       const link = Object.assign(document.createElement("a"), { href: address, download: `${owner}.jsonl` });
       link.click();
       URL.revokeObjectURL(address);
-      notice.value = "Everything that is stored of the user is in the file, as JSON Lines.";
+      notice.value = "The file contains everything that is stored about the user, as JSON Lines.";
     });
     isBusy.value = false;
   }

@@ -45,7 +45,7 @@ export function UserView() {
       <div class="row">
         <input
           type="search"
-          aria-label="Look for words in what is known"
+          aria-label="Search what is known"
           placeholder="Look for words"
           value={words.value}
           onInput={({ currentTarget }) => (words.value = currentTarget.value)}

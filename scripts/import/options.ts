@@ -64,7 +64,7 @@ export interface ImportOptions {
 }
 
 export function importProgram(run: (options: ImportOptions) => Promise<number>) {
-  return createProgram("npm run import --", "Loads conversations into a running Threadkeep.")
+  return createProgram("npm run import --", "Imports conversations into a running Threadkeep.")
     .argument("<file...>", "exports, as they come")
     .option(
       "--finish",
@@ -96,7 +96,7 @@ export function importProgram(run: (options: ImportOptions) => Promise<number>) 
       "take NUL characters out and put U+FFFD for lone surrogates, instead of leaving such messages out",
       false,
     )
-    .option("--allow-bad", "bad lines alone do not make the exit code 2", false)
+    .option("--allow-bad", "exit with 0 even if some lines could not be imported", false)
     .option("--concurrency <n>", "sessions sent at once", wholeNumber(1, MAX_CONCURRENCY), DEFAULT_CONCURRENCY)
     .option(
       "--patience <seconds>",
@@ -106,7 +106,7 @@ export function importProgram(run: (options: ImportOptions) => Promise<number>) 
     )
     .option("--dry-run", "read and check everything, send nothing", false)
     .option("--json", "the report as JSON on standard output", false)
-    .option("--url <url>", "the service; else THREADKEEP_URL, else the one that npm start runs here")
+    .option("--url <url>", "the service (default: THREADKEEP_URL, else the one that npm start runs here)")
     .option(
       "--key <key>",
       "an API key; else THREADKEEP_API_KEY, else that of .threadkeep/dev.json. Other users of the machine can read a command line: prefer the variable",

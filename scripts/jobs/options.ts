@@ -38,7 +38,7 @@ Examples:
   );
   program
     .command("list")
-    .description("Failed jobs, the last to fail first")
+    .description("Lists failed jobs, the most recent failure first")
     .option("--tenant <name>", "of this tenant")
     .option("--user <id>", "of this user")
     .option("--session <id>", "of this session")
@@ -50,12 +50,12 @@ Examples:
     );
   program
     .command("retry")
-    .description("Have one job tried again now, whatever pause it is in; or with --all those of a filter")
+    .description("Retries one job now, without waiting for its pause; or with --all every job that matches the filter")
     .argument("[job-id]", "see list")
-    .option("--all", "all that the filter meets, page by page; without a filter, all there are", false)
-    .option("--tenant <name>", "with --all: of this tenant")
+    .option("--all", "all jobs that match the filter; without a filter, all jobs", false)
+    .option("--tenant <name>", "with --all: only jobs of this tenant")
     .option("--user <id>", "with --all: of this user")
-    .option("--session <id>", "with --all: of this session")
+    .option("--session <id>", "with --all: only jobs of this session")
     .option("--kind <kind>", `with --all: ${KINDS}`)
     .option("--json", JSON_HELP, false)
     .option("--url <url>", URL_HELP, serviceUrl)
@@ -73,7 +73,7 @@ Examples:
     });
   program
     .command("drop")
-    .description("Give one job up; what a promise rests on is refused, with what to do instead")
+    .description("Gives up one job; refused, with advice, for a job that a guarantee depends on")
     .argument("<job-id>", "see list")
     .requiredOption("--reason <text>", "why it is given up; it is kept in the audit, so name nobody")
     .option("--json", JSON_HELP, false)

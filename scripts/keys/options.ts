@@ -49,7 +49,7 @@ Examples:
   );
   program
     .command("create")
-    .description("Make a new key; it stands alone on standard output")
+    .description("Makes a new key, and prints only the key on standard output")
     .requiredOption("--name <text>", 'what the key is for, such as "back end"')
     .option("--tenant <name>", TENANT_HELP)
     .option(
@@ -57,7 +57,7 @@ Examples:
       "memory:read, memory:write, memory:erase, ops, summarizer, with commas between them (default: the three of memory)",
       listOf(String),
     )
-    .option("--expires-in-days <n>", "how long it is good (default: for good)", wholeNumber(1, MAX_DAYS))
+    .option("--expires-in-days <n>", "days until it expires (default: never)", wholeNumber(1, MAX_DAYS))
     .option("--json", JSON_HELP, false)
     .option("--url <url>", URL_HELP, serviceUrl)
     .action(({ tenant = null, name, scopes, expiresInDays: days, ...options }) => {
@@ -66,14 +66,14 @@ Examples:
     });
   program
     .command("list")
-    .description("The tenant's keys, newest first")
+    .description("Lists the tenant's keys, newest first")
     .option("--tenant <name>", TENANT_HELP)
     .option("--json", JSON_HELP, false)
     .option("--url <url>", URL_HELP, serviceUrl)
     .action(({ tenant = null, ...options }) => perform({ do: "list", tenant }, options));
   program
     .command("rotate")
-    .description("Make a new key in the place of another; both are good until the grace is over")
+    .description("Replaces a key by a new one; both are valid until the grace period ends")
     .argument("<key-id>", "see list")
     .option("--tenant <name>", TENANT_HELP)
     .option(
@@ -88,7 +88,7 @@ Examples:
     );
   program
     .command("revoke")
-    .description("End a key, everywhere within a minute")
+    .description("Revokes a key, everywhere within a minute")
     .argument("<key-id>", "see list")
     .option("--tenant <name>", TENANT_HELP)
     .option("--json", JSON_HELP, false)
@@ -96,9 +96,9 @@ Examples:
     .action((keyId, { tenant = null, ...options }) => perform({ do: "revoke", tenant, keyId }, options));
   program
     .command("tenant")
-    .description("Create a tenant; for its first key: create --tenant NAME")
+    .description("Creates a tenant; its first key: create --tenant NAME")
     .argument("<name>", "such as acme")
-    .option("--jurisdiction <name>", "where its data stay for good, eu or fedramp (default: no jurisdiction)")
+    .option("--jurisdiction <name>", "where its data is stored permanently: eu or fedramp (default: no jurisdiction)")
     .option("--json", JSON_HELP, false)
     .option("--url <url>", URL_HELP, serviceUrl)
     .action((tenant, { jurisdiction, ...options }) =>
@@ -106,7 +106,7 @@ Examples:
     );
   program
     .command("tenants")
-    .description("The tenants that were created")
+    .description("Lists the tenants")
     .option("--json", JSON_HELP, false)
     .option("--url <url>", URL_HELP, serviceUrl)
     .action((options) => perform({ do: "tenants" }, options));

@@ -65,10 +65,10 @@ Examples:
     program
       .command(op)
       .description(ABOUT[op])
-      .option("--tenant <name>", "in this tenant; nothing named: in all")
-      .option("--user <id>", "of this user of the tenant")
-      .option("--session <id>", "this one: the user's, or without --user the tenant's own")
-      .option("--dry-run", "tell what would be done, and do nothing", false)
+      .option("--tenant <name>", "only this tenant (default: all tenants)")
+      .option("--user <id>", "only this user of the tenant")
+      .option("--session <id>", "only this session of the user, or without --user of the tenant itself")
+      .option("--dry-run", "show what would be done, without doing it", false)
       .option("--yes", "ask no question", false)
       .option("--wait", "follow the run until it is over", false)
       .option(
@@ -76,10 +76,10 @@ Examples:
         `sessions in one step (default: ${MAX_SLICE_SIZE}): fewer go easier on what stands behind`,
         wholeNumber(1, MAX_SLICE_SIZE),
       )
-      .option("--id <id>", "a name for the run: given again, it is not begun twice")
+      .option("--id <id>", "an id for the run; a run with the same id is not started twice")
       .option("--json", JSON_HELP, false)
       .option("--url <url>", URL_HELP, serviceUrl)
-      .option("--kind <kind>", "retry: jobs of this kind alone")
+      .option("--kind <kind>", "retry: only jobs of this kind")
       .action(async ({ tenant, user, session, kind, id, dryRun, sliceSize, yes, wait, json, url }) => {
         const asked = { id, tenant, user, session, kind, dryRun: dryRun || undefined, sliceSize };
         const body = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
