@@ -267,19 +267,19 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "a-copy-confirms-what-it-was-told": [
     {
-      file: "session/erase/erase.ts",
+      file: "session/erase/erase-copied.ts",
       replace: "isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));",
       by: "",
     },
     {
-      file: "session/erase/erase.ts",
+      file: "session/erase/erase-copied.ts",
       replace: "isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);",
       by: "",
     },
   ],
   "the-last-message-that-a-model-holds-is-erased-unseen": [
     {
-      file: "session/erase/erase.ts",
+      file: "session/erase/invalidate.ts",
       replace: "const firstGiven = lowestBetween(on, 0, begun);",
       by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     },
@@ -310,7 +310,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "an-unpinned-message-stays-pinned": [
     {
-      file: "session/erase/erase.ts",
+      file: "session/erase/edit.ts",
       replace: "if (patch.pinned !== undefined && patch.pinned !== row.isPinned)",
       by: "if (patch.pinned === true)",
     },
@@ -362,7 +362,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {
-      file: "session/erase/erase.ts",
+      file: "session/erase/erase-copied.ts",
       replace: `if (!isPending && unit.session.copying?.kind !== "import") return;`,
       by: "if (!isPending) return;",
     },

@@ -25,7 +25,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the last message that a model was given counts as not given",
-    file: "src/session/erase/erase.ts",
+    file: "src/session/erase/invalidate.ts",
     replace: "const firstGiven = lowestBetween(on, 0, begun);",
     by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     tests: ["worker/summaries-move-forward"],

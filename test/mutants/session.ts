@@ -66,7 +66,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what is erased of another branch ends what is under way for this one",
-    file: "src/session/erase/erase.ts",
+    file: "src/session/erase/invalidate.ts",
     replace: `if (branches.isSole || "throughSeq" in seqs) return { on: seqs, off: [] };`,
     by: `return { on: seqs, off: [] };`,
     tests: ["unit/runtime/branches"],
@@ -80,7 +80,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what was edited of another branch is hidden, though nothing covers it",
-    file: "src/session/erase/erase.ts",
+    file: "src/session/erase/invalidate.ts",
     replace: `if (coveredAmong(unit, [seq]) !== null) return true;`,
     by: `if (seq <= coveredAnywhere(store)) return true;`,
     tests: ["unit/runtime/branches"],
@@ -306,7 +306,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what only an item with erased words covered is missing without a word",
-    file: "src/session/erase/erase.ts",
+    file: "src/session/erase/invalidate.ts",
     replace: "    store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));\n",
     by: "",
     tests: ["unit/runtime/session-summaries"],

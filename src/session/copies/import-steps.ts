@@ -6,17 +6,11 @@ import { copiedQuotaFault, countCopied, refuseCopied, takenSoFar } from "../quot
 import type { CopyingImport, FinishedImport, ImportProgress, SessionRow } from "../sqlite/index.ts";
 import { type Unit, UNKNOWN_SESSION } from "../unit.ts";
 import { TAKEN_SESSION } from "./begin-fork.ts";
-import {
-  beginProgress,
-  type Claim,
-  finishImport,
-  ImportedItems,
-  importFault,
-  type NumberedLine,
-  saveLines,
-  vouch,
-} from "./import.ts";
+import { finishImport, importFault } from "./finish-import.ts";
+import { beginProgress, type NumberedLine, saveLines } from "./import.ts";
+import { ImportedItems } from "./imported-items.ts";
 import type { EpochRef } from "./lineage.ts";
+import { type Claim, vouch } from "./vouch.ts";
 
 // The steps of an import as clients call them. The session is invisible to clients until the whole file is saved and
 // the import is finished.

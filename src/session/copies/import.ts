@@ -6,14 +6,10 @@ import {
   MAX_IMPORT_ITEMS,
   MAX_IMPORT_SOURCE_SESSIONS,
   MAX_IMPORT_SUMMARIES,
-  MAX_ITEMS_PER_SUMMARY,
   MAX_MESSAGES_PER_SESSION,
-  MAX_SUMMARY_BYTES,
-  MAX_SUMMARY_TOKENS,
   MIN_IMPORT_EVIDENCE_CHARACTERS,
 } from "../../api/limits.ts";
-import type { Seq, TokenCount } from "../../api/message.ts";
-import type { Item } from "../../api/summary.ts";
+import type { Seq } from "../../api/message.ts";
 import { byteLength, oneLine } from "../../api/text.ts";
 import {
   IMPORTED_BY,
@@ -22,27 +18,12 @@ import {
   type SummaryLine,
   type TransferLine,
 } from "../../api/transfer.ts";
-import { itemBytes, itemsTokens, itemTokens, ownSources } from "../../prompt/items.ts";
 import { contentTokens } from "../../prompt/message-text.ts";
-import { hasUnscheduledMessages } from "../archive/index.ts";
-import { seqOfServerId, serverId, settleBranch } from "../log/index.ts";
-import { scheduleArchive } from "../outbox/index.ts";
-import {
-  messageCostOf,
-  type FinishedImport,
-  type ImportProgress,
-  readSaidAt,
-  type SummaryRow,
-} from "../sqlite/index.ts";
-import type { SessionStore } from "../store.ts";
-import {
-  MAX_CALL_EVIDENCE_CHARACTERS,
-  scheduleSummaryIfDue,
-  rebuildFromStart,
-  toPlainItem,
-  weigh,
-} from "../summary/index.ts";
+import { seqOfServerId, serverId } from "../log/index.ts";
+import { messageCostOf, type ImportProgress, readSaidAt, type SummaryRow } from "../sqlite/index.ts";
+import { MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
+import { ImportedItems } from "./imported-items.ts";
 import type { EpochRef } from "./lineage.ts";
 
 /**
@@ -320,163 +301,4 @@ const OVERFULL = `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} mess
 
 function toMs(time: string | undefined): number | null {
   return time === undefined ? null : Date.parse(time);
-}
-
-/** A statement that an import attributes to messages of another session. */
-export interface Claim {
-  readonly text: string;
-  readonly sourceSeqs: readonly Seq[];
-}
-
-/**
- * Tells for each claim, in their order, whether the messages of this session support it. If much has to be read, the
- * result is shorter than `claims`: the caller asks again for the rest.
- */
-export function vouch(unit: Unit, claims: readonly Claim[]): boolean[] {
-  const answers: boolean[] = [];
-  let total = 0;
-  for (const { text, sourceSeqs } of claims) {
-    if (total >= MAX_CALL_EVIDENCE_CHARACTERS) break;
-    const isWhole = unit.store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
-    const { isBorneOut, read } = isWhole ? weigh(unit, oneLine(text), sourceSeqs) : { isBorneOut: false, read: 0 };
-    total += read;
-    answers.push(isBorneOut);
-  }
-  return answers;
-}
-
-/**
- * Items cost more tokens when each is counted by itself than when they are counted together, as the limit of a summary
- * counts them.
- */
-const APART_SHARE = 1.25;
-
-interface HoldingItem {
-  readonly tokens: TokenCount;
-  /** Bytes as it is stored. */
-  readonly bytes: number;
-  /** The first version that does not contain it any more; Infinity if there is none yet. */
-  readonly endsIn: number;
-}
-
-/**
- * The items of the version in which the last imported item began. Items come in the order of their first versions, so
- * these are enough to check the size of each version and whether ids are unique.
- */
-export class ImportedItems {
-  readonly #holding = new Map<string, HoldingItem>();
-  #version = 0;
-  #tokens = 0;
-  #bytes = 0;
-
-  /** Reads them from the store: the object may have been evicted from memory between two pages. */
-  static of(store: SessionStore): ImportedItems {
-    const items = new ImportedItems();
-    items.#version = store.summaries.lastBegunVersion();
-    for (const item of store.summaries.items(items.#version)) items.#hold(item, item.toVersion);
-    return items;
-  }
-
-  /** What is wrong with an item's place in the file or its id; null if nothing. */
-  placeFault({ id, fromVersion }: ItemLine): string | null {
-    if (fromVersion < this.#version) {
-      return `begins in version ${fromVersion}, and one before it in version ${this.#version}: items stand in the order of their versions`;
-    }
-    if (fromVersion > this.#version) this.#goOn(fromVersion);
-    return this.#holding.has(id) ? "has the id of another item that still holds" : null;
-  }
-
-  /**
-   * Adds an item, whether it is kept or left out.
-   * @returns why its version cannot hold it; null if it can
-   */
-  add(item: Item & Pick<ItemLine, "toVersion">): string | null {
-    this.#hold(item, item.toVersion ?? null);
-    if (this.#holding.size > MAX_ITEMS_PER_SUMMARY) {
-      return `is more than a summary holds: ${MAX_ITEMS_PER_SUMMARY} items in version ${this.#version}`;
-    }
-    if (this.#bytes > MAX_SUMMARY_BYTES) {
-      return `is more than a summary holds: ${MAX_SUMMARY_BYTES} bytes in version ${this.#version}`;
-    }
-    if (this.#tokens <= APART_SHARE * MAX_SUMMARY_TOKENS) return null;
-    return `is more than a summary holds: ${MAX_SUMMARY_TOKENS} tokens in version ${this.#version}`;
-  }
-
-  #goOn(version: number): void {
-    this.#version = version;
-    for (const [id, { endsIn, tokens, bytes }] of this.#holding) {
-      if (endsIn > version) continue;
-      this.#holding.delete(id);
-      this.#tokens -= tokens;
-      this.#bytes -= bytes;
-    }
-  }
-
-  #hold(item: Item, toVersion: number | null): void {
-    const tokens = itemTokens(item);
-    const bytes = itemBytes(toPlainItem(item));
-    this.#holding.set(item.id, { tokens, bytes, endsIn: toVersion ?? Infinity });
-    this.#tokens += tokens;
-    this.#bytes += bytes;
-  }
-}
-
-/** What is wrong with a file at its end; null if it is complete. */
-export function importFault(unit: Unit, { end, summaries, items, throughLine }: ImportProgress): Fault | null {
-  if (end === null)
-    return lineFault(throughLine + 1, "is missing: the file ends before its end line. It was cut off on its way");
-  const headSeq = unit.store.messages.head()?.seq ?? 0;
-  const { branchHeadSeq = headSeq } = end;
-  if (branchHeadSeq > headSeq) {
-    return lineFault(throughLine, `ends the active branch with message ${branchHeadSeq}, and the last is ${headSeq}`);
-  }
-  if (end.messages === headSeq && end.summaries === summaries && end.items === items) return null;
-  return {
-    code: "validation_failed",
-    detail: `The file has ${headSeq} messages, ${summaries} summaries and ${items} items, and its end counts ${end.messages}, ${end.summaries} and ${end.items}. Nothing was imported; export it anew.`,
-    errors: [{ path: "end", detail: "does not count what came before it" }],
-  };
-}
-
-/** Finishes an import: from now on, clients can use the session. */
-export function finishImport(unit: Unit, progress: ImportProgress): FinishedImport {
-  const { store } = unit;
-  const { branchHeadSeq = null } = progress.end ?? {};
-  if (branchHeadSeq !== null && branchHeadSeq < (store.messages.head()?.seq ?? 0)) store.branches.follow(branchHeadSeq);
-  const standing = withoutHollowSummary(unit, progress);
-  const newest = store.summaries.newest();
-  store.lineage.forgetSourceErasures();
-  store.setCopying(null);
-  const messages = store.messages.head()?.seq ?? 0;
-  const finished = { id: progress.id, messages, ...standing };
-  store.setImported(finished);
-  if (newest !== null) {
-    const items = store.summaries.items(newest.version);
-    // The tokens in the file counted all items, also those that were left out.
-    store.summaries.setTokens(newest.version, itemsTokens(items));
-    store.summaries.reveal(items.flatMap(ownSources));
-    if (store.summaries.isAnyHidden()) rebuildFromStart(unit);
-  }
-  if (newest !== null || hasUnscheduledMessages(unit)) scheduleArchive(unit);
-  if (!store.branches.isSole) settleBranch(unit);
-  scheduleSummaryIfDue(unit);
-  return finished;
-}
-
-/**
- * If all items of the newest version were left out, the summary says nothing. It is deleted, so that its messages are
- * in contexts again until they are summarized here.
- * @returns the counts of what remains
- */
-function withoutHollowSummary(
-  unit: Unit,
-  { summaries, items, dropped }: ImportProgress,
-): Omit<FinishedImport, "id" | "messages"> {
-  const { store } = unit;
-  const newest = store.summaries.newest();
-  const isHollow = newest !== null && dropped > 0 && store.summaries.items(newest.version).length === 0;
-  if (!isHollow) return { summaries, items: items - dropped, droppedItems: dropped };
-  store.summaries.deleteVersionsAfter(0);
-  store.summaries.clearHidden();
-  return { summaries: 0, items: 0, droppedItems: items };
 }

@@ -27,7 +27,8 @@ export {
   vouchFor,
 } from "./import-steps.ts";
 export type { BegunImport, ImportStanding } from "./import-steps.ts";
-export type { Claim, NumberedLine } from "./import.ts";
+export type { NumberedLine } from "./import.ts";
+export type { Claim } from "./vouch.ts";
 export { LineageStore } from "./lineage-store.ts";
 export {
   confirmCopyErasures,

@@ -1,10 +1,3 @@
-export {
-  answerFor,
-  beganOf,
-  editMessage,
-  eraseCopied,
-  eraseMessage,
-  eraseSession,
-  isErasurePending,
-  UNKNOWN_MESSAGE,
-} from "./erase.ts";
+export { editMessage } from "./edit.ts";
+export { beganOf, eraseMessage, eraseSession, isErasurePending, UNKNOWN_MESSAGE } from "./erase.ts";
+export { answerFor, eraseCopied } from "./erase-copied.ts";

@@ -14,7 +14,7 @@ import type { Unit } from "../unit.ts";
 import { appendMessages } from "./append.ts";
 import { beginningFault } from "./begin.ts";
 import { applyTenantSettings, type SessionCreation, createSession, recordGrant } from "./epoch.ts";
-import { noteTokenizer } from "./read.ts";
+import { noteTokenizer } from "./read-context.ts";
 import { renderSessionContext } from "./render-context.ts";
 import { activeBranch, refuseLeavingInstruction, settleBranch } from "./switch-branch.ts";
 

@@ -8,7 +8,8 @@ import { goodThrough, scheduleSummaryIfDue, tokensReadAgain } from "../summary/i
 import type { Unit } from "../unit.ts";
 import { messageId } from "./append.ts";
 import { applyTenantSettings } from "./epoch.ts";
-import { findMessage, toMessage } from "./read.ts";
+import { toMessage } from "./message-form.ts";
+import { findMessage } from "./read.ts";
 
 /**
  * Edits a message for a client. An edit counts like an append for the daily limits and for the size of the session, and

@@ -10,18 +10,8 @@ export { countThrough, entriesAfter, FeedWindow } from "./feed.ts";
 export type { Change, SentEvent } from "./feed.ts";
 export { MessageStore } from "./message-store.ts";
 export type { FileView } from "./message-store.ts";
-export {
-  expandSummary,
-  findMessage,
-  prompted,
-  readMessage,
-  readMessages,
-  readState,
-  readSummaries,
-  toMessage,
-  toSummary,
-  toVersion,
-} from "./read.ts";
+export { prompted, toMessage, toSummary, toVersion } from "./message-form.ts";
+export { expandSummary, findMessage, readMessage, readMessages, readState, readSummaries } from "./read.ts";
 export type { MessageQuery } from "./read.ts";
 export { renderSessionContext, writeSessionContext } from "./render-context.ts";
 export { switchForClient, updateForClient } from "./settings-for-client.ts";

@@ -12,7 +12,7 @@ import { retrieveForContext } from "../search/index.ts";
 import type { Unit } from "../unit.ts";
 import { digestOf } from "../verify/index.ts";
 import { JsonTexts } from "./json-texts.ts";
-import { readContext, type Retrieval } from "./read.ts";
+import { readContext, type Retrieval } from "./read-context.ts";
 
 const log = createLog();
 

@@ -14,8 +14,8 @@ import {
   type TextPlace,
 } from "../../prompt/held-files.ts";
 import { typeByStart } from "../../prompt/inline-bytes.ts";
+import { bytesOrNull, number } from "./read-rows.ts";
 import { renewTable, type TableSql } from "./renew-table.ts";
-import { bytesOrNull, number } from "./rows.ts";
 
 /**
  * Stores what does not fit into a message's own row, and holds every SQL statement about it: files (each stored once

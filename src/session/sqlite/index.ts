@@ -5,7 +5,6 @@ export { pageOf } from "./pages.ts";
 export { renewTable } from "./renew-table.ts";
 export type { TableSql } from "./renew-table.ts";
 export {
-  messageCostOf,
   ended,
   NEVER_BEGUN,
   NEVER_ENDED,
@@ -23,7 +22,9 @@ export {
   toSizedMessage,
   toSummaryRow,
   UNKNOWN_EPOCH,
-} from "./rows.ts";
+} from "./read-rows.ts";
+export { messageCostOf } from "./rows.ts";
+export type { Row } from "./read-rows.ts";
 export type {
   Copying,
   CopyingImport,
@@ -42,7 +43,6 @@ export type {
   NewMessageRow,
   OriginRow,
   PendingErasure,
-  Row,
   SeqSet,
   SessionRow,
   SizedMessageRow,

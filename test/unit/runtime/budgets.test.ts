@@ -4,7 +4,7 @@ import type { ContextRequest, Omitted } from "../../../src/api/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
 import { resolveSettings, type SessionSettings } from "../../../src/api/session.ts";
 import { itemsTokens } from "../../../src/prompt/items.ts";
-import { noteTokenizer, readContext } from "../../../src/session/log/read.ts";
+import { noteTokenizer, readContext } from "../../../src/session/log/read-context.ts";
 import { scheduleSummaryByHand, scheduleSummaryIfDue } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 

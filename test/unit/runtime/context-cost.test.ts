@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
-import { readContext } from "../../../src/session/log/read.ts";
+import { readContext } from "../../../src/session/log/read-context.ts";
 import { NodeSession } from "./node-session.ts";
 
 /** What each statement of a reading gives back. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
-import { readContext } from "../../../src/session/log/read.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
+import { readContext } from "../../../src/session/log/read-context.ts";
 import { summarizeJob } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 

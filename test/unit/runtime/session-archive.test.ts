@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { confirmArchived, forgetArchived, readArchiveDelta } from "../../../src/session/archive/delta.ts";
 import { resyncArchive } from "../../../src/session/archive/resync.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { expiryAt, soonestIdleAt, stepExpiry } from "../../../src/session/outbox/idle-schedule.ts";
 import { scheduleArchive } from "../../../src/session/outbox/jobs.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";

@@ -1,16 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { MAX_EXPANDED_SOURCES } from "../../../src/api/limits.ts";
-import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
 import { readEvents, resumeAt } from "../../../src/session/live/read-feed.ts";
 import { noteErasures } from "../../../src/session/log/feed-changes.ts";
-import {
-  expandSummary,
-  readContext,
-  readMessages,
-  readState,
-  readSummaries,
-  toSummary,
-} from "../../../src/session/log/read.ts";
+import { toSummary } from "../../../src/session/log/message-form.ts";
+import { readContext } from "../../../src/session/log/read-context.ts";
+import { expandSummary, readMessages, readState, readSummaries } from "../../../src/session/log/read.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
 import { overwriteFreedPages } from "../../../src/session/sqlite/freed-pages.ts";

@@ -4,15 +4,10 @@ import type { EndLine, ItemLine, MessageLine } from "../../../src/api/transfer.t
 import { confirmArchived } from "../../../src/session/archive/delta.ts";
 import { carryOver, nextCarryOver, scheduleCarryOver } from "../../../src/session/copies/continue.ts";
 import { readExportEnd, readExportHead } from "../../../src/session/copies/export.ts";
+import { finishImport, importFault } from "../../../src/session/copies/finish-import.ts";
 import { scheduleCopy, saveCopyPage } from "../../../src/session/copies/fork.ts";
-import {
-  beginProgress,
-  finishImport,
-  ImportedItems,
-  importFault,
-  type NumberedLine,
-  saveLines,
-} from "../../../src/session/copies/import.ts";
+import { beginProgress, type NumberedLine, saveLines } from "../../../src/session/copies/import.ts";
+import { ImportedItems } from "../../../src/session/copies/imported-items.ts";
 import { LineageStore } from "../../../src/session/copies/lineage-store.ts";
 import {
   confirmCopyErasures,
@@ -21,7 +16,9 @@ import {
   upTo,
   waitForCopies,
 } from "../../../src/session/copies/lineage.ts";
-import { answerFor, editMessage, eraseCopied, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { answerFor, eraseCopied } from "../../../src/session/erase/erase-copied.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { REBUILD_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
 import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ObjectStorage } from "../../../simulation/object-storage.ts";
 import type { TenantSettings } from "../../../src/api/tenant.ts";
-import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
 import { appendMessages } from "../../../src/session/log/append.ts";
 import { ChatSession } from "../../../src/session/object.ts";
 import { ringAlarm } from "../../../src/session/outbox/alarm.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TurnItems } from "../../../src/prompt/retrieval/turn-items.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erase/erase.ts";
+import { editMessage } from "../../../src/session/erase/edit.ts";
+import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
 import { itemOf, NodeSession } from "./node-session.ts";
 
