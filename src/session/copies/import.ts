@@ -23,7 +23,7 @@ import { seqOfServerId, serverId } from "../log/index.ts";
 import { messageCostOf, type ImportProgress, readSaidAt, type SummaryRow } from "../sqlite/index.ts";
 import { MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { ImportedItems } from "./imported-items.ts";
+import { type ImportedItems } from "./imported-items.ts";
 import type { EpochRef } from "./lineage.ts";
 
 /**
