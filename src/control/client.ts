@@ -70,6 +70,7 @@ export interface OperationRunsClient {
   list(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]>;
 }
 
+/** Creates a client for the deployment's Operations object. Its methods reject if the object cannot be reached. */
 export function createOperationsClient(namespace: DurableObjectNamespace<Operations>): OperationsClient {
   const stub = (): DurableObjectStub<Operations> => namespace.getByName("operations");
   return {

@@ -84,6 +84,7 @@ function keyOf(name: string): number {
   return createHash("sha256").update(name).digest().readUInt32BE();
 }
 
+/** The list of failed jobs. The caller runs changes in a transaction. */
 export class FailedJobs {
   readonly #sql: SqlStorage;
 

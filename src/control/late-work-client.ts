@@ -21,6 +21,7 @@ export interface LateWorkNamespace {
  */
 const PAUSE_MS = 10_000;
 
+/** Reports late jobs to operators. */
 export interface LateWorkClient {
   /**
    * Reports a late job to operators; `null` reports nothing. Never rejects, because the job must still be sent if the

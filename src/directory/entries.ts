@@ -49,6 +49,7 @@ export interface DirectoryCursor {
   readonly session: string;
 }
 
+/** Which page of entries to read. `after`: the last entry of the page before; null for the first page. */
 export interface DirectoryQuery {
   readonly limit: number;
   readonly after: DirectoryCursor | null;

@@ -43,6 +43,7 @@ export interface ErasureFailure {
   readonly lastFailedAt: number;
 }
 
+/** A session, and what was found in its object. */
 export type LookedAt = readonly [session: string, remains: SessionRemains];
 
 /** The stored state of an erasure. Times are in ms since 1970. */
@@ -78,6 +79,7 @@ const LISTED = 0;
 const WIPED = 1;
 const CONFIRMED = 2;
 
+/** The erasure's row, and the state of each entry while it runs. */
 export class DirectoryErasure {
   readonly #sql: SqlStorage;
 

@@ -14,6 +14,7 @@ export interface UserDayReport extends UserTaken {
   readonly day: number;
 }
 
+/** The directory's answer to a report. */
 export interface UserDayAnswer {
   /** What all isolates reported for the day, and what was charged in advance. */
   readonly total: UserTaken;

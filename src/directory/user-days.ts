@@ -21,6 +21,7 @@ interface Day {
 
 const NOTHING: Day = { sessions: 0, charged: NOTHING_OF_USER, told: {} };
 
+/** The daily counts of one user, in a table that is created on the first write. */
 export class UserDays {
   readonly #sql: SqlStorage;
 

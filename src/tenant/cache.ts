@@ -8,6 +8,7 @@ import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
+/** The times (in ms) and sizes of a tenant cache. */
 export interface TenantCacheLimits {
   /** An answer younger than this is used as it is. */
   readonly freshMs: number;
@@ -58,6 +59,7 @@ export interface TenantCacheOptions<A extends Revised> {
   readonly limits?: TenantCacheLimits;
 }
 
+/** Answers of tenants' objects, cached in the isolate. */
 export interface TenantCache<A extends Revised> {
   /**
    * The tenant's answer, up to `usableMs` old. Seldom waits, and never rejects; null without a usable answer. Only for

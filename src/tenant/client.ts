@@ -59,6 +59,7 @@ interface TenantAnswer extends Pick<TenantRecord, "jurisdiction" | "createdAt"> 
   readonly keys: KeyHashes | null;
 }
 
+/** Creates the client. Share one for each isolate, because it contains the cache. */
 export function createTenantClient(
   namespace: DurableObjectNamespace<Tenant>,
   options: Omit<TenantCacheOptions<TenantAnswer>, "load">,

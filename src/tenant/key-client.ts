@@ -24,7 +24,7 @@ const MAX_NOTED_KEYS = 10_000;
 /** A Durable Object that is moving to another machine is back by then. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** A key as the client sent it, split into its parts. */
+/** A key as the client sent it, split into its deps. */
 export interface PresentedKey {
   readonly tenant: string;
   readonly id: string;
@@ -63,10 +63,10 @@ interface Remembered {
 interface KeyObject<R> {
   createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: R }>>;
   rotateKey(id: string, graceSeconds: number): Promise<Outcome<IssuedKey & { record: R }>>;
-  /** Idempotent. */
+  /** Revokes a key. Idempotent. */
   revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: R }>>;
   listKeys(limit: number, after: KeyCursor | null): Promise<KeyState[]>;
-  /** Idempotent. */
+  /** Records that a key was used at `usedAt` (ms since 1970). Idempotent. */
   noteKeyUse(id: string, usedAt: number): Promise<void>;
 }
 
@@ -79,9 +79,9 @@ export interface KeyClientDeps<R> {
   readonly now: () => number;
 }
 
-export function createKeyClient<R>(parts: KeyClientDeps<R>): KeyClient {
-  const { objectOf, cache, keep, now } = parts;
-  const noteUse = createUseNotes(parts);
+export function createKeyClient<R>(deps: KeyClientDeps<R>): KeyClient {
+  const { objectOf, cache, keep, now } = deps;
+  const noteUse = createUseNotes(deps);
 
   async function answerOf(tenant: string, maxAgeMs: number): Promise<Remembered> {
     const answer = await cache.readRecent(tenant, maxAgeMs);

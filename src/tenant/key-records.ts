@@ -10,6 +10,7 @@ export interface KeyHashes {
   readonly live: readonly KeyHash[];
 }
 
+/** A valid key, as far as a check needs it. */
 export interface KeyHash {
   readonly id: string;
   readonly hash: Uint8Array;

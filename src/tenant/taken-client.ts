@@ -11,6 +11,7 @@ export interface TakenReport extends Taken {
   readonly day: number;
 }
 
+/** The tenant object's answer to a report. */
 export interface TakenAnswer {
   /** What all isolates reported for the day. */
   readonly total: Taken;

@@ -33,6 +33,7 @@ export function isCheckDue(attachment: Pick<Attachment, "by" | "keyCheckedAt">, 
   return keyOf(attachment) !== null && now - attachment.keyCheckedAt >= KEY_CHECKED_FOR_MS;
 }
 
+/** The result of a check of keys. */
 export interface KeyVerdict {
   readonly isGood: (key: string) => boolean;
   /** The new `keyCheckedAt` of the sockets. */

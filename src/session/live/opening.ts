@@ -13,6 +13,7 @@ import { countedSchema } from "./attachment.ts";
  * creates itself: no header of the client reaches it.
  */
 
+/** What the Worker tells the session's object when it opens a socket. */
 export interface LiveOpening {
   /** The last event that the client has; null: only new events, 0: all events. */
   readonly since: Rev | null;
@@ -51,6 +52,7 @@ const openingSchema = z.object({
   tenant: z.custom<TenantSettings | null>(),
 });
 
+/** Makes the request with which the Worker opens a socket on a session's object. */
 export function writeOpening(opening: LiveOpening): Request {
   // Encoded, because a header can only hold Latin-1 characters.
   const text = encodeURIComponent(JSON.stringify(opening));

@@ -70,6 +70,7 @@ interface Reader {
 
 const log = createLog();
 
+/** All open sockets of one session. */
 export class LiveSockets {
   readonly #ctx: DurableObjectState;
   readonly #calls: Transactions;
@@ -203,7 +204,7 @@ export class LiveSockets {
       reader.window = new FeedWindow();
       reader.attachment = { ...reader.attachment, acked: rev };
     }
-    const window = (reader.window ??= this.#countAnew(reader));
+    const window = (reader.window ??= this.#countUnacknowledged(reader));
     while (reader.sent < rev && window.hasRoom) {
       const events = page.after(reader.sent, () => readEvents(unit, reader.sent, PAGE_EVENTS, PAGE_BYTES));
       for (const event of events) {
@@ -221,7 +222,7 @@ export class LiveSockets {
   }
 
   /** Counts the events that were sent and not acknowledged, after hibernation. */
-  #countAnew({ attachment, sent }: Reader): FeedWindow {
+  #countUnacknowledged({ attachment, sent }: Reader): FeedWindow {
     const window = new FeedWindow();
     const unit = this.#calls.unit();
     if (resumeAt(unit, attachment.acked) === null) return window;
@@ -340,7 +341,7 @@ export class LiveSockets {
     // New acknowledgements do not count against the frame rate: there can be no more of them than events.
     reader.allowance += 1;
     this.#closeAllOnError(() => {
-      reader.window ??= this.#countAnew(reader);
+      reader.window ??= this.#countUnacknowledged(reader);
       reader.window.acknowledge(rev);
       this.#remember(socket, reader, { acked: rev });
       this.#feed(socket, reader, headRev(this.#calls.unit()), new Page());
@@ -469,7 +470,10 @@ function send(socket: WebSocket, frame: ServerFrame): boolean {
   return sendText(socket, JSON.stringify(frame));
 }
 
-/** @returns false if the socket is closed already */
+/**
+ * Sends a text frame.
+ * @returns false if the socket is closed already
+ */
 function sendText(socket: WebSocket, text: string): boolean {
   if (socket.readyState !== WebSocket.OPEN) return false;
   socket.send(text);

@@ -60,6 +60,7 @@ export function stepSummary(unit: Unit, jobId: string): SummaryStep {
   return withinUsersBudget(unit, step);
 }
 
+/** A summarizer's answer as a consumer saves it. */
 export interface SavedAnswer {
   readonly lease: string;
   readonly answer: SummarizerAnswer;

@@ -11,6 +11,10 @@ const MAX_DUE_AT_ONCE = 100;
 /** SQL list of the kinds of job that remain after their session is erased. */
 const ERASURES = "'erase', 'erase-copies'";
 
+/**
+ * The table of jobs. Each write is noted in `Changes`, so that the commit sets the alarm and answers whoever waits for
+ * a job.
+ */
 export class JobStore {
   readonly #sql: SqlStorage;
   /** Cache of `pendingThrough`, because each context asks for it. */
@@ -97,7 +101,7 @@ export class JobStore {
       .map(toJobRow);
   }
 
-  /** Whether a job of a kind is pending. */
+  /** Whether a job of this kind is pending (and has not failed). */
   isPending(kind: JobKind): boolean {
     return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'pending' LIMIT 1", kind).toArray().length > 0;
   }

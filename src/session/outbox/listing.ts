@@ -32,6 +32,7 @@ export function scheduleListing(unit: Unit): void {
   else if (open.failures === 0) store.jobs.put({ ...open, nextSendAt: now + CALLER_MS });
 }
 
+/** What the directory should list of a session. */
 export function listingOf({ metadata, metadataRev, grantedAt, begunBy }: SessionRow): Listing {
   return { metadata, metadataRev, grantedAt, begunBy };
 }

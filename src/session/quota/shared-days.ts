@@ -30,6 +30,7 @@ export interface DayAnswer<N extends string> {
 /** Sends a report to the object of a holder (a tenant or a user). Idempotent. */
 export type TellDay<N extends string> = (holder: string, report: DayReport<N>) => Promise<DayAnswer<N>>;
 
+/** Settings of `SharedDays`. `names`: what is counted, such as "messages". */
 export interface SharedDaysOptions<N extends string> {
   readonly names: readonly N[];
   readonly log: Log;
@@ -72,6 +73,7 @@ interface Holder<N extends string> {
   failedAt: number | null;
 }
 
+/** The counts of all holders that an isolate knows of. */
 export class SharedDays<N extends string> {
   readonly #options: SharedDaysOptions<N>;
   readonly #holders = new Map<string, Holder<N>>();

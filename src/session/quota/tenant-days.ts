@@ -67,6 +67,7 @@ export class TenantDays {
   }
 }
 
+/** Whether the tenant limits what all of its sessions may use in a day. */
 export function hasTenantBound(limits: SessionLimits): boolean {
   return NAMES.some((name) => boundsOf(limits)[name] !== null);
 }

@@ -74,6 +74,7 @@ function citedTurns({ summaries }: SessionStore, branch: Branch): ReadonlyMap<nu
   return cited;
 }
 
+/** The scores of items, and whether vectors could be used; if not, why. */
 export interface ItemScores {
   readonly use: MeaningUse;
   /** Cosine similarity of the item's vector and the query's. */

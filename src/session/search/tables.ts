@@ -44,6 +44,7 @@ export interface IndexedText {
   readonly terms: string;
 }
 
+/** An author's name, and the keyed hash by which it is found. */
 export interface IndexedAuthor {
   readonly author: string;
   readonly hash: string;
@@ -67,6 +68,7 @@ interface CandidateRow {
   readonly asks: number;
 }
 
+/** The terms of a message that ranking reads. */
 export interface CandidateText {
   readonly seq: Seq;
   /** Its first terms, with a space at either end, so that a whole term can be found with `includes`. */

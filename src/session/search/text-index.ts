@@ -49,6 +49,7 @@ const TOLD_SHARE = 0.7;
 const SLICE_MESSAGES = 1_000;
 const SLICE_BYTES = 500_000;
 
+/** How far the index got. */
 export interface CaughtUp {
   readonly indexedThroughSeq: Seq;
   /** false: more messages are to be indexed, call again. */

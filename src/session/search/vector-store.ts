@@ -40,6 +40,7 @@ export type VectorOwner =
   /** `row` is its row number in the table of items. */
   | { readonly of: "item"; readonly row: number };
 
+/** The one row of `vector_state`. */
 export interface VectorState {
   /** The model that made the vectors. Only vectors of one model can be compared. */
   readonly model: string;
@@ -48,6 +49,7 @@ export interface VectorState {
   readonly doneSeq: Seq;
 }
 
+/** A vector of any length, with its owner. It is normalized when it is saved. */
 export interface OwnedVector {
   readonly owner: VectorOwner;
   readonly vector: ArrayLike<number>;
@@ -116,7 +118,7 @@ export class VectorStore {
       .map((row) => ({ row: number(row["row"]), owners: new Int32Array(bytes(row["owners"])) }));
   }
 
-  /** All codes, in the order of their rows. */
+  /** The binary codes of all vectors, in the order of their rows. Cached. */
   codes(): readonly CodeBlock[] {
     if (this.state() === null) return [];
     this.#codes ??= this.#readCodes();

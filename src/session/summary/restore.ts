@@ -15,6 +15,7 @@ import { restoreVersion } from "./run.ts";
  * Restores an earlier version of the summary: it becomes the newest version, and the next summary continues from it.
  */
 
+/** The result of restoring a version. */
 export interface Restored {
   readonly isChanged: boolean;
   /** The tokens of the restored version; 0 if it was the newest already. */

@@ -79,14 +79,14 @@ export function beginSummary(unit: Unit, jobId: string): SummaryStep {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
-  return handOutChunk(unit, withoutInvalidation(job));
+  return handOutChunk(unit, discardInvalidDraft(job));
 }
 
 /**
  * Discards a draft that covers a message which was edited or erased meanwhile. Otherwise a second job would have to
  * remove that from the summary, and every chunk after the message would be paid for twice.
  */
-function withoutInvalidation(job: JobRow): JobRow {
+function discardInvalidDraft(job: JobRow): JobRow {
   const { draft, invalidatedFromSeq } = job;
   const isInvalidated = draft !== null && invalidatedFromSeq !== null && invalidatedFromSeq <= draft.throughSeq;
   return isInvalidated ? { ...job, draft: null } : job;
@@ -109,7 +109,7 @@ function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
   // A draft that continues from an older version is discarded: the newer version may contain items that the draft
   // dropped.
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
-  const job = coveringNoLess(unit, readAnew(unit, given, saved?.throughSeq ?? 0));
+  const job = extendToCovered(unit, rereadChangedMessages(unit, given, saved?.throughSeq ?? 0));
   const draft = saved ?? emptyDraft(unit, baseVersion, job);
   const maxTokens = settingsOf(unit.session).summaryMaxTokens;
   const { given: previous } = partItems(draft.items, MAX_GIVEN_TOKENS);
@@ -167,7 +167,7 @@ export function isOverBudget(unit: Unit): boolean {
  * that is handed out now, so this run itself reads the changed text, and `invalidatedFromSeq` can be cleared. If
  * existing versions cover the message, the job becomes a rebuild from the version before them.
  */
-function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
+function rereadChangedMessages(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { store } = unit;
   const { invalidatedFromSeq } = job;
   if (invalidatedFromSeq === null || invalidatedFromSeq <= savedThroughSeq) return job;
@@ -180,7 +180,7 @@ function readAnew(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
 }
 
 /** Extends the job so that the new version covers at least what the newest version covers. */
-function coveringNoLess(unit: Unit, job: JobRow): JobRow {
+function extendToCovered(unit: Unit, job: JobRow): JobRow {
   return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
@@ -313,7 +313,7 @@ export function saveAnswer(
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return notLanded(handOutChunk(unit, withoutInvalidation(saved)));
+    return notLanded(handOutChunk(unit, discardInvalidDraft(saved)));
   }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another version was committed meanwhile: start again from that one.
@@ -425,9 +425,9 @@ function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptIte
  * @returns the tokens of the new version
  */
 export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): TokenCount {
-  const items = broughtBack(unit, newest, earlier);
+  const items = collectItemsToRestore(unit, newest, earlier);
   replaceItems(unit, newest.version, items, newest.version + 1);
-  return landAgain(unit, newest, earlier, items);
+  return insertCopiedVersion(unit, newest, earlier, items);
 }
 
 /**
@@ -436,14 +436,14 @@ export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | 
  * @returns the tokens of the new version
  */
 export function restoreVersion(unit: Unit, newest: SummaryRow, earlier: SummaryRow): TokenCount {
-  const items = broughtBack(unit, newest, earlier);
+  const items = collectItemsToRestore(unit, newest, earlier);
   unit.store.summaries.deleteVersionsAfter(earlier.version);
   replaceItems(unit, earlier.version, items, newest.version + 1);
-  return landAgain(unit, newest, earlier, items);
+  return insertCopiedVersion(unit, newest, earlier, items);
 }
 
 /** The own items of the earlier version, and the carried items of the newest one. */
-function broughtBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
+function collectItemsToRestore(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
   const { store } = unit;
   const own = earlier === null ? [] : store.summaries.items(earlier.version);
   const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
@@ -451,7 +451,12 @@ function broughtBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null)
 }
 
 /** Writes the row of a version that copies an earlier one, and announces it on the live feed. */
-function landAgain(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null, items: readonly KeptItem[]): TokenCount {
+function insertCopiedVersion(
+  unit: Unit,
+  newest: SummaryRow,
+  earlier: SummaryRow | null,
+  items: readonly KeptItem[],
+): TokenCount {
   const version = newest.version + 1;
   const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: unit.now };
   const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];

@@ -63,6 +63,10 @@ function asOf(item: VersionedItem, version: number): VersionedItem {
 
 const OF_EPOCH = "source_session = ? AND source_epoch = ?";
 
+/**
+ * The tables of summary versions, items and hidden seqs. An item is valid from `from_version` until before
+ * `to_version`, so versions share their items.
+ */
 export class SummaryStore {
   readonly #sql: SqlStorage;
   /**
