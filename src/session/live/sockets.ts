@@ -29,8 +29,8 @@ import { headRev, readEvents, resumeAt } from "./read-feed.ts";
  */
 
 /**
- * Close codes (RFC 6455, section 7.4). 1000 to 1999 are defined by the protocol, 4000 to 4999 by the application. Ours
- * are 4000 + the HTTP status.
+ * Close codes (RFC 6455, section 7.4). 1000 to 1999 are defined by the protocol, 4000 to 4999 by the application; those
+ * here are 4000 + the HTTP status of the same refusal.
  */
 export const CLOSE = {
   unsupported: 1003,

@@ -198,7 +198,7 @@ export function readCopyErasures(
   return { ...readPendingErasures(unit, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
 }
 
-/** Erases what this session, as a copy, took from other sessions and what was erased there. */
+/** Erases what this session took from other sessions and what has been erased there since. */
 export function eraseWhatWasCopied(unit: Unit, erased: readonly Erased[]): Pick<CopyAnswer, "isGone" | "grantedAt"> {
   const session = unit.findUnerased();
   if (session === null) return { isGone: false, grantedAt: 0 };

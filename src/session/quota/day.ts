@@ -61,7 +61,7 @@ export function startOfDay(now: number): number {
 }
 
 /**
- * The last message before today, by binary search: it reads 17 rows of 100,000 messages, once a day for an epoch in
+ * The last message before today, by binary search: it reads 17 rows of 100,000 messages, once a day while the object stays in
  * memory. Imported messages may have any time, so the search may end among them at either side; messages that were
  * appended today always come after the result.
  */

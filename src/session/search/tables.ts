@@ -75,7 +75,7 @@ export interface CandidateText {
   readonly terms: string;
 }
 
-/** How many message lengths one row holds. A search reads all rows, an append writes one. */
+/** How many message lengths one row holds. A search reads all rows; indexing a message writes one. */
 const LENGTHS_PER_ROW = 256;
 
 /**
