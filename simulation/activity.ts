@@ -9,7 +9,7 @@ interface Gate {
   pass(passage: Passage): Promise<void>;
 }
 
-export interface GateOptions {
+interface GateOptions {
   /** The call may wait for others to do something: it is let go, and not waited for. */
   readonly mayWait?: boolean;
 }

@@ -19,7 +19,7 @@ export function words(random: Random, count: number): string {
 }
 
 /** Text with a secret near its start, and at times a number. */
-export function sentence(random: Random, secret: string, length: number): string {
+function sentence(random: Random, secret: string, length: number): string {
   const number = random.chance(0.3) ? ` ${random.between(10, 9_999)}` : "";
   return `${words(random, 2)} ${secret} ${words(random, length)}${number}.`;
 }

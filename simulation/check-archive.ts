@@ -38,7 +38,7 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
   }
 }
 
-export function isRowOf(row: SessionRef, { tenant, owner, session }: SessionRef): boolean {
+function isRowOf(row: SessionRef, { tenant, owner, session }: SessionRef): boolean {
   return row.session === session && row.owner === owner && row.tenant === tenant;
 }
 

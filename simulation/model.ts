@@ -80,7 +80,7 @@ export interface Transition<Answer> {
   readonly retired: readonly { readonly seq: number; readonly secret: string }[];
 }
 
-export function saidBy({ role, author, content, occurredAt }: NewMessage): string {
+function saidBy({ role, author, content, occurredAt }: NewMessage): string {
   const at = occurredAt === undefined ? null : Date.parse(occurredAt);
   return canonicalJson({ role, author: author ?? null, content: content as Json, at });
 }

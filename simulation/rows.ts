@@ -34,14 +34,14 @@ export interface SessionState {
 }
 
 /** How far the messages are archived. */
-export interface MessageArchive {
+interface MessageArchive {
   readonly sentSeq: number;
   readonly targetSeq: number;
   readonly confirmedSeq: number;
 }
 
 /** A fork or an import that is not whole. */
-export interface Copying {
+interface Copying {
   readonly kind: "fork" | "import";
   readonly until: number;
   /** Of an import: how far its file is in. */

@@ -25,7 +25,7 @@ export interface ArchivedSession {
   readonly created_at: string;
   readonly erased_at: string | null;
 }
-export interface ArchivedSummary {
+interface ArchivedSummary {
   readonly epoch: string;
   readonly version: number;
   readonly through_seq: number;
@@ -34,7 +34,7 @@ export interface ArchivedSummary {
   readonly degraded: boolean;
   readonly dropped_items: number;
 }
-export interface ArchivedItem {
+interface ArchivedItem {
   readonly epoch: string;
   readonly item_id: string;
   readonly from_version: number;
@@ -46,7 +46,7 @@ export interface ArchivedItem {
   readonly status: string;
 }
 
-export interface ArchivedMessage {
+interface ArchivedMessage {
   readonly epoch: string;
   readonly seq: number;
   readonly id: string;

@@ -14,7 +14,7 @@ export type CallFault =
   | StorageTrouble;
 
 /** What a caller sees of a fault. */
-export class CallFailed extends Error {
+class CallFailed extends Error {
   override readonly name = "CallFailed";
 }
 

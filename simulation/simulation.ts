@@ -59,7 +59,7 @@ const STEPS = {
 /** Makes another seed of a seed. */
 const ASIDE = 0x5bd1_e995;
 
-export type StepKind = keyof typeof STEPS;
+type StepKind = keyof typeof STEPS;
 
 /** A step carries all chance that it needs: dropping others changes what it finds, not what it tries. */
 export interface Step {

@@ -138,7 +138,7 @@ export interface Namespace {
   getByName(name: string): unknown;
 }
 
-export interface SessionEnvironment {
+interface SessionEnvironment {
   readonly SUMMARIZE_QUEUE: Queue<JobMessage>;
   readonly ARCHIVE_QUEUE: Queue<JobMessage>;
   readonly AUDIT_QUEUE: Queue<unknown>;
@@ -146,7 +146,7 @@ export interface SessionEnvironment {
   readonly TENANT: Namespace;
 }
 
-export interface DirectoryEnvironment {
+interface DirectoryEnvironment {
   readonly ARCHIVE_QUEUE: Queue<UserJobMessage>;
   readonly OWNERS: Namespace;
   readonly OPERATIONS: Namespace;
@@ -154,7 +154,7 @@ export interface DirectoryEnvironment {
 
 // The consumer
 
-export interface SimulatedMessage {
+interface SimulatedMessage {
   readonly id: string;
   readonly timestamp: Date;
   readonly body: unknown;
@@ -168,10 +168,10 @@ export interface SimulatedBatch {
   readonly messages: readonly SimulatedMessage[];
 }
 
-export type Summarize = (request: SummarizerRequest) => Promise<SummarizerAnswer>;
+type Summarize = (request: SummarizerRequest) => Promise<SummarizerAnswer>;
 
 /** What a client of a registry's object is to whom it is only handed on. */
-export type Opaque = object;
+type Opaque = object;
 
 export interface TenantClient {
   read(tenant: string): Promise<TenantSettings>;
@@ -184,7 +184,7 @@ export type WithDatabase = <T>(body: (database: unknown) => Promise<T>) => Promi
 
 export type Log = Record<"debug" | "info" | "warn" | "error", (event: string, fields?: object) => void>;
 
-export interface Embedder {
+interface Embedder {
   readonly model: string;
   readonly maxTexts: number;
   isResting(): boolean;
@@ -211,7 +211,7 @@ export interface ConsumerDeps {
 // The operations that clients call
 
 /** What operators ask of a session's object besides. */
-export interface SessionClient {
+interface SessionClient {
   get(ref: SessionRef): {
     maintain(task: "catch-up" | "rebuild", isDryRun: boolean): Promise<Outcome<unknown>>;
     resyncArchive(aboveRev: number): Promise<unknown>;
@@ -227,7 +227,7 @@ export interface RequestContext {
 }
 
 /** What every surface calls. */
-export interface Service {
+interface Service {
   appendMessages(call: RequestContext, session: string, request: AppendRequest): Promise<AppendResult>;
   editMessage(call: RequestContext, session: string, message: string, patch: MessagePatch): Promise<Message>;
   eraseMessage(call: RequestContext, session: string, message: string): Promise<Erasure>;
@@ -258,7 +258,7 @@ export interface Service {
 }
 
 /** What a request goes through before an operation takes it. */
-export interface Edge {
+interface Edge {
   readonly appendRequestSchema: typeof appendRequestSchema;
   readonly messagePatchSchema: typeof messagePatchSchema;
   readonly parseBody: typeof parseBody;

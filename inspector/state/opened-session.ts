@@ -6,9 +6,8 @@ import type { LiveEvent } from "../../src/api/live.ts";
 import type { Message } from "../../src/api/message.ts";
 import type { Page } from "../../src/api/page.ts";
 import type { SessionState } from "../../src/api/session.ts";
-import type { Item, Summary, SummaryVersion } from "../../src/api/summary.ts";
+import type { Item, SummaryVersion } from "../../src/api/summary.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
-import { count } from "../text.ts";
 import { Answering } from "./answering.ts";
 import { followSession } from "./live-feed.ts";
 import { countPlaces, placesIn } from "./places.ts";
@@ -400,6 +399,3 @@ const pageOf = (seq: number): number => Math.floor((seq - 1) / PAGE);
 export function rangeText(fromSeq: number, throughSeq: number): string {
   return fromSeq === throughSeq ? `Message ${fromSeq}` : `Messages ${fromSeq} to ${throughSeq}`;
 }
-
-export const coverText = (summary: Summary): string =>
-  `${summary.throughSeq === 0 ? "carried over" : `messages 1 to ${summary.throughSeq}`} in ${count(summary.items.length, "item")}`;

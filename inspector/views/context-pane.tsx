@@ -321,7 +321,7 @@ function Said({ title, place, note, session, messages }: SaidProps) {
   );
 }
 
-export function SeqLink({ session, seq }: { session: OpenedSession; seq: number }) {
+function SeqLink({ session, seq }: { session: OpenedSession; seq: number }) {
   return (
     <button type="button" class="quiet seq" onClick={() => session.show(seq)} aria-label={`Show message ${seq}`}>
       #{seq}

@@ -71,7 +71,7 @@ export function SummaryItems({ session, summary, isPending }: Props) {
   );
 }
 
-export function ItemRow({ session, item }: { session: OpenedSession; item: Item }) {
+function ItemRow({ session, item }: { session: OpenedSession; item: Item }) {
   const { id, text, status, sourceSeqs, sourceSession } = item;
   const isLit = session.litItems.value.has(id);
   return (

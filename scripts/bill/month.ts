@@ -24,14 +24,14 @@ export interface Use {
  * Assumptions that cannot be measured locally: how long an object is billed per call, and the bytes that the platform
  * adds to a span or a log line.
  */
-export const ASSUMED = { objectMsACall: 10, platformBytesAnEvent: 1_000 } as const;
+const ASSUMED = { objectMsACall: 10, platformBytesAnEvent: 1_000 } as const;
 
 /** Runs of the cron that checks for alerts every minute. */
 const CRONS_A_MONTH = 60 * 24 * 30;
 const CALLS_A_CRON = 4;
 export const MONTHS = 12;
 
-export interface BillLine {
+interface BillLine {
   readonly part: string;
   readonly price: string;
   readonly used: string;

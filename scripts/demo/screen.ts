@@ -1,6 +1,6 @@
 // Prints the demo's output: plain text, with colour only if the terminal supports it (https://no-color.org).
 
-export type Emphasis = "strong" | "quiet";
+type Emphasis = "strong" | "quiet";
 
 export interface Screen {
   heading(text: string): void;

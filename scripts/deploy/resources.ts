@@ -16,7 +16,7 @@ export interface Resources {
   readonly secrets: readonly SecretNeed[];
 }
 
-export interface SecretNeed {
+interface SecretNeed {
   readonly name: string;
   /** True for a key that may be any random value; other secrets are issued by somebody else. */
   readonly isGenerated: boolean;

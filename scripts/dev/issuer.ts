@@ -8,7 +8,7 @@ import { sendJson, serveOnLoopback } from "./loopback-server.ts";
 import { StartError } from "./start-error.ts";
 
 /** The issuer's name, not an address: the port changes with each start, but yesterday's tokens should remain valid. */
-export const LOCAL_ISSUER = "http://localhost/auth/v1";
+const LOCAL_ISSUER = "http://localhost/auth/v1";
 /** The claim `aud`. */
 const AUDIENCE = "authenticated";
 const ALGORITHM = "ES256";

@@ -114,7 +114,7 @@ export function postgresUrl(port: number, password: string, database: string, us
 }
 
 /** Stops a server that an earlier start left running, because two servers on the same data would destroy it. */
-export async function stopLeftOverServer(dataDirectory: string): Promise<void> {
+async function stopLeftOverServer(dataDirectory: string): Promise<void> {
   const pidFile = path.join(dataDirectory, "postmaster.pid");
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, "utf8").split("\n")[0]);

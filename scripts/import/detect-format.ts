@@ -21,7 +21,7 @@ export const FORMATS = [
 export type Format = (typeof FORMATS)[number];
 
 /** How a source is structured: one value per line, or one JSON document, usually a list. */
-export interface Layout {
+interface Layout {
   readonly format: Format;
   readonly whole: boolean;
 }

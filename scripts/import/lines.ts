@@ -5,7 +5,7 @@ import { readUtf8, type Source } from "./source.ts";
  * A conversation on one line seldom exceeds a few MB. A longer line is reported, so that one broken file cannot fill
  * the memory.
  */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 export type Line =
   | { readonly number: number; readonly text: string }

@@ -3,7 +3,7 @@ import { showPlace } from "./entry.ts";
 import type { Place } from "./entry.ts";
 
 /** Notes beyond this are only counted, so that an invalid file does not flood the terminal. */
-export const MAX_NAMED_NOTES = 200;
+const MAX_NAMED_NOTES = 200;
 
 export interface Note {
   readonly place: string;

@@ -34,7 +34,7 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-export interface MediaType {
+interface MediaType {
   readonly schema: JsonSchema;
   readonly example?: unknown;
   readonly examples?: Readonly<Record<string, { readonly $ref: string }>>;

@@ -7,7 +7,7 @@ export function isWell({ status, progress }: OperationRun): boolean {
   return status === "complete" && progress.failed === 0;
 }
 
-export function scopeOf({ tenant, user, session }: OperationRun): string {
+function scopeOf({ tenant, user, session }: OperationRun): string {
   const named = [tenant, user, session].filter((name) => name !== undefined);
   return named.length === 0 ? "all" : named.join("/");
 }

@@ -6,7 +6,7 @@ import { decodeHeaderText, HEADER_TEXT } from "./header-text.ts";
 import { type KeyParts, parseKey } from "./key-format.ts";
 
 /** What is known about a valid key of a tenant. */
-export interface GoodKey {
+interface GoodKey {
   readonly scopes: readonly Scope[];
   /** When it expires, in ms since 1970; null: never. */
   readonly expiresAt: number | null;

@@ -20,9 +20,9 @@ const TOKEN_PURPOSE = "threadkeep inspector token v1";
 /** Distinguishes the inspector's tokens from keys and users' tokens. */
 const TOKEN_PREFIX = "tkpage_";
 /** Enough time to start a browser, or to send the link to a colleague. */
-export const SIGN_IN_LINK_MINUTES = 15;
+const SIGN_IN_LINK_MINUTES = 15;
 /** A working day: a page that stays open overnight has to sign in again. */
-export const PAGE_TOKEN_HOURS = 12;
+const PAGE_TOKEN_HOURS = 12;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -36,7 +36,7 @@ interface Grant {
   readonly expiresAt: number;
 }
 
-export interface Signed {
+interface Signed {
   readonly text: string;
   /** ms since 1970. */
   readonly expiresAt: number;

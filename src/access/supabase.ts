@@ -19,7 +19,7 @@ import { MEMORY_SCOPES } from "./deployment-keys.ts";
 import { createIssuerKeys, type FindKey, type IssuerKeysOptions } from "./issuer-keys.ts";
 
 /** An issuer whose tokens are accepted, and the tenant of its users. */
-export interface TokenIssuer {
+interface TokenIssuer {
   /** The exact value of the claim `iss`. */
   readonly issuer: string;
   readonly tenant: string;

@@ -14,7 +14,7 @@ export const ALERT_KINDS = [
 export const alertKindSchema = z.enum(ALERT_KINDS);
 export type AlertKind = z.infer<typeof alertKindSchema>;
 
-export const alertSchema = z
+const alertSchema = z
   .object({
     id: z.string().describe("Id of this alert. If the same fault returns after the alert has ended, it gets a new id"),
     kind: alertKindSchema,

@@ -6,7 +6,7 @@ import { isoTime, safeText } from "./text.ts";
 /**
  * The scopes that a tenant's key can have. `admin` is not among them: only the deployment's own admin secret has it.
  */
-export const keyScopeSchema = scopeSchema.exclude(["admin"]);
+const keyScopeSchema = scopeSchema.exclude(["admin"]);
 export type KeyScope = z.infer<typeof keyScopeSchema>;
 
 /** Number of letters and digits of a key's id. The id is unique in its tenant, and it is not secret. */

@@ -11,8 +11,8 @@ import { quotaSchema } from "./quota.ts";
  * The formats of messages that an append accepts: Threadkeep's own, or that of a provider, so that what its SDK
  * returned can be appended unchanged.
  */
-export const messageFormatSchema = z.enum(["threadkeep", "openai-chat", "anthropic", "ai-sdk"]);
-export type MessageFormat = z.infer<typeof messageFormatSchema>;
+const messageFormatSchema = z.enum(["threadkeep", "openai-chat", "anthropic", "ai-sdk"]);
+type MessageFormat = z.infer<typeof messageFormatSchema>;
 
 const UNKNOWN_FORMAT = `must be one of ${messageFormatSchema.options.map((format) => `"${format}"`).join(", ")}`;
 

@@ -11,18 +11,18 @@ export const AUDIT_ACTIONS = ["authenticate", "sendRequests", ...Object.keys(REQ
   "sendRequests",
   ...RequestAction[],
 ];
-export const auditActionSchema = z.enum(AUDIT_ACTIONS);
+const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;
 
 /** How the action ended: `ok`, or the code of the problem that was returned. */
-export const auditResultSchema = z.enum(["ok", ...Object.keys(PROBLEMS)] as ["ok", ...ProblemCode[]]);
+const auditResultSchema = z.enum(["ok", ...Object.keys(PROBLEMS)] as ["ok", ...ProblemCode[]]);
 export type AuditResult = z.infer<typeof auditResultSchema>;
 
 /**
  * `unauthenticated`: the caller presented no valid credential. `many`: several callers counted as one, because there
  * were too many to list. The others are kinds of principals.
  */
-export const auditActorKindSchema = z.enum(["tenant-key", "user", "admin", "unauthenticated", "many"]);
+const auditActorKindSchema = z.enum(["tenant-key", "user", "admin", "unauthenticated", "many"]);
 
 export interface AuditActor {
   readonly kind: z.infer<typeof auditActorKindSchema>;
@@ -36,7 +36,7 @@ export interface Appender extends AuditActor {
 }
 
 /** Details of an event. They hold positions and numbers, never text of a chat. */
-export const auditDetailsSchema = z.strictObject({
+const auditDetailsSchema = z.strictObject({
   count: z.int().min(1).optional().describe("How many refusals this event stands for"),
   lastAt: z.string().optional().describe("When the last of them happened"),
   fromSeq: z.int().min(1).optional().describe("The first message of a range of appended messages"),
@@ -106,7 +106,7 @@ export const auditMessageSchema = z.object({
     }),
   ),
 });
-export type AuditMessage = z.infer<typeof auditMessageSchema>;
+type AuditMessage = z.infer<typeof auditMessageSchema>;
 export type QueuedAuditEvent = AuditMessage["events"][number];
 
 /** An audit event as operators read it. */

@@ -17,11 +17,11 @@ export const contextFormatSchema = z.enum([
 ]);
 export type ContextFormat = z.infer<typeof contextFormatSchema>;
 
-export const tokenizerSchema = z.enum(["o200k", "claude"]);
+const tokenizerSchema = z.enum(["o200k", "claude"]);
 export type Tokenizer = z.infer<typeof tokenizerSchema>;
 
 /** The `ttl` values that Anthropic's prompt cache accepts. */
-export const cacheTtlSchema = z.enum(["5m", "1h"]);
+const cacheTtlSchema = z.enum(["5m", "1h"]);
 export type CacheTtl = z.infer<typeof cacheTtlSchema>;
 
 /** The options of a request for a context. */
@@ -96,7 +96,7 @@ export const omittedSchema = z
 export type Omitted = z.infer<typeof omittedSchema>;
 
 /** What the budget leaves out although no summary of it is being made, and what to change. */
-export const leftOutSchema = z
+const leftOutSchema = z
   .object({
     messages: z
       .int()
@@ -118,7 +118,7 @@ const leftOut = leftOutSchema
   .optional()
   .describe("Present if the budget leaves out messages that no summary in progress will cover");
 
-export const contextTokensSchema = z.object({
+const contextTokensSchema = z.object({
   budget: z.int(),
   used: z.int(),
   summary: z.int(),
@@ -195,7 +195,7 @@ export const contextSchema = z
 export type Context = z.infer<typeof contextSchema>;
 
 /** What every other format returns beside its messages: the same account of what the context contains and omits. */
-export const contextMetaSchema = z
+const contextMetaSchema = z
   .object({
     sessionId: z.string(),
     headSeq: z.int().min(0),
@@ -241,7 +241,7 @@ const openaiToolCallSchema = z.object({
   function: z.object({ name: z.string(), arguments: z.string() }),
 });
 const openaiName = z.string().exactOptional();
-export const openaiChatMessageSchema = z
+const openaiChatMessageSchema = z
   .discriminatedUnion("role", [
     z.object({ role: z.literal("system"), content: z.string(), name: openaiName }),
     z.object({ role: z.literal("developer"), content: z.string(), name: openaiName }),
@@ -263,7 +263,6 @@ export type OpenaiChatMessage = z.infer<typeof openaiChatMessageSchema>;
 export const openaiChatContextSchema = z
   .object({ messages: z.array(openaiChatMessageSchema), meta: contextMetaSchema })
   .meta({ id: "OpenaiChatContext" });
-export type OpenaiChatContext = z.infer<typeof openaiChatContextSchema>;
 
 const openaiInputPartSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("input_text"), text: z.string() }),
@@ -275,7 +274,7 @@ const openaiInputPartSchema = z.discriminatedUnion("type", [
     file_url: z.string().exactOptional(),
   }),
 ]);
-export const openaiResponsesItemSchema = z
+const openaiResponsesItemSchema = z
   .discriminatedUnion("type", [
     z.object({
       type: z.literal("message"),
@@ -299,7 +298,7 @@ export const openaiResponsesItemSchema = z
   ])
   .meta({ id: "OpenaiResponsesItem" });
 export type OpenaiResponsesItem = z.infer<typeof openaiResponsesItemSchema>;
-export const openaiResponsesContextSchema = z
+const openaiResponsesContextSchema = z
   .object({
     instructions: z.string().exactOptional().describe("The summary, if summaryRole is `system`"),
     input: z.array(openaiResponsesItemSchema),
@@ -395,14 +394,14 @@ const anthropicAssistantBlockSchema = z.discriminatedUnion("type", [
   }),
 ]);
 export type AnthropicAssistantBlock = z.infer<typeof anthropicAssistantBlockSchema>;
-export const anthropicMessageSchema = z
+const anthropicMessageSchema = z
   .discriminatedUnion("role", [
     z.object({ role: z.literal("user"), content: z.array(anthropicUserBlockSchema).min(1) }),
     z.object({ role: z.literal("assistant"), content: z.array(anthropicAssistantBlockSchema).min(1) }),
   ])
   .meta({ id: "AnthropicMessage" });
 export type AnthropicMessage = z.infer<typeof anthropicMessageSchema>;
-export const anthropicContextSchema = z
+const anthropicContextSchema = z
   .object({
     system: z.string().exactOptional(),
     messages: z.array(anthropicMessageSchema).describe("In alternating turns, starting with the user's"),
@@ -550,7 +549,7 @@ const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
   aiSdkApprovalRequestSchema,
 ]);
 export type AiSdkAssistantPart = z.infer<typeof aiSdkAssistantPartSchema>;
-export const aiSdkMessageSchema = z
+const aiSdkMessageSchema = z
   .discriminatedUnion("role", [
     z.object({ role: z.literal("user"), content: z.union([z.string(), z.array(aiSdkUserPartSchema)]) }),
     z.object({ role: z.literal("assistant"), content: z.union([z.string(), z.array(aiSdkAssistantPartSchema)]) }),
@@ -558,7 +557,7 @@ export const aiSdkMessageSchema = z
   ])
   .meta({ id: "AiSdkMessage" });
 export type AiSdkMessage = z.infer<typeof aiSdkMessageSchema>;
-export const aiSdkContextSchema = z
+const aiSdkContextSchema = z
   .object({
     system: z.string().exactOptional(),
     messages: z.array(aiSdkMessageSchema),
@@ -635,7 +634,7 @@ const uiPartSchema = z.union([
   }),
 ]);
 export type UiPart = z.infer<typeof uiPartSchema>;
-export const uiMessageSchema = z
+const uiMessageSchema = z
   .object({
     id: z.string(),
     role: z.enum(["system", "user", "assistant"]),
@@ -649,10 +648,9 @@ export const uiMessageSchema = z
   })
   .meta({ id: "UiMessage" });
 export type UiMessage = z.infer<typeof uiMessageSchema>;
-export const uiContextSchema = z
+const uiContextSchema = z
   .object({ messages: z.array(uiMessageSchema), meta: contextMetaSchema })
   .meta({ id: "UiContext" });
-export type UiContext = z.infer<typeof uiContextSchema>;
 
 export const textContextSchema = z.object({ text: z.string(), meta: contextMetaSchema }).meta({ id: "TextContext" });
 export type TextContext = z.infer<typeof textContextSchema>;

@@ -19,7 +19,7 @@ export interface QueryVector {
  * Why there is no vector of a query. `off`: embeddings are not configured; `late`: it took too long; `unavailable`: the
  * provider failed; `budget`: the tokens of the day are used up.
  */
-export type WithoutVector = "off" | "late" | "unavailable" | "budget";
+type WithoutVector = "off" | "late" | "unavailable" | "budget";
 
 /** The vector of a read's query, or why there is none. */
 export type QueryMeaning = QueryVector | { readonly without: WithoutVector };

@@ -63,7 +63,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
  * One fault of a request: its place, as a JSON Pointer into the body or the name of a parameter, and what is wrong
  * there.
  */
-export const fieldFaultSchema = z.object({
+const fieldFaultSchema = z.object({
   path: z.string(),
   detail: z.string(),
 });

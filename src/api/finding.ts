@@ -29,16 +29,14 @@ export const findingKindSchema = z.enum([
   "lost-session",
   "unlisted-session",
 ]);
-export type FindingKind = z.infer<typeof findingKindSchema>;
 
 export const mendSchema = z
   .enum(["archive", "rebuild", "erase-user"])
   .nullable()
   .describe("The operation that repairs it. null: none can, and `detail` says what to do");
-export type Mend = z.infer<typeof mendSchema>;
 
 /** An inconsistency in stored data. It contains names and numbers, never text of a chat. */
-export const findingSchema = z
+const findingSchema = z
   .object({
     kind: findingKindSchema,
     tenant: z.string(),

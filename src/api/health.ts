@@ -16,7 +16,7 @@ export const COMPONENTS = [
 ] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
 
-export const componentHealthSchema = z.object({
+const componentHealthSchema = z.object({
   status: z
     .enum([...healthStatusSchema.options, "unknown"])
     .describe("unknown: the state cannot be determined at the moment. It does not affect the overall status"),

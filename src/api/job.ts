@@ -80,7 +80,7 @@ export const summarizeRequestSchema = z
   .meta({ id: "SummarizeRequest" });
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
 
-export const failureStateSchema = z
+const failureStateSchema = z
   .enum(["retrying", "failed", "undelivered", "unknown", "set-aside", "away"])
   .describe(
     "retrying: it is retried automatically, with pauses. failed: it gave up, until somebody retries it or the session changes. undelivered: the queue gave up a message, and the session sends another. unknown: no consumer of this version understands it. set-aside: PostgreSQL refuses some rows of the session, which now exist in its object only; everything else is archived. A retry sends the session again, and the entry is removed once these rows are edited, erased or accepted. away: a component could not be reached, which delayed deliveries of many sessions (`attempts` counts them); they are repeated automatically",

@@ -23,16 +23,16 @@ export const revSchema = z.int().min(0);
 const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
   z.object({ type: z.literal(type), rev: revSchema, ...shape });
 
-export const appendedEventSchema = event("appended", {
+const appendedEventSchema = event("appended", {
   message: messageSchema.describe("The message as it is now: if it was edited or erased since, it shows that"),
 });
-export const editedEventSchema = event("edited", { message: messageSchema.describe("The message as it is now") });
-export const erasedEventSchema = event("erased", {
+const editedEventSchema = event("edited", { message: messageSchema.describe("The message as it is now") });
+const erasedEventSchema = event("erased", {
   seq: seqSchema,
   throughSeq: seqSchema.describe("All messages from `seq` to this one are erased; equal to `seq` if it is one message"),
   id: z.string().optional().describe("The message's id, if one message was erased"),
 });
-export const branchedEventSchema = event("branched", {
+const branchedEventSchema = event("branched", {
   headSeq: z.int().min(0).describe("The last message of the branch that is now active"),
   fromSeq: z
     .int()
@@ -41,15 +41,15 @@ export const branchedEventSchema = event("branched", {
       "The last message that the new branch shares with the previous one; 0 if none. Remove what you show after this message, and show the messages of the new branch that follow it",
     ),
 });
-export const summarizedEventSchema = event("summarized", {
+const summarizedEventSchema = event("summarized", {
   version: z.int(),
   throughSeq: z.int().describe("The summary covers messages 1 to this one"),
   degraded: z.boolean(),
 });
-export const summaryFailedEventSchema = event("summaryFailed", {
+const summaryFailedEventSchema = event("summaryFailed", {
   throughSeq: z.int().describe("The last message that the failed summary would have covered"),
 });
-export const expiredEventSchema = event("expired", {});
+const expiredEventSchema = event("expired", {});
 
 /** An event of the session, with its `rev`. */
 export const liveEventSchema = z
@@ -83,7 +83,7 @@ export type Hello = z.infer<typeof helloSchema>;
 
 const frameId = safeText.min(1).max(MAX_FRAME_ID_LENGTH);
 
-export const answerFrameSchema = z
+const answerFrameSchema = z
   .object({
     type: z.literal("answer"),
     id: z.string().describe("The id of the frame that this answers"),
@@ -96,7 +96,7 @@ export const answerFrameSchema = z
   .meta({ id: "LiveAnswer" });
 export type AnswerFrame = z.infer<typeof answerFrameSchema>;
 
-export const errorFrameSchema = z
+const errorFrameSchema = z
   .object({
     type: z.literal("error"),
     id: z.string().optional().describe("The id of the frame that was refused, if it had one"),
@@ -111,7 +111,7 @@ export const serverFrameSchema = z
   .meta({ id: "LiveServerFrame" });
 export type ServerFrame = z.infer<typeof serverFrameSchema>;
 
-export const appendFrameSchema = appendSchema({
+const appendFrameSchema = appendSchema({
   type: z.literal("append"),
   id: frameId.describe("An id of your choice; the answer repeats it"),
 });
@@ -120,12 +120,12 @@ export const contextFrameSchema = z.strictObject({
   id: frameId.describe("An id of your choice; the answer repeats it"),
   ...contextRequestSchema.shape,
 });
-export const branchFrameSchema = z.strictObject({
+const branchFrameSchema = z.strictObject({
   type: z.literal("branch"),
   id: frameId.describe("An id of your choice; the answer repeats it"),
   ...branchRequestSchema.shape,
 });
-export const ackFrameSchema = z.strictObject({
+const ackFrameSchema = z.strictObject({
   type: z.literal("ack"),
   rev: revSchema.describe("You have processed every event up to this one"),
 });
@@ -138,7 +138,7 @@ export const clientFrameSchema = z
   .meta({ id: "LiveClientFrame" });
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
 
-export const ticketScopeSchema = z.enum(["memory:read", "memory:write"]);
+const ticketScopeSchema = z.enum(["memory:read", "memory:write"]);
 
 export const ticketRequestSchema = z
   .strictObject({

@@ -37,7 +37,7 @@ export const memorySearchRequestSchema = z
   .meta({ id: "MemorySearchRequest" });
 export type MemorySearchRequest = z.infer<typeof memorySearchRequestSchema>;
 
-export const memoryHitSchema = z
+const memoryHitSchema = z
   .object({
     sessionId: z.string().describe("The session whose summary holds the item"),
     item: itemSchema,

@@ -38,7 +38,7 @@ export const textPartSchema = z.strictObject({
   text: contentText,
   providerOptions,
 });
-export const filePartSchema = z.strictObject({
+const filePartSchema = z.strictObject({
   type: z.literal("file"),
   mediaType: safeText,
   data: contentText.describe("A URL, or base64"),
@@ -64,7 +64,7 @@ const dynamic = z.boolean().optional().describe("The tool was not known when the
 /**
  * The approval of a tool call, with the fields of the AI SDK. Unknown fields are refused, as the AI SDK refuses them.
  */
-export const toolApprovalSchema = z
+const toolApprovalSchema = z
   .strictObject({
     id: safeText.min(1).describe("Id of the approval request"),
     approved: z.boolean().optional().describe("The user's answer; left out while there is none"),
@@ -99,7 +99,7 @@ export const toolResultPartSchema = z.strictObject({
   dynamic,
   providerOptions,
 });
-export const dataPartSchema = z.strictObject({
+const dataPartSchema = z.strictObject({
   type: z.templateLiteral(["data-", z.string().min(1)]).refine((type) => textFault(type) === null, {
     error: "must be well-formed Unicode without NUL characters",
   }),
@@ -220,7 +220,7 @@ export function batchOf<T extends z.ZodType<{ readonly id?: string | undefined }
 }
 
 /** One of several messages that follow the same message. */
-export const siblingSchema = z
+const siblingSchema = z
   .object({
     seq: seqSchema,
     headSeq: seqSchema.describe(

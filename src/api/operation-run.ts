@@ -21,7 +21,7 @@ export const OPERATION_NAMES = [
   "verify",
   "archive",
 ] as const;
-export const operationNameSchema = z.enum(OPERATION_NAMES);
+const operationNameSchema = z.enum(OPERATION_NAMES);
 export type OperationName = z.infer<typeof operationNameSchema>;
 
 /** The most sessions that one step of a run handles. A step that fails is repeated as a whole. */
@@ -131,7 +131,7 @@ export const newOperationSchema = z
 export type NewOperation = z.output<typeof newOperationSchema>;
 
 /** A session in a report. */
-export const namedSessionSchema = z.object({
+const namedSessionSchema = z.object({
   tenant: z.string(),
   user: z.string().nullable().describe("null: a session of the tenant itself"),
   session: z.string().describe("Empty if it is about no particular session"),
@@ -143,7 +143,7 @@ export type NamedSession = z.infer<typeof namedSessionSchema>;
 
 const count = z.int().min(0);
 
-export const operationReportSchema = z
+const operationReportSchema = z
   .object({
     counts: z
       .record(z.string(), count)
@@ -155,7 +155,7 @@ export const operationReportSchema = z
   .meta({ id: "OperationReport" });
 export type OperationReport = z.infer<typeof operationReportSchema>;
 
-export const operationProgressSchema = z.object({
+const operationProgressSchema = z.object({
   done: count.describe("Sessions or jobs that were handled"),
   failed: count.describe("How many of these failed"),
   total: count.nullable().describe("How many there are; null if they were not counted"),
@@ -163,7 +163,7 @@ export const operationProgressSchema = z.object({
 export type OperationProgress = z.infer<typeof operationProgressSchema>;
 
 /** How far a run is. It is passed from one step to the next. */
-export const operationStateSchema = z.object({
+const operationStateSchema = z.object({
   /** Where the next step continues; null at the beginning and at the end. */
   cursor: z.string().nullable(),
   progress: operationProgressSchema,
@@ -182,7 +182,7 @@ export const workflowPayloadSchema = z
   .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG);
 export type WorkflowPayload = z.output<typeof workflowPayloadSchema>;
 
-export const runStatusSchema = z
+const runStatusSchema = z
   .enum(["queued", "running", "complete", "failed", "cancelled"])
   .describe("complete: all sessions were handled, though single ones may have failed: see progress and report");
 export type RunStatus = z.infer<typeof runStatusSchema>;

@@ -18,7 +18,7 @@ const perDaySchema = z.int().min(1).nullable().optional();
 const ofUser = (usual: number, text: string) =>
   perDaySchema.describe(`${text}. ${usual.toLocaleString("en")} where it is left out; null: no bound`);
 
-export const requestTierSchema = z.enum(["standard", "high"]);
+const requestTierSchema = z.enum(["standard", "high"]);
 
 /** What a session or a tenant has added on one day. */
 export interface Taken {

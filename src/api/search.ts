@@ -16,7 +16,7 @@ export const searchRequestSchema = z
   .meta({ id: "SearchRequest" });
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
 
-export const searchHitSchema = z
+const searchHitSchema = z
   .object({
     message: messageSchema,
     score: z.number().describe("Higher is better. Comparable only within one answer"),

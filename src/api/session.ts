@@ -226,7 +226,7 @@ export const forkRequestSchema = z
 export type ForkRequest = z.infer<typeof forkRequestSchema>;
 
 /** Where a session came from. Messages that are erased there are erased here as well. */
-export const originSchema = z
+const originSchema = z
   .object({
     session: z.string(),
     kind: z

@@ -16,7 +16,7 @@ import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
 export const SUMMARIZE_TOOL = "summarize_conversation";
 
 /** A message as a summarizer gets it: its parts converted to plain text. */
-export const transcriptMessageSchema = z.object({
+const transcriptMessageSchema = z.object({
   seq: seqSchema,
   role: roleSchema,
   author: z.string().optional(),
@@ -52,7 +52,7 @@ export const proposedItemSchema = z.object({
 });
 export type ProposedItem = z.infer<typeof proposedItemSchema>;
 
-export const summarizerUsageSchema = z.object({
+const summarizerUsageSchema = z.object({
   inputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
   costMicroDollars: z
@@ -71,7 +71,7 @@ export const summarizerAnswerSchema = z.object({
 });
 export type SummarizerAnswer = z.infer<typeof summarizerAnswerSchema>;
 
-export const summarizerFailureKindSchema = z.enum([
+const summarizerFailureKindSchema = z.enum([
   "unreachable",
   "timeout",
   "rate_limited",

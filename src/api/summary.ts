@@ -133,7 +133,7 @@ export const summaryChangesSchema = z
   .meta({ id: "SummaryChanges" });
 export type SummaryChanges = z.infer<typeof summaryChangesSchema>;
 
-export const lostWordSchema = z.object({
+const lostWordSchema = z.object({
   kind: z.enum(["number", "name", "instruction"]),
   text: z.string().describe("As the user wrote it; for an instruction, the whole sentence"),
 });

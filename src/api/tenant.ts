@@ -17,7 +17,7 @@ export const tenantIdSchema = z.string().regex(TENANT_ID, {
 export const jurisdictionSchema = z.enum(["eu", "fedramp"]);
 export type Jurisdiction = z.infer<typeof jurisdictionSchema>;
 
-export const summarizationSchema = z.enum(["on", "paused"]);
+const summarizationSchema = z.enum(["on", "paused"]);
 
 /** The settings that apply to every session of a tenant, as they are passed to session objects. */
 export interface TenantSettings {
@@ -45,7 +45,7 @@ export const UNSET_TENANT: TenantSettings = { rev: 0, settings: {}, summarizatio
 const tokensPerDaySchema = z.int().min(0).nullable();
 
 /** What models used on one day (UTC). */
-export const spentSchema = z.object({
+const spentSchema = z.object({
   day: z.string().describe("A day such as 2026-11-22"),
   inputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
@@ -75,7 +75,7 @@ export const listedUserSchema = z.object({ userId: z.string() }).meta({ id: "Lis
 export type ListedUser = z.infer<typeof listedUserSchema>;
 
 /** What sessions received on one day (UTC). */
-export const takenSchema = z.object({
+const takenSchema = z.object({
   day: z.string().describe("A day such as 2026-11-22"),
   messages: z.int().min(0),
   tokens: z.int().min(0),

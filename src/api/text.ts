@@ -18,7 +18,7 @@ const NUL = "\u0000";
 const REPLACEMENT = "\ufffd";
 
 /** The text with every character that cannot be stored replaced by U+FFFD. */
-export function mendText(text: string): string {
+function mendText(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
   return wellFormed.includes(NUL) ? wellFormed.replaceAll(NUL, REPLACEMENT) : wellFormed;
 }
@@ -196,7 +196,7 @@ function deepAsText(value: Json): Json {
 }
 
 /** Whether a value has too many levels, so that it is stored as text. */
-export function isKeptAsText(value: unknown): boolean {
+function isKeptAsText(value: unknown): boolean {
   return isDeeperThan(value, MAX_JSON_DEPTH);
 }
 

@@ -14,7 +14,7 @@ export interface UserRef {
 const count = z.int().min(0);
 
 /** What a search of every place found of an erased user. */
-export const erasureFindingsSchema = z
+const erasureFindingsSchema = z
   .object({
     checkedAt: isoTime,
     sessions: count.describe("Session objects that still hold data"),
@@ -52,7 +52,7 @@ export type UserErasure = z.infer<typeof userErasureSchema>;
 export const USER_FORMAT = "threadkeep-user";
 export const USER_FORMAT_VERSION = 1;
 
-export const userLineSchema = z.strictObject({
+const userLineSchema = z.strictObject({
   type: z.literal("user"),
   format: z.literal(USER_FORMAT),
   formatVersion: z.literal(USER_FORMAT_VERSION),
@@ -78,9 +78,9 @@ export const unavailableLineSchema = z
     "Takes the place of a session, or of the rest of it, that was erased during the export, has expired, or is still being copied",
   );
 
-export const failureLineSchema = failureSchema.extend({ type: z.literal("failure") }).meta({ id: "FailureLine" });
+const failureLineSchema = failureSchema.extend({ type: z.literal("failure") }).meta({ id: "FailureLine" });
 
-export const userEndLineSchema = z.strictObject({
+const userEndLineSchema = z.strictObject({
   type: z.literal("user-end"),
   sessions: count.describe("How many sessions are complete in this file"),
   unavailable: count,

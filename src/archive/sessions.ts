@@ -50,7 +50,7 @@ export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outranke
  * The revision is in the archive, written now or before, except for the rows in `setAside`. Its `total` is 0 once the
  * last of them could be written.
  */
-export interface Partly {
+interface Partly {
   readonly setAside: SetAsideRows;
 }
 

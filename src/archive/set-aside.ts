@@ -9,7 +9,7 @@ import { messages, sessions, summaries, summaryItems } from "./tables.ts";
  */
 
 /** A row that was set aside. It contains only a name and a code, never the content. */
-export interface SetAside {
+interface SetAside {
   /** Such as `message 5`. */
   readonly name: string;
   /** The SQLSTATE with which PostgreSQL refused it. */

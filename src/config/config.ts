@@ -6,8 +6,6 @@ import { type ModelConfig, modelOf } from "./model.ts";
 import { unknownVariables } from "./unknown-variables.ts";
 import { VARIABLES } from "./variables.ts";
 
-export type { ModelConfig } from "./model.ts";
-
 /** The validated configuration of the deployment. */
 export interface Config {
   readonly tenant: string;

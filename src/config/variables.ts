@@ -24,7 +24,7 @@ export interface VariableFacts {
   readonly isMadeLocally?: true;
 }
 
-export const variableFacts = z.registry<VariableFacts>();
+const variableFacts = z.registry<VariableFacts>();
 
 /** Less than the lease of a job (`LEASE_MS`), so that a call has ended before another consumer may take the job. */
 const MAX_SUMMARIZER_TIMEOUT_SECONDS = 120;

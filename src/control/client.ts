@@ -51,7 +51,7 @@ export interface OperationsClient {
 }
 
 /** The runs of operations. All methods are idempotent. */
-export interface OperationRunsClient {
+interface OperationRunsClient {
   /** Adds a run. If it exists already it is returned as it is, except that a queued one becomes running. */
   begin(
     id: string,

@@ -13,10 +13,10 @@ import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Re
  */
 const TENANT_SHARDS = 64;
 
-export type { DirectoryCursor, Removal } from "./entries.ts";
+export type { DirectoryCursor } from "./entries.ts";
 
 /** A page of the list of sessions. `metadata`: only sessions that have all of these values. */
-export interface SessionListQuery {
+interface SessionListQuery {
   readonly limit: number;
   readonly cursor: DirectoryCursor | null;
   readonly metadata: Readonly<Record<string, string>>;

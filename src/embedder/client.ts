@@ -1,7 +1,7 @@
 /** The interface of the embedder for the pipeline and the use cases. */
 import type { EmbeddingUsage } from "../api/embedding.ts";
 
-export { EmbedderError, type EmbedderErrorKind } from "./embedder-error.ts";
+export { EmbedderError } from "./embedder-error.ts";
 export type { QueryEmbedder } from "./query-embedder.ts";
 
 export interface Embedded {

@@ -7,7 +7,7 @@ import type { EmbeddingProvider } from "./embedding-models.ts";
 import { readVectors } from "./read-vectors.ts";
 
 /** A model's answer to one request: vectors, not validated, and tokens, null if the provider does not report them. */
-export interface Answered {
+interface Answered {
   readonly vectors: readonly unknown[];
   readonly tokens: number | null;
 }
@@ -33,12 +33,12 @@ export interface EmbedderOptions {
 /** Workers AI accepts 100 texts per request, but small servers keep all of them in memory at once. */
 export const MAX_TEXTS_PER_REQUEST = 64;
 /** A server on a laptop processes this much in a few seconds. */
-export const MAX_REQUEST_CHARACTERS = 128 * 1024;
+const MAX_REQUEST_CHARACTERS = 128 * 1024;
 /**
  * A vector represents the subject of a text, which its beginning shows. Current models accept 8,192 tokens, and few
  * texts have more than one token per character.
  */
-export const MAX_TEXT_CHARACTERS = 4_000;
+const MAX_TEXT_CHARACTERS = 4_000;
 /**
  * The length to which texts are cut if a model refuses them as too long; the smallest current models accept 512 tokens.
  */

@@ -14,7 +14,7 @@ export interface QueryEmbedder {
   meaningOf(query: string, spend: (usage: EmbeddingUsage, outcome: QueryOutcome) => void): Promise<QueryMeaning>;
 }
 
-export interface QueryOutcome {
+interface QueryOutcome {
   readonly result: "ok" | "late" | "unavailable";
   readonly durationMs: number;
 }

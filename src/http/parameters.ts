@@ -56,7 +56,7 @@ export const jobParams = z.strictObject({ jobId: jobIdSchema });
 /**
  * The header with which a request asks that content which cannot be stored unchanged is refused instead of changed.
  */
-export const STRICT_HEADER = "Threadkeep-Strict-Text";
+const STRICT_HEADER = "Threadkeep-Strict-Text";
 
 export const strictHeaders = z.object({
   [STRICT_HEADER]: z

@@ -14,7 +14,7 @@ import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";
 
-export type Method = "get" | "post" | "put" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 
 export interface AnswerSpec {
   readonly description: string;

@@ -11,12 +11,12 @@ import {
 import type { ComponentHealth, HealthStatus, Readiness } from "../api/health.ts";
 
 /** A problem must be found in this many consecutive checks before an alert starts; a single one may be a restart. */
-export const STARTS_AFTER_LOOKS = 2;
+const STARTS_AFTER_LOOKS = 2;
 /**
  * An alert ends after this many consecutive checks without the problem, so that a flapping problem is reported only
  * once.
  */
-export const ENDS_AFTER_LOOKS = 3;
+const ENDS_AFTER_LOOKS = 3;
 /** In ms. */
 const DIGEST_EVERY = 3_600_000;
 /** An alert about a backlog or late jobs ends at this share of the threshold at which it starts. */

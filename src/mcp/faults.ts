@@ -13,7 +13,7 @@ import { problemOf } from "../api/problem.ts";
  * The key in `_meta` of an error result that holds the problem document. `structuredContent` is reserved for successful
  * results.
  */
-export const PROBLEM_META_KEY = "threadkeep/problem";
+const PROBLEM_META_KEY = "threadkeep/problem";
 
 /** Which tool a model can call next. The fault's own text is written for HTTP. */
 const NEXT_CALLS: Partial<Readonly<Record<ProblemCode, string>>> = {

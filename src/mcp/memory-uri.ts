@@ -1,6 +1,6 @@
 /** The URIs of MCP resources. */
 
-export const SCHEME = "threadkeep";
+const SCHEME = "threadkeep";
 export const CONTEXT_TEMPLATE = `${SCHEME}://sessions/{id}/context`;
 export const SUMMARY_TEMPLATE = `${SCHEME}://sessions/{id}/summary`;
 export const MESSAGE_TEMPLATE = `${SCHEME}://sessions/{id}/messages/{seq}`;

@@ -10,7 +10,7 @@ import { MCP_ROUTE, metadataUrl } from "./protected-resource.ts";
 import { createToolServer, type OnFault } from "./tool-server.ts";
 
 /** An authenticated request. */
-export interface McpRequest {
+interface McpRequest {
   readonly call: RequestContext;
   readonly request: Request;
   /** The parsed body, because the stream was read already. */

@@ -18,7 +18,7 @@ export interface Running {
   progress(done: number, total: number, message: string): Promise<void>;
 }
 
-export interface Told<O> {
+interface Told<O> {
   /** For programs, and for models whose client shows them only this: it contains everything that the text says. */
   readonly structured: O;
   /** For models whose client shows them only the content. */

@@ -15,7 +15,7 @@ const FALLBACK_AFTER_FAILURES = 3;
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 
 /** Why the configured summarizer gave no answer. */
-export interface FallbackCause {
+interface FallbackCause {
   readonly reason: string;
   readonly retryAfterSeconds?: number;
   readonly usage?: SummarizerUsage;

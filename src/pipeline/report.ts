@@ -28,7 +28,7 @@ export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "job
 };
 
 /** The methods of a session that say what became of a job. */
-export interface JobKeeper {
+interface JobKeeper {
   jobStanding(jobId: string, epoch: string): Promise<JobStanding>;
   /**
    * Notes that the job is on the operators' list, so that whoever completes it takes it off.

@@ -295,7 +295,7 @@ function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
 }
 
 /** Tokens of a rendered summary as a message of its own. */
-export function summaryCost(items: readonly Item[]): TokenCount {
+function summaryCost(items: readonly Item[]): TokenCount {
   const rendered = renderSummary(items);
   return rendered === null ? 0 : rendered.tokens + MESSAGE_OVERHEAD_TOKENS;
 }

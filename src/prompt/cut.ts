@@ -2,7 +2,7 @@ import type { Content, Seq, TokenCount } from "../api/message.ts";
 import { toolIds } from "./message-text.ts";
 
 /** At least this many recent messages stay verbatim; fewer do not show the course of a conversation. */
-export const MIN_RECENT_MESSAGES = 4;
+const MIN_RECENT_MESSAGES = 4;
 /**
  * How many messages a cut may move back to keep a tool call together with its result. Without a limit, a result whose
  * call is missing would hold the cut back forever.

@@ -119,7 +119,7 @@ const cursor = safeText.min(1).max(1024).optional();
 const NO_BODY = z.undefined();
 
 /** The input schemas of the methods. */
-export const inputs = {
+const inputs = {
   create: z.object({ body: newSessionSchema.default({}) }),
   sessions: z.object({
     query: z

@@ -6,7 +6,7 @@ export type { CarriedItems } from "./copies/index.ts";
 export type { BegunImport, ImportStanding } from "./copies/index.ts";
 export type { CopyStep } from "./copies/index.ts";
 export type { NumberedLine } from "./copies/index.ts";
-export { type LiveOpening, readOpened, writeOpening } from "./live/index.ts";
+export { readOpened, writeOpening } from "./live/index.ts";
 export type { EmbeddingStep } from "./summary/index.ts";
 export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
 

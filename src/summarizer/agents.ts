@@ -21,7 +21,7 @@ type HandlerEnv = Parameters<Handler>[1];
 type HandlerContext = Parameters<Handler>[2];
 
 /** The summarizer agents, ready to be called within one invocation. */
-export interface AgentClients {
+interface AgentClients {
   readonly summarizer: SummarizerClient;
   /**
    * Makes summaries while the summarizer is unavailable; null if the summarizer is itself the extractive one, so there

@@ -6,7 +6,7 @@ import { costOf } from "./model-summarizer.ts";
 import type { ModelSettings } from "./models.ts";
 
 /** An answer that is being streamed. */
-export interface Answering {
+interface Answering {
   /** The pieces of the answer. Iterating throws a `ThreadkeepError` if the model fails. */
   readonly words: AsyncIterable<string>;
   /** Known once the answer has ended; undefined if the provider does not report usage. */

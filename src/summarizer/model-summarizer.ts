@@ -7,7 +7,7 @@ import { SummarizerError, withUsage } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
 /** Time limit for both calls of a summary together. */
-export const MODEL_TIMEOUT_MS = 110_000;
+const MODEL_TIMEOUT_MS = 110_000;
 
 /** Tokens of output per token of the items' budget, because JSON, ids and sources surround the text. */
 const OUTPUT_PER_ITEM_TOKEN = 4;
@@ -20,7 +20,7 @@ const MAX_ATTEMPTS = 2;
 /** How much of a faulty answer is shown to the model again. More would cost more than it explains. */
 const MAX_SHOWN_CHARACTERS = 32_000;
 
-export interface ModelTurn {
+interface ModelTurn {
   readonly role: "user" | "assistant";
   readonly text: string;
 }

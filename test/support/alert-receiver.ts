@@ -43,7 +43,7 @@ export async function startAlertReceiver(): Promise<AlertReceiver> {
   };
 }
 
-export async function lookNow({ url, adminKey }: Pick<Service, "url" | "adminKey">): Promise<void> {
+async function lookNow({ url, adminKey }: Pick<Service, "url" | "adminKey">): Promise<void> {
   const headers = { authorization: `Bearer ${adminKey}` };
   const path = `/cdn-cgi/local/scheduled?cron=${encodeURIComponent("* * * * *")}`;
   const response = await fetch(url + path, { headers });

@@ -3,7 +3,7 @@
  * test; of the real exports it has the shapes alone. It knows by itself what must arrive of it, and what must be named.
  */
 
-export interface ExpectedMessage {
+interface ExpectedMessage {
   readonly id: string;
   readonly role: string;
   readonly content: unknown;
@@ -13,7 +13,7 @@ export interface ExpectedMessage {
   readonly pinned: boolean;
 }
 
-export interface ExpectedConversation {
+interface ExpectedConversation {
   readonly id: string;
   readonly title: string | undefined;
   readonly createdAt: string | undefined;

@@ -7,7 +7,7 @@ import type { FinishHook } from "./service.ts";
 
 const PROGRAM = fileURLToPath(new URL("foreign-agent.ts", import.meta.url));
 
-export type AgentCall = Omit<Extract<FromAgent, { type: "called" }>, "type">;
+type AgentCall = Omit<Extract<FromAgent, { type: "called" }>, "type">;
 
 export interface ForeignAgent {
   /** As SUMMARIZER_MCP_URL has it. */

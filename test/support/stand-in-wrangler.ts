@@ -23,7 +23,7 @@ const FAILURE = { code: 1, output: "✘ [ERROR] A request to the Cloudflare API 
 const NO_WORKER = '✘ [ERROR] Worker "threadkeep-staging" (env: staging) not found.';
 
 /** Answers as wrangler 4 does, and keeps what it is told in `account`. Commands that begin with `failsAt` fail. */
-export function answerAsWrangler(account: StandInAccount, args: string[], input: string, failsAt = ""): WranglerRun {
+function answerAsWrangler(account: StandInAccount, args: string[], input: string, failsAt = ""): WranglerRun {
   account.calls.push({ args, input });
   if (failsAt !== "" && args.join(" ").startsWith(failsAt)) return FAILURE;
   const [noun, verb, name = ""] = args;

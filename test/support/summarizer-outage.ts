@@ -56,7 +56,7 @@ export async function newestSummary(service: Service, session: string): Promise<
 }
 
 /** What operators read of one session. */
-export async function failuresOf(service: Service, session: string): Promise<Failure[]> {
+async function failuresOf(service: Service, session: string): Promise<Failure[]> {
   const { body } = await call<{ data: Failure[] }>(service, "GET", "/v1/admin/jobs?limit=100", {
     key: service.adminKey,
   });

@@ -29,7 +29,7 @@ const SAMPLES_FACTOR = 10;
 const CHECKS = 20_000;
 const CHECK_WARM_UPS = 2_000;
 
-export interface AccessRow {
+interface AccessRow {
   readonly bearer: string;
   /** One request, from sending to the last byte. */
   readonly request: Distribution | null;

@@ -19,7 +19,7 @@ const HITS = 10;
 const WARM_UPS = 20;
 const MADE_AT = Date.UTC(2026, 0, 1);
 
-export interface SearchRow {
+interface SearchRow {
   readonly operation: string;
   /** Items of the owner. */
   readonly items: number;

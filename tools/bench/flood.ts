@@ -22,7 +22,7 @@ const FLOOD_MESSAGES = 1;
 /** What a limiter let pass before it closes is no steady state. */
 const LEAD_SECONDS = 2;
 
-export interface FloodRow {
+interface FloodRow {
   readonly situation: string;
   /** The watched tenant's contexts, from the intended start. */
   readonly read: Distribution | null;

@@ -7,7 +7,7 @@ import { type BenchSessions, inParallel } from "./sessions.ts";
 import { createRandom, type Distribution, distributionOf, ratioOf, shuffle } from "./statistics.ts";
 import { createQuestions, createTalk, type Turn } from "./talk.ts";
 
-export const SIZES = [10, 100, 500, 1_000, 10_000] as const;
+const SIZES = [10, 100, 500, 1_000, 10_000] as const;
 const SMALL_SIZE = 100;
 const LARGE_SIZE = 10_000;
 
@@ -35,7 +35,7 @@ export interface LatencyOptions {
   readonly costSamples: number;
 }
 
-export interface LatencyRow {
+interface LatencyRow {
   readonly operation: string;
   readonly messages: number | null;
   readonly ms: Distribution;
@@ -46,7 +46,7 @@ export interface LatencyRow {
   readonly processorMs: number | null;
 }
 
-export interface GrowthRatio {
+interface GrowthRatio {
   readonly operation: string;
   /** p50 at 10,000 messages over p50 at 100. */
   readonly ratio: number;

@@ -25,13 +25,13 @@ export interface SearchOptions {
   readonly queries: number;
 }
 
-export interface SearchTimes {
+interface SearchTimes {
   readonly ms: Distribution | null;
   /** Of workerd, request by request. Null where the system does not say. */
   readonly processor: Distribution | null;
 }
 
-export interface SearchRow {
+interface SearchRow {
   readonly messages: number;
   /** From the first query until the index covers all messages. */
   readonly indexingMs: number;

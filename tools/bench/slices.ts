@@ -9,7 +9,7 @@ import { processorMs } from "./machine.ts";
 import type { BenchSessions } from "./sessions.ts";
 import { createZipfTalk } from "./zipf-talk.ts";
 
-export interface SliceRow {
+interface SliceRow {
   readonly work: string;
   readonly messages: number;
   /** Requests, each an invocation of its own; what goes on in the background is one step, of many invocations. */

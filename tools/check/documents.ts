@@ -100,7 +100,7 @@ function linksOf(text: string): string[] {
 }
 
 /** As the code host makes anchors of headings: small letters, hyphens for spaces, no punctuation, a number behind one that repeats. */
-export function headingAnchors(text: string): Set<string> {
+function headingAnchors(text: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, heading = ""] of withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)) {
     const plain = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();

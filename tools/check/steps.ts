@@ -48,6 +48,11 @@ const STEPS: Step[] = [
     mend: "Code in a document may say what its reader has: <!-- given: … --> before the block",
     command: ["tools/check-documents.ts"],
   },
+  {
+    name: "dead code",
+    mend: "Delete what nothing uses, and the word `export` where only the file itself uses it. What is started by a path stands in knip.jsonc",
+    command: [packages("knip/bin/knip.js"), "--no-progress", "--no-config-hints"],
+  },
   { name: "every environment deploys", mend: "By itself: npm run deploy:check", command: ["scripts/deploy-check.ts"] },
 ];
 

@@ -110,7 +110,7 @@ interface Results {
 }
 
 /** What `ResultsReporter` has noted so far. */
-export function readResults(file: string): Results {
+function readResults(file: string): Results {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
   const noted = lines.map((line): ResultLine => JSON.parse(line));
   const planned = noted.flatMap((line) => ("planned" in line ? [line.planned] : [])).at(-1) ?? null;

@@ -1,12 +1,12 @@
 /** Words that this repository no longer uses, and what it says instead: docs/glossary.md is the list of terms. */
 
-export interface WordRule {
+interface WordRule {
   /** In code, comments, texts and file names. */
   readonly word: RegExp;
   readonly say: string;
 }
 
-export interface WordException {
+interface WordException {
   /** Matches the path from the root, with slashes. */
   readonly files: RegExp;
   /** The finding as it stands there; without it, every word is allowed. */

@@ -7,7 +7,7 @@ import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from 
 import { quoteMessages } from "./quote-messages.ts";
 
 /** `gone`: it takes no connection. */
-export type AgentState = "well" | "gone";
+type AgentState = "well" | "gone";
 
 /** A call that was answered well: such a one is paid for. */
 export interface PaidCall {

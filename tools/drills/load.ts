@@ -120,7 +120,7 @@ async function say(
   else if (missing.length > 0) faults.push(`the context of ${id} says nothing of ${missing.join(", ")}`);
 }
 
-export function messageIdOf(session: string, turn: number): string {
+function messageIdOf(session: string, turn: number): string {
   return `${session}:${turn}`;
 }
 

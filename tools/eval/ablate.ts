@@ -5,7 +5,7 @@ import { DEFAULT_RANKING, type RankingParameters } from "../../src/prompt/retrie
 import { askAll, type Conversation, recallOf, threadkeepOffline } from "./retrieval.ts";
 
 /** The value of each parameter that takes it away. */
-export const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameters>>> = {
+const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameters>>> = {
   lendForward: { lendForward: [] },
   lendBack: { lendBack: [] },
   lendAcross: { lendAcross: 1 },

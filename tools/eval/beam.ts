@@ -22,7 +22,7 @@ const chatSchema = z.object({
   questions: z.array(questionSchema),
 });
 
-export interface BeamQuestion {
+interface BeamQuestion {
   readonly type: string;
   readonly text: string;
   readonly answer: string;
@@ -30,7 +30,7 @@ export interface BeamQuestion {
   readonly evidence: readonly number[];
 }
 
-export interface BeamMessage {
+interface BeamMessage {
   readonly role: "user" | "assistant";
   readonly content: string;
   /** Milliseconds since 1970; null where the file has no date. */

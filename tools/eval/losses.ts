@@ -6,7 +6,7 @@ import { KeptWords } from "../../src/prompt/lost-words.ts";
  * them, and half of which it drops. All of it was written for this measurement.
  */
 
-export const PLANTED_FACTS = 200;
+const PLANTED_FACTS = 200;
 
 /** What a user says, and how a summary has it; `#` is a number and `@` a name of each fact's own. */
 const FACTS: readonly (readonly [said: string, kept: string])[] = [

@@ -62,7 +62,7 @@ export function drawMine(rows: readonly MineRow[], title: string): string {
 }
 
 /** Of both kinds of probes, each kind as much; null where there was neither. */
-export function shareOf({ takenUp, facts }: MineRow): number | null {
+function shareOf({ takenUp, facts }: MineRow): number | null {
   const shares = [takenUp, facts].filter((share) => !Number.isNaN(share));
   return shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length;
 }

@@ -18,7 +18,7 @@ import { addUsage, countedOf, showUsage } from "./usage.ts";
 
 /** What is sent to the model. */
 export const SENT = ["newest messages alone", "summary", "summary and query"] as const;
-export type Sent = (typeof SENT)[number];
+type Sent = (typeof SENT)[number];
 export const WHOLE_CHAT = "the whole chat";
 
 /** What one prompt knew. */
@@ -45,7 +45,7 @@ export interface MineRow {
 }
 
 /** A chat that stands in a session, as a prompt of it is asked for. */
-export interface LoadedChat {
+interface LoadedChat {
   /** @param query null: without */
   context(atSeq: number, query: string | null): Promise<Context>;
   /** What its summaries took of models; undefined where nobody counts. */

@@ -19,7 +19,7 @@ export interface Turn {
   readonly occurredAtMs: number | null;
 }
 
-export interface Question {
+interface Question {
   readonly text: string;
   /** LoCoMo's categories: 1 several turns, 2 time, 3 world knowledge, 4 one turn, 5 unanswerable. BEAM's types. */
   readonly kind: string;
@@ -36,7 +36,7 @@ export interface Conversation {
 }
 
 /** A loaded conversation: gives the seqs of the best turns, best first. */
-export type Ask = (question: string, limit: number) => readonly number[] | Promise<readonly number[]>;
+type Ask = (question: string, limit: number) => readonly number[] | Promise<readonly number[]>;
 
 /** One way of recalling, the service's or a baseline's. Each conversation goes into a session of its own. */
 export interface Recaller {
@@ -262,7 +262,7 @@ export function recallOf(answers: readonly Answered[]): string {
   return DEPTHS.map(meanAt).join("/");
 }
 
-export function percentile(values: readonly number[], share: number): number {
+function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }

@@ -10,7 +10,7 @@ import type { Turn } from "./questioned-chats.ts";
 import { stemsOf, wordsOf } from "./stems.ts";
 import { addUsage } from "./usage.ts";
 
-export interface Memory {
+interface Memory {
   readonly texts: readonly string[];
   /** Null for a text without items. */
   readonly items: readonly Kept[] | null;

@@ -55,7 +55,7 @@ export class Neighbour {
   }
 }
 
-export function timesOf(reads: readonly NeighbourRead[]): NeighbourTimes {
+function timesOf(reads: readonly NeighbourRead[]): NeighbourTimes {
   return {
     clock: distributionOf(reads.map(({ ms }) => ms)),
     worked: distributionOf(reads.flatMap(({ workedMs }) => workedMs ?? [])),

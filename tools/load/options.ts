@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { createProgram, outputFile, UsageFault, wholeNumber } from "../../scripts/program/command-line.ts";
 
-export const SCENARIOS = {
+const SCENARIOS = {
   human: "every chat at the pace of a person",
   "hot-session": "the same, and in the second half one session is appended to --heat times a second",
   "hot-tenant": "the same, and in the second half one customer sends as fast as it is answered",

@@ -61,7 +61,7 @@ export function watchUsage(pids: readonly number[]): UsageWatch {
 }
 
 /** Null where the system does not say, or the process is gone. */
-export function countDescriptors(pid: number): number | null {
+function countDescriptors(pid: number): number | null {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
   } catch {

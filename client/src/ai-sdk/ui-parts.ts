@@ -42,7 +42,7 @@ export function toStored(message: UIMessage, id: string): NewMessage {
  * Simplifies parts: a single text becomes a string. A message without parts gets empty content, so that it keeps its
  * place.
  */
-export function tidy(parts: Part[]): Content {
+function tidy(parts: Part[]): Content {
   const [first] = parts;
   if (first === undefined) return "";
   return parts.length === 1 && first.type === "text" && first.providerOptions === undefined ? first.text : parts;

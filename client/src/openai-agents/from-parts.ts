@@ -35,7 +35,7 @@ function asItem(item: object): AgentInputItem {
 }
 
 /** Converts parts that another framework has stored to items. */
-export function saidBy(role: Role, parts: readonly Part[]): AgentInputItem[] {
+function saidBy(role: Role, parts: readonly Part[]): AgentInputItem[] {
   switch (role) {
     case "system":
     case "developer": {

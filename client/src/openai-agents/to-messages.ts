@@ -7,12 +7,12 @@ import { canonical, keptPart } from "./kept.ts";
 import { toParts } from "./to-parts.ts";
 
 /** The type of the part that records the operation which wrote a message, so that a retry recognizes it. */
-export const OPERATION_PART = "data-openai-agents-operation";
+const OPERATION_PART = "data-openai-agents-operation";
 /**
  * The type of the part that marks items of the SDK's own compaction. They replace all earlier items for this SDK; other
  * frameworks use the summary.
  */
-export const COMPACTION_PART = "data-openai-agents-compaction";
+const COMPACTION_PART = "data-openai-agents-compaction";
 
 /** A longer run is split into several messages, because a message has to be read and edited as a whole. In bytes. */
 const MAX_RUN_BYTES = 1024 * 1024;
@@ -56,7 +56,7 @@ function isAnswer(items: readonly AgentInputItem[]): boolean {
 /**
  * The content of a message for items. The complete items are stored only if the parts alone would not restore them.
  */
-export function contentOf(role: Role, items: readonly AgentInputItem[]): Content {
+function contentOf(role: Role, items: readonly AgentInputItem[]): Content {
   const told = items.map((item) => ({ item, parts: toParts(item) }));
   const parts = told.flatMap((one) => one.parts);
   const plain = plainContent(parts);

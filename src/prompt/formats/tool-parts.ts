@@ -75,7 +75,7 @@ export function createCallNamer(limits: CallLimits): (turn: Pick<AssistantTurn, 
 }
 
 /** Replaces an empty output, because servers refuse empty messages. */
-export const NO_OUTPUT = "(no output)";
+const NO_OUTPUT = "(no output)";
 
 /** A tool's output as text that is never blank. */
 export function resultText(result: PartOf<"tool-result">): string {

@@ -14,7 +14,7 @@ import { callOf, type ContextMessage, isBlank, type PartOf, resultOfWords } from
 /**
  * The id of the message that contains the summary. No client can use it, because client ids may not contain a slash.
  */
-export const UI_SUMMARY_ID = "threadkeep/summary";
+const UI_SUMMARY_ID = "threadkeep/summary";
 
 /** Shared while one list of messages is converted. */
 interface Listing {

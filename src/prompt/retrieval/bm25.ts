@@ -12,7 +12,7 @@ const K1 = 1.2;
 const B = 0.75;
 
 /** Every message with words has this many additional index terms, for its date. */
-export const DATE_TERMS = 5;
+const DATE_TERMS = 5;
 
 /**
  * Robertson and Spärck Jones's inverse document frequency, with one added, so that in a short log even a word that is

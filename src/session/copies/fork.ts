@@ -24,7 +24,7 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PAGE_ROWS = 2_000;
 
 /** What the last page brings to a fork besides messages. */
-export interface CopyEnd {
+interface CopyEnd {
   readonly hashKey: Uint8Array;
   /** The source's newest valid version of the summary on the fork's branch, with its items; null if there is none. */
   readonly summary: SummaryRow | null;

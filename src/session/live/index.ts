@@ -1,4 +1,3 @@
 export { LiveFeed } from "./feed.ts";
 export type { LiveEnv } from "./feed.ts";
 export { readOpened, writeOpening } from "./opening.ts";
-export type { LiveOpening } from "./opening.ts";

@@ -62,7 +62,7 @@ function originOf(unit: Unit): Origin | null {
   return null;
 }
 
-export function isSummaryPending(unit: Unit): boolean {
+function isSummaryPending(unit: Unit): boolean {
   return unit.store.jobs.isPending("summarize");
 }
 

@@ -91,7 +91,7 @@ function placeNow(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, day: num
 }
 
 /** What an append or an edit used, computed before it commits. */
-export interface Measured extends Taken {
+interface Measured extends Taken {
   /** Why it must be rolled back; null if it is within the limits. */
   readonly fault: Fault | null;
   /** What is left of the session's daily limits; empty if it has none. */

@@ -19,7 +19,7 @@ export type Bounds<N extends string> = Readonly<Record<N, number | null>>;
  * What the sessions of one isolate (`teller`) used on a day, in total so far. A total, so that a repeated report is not
  * counted twice.
  */
-export type DayReport<N extends string> = Counts<N> & { readonly teller: string; readonly day: number };
+type DayReport<N extends string> = Counts<N> & { readonly teller: string; readonly day: number };
 
 /** The answer to a report: what all isolates reported for the day, and how much of that this isolate did. */
 export interface DayAnswer<N extends string> {

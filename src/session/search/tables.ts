@@ -82,7 +82,7 @@ const LENGTHS_PER_ROW = 256;
  * How many characters of a message's terms stand in the column that ranking reads. They are enough to tell what a
  * common word adds to the score of a longer message.
  */
-export const MAX_RANKED_TERMS_LENGTH = 16_384;
+const MAX_RANKED_TERMS_LENGTH = 16_384;
 
 /**
  * How many candidates' texts one result row holds. SQLite in a Durable Object allows no value over 2 MB; a character

@@ -56,7 +56,7 @@ export interface OwnedVector {
 }
 
 /** The number that stands for an owner in a row; 0 marks a free place. */
-export const ownerNumber = (owner: VectorOwner): number => (owner.of === "message" ? owner.seq : -owner.row);
+const ownerNumber = (owner: VectorOwner): number => (owner.of === "message" ? owner.seq : -owner.row);
 
 export class VectorStore {
   readonly #sql: TableSql;

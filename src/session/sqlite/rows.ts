@@ -96,7 +96,7 @@ export interface MessageArchive {
 /** The state of a fork or an import that is not complete yet. Only the caller that makes it can see the session. */
 export type Copying = CopyingFork | CopyingImport;
 
-export interface CopyingFork {
+interface CopyingFork {
   readonly kind: "fork";
   readonly until: number;
   /**

@@ -36,7 +36,7 @@ const PAGE_SEQS = 1_000;
 const HEAD_START_MS = 60_000;
 
 /** A text that a consumer has to embed. */
-export interface TextToEmbed {
+interface TextToEmbed {
   /**
    * Names the message or item, and contains a digest of the text. A vector that arrives after the text changed is
    * recognized by it, and ignored.
