@@ -73,7 +73,7 @@ export function saveLines(
   return saving.progress;
 }
 
-function lineFault(number: number, detail: string): Fault {
+export function lineFault(number: number, detail: string): Fault {
   return {
     code: "validation_failed",
     detail: `Line ${number} ${detail}. Nothing was imported; mend the file, or export it anew, and send it again.`,

@@ -29,7 +29,7 @@ export function text(value: SqlStorageValue | undefined): string {
   return value;
 }
 
-export function textOrNull(value: SqlStorageValue | undefined): string | null {
+function textOrNull(value: SqlStorageValue | undefined): string | null {
   return value === null || value === undefined ? null : text(value);
 }
 
