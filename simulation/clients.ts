@@ -93,14 +93,41 @@ export async function ask<Answer>(
   leftShare = LEFT_SHARE,
 ): Promise<ClientCall<Answer>> {
   const { random } = world;
-  const [oldest] = world.calls;
-  if (oldest !== undefined && world.calls.length >= MAX_OPEN_CALLS) await end(world, oldest);
-  const call = await begin(world, name, space, body);
+  const call = await beginWithRoom(world, name, space, body);
   const faultAt = random.chance(isNew(world, space) ? FIRST_FAULT_SHARE : FAULT_SHARE)
     ? random.below(FARTHEST_CALL)
     : Number.POSITIVE_INFINITY;
   const calls = random.chance(leftShare) ? random.below(FARTHEST_CALL) : Number.POSITIVE_INFINITY;
   await goOn(world, call, calls, faultAt);
+  return call;
+}
+
+/** Begins a request, where another one has to end before if too many are open. */
+async function beginWithRoom<Answer>(
+  world: World,
+  name: string,
+  space: Space,
+  body: (call: RequestContext, atGate: AtGate) => Promise<Answer>,
+): Promise<ClientCall<Answer>> {
+  const [oldest] = world.calls;
+  if (oldest !== undefined && world.calls.length >= MAX_OPEN_CALLS) await end(world, oldest);
+  return begin(world, name, space, body);
+}
+
+/** A request to where it is about to make one call after another one was answered; or to its end, if it does not come there. */
+export async function askUpTo<Answer>(
+  world: World,
+  name: string,
+  space: Space,
+  { after, next }: { readonly after: RegExp; readonly next: RegExp },
+  body: (call: RequestContext, atGate: AtGate) => Promise<Answer>,
+): Promise<ClientCall<Answer>> {
+  const call = await beginWithRoom(world, name, space, body);
+  for (let isAfter = false; !call.isDone && !(isAfter && call.gates.some((label) => next.test(label)));) {
+    const done = await goOn(world, call, 1);
+    if (done.length === 0) break;
+    isAfter ||= done.some((label) => after.test(label));
+  }
   return call;
 }
 

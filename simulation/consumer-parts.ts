@@ -90,7 +90,13 @@ export function onArchive(world: World, atGate: AtGate, onAway: () => void): Wit
       const before = world.archive.copy;
       const isDown = world.archiveState === "down";
       if (isDown) onAway();
-      const fault = isDown ? ({ kind: "refused" } as const) : passage === "faulty" ? archiveFault(world.random) : null;
+      const given = world.nextArchiveFault;
+      if (passage === "faulty") world.nextArchiveFault = null;
+      const fault = isDown
+        ? ({ kind: "refused" } as const)
+        : passage === "faulty"
+          ? (given ?? archiveFault(world.random))
+          : null;
       try {
         return await world.archive.run(body, fault);
       } finally {

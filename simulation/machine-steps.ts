@@ -28,6 +28,8 @@ const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|dire
 const TELLS_OF_FAILURE = /^operations\.report/;
 /** Calls after which a job has come further, if it is not done by them. */
 const IS_PROGRESS = /^(?:saveAnswer|saveCopyPage|confirm)/;
+/** Of deliveries, those after which operators are told late of a failure that another delivery has made good. */
+const LATE_FAILURE_SHARE = 0.6;
 /** Jobs that are rare and that several objects do together: they are picked more often than others, so that they meet other work. */
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
@@ -98,6 +100,21 @@ export async function alarmsWithoutQueue(world: World): Promise<string> {
 /** The alarm that a change has just set, as it often rings before anything else happens. */
 export async function ringAtOnce(world: World, session: SimulatedSession): Promise<void> {
   if (world.random.chance(0.5)) await fire(world, world.now(), session);
+}
+
+/** What copies have to be told of an erasure reaches them at once. */
+export async function tellCopies(world: World, session: SimulatedSession): Promise<void> {
+  await fire(world, world.now(), session);
+  for (const message of dueOf(world, session)) {
+    if (message.body.kind !== "erase-copies" || world.consumers.length >= MAX_CONSUMERS) continue;
+    await letProceed(world, await startConsumer(world, [message]), 1_000, 0);
+  }
+}
+
+function dueOf(world: World, session: SimulatedSession): QueuedMessage[] {
+  return world.queues
+    .waiting()
+    .filter(({ body, queue, dueAt }) => isOf(body, session) && !queue.endsWith("-failed") && dueAt <= world.now());
 }
 
 /** A fork is copied so far that its source can still change behind it. */
@@ -179,7 +196,37 @@ export async function deliver(world: World): Promise<string> {
     return `${begun}; ${changed}; ${(await letProceed(world, consumer, 1_000, 0)).join(" → ")}`;
   }
   const done = choice < 0.6 ? await letFail(world, consumer, first) : await letProceed(world, consumer, 1_000, 0);
-  return `${name}: ${done.join(" → ")}`;
+  const late = world.aside.chance(LATE_FAILURE_SHARE) ? await failLate(world) : null;
+  return `${name}: ${done.join(" → ")}${late === null ? "" : `; ${late}`}`;
+}
+
+/**
+ * PostgreSQL refuses a page of a session, another delivery brings that page, and only then operators are told of the failure, which its
+ * object has forgotten by then. What is left of the session goes well. Null if no session has several pages to archive.
+ */
+async function failLate(world: World): Promise<string | null> {
+  if (world.archiveState === "down" || world.consumers.length + 2 > MAX_CONSUMERS) return null;
+  const message = world.queues.waiting().find(({ body, queue, dueAt }) => {
+    const session = world.sessions.find((each) => isOf(body, each));
+    const held = session === undefined ? null : (sessionOf(session.object)?.message_archive ?? null);
+    const isDue = body.kind === "archive" && queue === "threadkeep-archive" && dueAt <= world.now();
+    return isDue && held !== null && held.targetSeq > held.sentSeq;
+  });
+  if (message === undefined) return null;
+  const consumer = await startConsumer(world, [message]);
+  const done: string[] = [];
+  // The first use of the archive is a look whether it is there.
+  for (let uses = 0; !consumer.isDone && !consumer.gates.some((label) => TELLS_OF_FAILURE.test(label));) {
+    if (consumer.gates.includes("archive")) uses += 1;
+    const isRefused = uses === 2 && consumer.gates.includes("archive");
+    if (isRefused) world.nextArchiveFault = { kind: "refusedStatement", statements: world.aside.between(3, 5) };
+    done.push(...(await letProceed(world, consumer, 1, isRefused ? 1 : 0)));
+  }
+  world.nextArchiveFault = null;
+  const again = await startConsumer(world, [world.queues.duplicate(message)]);
+  const further = await letProceed(world, again, 1_000, 0);
+  done.push(`consumer ${again.id}: ${further.join(" → ")}`, ...(await letProceed(world, consumer, 1_000, 0)));
+  return `${describeMessage(message)} to consumer ${consumer.id}: ${done.join(" → ")}`;
 }
 
 /** A consumer that meets faults. While it is about to tell operators of one, another delivery of the same job may come further. */

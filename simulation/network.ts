@@ -1,7 +1,7 @@
 import type { AtGate, Passage } from "./activity.ts";
 import { callFault } from "./call-fault.ts";
 import { callSession } from "./session-calls.ts";
-import type { SimulatedObject } from "./simulated-object.ts";
+import type { CallFault, SimulatedObject } from "./simulated-object.ts";
 import type { Namespace } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -75,6 +75,16 @@ function objectOf(world: World, kind: Exclude<ObjectKind, "session">, name: stri
   }
 }
 
+/** The first statements of a directory make its tables: to fail amid them meets what it remembers of them. */
+const LAST_FIRST_STATEMENT = 5;
+
+function registryFault({ aside, random }: World, object: SimulatedObject, kind: ObjectKind): CallFault {
+  const fault = callFault(random);
+  const isNew = kind === "directory" && !object.disk.hasTable("sessions");
+  if (!isNew || aside.chance(0.4)) return fault;
+  return { kind: "disk", statements: aside.between(1, LAST_FIRST_STATEMENT) };
+}
+
 async function callRegistry(
   world: World,
   object: SimulatedObject,
@@ -83,7 +93,7 @@ async function callRegistry(
   args: readonly unknown[],
   passage: Passage,
 ): Promise<unknown> {
-  const fault = passage === "faulty" ? callFault(world.random) : null;
+  const fault = passage === "faulty" ? registryFault(world, object, kind) : null;
   try {
     return await object.call(
       method,

@@ -396,13 +396,6 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "    this.#alarmAt = null;\n",
     },
   ],
-  "an-alarm-that-was-rolled-back-is-taken-for-set": [
-    {
-      file: "session/transactions.ts",
-      replace: "      this.#alarmAt = undefined;\n      throw error;",
-      by: "      throw error;",
-    },
-  ],
   "the-alarm-stands-though-a-job-is-due-sooner": [
     {
       file: "session/transactions.ts",
@@ -423,16 +416,6 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       replace: "      search.drop();\n      return;",
       by: "      return;",
     },
-  ],
-  "a-grant-that-came-with-a-refusal-is-forgotten": [
-    {
-      file: "session/object.ts",
-      replace: "    this.#calls.change((unit) => recordGrant(unit, creation));\n",
-      by: "",
-    },
-  ],
-  "a-page-of-a-file-that-was-rolled-back-is-remembered": [
-    { file: "session/unit.ts", replace: "    this.#whenCommitted.push(body);\n", by: "    body();\n" },
   ],
 };
 
@@ -455,6 +438,8 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "an-import-forgets-what-was-erased-meanwhile",
   "a-file-stays-after-its-last-message",
   "an-import-forgets-pins",
+  "a-version-is-restored-that-rests-on-what-is-erased",
+  "versions-after-a-restored-one-stay",
 ]);
 
 export function patchesOf(variant: string): readonly Patch[] {

@@ -213,6 +213,15 @@ export function hasPendingErasures(object: OnDisk): boolean {
   return disk.remember("hasPendingErasures", () => disk.read(pending).length > 0);
 }
 
+/** Whether the summary says anything that was said in another session. */
+export function hasCarriedItems(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const carried =
+    "SELECT 1 FROM items WHERE row > 0 AND source_session IS NOT NULL AND to_version = '9999999999' LIMIT 1";
+  return disk.remember("hasCarriedItems", () => disk.read(carried).length > 0);
+}
+
 /** Whether the audit has yet to be told of anything. */
 export function hasPendingAudits(object: OnDisk): boolean {
   const { disk } = object;

@@ -4,12 +4,13 @@ import type { TransferLine } from "../src/api/transfer.ts";
 import type { AtGate } from "./activity.ts";
 import { value } from "./check-log.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
-import { ask, goOn } from "./clients.ts";
+import { ask, askUpTo, goOn } from "./clients.ts";
+import { tellCopies } from "./machine-steps.ts";
 import type { ModelMessage } from "./model.ts";
 import { logOf, pickSource, pickTarget } from "./pick-session.ts";
 import type { Random } from "./random.ts";
-import { sessionOf } from "./rows.ts";
-import type { ExportEnd, ExportHead, SessionInstance } from "./system-types.ts";
+import { hasCarriedItems, sessionOf } from "./rows.ts";
+import type { ExportEnd, ExportHead, RequestContext, SessionInstance } from "./system-types.ts";
 import { asSent } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { ExportFile, SimulatedSession, World } from "./world.ts";
@@ -18,12 +19,18 @@ import type { ExportFile, SimulatedSession, World } from "./world.ts";
 
 const MAX_FILES = 4;
 /** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
+/** Of imports of a file that claims something of other sessions, those in which that is erased as they have just vouched for it. */
+const MET_SHARE = 0.7;
 const BROKEN_SHARE = 0.3;
 const LEFT_SHARE = 0.35;
 const LINES_AT_ONCE = 4;
+/** Of files that claim that other sessions said something, more are written and taken in than their share. */
+const CLAIMING_SHARE = 0.6;
+/** An import whose next step is to store what another session has just vouched for. */
+const IS_VOUCHED = { after: /^vouch/, next: /^saveImportPage/ } as const;
 
 export async function exportSession(world: World): Promise<string> {
-  const session = pickSource(world);
+  const session = pickExported(world);
   const epoch = sessionOf(session.object)?.epoch ?? "";
   const call = await ask(world, `export ${session.label}`, session.space, async (by) => {
     const lines: TransferLine[] = [];
@@ -33,6 +40,24 @@ export async function exportSession(world: World): Promise<string> {
   });
   const lines = call.ended?.kind === "answer" ? `${call.ended.answer} lines` : describeEnd(call.ended);
   return `${session.label} → ${lines}`;
+}
+
+/** Often a session whose summary has something of other sessions: those have to bear it out where the file is taken in. */
+function pickExported(world: World): SimulatedSession {
+  const any = pickSource(world);
+  const made = world.sessions.filter(({ model, object }) => model?.status === "active" && hasCarriedItems(object));
+  return (world.aside.chance(CLAIMING_SHARE) ? world.aside.pick(made) : undefined) ?? any;
+}
+
+function pickFile(world: World): ExportFile | undefined {
+  const any = world.random.pick(world.files);
+  const claiming = world.files.filter(isClaiming);
+  return (world.aside.chance(CLAIMING_SHARE) ? world.aside.pick(claiming) : undefined) ?? any;
+}
+
+/** Whether a file claims that other sessions said something. */
+function isClaiming({ lines }: ExportFile): boolean {
+  return lines.some((line) => line.type === "item" && line.sourceSession !== undefined);
 }
 
 /** A file, held to the log where it says that it is whole. Called as its last line is read. */
@@ -62,38 +87,44 @@ function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[]
 
 export async function importSession(world: World): Promise<string> {
   const { random } = world;
-  const file = random.pick(world.files);
+  const file = pickFile(world);
   if (file === undefined) return "nothing was exported";
   const target = pickTarget(world, file.session) ?? file.session;
   const breaksAt = random.chance(BROKEN_SHARE) ? random.below(file.lines.length) : file.lines.length;
   const name = `import ${file.session.label} as ${target.label}`;
   const sent = asTyped(world.aside, file);
-  const call = await ask(
-    world,
-    name,
-    target.space,
-    async (by, atGate) => {
-      const result = await world.system.importSession(
-        by,
-        linesOf(random, atGate, sent.lines, breaksAt),
-        target.ref.session,
-      );
-      expectMended(result.mended ?? [], sent.places);
-      await checkImported(target, file, result.droppedItems);
-      return result;
-    },
-    LEFT_SHARE,
-  );
+  const take = async (by: RequestContext, atGate: AtGate) => {
+    const result = await world.system.importSession(
+      by,
+      linesOf(random, atGate, sent.lines, breaksAt),
+      target.ref.session,
+    );
+    expectMended(result.mended ?? [], sent.places);
+    await checkImported(target, file, result.droppedItems);
+    return result;
+  };
+  const isMet = isClaiming(file) && world.aside.chance(MET_SHARE);
+  const call = isMet
+    ? await askUpTo(world, name, target.space, IS_VOUCHED, take)
+    : await ask(world, name, target.space, take, LEFT_SHARE);
   // Half of it is here: what it claims of other sessions may be gone before the rest comes.
-  const changed = call.isDone ? null : await eraseClaimed(world, file, target);
+  const changed = call.isDone ? null : await eraseClaimed(world, file, target, isMet);
   if (changed !== null) await goOn(world, call);
   if (breaksAt === file.lines.length) expectTaken(file, call);
   const broken = breaksAt < file.lines.length ? `, broken at line ${breaksAt + 1}` : "";
   return `${file.session.label} as ${target.label}${broken}${changed ?? ""} → ${describeEnd(call.ended)}`;
 }
 
-/** Erases a message that an item of a file rests on, in the session that it was said in; null if there is none. */
-async function eraseClaimed(world: World, { lines }: ExportFile, { space }: SimulatedSession): Promise<string | null> {
+/**
+ * Erases a message that an item of a file rests on, in the session that it was said in; null if there is none.
+ * @param isTold the import is told of it before it goes on
+ */
+async function eraseClaimed(
+  world: World,
+  { lines }: ExportFile,
+  { space }: SimulatedSession,
+  isTold: boolean,
+): Promise<string | null> {
   const claims = world.sessions.flatMap((session) =>
     session.space === space
       ? lines.flatMap((line) =>
@@ -104,11 +135,12 @@ async function eraseClaimed(world: World, { lines }: ExportFile, { space }: Simu
       : [],
   );
   const claim = world.random.pick(claims);
-  if (claim === undefined || world.random.chance(0.3)) return null;
+  if (claim === undefined || (world.random.chance(0.3) && !isTold)) return null;
   const { session, id } = claim;
   const call = await ask(world, `erase ${session.label}`, space, (by) =>
     world.system.eraseMessage(by, session.ref.session, id),
   );
+  if (isTold) await tellCopies(world, session);
   return `; meanwhile erase ${session.label}: ${id} → ${describeEnd(call.ended)}`;
 }
 

@@ -12,7 +12,7 @@ import { namespaceOf } from "./network.ts";
 import { Random } from "./random.ts";
 import type { Held } from "./rows.ts";
 import { SILENT } from "./silent-log.ts";
-import type { ArchiveCopy, SimulatedArchive } from "./simulated-archive.ts";
+import type { ArchiveCopy, ArchiveFault, SimulatedArchive } from "./simulated-archive.ts";
 import { type Build, SimulatedObject } from "./simulated-object.ts";
 import { type QueueName, SimulatedQueues } from "./simulated-queue.ts";
 import { Surroundings } from "./surroundings.ts";
@@ -114,6 +114,8 @@ export class World {
   /** What clients read out, and may read in again. */
   readonly files: ExportFile[] = [];
   archiveState: "up" | "down" = "up";
+  /** What goes wrong with the use of it that is to go wrong next, where a step has chosen that. */
+  nextArchiveFault: ArchiveFault | null = null;
   summarizerState: "up" | "down";
   /** Tenants, operations and the list of owners. */
   registryState: "up" | "down" = "up";
