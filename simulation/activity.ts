@@ -38,7 +38,7 @@ export abstract class Activity {
     return this.#isDone || this.#isDead;
   }
 
-  /** What it stands before. */
+  /** The calls that it waits to be let through. */
   get gates(): readonly string[] {
     return this.#gates.map(({ label }) => label);
   }
@@ -101,7 +101,7 @@ export abstract class Activity {
     return gate.label;
   }
 
-  /** It dies where it stands: what it waits for never happens. */
+  /** Ends it where it stands: the calls that it waits for never happen. */
   kill(): void {
     this.#isDead = true;
     this.#gates.length = 0;

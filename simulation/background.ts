@@ -11,7 +11,7 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** What machines may do to a session without a client: make a fork whole, erase what is erased at its source, let it expire. */
 
-/** Brings the model up to what background work did to a session, which it must have had the right to do. */
+/** Applies to the model what background work did to a session, after checking that it was allowed to. */
 export async function followBackground(world: World, session: SimulatedSession): Promise<void> {
   await follow(world, session);
   noteHeld(session);

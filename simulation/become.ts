@@ -27,7 +27,7 @@ export function become(
   if (after !== null && row !== null) world.epochs.note(session.name, row.epoch, after);
 }
 
-/** Remembers what the object holds: what is gone later cannot be read any more. */
+/** Remembers what the object holds now, which cannot be read any more once it is erased. */
 export function noteHeld(session: SimulatedSession): void {
   const held = heldIn(session.object);
   if (held === null) return;
@@ -36,7 +36,7 @@ export function noteHeld(session: SimulatedSession): void {
   session.heldBefore = held;
 }
 
-/** Promise 7: what lands covers all that it was pending for, and no less than what it takes the place of. */
+/** Promise 7: a new summary covers at least the messages that its job was scheduled for, and those of the version that it replaces. */
 function checkWhole({ heldBefore: before, label }: SimulatedSession, held: Held): void {
   if (before === null || before.epoch !== held.epoch) return;
   const { version, throughSeq, pending } = held;

@@ -13,8 +13,8 @@ export interface Told {
 }
 
 /**
- * Promise 9: a copy that confirms an erasure holds nothing of it, and nor does the archive in its name. Held to it is one that took all it
- * has from where that was erased: another may say the same by a way on which it has yet to be told.
+ * Promise 9: when a copy confirms an erasure, neither it nor the archive holds the erased text any more. Only copies with a single source
+ * are checked: a copy of several may have the same text from another one, which is yet to tell it of the erasure.
  */
 export function checkConfirmed(world: World, session: SimulatedSession, told: readonly Told[], answer: unknown): void {
   const isConfirmed =
@@ -33,7 +33,7 @@ export function checkConfirmed(world: World, session: SimulatedSession, told: re
   const isLeft = (secret: string): boolean => erased.has(secret) && !rightly.has(secret);
   const inObject = secretsOf(object.disk.dump()).find(isLeft);
   if (inObject !== undefined) throw new Violation(9, `${label} confirms an erasure, and its object says ${inObject}`);
-  // What a copy of the archive brought back is on whoever restored it.
+  // Erased text that a restored backup of the archive brought back is for the operator to erase again.
   if (world.isRestored) return;
   const inArchive = secretsOf(versionsOf(world.archive.copy, epoch)).find(isLeft);
   if (inArchive !== undefined)

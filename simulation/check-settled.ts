@@ -35,7 +35,7 @@ function countsADay({ disk }: SimulatedSession["object"]): boolean {
   return disk.alarm !== null && disk.read("SELECT 1 FROM spent LIMIT 1").length > 0;
 }
 
-/** Promise 9: nothing is said anywhere but what the log says, and what was carried over and is not erased where it came from. */
+/** Promise 9: no text is stored anywhere but that of the log, and of carried items that are not erased at their source. */
 function checkSecrets(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const rightly = world.epochs.carried(row.epoch);
   for (const secret of secretsOf(model.log.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
@@ -64,7 +64,7 @@ function checkErasedAlong(world: World, session: SimulatedSession, model: ModelS
 export async function checkDeadLetters(world: World): Promise<void> {
   const listed = await (await world.operations.instance()).list(MANY_FAILURES, null);
   for (const { jobId, kind, session, state } of listed) {
-    // Whoever was to take it off could not tell that it was done.
+    // The call that was to take it off the list failed.
     if (world.untold.has(jobId)) continue;
     const isThere = world.sessions.some(({ object }) => jobsOf(object).some(({ id }) => id === jobId));
     if (!isThere)

@@ -1,7 +1,7 @@
 import { secretsOf } from "./chat-content.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 
-/** What an epoch began with, of another one. */
+/** What an epoch took over from another one when it began. */
 export interface Source {
   /** `fork`: its messages, through one of them; `items`: what its summary held. */
   readonly kind: "fork" | "items";
@@ -9,7 +9,7 @@ export interface Source {
   readonly throughSeq: number;
 }
 
-/** One epoch of a session, remembered past its end: what was taken from it is held to it. */
+/** One epoch of a session. It is remembered past its end, because copies are compared with it. */
 export interface EpochRecord {
   readonly epoch: string;
   /** The session's name, with those of its tenant and owner. */
@@ -19,7 +19,7 @@ export interface EpochRecord {
   /** Everything that each message ever said. */
   readonly said: Map<number, Set<string>>;
   readonly sources: Source[];
-  /** It begins with what is known of its user, as of when that is looked up: sessions that began after it are among it. */
+  /** It is seeded from its user's sessions when its job reads them, which includes sessions that began after it. */
   isOfUser: boolean;
   isErased: boolean;
   isExpired: boolean;
@@ -80,7 +80,7 @@ export class EpochBook {
     return this.#epochs.get(epoch)?.sources.find(({ kind }) => kind === "fork");
   }
 
-  /** Whether what a message of an epoch said has to be gone. */
+  /** Whether a message of an epoch is erased, so that its text must be gone. */
   isErased(epoch: string, seq: number): boolean {
     const record = this.#epochs.get(epoch);
     return record === undefined || record.isErased || record.moments.at(-1)?.[seq - 1]?.content === null;
@@ -120,7 +120,7 @@ export class EpochBook {
     return [...record.sources, ...others.map(({ epoch }) => ({ kind: "items" as const, epoch, throughSeq: 0 }))];
   }
 
-  /** EpochBook that hold a copy of a message, or what was made of it, and those that hold copies of these in turn. */
+  /** Epochs that hold a copy of a message, or an item made of it, and the epochs that copied those in turn. */
   copiesOf(epoch: string, seq: number): EpochRecord[] {
     const found = new Map<string, EpochRecord>();
     const look = (from: string): void => {

@@ -36,7 +36,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
   update: (_, session, [patch]) => expectUpdated(session, patch as SessionPatch),
   editMessage(world, session, [id, given]) {
     const patch = given as MessagePatch;
-    // What was made of a message that changes is made again, from the last version before it. A pin changes nothing of what it says.
+    // An edit of a summarized message rebuilds the summary from the last version before it. A pin changes no text, so it rebuilds nothing.
     if (patch.content !== undefined || patch.metadata !== undefined) session.paid.clear();
     return { ...edit(session.model, String(id), patch), others: quotaRefusals(world, session) };
   },
@@ -75,12 +75,12 @@ function unchanged(session: SimulatedSession, answer: string): Transition<string
   return { after: session.model, answer, retired: [] };
 }
 
-/** What may be refused where a tenant bounds what its sessions take. */
+/** Refusals that are allowed where a tenant's quota bounds its sessions. */
 function quotaRefusals(world: World, { ref }: SimulatedSession): readonly string[] | undefined {
   return world.hasLimits(ref.tenant) ? ["quota_exceeded"] : undefined;
 }
 
-/** What was said in earlier epochs may rightly come back with what is copied. */
+/** Texts of earlier epochs may come back with a copy, and rightly so. */
 function beginAnew(session: SimulatedSession): void {
   session.retired = [];
   session.paid.clear();
@@ -91,7 +91,7 @@ function leaveBranch(session: SimulatedSession): void {
   session.paid.clear();
 }
 
-/** Before an append: one that names what it follows may begin a branch. */
+/** To be called before an append: a message with `afterSeq` may begin a branch. */
 export function leaveBranchBy(session: SimulatedSession, { messages }: AppendRequest): void {
   if (messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
 }
@@ -118,7 +118,7 @@ function expectAppend(
   const before = session.model;
   const others = quotaRefusals(world, session);
   if (before === null && creation === null) {
-    // What it cannot begin with is refused as that.
+    // A request that no session could begin with is refused for that reason.
     const begun = appendTo(null, request, {}, world.now()).answer;
     return { ...unchanged(session, !begun.ok && mayBegin ? begun.code : "session_not_found"), others };
   }
@@ -185,7 +185,7 @@ function expectCreated(
   };
 }
 
-/** The lives that a continuation takes items from: one that is begun with what all of a user's sessions hold may take some of each. */
+/** The epochs that a continuation may take items from. One that is seeded from a user may take some of each of the user's sessions. */
 function sourcesOf(world: World, { space }: SimulatedSession, { session, epoch }: EpochRef): string[] {
   if (session !== "") return [epoch];
   return world.sessions
@@ -222,7 +222,7 @@ function expectUpdated(session: SimulatedSession, patch: SessionPatch): Expected
 }
 
 function expectSummary(world: World, session: SimulatedSession, request: SummarizeRequest): Expected {
-  // Whoever asks for a range anew pays for it again.
+  // A client that asks for a new summary of a range pays for it again.
   if (request.fromScratch === true) session.paid.clear();
   return { ...unchanged(session, refusalOf(session.model) ?? "ok"), others: quotaRefusals(world, session) };
 }
@@ -283,13 +283,13 @@ function expectErased(world: World, session: SimulatedSession, id: string): Expe
   };
 }
 
-/** What is told to be erased is nowhere: not in the archive, not in any copy, nor in what the archive holds of that. */
+/** Erased text must be gone everywhere: from the archive, from every copy, and from what the archive holds of the copies. */
 function expectGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
   if (secrets.size === 0) return;
   const copies = world.epochs.copiesOf(ended, seq);
   for (const { epoch, name } of [{ epoch: ended, name: null }, ...copies]) {
     const where = name === null ? "" : ` for its copy ${name}`;
-    // What a copy of the archive brought back is on whoever restored it.
+    // Erased text that a restored backup of the archive brought back is for the operator to erase again.
     const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, epoch));
     if (archived.some((secret) => secrets.has(secret))) {
       throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the archive still says it${where}`);

@@ -54,7 +54,7 @@ interface Leased {
   readonly isOverBudget: boolean;
 }
 
-/** Something for which a model is to be called. */
+/** A step for which a model has to be called. */
 function isCall(answer: unknown): answer is Pick<Leased, "lease" | "isOverBudget"> {
   return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call";
 }
@@ -179,7 +179,7 @@ function usageIn(told: { readonly usage?: Partial<SummarizerUsage> } | undefined
   return told?.usage === undefined ? undefined : { inputTokens: 0, outputTokens: 0, ...told.usage };
 }
 
-/** What a call did to the session, told or not. */
+/** Applies to the model what a call did to the session, whether its answer arrived or not. */
 async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
   await followBackground(world, session);
   // What rested on what is gone is made again, and paid again.

@@ -20,7 +20,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** The platform ends an invocation of a consumer after that. */
 const MAX_CONSUMER_MS = 15 * 60 * SECOND_MS;
-/** As a stand-in for its time of the processor, and for how many calls the platform lets it make. */
+/** Stands for the platform's limits on processor time and on the number of calls. */
 export const MAX_CONSUMER_CALLS = 400;
 /** Calls before which a consumer may be held up for long. */
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
@@ -82,7 +82,7 @@ export async function alarm(world: World): Promise<string> {
   return `${picked.label}: fired${isFaulty ? ", and is broken off" : ""}; the queues hold ${world.queues.waiting().length}`;
 }
 
-/** The queue is away for longer than the runtime has patience with an alarm. */
+/** The queue is away for longer than the runtime retries an alarm. */
 export async function alarmsWithoutQueue(world: World): Promise<string> {
   const session = pickSession(world);
   const { state } = world.queues;
@@ -185,7 +185,7 @@ export async function deliver(world: World): Promise<string> {
   const choice = random.next();
   if (choice < 0.2) return `${name}, which waits`;
   if (choice < 0.4) {
-    // Held up where it matters: what it has read grows old.
+    // Held up between reading and writing, so that what it has read is out of date.
     const done: string[] = [];
     while (!consumer.isDone && !consumer.gates.some((label) => STALLS.test(label))) {
       done.push(...(await letProceed(world, consumer, 1, 0)));
@@ -356,8 +356,8 @@ export async function backUp(world: World): Promise<string> {
 }
 
 /**
- * An older copy comes back. Not one from before a session was erased: to repeat such erasures is on whoever restores. Nor one from
- * before a session expired: nothing but the archive holds its summary.
+ * An older backup of the archive is restored. Not one from before a session was erased: the operator has to repeat such erasures. Nor
+ * one from before a session expired: nothing but the archive holds its summary.
  */
 export async function restore(world: World): Promise<string> {
   const copy = world.random.pick(

@@ -50,7 +50,7 @@ export async function setTenant(world: World, tenant: string, patch: TenantPatch
   return true;
 }
 
-/** Nothing is held back any more. */
+/** Removes the pauses and the daily token limits of all tenants. */
 export async function resumeTenants(world: World): Promise<void> {
   for (const tenant of new Set(world.spaces.map((space) => space.tenant))) {
     const { summarization } = world.tenantNow(tenant);

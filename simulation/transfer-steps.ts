@@ -183,13 +183,13 @@ async function* linesOf(
   }
 }
 
-/** What a session gave out is taken in again, unless its place is taken or something came between. */
+/** An exported session can be imported, unless its id is taken or something happened in between. */
 function expectTaken({ log }: ExportFile, { ended, hasMetFault }: ClientCall): void {
   if (log === null || hasMetFault || ended?.kind !== "refusal" || ended.code !== "validation_failed") return;
   throw new Violation(7, `what a session exported is not taken in: ${ended.detail}`);
 }
 
-/** Exported again, it gives the same lines but for its id. */
+/** An import that is exported again gives the same lines, except for the session's id. */
 async function checkImported(target: SimulatedSession, { lines }: ExportFile, dropped: number): Promise<void> {
   const foreign = lines.filter((line) => line.type === "item" && line.sourceSession !== undefined);
   if (dropped > foreign.length) {

@@ -6,11 +6,11 @@ import { letProceed, ring, startConsumer } from "./machine-steps.ts";
 import type { QueuedMessage } from "./simulated-queue.ts";
 import { isUser, type Space, type World } from "./world.ts";
 
-/** Users who are to be forgotten. */
+/** Erasures of users. */
 
-/** Enough for the directory's word that a session may be created, and too few for the session. */
+/** Enough calls for the directory to grant the creation, and too few to create the session. */
 const CALLS_TO_A_GRANT = [1, 2] as const;
-/** Enough for an erasure that has to wait for nothing. */
+/** Enough calls for an erasure that waits for nothing. */
 const MAX_ROUNDS = 6;
 const MAX_CALLS = 400;
 

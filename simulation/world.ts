@@ -28,7 +28,7 @@ import type {
 import { Violation } from "./violation.ts";
 
 const START = Date.UTC(2026, 5, 1, 12);
-/** What one call of an object may read and write, in rows. */
+/** How many rows one call of an object may read and write. */
 const MAX_ROWS_A_CALL = 50_000;
 
 /** A tenant's sessions, or those of one user of it. */
@@ -41,7 +41,7 @@ export function isUser({ owner }: Space): boolean {
   return owner !== TENANT_OWNER;
 }
 
-/** A session, what it ought to be, and what was seen of it. */
+/** A session: its object, the model that it is compared with, and what the checks have seen of it. */
 export interface SimulatedSession {
   readonly ref: SessionRef;
   /** The name of its object. */
@@ -62,7 +62,7 @@ export interface SimulatedSession {
   readonly told: Map<string, Set<number>>;
   /** How the summary stood at each revision that the archive has to learn of, by `epoch/rev`. */
   readonly revisions: Map<string, string>;
-  /** EpochBook that were erased. */
+  /** Epochs that were erased. */
   readonly erasedEpochs: Set<string>;
   /** Lines of the import that fills it. */
   readonly importing: TransferLine[];
@@ -81,7 +81,7 @@ export interface ExportFile {
   readonly session: SimulatedSession;
   readonly epoch: string;
   readonly lines: readonly TransferLine[];
-  /** The log of which it says that it is whole; null where it says that it is not. */
+  /** The log at the moment of an export that calls itself complete; null where it says that it is not. */
   readonly log: readonly ModelMessage[] | null;
 }
 
@@ -89,9 +89,9 @@ export interface ExportFile {
 export class World {
   readonly system: System;
   readonly archive: SimulatedArchive;
-  /** Something serves where the summarizer is away. */
+  /** Whether a fallback summarizer is configured. */
   readonly hasFallback: boolean;
-  /** What is said is found by its meaning, too. */
+  /** Whether an embedder is configured, so that searches find messages by their meaning, too. */
   readonly hasEmbedder: boolean;
   /** What is said. */
   readonly habits: ChatHabits;
@@ -168,7 +168,7 @@ export class World {
     return this.surroundings.random;
   }
 
-  /** Chance for what a seed does beside its old story: that stays as it was. */
+  /** A second source of randomness, for steps that were added later: the steps of older seeds stay the same. */
   aside = new Random(0);
 
   /** Time passes, or the clock is set back. */
@@ -186,7 +186,7 @@ export class World {
     return new SimulatedObject(name, build, MAX_ROWS_A_CALL);
   }
 
-  /** What calls of an object go through: they are made at once, and fail while the registry is away. */
+  /** The gate for calls from one object to another: they pass at once, and fail while the directory is away. */
   readonly #atOnce: AtGate = (_, body) => body(this.registryState === "down" ? "faulty" : "well");
 
   #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
