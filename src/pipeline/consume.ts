@@ -81,11 +81,11 @@ export async function consume(
       measure(message, verdict, { ...namesOf(message.body), isUnknown: true });
     }
   }
-  const archives = deliveries.filter(({ delivery }) => BY_SESSION[delivery.job.kind] === undefined);
+  const archives = deliveries.filter(({ delivery }) => BY_SESSION[delivery.job.kind] === null);
   await Promise.all([
     ...deliveries.map(async ({ message, delivery }) => {
       const handle = BY_SESSION[delivery.job.kind];
-      if (handle === undefined) return;
+      if (handle === null) return;
       const verdict = await settle(message, parts, () => handle(delivery, parts), delivery.job);
       measure(message, verdict, delivery.job);
     }),
@@ -95,10 +95,10 @@ export async function consume(
 }
 
 /**
- * Handlers of the kinds that concern one session each. The other kinds are written to the archive, many in one
+ * Handlers of the kinds that concern one session each. Null: jobs of the kind are written to the archive, many in one
  * transaction.
  */
-const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineDeps) => Promise<Verdict>>> = {
+const BY_SESSION: Record<JobKind, ((delivery: Delivery, parts: PipelineDeps) => Promise<Verdict>) | null> = {
   summarize: summarizeSession,
   fork: copyFork,
   restore: carryOver,
@@ -106,6 +106,8 @@ const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineDe
   list: listSession,
   "erase-copies": eraseCopies,
   embed: embedSession,
+  archive: null,
+  erase: null,
 };
 
 async function settleArchives(

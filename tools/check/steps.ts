@@ -48,6 +48,7 @@ const STEPS: Step[] = [
     mend: "Code in a document may say what its reader has: <!-- given: … --> before the block",
     command: ["tools/check-documents.ts"],
   },
+  { name: "words", mend: "The rules stand in tools/check/word-rules.ts", command: ["tools/check-words.ts"] },
   {
     name: "dead code",
     mend: "Delete what nothing uses, and the word `export` where only the file itself uses it. What is started by a path stands in knip.jsonc",
