@@ -21,7 +21,14 @@ import { createUserDayClient } from "../directory/user-day-client.ts";
 import type { JobStanding } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { TakenNamespace } from "../tenant/taken-client.ts";
-import { resyncArchive, type ArchiveDelta, type Confirmed, forgetArchived, readArchiveDelta } from "./archive/index.ts";
+import {
+  resyncArchive,
+  type ArchiveDelta,
+  type Confirmed,
+  forgetArchived,
+  readArchiveDelta,
+  settleArchived,
+} from "./archive/index.ts";
 import {
   abandonImport,
   beginContinuation,
@@ -68,8 +75,21 @@ import {
   saveImportPage,
   vouchFor,
   waitForCopies,
+  type CopyErasuresStep,
+  landCarried,
+  landCopyPage,
+  readCarriedOf,
+  readCopyErasures,
 } from "./copies/index.ts";
-import { eraseSession, UNKNOWN_MESSAGE } from "./erase/index.ts";
+import {
+  eraseSession,
+  UNKNOWN_MESSAGE,
+  answerForCopied,
+  eraseWhatWasCopied,
+  type ErasureStep,
+  loseCopy,
+  readErasure,
+} from "./erase/index.ts";
 import { type LiveEnv, LiveFeed } from "./live/index.ts";
 import {
   appendForClient,
@@ -92,43 +112,27 @@ import {
   writeSessionContext,
 } from "./log/index.ts";
 import {
-  answerForCopied,
-  type CopyErasuresStep,
   dropJob,
   type Ended,
   endJob,
-  eraseWhatWasCopied,
-  type ErasureStep,
   type Failed,
   failJob,
   type FailureReport,
   findExpiry,
   type FoundExpiry,
-  landAnswer,
-  landCarried,
-  landCopyPage,
-  landVectors,
   type Listing,
   listingOf,
-  loseCopy,
   mayBeKnown,
   noteUndelivered,
   type OutboxQueues,
   postponeJob,
   type PutOff,
   putOff,
-  readCarriedOf,
-  readCopyErasures,
-  readErasure,
   retryJob,
   ringAlarm,
-  type SavedVectors,
-  settleArchived,
   settleExpiry,
   settleListed,
   standingOf,
-  stepEmbedding,
-  stepSummary,
 } from "./outbox/index.ts";
 import { TenantQuota, tokensOf, UserQuota } from "./quota/index.ts";
 import { type ItemScores, questionOf, scoreItems, searchMessages } from "./search/index.ts";
@@ -145,6 +149,11 @@ import {
   restoreForClient,
   summarizeForClient,
   type SummaryStep,
+  landAnswer,
+  landVectors,
+  type SavedVectors,
+  stepEmbedding,
+  stepSummary,
 } from "./summary/index.ts";
 import { Transactions } from "./transactions.ts";
 import type { Unit } from "./unit.ts";

@@ -628,7 +628,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "whoever lets a session expire has the day's quota anew",
-    file: "src/session/outbox/job-steps.ts",
+    file: "src/session/outbox/expire.ts",
     replace: "    keepDay(unit);\n",
     by: "",
     tests: ["unit/runtime/chat-session"],

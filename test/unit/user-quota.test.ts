@@ -60,7 +60,9 @@ describe("what a user may", () => {
     expect(userQuotaFault("sessions", 500, 0, NOON).detail).toMatch(
       /500 new sessions a day.* Nothing was changed\. Go on after Retry-After seconds, let your back end/,
     );
-    expect(tooManySessions(7).detail).toMatch(/7 sessions.*Erase sessions that are not needed, continue an existing one/);
+    expect(tooManySessions(7).detail).toMatch(
+      /7 sessions.*Erase sessions that are not needed, continue an existing one/,
+    );
   });
 });
 

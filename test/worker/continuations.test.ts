@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Item } from "../../src/api/summary.ts";
 import type { CarriedItems } from "../../src/session/client.ts";
 import type { ChatSession } from "../../src/session/object.ts";
-import type { Ended } from "../../src/session/outbox/job-steps.ts";
+import type { Ended } from "../../src/session/outbox/for-consumer.ts";
 import {
   archivedTexts,
   archivedWhole,

@@ -1,4 +1,4 @@
-export { confirmArchived, forgetArchived, readArchiveDelta } from "./delta.ts";
+export { forgetArchived, readArchiveDelta } from "./delta.ts";
 export type { ArchiveDelta, Confirmed } from "./delta.ts";
 export {
   hasUnscheduledMessages,
@@ -9,3 +9,4 @@ export {
 } from "./messages.ts";
 export { resyncArchive } from "./resync.ts";
 export { pageEnd, planVersions } from "./summaries.ts";
+export { settleArchived } from "./for-consumer.ts";

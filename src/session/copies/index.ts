@@ -1,18 +1,10 @@
 export { beginContinuation, beginFork, createFork, forkSize } from "./begin-fork.ts";
 export type { BegunFork, ForkSettings, ForkSource } from "./begin-fork.ts";
-export {
-  ALL_SESSIONS,
-  carryOver,
-  nextCarryOver,
-  scheduleCarryOver,
-  rescheduleCarryOver,
-  pendingOrigin,
-  readCarried,
-} from "./continue.ts";
+export { ALL_SESSIONS, nextCarryOver, scheduleCarryOver, rescheduleCarryOver, pendingOrigin } from "./continue.ts";
 export type { Carried, CarryOverStep, CarriedItems } from "./continue.ts";
 export { readExportEnd, readExportHead, readExportPage, requireExported } from "./export.ts";
 export type { ExportCursor, ExportEnd, ExportHead } from "./export.ts";
-export { beginAgain, nextCopyStep, readCopyPage, saveCopyPage } from "./fork.ts";
+export { beginAgain, nextCopyStep, readCopyPage } from "./fork.ts";
 export type { CopyPage, CopyStep } from "./fork.ts";
 export {
   abandonImport,
@@ -37,10 +29,11 @@ export {
   furtherOrigins,
   isAll,
   passedOn,
-  readPendingErasures,
   seqsOf,
   tellCopies,
   upTo,
   waitForCopies,
 } from "./lineage.ts";
-export type { CopyAnswer, CopyErasures, Erased, EpochRef, PendingCopyErasures, PassedOnPlace } from "./lineage.ts";
+export type { CopyAnswer, CopyErasures, Erased, EpochRef, PassedOnPlace } from "./lineage.ts";
+export { landCarried, landCopyPage, readCarriedOf, readCopyErasures } from "./for-consumer.ts";
+export type { CopyErasuresStep } from "./for-consumer.ts";

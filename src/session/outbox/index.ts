@@ -13,26 +13,10 @@ export {
   standingOf,
 } from "./failed-jobs.ts";
 export { expiryAt, soonestIdleAt } from "./idle-schedule.ts";
-export {
-  answerForCopied,
-  eraseWhatWasCopied,
-  failJob,
-  findExpiry,
-  landAnswer,
-  landCarried,
-  landCopyPage,
-  landVectors,
-  loseCopy,
-  readCarriedOf,
-  readCopyErasures,
-  readErasure,
-  settleArchived,
-  settleExpiry,
-  settleListed,
-  stepEmbedding,
-  stepSummary,
-} from "./job-steps.ts";
-export type { CopyErasuresStep, Ended, ErasureStep, FoundExpiry, SavedVectors } from "./job-steps.ts";
+export { findExpiry, settleExpiry } from "./expire.ts";
+export type { FoundExpiry } from "./expire.ts";
+export { failJob, settleListed } from "./for-consumer.ts";
+export type { Ended } from "./for-consumer.ts";
 export { JobStore } from "./job-store.ts";
 export { JobTraces } from "./job-traces.ts";
 export { addUsage, heldMs, isHeld, newJob, scheduleArchive, postponeJob, putOff, toJob } from "./jobs.ts";

@@ -8,8 +8,8 @@ export {
   summarizeJob,
   unsummarizedTokens,
 } from "./due.ts";
-export { beginEmbedding, callOffEmbedding, NOTHING_TO_EMBED, scheduleEmbedding, saveVectors } from "./embed.ts";
-export type { EmbeddingStep, KeyedVector } from "./embed.ts";
+export { callOffEmbedding, NOTHING_TO_EMBED, scheduleEmbedding } from "./embed.ts";
+export type { EmbeddingStep } from "./embed.ts";
 export {
   knownSummary,
   readSummarized,
@@ -35,7 +35,9 @@ export {
 export { settleSummaryWork } from "./rebase.ts";
 export { scheduleRebuild } from "./rebuild.ts";
 export { compareSummaries, readLosses } from "./report.ts";
-export { beginSummary, bringBack, NOTHING_PENDING, saveAnswer, toKeptItem, toPlainItem } from "./run.ts";
+export { bringBack, NOTHING_PENDING, toKeptItem, toPlainItem } from "./run.ts";
 export type { SummaryStep } from "./run.ts";
 export { SummaryStore } from "./summary-store.ts";
 export { isWeighedWhole, MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weigh.ts";
+export { landAnswer, landVectors, stepEmbedding, stepSummary } from "./for-consumer.ts";
+export type { SavedVectors } from "./for-consumer.ts";
