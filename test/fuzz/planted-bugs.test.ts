@@ -17,7 +17,7 @@ describe("the simulation finds what it is there for", () => {
   it("refuses a bug that nobody has planted, and names those that there are", () => {
     const { output, code } = fuzz("--seed", "1", "--bug", "no-such-bug");
     expect(code).not.toBe(0);
-    expect(output).toContain('There is no planted bug "no-such-bug"');
+    expect(output).toContain("'no-such-bug' is invalid");
     expect(output).toContain("stale-archive-write");
   });
 

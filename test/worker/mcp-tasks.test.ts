@@ -57,7 +57,7 @@ const TASKS: readonly Task[] = [
         args: { sessionId: "journey", branch: "all" },
         tells: /\[message 2, [^\]]*off the branch\] Oslo it is/,
       },
-      { tool: "switch_branch", args: { sessionId: "journey", headSeq: 2 }, tells: /ends with message 2 now/ },
+      { tool: "switch_branch", args: { sessionId: "journey", headSeq: 2 }, tells: /now ends with message 2/ },
       { tool: "get_context", args: { sessionId: "journey" }, tells: /take a coat/, tellsNot: /Rome/ },
     ],
   },

@@ -26,7 +26,7 @@ const refusal = (placeOf: (name: string) => string = (name) => `/settings/${name
   status: 403,
   body: {
     code: "setting_not_allowed",
-    detail: expect.stringContaining("let your back end set it"),
+    detail: expect.stringContaining("let your back end set them"),
     errors: ["summarizeAfterTokens", "summaryMaxTokens", "summarizerTokensPerDay", "archiveMessages"].map((name) => ({
       path: placeOf(name),
       detail: expect.stringContaining("when a user sets it"),
