@@ -15,7 +15,7 @@ import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleOver } f
 type ArchiveTask =
   | {
       readonly kind: "write";
-      readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq?: number | undefined };
+      readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq: number };
     }
   | {
       readonly kind: "erasure";
@@ -147,7 +147,7 @@ async function readTask(job: JobMessage, parts: PipelineDeps): Promise<Omit<Pend
   if (job.kind === "erase") {
     const erasure = await session.readErasure(job.jobId, job.epoch);
     if (erasure === null) return null;
-    const { createdAt, hasFailed, settles = [], grantedAt = 0 } = erasure;
+    const { createdAt, hasFailed, settles, grantedAt } = erasure;
     return { task: { kind: "erasure", createdAt, settles, grantedAt }, bytes: 0, hasFailed };
   }
   const write = await session.readArchiveDelta(job.jobId, job.epoch);

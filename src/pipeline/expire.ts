@@ -11,8 +11,7 @@ export async function expireSession(delivery: Delivery, parts: PipelineDeps): Pr
   const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, epoch } = job;
-  // An object that runs an earlier version returns no revision.
-  const { step, at, grantedAt, hasFailed, archivedRev = 0 } = await session.stepExpiry(jobId, epoch);
+  const { step, at, grantedAt, hasFailed, archivedRev } = await session.stepExpiry(jobId, epoch);
   if (step === "done") await settleOver(parts, delivery);
   // Either nothing is to be done, or another job has to run first; the session has scheduled it, and sends this job
   // again.

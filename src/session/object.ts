@@ -721,7 +721,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   async stepExpiry(jobId: string, epoch: string): Promise<FoundExpiry> {
-    const nothing: FoundExpiry = { step: "done", at: Date.now(), grantedAt: 0, hasFailed: false };
+    const nothing: FoundExpiry = { step: "done", at: Date.now(), grantedAt: 0, hasFailed: false, archivedRev: 0 };
     return this.#calls.forJob(jobId, epoch, nothing, (unit) => findExpiry(unit, jobId));
   }
 

@@ -237,20 +237,6 @@ describe("messages in the archive", () => {
     expect(await pendingJobs(ref)).toEqual([]);
   });
 
-  it("are not taken for written when an earlier version of the consumer confirms, which leaves them out", async () => {
-    const ref = await bulkyChat(2, QUIET);
-    await switchTo(ref, true);
-    const { messages, messageSeq, ...known } = await deltaOf(ref);
-    expect([messages?.rows.length, messageSeq]).toEqual([2, 2]);
-    await apply({ ...known, messages: null, messageSeq });
-    const { jobId, epoch } = await jobOf(ref, "archive");
-    const { rev, version } = known;
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version }));
-    expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
-    await archiveAll(ref);
-    await expectArchiveLikeObject(ref);
-  });
-
   it("follow by the tenant's setting, and go by it, as it reaches the session with an append", async () => {
     const ref = await chatOf(8, { settings: QUIET });
     const on = { ...UNSET_TENANT, rev: 1, settings: ARCHIVING };

@@ -277,8 +277,8 @@ describe("the archive's confirmation", () => {
     const [job] = await pendingJobs(ref);
     const jobId = String(job?.["id"]);
     const epoch = await epochOf(ref);
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 1, version: 1 }));
-    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 99, version: 9 }));
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 1, version: 1, messageSeq: 0 }));
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev: 99, version: 9, messageSeq: 0 }));
     await withoutAlarm(ref, (session) => session.forgetArchived(jobId, epoch));
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
   });

@@ -71,8 +71,7 @@ export function readArchiveDelta(unit: Unit, jobId: string): ArchiveDelta | null
 
 /** What of a delta is in the archive now. */
 export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
-  /** Undefined if the consumer runs an older version of this code, which wrote no messages. */
-  readonly messageSeq?: Seq | undefined;
+  readonly messageSeq: Seq;
   /** How many rows of this session PostgreSQL refuses to store; undefined if it refuses none. */
   readonly setAside?: number | undefined;
 }

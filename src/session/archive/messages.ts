@@ -136,16 +136,10 @@ export function toArchived(row: MessageRow): ArchivedMessage {
 
 /**
  * The plan after the archive confirmed a revision; null if it then holds no messages and is to hold none.
- * @param sentSeq the last message that it holds; undefined if the consumer left messages out, so that they must be sent
- * again
+ * @param sentSeq the last message that it holds
  */
-export function withConfirmed(
-  archive: MessageArchive | null,
-  rev: number,
-  sentSeq: Seq | undefined,
-): MessageArchive | null {
+export function withConfirmed(archive: MessageArchive | null, rev: number, sentSeq: Seq): MessageArchive | null {
   if (archive === null || rev < archive.sinceRev) return archive;
-  if (sentSeq === undefined) return { ...archive, sinceRev: rev + 1 };
   if (archive.targetSeq === 0) return null;
   return {
     ...archive,

@@ -127,15 +127,6 @@ export function eraseSession(unit: Unit): JobRow {
   return job;
 }
 
-/**
- * When the erased epoch of a job began, in ms since 1970: the archive treats the epoch that began later as the current
- * one. An older version of this code did not store it; then the result is a time before the epoch that followed.
- */
-export function beganOf(job: JobRow, session: SessionRow): number {
-  if (job.beganAt > 0) return job.beganAt;
-  return job.epoch === session.epoch ? session.beganAt : session.beganAt - 1;
-}
-
 export function epochRefOf({ session, epoch }: SessionRow): EpochRef {
   return { session, epoch };
 }

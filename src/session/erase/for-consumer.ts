@@ -2,7 +2,7 @@ import type { CopyAnswer, Erased, PassedOnPlace } from "../copies/index.ts";
 import { mayBeListed } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
 import { answerFor, eraseCopied } from "./erase-copied.ts";
-import { beganOf, eraseSession } from "./erase.ts";
+import { eraseSession } from "./erase.ts";
 
 /** What the consumers of erase jobs call, and the sources of what this session copied. */
 
@@ -11,17 +11,16 @@ export interface ErasureStep {
   readonly createdAt: number;
   readonly hasFailed: boolean;
   /** Ids of jobs that ended with the session: the consumer removes them from the operators' list. */
-  readonly settles?: readonly string[];
-  readonly grantedAt?: number;
+  readonly settles: readonly string[];
+  readonly grantedAt: number;
 }
 
 /** Reads what the archive has to erase; null if it has confirmed that already. */
 export function readErasure(unit: Unit, jobId: string, epoch: string): ErasureStep | null {
   const job = unit.findJob(jobId, epoch);
-  const { row } = unit;
-  if (job === null || row === null) return null;
+  if (job === null) return null;
   const { settles, grantedAt } = job;
-  return { createdAt: beganOf(job, row), hasFailed: mayBeListed(job), settles, grantedAt };
+  return { createdAt: job.beganAt, hasFailed: mayBeListed(job), settles, grantedAt };
 }
 
 /** Erases what this session took from other sessions and what has been erased there since. */

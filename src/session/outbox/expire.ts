@@ -15,7 +15,7 @@ export interface FoundExpiry {
   readonly grantedAt: number;
   readonly hasFailed: boolean;
   /** The revision that the archive confirmed; 0 if the archive need not hold one. */
-  readonly archivedRev?: number;
+  readonly archivedRev: number;
 }
 
 /**
