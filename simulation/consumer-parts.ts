@@ -107,16 +107,19 @@ export function onArchive(world: World, atGate: AtGate, onAway: () => void): Wit
 
 async function summarize(world: World, request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
   const { random } = world;
-  const { SummarizerError } = world.system;
+  const { ProviderError } = world.system;
   if (world.summarizerState === "down") {
     // Whoever knows already that it is away does not ask it, and is served by the fallback summary at once.
-    throw new SummarizerError(world.hasFallback && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
+    throw new ProviderError(world.hasFallback && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
   }
   if (passage === "faulty") {
     const choice = random.next();
-    if (choice < 0.25) throw new SummarizerError("invalid_answer", "/items invalid_type");
-    if (choice < 0.5) throw new SummarizerError("timeout", "no answer in time");
-    if (choice < 0.75) throw new SummarizerError("tool_error", "the tool reported a failure", random.between(1, 900));
+    if (choice < 0.25) throw new ProviderError("invalid_answer", "/items invalid_type");
+    if (choice < 0.5) throw new ProviderError("timeout", "no answer in time");
+    if (choice < 0.75)
+      throw new ProviderError("tool_error", "the tool reported a failure", {
+        retryAfterSeconds: random.between(1, 900),
+      });
     throw new Error("the isolate ran out of memory, as the simulation asked");
   }
   if (request.messages.length === 0) throw new Violation(10, "the model is paid for a range in which nothing was said");

@@ -25,15 +25,19 @@ interface Embedded {
 
 /** What the consumer has vectors made with. At times it fails, and at times not all of them come. */
 export async function embed(world: World, texts: readonly string[], passage: Passage): Promise<Embedded> {
-  const { EmbedderError } = world.system;
+  const { ProviderError } = world.system;
   if (texts.length === 0) throw new Violation(10, "the model of vectors is paid for no text");
   if (texts.some((text) => text.trim() === ""))
     throw new Violation(10, "the model of vectors is paid for an empty text");
   const usage = { inputTokens: 3 * texts.length };
   if (passage === "faulty") {
     const choice = world.random.next();
-    if (choice < 0.3) throw new EmbedderError("unreachable", "HTTP 503");
-    if (choice < 0.5) throw new EmbedderError("rate_limited", "HTTP 429", { retryAfterSeconds: 60, usage });
+    if (choice < 0.3) throw new ProviderError("unreachable", "HTTP 503");
+    if (choice < 0.5)
+      throw new ProviderError("rate_limited", "HTTP 429", {
+        retryAfterSeconds: 60,
+        usage: { ...usage, outputTokens: 0 },
+      });
     if (choice < 0.7) throw new Error("the isolate ran out of memory, as the simulation asked");
     return { vectors: texts.slice(0, world.random.below(texts.length)).map(vectorOf), usage };
   }

@@ -25,8 +25,7 @@ import type { RestoreRequest, Summary } from "../src/api/summary.ts";
 import type { TenantPatch, TenantSettings } from "../src/api/tenant.ts";
 import type { EndLine, ImportResult, MessageLine, SessionLine, TransferLine } from "../src/api/transfer.ts";
 import type { UserErasure } from "../src/api/user.ts";
-import type { EmbedderErrorKind } from "../src/embedder/embedder-error.ts";
-import type { SummarizerErrorKind } from "../src/summarizer/summarizer-error.ts";
+import type { ProviderErrorKind } from "../src/provider/provider-error.ts";
 
 /**
  * What the simulation uses of src/. The types there name globals of the Workers runtime that programs for Node do not have, so it is
@@ -275,12 +274,14 @@ export interface System extends Service, Edge {
   readonly consume: (batch: SimulatedBatch, parts: ConsumerDeps) => Promise<void>;
   /** Added to what an isolate remembers by the loader: it begins anew. */
   forgetTenantDays(): void;
-  readonly EmbedderError: new (
-    kind: EmbedderErrorKind,
+  readonly ProviderError: new (
+    kind: ProviderErrorKind,
     detail: string,
-    facts?: { readonly retryAfterSeconds?: number; readonly usage?: { readonly inputTokens: number } },
+    facts?: {
+      readonly retryAfterSeconds?: number;
+      readonly usage?: { readonly inputTokens: number; readonly outputTokens: number };
+    },
   ) => Error;
-  readonly SummarizerError: new (kind: SummarizerErrorKind, detail: string, retryAfterSeconds?: number) => Error;
   createSessionClient(namespace: Namespace): SessionClient;
   createDirectoryClient(namespace: Namespace): Opaque;
   createUserClient(namespace: Namespace): Opaque;

@@ -4,7 +4,7 @@
 export interface EmbeddingUsage {
   readonly inputTokens: number;
   /** Millionths of a US dollar; absent where no price is set. */
-  readonly costMicroDollars?: number;
+  readonly costMicroDollars?: number | undefined;
 }
 
 /** The vector of a query. */

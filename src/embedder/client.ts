@@ -1,7 +1,6 @@
 /** The interface of the embedder for the pipeline and the use cases. */
 import type { EmbeddingUsage } from "../api/embedding.ts";
 
-export { EmbedderError } from "./embedder-error.ts";
 export type { QueryEmbedder } from "./query-embedder.ts";
 
 export interface Embedded {
@@ -22,7 +21,7 @@ export interface Embedder {
    * Embeds texts; of a long text only its beginning. Failures are not retried; the caller decides about that.
    *
    * @param timeoutMs for each request; half a minute by default
-   * @throws {EmbedderError}
+   * @throws {ProviderError}
    */
   embed(texts: readonly string[], timeoutMs?: number): Promise<Embedded>;
   /** Whether the circuit breaker is open: after repeated failures the provider is not called for a while. */

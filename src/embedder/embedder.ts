@@ -1,8 +1,9 @@
 import type { EmbeddingUsage } from "../api/embedding.ts";
-import { CIRCUIT_BREAKER_LIMITS, createBreaker } from "../summarizer/circuit-breaker.ts";
+import { createCircuitBreaker } from "../provider/circuit-breaker.ts";
+import { loadOnFirstCall } from "../provider/load-on-first-call.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 import { estimateTokens } from "../tokens/estimate.ts";
 import type { Embedded, Embedder } from "./client.ts";
-import { EmbedderError } from "./embedder-error.ts";
 import type { EmbeddingProvider } from "./embedding-models.ts";
 import { readVectors } from "./read-vectors.ts";
 
@@ -12,7 +13,7 @@ interface Answered {
   readonly tokens: number | null;
 }
 
-/** @throws {EmbedderError}, or anything once `signal` is aborted */
+/** @throws {ProviderError}, or anything once `signal` is aborted */
 export type AskVectors = (texts: readonly string[], signal: AbortSignal) => Promise<Answered>;
 
 export type EmbeddingSettings = EmbeddingProvider & {
@@ -49,46 +50,25 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Statuses with which servers refuse a text that is too long for their model. */
 const TOO_LONG: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 
-/**
- * The SDK and its providers are a third of the bundle, so they are loaded on the first call of a model instead of at
- * each cold start.
- */
-function loadedLate(provider: EmbeddingProvider): AskVectors {
-  let ask: Promise<AskVectors> | undefined;
-  return async (texts, signal) => {
-    ask ??= import("./embedding-call.ts").then(({ createAskVectors }) => createAskVectors(provider));
-    return (await ask)(texts, signal);
-  };
-}
-
-export function createEmbedder({ settings, ask = loadedLate(settings), now = Date.now }: EmbedderOptions): Embedder {
-  const breaker = createBreaker({
-    now,
-    limits: CIRCUIT_BREAKER_LIMITS,
-    // An invalid answer is an answer, so the provider is available.
-    awayBy: (error) => (error instanceof EmbedderError && error.kind !== "invalid_answer" ? error : null),
-    refuse: (retryAfterSeconds) =>
-      new EmbedderError("circuit_open", "the provider of embeddings is left alone after failures", {
-        retryAfterSeconds,
-      }),
-  });
+export function createEmbedder({ settings, ask, now = Date.now }: EmbedderOptions): Embedder {
+  const askModel = ask ?? loadOnFirstCall(async () => (await import("./embedding-call.ts")).createAskVectors(settings));
+  const breaker = createCircuitBreaker({ name: "the provider of embeddings", now });
 
   async function request(texts: readonly string[], timeoutMs: number): Promise<Embedded> {
     const timeout = AbortSignal.timeout(timeoutMs);
     let answered: Answered;
     try {
-      answered = await ask(texts, timeout);
+      answered = await askModel(texts, timeout);
     } catch (error) {
-      if (timeout.aborted) throw new EmbedderError("timeout", "no answer in time");
+      if (timeout.aborted) throw new ProviderError("timeout", "no answer in time");
       throw error;
     }
     const usage = usageOf(answered.tokens ?? texts.reduce((sum, text) => sum + estimateTokens(text), 0));
     try {
       return { vectors: readVectors(answered.vectors, texts.length), usage };
     } catch (error) {
-      if (!(error instanceof EmbedderError)) throw error;
       // The request was paid for, although its answer is invalid.
-      throw new EmbedderError(error.kind, error.detail, { ...error, usage });
+      throw error instanceof ProviderError ? error.withUsage({ ...usage, outputTokens: 0 }) : error;
     }
   }
 
@@ -96,7 +76,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
     try {
       return await request(texts, timeoutMs);
     } catch (error) {
-      const isTooLong = error instanceof EmbedderError && TOO_LONG.has(error.status);
+      const isTooLong = error instanceof ProviderError && TOO_LONG.has(error.status);
       if (!isTooLong || !texts.some(({ length }) => length > SHORT_TEXT_CHARACTERS)) throw error;
       // Otherwise a single text that the model refuses would keep all other texts of its session from being embedded.
       return request(
@@ -127,7 +107,7 @@ export function createEmbedder({ settings, ask = loadedLate(settings), now = Dat
         } catch (error) {
           // The vectors so far were paid for, so they are kept.
           if (vectors.length === 0) throw error;
-          return { vectors, usage: added(usage, error instanceof EmbedderError ? error.usage : undefined) };
+          return { vectors, usage: added(usage, error instanceof ProviderError ? error.usage : undefined) };
         }
       }
       return { vectors, usage };

@@ -2,7 +2,8 @@
 import type { EmbeddingUsage, QueryMeaning } from "../api/embedding.ts";
 import { setNewest } from "../lib/lru.ts";
 import { withTimeout } from "../lib/with-timeout.ts";
-import { type Embedder, EmbedderError } from "./client.ts";
+import { ProviderError } from "../provider/provider-error.ts";
+import type { Embedder } from "./client.ts";
 
 export interface QueryEmbedder {
   readonly model: string;
@@ -98,5 +99,5 @@ export function createQueryEmbedder({
 }
 
 function usageOf(error: unknown): EmbeddingUsage {
-  return (error instanceof EmbedderError ? error.usage : undefined) ?? { inputTokens: 0 };
+  return (error instanceof ProviderError ? error.usage : undefined) ?? { inputTokens: 0 };
 }

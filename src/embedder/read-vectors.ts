@@ -1,11 +1,11 @@
 import { MAX_DIMENSIONS } from "../api/embedding.ts";
-import { EmbedderError } from "./embedder-error.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 
 /**
  * Validates the vectors of an answer and scales them to length 1, so that the dot product of two is their cosine. There
  * must be one vector per text, all with the same number of dimensions, and every number must be finite.
  *
- * @throws {EmbedderError}
+ * @throws {ProviderError}
  */
 export function readVectors(answer: readonly unknown[], texts: number): Float32Array[] {
   if (answer.length !== texts) throw invalid(`${answer.length} vectors for ${texts} texts`);
@@ -32,6 +32,6 @@ function readVector(entry: unknown): Float32Array {
   return Float32Array.from(numbers, (value) => value / length);
 }
 
-function invalid(detail: string): EmbedderError {
-  return new EmbedderError("invalid_answer", detail);
+function invalid(detail: string): ProviderError {
+  return new ProviderError("invalid_answer", detail);
 }

@@ -1,10 +1,10 @@
-import { OVER_BUDGET_REASON } from "../api/health.ts";
 import type { SummarizerAnswer, SummarizerUsage } from "../api/summarizer.ts";
 import type { TenantSettings } from "../api/tenant.ts";
 import { wrongAgainDelaySeconds } from "../lib/retry-policy.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 import type { SummaryStep } from "../session/client.ts";
-import { SummarizerError } from "../summarizer/client.ts";
 import type { PipelineDeps } from "./delivery.ts";
+import { type ModelFailure, OVER_BUDGET, readModelFailure } from "./model-failure.ts";
 
 /**
  * After this many failed attempts a fallback summary is saved. Fewer may be a brief outage, and a better summary is
@@ -15,11 +15,7 @@ const FALLBACK_AFTER_FAILURES = 3;
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 
 /** Why the configured summarizer gave no answer. */
-interface FallbackCause {
-  readonly reason: string;
-  readonly retryAfterSeconds?: number;
-  readonly usage?: SummarizerUsage;
-}
+type FallbackCause = ModelFailure<SummarizerUsage>;
 
 /**
  * - `answer`: save it; if it is a fallback summary, `fallbackCause` says why
@@ -29,18 +25,14 @@ export type SummarizerOutcome =
   | { readonly kind: "answer"; readonly answer: SummarizerAnswer; readonly fallbackCause: FallbackCause | null }
   | ({ readonly kind: "failure" } & FallbackCause);
 
-/** How long a session waits before it asks again while a budget is used up. Budgets count by the day. */
-const OVER_BUDGET_REST_SECONDS = 3_600;
-
 /**
- * Seconds until the next attempt. Each invalid answer of a working model costs money; while a fallback summary serves,
- * the pauses therefore grow.
+ * Why there is no answer, and when to ask again. Each invalid answer of a working model costs money; while a fallback
+ * summary serves, the pauses therefore grow.
  */
-function restAfter(
-  { kind, retryAfterSeconds }: SummarizerError,
-  { isUpgrade, failures }: CallStep,
-): number | undefined {
-  return isUpgrade && kind === "invalid_answer" ? wrongAgainDelaySeconds(failures) : retryAfterSeconds;
+function causeOf(error: ProviderError, { isUpgrade, failures }: CallStep): FallbackCause {
+  const cause = readModelFailure("summarizer", error);
+  const isWrongAgain = isUpgrade && error.kind === "invalid_answer";
+  return isWrongAgain ? { ...cause, retryAfterSeconds: wrongAgainDelaySeconds(failures) } : cause;
 }
 
 /**
@@ -61,21 +53,15 @@ export async function askSummarizer(
   }
   const { fallback } = parts;
   if (fallback !== null && (step.isOverBudget || tenant.isOverBudget)) {
-    const fallbackCause = { reason: OVER_BUDGET_REASON, retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
-    if (isUpgrade) return { kind: "failure", ...fallbackCause };
-    return { kind: "answer", answer: await fallback.summarize(request), fallbackCause };
+    if (isUpgrade) return { kind: "failure", ...OVER_BUDGET };
+    return { kind: "answer", answer: await fallback.summarize(request), fallbackCause: OVER_BUDGET };
   }
   try {
     return { kind: "answer", answer: await parts.summarizer.summarize(request, undefined, trace), fallbackCause: null };
   } catch (error) {
-    if (!(error instanceof SummarizerError)) throw error;
+    if (!(error instanceof ProviderError)) throw error;
     const { usage } = error;
-    const retryAfterSeconds = restAfter(error, step);
-    const fallbackCause: FallbackCause = {
-      reason: `summarizer ${error.kind}`,
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-      ...(usage === undefined ? {} : { usage }),
-    };
+    const fallbackCause = causeOf(error, step);
     if (fallback !== null && !isUpgrade && (failures + 1 >= FALLBACK_AFTER_FAILURES || isLasting(error))) {
       const made = await fallback.summarize(request);
       const answer = usage === undefined ? made : { ...made, usage };
@@ -86,6 +72,6 @@ export async function askSummarizer(
 }
 
 /** Errors that another attempt within seconds would not change. */
-function isLasting({ kind }: SummarizerError): boolean {
+function isLasting({ kind }: ProviderError): boolean {
   return kind === "invalid_answer" || kind === "refused" || kind === "circuit_open";
 }

@@ -1,19 +1,18 @@
 import type { EmbeddingUsage } from "../api/embedding.ts";
-import { OVER_BUDGET_REASON } from "../api/health.ts";
 import type { JobMessage } from "../api/job.ts";
 import type { TenantSettings } from "../api/tenant.ts";
-import { type Embedder, EmbedderError } from "../embedder/client.ts";
+import type { Embedder } from "../embedder/client.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 import type { EmbeddingStep } from "../session/client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
+import { type ModelFailure, OVER_BUDGET, readModelFailure } from "./model-failure.ts";
 import { reasonOf, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /**
  * Embedding calls of one delivery, each with at most 64 texts. After that the job is sent again at once and continues.
  */
 const MAX_CALLS = 100;
-/** How long a session waits before it asks again while a budget is used up. Budgets count by the day. */
-const OVER_BUDGET_REST_SECONDS = 3_600;
 
 type CallStep = Extract<EmbeddingStep, { next: "call" }>;
 
@@ -90,20 +89,12 @@ interface Made {
   readonly usage: EmbeddingUsage;
 }
 
-interface NotMade {
-  readonly reason: string;
-  readonly retryAfterSeconds?: number | undefined;
-  readonly usage?: EmbeddingUsage | undefined;
-}
-
 async function makeVectors(
   { texts, isOverBudget }: CallStep,
   tenant: TenantSettings,
   embedder: Embedder,
-): Promise<Made | NotMade> {
-  if (isOverBudget || tenant.isOverBudget) {
-    return { reason: OVER_BUDGET_REASON, retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
-  }
+): Promise<Made | ModelFailure<EmbeddingUsage>> {
+  if (isOverBudget || tenant.isOverBudget) return OVER_BUDGET;
   try {
     const { vectors: made, usage } = await embedder.embed(texts.map(({ text }) => text));
     // The service may return fewer vectors than texts; the remaining texts are asked for again.
@@ -113,9 +104,8 @@ async function makeVectors(
     });
     return vectors.length === 0 ? { reason: "embedder invalid_answer", usage } : { vectors, usage };
   } catch (error) {
-    if (!(error instanceof EmbedderError)) return { reason: `embedder ${reasonOf(error)}` };
-    const { kind, retryAfterSeconds, usage } = error;
-    return { reason: `embedder ${kind}`, retryAfterSeconds, usage };
+    if (!(error instanceof ProviderError)) return { reason: `embedder ${reasonOf(error)}` };
+    return readModelFailure("embedder", error);
   }
 }
 

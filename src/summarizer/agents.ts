@@ -1,5 +1,5 @@
+import { createCircuitBreaker } from "../provider/circuit-breaker.ts";
 import type { Log } from "../telemetry/log.ts";
-import { createCircuitBreaker } from "./circuit-breaker.ts";
 import { createSummarizerClient, type SummarizerClient, type SummarizerClientOptions } from "./client.ts";
 import { extractive } from "./extractive.ts";
 import { createModel, type ModelSettings } from "./models.ts";
@@ -49,7 +49,7 @@ export function createAgents(settings: AgentSettings, log: Log): Agents {
   const { model, summarizer: foreign, summarizerTimeoutMs: timeoutMs } = settings;
   const builtIn = createSummarizerHandler(createModel(model, timeoutMs), log);
   const fallback = createSummarizerHandler(extractive, log);
-  const breaker = createCircuitBreaker();
+  const breaker = createCircuitBreaker({ name: "the summarizer" });
   const isExtractive = foreign === null && model.provider === "extractive";
   return {
     builtIn,
@@ -60,8 +60,11 @@ export function createAgents(settings: AgentSettings, log: Log): Agents {
         fetch: async (request) => handler(request, env, ctx),
       });
       const asked = { name: NAME, ...(foreign ?? within(builtIn)) };
+      const client = createSummarizerClient({ ...asked, timeoutMs });
       return {
-        summarizer: breaker.guard(createSummarizerClient({ ...asked, timeoutMs })),
+        summarizer: {
+          summarize: (request, signal, trace) => breaker.run(() => client.summarize(request, signal, trace), signal),
+        },
         fallback: isExtractive ? null : createSummarizerClient({ name: NAME, timeoutMs, ...within(fallback) }),
         ping: (pingTimeoutMs) => pingSummarizer({ ...asked, timeoutMs: pingTimeoutMs }),
       };

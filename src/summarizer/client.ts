@@ -10,21 +10,18 @@ import {
   SdkErrorCode,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
-import { z } from "zod";
 import {
   SUMMARIZE_TOOL,
   type SummarizerAnswer,
   summarizerAnswerSchema,
-  summarizerFailureSchema,
   type SummarizerRequest,
 } from "../api/summarizer.ts";
 import { oneLine } from "../api/text.ts";
+import { failureKindOf, ProviderError } from "../provider/provider-error.ts";
+import { parseRetryAfter } from "../provider/retry-after.ts";
 import { continueTrace } from "../telemetry/trace.ts";
-import { parseRetryAfter } from "./retry-after.ts";
 import { cutAtWord } from "./sentences.ts";
-import { failureKindOf, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
-
-export { SummarizerError, type SummarizerErrorKind } from "./summarizer-error.ts";
+import { readToolFailure } from "./tool-failure.ts";
 
 const VERSION = "1.0.0";
 /** The model's name is stored with every summary. */
@@ -46,7 +43,7 @@ export interface SummarizerClient {
   /**
    * Makes one call; nothing is kept between calls, and failures are not retried, because the queue does that.
    * @param trace the request that it is made for, sent as the header `traceparent`
-   * @throws {SummarizerError} or, if `signal` was aborted, the reason of that
+   * @throws {ProviderError} or, if `signal` was aborted, the reason of that
    */
   summarize(request: SummarizerRequest, signal?: AbortSignal, trace?: string): Promise<SummarizerAnswer>;
 }
@@ -69,29 +66,11 @@ function answerData(result: CallToolResult): unknown {
   return undefined;
 }
 
-const failedContentSchema = z.object({ error: summarizerFailureSchema });
-
-/**
- * Takes from a failed answer only fields that cannot contain text, because the server's words may quote the
- * conversation.
- */
-function toolFailure(result: CallToolResult): SummarizerError {
-  const { _meta: meta } = result;
-  const told = failedContentSchema.safeParse(result.structuredContent);
-  const { kind, status, retryAfterSeconds, usage } = told.success
-    ? told.data.error
-    : { kind: "tool_error" as const, status: undefined, retryAfterSeconds: undefined, usage: undefined };
-  const pause = retryAfterSeconds ?? meta?.[RETRY_AFTER_META_KEY];
-  const seconds = typeof pause === "number" ? parseRetryAfter(String(pause), 0) : undefined;
-  const detail = status === undefined ? "the tool reported a failure" : `the model's provider answered HTTP ${status}`;
-  return new SummarizerError(kind, detail, seconds, { status, usage });
-}
-
 function validAnswer(data: unknown): SummarizerAnswer {
   const parsed = summarizerAnswerSchema.safeParse(data);
   if (!parsed.success) {
     const places = parsed.error.issues.map(({ path, code }) => `/${path.join("/")} ${code}`);
-    throw new SummarizerError("invalid_answer", places.slice(0, 3).join(", "));
+    throw new ProviderError("invalid_answer", places.slice(0, 3).join(", "));
   }
   const { items, model, ...rest } = parsed.data;
   // JSON can contain NUL characters and lone surrogates, which neither SQLite nor PostgreSQL stores.
@@ -106,22 +85,22 @@ interface Refusal {
 }
 
 /** Uses only codes and statuses, because the messages of these errors quote bodies. */
-function failureOf(error: unknown, timedOut: boolean, refusal: Refusal | null): SummarizerError {
+function failureOf(error: unknown, timedOut: boolean, refusal: Refusal | null): ProviderError {
   const code = error instanceof SdkError ? error.code : null;
   if (timedOut || code === SdkErrorCode.RequestTimeout) {
-    return new SummarizerError("timeout", "no answer in time");
+    return new ProviderError("timeout", "no answer in time");
   }
   if (error instanceof ProtocolError) {
-    return new SummarizerError("tool_error", `the server answered with error ${error.code}`);
+    return new ProviderError("tool_error", `the server answered with error ${error.code}`);
   }
   if (refusal !== null) {
     const { status, retryAfterSeconds } = refusal;
-    return new SummarizerError(failureKindOf(status), `HTTP ${status}`, retryAfterSeconds, { status });
+    return new ProviderError(failureKindOf(status), `HTTP ${status}`, { status, retryAfterSeconds });
   }
   if (code === SdkErrorCode.InvalidResult || code === SdkErrorCode.UnsupportedResultType) {
-    return new SummarizerError("invalid_answer", code);
+    return new ProviderError("invalid_answer", code);
   }
-  return new SummarizerError("unreachable", code ?? (error instanceof Error ? error.name : "failed"));
+  return new ProviderError("unreachable", code ?? (error instanceof Error ? error.name : "failed"));
 }
 
 export function createSummarizerClient(options: SummarizerClientOptions): SummarizerClient {
@@ -156,7 +135,7 @@ export function createSummarizerClient(options: SummarizerClientOptions): Summar
       } finally {
         await client.close();
       }
-      if (result.isError === true) throw toolFailure(result);
+      if (result.isError === true) throw readToolFailure(result);
       return validAnswer(answerData(result));
     },
   };

@@ -13,13 +13,10 @@ import {
 } from "ai";
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { itemKindSchema, itemStatusSchema } from "../api/summary.ts";
+import type { ProviderError } from "../provider/provider-error.ts";
+import { readSdkError } from "../provider/sdk-error.ts";
 import { createLanguageModels, type LanguageModels, type ModelProvider } from "./language-models.ts";
 import type { AskModel, ModelQuestion, ModelReply } from "./model-summarizer.ts";
-import { parseRetryAfter } from "./retry-after.ts";
-import { failureKindOf, SummarizerError } from "./summarizer-error.ts";
-
-// The SDK prints warnings to the console, bypassing our log.
-globalThis.AI_SDK_LOG_WARNINGS = false;
 
 /**
  * The schema of the answer. It has no lengths and ranges, because some providers refuse them, and requires every
@@ -72,28 +69,12 @@ function jsonIn(text: string): unknown {
   }
 }
 
-function advice(status: number): string {
-  if (status === 401 || status === 403) return ": check THREADKEEP_MODEL_API_KEY";
-  if (status === 404) return ": check the name in THREADKEEP_MODEL, and THREADKEEP_MODEL_BASE_URL";
-  if (status < 400) return ": THREADKEEP_MODEL_BASE_URL redirects; set the address it leads to";
-  return status < 500
-    ? ": the model may not take so much text or so long an answer; docs/deploy.md says what it needs"
-    : "";
-}
-
-/** Uses only status and name, because a provider's message may quote the prompt, and with it the conversation. */
-export function failureOf(error: unknown): SummarizerError {
-  if (!APICallError.isInstance(error)) {
-    return new SummarizerError("unreachable", error instanceof Error ? error.name : "failed");
-  }
-  const { statusCode: status, responseHeaders } = error;
-  if (status === undefined) return new SummarizerError("unreachable", "no connection to the model's provider");
-  const pause = parseRetryAfter(responseHeaders?.["retry-after"], Date.now());
-  // A successful response that could not be read was cut off, or does not come from a model.
-  if (status >= 200 && status < 300) {
-    return new SummarizerError("unreachable", `HTTP ${status} without an answer of a model`, pause, { status });
-  }
-  return new SummarizerError(failureKindOf(status), `HTTP ${status}${advice(status)}`, pause, { status });
+/** Why a call failed, with what to check. */
+export function failureOf(error: unknown): ProviderError {
+  return readSdkError(error, {
+    variable: "THREADKEEP_MODEL",
+    refused: "the model may not take so much text or so long an answer; docs/deploy.md says what it needs",
+  });
 }
 
 async function call(model: LanguageModels["withSchema"], question: ModelQuestion): Promise<ModelReply> {
@@ -126,7 +107,7 @@ async function call(model: LanguageModels["withSchema"], question: ModelQuestion
 }
 
 /**
- * Makes a function that asks the configured model. It throws a SummarizerError, except after the question's signal was
+ * Makes a function that asks the configured model. It throws a ProviderError, except after the question's signal was
  * aborted.
  */
 export function createAskModel(provider: ModelProvider): AskModel {

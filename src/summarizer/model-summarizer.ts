@@ -1,9 +1,9 @@
 import type { TokenCount } from "../api/message.ts";
 import type { ProposedItem, SummarizerAnswer, SummarizerRequest, SummarizerUsage } from "../api/summarizer.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 import { nameItems } from "./item-names.ts";
 import { readAnswer } from "./model-answer.ts";
 import { buildPrompt, repairRequest } from "./prompt.ts";
-import { SummarizerError, withUsage } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
 /** Time limit for both calls of a summary together. */
@@ -42,7 +42,7 @@ export interface ModelReply {
   readonly usage: SummarizerUsage | null;
 }
 
-/** @throws {SummarizerError}, or anything once `signal` is aborted */
+/** @throws {ProviderError}, or anything once `signal` is aborted */
 export type AskModel = (question: ModelQuestion) => Promise<ModelReply>;
 
 /** US dollars per million tokens, which equals micro-dollars per token. */
@@ -149,14 +149,14 @@ export function createModelSummarizer(options: ModelSummarizerOptions): Summariz
       } catch (error) {
         signal?.throwIfAborted();
         if (limit.aborted) {
-          const late = new SummarizerError("timeout", `no answer of the model within ${timeoutMs / 1_000} s`);
-          throw withUsage(late, meter.total());
+          const usage = meter.total();
+          throw new ProviderError("timeout", `no answer of the model within ${timeoutMs / 1_000} s`, { usage });
         }
-        throw error instanceof SummarizerError ? withUsage(error, meter.total()) : error;
+        throw error instanceof ProviderError ? error.withUsage(meter.total()) : error;
       }
       const usage = meter.total();
       if ("faults" in asked) {
-        throw new SummarizerError("invalid_answer", asked.faults[0] ?? "it has faults", undefined, { usage });
+        throw new ProviderError("invalid_answer", asked.faults[0] ?? "it has faults", { usage });
       }
       return { items: asked.items, model: name, ...(usage === undefined ? {} : { usage }) };
     },

@@ -1,6 +1,7 @@
+import { loadOnFirstCall } from "../provider/load-on-first-call.ts";
 import { extractive } from "./extractive.ts";
 import type { ModelProvider } from "./language-models.ts";
-import { type AskModel, createModelSummarizer, type ModelPrices } from "./model-summarizer.ts";
+import { createModelSummarizer, type ModelPrices } from "./model-summarizer.ts";
 import type { Summarizer } from "./summarizer.ts";
 
 /** The model behind the built-in agent. */
@@ -10,18 +11,6 @@ export type ModelSettings =
       /** Null: costs are not reported. */
       readonly prices: ModelPrices | null;
     });
-
-/**
- * The SDK and its providers are a third of the bundle, so they are loaded on the first call of a model instead of at
- * each cold start.
- */
-function loadedLate(provider: ModelProvider): AskModel {
-  let ask: Promise<AskModel> | undefined;
-  return async (question) => {
-    ask ??= import("./model-call.ts").then(({ createAskModel }) => createAskModel(provider));
-    return (await ask)(question);
-  };
-}
 
 /**
  * The model's share of the time that the pipeline waits for the agent: the agent must be able to report a timeout
@@ -34,7 +23,7 @@ export function createModel(settings: ModelSettings, agentTimeoutMs?: number): S
   if (settings.provider === "extractive") return extractive;
   return createModelSummarizer({
     name: `${settings.provider}/${settings.model}`,
-    ask: loadedLate(settings),
+    ask: loadOnFirstCall(async () => (await import("./model-call.ts")).createAskModel(settings)),
     prices: settings.prices,
     ...(agentTimeoutMs === undefined ? {} : { timeoutMs: Math.floor(agentTimeoutMs * MODEL_SHARE_OF_TIMEOUT) }),
   });

@@ -6,10 +6,11 @@ import {
   summarizerAnswerSchema,
   summarizerRequestSchema,
 } from "../api/summarizer.ts";
+import { ProviderError } from "../provider/provider-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
-import { describeFailure, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
+import { writeToolFailure } from "./tool-failure.ts";
 
 export const SUMMARIZER_ROUTE = "/agents/summarizer/mcp";
 /**
@@ -27,20 +28,9 @@ function answered(answer: SummarizerAnswer): CallToolResult {
   };
 }
 
-/** Only our own words are sent, because a provider's message may quote the prompt, and with it the conversation. */
-function failed(error: SummarizerError): CallToolResult {
-  const pause = error.retryAfterSeconds;
-  return {
-    isError: true,
-    structuredContent: { error: describeFailure(error) },
-    content: [{ type: "text", text: error.message }],
-    ...(pause === undefined ? {} : { _meta: { [RETRY_AFTER_META_KEY]: pause } }),
-  };
-}
-
-function summarizerError(error: unknown): SummarizerError {
-  if (error instanceof SummarizerError) return error;
-  return new SummarizerError("tool_error", error instanceof Error ? error.name : "failed");
+function failureOf(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  return new ProviderError("tool_error", error instanceof Error ? error.name : "failed");
 }
 
 function createServer(model: Summarizer, log: Log | undefined, traceId: string | undefined): McpServer {
@@ -61,12 +51,12 @@ function createServer(model: Summarizer, log: Log | undefined, traceId: string |
         const answer = await model.summarize(request, context.mcpReq.signal);
         const parsed = summarizerAnswerSchema.safeParse(answer);
         if (parsed.success) return answered(parsed.data);
-        throw new SummarizerError("invalid_answer", "the model's answer has faults");
+        throw new ProviderError("invalid_answer", "the model's answer has faults");
       } catch (thrown) {
-        const error = summarizerError(thrown);
+        const error = failureOf(thrown);
         const { kind, status, detail: reason } = error;
         log?.warn("model_failed", { model: model.name, kind, status, reason, traceId });
-        return failed(error);
+        return writeToolFailure(error);
       }
     },
   );

@@ -6,7 +6,7 @@ export interface Summarizer {
   readonly name: string;
   /**
    * @param signal is aborted when nobody waits for the answer any more, so that a paid call can be stopped
-   * @throws {SummarizerError} with `retryAfterSeconds` if the provider asked for a pause; any other error counts as a
+   * @throws {ProviderError} with `retryAfterSeconds` if the provider asked for a pause; any other error counts as a
    *   failure
    */
   summarize(request: SummarizerRequest, signal?: AbortSignal): Promise<SummarizerAnswer>;

@@ -48,14 +48,14 @@ export const EMBEDDER_MUTANTS: readonly Mutant[] = [
   {
     name: "one text that is too long keeps all the others from being found",
     file: "src/embedder/embedder.ts",
-    replace: "error instanceof EmbedderError && TOO_LONG.has(error.status)",
+    replace: "error instanceof ProviderError && TOO_LONG.has(error.status)",
     by: "false",
     tests: TESTS,
   },
   {
     name: "vectors that are no good cost nothing",
     file: "src/embedder/embedder.ts",
-    replace: "{ ...error, usage }",
+    replace: "error.withUsage({ ...usage, outputTokens: 0 })",
     by: "error",
     tests: TESTS,
   },

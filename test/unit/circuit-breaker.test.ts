@@ -1,45 +1,42 @@
 import { describe, expect, it } from "vitest";
-import type { SummarizerRequest } from "../../src/api/summarizer.ts";
-import { createCircuitBreaker } from "../../src/summarizer/circuit-breaker.ts";
-import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/summarizer-error.ts";
+import { createCircuitBreaker } from "../../src/provider/circuit-breaker.ts";
+import { ProviderError, type ProviderErrorKind } from "../../src/provider/provider-error.ts";
 
-const REQUEST: SummarizerRequest = { previous: [], messages: [], maxTokens: 100 };
 const LIMITS = { failures: 3, restMs: 10_000, maxRestMs: 60_000 };
 
 function bench() {
-  const state = { now: 0, calls: 0, fault: null as SummarizerError | null, gate: null as Promise<void> | null };
-  const { guard } = createCircuitBreaker(() => state.now, LIMITS);
-  const { summarize } = guard({
-    async summarize() {
+  const state = { now: 0, calls: 0, fault: null as ProviderError | null, gate: null as Promise<void> | null };
+  const breaker = createCircuitBreaker({ name: "the model", now: () => state.now, limits: LIMITS });
+  const call = () =>
+    breaker.run(async () => {
       state.calls += 1;
       if (state.gate !== null) await state.gate;
       if (state.fault !== null) throw state.fault;
-      return { items: [], model: "test" };
-    },
-  });
+      return "test";
+    });
   const outcome = async (): Promise<string> => {
     try {
-      return (await summarize(REQUEST)).model;
+      return await call();
     } catch (error) {
-      return error instanceof SummarizerError ? error.kind : "other";
+      return error instanceof ProviderError ? error.kind : "other";
     }
   };
-  return { state, outcome, summarize };
+  return { state, outcome, call };
 }
 
-function fail(kind: SummarizerErrorKind, retryAfterSeconds?: number): SummarizerError {
-  return new SummarizerError(kind, "for the test", retryAfterSeconds);
+function fail(kind: ProviderErrorKind, retryAfterSeconds?: number): ProviderError {
+  return new ProviderError(kind, "for the test", { retryAfterSeconds });
 }
 
-describe("the circuit breaker of a summarizer", () => {
+describe("the circuit breaker of a provider", () => {
   it("calls no more after so many failures in a row, and says when to come again", async () => {
-    const { state, outcome, summarize } = bench();
+    const { state, outcome, call } = bench();
     state.fault = fail("unreachable");
     for (let attempt = 0; attempt < 3; attempt += 1) expect(await outcome()).toBe("unreachable");
     expect(await outcome()).toBe("circuit_open");
     expect(state.calls).toBe(3);
     state.now += 4_000;
-    await expect(summarize(REQUEST)).rejects.toMatchObject({ kind: "circuit_open", retryAfterSeconds: 6 });
+    await expect(call()).rejects.toMatchObject({ kind: "circuit_open", retryAfterSeconds: 6 });
   });
 
   it("counts failures in a row alone: a good answer between them begins the count anew", async () => {
@@ -80,7 +77,7 @@ describe("the circuit breaker of a summarizer", () => {
     expect(state.calls).toBe(4);
   });
 
-  it("rests as long as the summarizer asked for, up to a bound", async () => {
+  it("rests as long as the provider asked for, up to a bound", async () => {
     const { state, outcome } = bench();
     state.fault = fail("rate_limited", 30);
     for (let attempt = 0; attempt < 3; attempt += 1) await outcome();

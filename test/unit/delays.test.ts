@@ -10,7 +10,7 @@ import {
   waitDelayMs,
   wrongAgainDelaySeconds,
 } from "../../src/lib/retry-policy.ts";
-import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
+import { parseRetryAfter } from "../../src/provider/retry-after.ts";
 
 /** Every pause that grows with what came before it: by attempt, in seconds, in the middle of its jitter. */
 const DELAYS: Record<string, { of(attempt: number): number; readonly first: number[]; readonly longest: number }> = {

@@ -2,9 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { Ai } from "@cloudflare/workers-types";
 import { afterAll, describe, expect, test } from "vitest";
 import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
-import { EmbedderError } from "../../src/embedder/client.ts";
 import { createEmbedder, type EmbeddingSettings, MAX_TEXTS_PER_REQUEST } from "../../src/embedder/embedder.ts";
 import { createQueryEmbedder, QUERY_DEADLINE_MS } from "../../src/embedder/query-embedder.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 
 const SECRET = "the cellar key hangs behind the oven";
 const KEY = "sk-stand-in-key";
@@ -54,12 +54,12 @@ function vectorsOf(texts: readonly string[], vector: unknown = [3, 4]) {
 
 const well = (response: ServerResponse, { texts }: Seen): void => sendJson(response, 200, vectorsOf(texts));
 
-async function failureOf(answer: Promise<unknown>): Promise<EmbedderError> {
+async function failureOf(answer: Promise<unknown>): Promise<ProviderError> {
   const error = await answer.then(
     () => null,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof EmbedderError)) throw new Error(`expected an EmbedderError, got ${String(error)}`);
+  if (!(error instanceof ProviderError)) throw new Error(`expected a ProviderError, got ${String(error)}`);
   const told = JSON.stringify([error.message, error.stack, error.cause]);
   for (const secret of [SECRET, KEY]) expect(told).not.toContain(secret);
   return error;
@@ -222,7 +222,11 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
 
   test("vectors that are no good were paid for all the same", async () => {
     const { embedder } = await given((response, { texts }) => sendJson(response, 200, vectorsOf(texts, [0, 0])));
-    expect((await failureOf(embedder.embed(["one"]))).usage).toEqual({ inputTokens: 10, costMicroDollars: 5 });
+    expect((await failureOf(embedder.embed(["one"]))).usage).toEqual({
+      inputTokens: 10,
+      outputTokens: 0,
+      costMicroDollars: 5,
+    });
   });
 
   test("an answer without end is read up to a bound", async () => {

@@ -7,7 +7,7 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
-import { SummarizerError } from "../../src/summarizer/client.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { MeasuredJob, Metrics } from "../../src/telemetry/metrics.ts";
 import {
@@ -125,7 +125,7 @@ describe("the consumer", () => {
       const broken = partsWith({
         summarizer: {
           summarize: async () => {
-            throw new SummarizerError(kind, "test");
+            throw new ProviderError(kind, "test");
           },
         },
       });
@@ -143,7 +143,7 @@ describe("the consumer", () => {
     const broken = partsWith({
       summarizer: {
         summarize: async () => {
-          throw new SummarizerError("timeout", "test");
+          throw new ProviderError("timeout", "test");
         },
       },
     });
@@ -240,7 +240,7 @@ describe("what is measured of jobs", () => {
         summarize: async () => {
           calls += 1;
           const usage = { inputTokens: 900, outputTokens: 40, costMicroDollars: 12 };
-          if (calls > 1) throw new SummarizerError("invalid_answer", "test", undefined, { usage });
+          if (calls > 1) throw new ProviderError("invalid_answer", "test", { usage });
           return { items: [], model: "a-model", usage };
         },
       },

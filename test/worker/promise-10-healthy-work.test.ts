@@ -7,10 +7,10 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { LEASE_MS, REPORT_AFTER_FAILURES } from "../../src/lib/retry-policy.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 import type { SessionObject } from "../../src/session/client.ts";
 import { noteBacklog } from "../../src/session/outbox/jobs.ts";
 import { SessionStore } from "../../src/session/store.ts";
-import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
 import {
   beside,
   chatOf,
@@ -443,7 +443,7 @@ describe("the list of failures", () => {
     const job = await jobOf(ref, "summarize");
     const summarizer = {
       summarize: async () => {
-        throw new SummarizerError("timeout", "test");
+        throw new ProviderError("timeout", "test");
       },
     };
     await deliver(job, pipelineDeps({ summarizer }));
@@ -529,7 +529,7 @@ describe("the list of failures", () => {
     const refused = pipelineDeps({
       summarizer: {
         summarize: async () => {
-          throw new SummarizerError("refused", "test");
+          throw new ProviderError("refused", "test");
         },
       },
     });
@@ -548,7 +548,7 @@ describe("the list of failures", () => {
     const refused = pipelineDeps({
       summarizer: {
         summarize: async () => {
-          throw new SummarizerError("refused", "test");
+          throw new ProviderError("refused", "test");
         },
       },
       fallback: { summarize: async (given) => quoting(given) },

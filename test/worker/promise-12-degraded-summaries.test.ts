@@ -10,8 +10,8 @@ import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
+import { ProviderError, type ProviderErrorKind } from "../../src/provider/provider-error.ts";
 import { createSessionClient } from "../../src/session/client.ts";
-import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import {
   chatOf,
@@ -31,7 +31,7 @@ import {
 /** A model that the test brings down and up again, and an extractive summarizer that is always there. */
 interface Bench {
   readonly parts: PipelineDeps;
-  down: SummarizerErrorKind | null;
+  down: ProviderErrorKind | null;
   /** What it asks for with each failure. */
   retryAfterSeconds: number | undefined;
   tenant: TenantSettings;
@@ -70,7 +70,8 @@ function bench(): Bench {
       archiveOutage: { note: async () => undefined, over: async () => undefined },
       summarizer: {
         async summarize(request) {
-          if (state.down !== null) throw new SummarizerError(state.down, "for the test", state.retryAfterSeconds);
+          if (state.down !== null)
+            throw new ProviderError(state.down, "for the test", { retryAfterSeconds: state.retryAfterSeconds });
           state.asked.push(request.messages.map(({ seq }) => seq));
           return { ...quote(request, "test/model"), usage: { inputTokens: 100, outputTokens: 10 } };
         },
@@ -278,7 +279,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
         ...model.parts,
         summarizer: {
           summarize: async (request) => {
-            if (model.asked.length === 1) throw new SummarizerError("invalid_answer", "for the test");
+            if (model.asked.length === 1) throw new ProviderError("invalid_answer", "for the test");
             return summarizer.summarize(request);
           },
         },

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { JobMessage } from "../../src/api/job.ts";
 import type { SessionSettings } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
-import { SummarizerError } from "../../src/summarizer/client.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 import {
   beside,
   chatOf,
@@ -46,7 +46,7 @@ function paidModel() {
       summarizer: {
         async summarize(given) {
           model.calls += 1;
-          if (model.isDown) throw new SummarizerError("unreachable", "for the test", undefined, { usage: USAGE });
+          if (model.isDown) throw new ProviderError("unreachable", "for the test", { usage: USAGE });
           return { ...quoting(given), usage: USAGE };
         },
       },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SummarizerRequest } from "../../src/api/summarizer.ts";
-import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 import {
   chatOf,
   creationOf,
@@ -32,7 +32,7 @@ function flakyModel({ hasFallback = true } = {}) {
   const parts = pipelineDeps({
     summarizer: {
       summarize: async (given) => {
-        if (state.answersLeft <= 0) throw new SummarizerError("invalid_answer", "for the test");
+        if (state.answersLeft <= 0) throw new ProviderError("invalid_answer", "for the test");
         state.answersLeft -= 1;
         state.asked.push(seqsOf(given));
         return quoting(given);

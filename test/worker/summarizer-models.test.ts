@@ -2,7 +2,8 @@ import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test, vi } from "vitest";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
 import { itemsTokens } from "../../src/prompt/items.ts";
-import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
+import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import type { ModelProvider } from "../../src/summarizer/language-models.ts";
 import { createAskModel } from "../../src/summarizer/model-call.ts";
 import { createModelSummarizer } from "../../src/summarizer/model-summarizer.ts";
@@ -50,12 +51,12 @@ function clientOf(model: Summarizer, timeoutMs = 5_000, log?: Log) {
   });
 }
 
-async function failureOf(answer: Promise<unknown>): Promise<SummarizerError> {
+async function failureOf(answer: Promise<unknown>): Promise<ProviderError> {
   const error = await answer.then(
     () => null,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof SummarizerError)) throw new Error(`expected a SummarizerError, got ${String(error)}`);
+  if (!(error instanceof ProviderError)) throw new Error(`expected a ProviderError, got ${String(error)}`);
   const told = JSON.stringify([error.message, error.stack, error.cause]);
   for (const secret of [SECRET, KEY]) expect(told).not.toContain(secret);
   return error;

@@ -4,10 +4,11 @@ import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/api/summarizer.ts";
-import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
+import { parseRetryAfter } from "../../src/provider/retry-after.ts";
+import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import { extractive } from "../../src/summarizer/extractive.ts";
 import { pingSummarizer } from "../../src/summarizer/ping.ts";
-import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import type { Summarizer } from "../../src/summarizer/summarizer.ts";
 
@@ -50,12 +51,12 @@ function call(wire: Wire, options: { timeoutMs?: number; signal?: AbortSignal; t
   }).summarize(REQUEST, options.signal);
 }
 
-async function failureOf(answer: Promise<unknown>): Promise<SummarizerError> {
+async function failureOf(answer: Promise<unknown>): Promise<ProviderError> {
   const error = await answer.then(
     () => null,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof SummarizerError)) throw new Error(`expected a SummarizerError, got ${String(error)}`);
+  if (!(error instanceof ProviderError)) throw new Error(`expected a ProviderError, got ${String(error)}`);
   expect(JSON.stringify([error.message, error.stack, error.cause])).not.toContain(SECRET);
   return error;
 }
@@ -126,7 +127,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     async (kind) => {
       const usage = { inputTokens: 10, outputTokens: 2, costMicroDollars: 3 };
       const failing = modelThat(async () => {
-        throw new SummarizerError(kind, SECRET, 42, { status: 429, usage });
+        throw new ProviderError(kind, SECRET, { retryAfterSeconds: 42, status: 429, usage });
       });
       expect(await failureOf(call(wireTo(failing)))).toMatchObject({ kind, retryAfterSeconds: 42, status: 429, usage });
     },

@@ -6,8 +6,9 @@ import type { JobMessage } from "../../src/api/job.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import type { Directory } from "../../src/directory/directory.ts";
 import { consume } from "../../src/pipeline/consume.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
 import type { ChatSession } from "../../src/session/object.ts";
-import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
+import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";
 import {
@@ -224,7 +225,7 @@ describe("the trace of a job", () => {
       summarizer: {
         summarize: async (_request, _signal, trace) => {
           asked.push(trace);
-          throw new SummarizerError("timeout", "test");
+          throw new ProviderError("timeout", "test");
         },
       },
       withDatabase: (body, traceIds) => {
@@ -280,7 +281,7 @@ describe("the trace of a job", () => {
     const failing = {
       name: "test",
       summarize: async (): Promise<never> => {
-        throw new SummarizerError("refused", "test");
+        throw new ProviderError("refused", "test");
       },
     };
     const handler = createSummarizerHandler(failing, log);

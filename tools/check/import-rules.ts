@@ -42,15 +42,21 @@ const ROOMS: Record<string, Room> = {
   tenant: { rooms: FOUNDATION, packages: null },
   control: { rooms: FOUNDATION, packages: null },
   archive: { rooms: FOUNDATION, packages: null },
-  summarizer: { rooms: FOUNDATION, packages: null },
-  // It calls providers of models as the summarizer does, and rests after failures alike.
-  embedder: {
-    rooms: [...FOUNDATION, "summarizer/circuit-breaker", "summarizer/retry-after", "summarizer/summarizer-error"],
-    packages: null,
-  },
+  // What every call of a model's provider shares.
+  provider: { rooms: FOUNDATION, packages: ["ai"] },
+  summarizer: { rooms: [...FOUNDATION, "provider"], packages: null },
+  embedder: { rooms: [...FOUNDATION, "provider"], packages: null },
   access: { rooms: [...FOUNDATION, ...CLIENTS], packages: null },
   pipeline: {
-    rooms: [...FOUNDATION, "archive", "summarizer/client", "embedder/client", "session/client", ...CLIENTS],
+    rooms: [
+      ...FOUNDATION,
+      "archive",
+      "provider/provider-error",
+      "summarizer/client",
+      "embedder/client",
+      "session/client",
+      ...CLIENTS,
+    ],
     packages: null,
   },
   usecases: {

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SummarizerUsage, TranscriptMessage } from "../../src/api/summarizer.ts";
 import { ITEM_OVERHEAD_TOKENS } from "../../src/prompt/items.ts";
-import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
+import { ProviderError } from "../../src/provider/provider-error.ts";
+import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import { summarizeExtractively } from "../../src/summarizer/extractive.ts";
 import { estimateTokens } from "../../src/tokens/estimate.ts";
 import type { Kept } from "./memory-facts.ts";
@@ -198,7 +199,7 @@ export function agentMethod({ url, token }: AgentAddress): Method {
         const { items, usage } = await client.summarize({ previous: [], messages, maxTokens });
         return { ...itemsMemory(items), usage: addUsage(spent, usage) };
       } catch (error) {
-        if (!(error instanceof SummarizerError) || attempt === MAX_ATTEMPTS) throw error;
+        if (!(error instanceof ProviderError) || attempt === MAX_ATTEMPTS) throw error;
         spent = addUsage(spent, error.usage);
         await sleep((error.retryAfterSeconds ?? DEFAULT_PAUSE_SECONDS) * 1_000);
       }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { OVER_BUDGET_REASON } from "../../../src/api/health.ts";
 import { UNSET_TENANT } from "../../../src/api/tenant.ts";
-import { type Embedder, EmbedderError } from "../../../src/embedder/client.ts";
+import type { Embedder } from "../../../src/embedder/client.ts";
 import { embedSession } from "../../../src/pipeline/embed.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";
+import { ProviderError } from "../../../src/provider/provider-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { EPOCH } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
@@ -123,7 +124,13 @@ describe("the consumer of vectors", () => {
   it.each([
     [
       "a provider that asks for a pause",
-      () => Promise.reject(new EmbedderError("rate_limited", "HTTP 429", { retryAfterSeconds: 30, usage: USAGE })),
+      () =>
+        Promise.reject(
+          new ProviderError("rate_limited", "HTTP 429", {
+            retryAfterSeconds: 30,
+            usage: { ...USAGE, outputTokens: 0 },
+          }),
+        ),
       {
         reason: "embedder rate_limited",
         lease: "lease",
@@ -203,7 +210,7 @@ describe("the consumer of a summary", () => {
 
   it("comes to its end whatever becomes of the vectors", async () => {
     const { calls, verdict } = await summarize(
-      { embed: () => Promise.reject(new EmbedderError("unreachable", "HTTP 503")) },
+      { embed: () => Promise.reject(new ProviderError("unreachable", "HTTP 503")) },
       { ...landed, embeddingJobId: "vectors" },
     );
     expect(verdict).toBe("ack");

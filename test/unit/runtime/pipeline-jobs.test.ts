@@ -15,8 +15,8 @@ import { recordDeadLetter } from "../../../src/pipeline/failed.ts";
 import { copyFork } from "../../../src/pipeline/fork.ts";
 import { reportFailure, reportRecovery, reportSetAside } from "../../../src/pipeline/report.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";
+import { ProviderError } from "../../../src/provider/provider-error.ts";
 import { ALL_SESSIONS } from "../../../src/session/client.ts";
-import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { EPOCH, itemOf, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
@@ -536,7 +536,7 @@ describe("a summary", () => {
   const request = { previous: [], messages: [{ seq: 1, role: "user", at: "", text: "hi" }], maxTokens: 100 };
   const call = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false };
   const fails = {
-    summarize: () => Promise.reject(new SummarizerError("timeout", "it took too long", undefined, { usage })),
+    summarize: () => Promise.reject(new ProviderError("timeout", "it took too long", { usage })),
   };
 
   it("that comes to nothing is paid all the same, by its session and by its tenant", async () => {

@@ -10,9 +10,9 @@ import { consume } from "../../../src/pipeline/consume.ts";
 import type { PipelineDeps } from "../../../src/pipeline/delivery.ts";
 import { createJobLedger } from "../../../src/pipeline/job-ledger.ts";
 import { measuredJob } from "../../../src/pipeline/measured-job.ts";
+import { ProviderError } from "../../../src/provider/provider-error.ts";
 import { UserQuota } from "../../../src/session/quota/user-quota.ts";
 import type { SummaryStep } from "../../../src/session/summary/run.ts";
-import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { EPOCH, NOON } from "./node-session.ts";
 
@@ -28,10 +28,10 @@ describe("a summarizer that fails", () => {
     maxTokens: 100,
   };
   const step = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false } as const;
-  const asked = (kind: ConstructorParameters<typeof SummarizerError>[0], change: object, hasFallback = true) => {
+  const asked = (kind: ConstructorParameters<typeof ProviderError>[0], change: object, hasFallback = true) => {
     const parts: Pick<PipelineDeps, "summarizer" | "fallback"> = {
       summarizer: {
-        summarize: () => Promise.reject(new SummarizerError(kind, "it failed", undefined, { usage: USAGE })),
+        summarize: () => Promise.reject(new ProviderError(kind, "it failed", { usage: USAGE })),
       },
       fallback: hasFallback ? { summarize: async () => ({ items: [], model: "fallback" }) } : null,
     };
