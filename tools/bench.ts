@@ -1,5 +1,5 @@
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
-// npm run bench: measures the service as it is deployed. `--help` tells the rest.
+// npm run bench: measures the service as it would be deployed.
 import { benchProgram } from "./bench/options.ts";
 import { runBench } from "./bench/run-bench.ts";
 

@@ -6,7 +6,7 @@ import { projectRoot } from "../scripts/dev/paths.ts";
 import { codeBlocks, type CodeBlock, findBrokenLinks, findStaleNames, moduleOf } from "./check/documents.ts";
 import { ONE_CHECKER } from "./check/steps.ts";
 
-/** Where people look: everything else with this ending is a dependency's, or made by a program. */
+/** The directories with our own documents. All other Markdown files belong to dependencies or are generated. */
 const DIRECTORIES = [".", "client", "docs", "docs/decisions", "examples"];
 const INDEX = "docs/decisions/README.md";
 
@@ -31,20 +31,20 @@ const names = {
   scripts: new Set(Object.keys(read("package.json")["scripts"] ?? {})),
   programs: new Set(Object.values(read("scripts/program/programs.json")).flatMap((group) => Object.keys(group))),
 };
-// A changelog names what there was.
+// A changelog names programs and files of earlier versions.
 const current = new Map([...documents].filter(([file]) => file !== "CHANGELOG.md"));
 const stale = findStaleNames(current, projectRoot, names);
 const faults = [...findBrokenLinks(documents, projectRoot), ...stale, ...unlisted, ...compile(typescript)];
 
 for (const fault of faults) console.error(fault);
-if (faults.length > 0) console.error(`\n${faults.length} faults in the documents.`);
+if (faults.length > 0) console.error(`\n${faults.length} mistakes in the documents.`);
 else
   console.log(
-    `The links, paths and commands of ${documents.size} documents lead somewhere, and ${typescript.length} blocks of code compile.`,
+    `The links, paths and commands of ${documents.size} documents exist, and ${typescript.length} code blocks compile.`,
   );
 process.exitCode = faults.length > 0 ? 1 : 0;
 
-/** Each block as a module of its own, under the rules of the programs here. */
+/** Compiles each block as a module of its own, with the compiler options of the programs here. */
 function compile(modules: readonly CodeBlock[]): string[] {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-documents-"));
   try {

@@ -17,6 +17,7 @@ for (const area of ["src", "client/src", "scripts", "tools", "simulation", "insp
 
 const violations = findImportViolations(sources);
 for (const violation of violations) console.error(violation);
-if (violations.length > 0) console.error(`\n${violations.length} imports break the rules of the house.`);
-else console.log(`The imports of ${sources.size} files keep the rules of the house.`);
+if (violations.length > 0)
+  console.error(`\n${violations.length} imports break the rules in tools/check/import-rules.ts.`);
+else console.log(`The imports of ${sources.size} files follow the rules in tools/check/import-rules.ts.`);
 process.exitCode = violations.length > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-// npm run configuration: writes docs/configuration.md from the table of variables. A test holds them equal.
+// npm run configuration: writes docs/configuration.md from the table of variables. A test fails if they differ.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "../scripts/dev/paths.ts";
@@ -12,7 +12,7 @@ const program = createProgram(
 ).action(() => {
   const file = path.join(projectRoot, "docs/configuration.md");
   writeFileSync(file, renderConfiguration());
-  console.log(`${path.relative(process.cwd(), file)} is as src/config/variables.ts has it.`);
+  console.log(`${path.relative(process.cwd(), file)} is up to date with src/config/variables.ts.`);
 });
 
 await runProgram(program);

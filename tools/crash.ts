@@ -1,4 +1,4 @@
-// npm run crash: kill -9 under load, and whether what clients were told is true. `--help` tells the rest.
+// npm run crash: kill -9 under load, and whether the service still keeps what it told its clients.
 import { writeFileSync } from "node:fs";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
 import { crashProgram } from "./crash/options.ts";

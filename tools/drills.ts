@@ -1,4 +1,4 @@
-// npm run drills: faults on a running service, and what becomes of chats, alerts and the archive. `--help` tells the rest.
+// npm run drills: injects faults into a running service under load.
 import { Argument } from "@commander-js/extra-typings";
 import { createProgram } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
@@ -17,18 +17,18 @@ const names = DRILLS.map(({ name }) => name);
 
 const program = createProgram(
   "npm run drills --",
-  "Makes faults in a service of its own under load, and tells what becomes of chats, alerts and the archive.",
+  "Injects faults into a service under load, and checks chats, alerts and the archive.",
 )
-  .addArgument(new Argument("[name...]", "these alone").choices(names))
-  .option("--short", "outages of seconds, and few chats", false)
-  .option("--list", "name the drills, and hold none", false)
+  .addArgument(new Argument("[name...]", "run only these (default: all)").choices(names))
+  .option("--short", "short outages and few chats", false)
+  .option("--list", "list the drills without running them", false)
   .addHelpText(
     "after",
     `
-Each loads the service with chats, makes a fault, looks for alerts as the cron does, ends the fault, and proves: every
-message that was acknowledged is there, no context has a silent gap, the archive has what the sessions have, no call of
-the agent was paid twice, and the alert was told once when it started and once when it ended. The exit code is 0 if all
-of it holds.
+Each drill runs chats on a service of its own, injects a fault, checks for alerts as the cron does, ends the fault,
+and verifies: every acknowledged message is there, no context has a silent gap, the archive has what the sessions
+have, no call of the agent was paid twice, and the alert was sent once when it started and once when it ended. The
+exit code is 0 if all of this holds.
 
 Examples:
   npm run drills -- --list

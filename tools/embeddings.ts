@@ -1,17 +1,18 @@
-// npm run embeddings: an embedding model on this machine, for tests and measurements. `--help` tells the rest.
+// npm run embeddings: an embedding model on this machine, for tests and measurements.
 import { createProgram, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
 import { SENTENCE_ENCODER, serveEmbeddings } from "./embeddings/serve-embeddings.ts";
 
 const program = createProgram(
   "npm run embeddings --",
-  "Serves a small English embedding model on loopback, as OpenAI's API does, until Ctrl-C, and says how a service finds it.",
+  "Serves a small English embedding model on loopback, in the form of OpenAI's API, until Ctrl-C. It prints how to use it with a service.",
 )
-  .option("--port <n>", "0 takes whichever is free", wholeNumber(0, 65_535), 0)
+  .option("--port <n>", "the port; 0 takes any free one", wholeNumber(0, 65_535), 0)
   .addHelpText(
     "after",
     `
-It is the Universal Sentence Encoder, of 512 dimensions. It is for tests and measurements: published models are better.
+The model is the Universal Sentence Encoder with 512 dimensions. It is for tests and measurements: other published
+models are better.
 
 Example:
   npm run embeddings -- --port 9100`,

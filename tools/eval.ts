@@ -1,4 +1,4 @@
-// npm run eval: what retrieval and summaries are worth, on data that is not part of this repository. `--help` tells the rest.
+// npm run eval: measures retrieval, summaries and prompts on data that is not part of this repository.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Option } from "@commander-js/extra-typings";
@@ -41,11 +41,11 @@ import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
 import { readTranscripts } from "./eval/transcripts.ts";
 
 const PARTS = ["single", "rolled"] as const;
-const NOT_OURS = "It is not part of this repository";
+const NOT_OURS = "The file is not part of this repository.";
 
 interface RetrievalOptions {
   readonly file: string;
-  /** Null: one of its own. */
+  /** Null: start a service. */
   readonly service: ServiceAddress | null;
   /** Base URL of a server of embeddings; null: none. */
   readonly embeddings: string | null;
@@ -55,7 +55,7 @@ interface SummariesOptions {
   readonly file: string;
   readonly percent: number;
   readonly parts: ReadonlySet<(typeof PARTS)[number]>;
-  /** Null: one of its own. */
+  /** Null: start a service. */
   readonly service: (ServiceAddress & { readonly adminKey: string }) | null;
 }
 
@@ -66,7 +66,7 @@ interface MineOptions {
   readonly settings: SessionSettings;
   readonly price: number;
   readonly picture: string;
-  /** Null: one of its own. */
+  /** Null: start a service. */
   readonly service: ServiceAddress | null;
 }
 
@@ -78,13 +78,10 @@ interface PrefixOptions {
 const MAX_BUDGETS = 10;
 const MAX_PROBES = 10_000;
 const PREFIX_TURNS = 1_000;
-/** A prompt cache that keeps less is rewritten too often. */
+/** A prompt cache that keeps less than this is rewritten too often to pay off. */
 const LEAST_PREFIX_PERCENT = 95;
 
-const program = createProgram(
-  "npm run eval --",
-  "How good summaries, retrieval and prompts are, measured.",
-).addHelpText(
+const program = createProgram("npm run eval --", "Measures how good summaries, retrieval and prompts are.").addHelpText(
   "after",
   `
 Examples:
@@ -95,20 +92,20 @@ Examples:
 
 program
   .command("retrieval")
-  .description("Recall of the turns that hold the evidence, by kind of question")
-  .argument("<file>", `LoCoMo file, or lines of BEAM. ${NOT_OURS}`, inputFile)
-  .option("--url <url>", "the service that is asked (default: one of its own)", serviceUrl)
+  .description("Measures how many of the turns with the evidence are retrieved, by kind of question")
+  .argument("<file>", `a file of LoCoMo or BEAM. ${NOT_OURS}`, inputFile)
+  .option("--url <url>", "measure this running service (default: start one)", serviceUrl)
   .option("--key <key>", "its API key")
   .option(
     "--embeddings <url>",
-    "measure a second service of its own beside the first, which makes vectors with the model at that address, such as the one that npm run embeddings prints",
+    "also start a second service, which finds by meaning with the model at this address, such as the one that npm run embeddings prints",
     serviceUrl,
   )
   .action(async (file, { url, key, embeddings = null }) => {
     const service = serviceAt(url, key);
     if (embeddings !== null && service !== null) {
       throw new UsageFault(
-        "--embeddings is for a service of its own: set THREADKEEP_EMBEDDINGS where the one at --url runs",
+        "--embeddings works only without --url. For a running service, set THREADKEEP_EMBEDDINGS there",
       );
     }
     await evaluateRetrieval({ file, service, embeddings });
@@ -117,12 +114,9 @@ program
 program
   .command("ablate")
   .description(
-    "The same recall without a service, with all parameters of the ranking, and with each taken away by itself",
+    "Measures the same as retrieval, but without a service: with all parameters of the ranking, and without each one of them",
   )
-  .argument("<files...>", `as for retrieval. ${NOT_OURS}`, (text, before: string[] = []) => [
-    ...before,
-    inputFile(text),
-  ])
+  .argument("<files...>", "files as for retrieval", (text, before: string[] = []) => [...before, inputFile(text)])
   .action(async (files) => {
     const conversations = new Map(files.map((file) => [path.basename(file), readConversations(file)]));
     await ablate(conversations, (line) => console.log(line));
@@ -130,28 +124,29 @@ program
 
 program
   .command("summaries")
-  .description("How much of the answers to questions its summaries hold")
-  .argument("<file>", `LoCoMo, QMSum or BEAM file. ${NOT_OURS}`, inputFile)
+  .description("Measures how much of the answers to questions the summaries contain")
+  .argument("<file>", `a file of LoCoMo, QMSum or BEAM. ${NOT_OURS}`, inputFile)
   .option(
     "--percent <n>",
-    "the words that a summary keeps, of a hundred",
+    "length of a summary, in percent of the words of its transcript",
     decimal(Number.MIN_VALUE, 100),
     DEFAULT_PERCENT,
   )
-  .addOption(new Option("--only <part>", "one of the two parts").choices(PARTS))
-  .option("--url <url>", "the service that summarizes (default: one of its own)", serviceUrl)
+  .addOption(new Option("--only <part>", "run only one of the two measurements").choices(PARTS))
+  .option("--url <url>", "use this running service (default: start one)", serviceUrl)
   .option("--key <key>", "its API key")
   .option("--admin-key <key>", "its admin key")
   .addHelpText(
     "after",
     `
-Single: of one call a sitting, kept to so many percent of its words, beside baselines, with support, repetition, time and
-cost. Rolled: by generation, through the whole conversation. The summarizer is the one that the service is set to: the one
-at --url, or one of its own, which takes THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment.`,
+single: each sitting is summarized in one call, cut to --percent of its words, and compared with baselines; also support,
+repetition, time and cost. rolled: whole conversations go through the service, and each generation of the summary is
+measured. A service that this program starts takes THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the
+environment.`,
   )
   .action(async (file, { percent, only, url, key, adminKey }) => {
     const given = [url, key, adminKey].filter((value) => value !== undefined).length;
-    if (given !== 0 && given !== 3) throw new UsageFault("--url, --key and --admin-key go together");
+    if (given !== 0 && given !== 3) throw new UsageFault("--url, --key and --admin-key are only valid together");
     const service =
       url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey };
     await evaluateOwnSummaries({ file, percent, parts: new Set(only === undefined ? PARTS : [only]), service });
@@ -159,14 +154,16 @@ at --url, or one of its own, which takes THREADKEEP_MODEL, SUMMARIZER_MCP_URL an
 
 program
   .command("prefix")
-  .description("How much of each context a provider's prompt cache can have kept from the one before")
-  .option("--turns <n>", "of the chat", wholeNumber(1, 99_999), PREFIX_TURNS)
-  .addOption(new Option("--format <name>", "of the context").choices(PREFIX_FORMATS).default("openai-chat" as const))
+  .description("Measures how much of each context a provider's prompt cache can reuse from the context before")
+  .option("--turns <n>", "turns of the chat", wholeNumber(1, 99_999), PREFIX_TURNS)
+  .addOption(
+    new Option("--format <name>", "format of the contexts").choices(PREFIX_FORMATS).default("openai-chat" as const),
+  )
   .addHelpText(
     "after",
     `
-It is the share of the tokens that are a prefix shared with it, over a chat with summaries, on a service that it starts and
-stops. The exit code is 1 below ${LEAST_PREFIX_PERCENT} %.`,
+It plays a chat with summaries on a service that it starts and stops, and counts which share of the tokens is a prefix
+shared with the context before. The exit code is 1 below ${LEAST_PREFIX_PERCENT} %.`,
   )
   .action(async (options) => {
     process.exitCode = (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
@@ -174,39 +171,42 @@ stops. The exit code is 1 below ${LEAST_PREFIX_PERCENT} %.`,
 
 program
   .command("mine")
-  .description("What prompts of your own chats still know where a user comes back to something from long before")
+  .description(
+    "Measures on your own chats what a prompt still contains when a user comes back to something from long before",
+  )
   .argument("<file>", "an export of your chats, for example", inputFile)
   .option(
     "--budgets <n,…>",
-    "tokens of the prompts",
+    "token budgets of the prompts",
     listOf(wholeNumber(MIN_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS), MAX_BUDGETS),
     [1_000, 2_000, 4_000, 8_000],
   )
-  .option(
-    "--probes <n>",
-    "at most so many turns of each chat that take up an earlier one",
-    wholeNumber(1, MAX_PROBES),
-    100,
-  )
+  .option("--probes <n>", "the most turns to probe in each chat", wholeNumber(1, MAX_PROBES), 100)
   .option(
     "--settings <json>",
-    "of the sessions, such as '{\"summaryMaxTokens\": 800}'",
+    "settings of the sessions, such as '{\"summaryMaxTokens\": 800}'",
     json(sessionSettingsSchema),
     {},
   )
-  .option("--price <n>", "dollars for a million tokens", decimal(0, Infinity), 1)
-  .option("--picture <file>", "all of it as a picture (default: mine.svg)", outputFile)
-  .option("--url <url>", "the service that the chats go to (default: one of its own, which is deleted)", serviceUrl)
+  .option("--price <n>", "price of a million input tokens, in dollars", decimal(0, Infinity), 1)
+  .option("--picture <file>", "where to write the picture (default: mine.svg)", outputFile)
+  .option(
+    "--url <url>",
+    "store the chats in this running service (default: start one, and delete it afterwards)",
+    serviceUrl,
+  )
   .option("--key <key>", "its API key")
   .addHelpText(
     "after",
     `
-Also measured are facts (numbers, names) that come back. Each with the newest messages alone, with the summary, and with the
-summary and a query. It reads what npm run import reads (ChatGPT, claude.ai, our own JSON Lines, exported sessions, LoCoMo,
-QMSum, …) and BEAM. A model gets the chats if one is set, as for summaries.`,
+It looks for turns that take up an earlier turn, and for facts (numbers, names) that come back. Each is tried with the
+newest messages alone, with the summary, and with the summary and a query. It reads what npm run import reads
+(ChatGPT, claude.ai, Threadkeep's JSON Lines, exported sessions, LoCoMo, QMSum …) and BEAM. If a model is configured,
+the chats are sent to it.`,
   )
   .action(async (file, { budgets, picture = outputFile("mine.svg"), url, key, ...options }) => {
-    if (options.settings.maxTokens !== undefined) throw new UsageFault("--settings: maxTokens is what --budgets says");
+    if (options.settings.maxTokens !== undefined)
+      throw new UsageFault("--settings cannot contain maxTokens: use --budgets");
     const each = [...new Set(budgets)].toSorted((a, b) => a - b);
     const isGood = await evaluateMine({ ...options, file, budgets: each, picture, service: serviceAt(url, key) });
     process.exitCode = isGood ? EXIT.ok : EXIT.failed;
@@ -214,7 +214,7 @@ QMSum, …) and BEAM. A model gets the chats if one is set, as for summaries.`,
 
 program
   .command("losses")
-  .description("How well the report of what a summary lost finds 200 planted facts, half of which the summary dropped")
+  .description("Measures how well the report of lost facts finds 200 planted facts, half of which the summary dropped")
   .action(() => {
     const { facts, dropped, precision, recall } = measureLosses();
     const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -225,13 +225,13 @@ program
 
 await runProgram(program);
 
-/** Null: one of its own. */
+/** Null: start a service. */
 function serviceAt(url: string | undefined, key: string | undefined): ServiceAddress | null {
-  if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key go together");
+  if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key are only valid together");
   return url === undefined || key === undefined ? null : { url, apiKey: key };
 }
 
-/** @returns whether there was anything to ask */
+/** @returns whether the chats contained anything to probe */
 async function evaluateMine(options: MineOptions): Promise<boolean> {
   const { file, budgets, probes, settings, price, picture, service: named } = options;
   const { transcripts, leftOut } = await readTranscripts(file);
@@ -250,8 +250,8 @@ async function evaluateMine(options: MineOptions): Promise<boolean> {
     }
     console.log(`${result.takenUp} turns take up an earlier one, ${result.facts} facts come back`);
     for (const line of ["", ...showMine(result, price)]) console.log(line);
-    writeFileSync(picture, drawMine(result.rows, "What a prompt still knows of what a user comes back to"));
-    console.log(`\nThe picture is ${picture}`);
+    writeFileSync(picture, drawMine(result.rows, "What a prompt still contains when a user comes back to it"));
+    console.log(`\nThe picture was written to ${picture}`);
   };
   if (named !== null) await measureAt(named);
   else await withOwnService(workerSettings(process.env), measureAt);
@@ -283,7 +283,7 @@ async function evaluateRetrieval({ file, service: named, embeddings }: Retrieval
       });
       await printRecall(conversations, [serviceRecaller(service), withMeaning]);
       console.log(
-        `\nQueries with embeddings, by how they were answered: ${[...how].map(([told, count]) => `${count} ${told}`).join(", ")}`,
+        `\nHow queries with embeddings were answered: ${[...how].map(([told, count]) => `${count} ${told}`).join(", ")}`,
       );
     });
   });
@@ -318,7 +318,7 @@ async function withOwnService(
   }
 }
 
-/** The agent that the service asks: somebody else's where one is named, else its own, which takes the admin key. */
+/** The agent that the service asks: another server if one is configured, else the service's own, which needs the admin key. */
 function agentOf(service: { url: string; adminKey: string }): AgentAddress {
   const { SUMMARIZER_MCP_URL: url, SUMMARIZER_MCP_TOKEN: token } = process.env;
   return url ? { url, token } : { url: `${service.url}${AGENT_ROUTE}`, token: service.adminKey };
@@ -328,7 +328,7 @@ async function printRecall(
   conversations: ReturnType<typeof readConversations>,
   services: readonly Recaller[],
 ): Promise<void> {
-  console.log("Share of the evidence among the first 5 / 10 / 20 messages recalled, in percent");
+  console.log("Share of the evidence among the first 5 / 10 / 20 retrieved messages, in percent");
   const answered = [];
   for (const recaller of [newestTurns, plainBm25, usersBm25, ...services]) {
     answered.push({ name: recaller.name, answers: await askAll(recaller, conversations) });

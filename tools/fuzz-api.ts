@@ -1,4 +1,4 @@
-// npm run fuzz:api: hostile requests to a running service, made of its own OpenAPI document. `--help` tells the rest.
+// npm run fuzz:api: hostile requests to a running service, generated from its own OpenAPI document.
 import { Option } from "@commander-js/extra-typings";
 import { signUserToken } from "../scripts/dev/issuer.ts";
 import { createProgram, serviceUrl, UsageFault, wholeNumber } from "../scripts/program/command-line.ts";
@@ -16,24 +16,24 @@ const PROGRESS_EVERY_MS = 5_000;
 
 const MAX_NUMBER = 10_000_000;
 const USERS = 4;
-/** How long the other user reads alone. */
+/** How long the other user reads before the flood begins. */
 const ALONE_MS = 40_000;
 
-/** What Cloudflare gives an isolate. A runtime that needs more of it ends, and that is told as a fault. */
+/** The heap that Cloudflare gives an isolate. A runtime that needs more of it ends, which is reported as a fault. */
 const HEAP_MIB = 128;
-/** The runtime's whole process: its program, the heaps of the Worker and of what stands in for Cloudflare here, caches of SQLite, bodies. */
+/** Limit for the runtime's whole process: the program, the heaps of the Worker and of the local stand-ins for Cloudflare, SQLite's caches, bodies. */
 const MAX_MEMORY_MIB = 286; // 300 MB
-/** By how much another user may wait longer for their context, at the 99th percentile. */
+/** How many times as long another user may wait for a context, at the 99th percentile. */
 const MAX_P99_RATIO = 2;
 
 interface FuzzOptions {
   readonly requests: number;
   readonly seed: number;
-  /** The number of the one request to send; null: all. */
+  /** The number of the only request to send; null: all. */
   readonly only: number | null;
   readonly asUser: boolean;
   readonly isForCosts: boolean;
-  /** Null: a service of its own. */
+  /** Null: start a service. */
   readonly target: FuzzTarget | null;
 }
 
@@ -41,33 +41,33 @@ const number = wholeNumber(0, MAX_NUMBER);
 
 const program = createProgram(
   "npm run fuzz:api --",
-  "Malformed and hostile requests, sound ones among them, to a service of its own, made of its OpenAPI document.",
+  "Sends malformed, hostile and valid requests to a service, generated from its OpenAPI document.",
 )
-  .option("--requests <n>", "so many", number, 20_000)
+  .option("--requests <n>", "number of requests", number, 20_000)
   .option("--seed <n>", "the same requests for the same seed", number, 1)
-  .option("--only <n>", "that one request by itself, with its answer", number)
+  .option("--only <n>", "send only this request, and print its answer", number)
   .addOption(
     new Option(
       "--as <who>",
-      "end users' requests alone, with their tokens and the limits on, and what they cost others; a service of its own only",
+      "only requests of end users, with their tokens and limits, and how they affect others; not with --url",
     ).choices(["user"] as const),
   )
   .option(
     "--costs",
-    "instead: what each of some fifty hostile requests of an end user takes of the processor, beyond reading its JSON",
+    "instead, measure the processor time of some fifty hostile requests of an end user, beyond parsing their JSON",
     false,
   )
-  .option("--url <url>", "another service instead, with --key", serviceUrl)
+  .option("--url <url>", "send to this running service, with --key (default: start one)", serviceUrl)
   .option("--key <key>", "its API key")
-  .option("--admin-key <key>", "its admin key, for the operator's routes")
+  .option("--admin-key <key>", "its admin key, for the operators' routes")
   .addHelpText(
     "after",
     `
-Each answer is checked: no 5xx, every refusal a problem document, nothing of the inside, of a secret or of what was sent
-in it. A session of another user must stay as it was, the process must live, and its memory must not go on growing.
-With --as user, imports, settings and frames above all; told besides are the memory, the dearest requests, and what
-another user's reads took alone and meanwhile, in a runtime beside the one that is attacked and in that one, which has the
-heap that Cloudflare gives.
+Each answer is checked: no 5xx, every refusal is a problem document, and none of them shows internals, a secret or
+what was sent. Another user's session must not change, the process must not end, and its memory must not keep growing.
+With --as user, mostly imports, settings and frames are sent. It also reports the memory, the most expensive requests,
+and how long another user's reads took before and during the attack, in a second runtime and in the attacked one,
+which has the heap size that Cloudflare gives.
 
 Examples:
   npm run fuzz:api -- --requests 100000 --seed 7
@@ -75,10 +75,10 @@ Examples:
   )
   .action(async ({ requests, seed, only = null, as, costs, url, key, adminKey = null }) => {
     if (as !== undefined && url !== undefined) {
-      throw new UsageFault("--as user signs tokens for a service of its own: leave out --url");
+      throw new UsageFault("--as user signs tokens, which only a service that it starts accepts: leave out --url");
     }
     if (costs && url !== undefined) {
-      throw new UsageFault("--costs looks at the process of a service of its own: leave out --url");
+      throw new UsageFault("--costs measures the process of a service that it starts: leave out --url");
     }
     if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
     const target =
@@ -133,7 +133,7 @@ async function fuzz(target: FuzzTarget, options: FuzzOptions, signal: AbortSigna
       `${report.faults.length} other faults; workerd in MiB by quarter: ${memory}, at most ${report.peakMiB ?? "-"}`,
   );
   const isBounded = target.userTokens === undefined || (report.peakMiB ?? 0) <= MAX_MEMORY_MIB;
-  if (!isBounded) console.log(`FAULT: the runtime may have at most ${MAX_MEMORY_MIB} MiB`);
+  if (!isBounded) console.log(`FAULT: the runtime may use at most ${MAX_MEMORY_MIB} MiB`);
   return isBounded && report.failures.length + report.faults.length === 0;
 }
 
@@ -141,10 +141,13 @@ function showDearest(dearest: readonly DearRequest[]): string[] {
   const rows = dearest.map(({ place, operationId, status, bytes, processorMs }) => {
     return [`${operationId}, --only ${place}`, String(status), String(bytes), processorMs.toFixed(0)];
   });
-  return showTable(["dearest, each sent once more by itself", "status", "bytes", "ms of the runtime's thread"], rows);
+  return showTable(
+    ["most expensive requests, each sent once more by itself", "status", "bytes", "ms on the runtime's thread"],
+    rows,
+  );
 }
 
-/** Several users: what one may send in ten seconds is a hundred requests, and most of them must get past that to meet what is behind it. */
+/** Several users send, because one may send a hundred requests in ten seconds, and most requests have to get past that limit to reach the code behind it. */
 async function fuzzAsUser(host: Host, apart: Host, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
   const userTokens = await Promise.all(
     Array.from({ length: USERS }, (_, at) => signUserToken(host.issuerKey ?? "", { user: `mallory-${at}` })),
@@ -171,14 +174,16 @@ async function fuzzAsUser(host: Host, apart: Host, options: FuzzOptions, signal:
   }
   const [sharing, sharded] = (await reading).map((during, at) => compareTimes(alone[at], during));
   console.log(
-    `\nAnother user's contexts, alone and meanwhile.\n` +
-      `In a runtime of their own, as Cloudflare runs objects on many machines:\n${showTimes(sharded)}\n` +
-      `In the runtime that is attacked, where one thread serves everybody and all their objects:\n${showTimes(sharing)}\n` +
-      `Load average ${loadAverage().join(", ")}: where others use the machine, the clock tells of them as well.`,
+    `\nAnother user's contexts, before and during the attack.\n` +
+      `In a second runtime, because Cloudflare runs objects on many machines:\n${showTimes(sharded)}\n` +
+      `In the attacked runtime, where one thread serves all users and all objects:\n${showTimes(sharing)}\n` +
+      `Load average ${loadAverage().join(", ")}: on a machine with other work, the clock measures that work as well.`,
   );
   const isSpared = (sharded?.clockRatio ?? 0) <= MAX_P99_RATIO && sharded?.failures === 0 && sharing?.failures === 0;
   if (!isSpared)
-    console.log(`FAULT: another user in a runtime of their own must wait at most ${MAX_P99_RATIO} times as long`);
+    console.log(
+      `FAULT: another user in a second runtime may wait at most ${MAX_P99_RATIO} times as long as without the attack`,
+    );
   return isGood && isSpared;
 }
 
@@ -214,17 +219,19 @@ function showTimes(times: ComparedTimes | undefined): string {
   ];
   const rows = [
     row("by the clock", "clock", clockRatio),
-    row("what the runtime's thread worked meanwhile", "worked", workedRatio),
+    row("work of the runtime's thread meanwhile", "worked", workedRatio),
   ];
   const table = showTable(["  ms", "alone p50", "p99", "meanwhile p50", "p99", "p99 by p99"], rows);
   return `${table.join("\n")}\n  ${during.clock?.count ?? 0} reads, ${failures} failed`;
 }
 
 async function tellCosts({ url, runtimePid, issuerKey = "" }: Host, signal: AbortSignal): Promise<boolean> {
-  if (runtimePid === undefined) throw new Error("the runtime's process is not known");
+  if (runtimePid === undefined) throw new Error("the runtime's process id is unknown");
   const token = await signUserToken(issuerKey, { user: "mallory" });
   const rows = await measureCosts({ url, token, runtimePid }, signal);
-  console.log(`${showCosts(rows).join("\n")}\n\nThe least of several tries. Load average ${loadAverage().join(", ")}.`);
+  console.log(
+    `${showCosts(rows).join("\n")}\n\nEach figure is the lowest of several runs. Load average ${loadAverage().join(", ")}.`,
+  );
   return rows.every(({ status }) => status < 500);
 }
 

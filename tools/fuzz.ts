@@ -1,4 +1,4 @@
-// npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
+// npm run fuzz: seeded interleavings of everything that runs concurrently.
 import { randomInt } from "node:crypto";
 import { Option } from "@commander-js/extra-typings";
 import { readJsonFile, writePrivateFile } from "../scripts/dev/files.ts";
@@ -7,7 +7,7 @@ import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-progr
 import { FOUND_LATE, PLANTED_BUGS } from "../simulation/planted-bugs.ts";
 import { SEED_DEADLINE_MS, type SeedRange, TestBench } from "../simulation/test-bench.ts";
 
-/** A planted bug that takes more seeds than this counts as missed. */
+/** A planted bug that is not found within this many seeds counts as missed. */
 const MAX_SEEDS_A_BUG = 200;
 const PROGRESS_EVERY_MS = 10_000;
 
@@ -16,7 +16,7 @@ const MAX_WORKERS = 64;
 const MAX_DEADLINE_S = 86_400;
 
 interface FuzzOptions {
-  /** Null: seeds of a list. */
+  /** Null if the seeds were listed. */
   readonly from: number | null;
   readonly range: SeedRange;
   readonly seconds: number;
@@ -31,37 +31,33 @@ const number = wholeNumber(0, MAX_NUMBER);
 
 const program = createProgram(
   "npm run fuzz --",
-  "Seeded interleavings over session, queue and archive; every promise is checked after every step.",
+  "Runs the seeded simulation of sessions, queues and archive, and checks every promise after every step.",
 )
-  .option("--seeds <n>", "so many seeds", number, 100)
-  .option("--seed <n,…>", "these seeds again; a failure is cut down to the steps that it needs", listOf(number))
-  .option("--from <n>", '"fresh" or the first seed: fresh is one that chance chooses, and that is told', firstSeed, 1)
+  .option("--seeds <n>", "number of seeds", number, 100)
+  .option("--seed <n,…>", "run these seeds; a failure is reduced to the steps that it needs", listOf(number))
+  .option("--from <n>", 'the first seed, or "fresh" for a random one, which is printed', firstSeed, 1)
   .option("--steps <n>", "steps a seed", number, 200)
-  .option("--planted", "find each planted bug, and tell after how many seeds", false)
+  .option("--planted", "look for each planted bug, and report after how many seeds it is found", false)
   .addOption(
-    new Option("--bug <name>", "with a bug planted in the code under test, or with --planted that bug alone").choices(
+    new Option("--bug <name>", "plant this bug in the code under test; with --planted, look for this bug only").choices(
       Object.keys(PLANTED_BUGS),
     ),
   )
   .option(
     "--some <n>",
-    "with --planted: so many of the bugs that few seeds find, as chance chooses",
+    "with --planted: a random choice of this many bugs that few seeds find",
     wholeNumber(1, MAX_NUMBER),
   )
-  .option("--workers <n>", "threads that run seeds side by side", wholeNumber(1, MAX_WORKERS), 1)
-  .option("--seconds <n>", "stop after so long, however many seeds are left", number)
-  .option("--least <n>", "but not before so many seeds are done", number, 0)
+  .option("--workers <n>", "threads that run seeds in parallel", wholeNumber(1, MAX_WORKERS), 1)
+  .option("--seconds <n>", "stop after this many seconds, even if seeds are left", number)
+  .option("--least <n>", "do not stop before this many seeds are done", number, 0)
   .option(
     "--deadline <n>",
-    "seconds of the processor's time after which a seed that has not ended counts as broken",
+    "seconds of processor time after which a seed counts as broken if it has not ended",
     wholeNumber(1, MAX_DEADLINE_S),
     SEED_DEADLINE_MS / 1_000,
   )
-  .option(
-    "--continue <file>",
-    "note in the file how far it came, and go on from there if it is called again",
-    outputFile,
-  )
+  .option("--continue <file>", "store the progress in this file, and continue from there the next time", outputFile)
   .addHelpText(
     "after",
     `
@@ -72,7 +68,7 @@ Examples:
   )
   .action(async ({ seeds, seed: listed, from: named, bug, planted, some, continue: progressFile = null, ...given }) => {
     if (progressFile !== null && (listed !== undefined || planted || named === "fresh")) {
-      throw new UsageFault("--continue goes with --seeds and --from alone");
+      throw new UsageFault("--continue can only be combined with --seeds and --from");
     }
     const count = planted ? MAX_SEEDS_A_BUG : seeds;
     const first = named === "fresh" ? randomInt(1, MAX_NUMBER - count) : named;
@@ -114,7 +110,7 @@ async function run(options: FuzzOptions): Promise<number> {
   });
 }
 
-/** Returns whether all seeds kept all promises. */
+/** Returns whether all promises held for all seeds. */
 async function runSeeds(bench: TestBench, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
   const { from, range, seconds, least, progressFile } = options;
   const before = progressFile === null ? 0 : readProgress(progressFile, options);
@@ -134,7 +130,7 @@ async function runSeeds(bench: TestBench, options: FuzzOptions, signal: AbortSig
   const took = (performance.now() - startedAt) / 1_000;
   const { failure, done } = search;
   if (failure !== null) {
-    if (!failure.isEndless) console.log(`Seed ${failure.seed}: ${failure.violation}\nCutting it down …\n`);
+    if (!failure.isEndless) console.log(`Seed ${failure.seed}: ${failure.violation}\nReducing it …\n`);
     console.log(await bench.describe(failure, range));
   }
   console.log(
@@ -145,7 +141,7 @@ async function runSeeds(bench: TestBench, options: FuzzOptions, signal: AbortSig
   const left = seeds.length - done;
   if (failure === null && from !== null && left > 0) {
     const again = progressFile === null ? `--from ${from + done} --seeds ${left}` : "with the same options";
-    console.log(`${left} seeds are left: go on with npm run fuzz -- ${again}`);
+    console.log(`${left} seeds are left. Continue with: npm run fuzz -- ${again}`);
   }
   return failure === null;
 }
@@ -155,12 +151,12 @@ function describeProgress(done: number, seeds: number, tookMs: number): string {
   return `${done} of ${seeds} seeds, ${(tookMs / done).toFixed(0)} ms each, about ${Math.ceil(minutesLeft)} min left`;
 }
 
-/** What a file of progress is about. */
+/** Which search a progress file belongs to. */
 function searchOf({ from, range }: FuzzOptions): object {
   return { from, seeds: range.seeds.length, steps: range.steps, bug: range.bug ?? null };
 }
 
-/** How many of the first seeds are done. */
+/** How many seeds are done, counted from the first. */
 function readProgress(file: string, options: FuzzOptions): number {
   const known = readJsonFile(file);
   if (known === undefined) return 0;
@@ -168,14 +164,16 @@ function readProgress(file: string, options: FuzzOptions): number {
     const { done, ...search } = known;
     if (JSON.stringify(search) === JSON.stringify(searchOf(options))) return done;
   }
-  throw new UsageFault(`${file} is of another search: ${JSON.stringify(known)}. Remove it, or give the same options.`);
+  throw new UsageFault(
+    `${file} belongs to another search: ${JSON.stringify(known)}. Remove it, or use the same options.`,
+  );
 }
 
 function writeProgress(file: string, options: FuzzOptions, done: number): void {
   writePrivateFile(file, `${JSON.stringify({ ...searchOf(options), done })}\n`);
 }
 
-/** Returns whether none of the bugs was missed. One that there was no time for is told, and is not missed. */
+/** Returns whether no bug was missed. A bug that there was no time for is reported, but does not count as missed. */
 async function findPlantedBugs(
   bench: TestBench,
   bugs: readonly string[],
@@ -186,9 +184,9 @@ async function findPlantedBugs(
   const startedAt = performance.now();
   for (const [index, bug] of bugs.entries()) {
     const bugStartedAt = performance.now();
-    // One that is hard to find leaves the others their share.
+    // A bug that is hard to find must not use up the time of the others.
     const shareMs = (seconds * 1_000 - (bugStartedAt - startedAt)) / (bugs.length - index);
-    // Time that finds nothing at all tells nothing: the last one is looked for until it is found, or missed.
+    // If nothing was found at all, the run would say nothing: the last bug is looked for until it is found or missed.
     const isNeeded = index === bugs.length - 1 && count.caught === 0;
     const isInTime = (): boolean => !signal.aborted && (isNeeded || performance.now() - bugStartedAt < shareMs);
     const { done, failure } = isInTime() ? await bench.search({ ...range, bug }, isInTime) : { done: 0, failure: null };

@@ -1,6 +1,6 @@
 /**
- * Text made to be underestimated, by kind and from a seed: what no one writes, and what logs, keys
- * and attackers do. `natural` lends words and sentences to those kinds that spoil real text.
+ * Text that is made to be underestimated, by kind and from a seed: what no one writes, and what logs, keys and attackers produce.
+ * `natural` provides words and sentences for the kinds that spoil real text.
  */
 
 /** A seeded generator (mulberry32): the same seed makes the same text. */
@@ -58,7 +58,7 @@ const SCRIPTS: Record<string, readonly [number, number]> = {
   Hangul: [0xac00, 0xd7a3],
 };
 
-/** The kinds of hostile text, each some texts of a few thousand characters. */
+/** All kinds of hostile text. Each kind has several texts of a few thousand characters. */
 export function hostileTexts(seed: number, natural: readonly string[]): Map<string, string[]> {
   const next = random(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
@@ -240,7 +240,7 @@ export function hostileTexts(seed: number, natural: readonly string[]): Map<stri
     texts[`random ${name}`] = [
       repeat(1500, () => between(from, to)),
       repeat(1500, () => (next() < 0.16 ? " " : between(from, to))),
-      // A few letters over and over, as one who looks for the dearest would pick them.
+      // A few letters repeated, as an attacker would pick the most expensive ones.
       ...Array.from({ length: 3 }, () => {
         const few = repeat(2 + below(8), () => between(from, to));
         return repeat(500, () => pick(Array.from(few)));

@@ -1,4 +1,4 @@
-// npm run live: the live feed under load, on a service of its own. `--help` tells the rest.
+// npm run live: the live feed under load, on a service of its own.
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreePort } from "../scripts/dev/ports.ts";
 import { type Service, startService } from "../scripts/dev/service.ts";
@@ -20,7 +20,7 @@ const MAX_FANOUT_SOCKETS = 100;
 interface Wanted {
   readonly isResume: boolean;
   readonly isFanout: boolean;
-  /** Null: as many as suit what is measured. */
+  /** Null: the number that suits the measurement. */
   readonly sockets: number | null;
   readonly events: number;
   readonly seed: number;
@@ -33,25 +33,33 @@ interface Wanted {
 
 type LiveOptions = Wanted & { readonly signal: AbortSignal };
 
-const program = createProgram("npm run live --", "The live feed under load, on a service of its own.")
+const program = createProgram("npm run live --", "Tests the live feed under load, on a service that it starts.")
   .option(
     "--resume",
-    "readers drop and reopen their sockets at random points, over two quiet spells, a stop and a kill -9 of the service",
+    "readers drop and reopen their sockets at random moments, during two pauses, a stop and a kill -9 of the service",
     false,
   )
-  .option("--fanout", "one session, many sockets, appends at a steady rate; one of the sockets never reads", false)
-  .option("--sockets <n>", "resume: 200, of which at most 90 are open at once; fanout: 100", wholeNumber(1, 1_000))
-  .option("--events <n>", "of resume", wholeNumber(1, 90_000), 20_000)
-  .option("--seed <n>", "of resume", wholeNumber(1, 999_999_999), 1)
+  .option(
+    "--fanout",
+    "many sockets on one session with a steady rate of appends; one of the sockets never reads",
+    false,
+  )
+  .option(
+    "--sockets <n>",
+    "number of sockets (default: 200 for resume, of which at most 90 are open at once; 100 for fanout)",
+    wholeNumber(1, 1_000),
+  )
+  .option("--events <n>", "resume: number of events", wholeNumber(1, 90_000), 20_000)
+  .option("--seed <n>", "resume: the same disturbances for the same seed", wholeNumber(1, 999_999_999), 1)
   .option("--rate <n>", "fanout: appends a second", wholeNumber(1, 1_000), 50)
-  .option("--seconds <n>", "fanout: how long", wholeNumber(1, 3_600), 120)
-  .option("--idle <n>", "fanout: seconds at the end in which nothing is said", wholeNumber(1, 3_600), 10)
+  .option("--seconds <n>", "fanout: duration", wholeNumber(1, 3_600), 120)
+  .option("--idle <n>", "fanout: seconds without appends at the end", wholeNumber(1, 3_600), 10)
   .addHelpText(
     "after",
     `
-Without --resume and --fanout both run. Of resume each reader must see each event once, in order; in the quiet spells the
-session's object hibernates. Of fanout the other sockets must see all, and workerd's memory, after V8 has collected, may
-not rise by a tenth in the second half.
+Without --resume and --fanout both run. In resume, each reader must see each event once, in order; during the pauses the
+session's object hibernates. In fanout, all sockets that read must see every event, and workerd's memory after garbage
+collection must rise by less than a tenth in the second half.
 
 Example:
   npm run live -- --resume --events 5000`,
@@ -59,7 +67,9 @@ Example:
   .action(async ({ resume, fanout, sockets = null, ...options }) => {
     const isBoth = resume === fanout;
     if ((isBoth || fanout) && sockets !== null && sockets > MAX_FANOUT_SOCKETS) {
-      throw new UsageFault(`--sockets is at most ${MAX_FANOUT_SOCKETS} with a fan-out: a session serves no more`);
+      throw new UsageFault(
+        `--sockets is at most ${MAX_FANOUT_SOCKETS} with --fanout, because a session accepts no more`,
+      );
     }
     const wanted = { ...options, isResume: isBoth || resume, isFanout: isBoth || fanout, sockets };
     process.exitCode = await untilInterrupted((signal) => measure({ ...wanted, signal }));
@@ -90,7 +100,7 @@ async function measure(options: LiveOptions): Promise<number> {
   }
 }
 
-/** Says how far it is now and then. */
+/** Prints the progress now and then. */
 function progress(noun: string): (count: number) => void {
   let toldAt = performance.now();
   return (count) => {
@@ -186,7 +196,7 @@ function showFanout(report: FanoutReport): string[] {
     `${appends.toLocaleString("en")} appends, ${deliveries.toLocaleString("en")} deliveries, ${faults.length} faults`,
     `workerd: ${processorPercent ?? "-"} % of a core; ${memoryText(memory[0])} at the start; ${memoryText(memory.at(-1))} at the end; ${memoryText(memoryAtRest)} after a rest`,
     memoryRise === null
-      ? "too short to tell whether memory is steady"
+      ? "the run was too short to tell whether memory is steady"
       : `memory in the second half: ${signed(100 * memoryRise)} %`,
     ...faults.slice(0, 10),
   ];

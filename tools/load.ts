@@ -1,4 +1,4 @@
-// npm run load: many live chats at once, and whether the promises held. `--help` tells the rest.
+// npm run load: many live chats at once, and whether the promises held.
 import { writeFileSync } from "node:fs";
 import { createScreen } from "../scripts/demo/screen.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
@@ -6,7 +6,7 @@ import { loadProgram } from "./load/options.ts";
 import { showReport } from "./load/report.ts";
 import { runLoad } from "./load/run-load.ts";
 
-/** Where no terminal replaces a line with the next, one a while is enough. */
+/** Without a terminal, in which a line can be replaced, progress is printed only this often. */
 const SELDOM_MS = 30_000;
 
 await runProgram(

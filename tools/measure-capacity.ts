@@ -1,4 +1,4 @@
-// npm run measure-capacity: what each operation takes of all that the platform bills. `--help` tells the rest.
+// npm run measure-capacity: what each operation takes of everything that the platform bills.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -13,15 +13,15 @@ import { measure } from "./capacity/measure.ts";
 
 const program = createProgram(
   "npm run measure-capacity --",
-  "What each operation takes: rows, calls, spans, bytes, processor time; about four minutes.",
+  "Measures what each operation takes: rows, calls, spans, bytes, processor time. It takes about four minutes.",
 )
   .addHelpText(
     "after",
     `
-It starts two services of its own, one after the other, with a state that is removed in the end. From the first it counts
-what the runtime itself notes of each request and of what follows in the background; of the second it takes the processor
-time. The result is written to scripts/bill/measured.json, from which npm run capacity computes. Commit it together with the
-tables that npm run capacity prints anew.`,
+It starts two services, one after the other, with data that it deletes at the end. On the first it counts what the
+runtime itself records for each request and the background work behind it; on the second it measures processor time.
+The result goes to scripts/bill/measured.json, from which npm run capacity computes the bill. Commit it together with
+the tables of docs/capacity.md, which npm run capacity prints.`,
   )
   .action(async () => {
     process.exitCode = await untilInterrupted(run);
@@ -53,7 +53,7 @@ async function run(signal: AbortSignal): Promise<number> {
   }
 }
 
-/** With a mark if files differ from it. */
+/** The commit, with a mark if files differ from it. */
 function commitNow(): string {
   const { stdout } = spawnSync("git", ["describe", "--always", "--dirty", "--exclude=*"], {
     cwd: projectRoot,

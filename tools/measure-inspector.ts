@@ -1,4 +1,4 @@
-// npm run measure-inspector: how soon the inspector can be used. `--help` tells the rest.
+// npm run measure-inspector: how soon the inspector can be used.
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import type { Service } from "../scripts/dev/service.ts";
@@ -9,33 +9,34 @@ import { openBrowser } from "../test/support/browser.ts";
 import { goTo, openInspector } from "../test/support/inspector-page.ts";
 import { startTemporaryService } from "./inspector/temporary-service.ts";
 
-/** What the inspector is held to, on two cores. */
+/** Limits for the inspector, on two cores. */
 const LIMITS = { scriptKiB: 100, firstPaintMs: 1_000, usableMs: 2_000, drawn: 60 } as const;
 const BATCH = 100;
-/** Requests at a time, where sessions are made. */
+/** Parallel requests while sessions are created. */
 const WIDTH = 16;
-/** Far more than any of it takes. */
+/** Far longer than any of it takes. */
 const PATIENCE_MS = 120_000;
 const WORDS =
   "We talk about trains, lakes, hotels and what to eat on the way, and nobody is in a hurry to decide anything.";
 
 const program = createProgram(
   "npm run measure-inspector --",
-  "Starts a service of its own, and tells how soon its inspector can be used.",
+  "Starts a service, and measures how soon its inspector can be used.",
 )
-  .option("--messages <n>", "messages of the session that is opened", wholeNumber(1, 100_000), 10_000)
+  .option("--messages <n>", "messages in the session that is opened", wholeNumber(1, 100_000), 10_000)
   .option(
     "--sessions <n>",
-    "sessions of the list that is scrolled to its end and searched",
+    "sessions in the list that is scrolled to its end and searched",
     wholeNumber(1, 100_000),
     500,
   )
-  .option("--no-times", "judge no times: for a machine that others use as well")
+  .option("--no-times", "do not judge times, on a machine with other work")
   .addHelpText(
     "after",
     `
-It fails where a list draws more than ${LIMITS.drawn} rows, however long it is, or past ${LIMITS.scriptKiB} KiB of script (gzip) on the first view,
-${LIMITS.firstPaintMs} ms to the first paint, or ${LIMITS.usableMs} ms until the transcript can be read and scrolled.`,
+It fails if a list draws more than ${LIMITS.drawn} rows, if the first view loads more than ${LIMITS.scriptKiB} KiB of
+script (gzip), or if it takes more than ${LIMITS.firstPaintMs} ms to the first paint, or more than ${LIMITS.usableMs} ms
+until the transcript can be read and scrolled.`,
   )
   .action(async ({ messages, sessions, times }) => {
     process.exitCode = await measure({ messages, sessions, judgesTimes: times });
@@ -94,7 +95,7 @@ the oldest found by title     ${list.foundMs.toFixed(0)} ms`);
   }
 }
 
-/** From the click until the newest message and what the model gets are there. */
+/** From the click until the newest message and the context for the model are shown. */
 async function openLong(page: Page, messages: number): Promise<number> {
   const beganAt = performance.now();
   await goTo(page, "#/sessions/long");
@@ -124,7 +125,7 @@ async function post({ url, apiKey }: Pick<Service, "url" | "apiKey">, path: stri
   if (response.status !== 201) throw new Error(text);
 }
 
-/** Beside the long session: each with a title and a message. */
+/** Further sessions in the list, each with a title and a message. */
 async function makeSessions(service: Service, sessions: number): Promise<void> {
   const numbers = Array.from({ length: sessions }, (_, index) => index + 1).values();
   const makeSome = async (): Promise<void> => {
@@ -137,9 +138,9 @@ async function makeSessions(service: Service, sessions: number): Promise<void> {
   await Promise.all(Array.from({ length: WIDTH }, makeSome));
 }
 
-/** To the end of the list, then to the oldest by its title. */
+/** Scrolls to the end of the list, and then searches for the oldest session by its title. */
 async function walkList(page: Page, sessions: number): Promise<{ drawn: number; endMs: number; foundMs: number }> {
-  // The sessions that were made, the long one and the oldest.
+  // The created sessions, the long one and the oldest.
   const all = sessions + 2;
   await goTo(page, "#/sessions");
   const list = page.getByRole("region", { name: "Sessions" });
@@ -154,7 +155,7 @@ async function walkList(page: Page, sessions: number): Promise<{ drawn: number; 
     drawn = Math.max(drawn, await rows.count());
   }
   const endMs = performance.now() - beganAt;
-  // Anew, so that the pages of the list have to be read for it.
+  // The page is loaded anew, so that the search has to read the pages of the list.
   await goTo(page, "#/user");
   await page.locator("main.page").waitFor();
   await goTo(page, "#/sessions");

@@ -1,7 +1,7 @@
 import { createProgram, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../scripts/program/run-program.ts";
 import { showTable } from "../scripts/program/table.ts";
-// Whether time tells another's session from one that does not exist: `node scripts/run.mjs measure-strangers`. `--help` tells the rest.
+// node scripts/run.mjs measure-strangers: whether response times distinguish another user's session from one that does not exist.
 import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { createRandom, distributionOf } from "./bench/statistics.ts";
@@ -18,7 +18,7 @@ interface Asked {
   readonly body?: object;
 }
 
-/** Appending would make a session of the stranger's own; an append that expects a head it cannot have changes nothing. */
+/** An append would create a session for the stranger; an append that expects an impossible head changes nothing. */
 const OPERATIONS: readonly Asked[] = [
   { name: "read", method: "GET", suffix: "" },
   { name: "context", method: "GET", suffix: "/context" },
@@ -35,15 +35,15 @@ const OPERATIONS: readonly Asked[] = [
 
 const program = createProgram(
   "node scripts/run.mjs measure-strangers",
-  "Asks for another user's session and for one that does not exist, in random order, and tells whether time tells them apart.",
+  "Requests another user's session and one that does not exist, in random order, and checks that response times do not tell them apart.",
 )
-  .option("--samples <n>", "of each, for each operation", wholeNumber(1, MAX_NUMBER), 1_000)
-  .option("--seed <n>", "of the order", wholeNumber(0, MAX_NUMBER), 1)
+  .option("--samples <n>", "samples of each kind, for each operation", wholeNumber(1, MAX_NUMBER), 1_000)
+  .option("--seed <n>", "seed of the random order", wholeNumber(0, MAX_NUMBER), 1)
   .addHelpText(
     "after",
     `
-AUC is the chance that one of the former took longer than one of the latter: 0.5 tells nothing. Past ${MAX_AUC}, or below
-${1 - MAX_AUC}, it fails.
+AUC is the probability that a request of the first kind took longer than one of the second; 0.5 means that they cannot be told
+apart. Above ${MAX_AUC} or below ${1 - MAX_AUC} it fails.
 
 Example:
   node scripts/run.mjs measure-strangers --samples 200`,
@@ -70,7 +70,7 @@ async function send({ url, apiKey }: Target, user: string, method: string, path:
   return { status: response.status, ms: performance.now() - startedAt };
 }
 
-/** As many as there are samples, so that neither kind meets an object that it woke before. */
+/** One session for each sample, so that no request meets an object that an earlier one woke. */
 async function writeSessions(target: Target, count: number): Promise<void> {
   const messages = Array.from({ length: 8 }, (_, at) => ({ id: `m-${at}`, role: "user", content: `Diary ${at}.` }));
   for (let at = 0; at < count; at += 8) {
@@ -85,7 +85,7 @@ async function measure(target: Target, asked: Asked, samples: number, random: ()
   for (let at = 0; at < samples + WARM_UPS; at += 1) {
     const kinds = random() < 0.5 ? (["there", "never"] as const) : (["never", "there"] as const);
     for (const kind of kinds) {
-      // Each operation as a stranger of its own, or it would meet the objects that the one before has woken.
+      // Each operation uses another stranger, because it would otherwise meet the objects that the operation before it woke.
       const path = `/v1/sessions/${kind}-${at}${asked.suffix}`;
       const { status, ms } = await send(target, `mallory-${asked.name}`, asked.method, path, asked.body);
       statuses.add(status);

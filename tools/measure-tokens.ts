@@ -1,4 +1,4 @@
-// Measures `estimateTokens` against the true `o200k_base` counts. `--help` tells the rest.
+// node scripts/run.mjs measure-tokens: compares `estimateTokens` with the true `o200k_base` counts.
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { hostileTexts } from "./hostile-text.ts";
 import { joinTexts } from "./token-joins.ts";
 import { allLanguages, type Group, lenders, naturalGroups, windows } from "./token-samples.ts";
 
-/** The bar, as estimate over true count. */
+/** The limits, as estimate divided by true count. */
 export const LEAST_RATIO = 0.95;
 export const MOST_MEAN = 1.15;
 
@@ -24,14 +24,14 @@ const MAX_JOINS = 100_000;
 export interface Row {
   name: string;
   samples: number;
-  /** Estimate over true count: the least, the first percentile, the mean, the greatest. */
+  /** Estimate divided by true count: the minimum, the first percentile, the mean, the maximum. */
   min: number;
   low: number;
   mean: number;
   max: number;
-  /** How many samples are more than 5 % under. */
+  /** How many samples are more than 5 % too low. */
   under: number;
-  /** The sample with the least ratio. */
+  /** The sample with the lowest ratio. */
   worst: string;
 }
 
@@ -40,7 +40,7 @@ export function measure(name: string, samples: readonly string[]): Row {
   const ratios: number[] = [];
   let min = Infinity;
   for (const sample of samples) {
-    // A window may cut a surrogate pair, which the true tokenizer takes for U+FFFD.
+    // A window may cut a surrogate pair, which the true tokenizer reads as U+FFFD.
     const ratio = estimateTokens(sample) / countTokens(sample.toWellFormed());
     ratios.push(ratio);
     if (ratio < min) [min, worst] = [ratio, sample];
@@ -92,7 +92,7 @@ function fileGroup(path: string): Group {
   return { name: basename(path), texts };
 }
 
-/** Returns whether the bar is met. */
+/** Returns whether all limits are met. */
 function measureAll(files: readonly string[], seed: number, joins: number): boolean {
   const natural = [...naturalGroups(), ...files.map(fileGroup)];
   const made = [...hostileTexts(seed, lenders(natural)), ...joinTexts(seed, joins)];
@@ -100,7 +100,7 @@ function measureAll(files: readonly string[], seed: number, joins: number): bool
   const missed: string[] = [];
   const sums = new Map<string, { ratios: number; samples: number }>();
   for (const length of LENGTHS) {
-    console.log(`\nWindows of ${length} characters: estimate / true o200k_base count`);
+    console.log(`\nWindows of ${length} characters: estimate divided by true o200k_base count`);
     console.log(`${"group".padEnd(34)} samples     min      1%    mean     max  under ${LEAST_RATIO}`);
     for (const group of [...natural, allLanguages(), ...hostile]) {
       const most = Math.ceil(UNITS_PER_GROUP / length / group.texts.length);
@@ -112,7 +112,7 @@ function measureAll(files: readonly string[], seed: number, joins: number): bool
         `${row.name.padEnd(34)} ${String(row.samples).padStart(7)}${numbers.join("")}  ${row.under} (${share} %)`,
       );
       if (row.under > 0)
-        missed.push(`${row.name}, ${length} characters: ${row.under} under, least ${row.min.toFixed(3)}`);
+        missed.push(`${row.name}, ${length} characters: ${row.under} under, lowest ${row.min.toFixed(3)}`);
       const sum = sums.get(row.name) ?? { ratios: 0, samples: 0 };
       const samples = sum.samples + row.samples;
       sums.set(row.name, { ratios: sum.ratios + row.mean * row.samples, samples });
@@ -128,30 +128,25 @@ function measureAll(files: readonly string[], seed: number, joins: number): bool
   for (const { name, texts } of natural) {
     console.log(`${name.padEnd(34)} ${speed(texts.join("\n")).toFixed(0).padStart(7)}`);
   }
-  console.log(missed.length === 0 ? "\nThe bar is met." : `\nThe bar is missed:\n${missed.join("\n")}`);
+  console.log(missed.length === 0 ? "\nAll limits are met." : `\nLimits that are not met:\n${missed.join("\n")}`);
   return missed.length === 0;
 }
 
 const program = createProgram(
   "node scripts/run.mjs measure-tokens",
-  "The token estimate beside the true counts of o200k_base, a row a group.",
+  "Compares the token estimate with the true counts of o200k_base, one row for each group of texts.",
 )
   .argument(
     "[files...]",
-    ".json, .jsonl or plain text: each is one more natural group",
+    ".json, .jsonl or plain text; each file is one more natural group",
     (text, before: string[] = []) => [...before, inputFile(text)],
   )
-  .option("--seed <n>", "of the hostile text", wholeNumber(0, MAX_SEED), SEED)
-  .option(
-    "--joins <n>",
-    "words made of tokens, of each of eight kinds, each over and over",
-    wholeNumber(1, MAX_JOINS),
-    JOINS,
-  )
+  .option("--seed <n>", "seed of the hostile text", wholeNumber(0, MAX_SEED), SEED)
+  .option("--joins <n>", "repeated words made of tokens, for each of eight kinds", wholeNumber(1, MAX_JOINS), JOINS)
   .addHelpText(
     "after",
     `
-The exit code is 1 if a sample is more than 5 % under, or the average of a natural group more than 15 % over.
+The exit code is 1 if a sample is more than 5 % too low, or the mean of a natural group more than 15 % too high.
 
 Example:
   node scripts/run.mjs measure-tokens --joins 30000`,

@@ -1,12 +1,12 @@
 import { createProgram, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
-// npm run mutants: plants one bug after the other in a copy of the source, and tells which of them the tests notice.
+// npm run mutants: plants bugs one by one in a copy of the source, and reports which of them the tests notice.
 import { MUTANTS } from "../test/mutants/list.ts";
 import { type Mutant, plant } from "./mutants/mutant.ts";
 import { runTests } from "./mutants/run-tests.ts";
 import { ScratchCopy } from "./mutants/scratch-copy.ts";
 
-/** The least share of the bugs that tests have to notice. */
+/** The smallest share of the bugs that tests must notice. */
 const MIN_NOTICED = 0.95;
 
 interface MutantsOptions {
@@ -17,11 +17,11 @@ interface MutantsOptions {
 
 const program = createProgram(
   "npm run mutants --",
-  "Plants each bug of test/mutants in a copy of the source, runs the tests that should notice it, and tells which do.",
+  "Plants each bug of test/mutants in a copy of the source, runs the tests that should notice it, and reports which do.",
 )
-  .argument("[words...]", "the bugs alone whose name, file or tests hold one of these words")
-  .option("--copies <n>", "so many at a time", wholeNumber(1, 16), 2)
-  .option("--list", "name the bugs, and run nothing", false)
+  .argument("[words...]", "only bugs whose name, file or tests contain one of these words")
+  .option("--copies <n>", "number of bugs that are tried in parallel", wholeNumber(1, 16), 2)
+  .option("--list", "list the bugs without running them", false)
   .addHelpText(
     "after",
     `
@@ -57,7 +57,7 @@ function isAbout({ name, file, tests }: Mutant, word: string): boolean {
   return [name, file, ...tests].some((text) => text.includes(word));
 }
 
-/** A test that fails anyway notices nothing. */
+/** A test that fails in any case notices nothing. */
 async function areTestsSound(chosen: readonly Mutant[], [copy]: readonly ScratchCopy[]): Promise<boolean> {
   const tests = [...new Set(chosen.flatMap((mutant) => mutant.tests))];
   if (copy === undefined) return false;
@@ -66,8 +66,8 @@ async function areTestsSound(chosen: readonly Mutant[], [copy]: readonly Scratch
     console.log(`${counts.passed} tests pass without a bug; ${chosen.length} bugs to plant`);
     return true;
   }
-  for (const name of counts?.failures ?? ["They took too long"]) console.error(`fails without any bug: ${name}`);
-  console.error(`The tests fail without any bug. Mend them first: npx vitest run ${tests.join(" ")}`);
+  for (const name of counts?.failures ?? ["The tests took too long"]) console.error(`fails without any bug: ${name}`);
+  console.error(`The tests fail without any bug. Fix them first: npx vitest run ${tests.join(" ")}`);
   return false;
 }
 
@@ -98,7 +98,7 @@ async function plantAll(
 async function isNoticedIn(copy: ScratchCopy, mutant: Mutant): Promise<boolean> {
   const source = copy.read(mutant.file);
   const planted = plant(source, mutant);
-  if (planted === null) throw new Error(`${mutant.file} does not hold exactly once: ${mutant.replace}`);
+  if (planted === null) throw new Error(`${mutant.file} does not contain this exactly once: ${mutant.replace}`);
   copy.write(mutant.file, planted);
   try {
     const counts = await runTests(copy.directory, mutant.tests);

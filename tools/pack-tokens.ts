@@ -1,6 +1,6 @@
 /**
- * Makes `src/tokens/packed.ts`, the commoner tokens of `o200k_base`: `node tools/pack-tokens.ts`. The same vocabulary
- * gives the same tokens; how well they are compressed is up to the version of Brotli that Node brings.
+ * Makes `src/tokens/packed.ts`, the more common tokens of `o200k_base`: `node tools/pack-tokens.ts`. The same vocabulary
+ * gives the same tokens; how well they compress depends on the version of Brotli in Node.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -15,29 +15,29 @@ import {
   STEM_MARKS,
 } from "../src/tokens/vocabulary.ts";
 
-/** Tokens of lower rank than this are kept: what is left out makes an estimate dearer, never too low. */
+/** Tokens of lower rank than this are kept. Leaving tokens out makes an estimate higher, never lower. */
 const KEPT_RANKS = 82_500;
-/** The last class takes this share of the ranks, and one of lower ranks a smaller share of them: what is common needs order most. */
+/** The last class takes this share of the ranks, and classes of lower ranks a smaller share, because the order of common tokens matters most. */
 const CLASS_SHARE = 0.4;
 const FINER = 0.45;
-/** Of these scripts more are kept, because their words are made of many tokens and what is left out costs them most. */
+/** More tokens of these scripts are kept, because their words consist of many tokens, so that leaving some out costs most. */
 const DEEPER = /^ ?[\p{Script=Hangul}\p{Script=Devanagari}]+$/u;
 const DEEPER_RANKS = 110_000;
 const BYTES = 256;
-/** Left out: the tokenizer that the estimate is measured against does not find tokens with it. */
+/** Left out, because the tokenizer that the estimate is compared with finds no tokens with it. */
 const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
-/** A token as a string of one character a byte. */
+/** A token as a string with one character for each byte. */
 const bytesOf = (token: string | readonly number[]): string =>
   Buffer.from(typeof token === "string" ? Buffer.from(token) : token).toString("latin1");
 
-/** Classes of rank, from 0. Of two overlapping pairs the one of the lower class is merged first. */
+/** The class of a rank, from 0. Of two overlapping pairs the one with the lower class is merged first. */
 export function classOfRank(rank: number): number {
   const places = (at: number): number => (DEEPER_RANKS / at) ** FINER / (CLASS_SHARE * FINER);
   return Math.max(0, Math.floor(places(BYTES) - places(Math.max(BYTES, rank))));
 }
 
-/** The tokens kept, with their ranks. */
+/** The kept tokens with their ranks. */
 export function keptTokens(): Map<string, number> {
   const kept = new Map<string, number>();
   for (const [rank, token] of ranks.slice(0, DEEPER_RANKS).entries()) {
@@ -53,7 +53,7 @@ interface Row {
   readonly spellings: number;
 }
 
-/** Rows sorted by byte, each as a mark that says how much it shares with the row before, and the rest. */
+/** Rows sorted by byte. Each is a mark that says how many bytes it shares with the row before, followed by the others. */
 function packRows(rows: readonly Row[], marks: Marks): string {
   let packed = "";
   let before = "";
@@ -70,7 +70,7 @@ function packRows(rows: readonly Row[], marks: Marks): string {
   return packed;
 }
 
-/** The spellings of a stem by their bits, in order. */
+/** The spellings of a stem, in the order of their bits. */
 function spellingsOf(stem: string): [number, string][] {
   const forms: [number, string][] = [[0, stem]];
   if (/^[a-z]/.test(stem)) {
@@ -88,7 +88,7 @@ const inOrder = (left: Row, right: Row): number => (left.bytes < right.bytes ? -
 const stemOf = (token: string): string =>
   token.replace(/^ (?=.)/s, "").replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 
-/** The vocabulary as `unpackVocabulary` reads it, before it is compressed. */
+/** The vocabulary in the form that `unpackVocabulary` reads, before compression. */
 export function packVocabulary(): Buffer {
   const kept = keptTokens();
   const left = new Set(kept.keys());

@@ -1,5 +1,5 @@
-// npm run peers: Threadkeep beside other memories of chats. `--help` tells the rest. They are packages that the product does not depend on,
-// so they are installed by themselves, and loaded only here.
+// npm run peers: compares Threadkeep with other chat memories. Their packages are not dependencies of the product, so they are installed
+// separately and loaded only here.
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";

@@ -1,4 +1,4 @@
-// npm run screenshots: the pictures of the README, taken of the real page. `--help` tells the rest.
+// npm run screenshots: makes the pictures of the README from the real page.
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "../scripts/dev/paths.ts";
@@ -13,7 +13,7 @@ const FOLDER = path.join(projectRoot, "docs/images");
 
 const program = createProgram(
   "npm run screenshots --",
-  "Starts a service of its own, opens the sample chat in the inspector, and writes the pictures of the README to docs/images.",
+  "Starts a service, opens the sample chat in the inspector, and writes the pictures of the README to docs/images.",
 ).action(async () => {
   process.exitCode = await run();
 });
@@ -41,7 +41,7 @@ async function run(): Promise<number> {
       } else {
         await page.locator(".sides").getByRole("button", { name: "What the model gets" }).click();
       }
-      // Nothing is on its way any more: what is drawn next is what the picture shows.
+      // No request is pending, so the picture shows the final state.
       await page.waitForLoadState("networkidle");
       rmSync(file, { force: true });
       await page.screenshot({ path: file });

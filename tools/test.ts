@@ -1,11 +1,11 @@
 import { createProgram } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../scripts/program/run-program.ts";
-// npm test: the checks and all tests. `--help` tells the rest.
+// npm test: the checks and all tests.
 import { describeCheck, runChecks } from "./check/steps.ts";
 import { runAllTests, runVitest } from "./check/vitest-run.ts";
 
-const program = createProgram("npm test --", "The checks (format, lint, types, imports) and all tests.")
-  .argument("[filter...]", "the tests whose file names match, without the checks; options of vitest pass through, too")
+const program = createProgram("npm test --", "Runs the checks (format, lint, types, imports and more) and all tests.")
+  .argument("[filter...]", "run only tests whose file names match, without the checks; options of vitest are passed on")
   .allowUnknownOption()
   .addHelpText(
     "after",

@@ -1,4 +1,4 @@
-/** Text of tokens joined in a row: where a tokenizer and an estimate of it part ways, if anywhere. */
+/** Text made of tokens in a row, on which a tokenizer and an estimate of it are most likely to differ. */
 import ranks from "gpt-tokenizer/bpeRanks/o200k_base";
 import { random } from "./hostile-text.ts";
 
@@ -13,10 +13,10 @@ const KINDS: Record<string, RegExp> = {
   punctuation: /^[^\p{L}\p{N}\s]{1,6}$/u,
   "words of any script": /^\p{L}{1,8}$/u,
 };
-/** Half of the tokens are of these lowest ranks of their kind, whose pairs are tokens most often. */
+/** Half of the tokens come from these lowest ranks of their kind, whose pairs are most often tokens themselves. */
 const COMMON = 3_000;
 
-/** Joins of two to five tokens, by kind and from a seed. */
+/** Joins of two to five tokens, by kind, from a seed. */
 export function tokenJoins(seed: number, count: number): Map<string, string[]> {
   const next = random(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
@@ -31,10 +31,10 @@ export function tokenJoins(seed: number, count: number): Map<string, string[]> {
   return joins;
 }
 
-/** Joins of a kind that stand one after the other. */
+/** How many joins of a kind follow one another in a text. */
 const JOINS_IN_TURN = 400;
 
-/** Texts of joins: one after the other, and so many of each kind over and over. */
+/** Texts of joins: different joins in a row, and single joins repeated, this many of each kind. */
 export function joinTexts(seed: number, repeatedPerKind: number): Map<string, string[]> {
   const inTurn: string[] = [];
   const repeated: string[] = [];

@@ -1,4 +1,4 @@
-/** Texts to measure the token estimate on: natural ones by category, and one text in hundreds of languages. */
+/** Texts on which the token estimate is measured: natural ones by category, and one text in hundreds of languages. */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,7 @@ export function declarations(): Map<string, string> {
   return texts;
 }
 
-/** Files of installed packages, every `step`th of those that end so, at most `size` of each. */
+/** Files of installed packages: every `step`th file with this ending, at most `size` characters of each. */
 function files(folders: string[], ending: RegExp, step: number, size: number): string[] {
   const found: string[] = [];
   for (const folder of folders) {
@@ -235,12 +235,12 @@ export function allLanguages(): Group {
   return { name: "all languages", texts: [...declarations().values()] };
 }
 
-/** The texts that lend words and sentences to hostile text. */
+/** The texts that provide words and sentences for hostile text. */
 export function lenders(natural: readonly Group[]): string[] {
   return natural.flatMap(({ texts }) => texts.slice(0, 12));
 }
 
-/** Windows of a length over the texts, at most `most` of each text, evenly laid. */
+/** Windows of a given length, spread evenly over the texts, at most `most` of each text. */
 export function windows(texts: string[], length: number, most: number): string[] {
   const found: string[] = [];
   for (const text of texts) {

@@ -174,7 +174,7 @@ describe("the command line of the benchmark", () => {
   it.each([
     [["--only", "lunch"], "lunch"],
     [["--only", "load"], "load"],
-    [["--only", "flood", "--url", "http://127.0.0.1:8787"], "leave --url out"],
+    [["--only", "flood", "--url", "http://127.0.0.1:8787"], "leave out --url"],
     [["--seconds", "1.5"], "--seconds"],
     [["--items", "99999999"], "--items"],
     [["--url", "localhost:8787", "--key", "k"], "--url"],

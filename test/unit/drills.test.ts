@@ -19,13 +19,13 @@ const chat: Chat = { id: "chat", acknowledged: new Map(), faults: [] };
 
 describe("a drill fails", () => {
   it.each<[string, Told[], RegExp]>([
-    ["that never started", [], /told 0 times/],
-    ["that did not end", [told("alert.started")], /was told alert.started of one alert/],
-    ["that was told twice", [told("alert.started"), told("alert.started"), told("alert.ended")], /of one alert/],
+    ["that never started", [], /was sent 0 times/],
+    ["that did not end", [told("alert.started")], /received alert.started for one alert/],
+    ["that was told twice", [told("alert.started"), told("alert.started"), told("alert.ended")], /for one alert/],
     [
       "that came twice",
       ["1", "2"].flatMap((id) => [told("alert.started", id), told("alert.ended", id)]),
-      /was told 4 times/,
+      /was sent 4 times/,
     ],
     [
       "of another kind that stays",
@@ -41,7 +41,7 @@ describe("a drill fails", () => {
       { at: 20_000, messages: ["chat:1", "chat:2"] },
       { at: 60_000, messages: ["chat:2"] },
     ];
-    expect(() => checkNothingPaidTwice([chat], calls, [])).toThrow(/chat:2 was given to the agent in two calls/);
+    expect(() => checkNothingPaidTwice([chat], calls, [])).toThrow(/chat:2 was part of two calls/);
     expect(() => checkNothingPaidTwice([chat], calls, [{ begunAt: 21_000, overAt: 22_000 }])).not.toThrow();
     expect(() => checkNothingPaidTwice([chat], calls, [{ begunAt: 50_000, overAt: 51_000 }])).toThrow(/two calls/);
     expect(() => checkNothingPaidTwice([chat], [], [])).toThrow(/nothing was summarized/);
@@ -55,7 +55,7 @@ describe("a drill fails", () => {
 
   it("when it waits in vain, and says what for and what it saw last", async () => {
     const waiting = until("the crate is there", () => undefined, { patienceMs: 1, pollMs: 1, seen: () => "a truck" });
-    await expect(waiting).rejects.toThrow(/in vain until the crate is there; last seen: "a truck"/);
+    await expect(waiting).rejects.toThrow(/still not the case that the crate is there; the last value was "a truck"/);
   });
 
   it("at a notice that is not signed by the service, and keeps one that comes twice once", async () => {

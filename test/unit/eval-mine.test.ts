@@ -271,7 +271,7 @@ describe("what prompts of somebody's chats knew", () => {
     expect(lines.find((line) => line.startsWith("256 ") && line.includes("summary and query"))).toMatch(
       /50\.0 +100\.0 +100\.0 +167 +0\.50$/,
     );
-    expect(lines.at(-1)).toBe("The summaries took 2,000 in, 200 out, $0.0040.");
+    expect(lines.at(-1)).toBe("Usage of the summaries: 2,000 in, 200 out, $0.0040.");
   });
 
   it("is drawn: a line for each way of sending, a point for each prompt, and nothing that a page would run", () => {

@@ -1,4 +1,4 @@
-// What it costs to tell who is calling: the same request with each kind of bearer in turn, and the check alone, without any request.
+// The cost of authenticating a request: the same request with each kind of bearer in turn, and each check by itself.
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { z } from "zod";
 import { StartError } from "../../scripts/dev/start-error.ts";
@@ -20,11 +20,11 @@ import type { BenchSessions } from "./sessions.ts";
 import { createRandom, type Distribution, distributionOf, shuffle } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
 
-/** What the others are compared with: it is checked with one digest, and with nothing to remember. */
+/** The baseline for the other bearers: checking this key takes one digest and no lookup. */
 const PLAIN = "the deployment's key";
-/** Behind every seq, so that the page is empty: nearest to an empty answer through one object. */
+/** Reading after the last seq returns an empty page, which is the closest thing to an empty answer through one object. */
 const LAST_SEQ = 999_999;
-/** Requests of each bearer for each sample of the other sections: the hundredth part of a few hundred is an accident. */
+/** This section takes ten times as many samples as the others, because the p99 of a few hundred samples is left to chance. */
 const SAMPLES_FACTOR = 10;
 const CHECKS = 20_000;
 const CHECK_WARM_UPS = 2_000;
@@ -33,11 +33,11 @@ interface AccessRow {
   readonly bearer: string;
   /** One request, from sending to the last byte. */
   readonly request: Distribution | null;
-  /** Request over that with the deployment's key; null for that itself. */
+  /** How much longer the request takes than with the deployment's key; null in the row of the deployment's key. */
   readonly addsMs: { readonly p50: number; readonly p99: number } | null;
-  /** Processor time of workerd for one request, the mean of many in a row; null where the system does not say. */
+  /** Processor time of workerd for one request, averaged over many requests; null where the system does not report it. */
   readonly processorMs: number | null;
-  /** Processor time of the check by itself, in this process. */
+  /** Processor time of the check alone, in this process. */
   readonly alone: Distribution | null;
 }
 
@@ -50,9 +50,9 @@ export interface AccessReport {
 
 export interface AccessParts {
   readonly target: Target;
-  /** Null: no key can be made there, so the check alone is measured. */
+  /** Null if no key can be created at the target: then only the check is measured. */
   readonly admin: { readonly adminKey: string; readonly tenant: string } | null;
-  /** Null: none can be signed there. */
+  /** Null if no token can be signed for the target. */
   readonly userToken: string | null;
   readonly runtimePid: number | undefined;
   readonly sessions: BenchSessions;
@@ -61,7 +61,7 @@ export interface AccessParts {
   readonly onProgress: (text: string) => void;
 }
 
-/** A kind of bearer: what a request shows, and its check without a request. */
+/** One kind of bearer: what its requests carry, and a function that only checks it. */
 interface Bearer {
   readonly name: string;
   readonly shown: string | null;
@@ -96,8 +96,10 @@ export async function measureAccess(
       });
     }
     const notes = [
-      ...(made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : []),
-      ...(parts.userToken === null ? ["No token can be signed for a service that is not the benchmark's own."] : []),
+      ...(made === null
+        ? ["No key could be created there. Set THREADKEEP_ADMIN_KEY to measure requests with a tenant's key."]
+        : []),
+      ...(parts.userToken === null ? ["No token can be signed for a service that the benchmark did not start."] : []),
     ];
     return { samples, checks: CHECKS, rows, notes };
   } finally {
@@ -111,7 +113,7 @@ function over(request: Distribution | null, plain: Distribution | null): AccessR
   return { p50: difference(request.p50Ms, plain.p50Ms), p99: difference(request.p99Ms, plain.p99Ms) };
 }
 
-/** A key of the very tenant that the deployment's key speaks for, so that both read the same session. */
+/** A key of the tenant that the deployment's key also speaks for, so that both read the same session. */
 async function makeKey(
   url: string,
   { adminKey, tenant }: NonNullable<AccessParts["admin"]>,
@@ -129,7 +131,7 @@ async function makeKey(
   return { key, revoke };
 }
 
-/** A service that is gone has been told of already. */
+/** If the service is gone, that was reported already. */
 function toFailure(error: unknown): unknown {
   return error instanceof AdminFault ? new RequestFailure("not revoked", error.message) : error;
 }
@@ -151,7 +153,7 @@ async function createBearers(apiKey: string, tenantKey: string | null, userToken
   ];
 }
 
-/** A token, and what verifies it without a network. */
+/** A token, and a verifier that needs no network. */
 async function localIssuer(): Promise<{ token: string; verify: TokenVerifier }> {
   const algorithm = "ES256";
   const { privateKey, publicKey } = await generateKeyPair(algorithm);
@@ -174,7 +176,7 @@ async function localIssuer(): Promise<{ token: string; verify: TokenVerifier }> 
   return { token, verify };
 }
 
-/** The last of as many keys as a tenant may have: the one that is found last. */
+/** The last of the largest number of keys that a tenant may have: looking it up takes longest. */
 function localKey(): { parts: KeyParts; hashes: KeyHashes } {
   const hashKey = makeHashKey();
   const keys = Array.from({ length: MAX_LIVE_KEYS }, () => ({
@@ -192,7 +194,7 @@ function localKey(): { parts: KeyParts; hashes: KeyHashes } {
   return { parts, hashes: { rev: 1, hashKey, live } };
 }
 
-/** As the Worker has it, warm, with a tenant's object that is at hand. */
+/** The Worker's authenticator with a warm cache of the tenant's keys. */
 function localAuthenticator(keys: KeyHashes, apiKey: string, verifyToken: TokenVerifier): Authenticator {
   const log = createLog({ write: () => undefined });
   const keepAlive = (): void => undefined;
@@ -220,7 +222,7 @@ interface Case {
   processorMs: number | null;
 }
 
-/** Each bearer has a connection of its own to a session of one message: the tenant's, or the user's own. */
+/** Each bearer has its own connection to a session of one message. The user's token reads a session of that user, the keys one of the tenant. */
 async function withCases<T>(
   { target, userToken, sessions }: AccessParts,
   bearers: readonly Bearer[],
@@ -271,7 +273,7 @@ async function takeTurns(
   }
 }
 
-/** One bearer after the other, because the processor's time cannot be told apart otherwise. */
+/** Runs one bearer after the other, because processor time cannot be attributed to requests that take turns. */
 async function measureCosts(
   { runtimePid, failures, signal, onProgress }: AccessParts,
   cases: readonly Case[],
@@ -290,7 +292,7 @@ async function measureCosts(
   }
 }
 
-/** Processor time, so that whatever else the machine does is not taken for the check. */
+/** Measures processor time, so that other programs on the machine do not count. */
 async function time(check: () => Promise<unknown>): Promise<Distribution | null> {
   const times: number[] = [];
   for (let round = -CHECK_WARM_UPS; round < CHECKS; round += 1) {

@@ -1,4 +1,4 @@
-// How long a search across sessions takes in PostgreSQL, in a scratch database full of items, as the role that the Worker has.
+// How long a search across sessions takes in PostgreSQL. It fills a scratch database with items and searches as the Worker's role.
 import { drizzle } from "drizzle-orm/node-postgres";
 import type { Client } from "pg";
 import { applyMigrations, createDatabase, withClient } from "../../scripts/dev/database.ts";
@@ -9,7 +9,7 @@ import { createQuestions, createTalk } from "./talk.ts";
 const DATABASE = "threadkeep_bench_search";
 const WORKER_ROLE = "threadkeep_worker";
 const TENANT = "bench";
-/** A tenant that names no users keeps all its sessions as one owner: a fifth of the items are such a one's. */
+/** A tenant that names no users stores all its sessions under one owner. A fifth of the items belong to such an owner. */
 const LARGE_OWNER: MemoryOwner = { tenant: TENANT, owner: "-" };
 const LARGE_SHARE = 0.2;
 const ITEMS_PER_USER = 100;
@@ -21,7 +21,7 @@ const MADE_AT = Date.UTC(2026, 0, 1);
 
 interface SearchRow {
   readonly operation: string;
-  /** Items of the owner. */
+  /** How many items the searched owner has. */
   readonly items: number;
   readonly ms: Distribution | null;
 }
@@ -33,7 +33,7 @@ export interface ArchiveSearchReport {
 }
 
 export interface ArchiveSearchParts {
-  /** A server on which a database may be made. */
+  /** A PostgreSQL server on which this program may create a database. */
   readonly databaseUrl: string;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
@@ -61,9 +61,9 @@ export async function measureArchiveSearch(
   }
 }
 
-/** Statements as a summarizer would pick them from the benchmark's talk, one after the other, by owner and session. */
+/** Fills in sentences of the benchmark's talk as a summarizer would pick them, spread over owners and sessions. */
 async function fill(client: Client, items: number, { signal, onProgress }: ArchiveSearchParts): Promise<void> {
-  // An index that is built at the end is built within seconds, and no other than one that grew.
+  // Building the indexes after the inserts takes seconds, and gives the same indexes as inserting into them would.
   const { rows: indexes } = await client.query<{ name: string; definition: string }>(
     "select indexname as name, indexdef as definition from pg_indexes where tablename = 'summary_items' and indexname in ('summary_items_search', 'summary_items_newest')",
   );

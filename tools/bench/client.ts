@@ -1,8 +1,8 @@
-// Requests over connections that are kept, with as little of the client in the measured time as Node allows: no retry, no
-// parsing. The programs beside this use scripts/api.ts instead.
+// Requests over keep-alive connections. It neither retries nor parses, so that the client adds as little as possible to the measured
+// time. The programs next to this directory use scripts/api.ts instead.
 import { Agent, request } from "node:http";
 
-/** Far beyond the slowest answer that is still worth counting. */
+/** Longer than any answer that is still worth measuring. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Target {
 /** An answer that was not the expected one, or none. */
 export class RequestFailure extends Error {
   override readonly name = "RequestFailure";
-  /** Short and without ids, to be counted by: `503 overloaded`, `ECONNRESET`. */
+  /** A short code without ids, such as `503 overloaded` or `ECONNRESET`, by which failures are counted. */
   readonly kind: string;
 
   constructor(kind: string, message: string) {
@@ -38,7 +38,7 @@ export class BenchClient {
 
   constructor(target: Target, maxConnections: number) {
     const url = new URL(target.url);
-    if (url.protocol !== "http:") throw new RequestFailure("url", `${target.url}: the benchmark speaks http:// alone`);
+    if (url.protocol !== "http:") throw new RequestFailure("url", `${target.url}: the benchmark supports http:// only`);
     this.#host = url.hostname;
     this.#port = url.port === "" ? "80" : url.port;
     this.#base = url.pathname.replace(/\/+$/, "");
@@ -52,7 +52,7 @@ export class BenchClient {
 
   /**
    * Fails unless the answer has one of the expected statuses.
-   * @param user whom the application speaks for; without one for itself
+   * @param user the user that the application acts for; omit it to act for the tenant itself
    */
   async send(
     method: string,

@@ -1,7 +1,7 @@
-// What went wrong, by place and kind, with the first case of each in full: a thousand equal failures are one line.
+// Counts failures by place and kind, and keeps the first of each kind in full: a thousand equal failures are reported in one line.
 import { RequestFailure } from "./client.ts";
 
-/** A section with more failures than this measures nothing any more. */
+/** A section with more failures than this is stopped, because its figures would mean nothing. */
 const MAX_FAILURES_PER_PLACE = 500;
 
 export interface FailureCount {
@@ -23,7 +23,7 @@ export class FailureTally {
     this.#maxPerPlace = maxPerPlace;
   }
 
-  /** Takes failures of requests; anything else is a fault of the benchmark, and goes on. */
+  /** Counts a failed request. Any other error is a bug of the benchmark and is thrown again. */
   note(place: string, error: unknown): void {
     if (!(error instanceof RequestFailure)) throw error;
     const key = `${place}\n${error.kind}`;

@@ -1,6 +1,6 @@
 import { signUserToken } from "../../scripts/dev/issuer.ts";
 import { createAdminSend } from "../../scripts/keys/admin-api.ts";
-// What one tenant's flood does to another: a reader's latency alone, during the flood with limits, and without.
+// How one tenant's flood affects another tenant: a reader's latency alone, during the flood with limits, and during the flood without.
 import { createdKeySchema } from "../../src/api/api-key.ts";
 import { BenchClient, RequestFailure } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
@@ -10,23 +10,23 @@ import { type Distribution, distributionOf } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
 
 const PLACE = "flood";
-/** Of the tenant that is watched. */
+/** Messages of the session that the watched tenant reads. */
 const READS_PER_SECOND = 10;
 const READ_MESSAGES = 50;
-/** A stall must hold up no read that comes after it for want of a connection. */
+/** Enough connections that a read never waits for one while earlier reads stall. */
 const READ_CONNECTIONS = 64;
-/** Of one user of another tenant, with a token: who floods keeps so many requests under way, and begins the next as soon as one is answered. */
+/** Requests that the flooding user, of another tenant and with a token, keeps in progress: each answer starts the next request. */
 const FLOOD_CONNECTIONS = 32;
-/** Of each request. */
+/** Bytes of each request of the flood. */
 const FLOOD_MESSAGES = 1;
-/** What a limiter let pass before it closes is no steady state. */
+/** The first seconds do not count: until its window is full, a limiter lets everything pass. */
 const LEAD_SECONDS = 2;
 
 interface FloodRow {
   readonly situation: string;
-  /** The watched tenant's contexts, from the intended start. */
+  /** Latency of the watched tenant's contexts, counted from the moment each was due. */
   readonly read: Distribution | null;
-  /** Of the flood; null where there is none. */
+  /** What became of the flood's requests; null without a flood. */
   readonly storedPerSecond: number | null;
   readonly refusedPerSecond: number | null;
 }
@@ -41,7 +41,7 @@ export interface FloodParts {
   readonly failures: FailureTally;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
-  /** Starts a service of its own, with the limits at the edge or without. */
+  /** Starts a service of its own, with or without the limits at the edge. */
   readonly start: (hasLimits: boolean) => Promise<Host>;
 }
 
@@ -96,7 +96,7 @@ async function measureHost(parts: FloodParts, host: Host, hasLimits: boolean, se
   }
 }
 
-/** A tenant beside that of the user who floods, with a key of its own. */
+/** Creates the second tenant, whose user floods, and a key for it. */
 async function makeTenant({ url, adminKey }: Host): Promise<string> {
   const send = createAdminSend({ url, adminKey: adminKey ?? "" });
   await send("POST", "/v1/admin/tenants", { tenant: "watched" });
@@ -104,13 +104,13 @@ async function makeTenant({ url, adminKey }: Host): Promise<string> {
   return createdKeySchema.parse(await send("POST", "/v1/admin/tenants/watched/keys", body)).key;
 }
 
-/** What is measured are the limits at the edge: a user's day would be over within a minute. */
+/** The daily limits of users are off: the flood would reach them within a minute, and the limits at the edge are what is measured. */
 async function openUsersDays({ url, adminKey, tenant }: Host): Promise<void> {
   const limits = { userMessagesPerDay: null, userTokensPerDay: null, userBytesPerDay: null, userSessionsPerDay: null };
   await createAdminSend({ url, adminKey: adminKey ?? "" })("PATCH", `/v1/admin/tenants/${tenant}`, { limits });
 }
 
-/** Reads at an even pace that waits for nobody: what a stall holds up counts from when it was due. */
+/** Reads at a fixed pace. A read that a stall delays counts from the moment it was due. */
 async function read(
   { failures, signal, onProgress }: FloodParts,
   sessions: BenchSessions,
@@ -143,7 +143,7 @@ interface Flood {
   stop(): Promise<void>;
 }
 
-/** A refusal is what the limits are for; any other failure counts as one. */
+/** Refusals are expected, because that is what the limits do. Any other failed request counts as a failure. */
 function startFlood({ failures, signal }: FloodParts, client: BenchClient): Flood {
   let [stored, refused] = [0, 0];
   const over = new AbortController();
@@ -152,7 +152,7 @@ function startFlood({ failures, signal }: FloodParts, client: BenchClient): Floo
     const talk = createTalk(100 + at);
     for (let turn = 0; !ending.aborted; turn += 1) {
       const messages = Array.from({ length: FLOOD_MESSAGES }, talk);
-      // A new session now and then, so that none grows full.
+      // The flood moves on to a new session now and then, so that none becomes full.
       const path = `/v1/sessions/flood-${at}-${Math.floor(turn / 100)}/messages`;
       try {
         const { status } = await client.send("POST", path, JSON.stringify({ messages }), [201, 429]);

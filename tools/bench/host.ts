@@ -1,4 +1,4 @@
-// The service that is measured: one of the benchmark's own with a state that is thrown away, or one that runs already.
+// The measured service: either one that the benchmark starts, with data that it deletes afterwards, or one that is running already.
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,23 +13,23 @@ import type { NamedTarget } from "./options.ts";
 
 export interface Host extends Target {
   readonly isOwn: boolean;
-  /** Null: no key can be made there. */
+  /** Null if no key can be created there. */
   readonly adminKey: string | null;
-  /** A token of a user whom the service believes; null: none can be signed there. */
+  /** A token of a user that the service accepts; null if none can be signed for it. */
   readonly userToken: string | null;
-  /** That the API key speaks for. */
+  /** The tenant that the API key belongs to. */
   readonly tenant: string;
-  /** Undefined if it isn't ours to look into. */
+  /** Undefined if the service was not started here, so that its process cannot be looked into. */
   readonly databaseUrl: string | undefined;
-  /** The file with the key that signs tokens of its users. */
+  /** The file with the key that signs tokens for its users. */
   readonly issuerKey: string | undefined;
   readonly runtimePid: number | undefined;
-  /** Resolves with the reason if the service ends before it is stopped. */
+  /** Resolves with the reason if the service ends before it is told to. */
   readonly failed: Promise<string>;
   stop(): Promise<void>;
 }
 
-/** A folder for this run alone. Open to all: where this runs as root, PostgreSQL runs as another user and must get in. */
+/** A folder for this run alone. It is open to all: if this program runs as root, PostgreSQL runs as another user and needs access. */
 export function makeRunDirectory(): string {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-bench-"));
   chmodSync(directory, 0o755);
@@ -47,8 +47,8 @@ export async function makeBundle(directory: string, signal: AbortSignal): Promis
 }
 
 /**
- * @param env variables for the Worker, over those of wrangler.toml
- * @param more how much memory it may use, and whose PostgreSQL, where that is not its own
+ * @param env variables for the Worker; they override those of wrangler.toml
+ * @param more how much memory the service may use, and which PostgreSQL it uses instead of its own
  */
 export async function startOwnHost(
   directory: string,
@@ -114,13 +114,13 @@ const documentSchema = z.object({
 
 const SCHEMAS = "#/components/schemas/";
 
-/** Whether contexts of this service take a query: its OpenAPI document says so. */
+/** Whether contexts of this service take a query, according to its OpenAPI document. */
 export async function takesQuery(client: BenchClient): Promise<boolean> {
   const { body } = await client.send("GET", "/openapi.json", null, [200]);
   return describesQuery(JSON.parse(body.toString("utf8")));
 }
 
-/** Whether an OpenAPI document gives the body of `POST …/context` a `query`. */
+/** Whether the body of `POST …/context` has a `query` in this OpenAPI document. */
 export function describesQuery(document: unknown): boolean {
   const { paths, components } = documentSchema.parse(document);
   const content = paths["/v1/sessions/{sessionId}/context"]?.post?.requestBody?.content ?? {};

@@ -1,5 +1,5 @@
-// A stand-in for a model on loopback, which answers at once, or after as long as it is told: it speaks the wire format of OpenAI's chat
-// completions, so that the whole way to a model and back is in what is measured, and no model is.
+// A stand-in for a model on loopback, which answers at once or after a given delay. It speaks the wire format of OpenAI's chat
+// completions, so that the measured time includes the whole path to a model and back, but no model.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
@@ -7,18 +7,18 @@ import { findFreePort } from "../../scripts/dev/ports.ts";
 import { quoteTranscript } from "./quote-transcript.ts";
 
 export interface InstantModel {
-  /** What a service is set to, to use it. */
+  /** Variables that make a service use it. */
   readonly env: Record<string, string>;
   close(): Promise<void>;
 }
 
 const NAME = "instant";
-/** Plausible, for what counts them; nobody is charged. */
+/** Plausible token counts, for whatever records usage. Nobody is charged. */
 const USAGE = { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_100 };
 
 const requestSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1) });
 
-/** @param delayMs from a question to its answer */
+/** @param delayMs time from a request to its answer */
 export async function startInstantModel(delayMs = 0): Promise<InstantModel> {
   const { url, close } = await serveOnLoopback(
     async (_request, response, body) => {

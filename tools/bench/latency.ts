@@ -1,5 +1,5 @@
-// Append and context on sessions of several lengths, beside the floor, one request at a time. The cases take turns in an order
-// that changes with each round, so that whatever else the machine does hits all of them alike.
+// Latency of appends and contexts on sessions of several lengths, next to the floor, one request at a time. The cases take turns in an
+// order that changes with each round, so that other work on the machine affects all of them alike.
 import type { Answer, BenchClient } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
 import { processorMs } from "./machine.ts";
@@ -12,17 +12,17 @@ const SMALL_SIZE = 100;
 const LARGE_SIZE = 10_000;
 
 /**
- * Messages after the summary in the sessions that contexts are read from: all that are longer than 100 messages stand at the
- * same point between two summaries, about where one of 100 messages has its first one still ahead.
+ * Messages after the summary in the sessions whose contexts are read. All sessions of more than 100 messages are at the same point
+ * between two summaries, about where a session of 100 messages still has its first summary ahead.
  */
 const TAIL_MESSAGES = 80;
-/** A session that is appended to grows from 10 % under its size to 10 % over it; then another takes its place. */
+/** A session that is appended to grows from 10 % below its nominal size to 10 % above; then another session replaces it. */
 const GROWTH_SHARE = 0.2;
 const MIN_GROWTH = 4;
 
-/** Nearest to an empty answer through one object with the same authentication. The cheaper of the two in a run is its floor. */
+/** The closest things to an empty answer through one object with the same authentication. The cheaper of the two is the floor of a run. */
 const FLOOR_CASES = ["floor: 404, unknown session", "floor: 200, empty page of messages"] as const;
-/** Behind every seq, so that the page is empty. */
+/** Reading after the last seq returns an empty page. */
 const LAST_SEQ = 999_999;
 
 const APPEND_CASES = ["append, server's id", "append, client's id", "append with context"] as const;
@@ -31,7 +31,7 @@ type AppendCase = (typeof APPEND_CASES)[number];
 export interface LatencyOptions {
   readonly samples: number;
   readonly warmUps: number;
-  /** Requests of each case in one go, to see what one costs the processor; 0 leaves that out. */
+  /** Requests of each case in a row, from which the processor time of one is computed; 0 leaves processor time out. */
   readonly costSamples: number;
 }
 
@@ -39,16 +39,16 @@ interface LatencyRow {
   readonly operation: string;
   readonly messages: number | null;
   readonly ms: Distribution;
-  /** p50 over that of the floor. */
+  /** This row's p50 divided by the floor's p50. */
   readonly overFloor: number | null;
   readonly answerBytes: number;
-  /** Of workerd, for one request, with the share of what it does in the background. Null where the system does not say. */
+  /** Processor time of workerd for one request, including its share of background work. Null where the system does not report it. */
   readonly processorMs: number | null;
 }
 
 interface GrowthRatio {
   readonly operation: string;
-  /** p50 at 10,000 messages over p50 at 100. */
+  /** The p50 at 10,000 messages divided by the p50 at 100. */
   readonly ratio: number;
 }
 
@@ -63,7 +63,7 @@ export interface LatencyParts {
   readonly client: BenchClient;
   readonly sessions: BenchSessions;
   readonly failures: FailureTally;
-  /** workerd; undefined if the service is not ours. */
+  /** Process id of workerd; undefined if the service was not started here. */
   readonly runtimePid: number | undefined;
   readonly hasQuery: boolean;
   readonly signal: AbortSignal;
@@ -140,7 +140,7 @@ function contextCases({ sessions, hasQuery }: LatencyParts, size: number, id: st
   return [plain, { operation: "context with query", messages: size, run }];
 }
 
-/** Sessions to append to. The next one is woken before it is given out, so that none of them is measured cold. */
+/** Sessions to append to. Each is woken before it is used, so that no append is measured on a cold object. */
 async function makeAppendPool(
   { sessions }: LatencyParts,
   size: number,
@@ -197,7 +197,7 @@ async function takeTurns(
   }
 }
 
-/** One case after the other, because the processor's time cannot be told apart otherwise. */
+/** Runs one case after the other, because processor time cannot be attributed to requests that take turns. */
 async function measureCosts(
   { failures, runtimePid, signal, onProgress }: LatencyParts,
   { costSamples }: LatencyOptions,
@@ -245,7 +245,7 @@ function reportOf(
     growth: growthOf(rows),
     notes: hasQuery
       ? []
-      : ["The OpenAPI document of this service gives POST …/context no query, so contexts with one are not measured."],
+      : ["Contexts with a query are not measured: in the OpenAPI document of this service, POST …/context takes none."],
   };
 }
 

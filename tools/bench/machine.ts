@@ -1,4 +1,4 @@
-// What the machine is, and what a process takes of it.
+// Facts about the machine, and what a process uses of it.
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from "node:os";
 import path from "node:path";
@@ -10,11 +10,11 @@ export interface MachineFacts {
   readonly processor: string;
   readonly cores: number;
   readonly memoryGiB: number;
-  /** Processes that ran or wanted to, over 1, 5 and 15 minutes. */
+  /** The average number of runnable processes over 1, 5 and 15 minutes. */
   readonly loadAverage: readonly number[];
   readonly node: string;
   readonly workerd: string;
-  /** 4 KiB written and flushed where temporary files lie, p50: an append is answered after as much. */
+  /** The p50 of writing 4 KiB to the folder for temporary files and flushing it. An append does the same before it is answered. */
   readonly flushMs: number;
 }
 
@@ -62,15 +62,15 @@ function versionOf(name: string): string {
   return hasVersion ? String(manifest.version) : "unknown";
 }
 
-/** Resident memory in MiB; null where the system does not say (no /proc) or the process is gone. */
+/** Resident memory in MiB; null where the system does not report it (no /proc), or if the process is gone. */
 export function residentMiB(pid: number): number | null {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readProcFile(pid, "status"))?.[1];
   return kib === undefined ? null : Math.round(Number(kib) / 1024);
 }
 
 /**
- * Processor time of all threads of a process so far, in milliseconds; null where the system does not say. To the nanosecond,
- * unlike /proc/PID/stat, which counts in steps of 10 ms. The time of threads that have ended is lost: for short spans only.
+ * Processor time of all threads of a process so far, in milliseconds; null where the system does not report it. It is exact to the
+ * nanosecond, unlike /proc/PID/stat, which counts in steps of 10 ms. Time of ended threads is missing, so use it for short spans only.
  */
 export function processorMs(pid: number): number | null {
   let nanoseconds = 0;
@@ -79,7 +79,7 @@ export function processorMs(pid: number): number | null {
   return threads.length === 0 || !Number.isFinite(nanoseconds) ? null : nanoseconds / 1e6;
 }
 
-/** Processor time so far of the thread that runs all JavaScript of workerd: its first. In milliseconds; null where the system does not say. */
+/** Processor time so far of workerd's first thread, which runs all JavaScript, in milliseconds; null where the system does not report it. */
 export function javaScriptMs(pid: number): number | null {
   const nanoseconds = Number(readProcFile(pid, `task/${pid}/schedstat`).split(" ")[0] || Number.NaN);
   return Number.isFinite(nanoseconds) ? nanoseconds / 1e6 : null;
@@ -89,7 +89,7 @@ function listThreads(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);
   } catch {
-    return []; // not Linux, or the process has ended: both mean "unknown"
+    return []; // Either this is not Linux, or the process has ended: in both cases the value is unknown.
   }
 }
 
@@ -97,6 +97,6 @@ function readProcFile(pid: number, name: string): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, "utf8");
   } catch {
-    return ""; // as above
+    return ""; // For the same reasons as above.
   }
 }

@@ -19,7 +19,7 @@ export const SECTIONS = [
   "archive-search",
 ] as const;
 export type Section = (typeof SECTIONS)[number];
-/** A search of a full archive takes minutes to set up, and a flood leaves a machine busy: only where they are named. */
+/** These run only if they are named: filling an archive takes minutes, and a flood leaves the machine busy. */
 const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search" && section !== "flood");
 
 const FULL = {
@@ -45,7 +45,7 @@ const QUICK: typeof FULL = {
   items: 20_000,
 };
 
-/** As wrangler.toml has it. */
+/** The default of wrangler.toml. */
 const DEFAULT_TENANT = "default";
 
 const MAX_SAMPLES = 100_000;
@@ -54,18 +54,18 @@ const MAX_ITEMS = 10_000_000;
 
 const RUNS = `
   latency         append and context, with a query and without, on sessions of 10 to 10,000 messages, one request at a time,
-                  beside the floor in the same run
-  access          the same request with a tenant's key and with the deployment's, and the check of each alone (also: keys)
+                  next to the floor of the same run
+  access          the same request with a tenant's key and with the deployment's, and each check alone (also: keys)
   search          queries over sessions of 5,000 and 100,000 messages
-  slices          the longest step, in processor time, of work that grows with a session: indexing, copying and erasing
+  slices          the longest step (processor time) of work that grows with a session: indexing, copying, erasing
                   100,000 messages
-  update          from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive
-                  summarizer, and with a model that answers at once
-  flood           what one tenant's flood does to another: its contexts alone, during the flood with the limits at the edge,
-                  and without; two services of its own; only if named
-  bundle          the size of the upload
-  archive-search  a search across sessions in PostgreSQL full of items, as the Worker's role; only if named, it takes minutes
-                  to fill`;
+  update          from the append that makes a summary due until it is readable, and until it is in PostgreSQL; with the
+                  extractive summarizer, and with a model that answers at once
+  flood           how one tenant's flood affects another's contexts: alone, during the flood with the limits at the edge,
+                  and without them; on two services of its own; only if named
+  bundle          the size of the Worker that is uploaded
+  archive-search  a search across sessions in a full PostgreSQL, as the Worker's role; only if named, because filling
+                  takes minutes`;
 
 export interface BenchOptions {
   readonly only: readonly Section[];
@@ -83,11 +83,11 @@ export interface BenchOptions {
   readonly target: NamedTarget | null;
 }
 
-/** A service that runs already. */
+/** A service that is running already. */
 export interface NamedTarget {
   readonly url: string;
   readonly apiKey: string;
-  /** Null: no key can be made there. */
+  /** Null if no key can be created there. */
   readonly adminKey: string | null;
   readonly tenant: string;
 }
@@ -98,36 +98,36 @@ export function benchProgram(
 ) {
   const samples = wholeNumber(1, MAX_SAMPLES);
   const full = (of: number): string => `(default: ${of.toLocaleString("en")})`;
-  return createProgram("npm run bench --", "Measures Threadkeep, as deployed, in workerd on this machine.")
+  return createProgram("npm run bench --", "Measures Threadkeep in workerd on this machine, as it would be deployed.")
     .option("--only <name...>", `what to measure: ${SECTIONS.join(", ")}`, namesOf([...SECTIONS, "keys"]))
-    .option("--quick", "fewer of everything: about 30 s on a quiet machine", false)
-    .option("--samples <n>", `requests measured of each case of latency ${full(FULL.samples)}`, samples)
-    .option("--queries <n>", `queries of search ${full(FULL.queries)}`, samples)
-    .option("--updates <n>", `sessions of update ${full(FULL.updates)}`, samples)
+    .option("--quick", "fewer samples of everything: about 30 s on a quiet machine", false)
+    .option("--samples <n>", `latency: requests measured for each case ${full(FULL.samples)}`, samples)
+    .option("--queries <n>", `search: queries ${full(FULL.queries)}`, samples)
+    .option("--updates <n>", `update: sessions ${full(FULL.updates)}`, samples)
     .option(
       "--seconds <n>",
-      `duration of each situation of flood ${full(FULL.floodSeconds)}`,
+      `flood: duration of each situation ${full(FULL.floodSeconds)}`,
       wholeNumber(1, MAX_SECONDS),
     )
-    .option("--items <n>", `items of archive-search ${full(FULL.items)}`, wholeNumber(1, MAX_ITEMS))
-    .option("--json <file>", "the report as JSON", outputFile)
+    .option("--items <n>", `archive-search: items ${full(FULL.items)}`, wholeNumber(1, MAX_ITEMS))
+    .option("--json <file>", "write the report to this file, as JSON", outputFile)
     .option(
       "--url <url>",
-      "a running service instead of one of its own; what the benchmark makes there is erased in the end",
+      "measure a running service instead of starting one; what the benchmark creates there is erased at the end",
       serviceUrl,
     )
-    .option("--key <key>", "its API key; else THREADKEEP_API_KEY, which other users of the machine cannot read")
+    .option("--key <key>", "its API key (default: THREADKEEP_API_KEY, which other users of this machine cannot see)")
     .addHelpText(
       "after",
       `
-It bundles the Worker as a deploy does, starts it with a PostgreSQL and a state of its own, talks to it over loopback and
-kept connections, past the entry of the local simulator, and removes everything in the end. Figures of one run are
-comparable with each other; figures of two runs are only if the machine was as busy, so the load average stands beside
-them. Many live chats at once: npm run load
+It bundles the Worker as a deploy does, starts it with its own PostgreSQL and data, sends requests over loopback and
+kept connections, bypassing the entry of the local simulator, and deletes everything at the end. Figures of one run can
+be compared with each other; those of two runs only if the machine was equally busy, so the load average is printed with
+them. For many live chats at once use npm run load.
 ${RUNS}
 
-With --url, access makes a key there, and revokes it, if THREADKEEP_ADMIN_KEY is set (and THREADKEEP_API_TENANT, unless
-that is "default"). It reports and judges no times: the exit code is 1 if a request failed or something was lost, else 0.
+With --url, access creates a key there and revokes it, if THREADKEEP_ADMIN_KEY is set (and THREADKEEP_API_TENANT, unless
+that is "default"). Times are reported, not judged: the exit code is 1 if a request failed or something was lost, else 0.
 
 Examples:
   npm run bench -- --quick
@@ -138,7 +138,7 @@ Examples:
         const defaults = quick ? QUICK : FULL;
         const only = sectionsOf(named);
         if (url !== undefined && only.includes("flood")) {
-          throw new UsageFault("flood needs services of its own, with the limits on and off: leave --url out");
+          throw new UsageFault("flood starts its own services, with the limits on and off: leave out --url");
         }
         process.exitCode = await run({
           ...defaults,
@@ -167,7 +167,7 @@ function targetOf(
   env: Readonly<Record<string, string | undefined>>,
 ): NamedTarget | null {
   if (url === undefined) return null;
-  if (apiKey === undefined) throw new UsageFault("--url needs a key: set THREADKEEP_API_KEY, or use --key");
+  if (apiKey === undefined) throw new UsageFault("--url requires a key: set THREADKEEP_API_KEY, or use --key");
   const adminKey = env["THREADKEEP_ADMIN_KEY"] ?? null;
   return { url, apiKey, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? DEFAULT_TENANT };
 }

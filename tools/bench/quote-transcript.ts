@@ -1,11 +1,11 @@
-// What a stand-in for a model answers: the first words of each message as an item, and the items so far as they were. It needs
-// no model, takes no time, and stands up to every check, because it only quotes.
+// The answer of a stand-in for a model: each message's first words as an item, and the existing items unchanged. It needs no model and
+// no time, and passes every check, because it only quotes.
 import { z } from "zod";
 import { itemSchema } from "../../src/api/summary.ts";
 
 const MAX_QUOTED_CHARACTERS = 160;
 
-/** `[seq, role, author, text]`, as the prompt gives a message. */
+/** `[seq, role, author, text]`: a message in the prompt. */
 const saidSchema = z.tuple([z.int(), z.string(), z.string(), z.string()]);
 const dataSchema = z
   .object({ previous: z.array(itemSchema), days: z.array(z.object({ messages: z.array(saidSchema) })) })
@@ -17,16 +17,16 @@ const dataSchema = z
   }));
 export type PromptData = z.output<typeof dataSchema>;
 
-/** The data that the built-in agent fences in its prompt. */
+/** The data that the prompt of the built-in agent contains. */
 export function readPromptData(prompt: string): PromptData {
   const [, mark] = /^DATA (\S+)$/m.exec(prompt) ?? [];
   const lines = prompt.split("\n");
   const text = mark === undefined ? undefined : lines[lines.indexOf(`DATA ${mark}`) + 1];
-  if (text === undefined) throw new Error("the prompt holds no data between two lines with a mark");
+  if (text === undefined) throw new Error("the prompt contains no data between two lines with a mark");
   return dataSchema.parse(JSON.parse(text));
 }
 
-/** An answer as the prompt asks for it. */
+/** An answer in the form that the prompt asks for. */
 export function quoteTranscript(prompt: string): string {
   const { previous, messages } = readPromptData(prompt);
   const quotes = messages

@@ -1,6 +1,6 @@
 import type { BundleSize } from "../../scripts/deploy/bundle-size.ts";
 import { showTable } from "../../scripts/program/table.ts";
-// The report, and how it looks in a terminal.
+// The report of the benchmark, and its form in a terminal.
 import type { AccessReport } from "./access.ts";
 import type { ArchiveSearchReport } from "./archive-search.ts";
 import type { FailureCount } from "./failures.ts";
@@ -12,7 +12,7 @@ import type { SlicesReport } from "./slices.ts";
 import type { Distribution } from "./statistics.ts";
 import type { UpdateReport } from "./update.ts";
 
-/** From outside nobody sees what is billed; this test counts it. */
+/** Billed rows cannot be counted from outside the object, so a test counts them. */
 const ROWS_BILLED = "test/worker/promise-03-acknowledged-is-durable.test.ts";
 
 export interface BenchReport {
@@ -21,9 +21,9 @@ export interface BenchReport {
   readonly isQuick: boolean;
   readonly machine: MachineFacts;
   readonly loadAverageAtEnd: readonly number[];
-  /** Measured through the Worker's own port, or at the URL of somebody else's service. */
+  /** What was measured: the bundle behind the Worker's own port, or the service at a URL. */
   readonly service: string;
-  /** Null what was not measured. */
+  /** Sections that were not measured are null. */
   readonly bundle: BundleSize | null;
   readonly latency: LatencyReport | null;
   readonly access: AccessReport | null;
@@ -35,7 +35,7 @@ export interface BenchReport {
   readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
   readonly failures: readonly FailureCount[];
-  /** Null if the run reached its end. */
+  /** Why the run broke off; null if it reached its end. */
   readonly stopped: string | null;
 }
 
@@ -43,7 +43,7 @@ export function makeReport(facts: Omit<BenchReport, "rowsBilledAreCountedBy">): 
   return { ...facts, rowsBilledAreCountedBy: ROWS_BILLED };
 }
 
-/** Says a heading in whatever way the terminal can. */
+/** Prints the report, with headings in the terminal's own form. */
 export interface ReportTarget {
   heading(text: string): void;
   line(text?: string): void;
@@ -61,14 +61,14 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Machine", facts],
     ["Bundle", report.bundle && bundleLines(report.bundle)],
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
-    ["Access: telling who is calling", report.access && accessLines(report.access)],
+    ["Access: authenticating a request", report.access && accessLines(report.access)],
     ["Search", report.search && searchLines(report.search)],
     ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
-    ["Flood: what one tenant does to another", report.flood && floodLines(report.flood)],
+    ["Flood: how one tenant affects another", report.flood && floodLines(report.flood)],
     ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
-    ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
+    ["Rows billed an append", [`cannot be counted from outside; see ${report.rowsBilledAreCountedBy}`]],
     ["Failures", failureLines(report)],
   ];
   for (const [heading, lines] of sections) {
@@ -104,9 +104,9 @@ function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[]
   return [
     ...table,
     "",
-    `p50 at 10,000 messages over p50 at 100: ${ratios.join("; ")}`,
-    `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, with its share of background work.`,
-    "The floor is the cheaper of the two: the nearest there is to an empty answer through one object with the same authentication.",
+    `p50 at 10,000 messages divided by p50 at 100: ${ratios.join("; ")}`,
+    `${count(samples)} samples a row. × floor: p50 divided by the floor's p50. workerd ms: processor time of one request, with its share of background work.`,
+    "The floor is the cheaper of the two floor rows: the closest thing to an empty answer through one object with the same authentication.",
     ...notes,
   ];
 }
@@ -125,9 +125,9 @@ function accessLines({ samples, checks, rows, notes }: AccessReport): string[] {
   return [
     ...table,
     "",
-    `${count(samples)} samples a row, the bearers in turn, of the nearest there is to an empty answer through one object. Adds: to the first row, noise included.`,
-    "workerd ms: processor time of one request, the mean of many in a row.",
-    `Check alone: processor time, ${count(checks)} times in this process, with the Worker's own code, by a tenant that has as many keys as it may.`,
+    `${count(samples)} samples a row; the bearers take turns; each request reads an empty page through one object. Adds: compared with the first row, noise included.`,
+    "workerd ms: processor time of one request, averaged over many in a row.",
+    `Check alone: processor time of the Worker's own code in this process, ${count(checks)} runs, for a tenant with the largest allowed number of keys.`,
     ...notes,
   ];
 }
@@ -143,13 +143,13 @@ function slicesLines({ rows }: SlicesReport): string[] {
 
 function searchLines({ rounds, queries, rows }: SearchReport): string[] {
   const table = showTable(
-    ["", "messages", "p50 ms", "p95", "p99", "workerd p50", "p99", "p99 less the floor"],
+    ["", "messages", "p50 ms", "p95", "p99", "workerd p50", "p99", "p99 minus floor"],
     rows.flatMap(({ messages, floor, first, again, least }) =>
       [
-        { what: "floor: no word to look for", times: floor },
+        { what: "floor: a query without words", times: floor },
         { what: "asked for the first time", times: first },
         { what: "asked again", times: again },
-        { what: `each at its quickest of ${rounds}`, times: least },
+        { what: `each query's fastest of ${rounds} runs`, times: least },
       ].map(({ what, times: { ms, processor } }) => [
         what,
         count(messages),
@@ -163,9 +163,9 @@ function searchLines({ rounds, queries, rows }: SearchReport): string[] {
   return [
     ...table,
     "",
-    `${count(queries)} queries of eight words by Zipf's law, every tenth with a month; 20 hits with snippets. workerd: processor time of each request,`,
-    "with that of its collector; at its quickest, a query is without the collector and the machine's own pauses. The last column is what",
-    "finding takes inside the object.",
+    `${count(queries)} queries of eight words by Zipf's law, every tenth with a month; 20 hits with snippets. workerd: processor time of each request, with`,
+    "that of the garbage collector; a query's fastest run is free of garbage collection and of pauses of the machine. The last column",
+    "is the time that finding takes inside the object.",
     `Indexed on first use: ${indexing.join("; ")}`,
   ];
 }
@@ -183,16 +183,16 @@ function updateLines({
     ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
     [
       ["append acknowledged", ...percentiles(acknowledged)],
-      ["summary readable in the context", ...percentiles(readable)],
-      ["summary in PostgreSQL, confirmed (archived: true)", ...percentiles(archived)],
+      ["the summary is readable in the context", ...percentiles(readable)],
+      ["the summary is in PostgreSQL and confirmed (archived: true)", ...percentiles(archived)],
     ],
   );
   const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
   const first =
     firstReadableMs === null
       ? ""
-      : `; before them a first one, readable after ${count(Math.round(firstReadableMs))} ms`;
-  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}${first}`];
+      : `; before them a first summary, readable after ${count(Math.round(firstReadableMs))} ms`;
+  return [...table, "", `${count(sessions)} sessions, ${summarizer}, polled every 2 ms${rows}${first}`];
 }
 
 function floodLines({ seconds, connections, rows }: FloodReport): string[] {
@@ -207,8 +207,8 @@ function floodLines({ seconds, connections, rows }: FloodReport): string[] {
   return [
     ...table,
     "",
-    `${seconds} s each, from the intended start. The flood is one user's, who appends over ${connections} connections without a pause. Here one`,
-    "thread serves both tenants, refusals too, and the flood comes from the same machine: the rows tell of limits, not of Cloudflare.",
+    `${seconds} s each, counted from the moment each request was due. The flood is one user who appends over ${connections} connections without a pause. Here`,
+    "one thread serves both tenants and the refusals, on the machine that sends the flood: the rows show the limits, not Cloudflare.",
   ];
 }
 
@@ -229,7 +229,7 @@ function failureLines({ failures, stopped }: BenchReport): string[] {
     `${count(times)} × ${place}: ${kind}`,
     `    first: ${first}`,
   ]);
-  if (stopped !== null) lines.push(`Stopped before its end: ${stopped}`);
+  if (stopped !== null) lines.push(`Stopped early: ${stopped}`);
   return lines.length === 0 ? ["none"] : lines;
 }
 

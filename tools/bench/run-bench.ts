@@ -26,7 +26,7 @@ import { BenchSessions } from "./sessions.ts";
 import { measureSlices, type SlicesReport } from "./slices.ts";
 import { measureUpdates, type UpdateReport } from "./update.ts";
 
-/** More than any section keeps busy. */
+/** More connections than any section uses at once. */
 const CONNECTIONS = 256;
 
 export interface BenchEnvironment {
@@ -48,7 +48,7 @@ interface Results {
   archiveSearch: ArchiveSearchReport | null;
 }
 
-/** Returns whether everything that was asked was answered. */
+/** Returns whether every request was answered. */
 export async function runBench(options: BenchOptions, environment: BenchEnvironment): Promise<boolean> {
   const news = createScreen(environment.stderr, environment.env);
   const began = { at: new Date(), machine: describeMachine() };
@@ -64,7 +64,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     flood: null,
     archiveSearch: null,
   };
-  const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
+  const service = options.target?.url ?? "the bundle that is deployed, in workerd, bypassing the simulator's entry";
 
   const stopped = await measureAll(options, environment.signal, news, failures, results);
 
@@ -84,12 +84,12 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   return report.failures.length === 0 && stopped === null;
 }
 
-/** Tables are wide, and a wrapped one cannot be read: lines go out as they are. */
+/** Prints lines as they are: a wide table that is wrapped cannot be read. */
 function plainLines(screen: Screen, target: ScreenTarget): Pick<Screen, "heading" | "line"> {
   return { heading: screen.heading, line: (text = "") => void target.write(`${text}\n`) };
 }
 
-/** Fills in `results`. Returns why it ended early, or null. What was measured until then is kept. */
+/** Fills in `results`, which keeps what was measured so far. Returns why the run ended early, or null. */
 async function measureAll(
   options: BenchOptions,
   interrupt: AbortSignal,
@@ -125,7 +125,7 @@ async function measureAll(
     }
     return null;
   } catch (error) {
-    // The service's own end first: it explains the connections that broke.
+    // If the service itself ended, that comes first: it explains the broken connections.
     if (ending.signal.aborted) return String(ending.signal.reason);
     if (interrupt.aborted) return "interrupted";
     if (error instanceof RequestFailure || error instanceof TooManyFailures) return error.message;
@@ -136,7 +136,7 @@ async function measureAll(
   }
 }
 
-/** Update latency of a service of its own that has a model behind it. */
+/** Measures update latency on a second service, which is connected to a model. */
 async function measureModel(
   directory: string,
   bundle: string,
@@ -200,7 +200,7 @@ async function measureHost(
         const parts = { client, sessions, runtimePid, signal, onProgress };
         results.slices = await measureSlices(parts, options.sliceMessages);
       } else if (section === "update") {
-        const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer it is set to";
+        const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer that the service uses";
         const parts = { summarizer, sessions, failures, databaseUrl, signal, onProgress };
         results.update = await measureUpdates(parts, options.updates);
       } else {
@@ -214,7 +214,7 @@ async function measureHost(
     }
   } finally {
     if (!host.isOwn) {
-      news.line("erasing what was made …", "quiet");
+      news.line("erasing what the benchmark created …", "quiet");
       await sessions.eraseAll().catch((error: unknown) => failures.note("erasing", error));
     }
     client.close();

@@ -1,7 +1,7 @@
-// How long a session takes to find what matters to a query, in a chat of made-up words that are as common and as rare as those
-// of a language. A clock inside the object stands still while it works, so it is looked at from outside: by the time of the
-// request, and by the processor time that workerd takes for it, which says the same on a busy machine. A query without any word
-// takes the same way and looks for nothing: what it takes is the way's.
+// How long a session takes to find what matters to a query, in a chat of made-up words that are as common and as rare as those of a
+// language. A clock inside the object stands still while it computes, so the time is measured from outside: the time of the request, and
+// the processor time that workerd takes for it, which stays the same on a busy machine. A query without any word takes the same path but
+// looks for nothing, so it shows what the path itself costs.
 import { searchResultSchema } from "../../src/api/search.ts";
 import type { Answer, BenchClient } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
@@ -11,41 +11,41 @@ import { type Distribution, distributionOf } from "./statistics.ts";
 import { createZipfQueries, createZipfTalk } from "./zipf-talk.ts";
 
 const PLACE = "search";
-/** As many as a context is offered. */
+/** As many as a context considers. */
 const HITS = 20;
 const NO_WORD = "?";
-/** How often each query is asked. */
+/** How often each query is sent. */
 const ROUNDS = 5;
-/** Other queries, asked before: what is measured is the object, not the compiler. */
+/** Other queries are sent first, so that the object is measured and not the compiler. */
 const WARM_UPS = 100;
 
 export interface SearchOptions {
-  /** Messages of the sessions. */
+  /** Messages of each measured session. */
   readonly sizes: readonly number[];
   readonly queries: number;
 }
 
 interface SearchTimes {
   readonly ms: Distribution | null;
-  /** Of workerd, request by request. Null where the system does not say. */
+  /** Processor time of workerd for each request. Null where the system does not report it. */
   readonly processor: Distribution | null;
 }
 
 interface SearchRow {
   readonly messages: number;
-  /** From the first query until the index covers all messages. */
+  /** From the first query until the index contains all messages. */
   readonly indexingMs: number;
   readonly floor: SearchTimes;
-  /** Each query asked for the first time. */
+  /** Times of each query's first run. */
   readonly first: SearchTimes;
-  /** The same queries once more, in the same order. */
+  /** Times of the same queries in the second run, in the same order. */
   readonly again: SearchTimes;
-  /** Each query at its quickest: what it takes by itself, without what the collector and the machine add now and then. */
+  /** Each query's fastest run: what it takes without garbage collection and without pauses of the machine. */
   readonly least: SearchTimes;
 }
 
 export interface SearchReport {
-  /** How often each query was asked. */
+  /** How often each query was sent. */
   readonly rounds: number;
   readonly queries: number;
   readonly rows: readonly SearchRow[];
@@ -55,7 +55,7 @@ export interface SearchParts {
   readonly client: BenchClient;
   readonly sessions: BenchSessions;
   readonly failures: FailureTally;
-  /** workerd; undefined if the service is not ours. */
+  /** Process id of workerd; undefined if the service was not started here. */
   readonly runtimePid: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
@@ -123,7 +123,7 @@ async function measureSession(
   };
 }
 
-/** One request. Null is a failure, or a system that does not say. */
+/** Sends one query. Returns null if it failed, or if the system reports no processor time. */
 interface Asked {
   readonly ms: number | null;
   readonly processorMs: number | null;
@@ -144,7 +144,7 @@ function timesOf(asks: readonly Asked[]): SearchTimes {
   };
 }
 
-/** Each search indexes a few slices more. */
+/** Each search adds a few more slices to the index. */
 async function untilIndexed(ask: (query: string) => Promise<Answer>): Promise<number> {
   for (let spent = 0; ;) {
     const { body, ms } = await ask(NO_WORD);

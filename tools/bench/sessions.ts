@@ -1,4 +1,4 @@
-// The sessions that a benchmark talks to: made, filled, waited for, and in the end erased.
+// The sessions that a benchmark uses: it creates them, fills them, waits for them, and finally erases them.
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_MESSAGES_PER_APPEND } from "../../src/api/limits.ts";
 import { sessionStateSchema, type SessionState } from "../../src/api/session.ts";
@@ -7,15 +7,15 @@ import type { Turn } from "./talk.ts";
 
 const SETTLE_POLL_MS = 20;
 const SETTLE_TIMEOUT_MS = 120_000;
-/** Sessions made side by side while nothing is measured. */
+/** Sessions that are created in parallel while nothing is measured. */
 const SETUP_CONCURRENCY = 4;
 
 const APPENDED = [200, 201];
 
 export interface AppendOptions {
-  /** An id for the message; without it the server makes one. */
+  /** The message's id; without it the server assigns one. */
   readonly messageId?: string;
-  /** Ask for the context in the same round trip. */
+  /** Whether the append also returns the context. */
   readonly withContext?: boolean;
 }
 
@@ -31,7 +31,7 @@ export class BenchSessions {
     this.#signal = signal;
   }
 
-  /** The id of a session of this run. The session begins with its first message. */
+  /** Makes the id of a new session of this run. The first message creates the session. */
   name(suffix: string): string {
     const id = `${this.#prefix}-${suffix}`;
     this.#made.push(id);
@@ -61,32 +61,35 @@ export class BenchSessions {
     return this.#client.send("GET", `/v1/sessions/${id}/context${query}`, null, [200]);
   }
 
-  /** A query goes into a body: in an address it would stand in the logs of whatever lies between. */
+  /** A query goes into the body, because proxies log addresses. */
   contextFor(id: string, query: string): Promise<Answer> {
     return this.#client.send("POST", `/v1/sessions/${id}/context`, JSON.stringify({ query }), [200]);
   }
 
-  /** Resolves when no summary is under way and the archive has everything. */
+  /** Resolves when no summary is pending and the archive is complete. */
   async settle(id: string): Promise<SessionState> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     for (;;) {
       const state = await this.state(id);
       if (!state.summaryPending && state.archived) return state;
       if (performance.now() > deadline) {
-        throw new RequestFailure("not settled", `session ${id} has not settled in ${SETTLE_TIMEOUT_MS / 1_000} s`);
+        throw new RequestFailure(
+          "not settled",
+          `session ${id} still has pending work after ${SETTLE_TIMEOUT_MS / 1_000} s`,
+        );
       }
       await sleep(SETTLE_POLL_MS, undefined, { signal: this.#signal });
     }
   }
 
-  /** Summarizes by hand all but the last few messages, and waits. */
+  /** Requests a summary of all but the last few messages, and waits for it. */
   async summarizeAll(id: string): Promise<void> {
     const body = JSON.stringify({ keepRecentTokens: 0, waitMs: 10_000 });
     await this.#client.send("POST", `/v1/sessions/${id}/summarize`, body, [200, 202]);
     await this.settle(id);
   }
 
-  /** For a service that is not ours: leaves it as it was. */
+  /** Erases the sessions, so that a service that was not started here is left as it was. */
   async eraseAll(): Promise<void> {
     await inParallel(this.#made, async (id) => {
       await this.#client.send("DELETE", `/v1/sessions/${id}`, null, [200, 202, 204, 404]);

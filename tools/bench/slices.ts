@@ -1,6 +1,6 @@
-// Work that grows with a session goes in slices, since the platform ends an invocation that takes too much processor time. Here each
-// such work is done on a session of many messages, and the longest step is told: a request, or all that goes on in the background, of
-// which no invocation takes more. Another work is one more entry of `WORKS`.
+// Work that grows with a session is done in slices, because the platform ends an invocation that takes too much processor time. This
+// section does each kind of such work on a session of many messages and reports the longest step. A step is one request, or all background
+// work together, whose invocations are each shorter. To measure another kind of work, add an entry to `WORKS`.
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageSchema } from "../../src/api/message.ts";
 import { searchResultSchema } from "../../src/api/search.ts";
@@ -12,9 +12,9 @@ import { createZipfTalk } from "./zipf-talk.ts";
 interface SliceRow {
   readonly work: string;
   readonly messages: number;
-  /** Requests, each an invocation of its own; what goes on in the background is one step, of many invocations. */
+  /** Each request is a step. Background work is one step, although it consists of many invocations. */
   readonly steps: number;
-  /** Of workerd, in milliseconds. Null where the system does not say. */
+  /** Processor time of workerd, in milliseconds. Null where the system does not report it. */
   readonly longestMs: number | null;
   readonly totalMs: number | null;
 }
@@ -26,18 +26,18 @@ export interface SlicesReport {
 export interface SlicesParts {
   readonly client: BenchClient;
   readonly sessions: BenchSessions;
-  /** workerd; undefined if the service is not ours. */
+  /** Process id of workerd; undefined if the service was not started here. */
   readonly runtimePid: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
 }
 
-/** Does one step of a work, and notes what it took. */
+/** Runs one step and notes how long it took. */
 type Step = <T>(body: () => Promise<T>) => Promise<T>;
 
 interface SlicedWork {
   readonly name: string;
-  /** @param ids of the session of so many messages, which has settled, and of its fork to be */
+  /** @param ids the measured session, which has no pending work, and the fork that will be made of it */
   run(parts: SlicesParts, ids: Ids, step: Step): Promise<void>;
 }
 
@@ -47,11 +47,11 @@ interface Ids {
 }
 
 const POLL_MS = 100;
-/** Work in the background is over when the runtime takes less than this of a processor for some time. */
+/** Background work counts as finished once the runtime has used less than this share of a processor for a while. */
 const CALM_SHARE = 0.05;
 const CALM_POLLS = 20;
 
-/** The queries have no word: what is measured is the indexing. */
+/** The queries have no words, so that only the indexing is measured. */
 async function index({ client, signal }: SlicesParts, id: string, step: Step): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
@@ -63,7 +63,7 @@ async function index({ client, signal }: SlicesParts, id: string, step: Step): P
   }
 }
 
-/** In the background, work goes in invocations that cannot be told apart from outside: all of them together count as one step. */
+/** Invocations of background work cannot be told apart from outside, so all of them together count as one step. */
 async function inBackground(parts: SlicesParts, step: Step, begin: () => Promise<unknown>): Promise<void> {
   await step(async () => {
     await begin();

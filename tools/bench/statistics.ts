@@ -1,4 +1,4 @@
-// Percentiles and ratios, pure.
+// Percentiles, ratios and seeded random numbers, as pure functions.
 
 export interface Distribution {
   readonly count: number;
@@ -8,7 +8,7 @@ export interface Distribution {
   readonly maxMs: number;
 }
 
-/** Nearest rank: a time that was really measured, never one in between. Null of no samples. */
+/** Percentiles by nearest rank: always a time that was measured, never an interpolation. Null without samples. */
 export function distributionOf(samplesMs: readonly number[]): Distribution | null {
   if (samplesMs.length === 0) return null;
   const sorted = samplesMs.toSorted((one, other) => one - other);
@@ -16,18 +16,18 @@ export function distributionOf(samplesMs: readonly number[]): Distribution | nul
   return { count: sorted.length, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: at(1) };
 }
 
-/** Microseconds: below that a clock in a program says nothing. */
+/** Rounds to microseconds, below which a program's clock says nothing. */
 function roundMs(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }
 
-/** Two digits behind the point; null if there is nothing to divide by. */
+/** Rounded to two decimal places; null if there is nothing to divide by. */
 export function ratioOf(value: number | undefined, base: number | undefined): number | null {
   if (value === undefined || base === undefined || base <= 0) return null;
   return Math.round((value / base) * 100) / 100;
 }
 
-/** Random numbers in [0, 1), the same ones for the same seed (mulberry32). */
+/** Random numbers in [0, 1). The same seed gives the same numbers (mulberry32). */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -38,7 +38,7 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-/** A new order, each as likely as the others (Fisher-Yates). */
+/** Shuffles so that every order is equally likely (Fisher-Yates). */
 export function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];
   const shuffled: T[] = [];

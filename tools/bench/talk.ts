@@ -1,5 +1,5 @@
-// What is said in the sessions of the benchmark: the same turns for the same seed, about 280 bytes each, of sentences that a
-// summarizer can pick from. None of it is anybody's data.
+// The text of the benchmark's sessions: for the same seed the same turns, of about 280 bytes each, made of sentences that a
+// summarizer can pick. None of it is real people's data.
 import { createRandom } from "./statistics.ts";
 
 const TURN_LENGTH = 250;
@@ -21,7 +21,7 @@ export interface Turn {
   readonly content: string;
 }
 
-/** Gives one turn after the other, user and assistant in turn. */
+/** Returns turns one by one, alternating between user and assistant. */
 export function createTalk(seed: number): () => Turn {
   const random = createRandom(seed);
   const pick = (words: readonly string[]): string => words[Math.floor(random() * words.length)] ?? "";
@@ -46,7 +46,7 @@ export function createTalk(seed: number): () => Turn {
   };
 }
 
-/** A question such as one asks about an earlier turn. */
+/** A question about an earlier turn. */
 export function createQuestions(seed: number): () => string {
   const random = createRandom(seed);
   const pick = (words: readonly string[]): string => words[Math.floor(random() * words.length)] ?? "";

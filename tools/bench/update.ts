@@ -1,5 +1,5 @@
-// How long after the append that calls for a summary it can be read, and stands in PostgreSQL. One session at a time; the
-// built-in extractive summarizer, or a stand-in that answers at once, so that no model is in the time.
+// How long after the append that makes a summary due the summary is readable, and is in PostgreSQL. One session at a time, with the
+// built-in extractive summarizer, or with a stand-in that answers at once, so that no model's time is included.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { z } from "zod";
@@ -12,20 +12,20 @@ import { createTalk, type Turn } from "./talk.ts";
 const PLACE = "update latency";
 const POLL_MS = 2;
 const TIMEOUT_MS = 30_000;
-/** What a turn may cost at most: until so little is left to the threshold, turns are appended without crossing it. */
+/** The most that one turn counts in tokens. Turns are appended freely until the distance to the threshold is this small. */
 const LARGEST_TURN_SHARE = 1.5;
 
 export interface UpdateReport {
-  /** Who made the summaries, in words. */
+  /** Which summarizer was used, in words. */
   readonly summarizer: string;
   readonly sessions: number;
-  /** Until the summary of a first session could be read, in ms: not among the others, because it loads what they find there. */
+  /** Time until the first session's summary was readable, in ms. It is reported separately, because it loads code that the others find loaded. */
   readonly firstReadableMs: number | null;
-  /** All from the moment the append is sent. */
+  /** All times count from the moment the append is sent. */
   readonly acknowledged: Distribution | null;
   readonly readable: Distribution | null;
   readonly archived: Distribution | null;
-  /** How many of the summaries were found in PostgreSQL; null where its address is not known. */
+  /** How many of the summaries were found in PostgreSQL; null if its address is unknown. */
   readonly rowsFound: number | null;
 }
 
@@ -85,10 +85,10 @@ async function measureUpdate({ sessions, signal }: UpdateParts, id: string, talk
   const crossing = await fillToThreshold(sessions, id, talk);
   const startedAt = performance.now();
   const { ms: acknowledgedMs } = await sessions.append(id, crossing);
-  const readableMs = await pollUntil("the summary can be read", startedAt, signal, async () => {
+  const readableMs = await pollUntil("the summary is readable", startedAt, signal, async () => {
     const { body } = await sessions.context(id, "?maxTokens=256");
     const { summary } = summarizedSchema.parse(JSON.parse(body.toString("utf8")));
-    // A fallback summary is no measure of the way to the model.
+    // A fallback summary would not measure the path to the model.
     if (summary?.degraded === true)
       throw new RequestFailure("summary degraded", `session ${id} has only a fallback summary`);
     return summary !== null;
@@ -100,14 +100,14 @@ async function measureUpdate({ sessions, signal }: UpdateParts, id: string, talk
   return { acknowledgedMs, readableMs, archivedMs };
 }
 
-/** Fills a session until the turn that it gives back, twice as long as the others, is sure to call for a summary. */
+/** Appends turns until the next one, which it returns and which is twice as long, is certain to make a summary due. */
 async function fillToThreshold(sessions: BenchSessions, id: string, talk: () => Turn): Promise<Turn> {
   await sessions.fill(id, 10, talk);
   for (;;) {
     const { settings, messageTokens, headSeq, summary } = await sessions.state(id);
     const left = (settings.summarizeAfterTokens ?? 0) - messageTokens;
     if (summary !== null || left <= 0)
-      throw new RequestFailure("threshold missed", `session ${id} has a summary already`);
+      throw new RequestFailure("threshold missed", `session ${id} already has a summary`);
     const largestTurn = (messageTokens / headSeq) * LARGEST_TURN_SHARE;
     const fitting = Math.floor(left / largestTurn);
     if (fitting === 0) {
@@ -127,13 +127,13 @@ async function pollUntil(
   for (;;) {
     if (await check()) return performance.now() - startedAt;
     if (performance.now() - startedAt > TIMEOUT_MS) {
-      throw new RequestFailure("no update", `waited ${TIMEOUT_MS / 1_000} s in vain until ${what}`);
+      throw new RequestFailure("no update", `after ${TIMEOUT_MS / 1_000} s it was still not the case that ${what}`);
     }
     await sleep(POLL_MS, undefined, { signal });
   }
 }
 
-/** Looks at the rows themselves: `archived` is what the session says of them. */
+/** Looks at the rows in PostgreSQL, because `archived` is only what the session says about them. */
 async function checkRows(databaseUrl: string, ids: readonly string[], { failures }: UpdateParts): Promise<number> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();

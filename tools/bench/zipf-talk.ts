@@ -1,21 +1,21 @@
-// Turns and queries of made-up words that are as common and as rare as those of a language: a search is as slow as the
-// commonest words it is asked for.
+// Turns and queries of made-up words that are as common and as rare as those of a language. The most common words of a query
+// decide how slow a search is.
 import { createRandom } from "./statistics.ts";
 import type { Turn } from "./talk.ts";
 
 const VOCABULARY = 30_000;
 const WORDS_PER_TURN = { from: 10, to: 39 } as const;
 const WORDS_PER_QUERY = 8;
-/** One query in so many names a month, which lets a whole session match. */
+/** One query in this many names a month, which matches every message of the session. */
 const QUERIES_PER_DATE = 10;
 
-/** Words drawn by Zipf's law: the k-th most common one in proportion to 1/k. */
+/** Draws words by Zipf's law: the k-th most common word with a probability proportional to 1/k. */
 function createWords(seed: number): () => string {
   const random = createRandom(seed);
   return () => `w${Math.floor(Math.exp(random() * Math.log(VOCABULARY)))}`;
 }
 
-/** Gives one turn after the other, user and assistant in turn. */
+/** Returns turns one by one, alternating between user and assistant. */
 export function createZipfTalk(seed: number): () => Turn {
   const word = createWords(seed);
   const { from, to } = WORDS_PER_TURN;
@@ -27,7 +27,7 @@ export function createZipfTalk(seed: number): () => Turn {
   };
 }
 
-/** Gives one query after the other, most words of it common; some name this month, and so every message. */
+/** Returns queries one by one. Most of their words are common; some queries name this month, and so match every message. */
 export function createZipfQueries(seed: number, now: Date = new Date()): () => string {
   const word = createWords(seed);
   const month = now.toLocaleString("en", { month: "long", year: "numeric", timeZone: "UTC" });

@@ -1,11 +1,11 @@
-// The chats whose cost is measured: each of a user of its own, who asks and is answered so many times a day, and is silent in between.
+// The chats whose cost is measured. Each belongs to a user of its own, who has a number of turns a day and is silent in between.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OperationName } from "../../scripts/bill/measured.ts";
 import type { Service } from "../../scripts/dev/service.ts";
 import { sessionStateSchema, type SessionState } from "../../src/api/session.ts";
 import { createTalk } from "../bench/talk.ts";
 
-/** The least that a session may be silent before it is summarized, so that a day takes seconds. What is done is the same as after half an hour. */
+/** The shortest silence after which a session may be summarized, so that a day takes seconds. The work is the same as after half an hour. */
 const IDLE_SECONDS = 10;
 const POLL_MS = 250;
 const SETTLE_TIMEOUT_MS = 120_000;
@@ -17,7 +17,7 @@ export interface Said {
 
 export class Chats {
   readonly said: Said[] = [];
-  /** Another one on the same state goes on where this one ended. */
+  /** A second instance on the same data continues where this one ended. */
   service: Service;
   readonly #talks = new Map<string, () => string>();
   #count = 0;
@@ -26,13 +26,13 @@ export class Chats {
     this.service = service;
   }
 
-  /** A first request makes what all others find made. It is not counted. */
+  /** The first request creates what all later ones find. It is not counted. */
   async warmUp(): Promise<void> {
     await this.turn("before", "askWarm");
     this.said.splice(-2);
   }
 
-  /** A turn: a question with the context for its answer, and the answer. */
+  /** A turn: a question, which returns the context, and then its answer. */
   async turn(session: string, asked: OperationName): Promise<void> {
     await this.ask(session, asked);
     await this.answer(session);
@@ -46,7 +46,7 @@ export class Chats {
     await this.#append("answer", session, "assistant", `${this.#say(session)} ${this.#say(session)}`, false);
   }
 
-  /** Sessions are made by this, and not by their first message, where their silence has to be a short one. */
+  /** Creates the session explicitly, because its silence has to be set to a short one before the first message. */
   async create(session: string): Promise<void> {
     await this.#send("POST", "/sessions", session, {
       id: session,
@@ -59,7 +59,7 @@ export class Chats {
     return sessionStateSchema.parse(body);
   }
 
-  /** Waits until silence had all summarized and archived. */
+  /** Waits until the silence has led to a summary, and the summary is archived. */
   async fallSilent(sessions: readonly string[], version: number): Promise<void> {
     const deadline = Date.now() + SETTLE_TIMEOUT_MS;
     await sleep(IDLE_SECONDS * 1_000);
@@ -67,7 +67,8 @@ export class Chats {
       for (;;) {
         const { summary, summaryPending, archived } = await this.state(session);
         if ((summary?.version ?? 0) >= version && !summaryPending && archived) break;
-        if (Date.now() > deadline) throw new Error(`The summary ${version} of ${session} did not come.`);
+        if (Date.now() > deadline)
+          throw new Error(`Version ${version} of the summary of ${session} was not made in time.`);
         await sleep(POLL_MS);
       }
     }

@@ -1,5 +1,5 @@
-// Measures what each operation takes, on two services: one keeps the runtime's telemetry, which counts and costs time; of the other the
-// processor time is taken.
+// Measures what each operation takes, on two services. The first records the runtime's telemetry, which is counted, but costs time. The
+// second records none, and its processor time is measured.
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -12,24 +12,24 @@ import { Chats } from "./chats.ts";
 import { readTraces, sumOf, type Trace } from "./telemetry.ts";
 
 const TURNS_A_DAY = 20;
-/** Users who chat day by day, and as many who stop halfway. */
+/** How many users chat on every day, and how many others stop halfway. */
 const USERS = 2;
 const DAYS = 6;
-/** PostgreSQL and the objects are looked at after so many of them as well: what a day adds is told from there on, since a first summary adds more. */
+/** Storage is measured after this day and at the end, and the difference is what a day adds, because a first summary adds more than later ones. */
 const DAYS_BEFORE_GROWTH = 3;
 /** Sessions of one message. */
 const BEGINNINGS = 10;
-/** By then what an answer leaves behind is done, such as the entry in the list of owners. */
+/** After this pause the work that an answer leaves behind is done, such as the entry in the list of owners. */
 const AFTERMATH_MS = 1_500;
-/** An object that is not called for ten seconds leaves memory. */
+/** An object that is not called for ten seconds is evicted from memory. */
 const SLEEP_MS = 13_000;
-/** On a busy machine the runtime drops a span now and then: such a trace is left out. */
+/** On a busy machine the runtime sometimes drops a span. Traces with a missing span are left out; too many of them end the run. */
 const MAX_BROKEN = 0.1;
-/** Processor time is taken over so many, since one alone is shorter than the clocks are exact. */
+/** Processor time is averaged over this many requests, because a single one is shorter than the clocks are precise. */
 const TIMED = 60;
 
 export interface MeasureParts {
-  /** Empty, and removed by whoever made it. */
+  /** An empty folder. Whoever created it removes it. */
   readonly directory: string;
   readonly bundleDir: string;
   readonly signal: AbortSignal;
@@ -76,7 +76,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
   let tokensATurn = 0;
   let chattingFrom = 0;
   try {
-    // What a tenant's and a Worker's first request brings along is not theirs.
+    // The first request of a tenant and of a Worker does work that does not belong to the measured requests.
     await chats.warmUp();
     onStep("sessions of one message");
     for (let at = 0; at < BEGINNINGS; at += 1) await chats.ask(`beginning-${at}`, "begin");
@@ -88,7 +88,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
       const awake = day <= DAYS_BEFORE_GROWTH ? [...users, ...short] : users;
       for (const session of awake) {
         for (let turn = 1; turn <= TURNS_A_DAY; turn += 1) {
-          // The first question of the first day wakes nothing: the session was just made.
+          // The first question of the first day is not cold, because the session was just created.
           await chats.turn(session, day > 1 && turn === 1 ? "askCold" : "askWarm");
         }
       }
@@ -96,7 +96,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
       await sleep(AFTERMATH_MS, undefined, { signal });
       if (day === DAYS_BEFORE_GROWTH) postgresBefore = await postgresBytes(chats.service.databaseUrl);
       if (day === DAYS) break;
-      // All objects sleep then, and what the runtime keeps of its telemetry does not pile up in memory.
+      // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
       await chats.service.stop();
       chats.service = await start();
       await chats.warmUp();
@@ -138,7 +138,7 @@ function countOperations(
   const aftermath: Counts[] = [];
   const broken = traces.filter(({ isWhole }) => !isWhole).length;
   if (broken > MAX_BROKEN * traces.length) {
-    throw new Error(`Spans of ${broken} of ${traces.length} traces were lost: measure again on a quieter machine.`);
+    throw new Error(`${broken} of ${traces.length} traces lack spans. Measure again on a quieter machine.`);
   }
   let backgroundTraces = 0;
   for (const { startMs, root, requestIds, isWhole, counts } of traces) {
@@ -162,7 +162,7 @@ function countOperations(
     askCold: meanOfRequests("askCold"),
     askWarm: meanOfRequests("askWarm"),
     answer: meanOfRequests("answer"),
-    // Those that were lost took as much as the others.
+    // The lost traces are assumed to have taken as much as the others.
     silence: mean(background, (days * background.length) / backgroundTraces),
   };
 }
@@ -176,7 +176,8 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
       const before = pid === undefined ? null : processorMs(pid);
       await body();
       const after = pid === undefined ? null : processorMs(pid);
-      if (before === null || after === null) throw new Error("This system does not tell what processes take.");
+      if (before === null || after === null)
+        throw new Error("This system does not report the processor time of processes. Measure on Linux.");
       return after - before;
     };
     const sessions = Array.from({ length: TIMED }, (_, at) => `timed-${at}`);
@@ -197,7 +198,7 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
     const askWarm = await each(sessions, (session) => chats.ask(session, "askWarm"));
     const answer = await each(sessions, (session) => chats.answer(session));
     onStep("processor time of summaries, and of waking");
-    // With the reading that tells when one is there, about a millisecond each.
+    // This includes polling until each summary is there, about a millisecond a poll.
     const silence = (await taken(() => chats.fallSilent(sessions, 1))) / sessions.length;
     await sleep(SLEEP_MS, undefined, { signal });
     const askCold = await each(sessions, (session) => chats.ask(session, "askCold"));
@@ -207,7 +208,7 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
   }
 }
 
-/** Of what the archive holds: its tables with their indexes. */
+/** Bytes of the archive: its tables with their indexes. */
 async function postgresBytes(databaseUrl: string): Promise<number> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
@@ -223,9 +224,9 @@ async function postgresBytes(databaseUrl: string): Promise<number> {
 }
 
 interface ObjectSizes {
-  /** By session. */
+  /** Bytes of each session's object. */
   readonly sessions: ReadonlyMap<string, number>;
-  /** Of a user's list of one session. */
+  /** Bytes of a user's directory with one session. */
   readonly list: number;
 }
 
@@ -259,7 +260,7 @@ function sizeOf(database: DatabaseSync): number {
 
 function meanOf({ sessions }: ObjectSizes, isWanted: (name: string) => boolean): number {
   const found = [...sessions].filter(([name]) => isWanted(name));
-  if (found.length === 0) throw new Error("The objects of the sessions were not found in the state.");
+  if (found.length === 0) throw new Error("No object of a session was found in the service's data.");
   return found.reduce((sum, [, bytes]) => sum + bytes, 0) / found.length;
 }
 

@@ -1,4 +1,4 @@
-// What the runtime itself noted of a service that keeps its telemetry: spans and log lines, in the state of the service, by trace.
+// Reads what the runtime recorded of a service with telemetry: spans and log lines by trace, from the service's data directory.
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -6,11 +6,11 @@ import type { Counts } from "../../scripts/bill/measured.ts";
 
 export interface Trace {
   readonly startMs: number;
-  /** What began it: `POST`, `alarm`, `queue` … */
+  /** What started the trace: `POST`, `alarm`, `queue` … */
   readonly root: string;
-  /** Ids that the service logged in it. */
+  /** Ids that the service wrote into its log lines. */
   readonly requestIds: readonly string[];
-  /** Each span has the one that called it: none was dropped on its way to the disk, which happens on a machine that is too busy. */
+  /** Whether every span's parent is there. On a busy machine some spans are lost on their way to the disk. */
   readonly isWhole: boolean;
   readonly counts: Counts;
 }
@@ -24,7 +24,7 @@ interface Gathered {
   readonly counts: Counts[];
 }
 
-/** Ids, times and outcome of a span, beside its name and attributes. */
+/** Bytes of a span's ids, times and outcome, in addition to its name and attributes. */
 const SPAN_FRAME_BYTES = 120;
 
 const NOTHING: Counts = {
@@ -52,7 +52,7 @@ function valueAt(counts: Counts, key: string): number {
   return counts[key as keyof Counts];
 }
 
-/** @param stateDir of a service that has ended: what its runtime had in memory is on the disk by then */
+/** @param stateDir of a service that has ended, so that the runtime has written everything to disk */
 export function readTraces(stateDir: string): Trace[] {
   const traces = new Map<string, Gathered>();
   const traceOf = (id: string): Gathered => {
@@ -81,7 +81,7 @@ export function readTraces(stateDir: string): Trace[] {
       if (row["parent_id"] === null && startMs < trace.startMs) Object.assign(trace, { startMs, root: name });
       trace.counts.push(countsOf(name, typeof row["attributes"] === "string" ? row["attributes"] : ""));
     }
-    // The runtime notes each invocation as a line of its own, with its name; the service's own lines are JSON.
+    // The runtime records each invocation as a log line of its own, with the invocation's name. The service's own lines are JSON.
     for (const row of database.prepare("SELECT trace_id, message FROM logs").iterate()) {
       const line = lineOf(String(row["message"]));
       if (line === null) continue;
@@ -106,7 +106,7 @@ export interface Span {
   readonly attributes: string;
 }
 
-/** All spans, as the runtime noted them. */
+/** Reads all spans as the runtime recorded them. */
 export function readSpans(stateDir: string): Span[] {
   const database = new DatabaseSync(storeOf(stateDir), { readOnly: true });
   try {
@@ -124,7 +124,7 @@ function countsOf(name: string, attributes: string): Counts {
   const number = (key: string): number => Number(said[`cloudflare.durable_object.response.${key}`] ?? 0);
   return {
     ...NOTHING,
-    // The caller's span of a call, and the invocation of an alarm.
+    // A call has a span of the caller, and an alarm has one of its invocation.
     objectCalls: name === "durable_object_subrequest" || name === "alarm" ? 1 : 0,
     rowsRead: number("rows_read"),
     rowsWritten: number("rows_written") + (name === "durable_object_storage_setAlarm" ? 1 : 0),

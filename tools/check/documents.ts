@@ -1,18 +1,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 
-/** What Markdown documents of this repository may be wrong about: their links, their anchors, and the code in them. */
+/** Finds mistakes in the Markdown documents of this repository: in their links, their anchors, and their code. */
 
-/** Text by the path of its file from the root, with slashes. */
+/** The documents' texts by path from the root, with slashes. */
 export type Documents = ReadonlyMap<string, string>;
 
 export interface CodeBlock {
   readonly file: string;
-  /** Of its first line of code, from 1. */
+  /** The number of the first line of code, from 1. */
   readonly line: number;
   readonly language: string;
   readonly code: string;
-  /** What the reader has beside it, as a comment `<!-- given: … -->` before the block says. */
+  /** Code that the reader is assumed to have. It stands in a comment `<!-- given: … -->` before the block. */
   readonly given: string;
 }
 
@@ -26,14 +26,14 @@ export function codeBlocks(file: string, text: string): CodeBlock[] {
   });
 }
 
-/** The block as a module of its own. A function lets it return and await, as the reader's own function would. */
+/** Makes the block a module of its own. A function around it lets it return and await, as the reader's own function would. */
 export function moduleOf({ given, code }: CodeBlock, name: string): string {
   const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
   const rest = code.replaceAll(/^import .*$/gm, "").replaceAll(/^export /gm, "");
   return `${imports}\n${given}\nexport async function ${name}(): Promise<unknown> {\n${rest}\nreturn undefined;\n}\n`;
 }
 
-/** Links that lead to no file or heading, as sentences. Other sites are not asked. */
+/** Returns a sentence for each link whose file or heading does not exist. Links to other sites are not checked. */
 export function findBrokenLinks(documents: Documents, root: string): string[] {
   const anchors = new Map<string, ReadonlySet<string>>();
   const anchorsOf = (file: string): ReadonlySet<string> => {
@@ -57,13 +57,13 @@ export function findBrokenLinks(documents: Documents, root: string): string[] {
   return faults;
 }
 
-/** What documents call: the scripts of package.json, and the programs of `scripts/program/programs.json`. */
+/** What documents may tell readers to run: the scripts of package.json, and the programs of `scripts/program/programs.json`. */
 export interface Programs {
   readonly scripts: ReadonlySet<string>;
   readonly programs: ReadonlySet<string>;
 }
 
-/** Commands and paths that lead to nothing, and JSON that is none, as sentences. */
+/** Returns a sentence for each command or path that does not exist, and for each block of invalid JSON. */
 export function findStaleNames(documents: Documents, root: string, { scripts, programs }: Programs): string[] {
   const faults: string[] = [];
   for (const [file, text] of documents) {
@@ -79,7 +79,7 @@ export function findStaleNames(documents: Documents, root: string, { scripts, pr
       if (!existsSync(path.join(root, named))) faults.push(`${file} names ${named}, and there is no such file.`);
     }
     for (const { language, line, code } of codeBlocks(file, text)) {
-      if (language === "json" && !isJson(code)) faults.push(`The block at ${file}:${line} is no JSON.`);
+      if (language === "json" && !isJson(code)) faults.push(`The block at ${file}:${line} is not valid JSON.`);
     }
   }
   return faults;
@@ -99,7 +99,7 @@ function linksOf(text: string): string[] {
   return Array.from(links, ({ groups }) => groups?.["target"] ?? "").filter((target) => !/^[a-z]+:/.test(target));
 }
 
-/** As the code host makes anchors of headings: small letters, hyphens for spaces, no punctuation, a number behind one that repeats. */
+/** Makes anchors of headings as the code host does: lower case, hyphens for spaces, no punctuation, and a number after a repeated one. */
 function headingAnchors(text: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, heading = ""] of withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)) {

@@ -2,29 +2,29 @@ import path from "node:path";
 import { parseSync } from "rolldown/utils";
 
 interface Room {
-  /** Rooms and files (`session/client`; `*` stands for any part of a name) that it may import. Its own files always. */
+  /** Rooms and files that it may import (`session/client`; `*` stands for any part of a name). It may always import its own files. */
   rooms: string[];
-  /** What it may have the types of besides. */
+  /** Rooms and files of which it may import types only. */
   types?: string[];
-  /** Packages that it may import. Null: every package. */
+  /** Packages that it may import; null allows every package. */
   packages: string[] | null;
 }
 
-/** Pure, or told from outside what they need: whoever does work in `src` may build on them. */
+/** Rooms that are pure, or are given what they need. All rooms of `src` that do work may import them. */
 const FOUNDATION = ["api", "lib", "prompt", "tokens", "telemetry"];
-/** The directory, a tenant and the operations object are reached by their clients alone. */
+/** Other rooms reach the objects of a user, of a tenant and of operations only through their clients. */
 const CLIENTS = ["directory/*client", "tenant/*client", "control/*client"];
 
-/** Who may import whom. Types of `api` are open to all. */
+/** Which room may import which. Everybody may import types of `api`. */
 const ROOMS: Record<string, Room> = {
   api: { rooms: [], packages: ["zod"] },
-  // What is nobody's: each file has three or more callers, or lives with its caller.
+  // Code that belongs to no room. Each of its files has three or more callers; a file with fewer lives with its caller.
   lib: { rooms: ["api"], types: ["telemetry/log"], packages: [] },
   tokens: { rooms: ["api"], packages: ["node:buffer", "node:zlib"] },
   prompt: { rooms: ["api", "tokens"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["api", "lib"], packages: null },
-  // The object's own class, its unit of work and its client. A frame on a socket passes the same checks of scopes, rates and users' words as a
-  // request, and the object itself asks for a lease of its tenant's quota and whether a key still holds, and reports work that is late.
+  // The object's class, its unit of work and its client. A frame on a socket passes the same checks of scopes, rates and users' words as a
+  // request. The object itself asks for a lease of its tenant's quota, asks whether a key is still valid, and reports late work.
   session: {
     rooms: [
       ...FOUNDATION,
@@ -37,7 +37,7 @@ const ROOMS: Record<string, Room> = {
     ],
     packages: null,
   },
-  // The object of owners calls that of operations by its binding, whose type names its class.
+  // The object of owners calls the object of operations through a binding, and the binding's type names its class.
   directory: { rooms: [...FOUNDATION, "control/*client"], types: ["control/operations"], packages: null },
   tenant: { rooms: FOUNDATION, packages: null },
   control: { rooms: FOUNDATION, packages: null },
@@ -64,7 +64,7 @@ const ROOMS: Record<string, Room> = {
     packages: null,
   },
   http: { rooms: ["api", "telemetry", "usecases"], packages: null },
-  // Its answers are texts that a model reads as they are: they are fenced and cut here, as a context is in its object.
+  // A model reads its answers as they are, so they are fenced and cut here, as a context is in its object.
   mcp: { rooms: [...FOUNDATION, "usecases"], packages: null },
   rpc: { rooms: ["api", "telemetry", "usecases"], packages: null },
   maintenance: { rooms: ["api", "lib", "telemetry", "usecases", "pipeline", "archive", "config"], packages: null },
@@ -72,15 +72,15 @@ const ROOMS: Record<string, Room> = {
 };
 
 /**
- * The slices of `session`, with what each may import besides FOUNDATION and the indexes of the others. Nothing outside of a slice imports
- * past its index.
+ * The slices of `session`, and what each may import in addition to FOUNDATION and the indexes of other slices. Code outside of a slice
+ * imports only its index.
  */
 const SLICES: Record<string, string[]> = {
   sqlite: [],
   // A user may not edit what the assistant said.
   log: ["access/users-words"],
   summary: [],
-  // It reports work that is late.
+  // It reports late work.
   outbox: ["control/late-work-client"],
   erase: [],
   copies: [],
@@ -88,13 +88,13 @@ const SLICES: Record<string, string[]> = {
   // Frames pass the checks of requests, and a socket closes when its key is revoked.
   live: ["access/*", "tenant/key-check-client", "tenant/key-client"],
   search: [],
-  // Leases of a tenant's quota, and what a user took in a day over all sessions.
+  // It uses leases of a tenant's quota, and what a user used in a day over all sessions.
   quota: ["tenant/taken-client", "directory/user-day-client"],
   verify: [],
 };
 const SLICE = /^session\/([^/]+)\/([^/]+)$/;
 
-/** Files with one reader: everybody else may use their types only, from the same room. An index is looked through. */
+/** Files that only one other file may import. Others of the same room may import their types. An index is resolved to the files behind it. */
 const PRIVATE_FILES: Record<string, string> = {
   "session/store": "session/transactions",
   "session/log/message-store": "session/store",
@@ -103,7 +103,7 @@ const PRIVATE_FILES: Record<string, string> = {
   "session/search/vector-store": "session/store",
 };
 
-/** What the adapters of the client are for: each is an optional peer, and types alone leave nothing of it in a bundle. */
+/** What the client's adapters may import. Each package is an optional peer dependency, and a type leaves no trace in a bundle. */
 const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolean }> = {
   "client/src/ai-sdk/": { packages: ["ai"], isTypeOnly: true },
   "client/src/langchain/": { packages: ["@langchain/core"], isTypeOnly: false },
@@ -112,20 +112,20 @@ const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolea
   "client/src/openai-agents/": { packages: ["@openai/agents-core"], isTypeOnly: true },
 };
 
-/** What the page is made of. Its first view has a bound, and each package is there for one thing. */
+/** The packages of the inspector. Its first view has a size limit, so each package is here for a reason. */
 const INSPECTOR_PACKAGES = ["preact", "@preact/signals", "marked", "uplot", "swagger-ui-dist"];
-/** The one file of the page that runs in Node. */
+/** The only file of the inspector that runs in Node. */
 const INSPECTOR_BUILD = "inspector/vite.config.ts";
 
 const ENTRY = "worker";
-/** Builds the parts for the entry, of every room. */
+/** It builds the parts that the entry needs, from every room. */
 const ASSEMBLY = "assembly";
 
 interface Import {
   specifier: string;
   isType: boolean;
   offset: number;
-  /** What is imported by name. Empty: all there is, or nothing. */
+  /** The imported names. If empty, the import takes everything or nothing. */
   names: ImportedName[];
 }
 
@@ -134,12 +134,12 @@ interface ImportedName {
   isType: boolean;
 }
 
-/** Where the names of indexes come from: `src/session/log/index.ts` → `appendMessages` → `src/session/log/append.ts`. */
+/** Which file a name of an index comes from: `src/session/log/index.ts` → `appendMessages` → `src/session/log/append.ts`. */
 type Indexes = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /**
- * Checks the import rules of the house. `sources` maps paths from the root of the repository, with `/`, to their text; only those
- * under src/, client/src/, scripts/, tools/, simulation/ and inspector/ have rules. Returns one line a violation: `file:line: what is wrong`.
+ * Checks the import rules. `sources` maps paths from the root of the repository, with `/`, to the files' texts. Only files under src/,
+ * client/src/, scripts/, tools/, simulation/ and inspector/ have rules. Returns one line for each violation: `file:line: what is wrong`.
  */
 export function findImportViolations(sources: Map<string, string>): string[] {
   const violations: string[] = [];
@@ -154,7 +154,7 @@ export function findImportViolations(sources: Map<string, string>): string[] {
     const area = areaOf(file);
     if (area === null) continue;
     if (area === "scripts" || area === "tools" || area === "simulation") {
-      // What they import from elsewhere is theirs to choose, and a program is started by a name that is made at run time.
+      // Files outside of `src` may import what they like from elsewhere. Programs are started by a name that is computed at run time.
       for (const found of imports) {
         const fault = judgeProgram(area, file, found);
         if (fault !== null) violations.push(`${file}:${lineAt(text, found.offset)}: ${fault}`);
@@ -169,7 +169,7 @@ export function findImportViolations(sources: Map<string, string>): string[] {
     if (ownRoom !== null && ownRoom !== ENTRY && ownRoom !== ASSEMBLY && ROOMS[ownRoom] === undefined) {
       complaints.unshift({
         offset: 0,
-        fault: `src/${ownRoom} is no room of the house; add it to tools/check/import-rules.ts`,
+        fault: `src/${ownRoom} is not a known room; add it to tools/check/import-rules.ts`,
       });
     }
     for (const { offset, fault } of complaints) violations.push(`${file}:${lineAt(text, offset)}: ${fault}`);
@@ -188,21 +188,21 @@ function areaOf(file: string): "src" | "client" | "scripts" | "tools" | "simulat
 }
 
 /**
- * The package has the programs of users and operators, and nothing of the developers' tools or the simulation: those build on these. Null:
- * allowed.
+ * The npm package contains the programs of users and operators, but neither the developers' tools nor the simulation, which build on
+ * those programs. Returns null if the import is allowed.
  */
 function judgeProgram(area: "scripts" | "tools" | "simulation", file: string, { specifier }: Import): string | null {
   if (!specifier.startsWith(".")) return null;
   const target = path.posix.join(path.posix.dirname(file), specifier);
   if (area === "scripts" && /^(tools|simulation|test)\//.test(target)) {
-    return `scripts may not import ${target}: the package leaves ${target.split("/")[0]}/ out`;
+    return `scripts may not import ${target}: the npm package does not contain ${target.split("/")[0]}/`;
   }
   if (area === "simulation" && target.startsWith("tools/"))
-    return `simulation may not import ${target}: tools build on it`;
+    return `simulation may not import ${target}: the tools build on the simulation`;
   return null;
 }
 
-/** Null: allowed. */
+/** Returns null if the import is allowed. */
 function judge(
   area: "src" | "client" | "inspector",
   file: string,
@@ -214,29 +214,30 @@ function judge(
     return area === "client" ? judgeClientPackage(file, { specifier, isType }) : judgePackage(file, specifier);
   }
   const target = path.posix.join(path.posix.dirname(file), specifier);
-  if (/\/(utils?|helpers?)(\.|\/|$)/.test(target)) return `${target} says nothing: name a file after what it holds`;
+  if (/\/(utils?|helpers?)(\.|\/|$)/.test(target))
+    return `${target} has a name that says nothing: name a file after its contents`;
   if (area === "client") {
     if (target.startsWith("client/src/")) return null;
     if (target.startsWith("src/api/") && isType) return null;
-    return `client may import nothing but types of api, not ${target}`;
+    return `client may import only types of api, not ${target}`;
   }
-  if (!target.startsWith("src/")) return `src may not import ${target}, which lies outside`;
+  if (!target.startsWith("src/")) return `src may not import ${target}, which is outside of src`;
   const from = moduleOf(file);
   const to = moduleOf(target);
   if (from === ENTRY || from === ASSEMBLY) return null;
-  if (to === ENTRY) return "nothing imports worker.ts: it is where requests and jobs come in";
-  if (to === ASSEMBLY) return "nothing but worker.ts imports assembly.ts: it builds the parts and hands them over";
+  if (to === ENTRY) return "no file may import worker.ts: it is the entry for requests and jobs";
+  if (to === ASSEMBLY) return "only worker.ts may import assembly.ts, which builds the parts for it";
   for (const source of sourcesOf(target, { isType, names }, indexes)) {
     const reader = PRIVATE_FILES[moduleOf(source.file)];
     const isOwnType = source.isType && roomOf(from) === roomOf(to);
     const isOwnIndex = indexes.has(file) && sliceOf(source.file) === sliceOf(file);
     if (reader !== undefined && from !== reader && !isOwnType && !isOwnIndex) {
-      return `nobody but ${reader} imports ${moduleOf(source.file)}`;
+      return `only ${reader} may import ${moduleOf(source.file)}`;
     }
   }
   const [slice, entered] = [sliceOf(file), sliceOf(target)];
   if (entered !== null && entered !== slice && !to.endsWith("/index")) {
-    return `nothing outside of session/${entered} imports past its index, and ${to} is past it`;
+    return `code outside of session/${entered} may import only its index, not ${to}`;
   }
   if (roomOf(from) === roomOf(to)) return null;
   if (isType && roomOf(to) === "api") return null;
@@ -246,7 +247,7 @@ function judge(
     return `session/${slice} may not import ${to}; it may import ${allowed.join(", ")} and the indexes of other slices`;
   }
   const room = ROOMS[roomOf(from)];
-  if (room === undefined) return null; // told once for the file
+  if (room === undefined) return null; // The room is unknown: that is reported once for the file.
   if (room.rooms.some((pattern) => matches(pattern, to))) return null;
   if (isType && room.types?.some((pattern) => matches(pattern, to)) === true) return null;
   return `${roomOf(from)} may not import ${to}; it may import ${room.rooms.join(", ") || "no other room"}`;
@@ -255,20 +256,20 @@ function judge(
 function judgeClientPackage(file: string, { specifier, isType }: Pick<Import, "specifier" | "isType">): string | null {
   const adapter = Object.entries(ADAPTERS).find(([directory]) => file.startsWith(directory))?.[1];
   const isPeer = adapter?.packages.some((name) => specifier === name || specifier.startsWith(`${name}/`)) === true;
-  if (adapter === undefined || !isPeer) return `client has no dependencies, so it may not import ${specifier}`;
-  return adapter.isTypeOnly && !isType ? `client may import nothing but types of ${adapter.packages.join(", ")}` : null;
+  if (adapter === undefined || !isPeer) return `client has no dependencies, so it cannot import ${specifier}`;
+  return adapter.isTypeOnly && !isType ? `client may import only types of ${adapter.packages.join(", ")}` : null;
 }
 
-/** It speaks to the service over HTTP alone: of the Worker's code it knows the shapes. */
+/** The inspector uses the service over HTTP only: of the Worker's code it may import types. */
 function judgeInspector(file: string, { specifier, isType }: Pick<Import, "specifier" | "isType">): string | null {
   if (!specifier.startsWith(".")) {
     const isKnown = INSPECTOR_PACKAGES.some((name) => specifier === name || specifier.startsWith(`${name}/`));
-    return isKnown ? null : `inspector may import ${INSPECTOR_PACKAGES.join(", ")} alone, not ${specifier}`;
+    return isKnown ? null : `inspector may import only ${INSPECTOR_PACKAGES.join(", ")}, not ${specifier}`;
   }
   const target = path.posix.join(path.posix.dirname(file), specifier);
   if (target.startsWith("inspector/") || /^examples\/.+\?raw$/.test(target)) return null;
   if (target.startsWith("src/api/") && isType) return null;
-  return `inspector may import nothing but types of api, not ${target}`;
+  return `inspector may import only types of api, not ${target}`;
 }
 
 function judgePackage(file: string, specifier: string): string | null {
@@ -278,7 +279,7 @@ function judgePackage(file: string, specifier: string): string | null {
   return `${roomOf(moduleOf(file))} may import ${allowed}, not ${specifier}`;
 }
 
-/** What an import takes, and from where: through an index, the files behind it. */
+/** What an import takes and from which file. An index is resolved to the files behind it. */
 function sourcesOf(
   target: string,
   { isType, names }: Pick<Import, "isType" | "names">,
@@ -289,7 +290,7 @@ function sourcesOf(
   return names.map((name) => ({ file: index.get(name.name) ?? target, isType: isType || name.isType }));
 }
 
-/** `log` for the files of src/session/log; null for all that is in no slice. */
+/** `log` for files of src/session/log; null for files outside of the slices. */
 function sliceOf(file: string): string | null {
   const slice = SLICE.exec(moduleOf(file))?.[1];
   return slice !== undefined && SLICES[slice] !== undefined ? slice : null;
@@ -310,8 +311,8 @@ function readIndexes(read: ReadonlyMap<string, { imports: Import[] }>): Indexes 
 }
 
 /**
- * Files of `src` that import each other in a circle, types aside. An index is looked through: that a slice has what two others need, and needs
- * what they have, is no circle as long as no file does.
+ * Files of `src` that import each other in a circle, not counting types. An index is resolved to the files behind it: two slices may
+ * use each other as long as no file depends on itself.
  */
 function findCycles(read: ReadonlyMap<string, { imports: Import[] }>, indexes: Indexes): string[] {
   const edges = new Map<string, string[]>();
@@ -330,7 +331,7 @@ function findCycles(read: ReadonlyMap<string, { imports: Import[] }>, indexes: I
     const at = way.indexOf(file);
     if (at >= 0) {
       cycles.push(
-        `${file}:1: files import each other in a circle: ${[...way.slice(at), file].map(moduleOf).join(" → ")}`,
+        `${file}:1: these files import each other in a circle: ${[...way.slice(at), file].map(moduleOf).join(" → ")}`,
       );
       return;
     }
@@ -399,7 +400,7 @@ function isTypeOnly(node: Record<string, unknown>): boolean {
   );
 }
 
-/** By the names that the other file has for them. */
+/** Names as the imported file exports them. */
 function namesOf(node: Record<string, unknown>): ImportedName[] {
   const isType = node["importKind"] === "type" || node["exportKind"] === "type";
   const specifiers: unknown[] = Array.isArray(node["specifiers"]) ? node["specifiers"] : [];

@@ -2,8 +2,8 @@ import path from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Files whose tests wait longest: for services that start, for agents that fail, for alerts that begin and end. They begin first, so that a run does not
- * end with one of them alone while a core has nothing to do. Vitest goes by the size of a file where no earlier run is known.
+ * Test files that wait longest: for services that start, for agents that fail, for alerts that begin and end. They start first, so that a
+ * run does not end with one of them alone while the other core is idle. Without an earlier run Vitest sorts files by size.
  */
 const LONGEST = [
   "drills.test.ts",
@@ -17,7 +17,7 @@ const LONGEST = [
   "demo.test.ts",
 ];
 
-/** Vitest's own order, but for those. */
+/** Vitest's own order, with these files moved to the front. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

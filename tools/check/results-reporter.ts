@@ -1,10 +1,10 @@
 import { appendFileSync } from "node:fs";
 import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 
-/** Names the file that `ResultsReporter` writes. */
+/** The environment variable with the name of the file that `ResultsReporter` writes. */
 export const RESULTS_FILE = "THREADKEEP_TEST_RESULTS";
 
-/** A line of that file: how many files of tests there are, or what became of one. */
+/** A line of that file: how many test files there are, or the result of one. */
 export type ResultLine =
   | { readonly planned: number }
   | {
@@ -13,8 +13,8 @@ export type ResultLine =
     };
 
 /**
- * Notes what became of each file of tests as soon as it is over. Vitest's own report comes when all of it is: after its last test it may
- * hang, where a file of tests ran in workerd.
+ * Writes the result of each test file as soon as it ends. Vitest's own report comes at the end of the run, and after its last test Vitest
+ * may hang if a test file ran in workerd.
  */
 export default class ResultsReporter implements Reporter {
   readonly #file = process.env[RESULTS_FILE];

@@ -3,15 +3,15 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, wr
 import path from "node:path";
 import { isErrorWithCode } from "../../scripts/dev/processes.ts";
 
-/** Linux keeps files there in memory. */
+/** On Linux, files in this directory are kept in memory. */
 const IN_MEMORY = "/dev/shm";
-/** Several times what all tests hold at once, so that none of them finds it full. */
+/** Several times what all tests store at once, so that the directory never becomes full. */
 const LEAST_FREE_BYTES = 4 * 2 ** 30;
 const PREFIX = "threadkeep-tests-";
 
 /**
- * A folder for the files that tests make: databases for the most part, which on a disk wait for it and take processor time for it. In
- * memory where there is plenty; null where the system's own folder has to do.
+ * A folder for the files that tests create, mostly databases. On a disk, tests wait for it and spend processor time on it, so the folder
+ * is in memory if there is plenty of it. Null means that the system's own temporary folder is used.
  */
 export function openScratch(): string | null {
   if (!existsSync(IN_MEMORY)) return null;
@@ -19,7 +19,7 @@ export function openScratch(): string | null {
   const { bavail, bsize } = statfsSync(IN_MEMORY);
   if (Math.min(bavail * bsize, process.availableMemory()) < LEAST_FREE_BYTES) return null;
   const directory = mkdtempSync(path.join(IN_MEMORY, `${PREFIX}${process.pid}-`));
-  // As the system's own: where the tests run as root, PostgreSQL and some services run as another user.
+  // Open to all, as the system's own folder is: if the tests run as root, PostgreSQL and some services run as another user.
   chmodSync(directory, 0o1777);
   if (runsPrograms(directory)) return directory;
   closeScratch(directory);
@@ -30,7 +30,7 @@ export function closeScratch(directory: string | null): void {
   if (directory !== null) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** What runs that were killed have left would hold memory until the machine is started anew. */
+/** Folders that killed runs left behind would occupy memory until the machine is restarted. */
 function removeLeftOvers(): void {
   for (const name of readdirSync(IN_MEMORY)) {
     const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : 0;
@@ -47,7 +47,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Some systems let no program run from there, and tests run some from checkouts of their own. */
+/** Some systems do not let programs run from this directory, and tests run programs from their own checkouts. */
 function runsPrograms(directory: string): boolean {
   const program = path.join(directory, "probe");
   writeFileSync(program, "#!/bin/sh\nexit 0\n", { mode: 0o755 });

@@ -12,7 +12,7 @@ export interface CheckResult {
 
 interface Step {
   name: string;
-  /** What to do when it fails. */
+  /** What to do if the step fails. */
   mend: string;
   command: string[];
 }
@@ -20,12 +20,12 @@ interface Step {
 const packages = (file: string): string => path.join(projectRoot, "node_modules", file);
 
 /**
- * tsc and esbuild are programs in Go that end within seconds: to collect what they need no more takes a fifth of their time. Over the limit
- * they do it after all.
+ * tsc and esbuild are Go programs that end within seconds, and garbage collection takes a fifth of their time. It starts only above this
+ * memory limit.
  */
 const GO_ENVIRONMENT = { GOGC: "off", GOMEMLIMIT: "2GiB" };
 
-/** The checkers that tsc runs side by side each learn the types of the packages anew; here the steps themselves go side by side. */
+/** With several checkers, tsc would load the packages' types once for each. One is enough, because the steps themselves run in parallel. */
 export const ONE_CHECKER = ["--checkers", "1"];
 
 const checkTypes = (project: string): string[] => [packages("typescript/bin/tsc"), "-p", project, ...ONE_CHECKER];
@@ -39,25 +39,29 @@ const STEPS: Step[] = [
   { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
   {
     name: "lint",
-    mend: "Some mend themselves: npx oxlint --fix",
+    mend: "Some can be fixed automatically: npx oxlint --fix",
     command: [packages("oxlint/bin/oxlint"), "--deny-warnings"],
   },
-  { name: "imports", mend: "The table stands in tools/check/import-rules.ts", command: ["tools/check-imports.ts"] },
+  { name: "imports", mend: "The rules are in tools/check/import-rules.ts", command: ["tools/check-imports.ts"] },
   {
     name: "documents",
-    mend: "Code in a document may say what its reader has: <!-- given: … --> before the block",
+    mend: "If a code block needs something that its reader has already, put it into a comment before the block: <!-- given: … -->",
     command: ["tools/check-documents.ts"],
   },
-  { name: "words", mend: "The rules stand in tools/check/word-rules.ts", command: ["tools/check-words.ts"] },
+  { name: "words", mend: "The rules are in tools/check/word-rules.ts", command: ["tools/check-words.ts"] },
   {
     name: "dead code",
-    mend: "Delete what nothing uses, and the word `export` where only the file itself uses it. What is started by a path stands in knip.jsonc",
+    mend: "Delete what nothing uses, and the word `export` where only the file itself uses it. knip.jsonc lists the files that are started by their path",
     command: [packages("knip/bin/knip.js"), "--no-progress", "--no-config-hints"],
   },
-  { name: "every environment deploys", mend: "By itself: npm run deploy:check", command: ["scripts/deploy-check.ts"] },
+  {
+    name: "every environment deploys",
+    mend: "Run it alone: npm run deploy:check",
+    command: ["scripts/deploy-check.ts"],
+  },
 ];
 
-/** Two at a time; `onResult` is told of each as it ends. */
+/** Runs two steps at a time. `onResult` is called when a step ends. */
 export async function runChecks(onResult: (result: CheckResult) => void): Promise<CheckResult[]> {
   const waiting = [...STEPS];
   const results: CheckResult[] = [];

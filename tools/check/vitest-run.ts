@@ -7,24 +7,24 @@ import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
 import { RESULTS_FILE, type ResultLine } from "./results-reporter.ts";
 import { closeScratch, openScratch } from "./scratch-directory.ts";
 
-/** Far past what the tests take: a run that hangs must end with a count, too. */
+/** Far longer than the tests take. A run that hangs is stopped, so that it still ends with a count. */
 const TIMEOUT_MS = 20 * 60_000;
-/** So long after its last test a run is waited for, and then stopped: it has nothing to do but to end what it started. */
+/** How long a run may take to end after its last test. Then it is stopped, because all that is left is to end what it started. */
 const LAST_TEST_REST_MS = 20_000;
 const LOOK_EVERY_MS = 1_000;
 
 export interface TestCounts {
   passed: number;
   failed: number;
-  /** Full names of what was left out, with the reason where the test gives one. */
+  /** Full names of skipped tests, with the reason where the test gives one. */
   skipped: string[];
   /** Full names of the tests that failed. */
   failures: string[];
 }
 
 /**
- * All projects. The lanes go side by side, the runs of a lane one after the other, each with options of vitest: the tests in workerd share
- * its one thread, and the simulation mostly computes in one; what waits for services leaves time to both.
+ * All projects. The lanes run in parallel, and the runs of a lane one after the other, each with its vitest options. The tests in workerd
+ * share one thread, and the simulation mostly computes in one; tests that wait for services leave time to both.
  */
 const LANES = [
   [["--project=unit"], ["--project=system", "--project=crash"]],
@@ -34,7 +34,7 @@ const LANES = [
 
 /**
  * Runs all tests.
- * @param checks what the first lane waits for; the others begin beside it
+ * @param checks what the first lane waits for; the other lanes start at the same time as the checks
  */
 export async function runAllTests(checks: Promise<unknown>): Promise<TestCounts> {
   const counts: TestCounts[] = [];
@@ -52,11 +52,11 @@ export async function runAllTests(checks: Promise<unknown>): Promise<TestCounts>
 }
 
 export interface RunOptions {
-  /** What it prints is printed when it is over, since another run prints meanwhile. */
+  /** The output is printed when the run is over, because another run prints in the meantime. */
   readonly holdsOutput?: boolean;
 }
 
-/** Runs vitest in a process of its own, so that a crash of it is counted, not suffered. */
+/** Runs vitest in its own process, so that a crash of vitest counts as a failure and does not end this program. */
 export async function runVitest(args: string[], { holdsOutput = false }: RunOptions = {}): Promise<TestCounts> {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-report-"));
   const results = path.join(directory, "results.jsonl");
@@ -68,7 +68,7 @@ export async function runVitest(args: string[], { holdsOutput = false }: RunOpti
     const { code, isStopped } = await spawnVitest(options, output, { scratch, results });
     const found = readResults(results);
     if (isStopped && isOver(found)) {
-      console.error("\nVitest did not end after its last test, and was stopped. What its tests found counts.");
+      console.error("\nVitest did not end after its last test and was stopped. The results of its tests count.");
       return countResults(found, 0);
     }
     return countResults(found, code);
@@ -82,7 +82,7 @@ export async function runVitest(args: string[], { holdsOutput = false }: RunOpti
   }
 }
 
-/** Whatever made vitest fail is counted at least once, even when no test is to blame. */
+/** If vitest fails, this counts at least one failure, even if no test failed. */
 export function countResults(report: unknown, exitCode: number | null): TestCounts {
   const counts: TestCounts = { passed: 0, failed: 0, skipped: [], failures: [] };
   const files = listOf(report, "testResults");
@@ -109,7 +109,7 @@ interface Results {
   readonly testResults: readonly ResultLine[];
 }
 
-/** What `ResultsReporter` has noted so far. */
+/** What `ResultsReporter` has written so far. */
 function readResults(file: string): Results {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
   const noted = lines.map((line): ResultLine => JSON.parse(line));
@@ -117,14 +117,14 @@ function readResults(file: string): Results {
   return { planned, testResults: noted.filter((line) => !("planned" in line)) };
 }
 
-/** Whether each file of tests has ended. */
+/** Whether every test file has ended. */
 export function isOver({ planned, testResults }: Results): boolean {
   return planned !== null && testResults.length >= planned;
 }
 
 interface Ended {
   readonly code: number | null;
-  /** It went on after its last test, or far too long. */
+  /** Stops a run that continues after its last test, or takes far too long. */
   readonly isStopped: boolean;
 }
 

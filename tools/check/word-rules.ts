@@ -1,22 +1,22 @@
-/** Words that this repository no longer uses, and what it says instead: docs/glossary.md is the list of terms. */
+/** Words that this repository no longer uses, and what to say instead. docs/glossary.md lists the terms. */
 
 interface WordRule {
-  /** In code, comments, texts and file names. */
+  /** What is refused in code, comments, texts and file names. */
   readonly word: RegExp;
   readonly say: string;
 }
 
 interface WordException {
-  /** Matches the path from the root, with slashes. */
+  /** Matches paths from the root, with slashes. */
   readonly files: RegExp;
-  /** The finding as it stands there; without it, every word is allowed. */
+  /** The allowed word. Without it, these files may use every word. */
   readonly word?: RegExp;
   readonly reason: string;
 }
 
 export interface OldWord {
   readonly file: string;
-  /** From 1; 0: the name of the file. */
+  /** The line, from 1; 0 means the name of the file. */
   readonly line: number;
   readonly word: string;
   readonly say: string;
@@ -69,7 +69,7 @@ const EXCEPTIONS: readonly WordException[] = [
   { files: /./, word: /^\w*(?:[Tt]icket|HALF_|half)Life$/, reason: "How long a ticket is valid." },
 ];
 
-/** Old words in a file's name and text. */
+/** Finds old words in a file's name and text. */
 export function findOldWords(file: string, text: string): OldWord[] {
   const allowed = EXCEPTIONS.filter(({ files }) => files.test(file));
   if (allowed.some(({ word }) => word === undefined)) return [];

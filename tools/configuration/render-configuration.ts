@@ -1,4 +1,4 @@
-// docs/configuration.md, from the table that the Worker checks its environment by.
+// Renders docs/configuration.md from the table that the Worker checks its environment against.
 import { type VariableRow, variableRows } from "../../src/config/variables.ts";
 
 const HEAD = `# Configuration

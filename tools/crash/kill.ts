@@ -1,4 +1,4 @@
-// One kill under load, and the comparison with what clients were told.
+// One kill under load, and the comparison of the sessions with what clients were told.
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkMessages } from "../drills/check-kept.ts";
 import { check, until } from "../drills/fault.ts";
@@ -6,30 +6,30 @@ import { type Load, startLoad } from "../drills/load.ts";
 import type { PlannedKill } from "./plan.ts";
 import type { CrashRig } from "./rig.ts";
 
-/** Between two turns of a chat: some request of some chat is under way at every moment. */
+/** The pause between two turns of a chat. With several chats, some request is in progress at every moment. */
 const PAUSE_MS = 20;
 const POLL_MS = 5;
 
 export interface KillResult extends PlannedKill {
-  /** Acknowledged before, and in all, by the chats of this kill. */
+  /** Messages of this kill's chats that were acknowledged before it, and in all. */
   readonly acknowledgedBefore: number;
   readonly acknowledged: number;
   readonly messages: number;
-  /** Requests that nobody answered, and that were sent again. */
+  /** Requests that were not answered and were sent again. */
   readonly unanswered: number;
 }
 
 export interface KillSettings {
-  /** Begins the ids of the chats: no other kill may have it. */
+  /** Prefix of the chats' ids. Each kill needs another one. */
   readonly name: string;
   readonly chats: number;
-  /** Messages that each chat has had acknowledged before the moment of the kill is counted from. */
+  /** The moment of the kill counts from when each chat has had this many messages acknowledged. */
   readonly least: number;
 }
 
 /**
- * Rejects if a promise was broken, and says which.
- * @returns also the load, which has ended: the background work of its chats is still to be checked
+ * Rejects if a promise was broken, and says which one.
+ * @returns among others the load, which has ended; the background work of its chats is still to be checked
  */
 export async function killOnce(
   rig: CrashRig,
@@ -57,7 +57,7 @@ export async function killOnce(
     const unanswered = load.unanswered();
     check(
       kill.victim !== "postgres" || unanswered === 0,
-      `${unanswered} requests failed, though PostgreSQL alone was gone`,
+      `${unanswered} requests failed, though only PostgreSQL was down`,
     );
     let messages = 0;
     for (const chat of load.chats) messages += await checkMessages(rig.service(), chat);
@@ -75,7 +75,7 @@ export async function killOnce(
   }
 }
 
-/** A chat that met a fault says nothing more: waiting for it would end with another fault than its own. */
+/** A chat stops at its first fault. Waiting for it would time out and hide that fault. */
 function failEarly(load: Load): void {
   const faults = load.chats.flatMap((chat) => chat.faults);
   check(faults.length === 0, faults.join("; "));

@@ -21,36 +21,36 @@ export interface CrashOptions {
 export function crashProgram(run: (options: CrashOptions) => Promise<number>) {
   return createProgram(
     "npm run crash --",
-    "kill -9 under load, again and again, and whether what clients were told is true.",
+    "Kills the service and its database under load, repeatedly, and checks that what clients were told still holds.",
   )
-    .option("--kills <n>", "so many; one takes about 8 s", wholeNumber(1, MAX.kills), DEFAULTS.kills)
+    .option("--kills <n>", "how many kills; each takes about 8 s", wholeNumber(1, MAX.kills), DEFAULTS.kills)
     .option("--of <what...>", `what is killed: ${VICTIMS.join(", ")} (default: all)`, namesOf(VICTIMS))
-    .option("--chats <n>", "chats that go on while something is killed", wholeNumber(1, MAX.chats), DEFAULTS.chats)
+    .option("--chats <n>", "chats that continue during each kill", wholeNumber(1, MAX.chats), DEFAULTS.chats)
     .option(
       "--within <ms>",
-      "the latest moment of a kill, from the first answer of its chats on",
+      "the latest moment of a kill, counted from the first answers of its chats",
       wholeNumber(1, MAX.within),
       DEFAULTS.within,
     )
     .option(
       "--seed <n>",
-      "of what is killed and when: the same seed asks for the same kills; what they hit still varies",
+      "decides what is killed and when; which requests a kill interrupts still varies",
       wholeNumber(0, MAX.seed),
     )
-    .option("--json <file>", "the report as JSON", outputFile)
+    .option("--json <file>", "write the report to this file, as JSON", outputFile)
     .addHelpText(
       "after",
       `
-It starts a PostgreSQL and a service with a state of their own, and a stand-in for the summarizer. For each kill new chats
-begin; at a random moment the service, PostgreSQL or both are killed and started again; the chats repeat what was not
-answered, and go on. Then each chat is compared with what its client was told: every acknowledged message is there, once, in
-its place, and the context has no gap. While only PostgreSQL is gone, no request may fail. In the end every summary that is
-pending is waited for, in the session and in PostgreSQL, and no call of the summarizer was made twice, but for one that a kill
-kept from being saved.
+It starts a PostgreSQL and a service with their own data, and a stand-in for the summarizer. For each kill it starts new
+chats. At a random moment the service, PostgreSQL or both are killed and started again; the chats repeat unanswered
+requests and continue. Then each chat is compared with what its client was told: every acknowledged message is there
+once, in its place, and the context has no gap. While only PostgreSQL is down, no request may fail. At the end it
+waits for every pending summary, in the session and in PostgreSQL. The summarizer must not have been called twice for
+the same messages, unless a kill prevented its answer from being saved.
 
-At the first fault it stops, tells it, and leaves the state of the service for a look. The exit code is 0 if all of it held,
-1 if something did not. The last summaries may take four minutes: a job that a kill took along is done again when its lease
-is over.
+At the first fault it stops, reports it, and leaves the service's data for inspection. The exit code is 0 if all of
+this held, else 1. The last summaries may take four minutes: a job that a kill interrupted is done again when its
+lease expires.
 
 Examples:
   npm run crash

@@ -1,4 +1,4 @@
-// What is pending after kills: each summary that is due, and the archive of it.
+// The work that is pending after kills: every summary that is due, and its archiving.
 import { z } from "zod";
 import { contextSchema } from "../../src/api/context.ts";
 import type { PaidCall } from "../drills/agent.ts";
@@ -11,7 +11,7 @@ import type { CrashRig } from "./rig.ts";
 
 const summarySchema = z.object({ summary: z.object({ throughSeq: z.int() }).nullable() });
 
-/** Waits for all of it. Rejects with what did not come. Returns how many versions of summaries the archive has. */
+/** Waits for all pending work. Rejects and says what was not done. Returns how many versions of summaries the archive has. */
 export async function checkPendingWork(
   rig: CrashRig,
   chats: readonly Chat[],
@@ -28,7 +28,7 @@ export async function checkPendingWork(
   return summaries;
 }
 
-/** A session without pending jobs that has more to summarize than its settings allow has forgotten a summary. */
+/** If a session has no pending job, but more to summarize than its settings allow, a summary was lost. */
 async function checkNoneOverdue(target: Target, { id }: Chat): Promise<void> {
   const context = contextSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
   const { summary } = summarySchema.parse((await send(target, `/v1/sessions/${id}`)).body);
@@ -36,6 +36,6 @@ async function checkNoneOverdue(target: Target, { id }: Chat): Promise<void> {
   const tokens = context.messages.reduce((sum, message) => sum + (message.seq > throughSeq ? message.tokens : 0), 0);
   check(
     tokens <= SETTINGS.summarizeAfterTokens,
-    `${id} has ${tokens} tokens beyond its summary, which called for another, and none is under way`,
+    `${id} has ${tokens} tokens after its summary, so another one is due, but none is pending`,
   );
 }

@@ -1,18 +1,18 @@
-// What is killed, and when. Pure: the same seed gives the same plan.
+// What is killed, and when. A pure function: the same seed gives the same plan.
 import { createRandom, shuffle } from "../bench/statistics.ts";
 import type { Victim } from "./options.ts";
 
 export interface PlannedKill {
   readonly victim: Victim;
-  /** From the first answer that every chat got. */
+  /** Counted from the moment every chat has its first answer. */
   readonly afterMs: number;
-  /** For so long what was killed stays down. */
+  /** How long the killed processes stay down. */
   readonly downMs: number;
 }
 
 const LONGEST_DOWN_MS = 1_000;
 
-/** Each victim comes as often as the others, in an order by chance. */
+/** Each victim is killed equally often, in random order. */
 export function planKills(kills: number, victims: readonly Victim[], withinMs: number, seed: number): PlannedKill[] {
   const random = createRandom(seed);
   const inTurn = Array.from({ length: kills }, (_, index) => victims[index % victims.length] ?? "both");

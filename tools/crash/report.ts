@@ -1,4 +1,4 @@
-// What became of the kills, as a table.
+// Prints the results of the kills as a table.
 import { showTable } from "../../scripts/program/table.ts";
 import type { KillResult } from "./kill.ts";
 import { VICTIMS } from "./options.ts";
@@ -25,8 +25,8 @@ export function showReport({ kills, options, summaries, fault, leftIn, seconds }
     "",
     `${kills.length} of ${options.kills} kills in ${seconds} s, seed ${options.seed}`,
     fault === null
-      ? `held: nothing lost, nothing twice, no gap; ${summaries ?? 0} versions of summaries in PostgreSQL, none pending, none paid twice`
-      : `BROKEN: ${fault}\nThe state is left in ${leftIn}. Again: npm run crash -- --kills ${options.kills} --seed ${options.seed}${ofVictims(options.victims)} --chats ${options.chats} --within ${options.withinMs}`,
+      ? `held: nothing lost, nothing stored twice, no gap; ${summaries ?? 0} versions of summaries in PostgreSQL, none pending, none paid twice`
+      : `BROKEN: ${fault}\nThe service's data is in ${leftIn}. Run it again:  npm run crash -- --kills ${options.kills} --seed ${options.seed}${ofVictims(options.victims)} --chats ${options.chats} --within ${options.withinMs}`,
   ].join("\n");
 }
 

@@ -1,17 +1,17 @@
 import { type Service, type ServiceOptions, startService } from "../../scripts/dev/service.ts";
-// A service and its PostgreSQL, each of which can be killed and started again on what it left behind.
+// A service and its PostgreSQL. Each can be killed and started again on the same data.
 import type { Crash } from "../drills/check-kept.ts";
 import { openRigDatabase } from "../rig/database.ts";
 import type { Victim } from "./options.ts";
 
 export interface CrashRig {
-  /** As it runs now: a start makes another. */
+  /** The service that runs now; each start replaces it. */
   readonly service: () => Service;
   readonly databaseUrl: string;
-  /** The ends of the service so far. */
+  /** When the service has ended so far. */
   readonly crashes: readonly Crash[];
   kill(victim: Victim): Promise<void>;
-  /** Starts again what was killed. */
+  /** Starts again whatever was killed. */
   mend(victim: Victim): Promise<void>;
   stop(): Promise<void>;
 }
@@ -19,7 +19,7 @@ export interface CrashRig {
 export interface CrashRigOptions {
   readonly databaseDirectory: string;
   readonly stateDir: string;
-  /** Made by `bundleWorker`. */
+  /** The bundle, made by `bundleWorker`. */
   readonly bundleDir: string;
   readonly env: Record<string, string>;
   readonly signal?: AbortSignal | undefined;

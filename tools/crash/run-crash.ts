@@ -1,4 +1,4 @@
-// All kills, one after the other, on one service.
+// Runs all kills, one after the other, on one service.
 import { chmodSync } from "node:fs";
 import path from "node:path";
 import { makeFolder } from "../../scripts/dev/folders.ts";
@@ -16,11 +16,11 @@ export interface CrashReport {
   readonly seconds: number;
   readonly options: Omit<CrashOptions, "jsonFile">;
   readonly kills: readonly KillResult[];
-  /** Versions that stand in PostgreSQL in the end; null if it did not get so far. */
+  /** Versions of summaries in PostgreSQL at the end; null if the run did not get that far. */
   readonly summaries: number | null;
-  /** Null if all was as promised. */
+  /** The broken promise; null if all held. */
   readonly fault: string | null;
-  /** Where the state lies for a look; null if all was as promised. */
+  /** Where the service's data was left for inspection; null if all promises held. */
   readonly leftIn: string | null;
 }
 
@@ -30,7 +30,7 @@ export interface CrashNews {
   readonly onStep: (text: string) => void;
 }
 
-/** A call that is given up may be paid all the same, and is made again: longer than any takes on a busy machine. */
+/** A call that times out may be paid for and is made again, so the timeout is longer than any call takes on a busy machine. */
 const AGENT_TIMEOUT_SECONDS = 60;
 const LEAST_ACKNOWLEDGED = 2;
 
@@ -66,7 +66,7 @@ export async function runCrash(options: CrashOptions, { signal, onKill, onStep }
         chats.push(...load.chats);
         onKill(result, index + 1);
       }
-      onStep("waiting for what is pending …");
+      onStep("waiting for pending work …");
       summaries = await checkPendingWork(rig, chats, agent.calls);
     } catch (error) {
       if (signal.aborted) throw error;

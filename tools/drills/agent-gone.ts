@@ -5,16 +5,16 @@ import { hasSummaries, readSummaries } from "./sessions.ts";
 
 const WHOLE_OUTAGE_MS = 60_000;
 
-/** Chats have fallback summaries without the agent, and better ones once it is back. */
+/** Without the agent chats get fallback summaries, and better ones once it is back. */
 export const agentGone: Drill = {
   name: "agent-gone",
-  says: "the MCP agent takes no connection under load",
+  says: "the MCP agent accepts no connections under load",
   async run({ isShort, agent, bell, service, load: startLoad, saw, checkLoad }) {
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
     const before = load.acknowledged();
     agent.be("gone");
-    saw("the agent is gone");
+    saw("the agent is down");
     await bell.started("summarizer-away");
     saw("the alert summarizer-away has started");
     if (!isShort) await bell.lookFor(WHOLE_OUTAGE_MS);
@@ -22,19 +22,16 @@ export const agentGone: Drill = {
       const summaries = await readSummaries(service(), load.chats);
       return summaries.some((summary) => summary?.degraded === true) ? true : undefined;
     });
-    check(load.acknowledged() > before, "nothing was acknowledged while the agent was gone");
-    check(
-      load.unanswered() === 0,
-      `${load.unanswered()} requests of the chats failed, though the agent alone was gone`,
-    );
+    check(load.acknowledged() > before, "nothing was acknowledged while the agent was down");
+    check(load.unanswered() === 0, `${load.unanswered()} requests of the chats failed, though only the agent was down`);
     saw(
-      `${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, fallback summaries serve`,
+      `${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, and chats got fallback summaries`,
     );
     await load.stop();
     agent.be("well");
     saw("the agent is back");
     const replaced = async (): Promise<true | undefined> => {
-      // What docs/operate.md has for those who would not wait: each pause may last for minutes.
+      // docs/operate.md gives this command to those who do not want to wait: the pauses between retries may last minutes.
       await retryFailures(service(), "summarize");
       const summaries = await readSummaries(service(), load.chats);
       return summaries.every((summary) => summary?.degraded === false) ? true : undefined;
@@ -43,6 +40,6 @@ export const agentGone: Drill = {
     saw("failed summaries were retried, and each fallback summary is replaced");
     await checkLoad(load);
     const kinds = await bell.over("summarizer-away");
-    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+    saw(`over; each alert was sent once when it started and once when it ended: ${kinds.join(", ")}`);
   },
 };

@@ -1,24 +1,24 @@
-// A summarizer of somebody else, on loopback: an MCP server with the one tool, which quotes what it is given, remembers who asked for
-// what, and can be gone.
+// A summarizer of the operator's own, on loopback: an MCP server with the one tool. It quotes the messages that it is given, records
+// which messages each call had, and can be taken down.
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { fetchRequestOf, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { findFreePort } from "../../scripts/dev/ports.ts";
 import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/api/summarizer.ts";
 import { quoteMessages } from "./quote-messages.ts";
 
-/** `gone`: it takes no connection. */
+/** `gone`: it accepts no connections. */
 type AgentState = "well" | "gone";
 
-/** A call that was answered well: such a one is paid for. */
+/** A call that was answered with success. Such a call is paid for. */
 export interface PaidCall {
   /** ms since 1970 */
   readonly at: number;
-  /** What each message that it was given begins with: its id, which is told once in all sessions. */
+  /** The first word of each message in the call. It is the message's id, which is unique over all sessions. */
   readonly messages: readonly string[];
 }
 
 export interface Agent {
-  /** As SUMMARIZER_MCP_URL has it. */
+  /** The value for SUMMARIZER_MCP_URL. */
   readonly url: string;
   readonly calls: readonly PaidCall[];
   be(state: AgentState): void;
@@ -50,7 +50,7 @@ export async function startAgent(): Promise<Agent> {
     },
     await findFreePort(),
   );
-  // The port stays ours while it is gone: another program could take it before it is back.
+  // The port stays reserved while the agent is down, because another program could take it.
   server.on("connection", (socket) => {
     if (state === "gone") socket.destroy();
   });
@@ -59,7 +59,7 @@ export async function startAgent(): Promise<Agent> {
     calls,
     be(next) {
       state = next;
-      // A connection that is kept open would outlive the agent.
+      // A kept connection would outlive the agent.
       server.closeAllConnections();
     },
     close,

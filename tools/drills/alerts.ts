@@ -1,4 +1,4 @@
-// Looks for alerts as the cron does, and waits for what a webhook is told of them.
+// Checks for alerts as the cron does, and waits for the notices that a webhook receives.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Alert, type AlertKind, alertListSchema, type AlertNotice } from "../../src/api/alert.ts";
 import { EVERY_MINUTE } from "../../src/maintenance/schedule.ts";
@@ -9,17 +9,17 @@ import { send, type Target } from "./requests.ts";
 export type Told = Exclude<AlertNotice, { type: "digest" }>;
 
 export interface Bell {
-  /** As the platform does once a minute. */
+  /** Runs the check that the platform's cron runs once a minute. */
   look(): Promise<void>;
-  /** Looks again and again, for so long. */
+  /** Repeats the check for this long. */
   lookFor(durationMs: number): Promise<void>;
-  /** Looks until a start of this kind is told. */
+  /** Repeats the check until an alert of this kind has started. */
   started(kind: AlertKind): Promise<Alert>;
-  /** Looks until nothing stands, and checks that each alert since the beginning was told once at its start and once at its end. */
+  /** Repeats the check until no alert is active. Then it verifies that each alert so far was sent once when it started and once when it ended. */
   over(kind: AlertKind): Promise<AlertKind[]>;
 }
 
-/** @param everyMs between two looks: the platform lets a minute pass */
+/** @param everyMs the pause between two checks; on the platform it is a minute */
 export function createBell(target: () => Target, mailbox: Mailbox, everyMs: number): Bell {
   const from = mailbox.notices.length;
   const told = (): Told[] => mailbox.notices.slice(from).filter((notice) => notice.type !== "digest");
@@ -56,7 +56,7 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
         () => told().find(({ type, alert }) => type === "alert.started" && alert.kind === kind)?.alert,
       ),
     async over(kind) {
-      await lookUntil("no alert stands", async () => ((await standing()).length === 0 ? true : undefined));
+      await lookUntil("no alert is active", async () => ((await standing()).length === 0 ? true : undefined));
       const isTold = (): boolean => told().filter(({ type }) => type === "alert.ended").length * 2 === told().length;
       // The notice is sent after the list has changed.
       for (let tries = 0; tries < 20 && !isTold(); tries += 1) await sleep(everyMs);
@@ -67,16 +67,19 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
   };
 }
 
-/** Fails unless each alert was told once at its start and once at its end, and one was of this kind. */
+/** Fails unless each alert was sent once when it started and once when it ended, and one of them was of this kind. */
 export function checkToldOnce(told: readonly Told[], kind: AlertKind): void {
   const ids = [...new Set(told.map(({ alert }) => alert.id))];
   for (const id of ids) {
     const types = told.filter(({ alert }) => alert.id === id).map(({ type }) => type);
     check(
       types.join() === "alert.started,alert.ended",
-      `the webhook was told ${types.join(", ")} of one alert (${told.find(({ alert }) => alert.id === id)?.alert.kind})`,
+      `the webhook received ${types.join(", ")} for one alert (${told.find(({ alert }) => alert.id === id)?.alert.kind})`,
     );
   }
   const ofKind = told.filter(({ alert }) => alert.kind === kind).length;
-  check(ofKind === 2, `${kind} was to be told once at its start and once at its end, and was told ${ofKind} times`);
+  check(
+    ofKind === 2,
+    `${kind} should have been sent once when it started and once when it ended, but was sent ${ofKind} times`,
+  );
 }

@@ -1,4 +1,4 @@
-// What has to hold after every drill: nothing lost, nothing doubled, no silent gap, and the archive has what the sessions have.
+// What must hold after every drill: nothing is lost or stored twice, no context has a silent gap, and the archive has what the sessions have.
 import { z } from "zod";
 import { withClient } from "../../scripts/dev/database.ts";
 import { contextSchema } from "../../src/api/context.ts";
@@ -10,7 +10,7 @@ import { check, until } from "./fault.ts";
 import { type Chat, type Load, missingFrom } from "./load.ts";
 import { send, type Target } from "./requests.ts";
 
-/** An answer of the agent that a crash kept from being saved was given so long before it, at most. */
+/** The longest time between an answer of the agent and a crash that prevents the answer from being saved. */
 const LOST_ANSWER_MS = 10_000;
 
 const messagePageSchema = pageSchema(messageSchema);
@@ -23,7 +23,7 @@ export interface KeptReport {
   readonly calls: number;
 }
 
-/** An end of the service, in ms since 1970: an answer that came just before it was over may be paid twice. */
+/** When the service ended, in ms since 1970. An answer that came just before may be paid for twice. */
 export interface Crash {
   readonly begunAt: number;
   readonly overAt: number;
@@ -37,7 +37,7 @@ export interface Tried {
   readonly crashes: readonly Crash[];
 }
 
-/** The load has to be over. */
+/** Call it when the load is over. */
 export async function checkKept({ target, databaseUrl, load, calls, crashes }: Tried): Promise<KeptReport> {
   const faults = load.chats.flatMap((chat) => chat.faults);
   check(faults.length === 0, faults.join("; "));
@@ -51,7 +51,7 @@ export async function checkKept({ target, databaseUrl, load, calls, crashes }: T
   return { messages, summaries, calls: calls.length };
 }
 
-/** Every message of a chat is there once, as it was acknowledged, and its context has no gap. Returns how many there are. */
+/** Every acknowledged message of a chat is there once, with its seq, and the context has no gap. Returns the number of messages. */
 export async function checkMessages(target: Target, { id, acknowledged }: Chat): Promise<number> {
   const stored: z.infer<typeof messageSchema>[] = [];
   for (let afterSeq = 0; ; afterSeq = stored.at(-1)?.seq ?? afterSeq) {
@@ -65,22 +65,22 @@ export async function checkMessages(target: Target, { id, acknowledged }: Chat):
     stored.every(({ seq }, index) => seq === index + 1),
     `the seqs of ${id} have gaps`,
   );
-  check(seqs.size === stored.length, `${id} holds a message twice`);
+  check(seqs.size === stored.length, `${id} contains a message twice`);
   for (const [messageId, seq] of acknowledged) {
     check(
       seqs.get(messageId) === seq,
-      `${messageId} was acknowledged as ${seq} and is ${seqs.get(messageId) ?? "lost"}`,
+      `${messageId} was acknowledged with seq ${seq} and has seq ${seqs.get(messageId) ?? "none: it is lost"}`,
     );
   }
   const context = contextSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
-  check(missingFrom(context).length === 0, `the context of ${id} says nothing of ${missingFrom(context).join(", ")}`);
+  check(missingFrom(context).length === 0, `the context of ${id} does not mention ${missingFrom(context).join(", ")}`);
   return stored.length;
 }
 
-/** Waits until the session says that the archive has all, and the versions it tells of are those in PostgreSQL. */
+/** Waits until the session says that it is fully archived, and PostgreSQL has the versions that the session lists. */
 export async function checkArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
   let seen: unknown;
-  // Asked again: a summary that was under way when the chat fell silent is archived a little later.
+  // It is read again each time: a summary that was in progress when the chat became silent is archived a little later.
   return until(
     `the archive has what ${id} has`,
     async () => {
@@ -98,7 +98,7 @@ const VERSIONS = `
   select v.version, v.through_seq as "throughSeq", v.degraded from summaries v join sessions using (epoch)
   where session = $1 and erased_at is null order by v.version desc limit 100`;
 
-/** The newest first. */
+/** Newest first. */
 async function readVersions(target: Target, id: string): Promise<unknown[]> {
   const { body } = await send(target, `/v1/sessions/${id}/summaries?limit=100`);
   return summaryPageSchema
@@ -107,7 +107,7 @@ async function readVersions(target: Target, id: string): Promise<unknown[]> {
     .toSorted((a, b) => b.version - a.version);
 }
 
-/** Fails if a message of these chats was in two calls that were answered, but for a crash just after the first. */
+/** Fails if two answered calls contained the same message, unless a crash came just after the first. */
 export function checkNothingPaidTwice(
   chats: readonly Chat[],
   calls: readonly PaidCall[],
@@ -123,14 +123,11 @@ export function checkNothingPaidTwice(
         ({ begunAt, overAt }) => before !== undefined && begunAt - LOST_ANSWER_MS < before && before <= overAt,
       );
       const times = [before ?? 0, at].map((ms) => new Date(ms).toISOString()).join(" and ");
-      check(
-        before === undefined || isCrash,
-        `${message} was given to the agent in two calls that it answered: ${times}`,
-      );
+      check(before === undefined || isCrash, `${message} was part of two calls that the agent answered: ${times}`);
       paidAt.set(message, at);
     }
   }
-  check(paidAt.size > 0, "nothing was summarized: the drill proves nothing");
+  check(paidAt.size > 0, "nothing was summarized, so the drill checked nothing");
 }
 
 export function queryDatabase(url: string, text: string, values: unknown[] = []): Promise<unknown[]> {

@@ -2,8 +2,8 @@ import type { Scene } from "./stage.ts";
 
 export interface Drill {
   readonly name: string;
-  /** For `--list`. */
+  /** One line for `--list`. */
   readonly says: string;
-  /** Rejects with what was not as promised. Leaves the service well, so that the next drill can be held on it. */
+  /** Rejects and says what did not hold. Leaves the service healthy, so that the next drill can run on it. */
   run(scene: Scene): Promise<void>;
 }

@@ -18,24 +18,24 @@ function plant(session: string): string {
 
 const TAKE_AWAY = `drop trigger if exists ${NAME} on sessions; drop function if exists ${NAME}();`;
 
-/** PostgreSQL refuses the rows of one session: the others are archived, and that one once its rows are taken. */
+/** PostgreSQL refuses the rows of one session. The others are archived meanwhile, and that one once its rows are accepted. */
 export const failingWrite: Drill = {
   name: "failing-write",
-  says: "PostgreSQL refuses the rows of one session among others",
+  says: "PostgreSQL refuses the rows of one of several sessions",
   async run({ bell, service, load: startLoad, saw, checkLoad }) {
     const load = await startLoad();
     const [victim, ...others] = load.chats;
-    if (victim === undefined || others.length === 0) throw new DrillFault("the load has to have two chats or more");
+    if (victim === undefined || others.length === 0) throw new DrillFault("this drill needs two or more chats");
     const { databaseUrl } = service();
     await queryDatabase(databaseUrl, plant(victim.id));
-    saw(`PostgreSQL refuses the rows of one chat of ${load.chats.length}`);
+    saw(`PostgreSQL refuses the rows of one of the chats, of ${load.chats.length}`);
     await bell.started("jobs-failing");
     saw("the alert jobs-failing has started");
-    const failure = await until("the list of failed jobs has the chat", async () => {
+    const failure = await until("the chat is on the list of failed jobs", async () => {
       const listed = await readFailures(service(), "archive");
       return listed.find(({ session }) => session === victim.id);
     });
-    saw(`the list has the job: ${failure.reason}; ${failure.attempts} attempts; ${failure.lastError}`);
+    saw(`the job is on the list: ${failure.reason}; ${failure.attempts} attempts; ${failure.lastError}`);
     await until("the other chats are archived", async () => {
       await hasSummaries(service(), load.chats, 0);
       const rows = await queryDatabase(
@@ -46,13 +46,16 @@ export const failingWrite: Drill = {
       return rows.length === others.length ? true : undefined;
     });
     await load.stop();
-    check(load.unanswered() === 0, `${load.unanswered()} requests of the chats failed, though one write was refused`);
+    check(
+      load.unanswered() === 0,
+      `${load.unanswered()} requests of the chats failed, though only one write was refused`,
+    );
     saw("the other chats are archived meanwhile, and no request failed");
     await queryDatabase(databaseUrl, TAKE_AWAY);
     await retryFailures(service(), "archive");
-    saw("PostgreSQL takes the rows again, and the job is retried");
+    saw("PostgreSQL accepts the rows again, and the job is retried");
     await checkLoad(load);
     const kinds = await bell.over("jobs-failing");
-    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+    saw(`over; each alert was sent once when it started and once when it ended: ${kinds.join(", ")}`);
   },
 };

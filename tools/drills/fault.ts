@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What a drill was to see and did not. Its text is for whoever reads the report. */
+/** Something that a drill expected did not happen. The text is for the report. */
 export class DrillFault extends Error {
   override readonly name = "DrillFault";
 }
 
-/** A consumer that a crash took along holds its lease for three minutes, and then there are pauses. */
+/** Long, because a lease that a crashed consumer held lasts three minutes, and pauses between retries follow. */
 const PATIENCE_MS = 300_000;
 const POLL_MS = 100;
 
@@ -16,11 +16,11 @@ export function check(isRight: boolean, otherwise: string): asserts isRight {
 export interface UntilOptions {
   readonly patienceMs?: number;
   readonly pollMs?: number;
-  /** Told with the fault: what was seen last. */
+  /** The last value that was seen. It becomes part of the error. */
   readonly seen?: () => unknown;
 }
 
-/** Asks until there is something other than undefined. Fails with what was waited for. */
+/** Polls until the result is not undefined. Fails and says what it waited for. */
 export async function until<Result>(
   what: string,
   ask: () => Promise<Result | undefined> | Result | undefined,
@@ -31,8 +31,8 @@ export async function until<Result>(
     const result = await ask();
     if (result !== undefined) return result;
     if (Date.now() > deadline) {
-      const last = seen === undefined ? "" : `; last seen: ${JSON.stringify(seen())}`;
-      throw new DrillFault(`waited ${patienceMs / 1000} s in vain until ${what}${last}`);
+      const last = seen === undefined ? "" : `; the last value was ${JSON.stringify(seen())}`;
+      throw new DrillFault(`after ${patienceMs / 1000} s it was still not the case that ${what}${last}`);
     }
     await sleep(pollMs);
   }

@@ -1,10 +1,10 @@
-// A later version of the Worker, as far as an earlier one can meet it: its sessions have a migration more, its jobs a field more, and
-// half of them are of the next form. It runs in workerd, beside the Worker's bundle, which it calls service.js.
+// A later version of the Worker, as an earlier version meets it: its sessions have one more migration, its jobs have one more field, and
+// half of its jobs have the next format version. It runs in workerd and calls the Worker's bundle, which is service.js there.
 import worker, { ChatSession as ChatSessionOfNow } from "./service.js";
 
 export * from "./service.js";
 
-/** Later than any migration of now. */
+/** Higher than any existing migration. */
 const MIGRATION = 1_000;
 
 export class ChatSession extends ChatSessionOfNow {

@@ -1,10 +1,10 @@
-// The Worker as it is, with levers: bodies are put into its queues, its consumers are held up, and a Workflow is woken. It runs in workerd, beside the
-// Worker's bundle, which it calls service.js; nothing of it is ever deployed.
+// The Worker, unchanged, behind levers that put bodies into its queues, hold up its consumers, and resume a Workflow. It runs in workerd
+// and calls the Worker's bundle, which is service.js there. It is never deployed.
 import worker from "./service.js";
 
 export * from "./service.js";
 
-/** What nobody understands is tried eleven times, with pauses that grow to five minutes: here there are none. */
+/** A body that is not understood is delivered eleven times, with pauses that grow to five minutes. Here there are no pauses. */
 const RETRY_SECONDS = 0;
 const POLL_MS = 100;
 const levers = { isHeld: false };
@@ -23,13 +23,13 @@ export default {
     return new Response(null, { status: 204 });
   },
   async queue(batch, env, ctx) {
-    // The simulator gives a consumer one batch at a time: while this one waits, nothing is delivered, as in a queue that is paused.
+    // The simulator gives a consumer one batch at a time. While this one waits, nothing is delivered, as if the queue were paused.
     while (levers.isHeld) await scheduler.wait(POLL_MS);
     await worker.queue({ queue: batch.queue, messages: batch.messages.map(hurry) }, env, ctx);
   },
 };
 
-/** The platform wakes instances that a crash interrupted; the simulator leaves them until somebody pauses and resumes them. */
+/** The platform resumes instances that a crash interrupted. The simulator does not, until somebody pauses and resumes them. */
 async function wake(workflow, id) {
   const instance = await workflow.get(id);
   await instance.pause();

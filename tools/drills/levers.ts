@@ -1,13 +1,13 @@
-// What a drill asks of levers-worker.mjs.
+// The levers of levers-worker.mjs, for drills.
 import { check } from "./fault.ts";
 import { send, type Target } from "./requests.ts";
 
 type QueueBinding = "SUMMARIZE_QUEUE" | "ARCHIVE_QUEUE";
 
-/** A queue takes so many at once. */
+/** The most messages that a queue accepts in one call. */
 const BATCH = 100;
 
-/** From here on nothing is delivered. */
+/** Stops all deliveries from now on. */
 export async function holdQueues(target: Target): Promise<void> {
   await pull(target, "hold");
 }
@@ -16,7 +16,7 @@ export async function releaseQueues(target: Target): Promise<void> {
   await pull(target, "release");
 }
 
-/** Has an instance of the Workflow of operations go on. */
+/** Resumes an instance of the Workflow that runs operations. */
 export async function wakeWorkflow(target: Target, id: string): Promise<void> {
   await pull(target, "wake", { id });
 }

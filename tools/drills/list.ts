@@ -7,7 +7,7 @@ import { queuePaused } from "./queue-paused.ts";
 import { twoVersions } from "./two-versions.ts";
 import { workflowRestart } from "./workflow-restart.ts";
 
-/** In the order they are held in. */
+/** In the order in which they run. */
 export const DRILLS: readonly Drill[] = [
   postgresAway,
   agentGone,

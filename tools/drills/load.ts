@@ -1,48 +1,48 @@
-// Chats that go on while a drill disturbs them: each appends, reads its context, and writes down what it was told.
+// Chats that continue during a drill: each appends, reads its context, and records what the service told it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AppendResult, appendResultSchema } from "../../src/api/append.ts";
 import { contextSchema } from "../../src/api/context.ts";
 import { check, DrillFault } from "./fault.ts";
 import { type Answer, type Asked, send, type Target } from "./requests.ts";
 
-/** Past the threshold every dozen turns: summaries are made all the time. */
+/** A dozen turns pass the threshold, so that summaries are made all the time. */
 export const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
 const TURNS_AT_ONCE = 2;
-/** A chat that is not answered asks again, as a client does. */
+/** A chat repeats a request that was not answered, as a client does. */
 const RETRY_MS = 200;
 const POLL_MS = 50;
 const FILLING = "and the crate is heavy, blue and late. ".repeat(6);
 
 export interface Chat {
   readonly id: string;
-  /** The seq that each message was acknowledged with, by its id. */
+  /** The seq that each message was acknowledged with, by the message's id. */
   readonly acknowledged: Map<string, number>;
-  /** What was not as promised. */
+  /** What went wrong. */
   readonly faults: string[];
 }
 
 export interface Load {
   readonly chats: readonly Chat[];
-  /** Requests that were not answered with success: none in an outage, some while the service restarts. */
+  /** Requests that did not succeed. There are none in an outage of one part, and some while the service restarts. */
   readonly unanswered: () => number;
   readonly acknowledged: () => number;
-  /** Runs the body while no chat says anything. */
+  /** Runs the body while all chats are silent. */
   whileSilent(body: () => Promise<void>): Promise<void>;
-  /** Lets what is under way come to its end. */
+  /** Lets the current turns end, and stops. */
   stop(): Promise<void>;
-  /** Asks no more, whatever is under way. */
+  /** Stops at once, whatever is in progress. */
   abandon(): void;
 }
 
 export interface LoadOptions {
-  /** Begins the ids of the chats: no other load may have it. */
+  /** Prefix of the chats' ids. Each load needs another one. */
   readonly name: string;
   readonly chats: number;
-  /** Between two turns of one chat. */
+  /** The pause between two turns of a chat. */
   readonly pauseMs: number;
 }
 
-/** @param target asked for each request, since a restart may change it */
+/** @param target is called for each request, because a restart may change it */
 export async function startLoad(target: () => Target, { name, chats: count, pauseMs }: LoadOptions): Promise<Load> {
   const chats = Array.from({ length: count }, (_, index): Chat => {
     return { id: `${name}-${index + 1}`, acknowledged: new Map(), faults: [] };
@@ -104,7 +104,7 @@ async function say(
   const { id, acknowledged, faults } = chat;
   const messages = Array.from({ length: TURNS_AT_ONCE }, (_, index) => {
     const messageId = messageIdOf(id, firstTurn + index);
-    // The agent knows by its first word what it was given.
+    // The stand-in agent recognizes a message by its first word.
     return { id: messageId, role: index === 0 ? "user" : "assistant", content: `${messageId} ${FILLING}` };
   });
   const append = await insist(`/v1/sessions/${id}/messages`, { method: "POST", body: { messages } });
@@ -116,15 +116,15 @@ async function say(
   for (const { id: messageId, seq } of result.messages) acknowledged.set(messageId, seq);
   const context = await insist(`/v1/sessions/${id}/context`, {});
   const missing = context.status === 200 ? missingFrom(contextSchema.parse(context.body)) : null;
-  if (missing === null) faults.push(`the context of ${id} was answered with ${context.status}`);
-  else if (missing.length > 0) faults.push(`the context of ${id} says nothing of ${missing.join(", ")}`);
+  if (missing === null) faults.push(`the context of ${id} was refused with ${context.status}`);
+  else if (missing.length > 0) faults.push(`the context of ${id} does not mention ${missing.join(", ")}`);
 }
 
 function messageIdOf(session: string, turn: number): string {
   return `${session}:${turn}`;
 }
 
-/** What of a context tells which messages it speaks of. */
+/** The fields of a context that say which messages it covers. */
 interface Covered {
   readonly headSeq: number;
   readonly summary: { readonly throughSeq: number } | null;
@@ -132,7 +132,7 @@ interface Covered {
   readonly omitted: readonly { readonly fromSeq: number; readonly throughSeq: number }[];
 }
 
-/** Seqs that are neither word for word, nor summarized, nor named as omitted. */
+/** Seqs that are neither verbatim, nor summarized, nor named as omitted. */
 export function missingFrom({ headSeq, summary, messages, omitted }: Covered): number[] {
   const there = new Set(messages.map(({ seq }) => seq));
   return Array.from({ length: headSeq }, (_, index) => index + 1).filter(

@@ -1,4 +1,4 @@
-// Whoever receives alerts, on loopback: keeps what is signed as docs/operate.md says, and notes what is not.
+// The receiver of alerts, on loopback. It keeps notices that are signed as docs/operate.md says, and records the others as faults.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { findFreePort } from "../../scripts/dev/ports.ts";
@@ -8,11 +8,11 @@ import { NOTICE_HEADER, SIGNATURE_HEADER } from "../../src/maintenance/webhook.t
 const MAX_AGE_SECONDS = 300;
 
 export interface Mailbox {
-  /** What the service is set to, to use it. */
+  /** Variables that make the service send its alerts here. */
   readonly env: Record<string, string>;
-  /** Each notice once, in the order they came. */
+  /** Each notice once, in the order in which they came. */
   readonly notices: readonly AlertNotice[];
-  /** What came and was not as promised. */
+  /** What came and should not have come. */
   readonly faults: readonly string[];
   close(): Promise<void>;
 }
@@ -25,17 +25,17 @@ export async function startMailbox(): Promise<Mailbox> {
     (request, response, body) => {
       const header = (name: string): string => String(request.headers[name.toLowerCase()] ?? "");
       if (!isGenuine(header(SIGNATURE_HEADER), body.toString(), secret)) {
-        faults.push("a notice came that was not signed as docs/operate.md says");
+        faults.push("a notice was not signed as docs/operate.md says");
         response.writeHead(401).end();
         return;
       }
       const { data: notice } = alertNoticeSchema.safeParse(JSON.parse(body.toString()));
       if (notice === undefined) {
-        faults.push("a notice came that is not as docs/operate.md says");
+        faults.push("a notice did not have the form that docs/operate.md describes");
         response.writeHead(400).end();
         return;
       }
-      if (header(NOTICE_HEADER) !== notice.id) faults.push(`the notice ${notice.id} had another id in its header`);
+      if (header(NOTICE_HEADER) !== notice.id) faults.push(`the notice ${notice.id} had a different id in its header`);
       notices.set(notice.id, notice);
       response.writeHead(204).end();
     },
@@ -55,7 +55,7 @@ export async function startMailbox(): Promise<Mailbox> {
   };
 }
 
-/** As docs/operate.md tells receivers to. */
+/** Verifies a signature as docs/operate.md tells receivers to. */
 function isGenuine(header: string, body: string, secret: string): boolean {
   const { t = "", v1 = "" } = Object.fromEntries(new URLSearchParams(header.replace(",", "&")));
   const expected = createHmac("sha256", secret).update(`${t}.${body}`).digest();

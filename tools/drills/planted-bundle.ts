@@ -1,10 +1,10 @@
-// The Worker's bundle with something in front of it that a drill steers, or that a later version would have.
+// The Worker's bundle with a module in front of it: levers for a drill, or what a later version would add.
 import { copyFileSync, cpSync, existsSync, renameSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundlePaths } from "../../scripts/dev/worker-bundle.ts";
 
-/** `levers`: see levers-worker.mjs; `later-version`: see later-worker.mjs */
+/** `levers`: levers-worker.mjs; `later-version`: later-worker.mjs */
 export type Plant = "nothing" | "levers" | "later-version";
 
 const ENTRIES: Record<Exclude<Plant, "nothing">, string> = {
@@ -13,7 +13,7 @@ const ENTRIES: Record<Exclude<Plant, "nothing">, string> = {
 };
 
 /**
- * @param directory where the changed copy is put
+ * @param directory where the changed copy is written
  * @returns the bundle to start
  */
 export function plantBundle(bundleDir: string, directory: string, plant: Plant): string {

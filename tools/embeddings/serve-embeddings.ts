@@ -1,17 +1,17 @@
-// An embedding model on loopback, at the address that OpenAI's API has: POST …/v1/embeddings.
+// Serves an embedding model on loopback, at the path of OpenAI's API: POST …/v1/embeddings.
 import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { type Encode, loadSentenceEncoder } from "./sentence-encoder.ts";
 
-/** What a request asks for; the names are OpenAI's. */
+/** A request; the names are OpenAI's. */
 interface EmbeddingsRequest {
   readonly model?: string;
   readonly input?: string | readonly string[];
 }
 
-/** As THREADKEEP_EMBEDDINGS has it, behind `openai-compatible/`. */
+/** The model's name in THREADKEEP_EMBEDDINGS, after `openai-compatible/`. */
 export const SENTENCE_ENCODER = "use-lite";
 
-/** @param port 0 takes whichever is free */
+/** @param port 0 takes any free one */
 export async function serveEmbeddings(port = 0): Promise<LoopbackServer> {
   const encode = await loadSentenceEncoder();
   return serveOnLoopback(async (request, response, body) => {
@@ -27,7 +27,7 @@ export async function serveEmbeddings(port = 0): Promise<LoopbackServer> {
 
 async function answerOf(texts: readonly string[], encode: Encode): Promise<object> {
   const vectors = await encode(texts);
-  // About four characters of English are a token.
+  // A token is about four characters of English.
   const tokens = Math.ceil(texts.reduce((sum, { length }) => sum + length, 0) / 4);
   return {
     object: "list",

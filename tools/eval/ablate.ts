@@ -1,10 +1,10 @@
 import { showTable } from "../../scripts/program/table.ts";
-// What each parameter of the ranking is worth: recall with all of them, and with each taken away by itself. It asks the index in this
-// process, which is the same code that the service runs: a hundred questions take seconds.
+// What each parameter of the ranking contributes: recall with all of them, and with each one switched off. It searches the index in this
+// process, which is the same code that the service runs, so a hundred questions take seconds.
 import { DEFAULT_RANKING, type RankingParameters } from "../../src/prompt/retrieval/parameters.ts";
 import { askAll, type Conversation, recallOf, threadkeepOffline } from "./retrieval.ts";
 
-/** The value of each parameter that takes it away. */
+/** The value of each parameter that switches it off. */
 const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameters>>> = {
   lendForward: { lendForward: [] },
   lendBack: { lendBack: [] },
@@ -26,7 +26,7 @@ const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameter
   date: { date: { day: 0, month: 0, year: 0 } },
 };
 
-/** @param files what the conversations are of, by name */
+/** @param files the conversations, by the name of their data set */
 export async function ablate(
   files: ReadonlyMap<string, readonly Conversation[]>,
   print: (line: string) => void,
@@ -44,6 +44,6 @@ export async function ablate(
     }
     rows.push(row);
   }
-  print("Share of the evidence among the first 5 / 10 / 20 messages recalled, in percent");
+  print("Share of the evidence among the first 5 / 10 / 20 retrieved messages, in percent");
   for (const line of showTable(["", ...files.keys()], rows)) print(line);
 }

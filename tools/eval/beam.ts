@@ -1,5 +1,5 @@
-// Reads BEAM (mohammadtavakoli78/BEAM) as lines of JSON, one chat a line: chats of a user with an assistant, and questions with the
-// messages that hold their evidence.
+// Reads BEAM (mohammadtavakoli78/BEAM), one chat a line as JSON: chats of a user with an assistant, and questions with the messages that
+// contain the evidence.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
@@ -26,14 +26,14 @@ interface BeamQuestion {
   readonly type: string;
   readonly text: string;
   readonly answer: string;
-  /** Places of the evidence among the messages, from 1: the seqs they get in an empty session. */
+  /** Positions of the evidence among the messages, from 1, which are their seqs in an empty session. */
   readonly evidence: readonly number[];
 }
 
 interface BeamMessage {
   readonly role: "user" | "assistant";
   readonly content: string;
-  /** Milliseconds since 1970; null where the file has no date. */
+  /** Milliseconds since 1970; null if the file has no date. */
   readonly saidAtMs: number | null;
 }
 
@@ -43,7 +43,7 @@ export interface BeamChat {
   readonly questions: readonly BeamQuestion[];
 }
 
-/** Whether a file is one of BEAM: its first line is an object that has a chat's messages and questions. */
+/** Whether a file is one of BEAM, which its first line shows: an object with a chat's messages and questions. */
 export function isBeam(text: string): boolean {
   const end = text.indexOf("\n");
   const line = end < 0 ? text : text.slice(0, end);
@@ -56,7 +56,7 @@ export function isBeam(text: string): boolean {
   }
 }
 
-/** @throws Error that names the line and says what is wrong with it */
+/** @throws Error that names the line and what is wrong with it */
 export function readBeam(file: string, text: string = readFileSync(file, "utf8")): BeamChat[] {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   return lines.map((line, index) => {
@@ -65,7 +65,7 @@ export function readBeam(file: string, text: string = readFileSync(file, "utf8")
       throw new Error(`${file}, line ${index + 1}: not a chat of BEAM: ${z.prettifyError(read.error)}`);
     const { chat, messages, questions } = read.data;
     const places = new Map(messages.map(({ id }, place) => [id, place + 1]));
-    // A date is told with the first message of a sitting, and holds until the next.
+    // A date stands with the first message of a sitting, and holds until the next date.
     let saidAtMs: number | null = null;
     return {
       id: `chat ${chat}`,

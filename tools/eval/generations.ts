@@ -1,5 +1,5 @@
-// What a summary still holds after it was rolled on: each conversation goes through the running service as a chat does, turn by turn
-// with the settings it has by default, and after each generation the questions about what is covered so far are asked anew.
+// What a summary still contains after several generations. Each conversation is played to the running service turn by turn, with default
+// settings, and after each new summary all questions about the covered messages are asked again.
 import { setTimeout as sleep } from "node:timers/promises";
 import { pageSchema } from "../../src/api/page.ts";
 import { sessionStateSchema } from "../../src/api/session.ts";
@@ -9,27 +9,27 @@ import type { Chat, Question, Span, Turn } from "./questioned-chats.ts";
 import { send, type ServiceAddress } from "./service-calls.ts";
 import { stemsOf, wordsOf } from "./stems.ts";
 
-/** Few enough that no append crosses two thresholds. */
+/** So few messages a batch that no append crosses two thresholds. */
 const TURNS_PER_APPEND = 20;
 const POLL_MS = 20;
-/** A model may take minutes, and a degraded summary waits for a better one. */
+/** A model may take minutes, and a fallback summary waits for a better one. */
 const SETTLE_TIMEOUT_MS = 900_000;
 
 const summaryPageSchema = pageSchema(summarySchema);
 
-/** Of one conversation, after one more summary. */
+/** The results of one conversation after one more summary. */
 export interface Generation {
   readonly coveredTurns: number;
   readonly coveredWords: number;
-  /** The summary as a prompt gets it, and every item that any version held. */
+  /** The summary as a prompt gets it, and all items of all versions. */
   readonly liveWords: number;
   readonly archiveWords: number;
-  /** Retention of each answer whose evidence is covered, by whether the last generation covered it or an earlier one. */
+  /** Retention of each answer with covered evidence: of evidence that this generation covered, and of evidence that an earlier one covered. */
   readonly live: { readonly fresh: readonly number[]; readonly older: readonly number[] };
   readonly archive: { readonly fresh: readonly number[]; readonly older: readonly number[] };
-  /** The same of the first words of each user's turn, cut to the size of the live summary. */
+  /** The same for a baseline: the first words of each user's turn, cut to the size of the live summary. */
   readonly lead: readonly number[];
-  /** Items of the live summary, and those of them that cite a user's turn. */
+  /** Items of the live summary, and how many of them cite a user's turn. */
   readonly items: number;
   readonly userItems: number;
 }
@@ -47,13 +47,13 @@ export async function rollThrough(service: ServiceAddress, chat: Chat): Promise<
   return versions.map((_, place) => generationOf(chat, turns, versions.slice(0, place + 1)));
 }
 
-/** An empty turn is no message, but the turns after it keep their seqs: the evidence counts by them. */
+/** An empty turn is not stored, but the turns after it keep their seqs, because the evidence refers to them. */
 function messageOf({ role, speaker, text, at }: Turn) {
   const author = speaker === null ? {} : { author: speaker };
   return [{ role, ...author, content: text === "" ? "…" : text, ...(at === "" ? {} : { occurredAt: at }) }];
 }
 
-/** Waits until no summary is under way and none waits for a better one; notes the new ones. */
+/** Waits until no summary is pending and no fallback summary waits for a better one. Records the new versions. */
 export async function settle(service: ServiceAddress, path: string, versions: Summary[]): Promise<void> {
   const deadline = Date.now() + SETTLE_TIMEOUT_MS;
   for (;;) {
@@ -66,7 +66,7 @@ export async function settle(service: ServiceAddress, path: string, versions: Su
       return;
     }
     if (Date.now() > deadline) {
-      throw new Error(`no summary in ${SETTLE_TIMEOUT_MS / 1_000} s: look at GET /v1/admin/jobs for what fails`);
+      throw new Error(`no summary in ${SETTLE_TIMEOUT_MS / 1_000} s: GET /v1/admin/jobs says what fails`);
     }
     await sleep(POLL_MS);
   }
@@ -109,7 +109,7 @@ function generationOf({ questions }: Chat, turns: readonly Turn[], versions: rea
   };
 }
 
-/** The first words of each user's turn, as many of each as make so many together. */
+/** The first words of each user's turn, the same number of each, up to this many words together. */
 function leadOf(turns: readonly Turn[], maxWords: number): { seq: number; stems: ReadonlySet<string> }[] {
   const said = turns.flatMap(({ role, text }, place) =>
     role === "user" ? [{ seq: place + 1, words: wordsOf(text) }] : [],
@@ -126,7 +126,7 @@ function isWithin(seq: number, places: readonly Span[]): boolean {
 
 const percent = (share: number): string => (Number.isNaN(share) ? "–" : (100 * share).toFixed(1));
 
-/** One row for each generation, over all conversations that came so far, and one for the last of each conversation. */
+/** One row for each generation, over all conversations that reached it, and one row for the last generation of each conversation. */
 export function generationRows(chats: readonly (readonly Generation[])[]): string[][] {
   const longest = Math.max(0, ...chats.map(({ length }) => length));
   const rowsOf: readonly (readonly [string, readonly Generation[]])[] = [

@@ -2,13 +2,13 @@ import type { Item } from "../../src/api/summary.ts";
 import { KeptWords } from "../../src/prompt/lost-words.ts";
 
 /**
- * How well the report of what a summary lost finds it: facts planted in a user's messages, half of which a summary keeps, as a model puts
- * them, and half of which it drops. All of it was written for this measurement.
+ * How well the report of lost facts finds them: facts are planted in a user's messages, and a summary keeps one half of them, in other
+ * words as a model would, and drops the other half. All texts were written for this measurement.
  */
 
 const PLANTED_FACTS = 200;
 
-/** What a user says, and how a summary has it; `#` is a number and `@` a name of each fact's own. */
+/** What a user says, and how a summary puts it. In each fact `#` becomes a number and `@` a name of its own. */
 const FACTS: readonly (readonly [said: string, kept: string])[] = [
   ["So, the rent went up again, it is # euros a month from now.", "Rent: # euros a month."],
   ["My sister @ visits in spring, I have to clean the flat.", "The user's sister @ visits in spring."],
@@ -22,7 +22,7 @@ const FACTS: readonly (readonly [said: string, kept: string])[] = [
   ["From now on use the code # when you book for me.", "Bookings use the code # from now on."],
 ];
 
-/** Said between them, which nothing is to be told of. */
+/** Messages between them that contain nothing to report. */
 const TALK = [
   "Thanks, that helps a lot!",
   "Hm, I am not sure about that, can you explain it again?",
@@ -46,7 +46,7 @@ export function measureLosses(facts = PLANTED_FACTS): LossMeasure {
   for (let at = 0; at < facts; at += 1) {
     const [said, kept] = FACTS[at % FACTS.length] ?? ["", ""];
     const fill = (text: string): string => text.replace("#", numberOf(at)).replace("@", nameOf(at));
-    // Of each kind of fact every other one, beginning with another kind each time.
+    // Every other fact of each kind is kept, beginning with another kind each time.
     const isDropped = (at + Math.floor(at / FACTS.length)) % 2 === 0;
     messages.push({ text: fill(said), isDropped }, { text: TALK[at % TALK.length] ?? "", isDropped: false });
     if (!isDropped)
@@ -70,13 +70,13 @@ export function measureLosses(facts = PLANTED_FACTS): LossMeasure {
   };
 }
 
-/** Each its own, some with groups of thousands. */
+/** Each number occurs once; some have thousands separators. */
 function numberOf(at: number): string {
   const number = 1_037 + at * 43;
   return at % 3 === 0 ? number.toLocaleString("en-GB") : String(number);
 }
 
-/** Each its own. */
+/** Each name occurs once. */
 function nameOf(at: number): string {
   const [first, second, third] = [at % 12, Math.floor(at / 12) % 12, (at * 7) % 12].map(
     (index) => SYLLABLES[index] ?? "",

@@ -1,18 +1,18 @@
-// What a memory is measured by. All but the share of words are means or shares between 0 and 1.
+// The figures by which memories are compared. All except the share of words are means or shares between 0 and 1.
 import { isSupported } from "../../src/prompt/support.ts";
 import type { Turn } from "./questioned-chats.ts";
 import { stemsOf, wordsOf } from "./stems.ts";
 
-/** An item as a summarizer gave it, its sources counted from 1 within what it was given. */
+/** An item as a summarizer gave it, with sources counted from 1 within its input. */
 export interface Kept {
   readonly text: string;
   readonly sourceSeqs: readonly number[];
 }
 
-/** An item of whose stems so many stand in another one tells nothing of its own. */
+/** An item is redundant if this share of its stems occurs in another item. */
 const DUPLICATE_SHARE = 0.8;
 
-/** The share of an answer's stems that a memory holds. */
+/** The share of an answer's stems that a memory contains. */
 export function retention(answer: ReadonlySet<string>, memory: ReadonlySet<string>): number {
   let found = 0;
   for (const stem of answer) if (memory.has(stem)) found += 1;
@@ -27,7 +27,7 @@ export function wordCount(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + wordsOf(text).length, 0);
 }
 
-/** Items that rest on what they cite, as the service checks it before it keeps one. */
+/** Counts the items that their sources support, by the rule with which the service checks items. */
 export function countSupported(items: readonly Kept[], turns: readonly Turn[]): number {
   return items.filter(({ text, sourceSeqs }) => {
     const sources = sourceSeqs.flatMap((seq) => turns[seq - 1] ?? []);
@@ -41,7 +41,7 @@ export function countSupported(items: readonly Kept[], turns: readonly Turn[]): 
   }).length;
 }
 
-/** Items that another one says as well. Of two that say the same, one counts. */
+/** Counts the items that repeat another item. Of two equal items one counts. */
 export function countDuplicates(items: readonly Kept[]): number {
   const all = items.map(({ text }) => stemsOf(text));
   return all.filter((stems, place) =>

@@ -1,9 +1,9 @@
-// What prompts knew by how many tokens they had, as a picture (SVG): a line for each way of sending, and a point for the whole chat.
+// Draws how much prompts knew, by their size in tokens (SVG): a line for each way of sending, and a point for the whole chat.
 import { type MineRow, SENT, WHOLE_CHAT } from "./mine.ts";
 
 const [WIDTH, HEIGHT] = [760, 440];
 const BOX = { left: 64, right: WIDTH - 190, top: 56, bottom: HEIGHT - 56 } as const;
-/** Told apart in grey as well, and by readers who see no red or green. */
+/** These can also be told apart in grey, and by readers who do not see red or green. */
 const COLORS: Readonly<Record<MineRow["sent"], string>> = {
   "newest messages alone": "#8a8a8a",
   summary: "#e08214",
@@ -11,7 +11,7 @@ const COLORS: Readonly<Record<MineRow["sent"], string>> = {
   [WHOLE_CHAT]: "#222222",
 };
 const PERCENT_STEP = 20;
-/** Labels closer than this stand over each other. */
+/** Labels closer than this would overlap. */
 const LABEL_HEIGHT = 16;
 
 interface Point {
@@ -61,7 +61,7 @@ export function drawMine(rows: readonly MineRow[], title: string): string {
   ].join("\n")}\n`;
 }
 
-/** Of both kinds of probes, each kind as much; null where there was neither. */
+/** Mean over both kinds of probes, with equal weight; null if there was neither. */
 function shareOf({ takenUp, facts }: MineRow): number | null {
   const shares = [takenUp, facts].filter((share) => !Number.isNaN(share));
   return shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length;
@@ -78,7 +78,7 @@ function percentLines(yOf: (share: number) => number): string[] {
   });
 }
 
-/** Powers of two of a thousand, and of 250 below. */
+/** Powers of two times a thousand, and 250 and 500 below. */
 function tokenTicks(low: number, high: number, xOf: (value: number) => number): string[] {
   const ticks: string[] = [];
   for (let value = 250; Math.log2(value) <= high; value *= 2) {
@@ -96,7 +96,7 @@ function pathOf(points: readonly Point[]): string {
   return points.map(({ x, y }, place) => `${place === 0 ? "M" : "L"}${at(x)} ${at(y)}`).join("");
 }
 
-/** Moves labels down that would stand over the one above them. */
+/** Moves labels down that would overlap the one above them. */
 function apart<T extends { readonly y: number }>(labels: readonly T[]): T[] {
   const sorted = labels.toSorted((a, b) => a.y - b.y);
   let least = Number.NEGATIVE_INFINITY;

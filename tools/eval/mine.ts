@@ -1,5 +1,5 @@
-// What a memory is worth on somebody's own chats, which come without questions: what a prompt of so many tokens still knows where the user
-// comes back to something from long before (`probes.ts`), by what is sent.
+// What a memory contributes on somebody's own chats, which come without questions: how much a prompt of a given size still knows where the
+// user comes back to something from long before (`probes.ts`), with and without the memory.
 import { performance } from "node:perf_hooks";
 import { showTable } from "../../scripts/program/table.ts";
 import { type Context, contextSchema } from "../../src/api/context.ts";
@@ -16,39 +16,39 @@ import { send, sendForText, type ServiceAddress } from "./service-calls.ts";
 import type { Transcript } from "./transcripts.ts";
 import { addUsage, countedOf, showUsage } from "./usage.ts";
 
-/** What is sent to the model. */
+/** The ways of making a prompt. */
 export const SENT = ["newest messages alone", "summary", "summary and query"] as const;
 type Sent = (typeof SENT)[number];
 export const WHOLE_CHAT = "the whole chat";
 
-/** What one prompt knew. */
+/** What one prompt knew of a probe. */
 interface Known {
   readonly tokens: TokenCount;
-  /** A turn that is wanted stands in it word for word. */
+  /** Whether one of the wanted turns is in the prompt verbatim. */
   readonly hasTurn: boolean;
-  /** It says the fact, wherever. Null for a probe without one. */
+  /** Whether the prompt says the fact, in any place. Null for a probe without a fact. */
   readonly hasFact: boolean | null;
-  /** The summary covers what told the fact, and does not say it. Null where it does not cover that. */
+  /** Whether the summary covers the message with the fact, but does not say it. Null if it does not cover the message. */
   readonly isLost: boolean | null;
 }
 
-/** A row of the table, and a point of the picture. */
+/** A row of the table and a point of the picture. */
 export interface MineRow {
   readonly sent: Sent | typeof WHOLE_CHAT;
-  /** Null: as many tokens as it takes. */
+  /** Null: no limit. */
   readonly budget: TokenCount | null;
-  /** Means and shares of what the prompts knew. NaN where nothing was asked for. */
+  /** Means over the probes, as shares. NaN if there were no probes. */
   readonly takenUp: number;
   readonly facts: number;
   readonly lost: number;
   readonly tokens: number;
 }
 
-/** A chat that stands in a session, as a prompt of it is asked for. */
+/** A chat in a session, which can be asked for a context. */
 interface LoadedChat {
-  /** @param query null: without */
+  /** @param query null: no query */
   context(atSeq: number, query: string | null): Promise<Context>;
-  /** What its summaries took of models; undefined where nobody counts. */
+  /** What models used for its summaries; undefined if that was not counted. */
   usage(): Promise<SummarizerUsage | undefined>;
   delete(): Promise<void>;
 }
@@ -58,9 +58,9 @@ export type LoadChat = (messages: readonly NewMessage[], settings: SessionSettin
 export interface MineOptions {
   readonly transcripts: readonly Transcript[];
   readonly budgets: readonly TokenCount[];
-  /** Of all sessions, beside the budget. */
+  /** Settings of all sessions. The budget is set separately. */
   readonly settings: SessionSettings;
-  /** Probes of each kind, of one conversation. */
+  /** The most probes of each kind in one conversation. */
   readonly probes: number;
   readonly load: LoadChat;
   readonly onProgress: (text: string) => void;
@@ -137,7 +137,7 @@ function costOf({ content, author }: NewMessage): TokenCount {
   return messageCost({ tokens: contentTokens(content), author });
 }
 
-/** The baseline: as many of the newest messages before the turn as fit. */
+/** The baseline: as many of the newest messages before the turn as fit the budget. */
 function newestAlone(
   messages: readonly NewMessage[],
   costs: readonly TokenCount[],
@@ -183,7 +183,7 @@ function says(texts: readonly string[], word: NonNullable<Probe["word"]>): boole
 
 const MESSAGES_PER_APPEND = 20;
 
-/** Each chat in a session of its own, summarized on the way as it would have been. */
+/** Stores each chat in a session of its own, which is summarized on the way as it would be in use. */
 export function loadThrough(service: ServiceAddress): LoadChat {
   return async (messages, settings) => {
     const id = `eval-${crypto.randomUUID()}`;
@@ -210,7 +210,7 @@ export function loadThrough(service: ServiceAddress): LoadChat {
   };
 }
 
-// What is printed
+// Printing
 
 const COLUMNS = [
   "prompt of",
@@ -222,7 +222,7 @@ const COLUMNS = [
   "$ for 1,000 prompts",
 ];
 
-/** @param price dollars for a million tokens that a model reads */
+/** @param price dollars for a million input tokens */
 export function showMine({ rows, usage }: MineResult, price: number): string[] {
   const percent = (share: number): string => (Number.isNaN(share) ? "–" : (100 * share).toFixed(1));
   const cells = rows.map(({ sent, budget, takenUp, facts, lost, tokens }) => [
@@ -234,9 +234,9 @@ export function showMine({ rows, usage }: MineResult, price: number): string[] {
     Math.round(tokens).toLocaleString("en"),
     ((tokens * 1_000 * price) / 1_000_000).toFixed(2),
   ]);
-  const spent = usage === undefined ? [] : ["", `The summaries took ${showUsage(usage)}.`];
+  const spent = usage === undefined ? [] : ["", `Usage of the summaries: ${showUsage(usage)}.`];
   return [...showTable(COLUMNS, cells), ...spent];
 }
 
-/** What to say where no chat comes back to anything. */
-export const NO_PROBES = `No turn of a user comes back to something that was said at least ${MIN_GAP_TURNS} messages before. Longer chats are needed.`;
+/** Printed if no chat comes back to anything. */
+export const NO_PROBES = `No user comes back to something that was said at least ${MIN_GAP_TURNS} messages before. Use longer chats.`;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { estimateTokens } from "../../src/tokens/estimate.ts";
 import { send, type ServiceAddress } from "./service-calls.ts";
 
-/** How much of each prompt a provider's cache can have kept from the one before: a chat with summaries, turn by turn. */
+/** How much of each prompt a provider's cache can reuse from the prompt before: a chat with summaries is played turn by turn. */
 
 export interface PrefixOptions {
   readonly turns: number;
@@ -12,7 +12,7 @@ export interface PrefixOptions {
 
 export const PREFIX_FORMATS = ["openai-chat", "openai-responses", "anthropic", "ai-sdk"] as const;
 
-/** Words of the chat's turns: as many as a person's and an assistant's have on average. */
+/** Words of a user's and of an assistant's turn, at their usual lengths. */
 const QUESTION_WORDS = 20;
 const ANSWER_WORDS = 45;
 const WORDS =
@@ -27,7 +27,7 @@ const answerSchema = z.object({
   }),
 });
 
-/** @returns the share of all tokens that were a prefix of the prompt before, in percent */
+/** @returns which share of all tokens was a prefix shared with the prompt before, in percent */
 export async function measurePrefix(service: ServiceAddress, { turns, format, print }: PrefixOptions): Promise<number> {
   const session = `/v1/sessions/prefix-${crypto.randomUUID()}`;
   let before: readonly string[] = [];
@@ -64,7 +64,7 @@ function tokensOf(parts: readonly string[]): number {
   return parts.reduce((sum, part) => sum + estimateTokens(part), 0);
 }
 
-/** Other words each turn, the same in each run. */
+/** Different words in each turn, and the same words in each run. */
 function wordsOf(turn: number, count: number): string {
   const words = Array.from({ length: count }, (_, at) => WORDS[(turn * 7 + at * (1 + (turn % 5))) % WORDS.length]);
   return `${words.join(" ")} in berth ${turn}.`;

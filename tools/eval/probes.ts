@@ -1,4 +1,4 @@
-// Questions that a chat asks by itself: where a user comes back to something that was said long before.
+// Finds questions that a chat itself asks: moments at which a user comes back to something that was said long before.
 import type { NewMessage } from "../../src/api/message.ts";
 import { messageText } from "../../src/prompt/message-text.ts";
 import { salientWords, type SalientWord } from "../../src/prompt/support.ts";
@@ -6,32 +6,32 @@ import { stemsOf } from "./stems.ts";
 
 /** A moment of a chat at which something from long before is wanted. */
 export interface Probe {
-  /** taken up: the user's turn speaks of what an earlier one spoke of; fact: it says a number or a name again. */
+  /** `taken up`: the user's turn is about the same as an earlier turn. `fact`: it repeats a number or a name. */
   readonly kind: "taken up" | "fact";
-  /** The user's turn, from 1. What is asked for is what a prompt knew just before it. */
+  /** The seq of the user's turn. The prompt just before it is examined. */
   readonly seq: number;
-  /** The turn's words; of a fact without the fact, which would find itself. */
+  /** The words of the turn. A fact is left out of its own query, which would otherwise find itself. */
   readonly query: string;
-  /** Earlier turns: any one of them is what is wanted. */
+  /** Earlier turns. Any one of them is a hit. */
   readonly evidence: readonly number[];
-  /** Of a fact. */
+  /** The number or name; null for a turn that takes up another. */
   readonly word: SalientWord | null;
 }
 
-/** What was said less long ago stands in the prompt anyhow. */
+/** Anything more recent is in the prompt in any case. */
 export const MIN_GAP_TURNS = 20;
-/** Of a word that is said more often, no single turn is the one that is meant. */
+/** If a word occurs in more turns than this, it does not point to any single one. */
 const MAX_EARLIER_TURNS = 3;
-/** One shared word may be chance, and so may be several that other turns have as well: one that two turns have counts half. */
+/** A single shared word may be chance, and so may be several common ones: a word that two turns contain counts half. */
 const MIN_SHARED_STEMS = 2;
-/** A query of fewer words asks for nothing. */
+/** A query of fewer words does not ask for anything in particular. */
 const MIN_QUERY_STEMS = 3;
-/** Longer ones are pasted text, of which every word is rare. */
+/** Longer turns are pasted text, in which every word is rare. */
 const MAX_TURN_STEMS = 150;
-/** What a context takes of a query. */
+/** The longest query that a context accepts. */
 const MAX_QUERY_CHARACTERS = 2_000;
 
-/** At most `limit` of each kind, spread evenly over the chat. */
+/** Returns at most `limit` probes of each kind, spread evenly over the chat. */
 export function makeProbes(messages: readonly NewMessage[], limit: number): Probe[] {
   const texts = messages.map(({ content }) => messageText(content));
   const stems = texts.map(stemsOf);
@@ -63,7 +63,7 @@ interface Said {
   readonly words: ReadonlyMap<string, SalientWord>;
 }
 
-/** Which turns said a word, oldest first. */
+/** The turns that contain each word, oldest first. */
 class Places {
   readonly #turns = new Map<string, number[]>();
 
@@ -75,7 +75,7 @@ class Places {
     }
   }
 
-  /** The turns that said a word, if they are few and all of them long before; else none. */
+  /** The turns that contain a word, if they are few and all from long before; else none. */
   longBefore(word: string, seq: number): readonly number[] {
     const turns = this.#turns.get(word) ?? [];
     const last = turns.at(-1);
@@ -83,7 +83,7 @@ class Places {
   }
 }
 
-/** The rarest fact that the turn says again. */
+/** The rarest fact that the turn repeats. */
 function factOf(seq: number, { text, words }: Said, before: Places): Probe | null {
   let best: { word: SalientWord; evidence: readonly number[] } | null = null;
   for (const [key, word] of words) {
@@ -95,7 +95,7 @@ function factOf(seq: number, { text, words }: Said, before: Places): Probe | nul
   return stemsOf(query).size < MIN_QUERY_STEMS ? null : { kind: "fact", seq, query, ...best };
 }
 
-/** The earlier turn that shares the most with this one that is said nowhere else. */
+/** The earlier turn that shares the most otherwise rare words with this one. */
 function takenUpBy(seq: number, { text, stems }: Said, before: Places): Probe | null {
   const shared = new Map<number, number>();
   for (const stem of stems) {
@@ -114,7 +114,7 @@ function keyOf({ kind, text }: SalientWord): string {
   return `${kind} ${text.toLowerCase()}`;
 }
 
-/** A text without a word, wherever it stands in it. */
+/** The text without all occurrences of a word. */
 function without(text: string, word: string): string {
   return text.normalize("NFKC").replaceAll(new RegExp(word.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu"), " ");
 }

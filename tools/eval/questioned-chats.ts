@@ -1,4 +1,4 @@
-// Conversations with questions about them, out of the files of LoCoMo, QMSum and BEAM.
+// Conversations with questions about them, from files of LoCoMo, QMSum and BEAM.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
@@ -7,21 +7,21 @@ import { stemsOf } from "./stems.ts";
 
 export interface Turn {
   readonly role: "user" | "assistant";
-  /** Null in a chat with an assistant, where the role says it. */
+  /** Null in a chat with an assistant, where the role says who speaks. */
   readonly speaker: string | null;
   readonly text: string;
-  /** ISO 8601; empty where the file has no date. */
+  /** ISO 8601; empty if the file has no date. */
   readonly at: string;
 }
 
 export interface Question {
-  /** Of the answer that the file gives. */
+  /** Stems of the file's own answer. */
   readonly stems: ReadonlySet<string>;
-  /** Places in `sittings` that hold the evidence. */
+  /** Indexes of the `sittings` with the evidence. */
   readonly sittings: readonly number[];
-  /** The last turn of the evidence, counted from 1 over all sittings: its seq in an empty session. */
+  /** The last turn of the evidence, counted from 1 over all sittings, which is its seq in an empty session. */
   readonly lastSeq: number;
-  /** Where the evidence stands, in seqs: the sittings of LoCoMo, the parts of a meeting. */
+  /** The seqs of the evidence: whole sittings in LoCoMo, parts of a meeting in QMSum. */
   readonly places: readonly Span[];
 }
 
@@ -32,14 +32,14 @@ export interface Span {
 
 export interface Chat {
   readonly id: string;
-  /** Whether it is so long that one call for all of it says nothing: a chat of BEAM is rolled alone. */
+  /** Whether the chat is too long to be summarized in one call. A chat of BEAM is, so it is only rolled. */
   readonly isRolledAlone: boolean;
-  /** Each is summarized by itself: a sitting of LoCoMo, a whole meeting of QMSum. */
+  /** The parts that are summarized in one call: a sitting of LoCoMo, a whole meeting of QMSum. */
   readonly sittings: readonly (readonly Turn[])[];
   readonly questions: readonly Question[];
 }
 
-/** LoCoMo's categories that ask for what was said: 1 in several places, 4 in one. */
+/** The categories of LoCoMo that ask for what was said: 1 in several places, 4 in one place. */
 const LOCOMO_CATEGORIES = new Set([1, 4]);
 
 const locomoTurnSchema = z.object({ dia_id: z.string().optional(), speaker: z.string(), text: z.string() });
@@ -63,7 +63,7 @@ const meetingSchema = z.object({
   ),
 });
 
-/** @throws Error that says what the file is not */
+/** @throws Error that says why the file is none of the known kinds */
 export function readChats(path: string): Chat[] {
   const text = readFileSync(path, "utf8");
   if (isBeam(text)) return readBeam(path, text).map(readBeamChat);
@@ -110,7 +110,7 @@ function readSample({ sample_id: id, conversation, qa }: z.infer<typeof locomoSc
     .map(({ answer, evidence }): Question => {
       const named = evidence.flatMap((place) => [...place.matchAll(/D(\d+):(\d*)/g)]);
       const numbers = [...new Set(named.map((match) => Number(match[1])))].filter((number) => places.has(number));
-      // Some evidence names a turn that is not there: then all of the sitting has to be covered.
+      // Some evidence names a turn that does not exist. Then the whole sitting has to be covered.
       const ends = named.map(([diaId, number]) => seqs.get(diaId) ?? spans.get(Number(number))?.throughSeq ?? 0);
       return {
         stems: stemsOf(String(answer)),
@@ -122,7 +122,7 @@ function readSample({ sample_id: id, conversation, qa }: z.infer<typeof locomoSc
   return { id, isRolledAlone: false, sittings, questions: questions.filter(isAnswerable) };
 }
 
-/** Of an answer the words that its evidence says count: the others are the question's, or say how to answer. All of the summary may have them. */
+/** Only the words that the evidence contains count: other words of an answer repeat the question or say how to answer. They may be anywhere in the summary. */
 function readBeamChat({ id, messages, questions }: BeamChat): Chat {
   const turns = messages.map(({ role, content, saidAtMs }): Turn => ({
     role,

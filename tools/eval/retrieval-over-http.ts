@@ -5,7 +5,7 @@ import { sessionStateSchema } from "../../src/api/session.ts";
 import type { Conversation, Recaller } from "./retrieval.ts";
 import { send, type ServiceAddress } from "./service-calls.ts";
 
-/** A turn and its answer, as a chat appends them: when a summary is made decides what it keeps. */
+/** Chats append a turn together with its answer. The size of a batch decides when summaries are made, and so what they keep. */
 const MESSAGES_PER_APPEND = 2;
 const POLL_MS = 20;
 const MAX_ATTEMPTS = 50;
@@ -16,12 +16,12 @@ async function awaitSummary(service: ServiceAddress, session: string): Promise<v
   while (sessionStateSchema.parse(await send(service, "GET", session)).summaryPending) await sleep(POLL_MS);
 }
 
-/** Where embeddings are on, until what was said has its vectors. */
+/** With embeddings it waits until the messages have vectors. */
 async function awaitVectors(service: ServiceAddress, session: string): Promise<void> {
   while (sessionStateSchema.parse(await send(service, "GET", session)).vectorsPending === true) await sleep(POLL_MS);
 }
 
-/** What the running service recalls, through its public API alone: appended as messages, asked by `POST …/search`. */
+/** What the running service retrieves, through its public API alone: messages are appended, and questions are asked by `POST …/search`. */
 export function serviceRecaller(
   service: ServiceAddress,
   name = "threadkeep, over HTTP",
@@ -40,7 +40,7 @@ export function serviceRecaller(
       for (let from = 0; from < messages.length; from += MESSAGES_PER_APPEND) {
         const batch = messages.slice(from, from + MESSAGES_PER_APPEND);
         await send(service, "POST", `${session}/messages`, { messages: batch });
-        // What the summary keeps counts as well.
+        // The items of the summary take part in retrieval.
         await awaitSummary(service, session);
       }
       await awaitVectors(service, session);
@@ -49,7 +49,7 @@ export function serviceRecaller(
           const { data, retrieval } = searchResultSchema.parse(
             await send(service, "POST", `${session}/search`, { query: question, limit }),
           );
-          // What is late here is remembered, and in time when it is asked for again: a busy machine would else measure itself.
+          // A vector that comes too late is remembered, so the question is asked again. Otherwise a busy machine would measure itself.
           const isLate = retrieval?.because === "late" && attempt < MAX_ATTEMPTS;
           if (!isLate) {
             tally(retrieval);

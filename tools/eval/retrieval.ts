@@ -1,5 +1,5 @@
-// Which turns a query brings back, of a file of LoCoMo or BEAM. Recall at k: for each question the share of its evidence turns among the
-// first k recalled, averaged. How long it takes: `npm run bench -- --only search`.
+// Which turns a query retrieves, on a file of LoCoMo or BEAM. Recall at k is the share of a question's evidence turns among the first k
+// retrieved ones, averaged over the questions. `npm run bench -- --only search` measures how long retrieval takes.
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLOutputValue } from "node:sqlite";
@@ -21,11 +21,11 @@ export interface Turn {
 
 interface Question {
   readonly text: string;
-  /** LoCoMo's categories: 1 several turns, 2 time, 3 world knowledge, 4 one turn, 5 unanswerable. BEAM's types. */
+  /** LoCoMo: 1 several turns, 2 time, 3 world knowledge, 4 one turn, 5 unanswerable. BEAM: its own types. */
   readonly kind: string;
-  /** Whether it is one of those that the whole is told of. */
+  /** Whether the question counts in the total. */
   readonly counts: boolean;
-  /** Places of the evidence in `turns`, from 1: the seqs they get in an empty session. */
+  /** Positions of the evidence in `turns`, from 1, which are their seqs in an empty session. */
   readonly evidence: readonly number[];
 }
 
@@ -35,10 +35,10 @@ export interface Conversation {
   readonly questions: readonly Question[];
 }
 
-/** A loaded conversation: gives the seqs of the best turns, best first. */
+/** Returns the seqs of the best turns of a loaded conversation, best first. */
 type Ask = (question: string, limit: number) => readonly number[] | Promise<readonly number[]>;
 
-/** One way of recalling, the service's or a baseline's. Each conversation goes into a session of its own. */
+/** A way of retrieving: the service's, or a baseline. Each conversation goes into a session of its own. */
 export interface Recaller {
   readonly name: string;
   load(conversation: Conversation): Ask | Promise<Ask>;
@@ -47,7 +47,7 @@ export interface Recaller {
 // ---------------------------------------------------------------------------------------------------------------------
 // Files
 
-/** Reads the conversations and their questions; questions whose evidence is missing are left out. */
+/** Reads the conversations and their questions. Questions without evidence are left out. */
 export function readConversations(file: string): Conversation[] {
   const text = readFileSync(file, "utf8");
   if (isBeam(text)) return readBeam(file, text).map(conversationOf);
@@ -58,7 +58,7 @@ export function readConversations(file: string): Conversation[] {
     if (!(error instanceof SyntaxError)) throw error;
   }
   if (!Array.isArray(samples)) {
-    throw new Error(`${file}: neither a LoCoMo file, which is an array of samples, nor lines of BEAM, a chat each`);
+    throw new Error(`${file}: neither a LoCoMo file (a JSON array of samples) nor a BEAM file (one chat a line)`);
   }
   return samples.map((sample: unknown, index) => readConversation(sample, file, index));
 }
@@ -114,9 +114,9 @@ function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Que
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Recallers that need no service
+// Ways of retrieving that need no service
 
-/** Cloudflare's storage over node:sqlite, as much of it as the index needs. */
+/** The part of Cloudflare's storage API that the index uses, on node:sqlite. */
 export function nodeStorage(database: DatabaseSync): SearchStorage {
   const run = (query: string, bindings: readonly SqlStorageValue[]): Record<string, SQLOutputValue>[] => {
     if (bindings.length > 100 || query.length > 100_000) throw new Error("beyond the limits of a Durable Object");
@@ -130,7 +130,7 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
   return {
     sql: {
       exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]) {
-        // As with Cloudflare's cursor, whoever asks says what the rows are.
+        // As with Cloudflare's cursor, the caller says what type the rows have.
         const rows = run(query, bindings) as T[];
         return { toArray: () => rows };
       },
@@ -156,7 +156,7 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
 const MESSAGES_TABLE = `CREATE TABLE messages (seq INTEGER PRIMARY KEY, role TEXT NOT NULL, author TEXT, content TEXT,
   held_bytes INTEGER NOT NULL DEFAULT 0, occurred_at INTEGER, created_at INTEGER NOT NULL, erased_at INTEGER)`;
 
-/** A database with the conversation's messages, seqs from 1. */
+/** A database with the conversation's messages, with seqs from 1. */
 export function loadMessages(turns: Iterable<Turn>, path: string = ":memory:"): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec(`${MESSAGES_TABLE}; BEGIN`);
@@ -174,7 +174,7 @@ export function buildIndex(database: DatabaseSync): SearchIndex {
   return index;
 }
 
-/** The index and the built-in summarizer by themselves, without a service. Conversations that were loaded stay loaded. */
+/** The index and the built-in summarizer by themselves, without a service. Loaded conversations stay loaded. */
 export function threadkeepOffline(name: string = "threadkeep, node:sqlite", ranking?: RankingParameters): Recaller {
   return {
     name,
@@ -202,7 +202,7 @@ export const newestTurns: Recaller = {
 
 export const plainBm25: Recaller = bm25Of("FTS5 BM25, text only", () => true);
 
-/** In chats with long answers the turns of the user alone are the baseline to beat. */
+/** In chats with long answers, BM25 over the user's turns alone is the baseline to beat. */
 export const usersBm25: Recaller = bm25Of("FTS5 BM25, users' turns", ({ role }) => role === "user");
 
 function bm25Of(name: string, isIndexed: (turn: Turn) => boolean): Recaller {
@@ -228,7 +228,7 @@ export interface Answered {
   readonly conversation: string;
   readonly kind: string;
   readonly counts: boolean;
-  /** Share of the evidence among the first of each of `DEPTHS`, 0 to 1. */
+  /** Recall at each of `DEPTHS`: the share of the evidence among the first turns, 0 to 1. */
   readonly recalled: readonly number[];
   readonly milliseconds: number;
 }
@@ -267,7 +267,7 @@ function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
-/** What the recallers found: over all questions that count, by kind of question, and by conversation. */
+/** Prints the results: over all questions that count, by kind of question, and by conversation. */
 export function recallTable(recallers: readonly { readonly name: string; readonly answers: readonly Answered[] }[]): {
   columns: string[];
   rows: string[][];

@@ -1,5 +1,5 @@
-// What the summary of a conversation says at its end: rolled through the built-in summarizer with default settings, as the service does
-// it, but without one.
+// The items of a conversation's last summary. The conversation is rolled through the built-in summarizer with default settings, as the
+// service does it, but in this process.
 import { resolveSettings } from "../../src/api/session.ts";
 import type { TranscriptMessage } from "../../src/api/summarizer.ts";
 import type { Item } from "../../src/api/summary.ts";

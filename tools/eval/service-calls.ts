@@ -1,18 +1,18 @@
-// Requests to a running service, for what the evaluations need of its public API.
+// Requests to a running service, as far as the evaluations need its public API.
 
-/** Where a running service is, and the key to it. */
+/** The address of a running service, and a key to it. */
 export interface ServiceAddress {
   readonly url: string;
   readonly apiKey: string;
 }
 
-/** @throws Error with the answer, if it is none of success */
+/** @throws Error with the answer, if its status is not a success */
 export async function send(service: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
   const text = await sendForText(service, method, path, body);
   return text === "" ? null : JSON.parse(text);
 }
 
-/** The same for an answer that is no JSON document. */
+/** The same for an answer that is not JSON. */
 export async function sendForText(
   service: ServiceAddress,
   method: string,

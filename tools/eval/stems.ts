@@ -1,5 +1,5 @@
-// What two texts are compared by. A stem is a word (letters and digits, lower case, without what follows an apostrophe) that is
-// no stop word, less its English endings by the rules of steps 1 to 4 of Porter's algorithm, in short.
+// Stems, by which two texts are compared. A stem is a word (letters and digits, in lower case, without what follows an apostrophe) that is
+// not a stop word, without its English endings by a short form of steps 1 to 4 of Porter's algorithm.
 
 const STOP = new Set(
   (
@@ -11,7 +11,7 @@ const STOP = new Set(
   ).split(" "),
 );
 
-/** Vowel runs followed by consonants: Porter's measure. */
+/** Porter's measure: the number of vowel runs that consonants follow. */
 function measure(word: string): number {
   return word.match(/[aeiouy]+[^aeiouy]+/g)?.length ?? 0;
 }

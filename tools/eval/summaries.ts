@@ -1,9 +1,10 @@
-// How much of the answers to questions about a conversation its summary still holds, and what that costs. Two measurements: each
-// sitting summarized by itself in one call, beside baselines of the same length; and whole conversations rolled through the service.
+// How much of the answers to questions about a conversation its summary still contains, and what that costs. There are two measurements:
+// each sitting summarized in one call, next to baselines of the same length; and whole conversations rolled through the service.
 //
-// For each question, the share of the gold answer's distinct stems found in the summaries of the sittings where its evidence
-// stands; the figure is the mean over the questions. Of BEAM's answers the stems count that the evidence says. Of a rolled summary, the items that cite those sittings are read. Words are what stands between white space; speakers' names count in items
-// and not in the transcript. Captions of pictures are not read.
+// Retention is, for each question, the share of the gold answer's distinct stems that occur in the summaries of the sittings with the
+// evidence, averaged over the questions. For BEAM only stems count that also occur in the evidence. For a rolled summary, the items that cite
+// those sittings are read. Words are separated by white space. Speakers' names count in items and not in the transcript, and captions of
+// pictures are not read.
 import { performance } from "node:perf_hooks";
 import { showTable } from "../../scripts/program/table.ts";
 import type { SummarizerUsage } from "../../src/api/summarizer.ts";
@@ -25,7 +26,7 @@ import {
 } from "./summary-methods.ts";
 import { addUsage, showUsage } from "./usage.ts";
 
-/** As in the published comparison of baselines. */
+/** The same length as in the published comparison of baselines. */
 export const DEFAULT_PERCENT = 18.5;
 
 const BASELINES: readonly (readonly [string, Method])[] = [
@@ -36,7 +37,7 @@ const BASELINES: readonly (readonly [string, Method])[] = [
   ["Extractive, to the word", extractiveToTheWord],
 ];
 
-/** Published for all ten conversations of LoCoMo by the same measure, and not measured here. */
+/** Published for all ten conversations of LoCoMo, by the same measure. They were not measured here. */
 const PUBLISHED: readonly (readonly string[])[] = [
   ["LoCoMo, published: a model's prose", "52.6", "", "", "", "", "", ""],
   ["LoCoMo, published: a model's facts", "75.3", "24.3", "", "", "", "", ""],
@@ -55,7 +56,7 @@ const COLUMNS = [
 
 export interface SummaryEvaluation {
   readonly file: string;
-  /** Words of a summary, of the words of its sitting. */
+  /** Words of a summary, as a share of the words of its sitting. */
   readonly percent: number;
   readonly service: ServiceAddress;
   readonly agent: AgentAddress;
@@ -89,10 +90,10 @@ export async function evaluateSummaries(options: SummaryEvaluation): Promise<voi
     }
     print("");
     print(
-      "Rolled through the service with its default settings. Live: the summary as a prompt gets it; archive: every item of every",
+      "Rolled through the service with its default settings. Live: the summary as a prompt gets it. Archive: all items of all",
     );
     print(
-      "version; both as far as they cite the sittings or parts with the evidence. New: what the last generation covered.",
+      "versions. Of both, the items that cite the sittings or parts with the evidence. New: evidence that the last generation covered.",
     );
     for (const line of showTable(GENERATION_COLUMNS, generationRows(rolled))) print(line);
   }

@@ -1,4 +1,4 @@
-// Ways of summarizing a sitting into so many words: baselines, the extractive summarizer, and whatever agent is named.
+// Ways of summarizing a sitting into a given number of words: baselines, the extractive summarizer, and any MCP agent.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SummarizerUsage, TranscriptMessage } from "../../src/api/summarizer.ts";
 import { ITEM_OVERHEAD_TOKENS } from "../../src/prompt/items.ts";
@@ -13,7 +13,7 @@ import { addUsage } from "./usage.ts";
 
 interface Memory {
   readonly texts: readonly string[];
-  /** Null for a text without items. */
+  /** Null if the summary is prose without items. */
   readonly items: readonly Kept[] | null;
   readonly usage?: SummarizerUsage | undefined;
 }
@@ -30,7 +30,7 @@ function prose(texts: readonly string[]): Memory {
   return { texts, items: null };
 }
 
-/** The beginning, and nothing else. */
+/** The baseline "lead": the beginning, and nothing else. */
 export const lead: Method = (turns, maxWords) =>
   prose([
     wordsOf(turns.map(({ text }) => text).join("\n"))
@@ -44,8 +44,8 @@ const DAMPING = 0.85;
 const ITERATIONS = 30;
 
 /**
- * Sentences that have most in common with the others (Mihalcea and Tarau 2004, "TextRank: Bringing Order into Texts"), those of the
- * highest rank that fit.
+ * The sentences that have most in common with the others (Mihalcea and Tarau 2004, "TextRank: Bringing Order into Texts"), by rank, as
+ * many as fit.
  */
 export const textRank: Method = (turns, maxWords) => {
   const units = turns
@@ -76,7 +76,7 @@ export const textRank: Method = (turns, maxWords) => {
   return prose(chosen);
 };
 
-/** For each sentence those that share a stem with it, by how much they have in common for their lengths. */
+/** For each sentence, the sentences that share a stem with it, weighted by how much they share in relation to their lengths. */
 function edgesOf(sentences: readonly ReadonlySet<string>[]): [place: number, weight: number][][] {
   const holders = new Map<string, number[]>();
   for (const [place, stems] of sentences.entries()) {
@@ -94,7 +94,7 @@ function edgesOf(sentences: readonly ReadonlySet<string>[]): [place: number, wei
   });
 }
 
-/** Whole units, the one with the most rare uncovered stems per word first. */
+/** Takes whole units, at each step the one with the most rare stems per word that are not covered yet. */
 export function greedy(unitsOf: (text: string) => string[]): Method {
   return (turns, maxWords) => {
     const units = turns
@@ -126,9 +126,9 @@ export function greedy(unitsOf: (text: string) => string[]): Method {
   };
 }
 
-/** How close to the words the search for a budget in tokens comes. */
+/** The precision of the search for the largest token budget whose items fit the words. */
 const BUDGET_STEP_TOKENS = 2;
-/** More tokens a word than any text has, items' overhead included. */
+/** No text has more tokens a word than this, including the overhead of items. */
 const MAX_TOKENS_PER_WORD = 4;
 
 function messagesOf(turns: readonly Turn[]): TranscriptMessage[] {
@@ -145,7 +145,7 @@ function itemsMemory(items: readonly Kept[]): Memory {
   return { texts: items.map(({ text }) => text), items };
 }
 
-/** One call, with the largest budget in tokens whose items keep to the words. */
+/** One call, with the largest token budget whose items fit the words. */
 export const extractiveToTheWord: Method = (turns, maxWords) => {
   const messages = messagesOf(turns);
   let fits = 0;
@@ -161,23 +161,23 @@ export const extractiveToTheWord: Method = (turns, maxWords) => {
   return best;
 };
 
-/** Where an agent with the tool is reached. */
+/** Where an agent with the summarizer's tool can be reached. */
 export interface AgentAddress {
   readonly url: string;
   readonly token?: string | undefined;
 }
 
-/** Where a service offers the agent that it asks itself. */
+/** Where a service offers its own agent. */
 export const AGENT_ROUTE = "/agents/summarizer/mcp";
 const AGENT_TIMEOUT_MS = 120_000;
-/** An item of fewer words says little: this many share the tokens that an item costs besides them. */
+/** An item with fewer words says little. The tokens that an item costs in addition are spread over this many words. */
 const WORDS_PER_ITEM = 15;
 const MAX_ATTEMPTS = 4;
 const DEFAULT_PAUSE_SECONDS = 5;
 
 /**
- * One call of the agent, over MCP as the service makes it, with as many tokens as the words have in this transcript. A call that
- * fails is repeated a few times; its cost counts as well.
+ * One call of the agent over MCP, as the service makes it, with the token budget that corresponds to the words of this transcript. A call
+ * that fails is repeated a few times; its cost counts as well.
  */
 export function agentMethod({ url, token }: AgentAddress): Method {
   const client = createSummarizerClient({

@@ -1,4 +1,4 @@
-// Chats without questions, out of any file that `npm run import` reads, and of BEAM: as the messages that a service takes.
+// Chats without questions, as messages for the service, from any file that `npm run import` reads and from BEAM.
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { isArchive, openArchive } from "../../scripts/import/archive.ts";
@@ -17,20 +17,20 @@ export interface Transcript {
 
 export interface Transcripts {
   readonly transcripts: readonly Transcript[];
-  /** Messages, lines and conversations that could not be read. */
+  /** How many messages, lines and conversations could not be read. */
   readonly leftOut: number;
 }
 
-/** Enough of a file to tell one of BEAM by its first line. */
+/** How much of a file is read to recognize BEAM by its first line. */
 const MAX_FIRST_LINE_BYTES = 64 * 1024 * 1024;
 
-/** @throws Error that says what is wrong, where nothing could be read */
+/** @throws Error that says what is wrong, if nothing could be read */
 export async function readTranscripts(file: string): Promise<Transcripts> {
   const name = path.basename(file);
   if (await isArchive(file)) {
     const archive = await openArchive(file, name);
     try {
-      // An archive holds much that is no conversation.
+      // An archive contains many files that are not conversations.
       return await readSources(archive.sources, { isStrict: true });
     } finally {
       archive.close();
@@ -76,9 +76,9 @@ async function readSources(sources: readonly Source[], { isStrict }: { isStrict:
       fault ??= `${source.name} ${found.fault}`;
       continue;
     }
-    // What a session was exported with besides its messages is left aside: its summaries are made anew.
+    // Only the messages of an exported session are used, because its summaries are made anew.
     const detected = found.format === "exported" ? { ...found, format: "threadkeep" as const } : found;
-    // A probe asks what was said before: of branches the one that was seen last is that.
+    // A probe asks what was said before, so of several branches the one that was seen last counts.
     const reader = { ...READER_DEFAULTS, branches: "seen" as const };
     const preparer = new Preparer({ prefix: "", repair: true });
     for await (const entry of readConversations(source, { detected, reader })) {
@@ -97,6 +97,6 @@ async function readSources(sources: readonly Source[], { isStrict }: { isStrict:
       messages.push(...result.prepared.map(({ message }) => message));
     }
   }
-  if (chats.size === 0) throw new Error(fault ?? "there is no conversation in it");
+  if (chats.size === 0) throw new Error(fault ?? "it contains no conversation");
   return { transcripts: [...chats].map(([name, messages]) => ({ name, messages })), leftOut };
 }

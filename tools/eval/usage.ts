@@ -1,8 +1,8 @@
-// What calls of a summarizer have cost.
+// What calls of a summarizer cost.
 import type { SummarizerUsage } from "../../src/api/summarizer.ts";
 import type { SummaryUsage } from "../../src/api/summary.ts";
 
-/** What models told of a version; undefined where none did. */
+/** What models reported for a version; undefined if there was no report. */
 export function countedOf({ inputTokens, outputTokens, costMicroDollars }: SummaryUsage = {}):
   | SummarizerUsage
   | undefined {
@@ -23,7 +23,7 @@ export function addUsage(
   };
 }
 
-/** `1.2 M in, 40 k out, $0.31`; a dash where nobody counts. */
+/** For example `1.2 M in, 40 k out, $0.31`; a dash if nothing was counted. */
 export function showUsage(usage: SummarizerUsage | undefined): string {
   if (usage === undefined) return "–";
   const { inputTokens, outputTokens, costMicroDollars } = usage;

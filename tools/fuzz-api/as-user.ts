@@ -1,4 +1,4 @@
-// What an end user's own token would be tried with: imports, settings and frames above all, and every operation besides.
+// What an attacker with an end user's token would try: mostly imports, settings and frames, and every other operation as well.
 import { gzipSync } from "node:zlib";
 import type { Dice } from "./dice.ts";
 import { twist } from "./hostile-body.ts";
@@ -11,15 +11,15 @@ export interface UserStep {
   readonly headers: readonly (readonly [string, string])[];
   readonly body?: Uint8Array;
   readonly cutOff?: "length" | "chunks";
-  /** Sent on a socket of this path, in order. */
+  /** Frames that are sent in order on a socket of this path. */
   readonly frames?: readonly (string | Uint8Array<ArrayBuffer>)[];
 }
 
 const ONE_MIB = 1024 * 1024;
 const CREATED_AT = "2026-11-22T09:30:00.000Z";
-/** Of a file: more would measure how fast they are made. */
+/** Messages in a generated file. Larger files would only measure how fast they are generated. */
 const MAX_HOSTILE_LINES = 5;
-/** Of a larger one the service reads no further and closes, and a client that still writes never sees why. */
+/** The service stops reading a larger body and closes the connection, and a client that still writes never sees why. */
 const MAX_FILE_LENGTH = 2 * ONE_MIB;
 const ROLES = ["user", "user", "user", "assistant", "system", "developer", "tool", "nobody"];
 const SETTINGS = [
@@ -36,7 +36,7 @@ const SETTINGS = [
 ];
 const SETTING_VALUES = [null, 0, 1, 256, 1_000, 4_000, 16_000, 1_000_001, -1, true, false, "agent", "chat"];
 
-/** @param sessions names of sessions of the user's own */
+/** @param sessions names of the user's own sessions */
 export function userStep(sessions: readonly string[], dice: Dice): UserStep {
   const kind = dice.below(10);
   if (kind < 3) return importStep(sessions, dice);
@@ -180,7 +180,7 @@ function framesStep(sessions: readonly string[], dice: Dice): UserStep {
   };
 }
 
-/** The id of a sound frame that comes after all others: either it is answered, or the socket was closed. */
+/** The id of a valid frame that comes last: either it is answered, or the socket was closed. */
 export const LAST = "last";
 
 function frameOf(dice: Dice, at: number): string | Uint8Array<ArrayBuffer> {

@@ -3,23 +3,23 @@ import type { HostileRequest } from "./hostile-request.ts";
 import { MARKER } from "./hostile-value.ts";
 import type { RawAnswer } from "./raw-http.ts";
 
-/** How a program's inside looks when it shows. */
+/** Text that would show the inside of the program. */
 const INSIDE = /\bat [\w.<>]+ \(|\.ts:\d|\.js:\d|node_modules|SQLITE_|postgres(?:ql)?:\/\/|\[object Object\]/;
 
-/** What is wrong with an answer; empty: nothing. An answer that broken HTTP got from the runtime need not be ours. */
+/** Lists what is wrong with an answer. The runtime itself may answer broken HTTP; such an answer need not be ours. */
 export function faultsOf(request: HostileRequest, answer: RawAnswer | null, secrets: readonly string[]): string[] {
-  // An export breaks off if its session is erased meanwhile, so that nobody takes it for a whole one.
+  // An export breaks off if its session is erased meanwhile, so that nobody takes it for complete.
   const mayBreakOff = request.isBroken || request.operationId === "exportSession";
   if (answer === null) return mayBreakOff ? [] : ["was not answered"];
   const { status, headers, text } = answer;
   const faults: string[] = [];
   for (const secret of secrets) if (text.includes(secret)) faults.push("holds a secret");
   if (status >= 400 && text.includes(MARKER)) faults.push("repeats what was sent");
-  if (status >= 400 && INSIDE.test(text)) faults.push("shows the inside");
+  if (status >= 400 && INSIDE.test(text)) faults.push("shows internals of the program");
   const isOurs = headers["x-request-id"] !== undefined;
   if (!isOurs) {
     const isRefused = status >= 400 && (status < 500 || status === 501);
-    if (!request.isBroken || !isRefused) faults.push(`${status} is not of the Worker`);
+    if (!request.isBroken || !isRefused) faults.push(`${status} does not come from the Worker`);
     return faults;
   }
   if (status >= 500 && !isPassing(answer)) faults.push(`answered ${status}`);
@@ -30,13 +30,13 @@ export function faultsOf(request: HostileRequest, answer: RawAnswer | null, secr
   return faults;
 }
 
-/** A part that is out of reach for the moment, as the contract has it. */
+/** A dependency that is unavailable at the moment, which the contract allows for. */
 function isPassing({ status, headers, text }: RawAnswer): boolean {
   return status === 503 && Number(headers["retry-after"]) > 0 && text.includes('"code":"unavailable"');
 }
 
 function problemFaults({ status, headers, text }: RawAnswer): string[] {
-  if (headers["content-type"] !== "application/problem+json") return [`${status} is no problem document`];
+  if (headers["content-type"] !== "application/problem+json") return [`${status} is not a problem document`];
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -44,8 +44,8 @@ function problemFaults({ status, headers, text }: RawAnswer): string[] {
     return [`${status} is not JSON`];
   }
   const parsed = problemSchema.safeParse(value);
-  if (!parsed.success) return [`${status} is no problem document: ${parsed.error.issues[0]?.message}`];
+  if (!parsed.success) return [`${status} is not a problem document: ${parsed.error.issues[0]?.message}`];
   const { code, requestId } = parsed.data;
   if (PROBLEMS[code].status !== status || parsed.data.status !== status) return [`${code} came with ${status}`];
-  return requestId === headers["x-request-id"] ? [] : ["names another request"];
+  return requestId === headers["x-request-id"] ? [] : ["contains the id of another request"];
 }

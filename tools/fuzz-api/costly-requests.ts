@@ -1,4 +1,4 @@
-// Requests that look cheap and might be dear: what an end user's token could have the service work with. Each is refused, or answered little.
+// Requests that look cheap and might be expensive: the work that an end user's token could cause. Each is refused, or answered with little.
 import { MAX_FRAME_BYTES } from "../../src/api/limits.ts";
 
 export interface CostlyRequest {
@@ -7,11 +7,11 @@ export interface CostlyRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Sent as a frame instead. */
+  /** Sent as a frame on a socket, if set. */
   readonly isFrame?: true;
 }
 
-/** A megabyte, as of most of what is sent at once. A body may have eight, and pays for each. */
+/** Most requests send a megabyte. A body may have eight, and pays for each. */
 const ROOM = 1024 * 1024 - 1_000;
 const SESSION = "/v1/sessions/costly";
 const CREATED_AT = "2026-11-22T09:30:00.000Z";
@@ -50,7 +50,7 @@ const message = (content: unknown, more: object = {}): object => ({ role: "user"
 const around = (open: string, close: string): string =>
   `{"messages":[{"role":"user","content":[{"type":"data-x","data":${filled(open, ROOM / 2)}1${filled(close, ROOM / 2)}}]}]}`;
 
-/** One after the other on a session `costly` that holds one message. */
+/** They are sent one after the other to a session `costly` that has one message. */
 export function costlyRequests(): CostlyRequest[] {
   const parts = (make: () => object): object[] => many(100, () => message(many(256, make)));
   const last = { type: "data-x", data: "\u0000" };
@@ -60,10 +60,10 @@ export function costlyRequests(): CostlyRequest[] {
       parts(() => ({})),
     ),
     append(
-      "25,600 parts of a type that is unknown",
+      "25,600 parts of an unknown type",
       parts(() => ({ type: "x" })),
     ),
-    append("20,000 parts of data, the last with a fault", [
+    append("20,000 parts of data, the last of them invalid", [
       ...many(78, () => message(many(256, () => ({ type: "data-x", data: 1 })))),
       message([last]),
     ]),
@@ -72,24 +72,26 @@ export function costlyRequests(): CostlyRequest[] {
       many(100, () => message(many(128, () => ({ type: "tool-result", toolCallId: "c", toolName: "n", output: 1 })))),
     ),
     append("80,000 names as metadata of a message", [message("a", { metadata: named(80_000) })]),
-    append("80,000 names that nobody knows", [message("a", named(80_000))]),
+    append("80,000 unknown names", [message("a", named(80_000))]),
     append("80,000 names in the data of a part", [message([{ type: "data-x", data: named(80_000) }])]),
-    append("80,000 names for a provider", [message([{ type: "text", text: "a", providerOptions: named(80_000) }])]),
+    append("80,000 names in provider options", [
+      message([{ type: "text", text: "a", providerOptions: named(80_000) }]),
+    ]),
     append(
       "100,000 messages",
       many(100_000, () => 1),
     ),
     append("100,000 numbers in a part", [message([{ type: "data-x", data: many(100_000, () => 1) }])]),
-    append("one string of marks", [message(filled("\u0301"))]),
-    append("one string of line ends", [message(filled("\n", ROOM / 2))]),
+    append("one string of combining marks", [message(filled("\u0301"))]),
+    append("one string of line breaks", [message(filled("\n", ROOM / 2))]),
     append("one string as an id", [message("a", { id: filled("a") })]),
-    append("one string as a name, of which nothing can be seen", [message("a", { author: filled("\u200b") })]),
+    append("one string of invisible characters as a name", [message("a", { author: filled("\u200b") })]),
     append("one string as a time", [message("a", { occurredAt: `2026-11-22T09:30:00.${filled("1")}x` })]),
     append(
-      "100 messages of one id",
+      "100 messages with one id",
       many(100, () => message(filled("a", ROOM / 101), { id: "a" })),
     ),
-    written("lists in lists", "POST", `${SESSION}/messages`, around("[", "]")),
+    written("nested lists", "POST", `${SESSION}/messages`, around("[", "]")),
     written("brackets alone", "POST", `${SESSION}/messages`, filled("[")),
     written(
       "lone surrogates",
@@ -101,12 +103,12 @@ export function costlyRequests(): CostlyRequest[] {
     written("80,000 names as settings", "PATCH", SESSION, JSON.stringify({ settings: named(80_000) })),
     written("a query of 10,000 words", "POST", `${SESSION}/context`, JSON.stringify({ query: wordsOf(10_000) })),
     written(
-      "a search for 10,000 signs, each another",
+      "a search for 10,000 different characters",
       "POST",
       `${SESSION}/search`,
       JSON.stringify({ query: hanOf(10_000) }),
     ),
-    written("a search of memories for the same", "POST", "/v1/search", JSON.stringify({ query: hanOf(10_000) })),
+    written("the same search across sessions", "POST", "/v1/search", JSON.stringify({ query: hanOf(10_000) })),
     written(
       "a search in 100,000 sessions",
       "POST",
@@ -134,7 +136,7 @@ export function costlyRequests(): CostlyRequest[] {
     ...frames,
     imported("import: 1 MiB of empty lines", [filled("\n")]),
     imported("import: a line of 40,000 names", [JSON.stringify({ type: "message", ...named(40_000) })]),
-    imported("import: a line of data, the last with a fault", [
+    imported("import: a line of data parts, the last of them invalid", [
       line(0, [...many(255, () => ({ type: "data-x", data: 1 })), last]),
     ]),
     imported(
@@ -142,9 +144,9 @@ export function costlyRequests(): CostlyRequest[] {
       many(100, (at) => JSON.stringify({ type: "summary", version: at + 1 })),
     ),
     read("a key of 8 KB for a repeated append", "/v1/sessions", { "Idempotency-Key": filled("k", 8_000) }),
-    read("a token of 8 KB that is none", "/v1/sessions", { Authorization: `Bearer ${filled("a.", 8_000)}a` }),
+    read("an invalid token of 8 KB", "/v1/sessions", { Authorization: `Bearer ${filled("a.", 8_000)}a` }),
     read("a tag of 8 KB", `${SESSION}/context`, { "If-None-Match": filled('"a", ', 8_000) }),
-    read("1,000 parameters that nobody knows", `/v1/sessions?${many(1_000, (at) => `p${at}=1`).join("&")}`),
+    read("1,000 unknown parameters", `/v1/sessions?${many(1_000, (at) => `p${at}=1`).join("&")}`),
     read("700 filters", `/v1/sessions?${many(700, (at) => `metadata.k${at}=1`).join("&")}`),
     read("a seq of 6,000 digits", `${SESSION}/messages?afterSeq=${filled("9", 6_000)}`),
     read("the largest seq there is", `${SESSION}/messages?afterSeq=${Number.MAX_SAFE_INTEGER}`),
@@ -160,7 +162,7 @@ function wordsOf(characters: number): string {
     .slice(0, characters);
 }
 
-/** Of a script without spaces: each sign, and each two of them, is a word to look for. */
+/** In a script without spaces each character, and each pair of characters, is a word to look for. */
 function hanOf(characters: number): string {
   return String.fromCodePoint(...many(characters, (at) => 0x4e00 + at));
 }

@@ -1,6 +1,6 @@
 import { createRandom } from "../bench/statistics.ts";
 
-/** Choices that are the same ones for the same seed. */
+/** Random choices. The same seed gives the same choices. */
 export class Dice {
   readonly #next: () => number;
 

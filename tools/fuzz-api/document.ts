@@ -1,4 +1,4 @@
-// What is read of the OpenAPI document.
+// The parts of the OpenAPI document that the fuzzer reads.
 import type * as Written from "../../scripts/openapi/document-types.ts";
 
 export type { JsonSchema } from "../../scripts/openapi/document-types.ts";

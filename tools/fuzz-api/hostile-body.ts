@@ -1,4 +1,4 @@
-// Bodies: what the schema or the example gives, twisted, and then written well or badly.
+// Bodies: values of the schema or of the example, changed, and then written as valid or broken JSON.
 import { gzipSync } from "node:zlib";
 import type { Dice } from "./dice.ts";
 import type { Operation } from "./document.ts";
@@ -31,10 +31,10 @@ const TYPES = [
 ];
 const SCALARS = ["null", "1", '"x"', "[]", "{}", "NaN", "", "undefined", "{,}", '{"a":1}//', "'a'", "1e400", "-"];
 const ONE_MIB = 1024 * 1024;
-/** Past 8 MiB the service reads no further and closes, and a client that still writes never sees why. */
+/** Past 8 MiB the service stops reading and closes the connection, and a client that still writes never sees why. */
 const MAX_TEXT = 2 * ONE_MIB;
 
-/** Undefined for an operation that takes none, most of the time. */
+/** Undefined, most of the time, for an operation that takes no body. */
 export function hostileBody(operation: Operation, schemas: Schemas, dice: Dice): HostileBody | undefined {
   const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   if (type === undefined || media === undefined) {
@@ -49,7 +49,7 @@ export function hostileBody(operation: Operation, schemas: Schemas, dice: Dice):
   return bodyOf(isLines ? linesOf(text, dice) : text, type, dice);
 }
 
-/** A request that waits for a summary tells no more than one that does not. */
+/** A request that waits for a summary shows nothing more than one that does not wait. */
 function withoutWaiting(value: unknown): unknown {
   if (typeof value !== "object" || value === null || !("waitMs" in value)) return value;
   return { ...value, waitMs: 0 };
@@ -117,7 +117,7 @@ function bodyOf(whole: string, type: string, dice: Dice): HostileBody {
   }
 }
 
-/** Of 1 MiB and a little more or less. */
+/** A body of 1 MiB, or a little more or less. */
 function hugeBody(headers: readonly (readonly [string, string])[], dice: Dice): HostileBody {
   const length = ONE_MIB + dice.pick([-1_000, -1, 0, 1, ONE_MIB]);
   const pad = dice.pick([" ", "[", '{"a":', "9", '"'.repeat(2)]);

@@ -1,6 +1,6 @@
 import { userStep } from "./as-user.ts";
 import { Dice } from "./dice.ts";
-// One request of the fuzzer: a choice of the seed and its place alone, so that it can be sent again by itself.
+// One request of the fuzzer. It depends on the seed and its number alone, so that it can be sent again by itself.
 import type { JsonSchema, Parameter } from "./document.ts";
 import { hostileBody } from "./hostile-body.ts";
 import { hostileText, MARKER, type Schemas, valueOf } from "./hostile-value.ts";
@@ -9,11 +9,11 @@ import { type Offered, soundRequest } from "./sound-request.ts";
 
 export interface HostileRequest extends RawRequest {
   readonly operationId: string;
-  /** What was done to it, for whoever reads of a failure. */
+  /** What was changed in it, for the report of a failure. */
   readonly twists: readonly string[];
-  /** No HTTP, or cut off: a server may close, or refuse before the Worker sees it. */
+  /** Whether it is invalid HTTP or cut off. A server may then close the connection, or refuse before the Worker sees it. */
   readonly isBroken: boolean;
-  /** Sent on a socket instead. */
+  /** Frames that are sent on a socket instead, if set. */
   readonly frames?: readonly (string | Uint8Array<ArrayBuffer>)[];
 }
 
@@ -22,21 +22,21 @@ export interface Surroundings {
   readonly schemas: Schemas;
   readonly seed: number;
   readonly apiKey: string;
-  /** Null: operations of the operator are tried with the API key alone. */
+  /** Null: operators' operations are tried with the API key only. */
   readonly adminKey: string | null;
-  /** Of end users: all requests are theirs, and nobody's else. */
+  /** If set, all requests are made by these end users. */
   readonly userTokens?: readonly string[];
 }
 
 const SESSIONS = 12;
 const METHODS = ["HEAD", "OPTIONS", "PUT", "TRACE", "PROPFIND", "get", "DELETE", "POST", "PATCH", "GET"];
-/** Of each user: enough that one is forked or continued into another. */
+/** Sessions of each user: enough that one can be forked or continued into another. */
 const USER_SESSIONS = 3;
-/** What users alone are tried with, of all that they send. */
+/** The share of a user's requests that are specific to users. */
 const USER_SHARE = 0.5;
 const SOUND_SHARE = 0.25;
 const APPEND_SHARE = 0.1;
-/** Prime, so that the dice of neighbouring seeds and places have little in common. */
+/** A prime, so that the choices for neighbouring seeds and numbers have little in common. */
 const SEED_STEP = 1_000_003;
 
 export function makeRequest(around: Surroundings, place: number): HostileRequest {
@@ -97,7 +97,7 @@ export function makeRequest(around: Surroundings, place: number): HostileRequest
   };
 }
 
-/** Something must be there, or most requests find nothing to go wrong with. */
+/** Messages are created first, because most requests on an empty session find nothing that could go wrong. */
 function pickOffer(offers: readonly Offered[], dice: Dice): Offered {
   const append = offers.find(({ operation }) => operation.operationId === "appendMessages");
   return append !== undefined && dice.chance(APPEND_SHARE) ? append : dice.pick(offers);
@@ -128,15 +128,15 @@ function sessionsOf({ seed, userTokens }: Surroundings): string[] {
 
 function soundValues({ path }: Offered, around: Surroundings, dice: Dice): Record<string, string> {
   const { seed } = around;
-  // An import that is not whole lets nobody have the session: the chats are others.
+  // Nobody can see the session of an incomplete import, so imports use other sessions than the chats.
   const isImport = path.includes("/imports");
   return {
     sessionId: isImport ? `fuzz-${seed}-import` : dice.pick(sessionsOf(around)),
-    // As the document begins one.
+    // The example of the document starts an import.
     importId: dice.pick(["move-7", "move-7", "move-7", "nowhere"]),
     afterLine: dice.pick(["1", "1", "2", "3"]),
     messageId: dice.pick(["turn-61", "turn-62", "m-1"]),
-    // An erased user is refused everything from then on: it is one whom nobody else here is.
+    // Everything is refused for an erased user, so the erased user is one who does nothing else here.
     userId: dice.pick(["fuzzed-1", "fuzzed-2", "-"]),
     version: dice.pick(["1", "2"]),
     tenant: `fuzz-${seed}`,
@@ -147,7 +147,7 @@ function soundValues({ path }: Offered, around: Surroundings, dice: Dice): Recor
   };
 }
 
-/** Its parameters filled, soundly for the most part: a request that is refused for its path never gets to the rest. */
+/** The path with its parameters, mostly valid ones: a request that is refused for its path never reaches the rest. */
 function pathOf(offer: Offered, around: Surroundings, dice: Dice): string {
   const sound = soundValues(offer, around, dice);
   return offer.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
@@ -219,7 +219,7 @@ function queryValue(schema: JsonSchema, schemas: Schemas, dice: Dice): string {
     : encodeURIComponent(text.slice(0, 5_000).toWellFormed());
 }
 
-/** One line of ASCII: what else a header may hold is for the broken ones. */
+/** One line of ASCII. Whatever else a header may contain is tried by the broken requests. */
 const headerText = (dice: Dice): string =>
   hostileText(dice)
     .replaceAll(/[^\x20-\x7e]/g, "?")
@@ -271,7 +271,7 @@ function twistHeaders(dice: Dice): { headers: [string, string][]; isBroken: bool
     : { headers: dice.pick(broken), isBroken: true };
 }
 
-/** The runtime refuses a handshake that is none before the Worker's answer goes out. */
+/** The runtime refuses an invalid handshake before the Worker's answer goes out. */
 function waysToFollow(dice: Dice): { headers: [string, string][]; isBroken: boolean } {
   const upgrade = (version: string, key: string): [string, string][] => [
     ["Connection", "Upgrade"],

@@ -1,15 +1,15 @@
 import type { Dice } from "./dice.ts";
-// Values that no schema foresees, and values of a schema. Both are choices of the dice alone.
+// Values that no schema expects, and values of a given schema. Both depend on the dice alone.
 import type { JsonSchema } from "./document.ts";
 
 export type Schemas = Readonly<Record<string, JsonSchema>>;
 
-/** Stands in values that a refusal must not repeat. No id may hold a blank, so it never becomes one. */
+/** A text inside hostile values that a refusal must not repeat. It contains a blank, so it is never a valid id. */
 export const MARKER = "planted marker 7f3a91";
 
 const COMPONENTS = "#/components/schemas/";
 const MAX_DEPTH = 6;
-/** Far beyond what a reader that calls itself for each level survives. */
+/** Deeper than a parser that calls itself for each level can survive. */
 const DEEP_LEVELS = [50, 1_000, 20_000];
 
 const TEXTS = [
@@ -48,7 +48,7 @@ const NUMBERS = [0, -0, -1, 0.5, 1e21, 1e308, -1e308, 2 ** 31, 2 ** 53, -(2 ** 5
 
 const NAMES = ["__proto__", "constructor", "prototype", "toString", "toJSON", "then", "", "a/b~c", "\u0000", "$ref"];
 
-/** Mostly short: a long one in each request would measure the loopback. */
+/** Mostly short, because with a long text in each request the loopback would be measured. */
 const LENGTHS = [1, 63, 64, 127, 128, 129, 255, 256, 257, 1_024, 4_097, 20_000, 100_000];
 
 export function hostileText(dice: Dice): string {
@@ -82,7 +82,7 @@ export function hostileValue(dice: Dice): unknown {
   }
 }
 
-/** Written as text where it is too deep to be written level by level: see `writeJson`. */
+/** Written as text if it is too deep to be built level by level: see `writeJson`. */
 export class RawJson {
   readonly text: string;
   constructor(text: string) {
@@ -96,7 +96,7 @@ function nested(levels: number, isArray: boolean): RawJson {
   );
 }
 
-/** JSON with raw pieces in it, and with own properties of any name. */
+/** Writes JSON with raw pieces in it, and with own properties of any name. */
 export function writeJson(value: unknown): string {
   if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;
@@ -105,7 +105,7 @@ export function writeJson(value: unknown): string {
   return `{${members.join(",")}}`;
 }
 
-/** A value of this schema, at its bounds or one beyond them as often as not. */
+/** A value of this schema, often exactly at its bounds or one beyond them. */
 export function valueOf(schema: JsonSchema, schemas: Schemas, dice: Dice, depth = 0): unknown {
   if (depth > MAX_DEPTH || dice.chance(0.05)) return hostileValue(dice);
   const named = schema.$ref === undefined ? schema : schemas[schema.$ref.replace(COMPONENTS, "")];

@@ -1,5 +1,5 @@
 import { showTable } from "../../scripts/program/table.ts";
-// What each of the costly requests takes of the runtime's processor, beyond reading its JSON.
+// Measures the processor time that the runtime spends on each of the costly requests, beyond parsing its JSON.
 import { processorMs } from "../bench/machine.ts";
 import { LAST } from "./as-user.ts";
 import { type CostlyRequest, costlyRequests } from "./costly-requests.ts";
@@ -7,7 +7,7 @@ import { sendRaw } from "./raw-http.ts";
 import { sendFrames } from "./send-frames.ts";
 
 const TIMES = 5;
-/** The work that an answer does not wait for is over by then, most of the time: the least of several tries is told. */
+/** By then the work that an answer does not wait for is usually done. The lowest of several runs is reported. */
 const REST_MS = 100;
 
 export interface CostRow {
@@ -15,9 +15,9 @@ export interface CostRow {
   readonly bytes: number;
   readonly status: number;
   readonly answerBytes: number;
-  /** Of the runtime, the least of several tries; null where the system does not say. */
+  /** Processor time of the runtime, the lowest of several runs; null where the system does not report it. */
   readonly processorMs: number | null;
-  /** Processor time of `JSON.parse` of the same bytes in this process. */
+  /** Processor time of `JSON.parse` for the same bytes, in this process. */
   readonly parseMs: number;
 }
 
@@ -89,7 +89,7 @@ function parseTime(text: string, isLines: boolean): number {
       try {
         JSON.parse(line);
       } catch {
-        // What is no JSON takes its time as well.
+        // Parsing text that is not JSON takes time as well.
       }
     }
     const { user, system } = process.cpuUsage(before);

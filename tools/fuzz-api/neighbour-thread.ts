@@ -1,4 +1,4 @@
-// The thread of neighbour.ts: reads until it is told to stop, and then tells what each read took.
+// The thread of neighbour.ts: it reads until it is told to stop, and then reports how long each read took.
 import { parentPort, workerData } from "node:worker_threads";
 import { javaScriptMs } from "../bench/machine.ts";
 import type { NeighbourOrder, NeighbourRead } from "./neighbour.ts";
@@ -21,7 +21,7 @@ while (!over.signal.aborted) {
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of Node has no origin
 parentPort?.postMessage(await Promise.all(reads));
 
-/** It counts from when it was due. */
+/** The time counts from the moment the read was due. */
 async function readOnce(dueAt: number): Promise<NeighbourRead> {
   const before = workedSoFar();
   const isAnswered = await isGood();
@@ -35,7 +35,7 @@ async function isGood(): Promise<boolean> {
     await answer.arrayBuffer();
     return answer.ok;
   } catch {
-    return false; // counted: it is the figure that is told
+    return false; // It is counted, because the count is reported.
   }
 }
 

@@ -1,4 +1,4 @@
-// Another user who reads one context a few times a second, at a pace that waits for nobody: what the flood does to them.
+// Another user, who reads one context a few times a second at a fixed pace. It shows how the flood affects others.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { type Distribution, distributionOf } from "../bench/statistics.ts";
@@ -6,10 +6,10 @@ import { type Distribution, distributionOf } from "../bench/statistics.ts";
 const MESSAGES = 50;
 const SESSION = "beside";
 
-/** Of each read: what it took by the clock, and what the runtime's thread worked meanwhile. */
+/** For each read: its time by the clock, and the time that the runtime's thread worked meanwhile. */
 export interface NeighbourRead {
   readonly ms: number;
-  /** Null where the system does not say. */
+  /** Null where the system does not report it. */
   readonly workedMs: number | null;
   readonly isAnswered: boolean;
 }
@@ -20,7 +20,7 @@ export interface NeighbourTimes {
   readonly failures: number;
 }
 
-/** What neighbour-thread.ts is told. */
+/** What neighbour-thread.ts receives. */
 export interface NeighbourOrder {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -40,10 +40,10 @@ export class Neighbour {
     const messages = Array.from({ length: MESSAGES }, (_, at) => ({ role: "user", content: `What I said at ${at}.` }));
     const { url, headers } = this.#order;
     const { status } = await fetch(`${url}/messages`, { method: "POST", headers, body: JSON.stringify({ messages }) });
-    if (status !== 201) throw new Error(`the neighbour's session was not made: ${status}`);
+    if (status !== 201) throw new Error(`the neighbour's session could not be created: ${status}`);
   }
 
-  /** Resolves once the signal is given. In a thread of its own: who makes hostile requests is busy with that. */
+  /** Resolves after the signal is aborted. The neighbour runs in its own thread, because this one is busy with hostile requests. */
   async readUntil(signal: AbortSignal): Promise<NeighbourTimes> {
     const thread = new Worker(new URL("neighbour-thread.ts", import.meta.url), { workerData: this.#order });
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of Node has no origin

@@ -1,9 +1,9 @@
-// HTTP/1.1 by hand: what no client would send can be sent, and what comes back is read as it is.
+// HTTP/1.1 by hand: it can send what no client would send, and shows the answer exactly as it came.
 import { connect } from "node:net";
 
 export interface RawAnswer {
   readonly status: number;
-  /** Names in small letters; of a name that comes twice, the last. */
+  /** Header names in lower case. If a name comes twice, the last value counts. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
   readonly bodyBytes: number;
@@ -11,22 +11,22 @@ export interface RawAnswer {
 
 export interface RawRequest {
   readonly method: string;
-  /** As it stands in the request line. */
+  /** The target, exactly as the request line should contain it. */
   readonly path: string;
-  /** In order, repeated if they are; without those that the connection needs. */
+  /** In this order, possibly repeated. Headers that the connection needs are added. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: Uint8Array;
-  /** The body is announced and breaks off: its length is said to be longer, or its last chunk is missing. */
+  /** Breaks the body off: either its announced length is too long, or its last chunk is missing. */
   readonly cutOff?: "length" | "chunks";
   readonly isChunked?: boolean;
 }
 
 const ANSWER_TIMEOUT_MS = 30_000;
 const CHUNK_BYTES = 4_096;
-/** Of an answer without an end, such as an event stream, and more than any answer of 4xx has. */
+/** How much is read of an answer without an end, such as an event stream. No 4xx answer is longer. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
-/** The answer; null if the connection was closed without one. Rejects if nothing comes in 30 s. */
+/** Returns the answer, or null if the connection was closed without one. Rejects if nothing comes within 30 s. */
 export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer | null> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -49,7 +49,7 @@ export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer | n
       if (bytes > MAX_ANSWER_BYTES || isWhole(Buffer.concat(chunks), request.method)) done();
     });
     socket.on("end", done);
-    // A server that has answered already may close while the rest of a body is on its way.
+    // A server that has answered already may close the connection while the rest of a body is on its way.
     socket.on("error", done);
     socket.on("connect", () => {
       socket.write(Buffer.concat([...piecesOf(request, `${hostname}:${port}`)]));
@@ -84,7 +84,7 @@ function* piecesOf({ method, path, headers, body, cutOff, isChunked }: RawReques
   if (cutOff === undefined) yield Buffer.from("0\r\n\r\n");
 }
 
-/** Whether nothing more is to be waited for: not every server closes when it is asked to. */
+/** Whether the answer is complete. Not every server closes the connection when it is asked to. */
 function isWhole(bytes: Buffer, method: string): boolean {
   const answer = parseAnswer(bytes);
   if (answer === null) return false;

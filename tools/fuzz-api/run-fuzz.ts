@@ -1,4 +1,4 @@
-// Sends the requests, some at a time, and looks at each answer and at what must not change meanwhile.
+// Sends the requests, several at a time, and checks each answer and everything that must not change meanwhile.
 import { javaScriptMs, residentMiB } from "../bench/machine.ts";
 import { faultsOf } from "./check-answer.ts";
 import type { OpenApiDocument } from "./document.ts";
@@ -11,11 +11,11 @@ export interface FuzzTarget {
   readonly url: string;
   readonly apiKey: string;
   readonly adminKey: string | null;
-  /** Of end users whose requests they all are; undefined: a back end's and the operator's. */
+  /** The end users who send all requests; undefined: a back end and an operator send them. */
   readonly userTokens?: readonly string[];
-  /** Told once the last of the requests is answered, before some of them are sent again. */
+  /** Called when the last request is answered, before some of them are sent again. */
   readonly onEnd?: () => void;
-  /** Undefined: its memory is not ours to look at. */
+  /** Process id of the runtime; undefined if its memory cannot be observed. */
   readonly runtimePid: number | undefined;
 }
 
@@ -36,22 +36,22 @@ export interface FuzzFailure {
 export interface FuzzReport {
   readonly requests: number;
   readonly seconds: number;
-  /** How many answers of each status, by operation. 0: the connection was closed. */
+  /** How many answers had each status, by operation. 0 means that the connection was closed. */
   readonly statuses: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  /** Milliseconds that answers took, by operation. */
+  /** Answer times in milliseconds, by operation. */
   readonly times: ReadonlyMap<string, readonly number[]>;
   readonly failures: readonly FuzzFailure[];
-  /** What went wrong beside single answers. */
+  /** Faults that do not belong to a single answer. */
   readonly faults: readonly string[];
-  /** Mean of each quarter; null where it cannot be read. */
+  /** Mean of each quarter of the run; null where it cannot be read. */
   readonly memoryMiB: readonly (number | null)[];
-  /** The most that was seen; null where it cannot be read. */
+  /** The highest value; null where it cannot be read. */
   readonly peakMiB: number | null;
-  /** The dearest first; empty where the runtime's time cannot be read. */
+  /** Most expensive first; empty where the time of the runtime's thread cannot be read. */
   readonly dearest: readonly DearRequest[];
 }
 
-/** A request that held the runtime's thread for long, sent once more by itself. */
+/** A request that occupied the runtime's thread for long, and was sent once more by itself. */
 export interface DearRequest {
   readonly place: number;
   readonly operationId: string;
@@ -60,17 +60,17 @@ export interface DearRequest {
   readonly processorMs: number;
 }
 
-/** So many that took long among others are sent again, to see which of them it was. */
+/** How many of the slowest requests are sent again one by one, to see which of them is really expensive. */
 const SUSPECTS = 40;
 const DEAREST = 10;
-/** What an answer does not wait for is over by then, most of the time. */
+/** By then the work that an answer does not wait for is usually done. */
 const REST_MS = 100;
 const AT_ONCE = 8;
 const MEMORY_EVERY = 100;
-/** The last quarter may have so much more than the second: caches fill, and objects stay for a while. */
+/** How much more memory the last quarter may use than the second. Some growth is normal: caches fill, and objects stay for a while. */
 const MAX_GROWTH_SHARE = 0.25;
 const MIN_GROWTH_MIB = 64;
-/** Enough to read; the rest are the same fault over again. */
+/** Enough failures to read; further ones are usually the same fault. */
 const MAX_FAILURES = 50;
 
 export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise<FuzzReport> {
@@ -135,7 +135,7 @@ function longest(suspects: readonly { readonly place: number; readonly ms: numbe
     .slice(0, SUSPECTS);
 }
 
-/** Of eight requests at once each seems to take what the others took. One by one they show it. */
+/** Of eight requests at once, each seems to take what the others took. Sent one by one, they show their own time. */
 async function weighAgain(
   target: FuzzTarget,
   around: Surroundings,
@@ -157,7 +157,7 @@ async function weighAgain(
   return weighed.toSorted((one, other) => other.processorMs - one.processorMs).slice(0, DEAREST);
 }
 
-/** One of the requests by itself. */
+/** Sends one of the requests by itself. */
 export async function sendOne(target: FuzzTarget, seed: number, place: number): Promise<FuzzFailure> {
   const request = makeRequest(await surroundingsOf(target, seed), place);
   const secrets = secretsOf(target);
@@ -196,7 +196,7 @@ async function attempt(
     const answer = await sendRaw(target.url, request);
     return { answer, faults: faultsOf(request, answer, secrets) };
   } catch (error) {
-    // The runtime goes on waiting for the rest of a body that is no chunked one, though it says so, before anything is ours.
+    // The runtime waits for the rest of a malformed chunked body, although its headers promise an end, before our code sees it.
     if (request.isBroken) return { answer: null, faults: [] };
     return { answer: null, faults: [error instanceof Error ? error.message : "was not answered"] };
   }
@@ -222,7 +222,7 @@ async function read(url: string, headers: Record<string, string> = {}): Promise<
   return `${response.ok ? "" : `${response.status} `}${await response.text()}`;
 }
 
-/** A session of another user, who does nothing meanwhile. */
+/** A session of another user, who does nothing during the run. */
 class Canary {
   readonly #target: FuzzTarget;
   readonly #headers: Record<string, string>;
@@ -233,7 +233,7 @@ class Canary {
     this.#target = target;
     const user = `canary-${seed}-${crypto.randomUUID()}`;
     this.#headers = { Authorization: `Bearer ${target.apiKey}`, "Threadkeep-User": user };
-    // The very id that the hostile requests use: theirs is another user's.
+    // It has the id that the hostile requests use, but belongs to another user.
     this.#session = `fuzz-${seed}-0`;
   }
 
@@ -257,7 +257,7 @@ class Canary {
   }
 
   async faults(): Promise<string[]> {
-    return (await this.#look()) === this.#before ? [] : ["the session of somebody else was changed"];
+    return (await this.#look()) === this.#before ? [] : ["another user's session was changed"];
   }
 }
 
@@ -265,8 +265,8 @@ async function livenessFaults({ url, runtimePid }: FuzzTarget): Promise<string[]
   const isGone = runtimePid !== undefined && process.platform === "linux" && residentMiB(runtimePid) === null;
   const answer = await read(`${url}/livez`).catch((error: unknown) => String(error));
   return [
-    ...(isGone ? ["the runtime was started anew: it had ended"] : []),
-    ...(answer.includes('"ok"') ? [] : [`the service answers no more: ${answer}`]),
+    ...(isGone ? ["the runtime ended and was started again"] : []),
+    ...(answer.includes('"ok"') ? [] : [`the service no longer answers: ${answer}`]),
   ];
 }
 

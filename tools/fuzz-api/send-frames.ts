@@ -1,18 +1,18 @@
 import { LAST } from "./as-user.ts";
 import { MARKER } from "./hostile-value.ts";
 
-/** The longest that an answer may take. */
+/** How long an answer may take. */
 const PATIENCE_MS = 30_000;
 
 export interface FrameAnswers {
-  /** 101 if the socket opened. */
+  /** 101 if the socket was opened. */
   readonly status: number;
   readonly texts: readonly string[];
   /** Whether the last frame was answered, or the service closed the socket. */
   readonly isOver: boolean;
 }
 
-/** Opens a socket, sends all frames without waiting, and reads until the last of them is answered or the socket is closed. */
+/** Opens a socket, sends all frames without waiting, and reads until the last frame is answered or the socket is closed. */
 export function sendFrames(
   url: string,
   path: string,
@@ -38,12 +38,12 @@ export function sendFrames(
       texts.push(text);
       if (text.includes(`"id":"${LAST}"`) && !text.includes('"type":"appended"')) end(true);
     });
-    // A refused handshake closes too, and is looked at by itself over HTTP.
+    // A refused handshake closes the connection, too. Its answer is checked over HTTP.
     socket.addEventListener("close", () => end(true));
   });
 }
 
-/** What is wrong with what came back on a socket; empty: nothing. */
+/** Lists what is wrong with the frames that came back on a socket. */
 export function frameFaults({ texts, isOver }: FrameAnswers, secrets: readonly string[]): string[] {
   const faults = isOver ? [] : ["the last frame was not answered"];
   for (const text of texts) {
@@ -51,14 +51,14 @@ export function frameFaults({ texts, isOver }: FrameAnswers, secrets: readonly s
     if (text === "pong") continue;
     const told = readFrame(text);
     if (told === null) {
-      faults.push("a frame is no JSON");
+      faults.push("a frame is not JSON");
       continue;
     }
     if (told.type !== "error") continue;
     const { status = 0, code } = told.error ?? {};
     if (!(status >= 400 && status < 500) && code !== "unavailable")
       faults.push(`answered ${status} (${code ?? "no code"})`);
-    // The id of a frame comes back with its answer, whatever it is.
+    // The answer to a frame contains the frame's id, whatever the id is.
     if (JSON.stringify(told.error).includes(MARKER)) faults.push("repeats what was sent");
   }
   return [...new Set(faults)];

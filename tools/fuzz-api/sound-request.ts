@@ -1,7 +1,7 @@
-// Requests as the OpenAPI document shows them: whoever tries every operation takes them from there, so that a new one is among them.
+// Valid requests, taken from the examples of the OpenAPI document. Tests that try every operation use them, so that new operations are included.
 import type { OpenApiDocument, Operation } from "./document.ts";
 
-/** An operation where the document has it. */
+/** An operation of the document. */
 export interface Offered {
   /** In capitals. */
   readonly method: string;
@@ -29,8 +29,8 @@ export function scopesOf(operation: Operation): readonly string[] | null {
 }
 
 /**
- * The operation's example, with these values in its path and its query, as far as that must be given. Throws for a parameter that has no value, so that one that is new to the
- * document is not sent as braces.
+ * The operation's example, with these values for the parameters of its path and the required ones of its query. Throws if a parameter has
+ * no value, so that a parameter that is new in the document is not sent as braces.
  */
 export function soundRequest(
   { method, path, operation }: Offered,
@@ -38,7 +38,7 @@ export function soundRequest(
 ): SoundRequest {
   const valueOf = (name: string): string => {
     const value = values[name];
-    if (value === undefined) throw new Error(`${operation.operationId}: nothing to put in the place of {${name}}`);
+    if (value === undefined) throw new Error(`${operation.operationId}: no value was given for {${name}}`);
     return encodeURIComponent(value);
   };
   const asked = (operation.parameters ?? [])

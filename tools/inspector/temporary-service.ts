@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Service, startService } from "../../scripts/dev/service.ts";
 
-/** A service of its own, with nothing in it; gone with all it kept once it is closed. */
+/** Starts an empty service. When it is closed, its data is deleted. */
 export async function startTemporaryService(): Promise<Service & { close(): Promise<void> }> {
   const stateDir = mkdtempSync(path.join(tmpdir(), "threadkeep-inspector-"));
   const service = await startService({ stateDir, onNotice: (text) => console.error(text) });

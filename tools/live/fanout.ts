@@ -1,4 +1,4 @@
-// One session, many sockets, appends at a steady rate: how long until each reader has each event, and what it takes of the service.
+// One session, many sockets, appends at a steady rate: how long until each reader has each event, and what that takes of the service.
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processorMs, residentMiB } from "../bench/machine.ts";
@@ -10,24 +10,24 @@ import { createSession, write } from "./writer.ts";
 
 const SETTLE_MS = 30_000;
 const MEMORY_EVERY_MS = 5_000;
-/** By what share memory may rise in the second half, and still be called steady. */
+/** The share by which memory may rise in the second half and still count as steady. */
 const MAX_RISE = 0.1;
 
 export interface FanoutOptions {
   readonly sockets: number;
   readonly appendsPerSecond: number;
-  /** Before the first is measured, so that what is loaded once is loaded. */
+  /** Appends before measuring, so that code is loaded. */
   readonly warmUpSeconds: number;
   readonly seconds: number;
-  /** After the appends, with every socket open: what was only held for a while is let go. */
+  /** A rest after the appends, with every socket open, in which memory that was only held for a while is released. */
   readonly idleSeconds: number;
-  /** Of workerd; undefined where it is not ours to look into. */
+  /** Process id of workerd; undefined if it was not started here. */
   readonly runtimePid: number | undefined;
-  /** Emptied of what nobody holds before memory is looked at, or what V8 has not bothered to collect yet would be called a leak. */
+  /** Collects garbage before memory is measured. Otherwise garbage that V8 has not collected yet would look like a leak. */
   readonly heap: Pick<InspectedHeap, "collect"> | undefined;
   readonly signal: AbortSignal;
   onProgress(appends: number): void;
-  /** Every five seconds, during the appends and the rest after them. */
+  /** Called every five seconds, during the appends and the rest after them. */
   onMemory(sample: MemorySample): void;
 }
 
@@ -35,28 +35,28 @@ export interface MemorySample {
   readonly atSeconds: number;
   /** Resident memory of workerd. */
   readonly residentMiB: number;
-  /** What the Worker's isolate holds; null where nobody looked, and of an idle isolate, whose inspector does not answer. */
+  /** The heap of the Worker's isolate; null if it was not measured, or if the isolate is idle and its inspector does not answer. */
   readonly heapMiB: number | null;
 }
 
 export interface FanoutReport {
   readonly appends: number;
   readonly deliveries: number;
-  /** From before the append is sent until the event has come. */
+  /** From just before the append is sent until the event arrives. */
   readonly delivery: Distribution | null;
   readonly append: Distribution | null;
-  /** Of workerd, in percent of one core. */
+  /** Processor time of workerd, in percent of one core. */
   readonly processorPercent: number | null;
-  /** While there were appends. */
+  /** Samples during the appends. */
   readonly memory: readonly MemorySample[];
-  /** After the rest that follows the appends. */
+  /** The sample after the rest. */
   readonly memoryAtRest: MemorySample | null;
-  /** By what share resident memory rose in the second half of the appends; null if they were too few to tell. */
+  /** The share by which resident memory rose in the second half of the appends; null if there were too few samples. */
   readonly memoryRise: number | null;
   readonly faults: readonly string[];
 }
 
-/** All but one read; that one opens its socket and never reads from it. */
+/** All sockets read except one, which is opened and never read. */
 export async function runFanout(place: () => Place, options: FanoutOptions): Promise<FanoutReport> {
   const { sockets, appendsPerSecond, warmUpSeconds, seconds, idleSeconds, runtimePid, signal } = options;
   const delivered: number[] = [];
@@ -125,7 +125,9 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     return count === appends ? [] : [`reader ${reader} saw ${count} of ${appends} appends`];
   });
   if (memoryRise !== null && memoryRise > MAX_RISE) {
-    faults.push(`memory rose by ${percent(memoryRise)} in the second half, and ${percent(MAX_RISE)} is steady`);
+    faults.push(
+      `memory rose by ${percent(memoryRise)} in the second half; at most ${percent(MAX_RISE)} counts as steady`,
+    );
   }
   for (const follower of followers) follower.drop();
   deaf.destroy();
@@ -143,7 +145,7 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
   };
 }
 
-/** Null where workerd is not ours to look into. */
+/** Null if workerd was not started here. */
 async function sampleMemory(
   { runtimePid, heap }: Pick<FanoutOptions, "runtimePid" | "heap">,
   measuredFrom: number,
@@ -164,7 +166,7 @@ async function idle(seconds: number, signal: AbortSignal): Promise<void> {
   while (performance.now() < until && !signal.aborted) await sleep(100);
 }
 
-/** Opens a socket by hand and reads nothing more than the answer to the upgrade. */
+/** Opens a socket by hand, and reads nothing after the answer to the upgrade. */
 function connectDeaf({ url, apiKey, session }: Place): Promise<Socket> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

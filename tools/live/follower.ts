@@ -1,15 +1,15 @@
-// A client of a live feed that checks what it is told: each event once, in order, whatever happens in between.
+// A client of a live feed that checks that it receives each event once, in order, whatever happens in between.
 import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 
 export interface Place {
   readonly url: string;
   readonly apiKey: string;
   readonly session: string;
-  /** Whom the application speaks for; without one for itself. */
+  /** The user that the application acts for; omit it to act for the tenant itself. */
   readonly user?: string;
 }
 
-/** What is read of a frame here. */
+/** The fields of a frame that are read here. */
 interface Frame {
   readonly type: string;
   readonly rev?: number;
@@ -19,23 +19,23 @@ interface Frame {
   readonly message?: { readonly content?: unknown };
 }
 
-/** As an application would: well before the feed pauses. */
+/** It acknowledges after this many events, as an application would, well before the feed pauses. */
 const ACKNOWLEDGE_EVERY = 32;
 
 export class Follower {
-  /** The last event that came; 0 before the first. */
+  /** The `rev` of the last event; 0 before the first. */
   known = 0;
-  /** Events that came, over all connections. */
+  /** Events received, over all connections. */
   count = 0;
   connections = 0;
-  /** The first thing that was not as promised. */
+  /** The first violation. */
   fault: string | null = null;
   readonly #onEvent: (content: unknown, at: number) => void;
   readonly #beginsNow: boolean;
   #socket: FrameSocket | null = null;
   #unacknowledged = 0;
 
-  /** @param beginsNow what was said before the first connection is not asked for */
+  /** @param beginsNow whether events from before the first connection are skipped */
   constructor(onEvent: (content: unknown, at: number) => void = () => undefined, beginsNow = false) {
     this.#onEvent = onEvent;
     this.#beginsNow = beginsNow;
@@ -45,7 +45,7 @@ export class Follower {
     return this.#socket !== null;
   }
 
-  /** Resolves once hello has come; false if there was no connection, as while the service restarts. */
+  /** Resolves with true after hello; with false if there was no connection, as while the service restarts. */
   async connect(place: Place): Promise<boolean> {
     const since = this.#beginsNow && this.connections === 0 ? "" : `?since=${this.known}`;
     const url = `${place.url}/v1/sessions/${place.session}/live${since}`;
@@ -77,24 +77,25 @@ export class Follower {
     });
   }
 
-  /** Leaves in the middle of whatever comes. */
+  /** Disconnects, whatever is being received. */
   drop(): void {
     this.#socket?.drop();
     this.#socket = null;
   }
 
   #greeted({ since = 0, reset }: Frame): void {
-    if (reset === true) this.#note(`was told to begin anew after ${this.count} events`);
-    else if (this.known !== 0 && since !== this.known) this.#note(`asked for ${this.known} and was given ${since}`);
+    if (reset === true) this.#note(`was told to start over after ${this.count} events`);
+    else if (this.known !== 0 && since !== this.known)
+      this.#note(`resumed after ${this.known}, and the feed began after ${since}`);
     this.known = since;
   }
 
   #take(socket: FrameSocket, { type, rev, error, message }: Frame, at: number): void {
     if (rev === undefined) {
-      this.#note(error === undefined ? `got a frame of the type ${type}` : `${error.code}: ${error.detail}`);
+      this.#note(error === undefined ? `received a frame of the type ${type}` : `${error.code}: ${error.detail}`);
       return;
     }
-    if (rev !== this.known + 1) this.#note(`got ${rev} after ${this.known}`);
+    if (rev !== this.known + 1) this.#note(`received ${rev} after ${this.known}`);
     this.known = rev;
     this.count += 1;
     this.#unacknowledged += 1;

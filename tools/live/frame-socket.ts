@@ -1,5 +1,5 @@
-// A WebSocket client over a bare connection (RFC 6455): a hundred of Node's own in one thread, each inflating every frame, would be
-// what is measured, and not the service.
+// A WebSocket client over a plain connection (RFC 6455). A hundred of Node's own clients in one thread, which inflate every frame, would
+// be measured instead of the service.
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 
@@ -7,13 +7,13 @@ const OPCODE = { text: 1, close: 8, ping: 9, pong: 10 } as const;
 
 export interface FrameSocket {
   send(text: string): void;
-  /** Leaves without a word, as a client that loses its network does. */
+  /** Closes the connection without a closing frame, like a client that loses its network. */
   drop(): void;
 }
 
 export interface FrameHandlers {
   onText(text: string): void;
-  /** Once, also if there never was a connection. */
+  /** Called once, also if the connection could not be opened. */
   onEnd(): void;
 }
 
@@ -84,7 +84,7 @@ interface ReadFrame {
   readonly end: number;
 }
 
-/** The frame at a place; null if it is not whole yet. The service sends none in pieces, and none masked. */
+/** The frame at this offset; null if it is not complete yet. The service sends neither fragments nor masked frames. */
 function readFrame(buffer: Buffer, at: number): ReadFrame | null {
   if (buffer.length < at + 2) return null;
   const opcode = buffer.readUInt8(at) & 0x0f;
@@ -102,9 +102,9 @@ function readFrame(buffer: Buffer, at: number): ReadFrame | null {
   return buffer.length < end ? null : { opcode, payload: buffer.subarray(start, end), end };
 }
 
-/** What a client sends is masked, and these frames are short: an acknowledgement, or what a ping said. */
+/** Clients have to mask their frames. These frames are short: acknowledgements, and answers to pings. */
 function maskedFrame(opcode: number, payload: Buffer): Buffer {
-  if (payload.length > 125) throw new RangeError("a frame of more than 125 bytes is not needed here");
+  if (payload.length > 125) throw new RangeError("frames of more than 125 bytes are not supported here");
   const mask = randomBytes(4);
   const masked = payload.map((byte, index) => byte ^ (mask[index % 4] ?? 0));
   return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length]), mask, masked]);

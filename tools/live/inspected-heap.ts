@@ -1,7 +1,7 @@
-// The heap of the Worker's isolate, over workerd's inspector (the Chrome DevTools protocol).
+// The heap of the Worker's isolate, through workerd's inspector (the Chrome DevTools protocol).
 import { z } from "zod";
 
-/** What Miniflare calls the isolate of the Worker that it serves. */
+/** Miniflare's name for the isolate of the Worker. */
 const ISOLATE = "core:user:threadkeep";
 const ANSWER_TIMEOUT_MS = 5_000;
 const MIB = 2 ** 20;
@@ -11,7 +11,7 @@ const answerSchema = z.object({ id: z.number(), result: z.unknown() });
 const usageSchema = z.object({ usedSize: z.number() });
 
 export interface InspectedHeap {
-  /** Collects what nobody holds any more. What is left, in MiB. Rejects if nothing is answered, as while the isolate is idle. */
+  /** Collects garbage and returns the remaining heap in MiB. Rejects if nothing answers, as while the isolate is idle. */
   collect(): Promise<number>;
   close(): void;
 }
@@ -24,7 +24,7 @@ export async function inspectHeap(port: number): Promise<InspectedHeap> {
   const socket = new WebSocket(target.webSocketDebuggerUrl);
   await new Promise((resolve, reject) => {
     socket.addEventListener("open", resolve, { once: true });
-    socket.addEventListener("error", () => reject(new Error("workerd's inspector takes no connection")), {
+    socket.addEventListener("error", () => reject(new Error("workerd's inspector accepts no connection")), {
       once: true,
     });
   });
@@ -58,7 +58,7 @@ export async function inspectHeap(port: number): Promise<InspectedHeap> {
   };
   let before: Promise<unknown> = Promise.resolve();
   return {
-    // One after the other: what comes while the inspector is busy may go unanswered.
+    // One call after the other, because the inspector may not answer calls that come while it is busy.
     collect() {
       const collected = before.then(collect);
       before = collected.catch(() => undefined);

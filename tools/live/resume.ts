@@ -1,12 +1,12 @@
-// Readers that drop and reopen their sockets at random points, over quiet spells and restarts: each must see each event once.
+// Readers that drop and reopen their sockets at random moments, during pauses and restarts. Each must see each event once.
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../bench/statistics.ts";
 import { Follower, type Place } from "./follower.ts";
 import { createSession, write } from "./writer.ts";
 
-/** A session takes 100 at once; the others wait for a place, and read from the log what they missed. */
+/** A session accepts 100 sockets. Other readers wait for a place, and then read from the log what they missed. */
 const MAX_OPEN = 90;
-/** No reader stays for longer than so many events. */
+/** The most events that a reader stays connected for. */
 const MAX_STAY_EVENTS = 1_500;
 const MAX_BATCH = 20;
 const LOOK_EVERY_MS = 20;
@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 20;
 export interface ResumeOptions {
   readonly sockets: number;
   readonly events: number;
-  /** What is done to the service on the way, each at an even distance from the next. Resolves when it is back. */
+  /** Disturbances of the service, at equal distances during the run. Each resolves when the service is back. */
   readonly disturbances: readonly (() => Promise<void>)[];
   readonly seed: number;
   readonly signal: AbortSignal;
@@ -26,13 +26,13 @@ export interface ResumeReport {
   readonly deliveries: number;
   readonly connections: number;
   readonly seconds: number;
-  /** What was not as promised: readers that missed, repeated or swapped an event. */
+  /** Readers that missed, repeated or reordered an event. */
   readonly faults: readonly string[];
 }
 
 interface Visitor {
   readonly follower: Follower;
-  /** It goes when it has seen so many events. */
+  /** The reader disconnects after this many events. */
   leavesAt: number;
 }
 
@@ -66,7 +66,7 @@ export async function runResume(place: () => Place, options: ResumeOptions): Pro
   };
 }
 
-/** Appends with now and then an edit or an erasure between them, until there were so many events. */
+/** Appends, with an edit or an erasure now and then, until there are this many events. */
 async function writeEvents(place: () => Place, options: ResumeOptions, random: () => number): Promise<void> {
   const { events, disturbances, signal } = options;
   let done = 0;
@@ -104,7 +104,7 @@ async function writeEvents(place: () => Place, options: ResumeOptions, random: (
   }
 }
 
-/** Lets readers in and out while events are written, and then all of them to the end. */
+/** Connects and disconnects readers while events are written, and then lets all of them read to the end. */
 async function comeAndGo(
   place: () => Place,
   visitors: readonly Visitor[],
@@ -135,7 +135,7 @@ async function comeAndGo(
   }
 }
 
-/** Where the feed is when nothing more is written. */
+/** The feed's last `rev` after all writes. */
 async function newestRev(place: Place): Promise<number> {
   const answer = await fetch(`${place.url}/v1/sessions/${place.session}/live`, {
     headers: { authorization: `Bearer ${place.apiKey}`, accept: "text/event-stream" },

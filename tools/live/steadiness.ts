@@ -1,12 +1,12 @@
-// Whether memory rises while the same goes on and on, told from samples of it.
+// Whether memory keeps rising while the same work is repeated, computed from samples of it.
 
-/** Before the middle what is loaded once is loaded, and what grows to its size has grown. */
+/** The first half does not count: until then code is loaded, and caches grow to their size. */
 const SAMPLES_COMPARED = 3;
 const MIN_SAMPLES = 4 * SAMPLES_COMPARED;
 
 /**
- * By what share memory rose in the second half: the mean of its last three samples over that of its first three, less 1. A leak
- * shows in it, and one sample that is off does not. Null of fewer than twelve samples, which tell nothing.
+ * The share by which memory rose in the second half: the mean of the half's last three samples divided by the mean of its first three,
+ * minus 1. It shows a leak, and a single outlier does not change it much. Null for fewer than twelve samples, which say nothing.
  */
 export function riseOfSecondHalf(samples: readonly number[]): number | null {
   if (samples.length < MIN_SAMPLES) return null;

@@ -1,25 +1,25 @@
-// Writes to a session over HTTP, and goes on through restarts: each message has an id, so that a repetition changes nothing.
+// Writes to a session over HTTP, also during restarts: each message has an id, so that a repetition changes nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Place } from "./follower.ts";
 
 const RETRY_MS = 100;
-/** A restart takes seconds; longer than this is none. */
+/** A restart takes seconds. If it takes longer than this, the service is down. */
 const PATIENCE_MS = 120_000;
 
 export interface Write {
   readonly method: "POST" | "PATCH" | "DELETE";
-  /** After /v1/sessions. */
+  /** The path after /v1/sessions. */
   readonly path: string;
   readonly body?: unknown;
 }
 
-/** A session that is never summarized: only what is written to it makes events. */
+/** A session that is never summarized, so that only writes cause events. */
 export async function createSession(place: () => Place): Promise<void> {
   const settings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
   await write(place, { method: "POST", path: "", body: { id: place().session, settings } });
 }
 
-/** Sends it until it is answered. Fails at a refusal. */
+/** Repeats the request until it is answered. Fails if it is refused. */
 export async function write(place: () => Place, { method, path, body }: Write): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
@@ -31,7 +31,7 @@ export async function write(place: () => Place, { method, path, body }: Write): 
   }
 }
 
-/** The status; null without an answer. */
+/** Returns the status; null without an answer. */
 async function attempt(place: Place, method: string, path: string, body: unknown): Promise<number | null> {
   try {
     const answer = await fetch(`${place.url}/v1/sessions${path}`, {
@@ -42,6 +42,6 @@ async function attempt(place: Place, method: string, path: string, body: unknown
     await answer.arrayBuffer();
     return answer.status;
   } catch {
-    return null; // no connection, or one that broke: the service is restarting
+    return null; // There was no connection, or it broke: the service is restarting.
   }
 }

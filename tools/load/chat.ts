@@ -1,4 +1,4 @@
-// One live session, as its customer's back end knows it: what it said, and what it was told of that.
+// One live session, as its customer's back end knows it: what it sent, and what the service answered.
 import { z } from "zod";
 import { MAX_MESSAGES_PER_APPEND } from "../../src/api/limits.ts";
 import { appendedMessageSchema } from "../../src/api/message.ts";
@@ -9,17 +9,17 @@ import { shardOf } from "../rig/shards.ts";
 import type { Access, Customer } from "./customers.ts";
 
 const APPENDED = [200, 201];
-/** The answer to an append begins with what it stored. A context of 50 KB behind it is not parsed: the client would be what is measured. */
+/** The beginning of an append's answer says what was stored. The context of 50 KB after it is not parsed, because the client itself would then be measured. */
 const HEAD_BYTES = 16_384;
 const STORED = /^\{"messages":(\[[^\]]*\])/;
 const PENDING = '"summaryPending":true';
 
 const storedSchema = z.array(appendedMessageSchema);
 
-/** An append that was answered, in ms since 1970. */
+/** An append that was answered; times in ms since 1970. */
 export interface SentAppend {
   readonly sentAt: number;
-  /** Whether its context told that a summary was being made; null: it asked for none. */
+  /** Whether its context said that a summary was pending; null if no context was requested. */
   readonly isPending: boolean | null;
 }
 
@@ -29,9 +29,9 @@ export class Chat {
   readonly tenant: string;
   readonly access: Access;
   readonly seed: number;
-  /** The seq that each message was acknowledged with, by its number; 0: it was sent, and not answered. */
+  /** The seq that each message was acknowledged with, by the message's number; 0 if it was sent but not answered. */
   readonly seqs: number[] = [];
-  /** The appends of the load; those of the session's past are not among them. */
+  /** The appends of the load, without those of the session's past. */
   readonly appends: SentAppend[] = [];
   readonly #talk: () => Turn;
 
@@ -54,7 +54,7 @@ export class Chat {
     return this.seqs.filter((seq) => seq > 0).length;
   }
 
-  /** The session's past. It begins with its first message. */
+  /** Appends the session's past. The first message creates the session. */
   async fill(count: number, send: (body: string) => Promise<Answer>): Promise<void> {
     for (let left = count; left > 0; left -= MAX_MESSAGES_PER_APPEND) {
       const messages = this.#say(Math.min(left, MAX_MESSAGES_PER_APPEND));
@@ -62,7 +62,7 @@ export class Chat {
     }
   }
 
-  /** Says the next thing. */
+  /** Sends the next message. */
   async append(withContext: boolean): Promise<Answer> {
     const messages = this.#say(1);
     const body = JSON.stringify({ messages, ...(withContext ? { context: {} } : {}) });
@@ -77,7 +77,7 @@ export class Chat {
     return this.send("GET", "/context", null);
   }
 
-  /** @param path after that of the session */
+  /** @param path the path after that of the session */
   send(method: string, path: string, body: string | null): Promise<Answer> {
     return this.access.client.send(
       method,
@@ -88,7 +88,7 @@ export class Chat {
     );
   }
 
-  /** All that it ever said, in order, by the ids of the messages. */
+  /** All messages that it ever sent, in order, by their ids. */
   script(): Map<string, Turn> {
     const talk = createTalk(this.seed);
     return new Map(this.seqs.map((_, index) => [messageId(index), talk()]));
@@ -106,7 +106,8 @@ export class Chat {
     const seqs = new Map(stored.map(({ id, seq }) => [id, seq]));
     for (const { id } of messages) {
       const seq = seqs.get(id);
-      if (seq === undefined) throw new Error(`an append to ${this.id} was answered without a word of ${id}`);
+      if (seq === undefined)
+        throw new Error(`an append to ${this.id} was answered, but the answer does not contain ${id}`);
       this.seqs[numberOf(id)] = seq;
     }
   }

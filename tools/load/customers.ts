@@ -1,14 +1,14 @@
 import type { Service } from "../../scripts/dev/service.ts";
 import { createAdminSend } from "../../scripts/keys/admin-api.ts";
 import { createdKeySchema } from "../../src/api/api-key.ts";
-// Who uses the service under load: tenants, each with an API key of its own in each shard, as a customer of a deployment has one.
+// The customers of the service under load: tenants, each with an API key in each shard, as a deployment's customers have.
 import { BenchClient } from "../bench/client.ts";
 
-/** Kept connections to one shard, of all customers together. Beyond these a request waits for one, which counts as its latency. */
+/** Connections to one shard, shared by all customers. A request waits if all are in use, and the wait counts as latency. */
 const CONNECTIONS_TO_A_SHARD = 600;
 const FEWEST_CONNECTIONS = 8;
 
-/** A customer's key at one shard. */
+/** A customer's key in one shard. */
 export interface Access {
   readonly url: string;
   readonly apiKey: string;
@@ -17,7 +17,7 @@ export interface Access {
 
 export interface Customer {
   readonly tenant: string;
-  /** By shard. */
+  /** One entry for each shard. */
   readonly access: readonly Access[];
 }
 

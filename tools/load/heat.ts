@@ -1,19 +1,19 @@
-// What one part of the load does beyond a human pace, while the others go on.
+// Load beyond a human pace on one part, while the other chats continue.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RequestFailure } from "../bench/client.ts";
 import { Chat } from "./chat.ts";
 import type { Customer } from "./customers.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** Of one customer's back end: it keeps so many requests under way, and begins the next as soon as one is answered. */
+/** How many requests one customer's back end keeps in progress; each answer starts the next request. */
 const FLOOD_CONNECTIONS = 32;
-/** What an edge in front of a service would do for a sender that is refused: without a pause a refused loop measures the sender. */
+/** Wait after a refusal. Without it a loop of refusals would only measure the sender. */
 const REFUSED_PAUSE_MS = 10;
 
 export interface Heat {
-  /** The sessions that it appends to: they are read back like all others. */
+  /** The sessions that it appends to. They are read back like all others. */
   readonly chats: readonly Chat[];
-  /** Requests that the limits refused, as they should. */
+  /** Requests that the limits refused, as intended. */
   readonly refused: () => number;
   /** Runs from `fromMs` to `throughMs` after `startedAt`. */
   run(startedAt: number, fromMs: number, throughMs: number, signal: AbortSignal): Promise<void>;
@@ -22,7 +22,7 @@ export interface Heat {
 const HOT_SESSION = "append to the hot session";
 const HOT_TENANT = "append of the hot customer";
 
-/** One session of a customer is appended to at an even rate that waits for nobody. */
+/** Appends to one session at a fixed rate that does not wait for answers. */
 export function heatSession(customer: Customer, perSecond: number, seed: number, recorder: Recorder): Heat {
   const chat = new Chat("hot-session", customer, seed);
   return {
@@ -40,7 +40,7 @@ export function heatSession(customer: Customer, perSecond: number, seed: number,
   };
 }
 
-/** One customer sends as fast as it is answered, into sessions of its own. A refusal is what the limits are for. */
+/** One customer sends as fast as it is answered, to sessions of its own. Refusals are expected, because that is what the limits do. */
 export function heatTenant(customer: Customer, seed: number, recorder: Recorder): Heat {
   const chats = Array.from(
     { length: FLOOD_CONNECTIONS },

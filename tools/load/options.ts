@@ -5,10 +5,10 @@ import { createProgram, outputFile, UsageFault, wholeNumber } from "../../script
 
 const SCENARIOS = {
   human: "every chat at the pace of a person",
-  "hot-session": "the same, and in the second half one session is appended to --heat times a second",
+  "hot-session": "the same, and in the second half --heat appends a second to one session",
   "hot-tenant": "the same, and in the second half one customer sends as fast as it is answered",
-  burst: "every chat is silent for --silence seconds, then all speak at the same moment, again and again",
-  "slow-postgres": "every chat at the pace of a person, and each word of PostgreSQL comes --delay ms late",
+  burst: "all chats are silent for --silence seconds, then all speak at the same moment, repeatedly",
+  "slow-postgres": "every chat at the pace of a person, and PostgreSQL answers --delay ms late",
   "slow-model": "the same, and the model takes --delay ms for each answer",
 } as const;
 export type ScenarioName = keyof typeof SCENARIOS;
@@ -74,69 +74,73 @@ export function loadProgram(run: (options: LoadOptions) => Promise<number>, core
   const count = (name: keyof typeof MAX, min = 1): ((text: string) => number) => wholeNumber(min, MAX[name]);
   return createProgram(
     "npm run load --",
-    "Many live chats at once, on a service of its own, and whether its promises held.",
+    "Plays many live chats on a service that it starts, and checks whether the promises held.",
   )
     .addOption(
-      new Option("--scenario <name>", "what happens meanwhile; see below")
+      new Option("--scenario <name>", "what happens during the load; see below")
         .choices(SCENARIO_NAMES)
         .default("human" as const),
     )
     .option("--sessions <n>", "live sessions", count("sessions"), DEFAULTS.sessions)
     .option("--seconds <n>", "duration of the load", count("seconds"), DEFAULTS.seconds)
-    .option("--gap <from-to>", "seconds from one turn of a chat to its next", readGap, DEFAULT_GAP)
+    .addOption(
+      new Option("--gap <from-to>", "seconds between two turns of a chat")
+        .argParser(readGap)
+        .default(DEFAULT_GAP, `${DEFAULT_GAP.from}-${DEFAULT_GAP.to}`),
+    )
     .option(
       "--workers <n>",
-      "workerds (default: as many as there are cores). Each open session takes file descriptors of its workerd",
+      "number of workerds (default: one for each core). Each open session takes file descriptors of its workerd",
       count("workers"),
     )
-    .option("--customers <n>", "tenants with a key each", count("customers"), DEFAULTS.customers)
-    .option("--sockets", "each session has an open WebSocket, which must be told of each message once, in order", false)
+    .option("--customers <n>", "number of tenants, each with its own key", count("customers"), DEFAULTS.customers)
+    .option("--sockets", "open a WebSocket to each session, which must receive each message once, in order", false)
     .addOption(
       new Option(
         "--limits <switch>",
-        "the limits of requests. The local simulator's take more processor time than a request does: off to measure times",
+        "request limits. In the local simulator they take more processor time than the request itself: use off to measure times",
       )
         .choices(["on", "off"] as const)
         .default("on" as const),
     )
     .option(
       "--summarize-after <n>",
-      "tokens of messages that call for a summary",
+      "tokens of messages that make a summary due",
       count("summarizeAfter", MIN.summarizeAfter),
       DEFAULTS.summarizeAfter,
     )
-    .option("--silence <n>", "seconds of burst", count("silence", MIN.silence), DEFAULTS.silence)
-    .option("--heat <n>", "appends a second of hot-session", count("heat"), DEFAULTS.heat)
+    .option("--silence <n>", "burst: seconds of silence", count("silence", MIN.silence), DEFAULTS.silence)
+    .option("--heat <n>", "hot-session: appends a second", count("heat"), DEFAULTS.heat)
     .option(
       "--delay <ms>",
-      `of slow-postgres (default: ${DEFAULTS.delay["slow-postgres"]}) or slow-model (default: ${DEFAULTS.delay["slow-model"]})`,
+      `slow-postgres (default: ${DEFAULTS.delay["slow-postgres"]}) and slow-model (default: ${DEFAULTS.delay["slow-model"]}): the delay`,
       count("delay"),
     )
     .option(
       "--settle <n>",
-      "seconds that summaries and the archive may take after the load",
+      "seconds to wait after the load for summaries and the archive",
       count("settle"),
       DEFAULTS.settle,
     )
-    .option("--seed <n>", "of what is said and when", count("seed", 0), DEFAULTS.seed)
-    .option("--no-times", "times are told and not judged: for a machine that has other things to do")
-    .option("--json <file>", "the report as JSON", outputFile)
+    .option("--seed <n>", "the same texts and times for the same seed", count("seed", 0), DEFAULTS.seed)
+    .option("--no-times", "print times without judging them, on a machine with other work")
+    .option("--json <file>", "write the report to this file, as JSON", outputFile)
     .addHelpText(
       "after",
       `
 Scenarios:
 ${SCENARIO_NAMES.map((name) => `  ${name.padEnd(14)} ${SCENARIOS[name]}`).join("\n")}
 
-It starts one PostgreSQL and several workerds on it, with a state of their own, removed in the end. Each session epochs in one
-of the workerds, told by its name. Chats belong to customers, each with an API key and the usual limits. Before the load each
-session gets its past, so that the sessions stand at every point on the way to a summary. A turn is an append that asks for
-the context, then the append of the answer; before every fifth turn the context is read. In the end every session is read
-back and compared with what was acknowledged: each message once, in its place, in its words; no gap in any context; every
-summary in PostgreSQL.
+It starts one PostgreSQL and several workerds, with their own data, which is deleted at the end. Each session belongs
+to one workerd, chosen by the session's name. Chats belong to customers, each with an API key and the usual limits.
+Before the load each session gets a past, so that the sessions are at different distances from their next summary. A
+turn is an append that returns the context, then the append of the answer; before every fifth turn the context is read.
+At the end every session is read back and compared with what was acknowledged: each message once, in its place,
+unchanged; no gap in any context; every summary in PostgreSQL.
 
-The exit code is 0 if every promise of the table held: nothing lost, nothing twice, no gap, every summary archived, 99.5 % of
-the requests answered, and, unless --no-times, reads with p99 under 100 ms and updates with p99 under 2 s. It is 1 if one was
-broken.
+The exit code is 0 if every promise of the table held: nothing lost or stored twice, no gap, every summary archived,
+99.5 % of the requests answered, and, unless --no-times, reads with p99 under 100 ms and updates with p99 under 2 s.
+It is 1 if one did not.
 
 Examples:
   npm run load                                                                a quick look: 200 sessions, 30 seconds
@@ -145,7 +149,7 @@ Examples:
     .action(async ({ scenario, gap, workers, sockets, limits, silence, delay, times, ...given }) => {
       if (scenario === "burst" && silence >= given.seconds) {
         throw new UsageFault(
-          `--silence must be shorter than --seconds: after ${silence} s of silence ${given.seconds} s are over`,
+          `--silence must be shorter than --seconds: after ${silence} s of silence the ${given.seconds} s are over`,
         );
       }
       process.exitCode = await run({

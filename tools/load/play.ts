@@ -1,4 +1,4 @@
-// Plays the load: each chat takes its turns when they are due, and asks for nothing before the last answer came.
+// Plays the load: each chat takes its turns when they are due, and never sends before the last answer came.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chat } from "./chat.ts";
 import type { Recorder } from "./recorder.ts";
@@ -11,7 +11,7 @@ export interface PlayParts {
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
-  /** Whose row in the table a request goes to, by when it is due. */
+  /** In which row of the table a request counts, by the moment it was due. */
   readonly labelOf?: (operation: string, dueMs: number) => string;
 }
 
@@ -23,7 +23,7 @@ export const OPERATIONS = {
 
 const PROGRESS_MS = 1_000;
 
-/** @param startedAt by the clock of `performance.now()`: what schedules count from */
+/** @param startedAt the start of the schedule, on the clock of `performance.now()` */
 export async function playChats(parts: PlayParts, startedAt: number): Promise<void> {
   const { chats, turnsOf, recorder, seconds, signal, onProgress, labelOf = (operation) => operation } = parts;
   let turns = 0;
@@ -39,7 +39,7 @@ export async function playChats(parts: PlayParts, startedAt: number): Promise<vo
     for (const { dueMs, answerDueMs, reopens } of turnsOf(chat)) {
       await untilDue(dueMs);
       if (reopens) await time(OPERATIONS.context, dueMs, () => chat.context());
-      // The context that was read first held the turn up, and the person sees both.
+      // Reading the context first delayed the turn, and the person experiences both.
       await time(OPERATIONS.turn, reopens ? performance.now() - startedAt : dueMs, () => chat.append(true));
       await untilDue(answerDueMs);
       await time(OPERATIONS.answer, answerDueMs, () => chat.append(false));
@@ -52,7 +52,7 @@ export async function playChats(parts: PlayParts, startedAt: number): Promise<vo
     onProgress(`load: ${passed} of ${seconds} s, ${turns.toLocaleString("en")} turns taken`);
   }, PROGRESS_MS);
   try {
-    // With thousands of chats one that fails must not leave the others running unseen.
+    // If one of thousands of chats fails, the others must not keep running unseen.
     const ends = await Promise.allSettled(chats.map(play));
     const failure = ends.find((end) => end.status === "rejected");
     if (failure !== undefined) throw failure.reason;

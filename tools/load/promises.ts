@@ -1,11 +1,11 @@
 import type { ScenarioName } from "./options.ts";
 import { OPERATIONS } from "./play.ts";
 import type { ReadBack } from "./read-back.ts";
-// What has to hold under load, and whether it did. Pure.
+// What has to hold under load, and whether it did. Pure functions.
 import type { OperationRow } from "./recorder.ts";
 import type { Updates } from "./updates.ts";
 
-/** Of the requests at a human pace. */
+/** The share of requests at a human pace. */
 const LEAST_SUCCESS = 0.995;
 const READS_P99_MS = 100;
 const UPDATES_P99_MS = 2_000;
@@ -13,7 +13,7 @@ const UPDATES_P99_MS = 2_000;
 export interface Promised {
   readonly promise: string;
   readonly seen: string;
-  /** Null: told, and not judged. */
+  /** Null: printed, but not judged. */
   readonly held: boolean | null;
 }
 
@@ -23,11 +23,11 @@ export interface Evidence {
   readonly rows: readonly OperationRow[];
   readonly readBack: ReadBack;
   readonly updates: Updates;
-  /** What sockets were not told as promised; null where there were none. */
+  /** Sockets that did not receive what they should have; null if there were none. */
   readonly socketFaults: readonly string[] | null;
 }
 
-/** All that speak at the same moment wait for each other, and a model's or a database's own slowness is no fault of an update. */
+/** In these scenarios times are not judged: chats that all speak at once wait for each other, and a slow model or database is not the service's fault. */
 const READS_UNJUDGED: ReadonlySet<ScenarioName> = new Set(["burst"]);
 const UPDATES_JUDGED: ReadonlySet<ScenarioName> = new Set(["human"]);
 
@@ -53,7 +53,7 @@ export function judge({ scenario, judgesTimes, rows, readBack, updates, socketFa
       held: sent > 0 && share >= LEAST_SUCCESS,
     },
     none("no acknowledged message is lost or changed", lost),
-    none("no message is there twice, out of line, or unasked for", doubled),
+    none("no message is stored twice, out of order, or without having been sent", doubled),
     none("no gap in any context", gaps),
     none("every session can be read back", unread),
     none("every summary is made, and archived", unsettled),
@@ -66,8 +66,8 @@ export function judge({ scenario, judgesTimes, rows, readBack, updates, socketFa
       ? []
       : [
           {
-            promise: "each socket is told of each message once, in order",
-            seen: socketFaults.length === 0 ? "all" : `${socketFaults.length} were not: ${socketFaults[0]}`,
+            promise: "each socket receives each message once, in order",
+            seen: socketFaults.length === 0 ? "all" : `${socketFaults.length} did not: ${socketFaults[0]}`,
             held: socketFaults.length === 0,
           },
         ]),
@@ -78,7 +78,7 @@ export function judge({ scenario, judgesTimes, rows, readBack, updates, socketFa
     },
     {
       promise: `updates p99 under ${UPDATES_P99_MS / 1_000} s, until they are in PostgreSQL`,
-      seen: updates.archived === null ? "none was due" : `${updates.archived.p99Ms.toFixed(0)} ms`,
+      seen: updates.archived === null ? "no summary was due" : `${updates.archived.p99Ms.toFixed(0)} ms`,
       held:
         judgesTimes && UPDATES_JUDGED.has(scenario) && updates.archived !== null
           ? updates.archived.p99Ms < UPDATES_P99_MS

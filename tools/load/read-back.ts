@@ -1,4 +1,4 @@
-// After the load: what the sessions hold, compared with what clients were told.
+// After the load: compares what the sessions contain with what clients were told.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { contextSchema } from "../../src/api/context.ts";
@@ -14,23 +14,23 @@ const TRIES = 60;
 const PAUSE_MS = 500;
 const MAX_EXAMPLES = 10;
 
-/** What is compared of a message. */
+/** The fields of a message that are compared. */
 const storedPageSchema = pageSchema(z.object({ id: z.string(), seq: z.int(), role: z.string(), content: z.unknown() }));
 type Stored = z.infer<typeof storedPageSchema>["data"][number];
 
 export interface ReadBack {
   readonly sessions: number;
-  /** Found in the sessions. */
+  /** Messages found in the sessions. */
   readonly messages: number;
-  /** Acknowledged, and not there, or not as they were acknowledged. */
+  /** Acknowledged messages that are missing or changed. */
   readonly lost: number;
-  /** There twice, out of line, or never sent. */
+  /** Messages that are stored twice, out of order, or were never sent. */
   readonly doubled: number;
-  /** Seqs that a context says nothing of. */
+  /** Seqs that a context does not mention. */
   readonly gaps: number;
   /** Sessions that could not be read to the end. */
   readonly unread: number;
-  /** Sessions whose summary or archive was not done when the patience was over. */
+  /** Sessions whose summary or archive was not complete in time. */
   readonly unsettled: number;
   /** The first faults, in words. */
   readonly examples: readonly string[];
@@ -45,7 +45,7 @@ export interface ReadBackParts {
   readonly onProgress: (text: string) => void;
 }
 
-/** The load has to be over. */
+/** Call it when the load is over. */
 export async function readAllBack({ chats, settleSeconds, signal, onProgress }: ReadBackParts): Promise<ReadBack> {
   const deadline = Date.now() + settleSeconds * 1_000;
   const examples: string[] = [];
@@ -63,7 +63,7 @@ export async function readAllBack({ chats, settleSeconds, signal, onProgress }: 
     const { lost, doubled } = compare(chat, found);
     note("lost", lost.length, `${chat.id}: lost ${lost.slice(0, 3).join(", ")}`);
     note("doubled", doubled.length, `${chat.id}: ${doubled.slice(0, 3).join(", ")}`);
-    note("gaps", unmentioned.length, `${chat.id}: the context says nothing of ${unmentioned.slice(0, 3).join(", ")}`);
+    note("gaps", unmentioned.length, `${chat.id}: the context does not mention ${unmentioned.slice(0, 3).join(", ")}`);
     const isUnsettled = state.summaryPending || !state.archived;
     note("unsettled", isUnsettled ? 1 : 0, `${chat.id}: pending ${state.summaryPending}, archived ${state.archived}`);
   };
@@ -104,7 +104,7 @@ async function readSession(chat: Chat, deadline: number, signal: AbortSignal): P
   return { found, state, unmentioned: missingFrom(context) };
 }
 
-/** Pure: what a session holds against what its client was told. */
+/** Compares what a session contains with what its client was told. A pure function. */
 export function compare(
   chat: Pick<Chat, "seqs" | "script">,
   found: readonly Stored[],
@@ -115,18 +115,19 @@ export function compare(
   const lost = [...script.keys()].flatMap((id, index) => {
     const seq = chat.seqs[index] ?? 0;
     if (seq === 0) return [];
-    if (seqs.get(id) !== seq) return [`${id}, acknowledged as ${seq}, is ${seqs.get(id) ?? "not there"}`];
-    return contents.get(id) === script.get(id)?.content ? [] : [`the words of ${id}`];
+    if (seqs.get(id) !== seq)
+      return [`${id}, acknowledged with seq ${seq}, has seq ${seqs.get(id) ?? "none: it is lost"}`];
+    return contents.get(id) === script.get(id)?.content ? [] : [`the content of ${id}`];
   });
   const doubled = [
-    ...found.flatMap(({ seq }, index) => (seq === index + 1 ? [] : [`seq ${seq} stands in place ${index + 1}`])),
+    ...found.flatMap(({ seq }, index) => (seq === index + 1 ? [] : [`seq ${seq} is in position ${index + 1}`])),
     ...found.flatMap(({ id }) => (script.has(id) ? [] : [`${id} was never sent`])),
-    ...(seqs.size === found.length ? [] : [`${found.length - seqs.size} ids stand there twice`]),
+    ...(seqs.size === found.length ? [] : [`${found.length - seqs.size} ids are there twice`]),
   ];
   return { lost, doubled };
 }
 
-/** Asks again where a limit refuses it or nobody answers: what is compared is what is there, not how fast it comes. */
+/** Repeats a request that a limit refused or nobody answered: the content is checked here, not the speed. */
 export async function insist(send: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -143,7 +144,7 @@ function jsonOf({ body }: Answer): unknown {
   return JSON.parse(body.toString("utf8"));
 }
 
-/** So many at a time. */
+/** Sessions that are read in parallel. */
 export async function side<T>(items: readonly T[], body: (item: T, index: number) => Promise<void>): Promise<void> {
   const queue = items.entries();
   const work = async (): Promise<void> => {

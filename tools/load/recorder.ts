@@ -1,4 +1,4 @@
-// What became of each request of a load, by operation.
+// Records the result of each request of a load, by operation.
 import { FailureTally, type FailureCount } from "../bench/failures.ts";
 import { type Distribution, distributionOf } from "../bench/statistics.ts";
 
@@ -6,17 +6,17 @@ export interface OperationRow {
   readonly operation: string;
   readonly sent: number;
   readonly succeeded: number;
-  /** Of those that succeeded, from the intended start to the last byte. */
+  /** Times of successful requests, from the intended start to the last byte. */
   readonly ms: Distribution | null;
 }
 
 export class Recorder {
   readonly #times = new Map<string, number[]>();
   readonly #failures = new FailureTally(Number.POSITIVE_INFINITY);
-  /** By how much a request was sent after it was due, where nothing but this process held it up. */
+  /** How much later than due a request was sent, if only this process delayed it. */
   readonly #lateness: number[] = [];
 
-  /** @param dueAt by the clock of `performance.now()` */
+  /** @param dueAt on the clock of `performance.now()` */
   async time(operation: string, dueAt: number, send: () => Promise<unknown>): Promise<void> {
     const times = this.#times.get(operation) ?? [];
     this.#times.set(operation, times);

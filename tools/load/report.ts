@@ -1,5 +1,5 @@
 import { showTable } from "../../scripts/program/table.ts";
-// The report of a load, and how it looks in a terminal.
+// The report of a load, and its form in a terminal.
 import type { FailureCount } from "../bench/failures.ts";
 import type { MachineFacts } from "../bench/machine.ts";
 import type { Distribution } from "../bench/statistics.ts";
@@ -54,12 +54,12 @@ export function showReport(report: LoadReport): string {
       `${count(number)} × ${place}: ${kind}`,
       `    first: ${first}`,
     ]),
-    ...(report.refusedByLimits > 0 ? [`refused by the limits, as they should: ${count(report.refusedByLimits)}`] : []),
+    ...(report.refusedByLimits > 0 ? [`refused by the limits, as intended: ${count(report.refusedByLimits)}`] : []),
     "",
     ...showTable(
       [`summaries made: ${count(updates.made)}`, "", "", "p50 ms", "p95", "p99", "max"],
       [
-        ["until one is readable", "", "", ...times(updates.readable)],
+        ["until it is readable", "", "", ...times(updates.readable)],
         ["until it is in PostgreSQL", "", "", ...times(updates.archived)],
         ["lag of the archive", "", "", ...times(updates.lag)],
       ],
@@ -94,7 +94,7 @@ export function showReport(report: LoadReport): string {
 function describeProcessors({ usage: { processors, processorMs }, operations }: LoadReport): string {
   if (processors === null || processorMs === null) return "processor time unknown";
   const answered = operations.reduce((sum, { succeeded }) => sum + succeeded, 0);
-  return `${processors.toFixed(2)} processors, ${(processorMs / Math.max(1, answered)).toFixed(1)} ms for each answer, background work included`;
+  return `${processors.toFixed(2)} processors, ${(processorMs / Math.max(1, answered)).toFixed(1)} ms for each answer, including background work`;
 }
 
 function times(ms: Distribution | null): string[] {

@@ -1,4 +1,4 @@
-// A load from its options to its report.
+// Runs a load from its options to its report.
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StartError } from "../../scripts/dev/start-error.ts";
@@ -23,17 +23,17 @@ import { openSockets } from "./sockets.ts";
 import { readUpdates } from "./updates.ts";
 import { descriptorLimit, watchUsage } from "./usage.ts";
 
-/** From one session to the next, as a share of the way to a summary. Every run of sessions is spread over it evenly. */
+/** How much further each session's past is on the way to a summary than the one before. The golden ratio spreads any number of sessions evenly. */
 const GOLDEN_SHARE = 0.618_034;
-/** By which the messages of one session are longer than those of another, at most: no past may call for a summary by itself. */
+/** The most by which one session's messages are longer than another's. No past may make a summary due by itself. */
 const LONGER_SHARE = 1.05;
 const SCALE_MESSAGES = 50;
-/** Of workerd, for each session that is open and its user's directory, and for a socket; and for itself. */
+/** File descriptors of workerd: for each open session with its user's directory, for each socket, and for workerd itself. */
 const DESCRIPTORS = { session: 3.6, socket: 1, own: 1_000 } as const;
 
 export interface LoadNews {
   readonly signal: AbortSignal;
-  /** A new part of the work. */
+  /** Called when a new part of the work begins. */
   readonly onStep: (text: string) => void;
   readonly onProgress: (text: string) => void;
 }
@@ -68,7 +68,7 @@ export async function runLoad(
       if (customer === undefined) throw new Error("there are no customers");
       return new Chat(`chat-${index}`, customer, options.seed * options.sessions + index);
     });
-    await timePhase("giving the sessions their past", () => fillAll(chats, customers, options, signal, onProgress));
+    await timePhase("filling the sessions", () => fillAll(chats, customers, options, signal, onProgress));
     const heat = makeHeat(options, customers, recorder);
     const everyChat = [...chats, ...(heat?.chats ?? [])];
     const sockets = options.hasSockets
@@ -111,7 +111,7 @@ export async function runLoad(
       held: haveHeld(promises),
     };
   } catch (error) {
-    // The service's own end first: it explains the connections that broke.
+    // If the service itself ended, that comes first: it explains the broken connections.
     throw ending.signal.aborted ? ending.signal.reason : error;
   } finally {
     onStep("ending …");
@@ -120,7 +120,7 @@ export async function runLoad(
   }
 }
 
-/** Told now, and not after minutes of work. */
+/** Checked at the start, so that the run does not fail after minutes of work. */
 function checkDescriptors({ sessions, workers, hasSockets }: LoadOptions): void {
   const limit = descriptorLimit("self");
   if (limit === null) return;
@@ -129,13 +129,13 @@ function checkDescriptors({ sessions, workers, hasSockets }: LoadOptions): void 
   if (needed > limit) {
     const enough = Math.ceil((sessions * perSession) / (limit - DESCRIPTORS.own));
     throw new StartError(
-      `${sessions} sessions in ${workers} workerds take about ${needed} file descriptors of each, and a process may have ${limit}. ` +
+      `${sessions} sessions in ${workers} workerds take about ${needed} file descriptors in each, and a process may have ${limit}. ` +
         `Use --workers ${enough}, or raise the limit: ulimit -n ${needed}`,
     );
   }
   if (hasSockets && sessions + DESCRIPTORS.own > limit) {
     throw new StartError(
-      `${sessions} sockets take as many file descriptors of this process, which may have ${limit}. Raise the limit: ulimit -n ${sessions + DESCRIPTORS.own}`,
+      `${sessions} sockets take as many file descriptors in this process, which may have ${limit}. Raise the limit: ulimit -n ${sessions + DESCRIPTORS.own}`,
     );
   }
 }
@@ -143,11 +143,11 @@ function checkDescriptors({ sessions, workers, hasSockets }: LoadOptions): void 
 interface Stage {
   readonly shards: Shards;
   readonly databaseUrl: string;
-  /** What is slow in this scenario is so from now on, or is well again. */
+  /** Switches the scenario's slow part on or off. */
   slowDown(isSlow: boolean): void;
 }
 
-/** @param closers what was started is ended by them, the last one first */
+/** @param closers functions that end what was started, to be called in reverse order */
 async function openStage(
   options: LoadOptions,
   directory: string,
@@ -212,7 +212,7 @@ function makeHeat(
   return scenario === "hot-tenant" ? heatTenant(customer, firstSeed, recorder) : null;
 }
 
-/** Lets what begins with the load be set up before its first request is due. */
+/** A pause before the first request is due, in which everything that starts with the load can be set up. */
 const LEAD_MS = 200;
 
 async function playLoad(

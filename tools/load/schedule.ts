@@ -1,30 +1,30 @@
-// When each chat of a load says something. The schedule is fixed beforehand and waits for nobody: latency counts from the intended start,
-// so that a service that stalls is charged for every request that it held up ("coordinated omission").
+// When each chat of a load sends something. The schedule is fixed beforehand and does not wait for answers. Latency counts from the intended
+// start, so that a service that stalls is charged for every request that it delayed ("coordinated omission").
 import { createRandom } from "../bench/statistics.ts";
 
-/** A turn of a chat: the user says something, and the application asks for the context with it; then the model's answer is appended. */
+/** A turn of a chat: the user's message is appended and returns the context; then the model's answer is appended. */
 export interface PlannedTurn {
-  /** From the beginning of the load, in ms. */
+  /** In ms from the start of the load. */
   readonly dueMs: number;
-  /** So much later the answer is there. */
+  /** How much later the answer is appended. */
   readonly answerDueMs: number;
-  /** The user opens the chat anew, and the application reads the context first. */
+  /** Whether the user has opened the chat again, so that the application reads the context first. */
   readonly reopens: boolean;
 }
 
 export interface Pace {
   readonly seconds: number;
-  /** From one turn of a chat to its next, in seconds. */
+  /** Seconds between two turns of a chat. */
   readonly gapSeconds: { readonly from: number; readonly to: number };
 }
 
 const TURNS_TO_A_REOPENING = 5;
-/** What a model takes to answer, in ms. */
+/** How long a model takes to answer, in ms. */
 const ANSWER_MS = { from: 500, to: 3_000 } as const;
 
 /**
- * Turns as people take them, until the time is over. The first comes within one gap, so that chats are spread evenly from the beginning.
- * @param seed the same gives the same turns
+ * Turns at the pace of a person, until the end. The first turn comes within one gap, so that chats are spread evenly from the start.
+ * @param seed the same seed gives the same turns
  */
 export function* planHumanTurns({ seconds, gapSeconds }: Pace, seed: number): Generator<PlannedTurn> {
   const random = createRandom(seed);
@@ -40,7 +40,7 @@ export function* planHumanTurns({ seconds, gapSeconds }: Pace, seed: number): Ge
   }
 }
 
-/** All chats are silent, and then all speak at the same moment; again and again, until the time is over. */
+/** All chats are silent, and then all speak at the same moment, repeatedly until the end. */
 export function* planBursts(seconds: number, silenceSeconds: number, seed: number): Generator<PlannedTurn> {
   const random = createRandom(seed);
   for (let dueMs = silenceSeconds * 1_000; dueMs < seconds * 1_000; dueMs += silenceSeconds * 1_000) {

@@ -1,10 +1,10 @@
-// An open socket for each chat, and what it was told.
+// An open socket for each chat, and a record of what it received.
 import { Follower } from "../live/follower.ts";
 import type { Chat } from "./chat.ts";
 import { side } from "./read-back.ts";
 
 export interface ChatSockets {
-  /** Ends them, and tells what they were not told as promised. */
+  /** Closes the sockets, and returns what they should have received and did not. */
   close(): string[];
 }
 
@@ -17,7 +17,7 @@ export async function openSockets(
   let opened = 0;
   await side(chats, async (chat) => {
     signal.throwIfAborted();
-    // A message has a content; the event of a summary has none.
+    // A message has content; the event of a summary does not.
     const onEvent = (content: unknown): void => void (entry.told += content === undefined ? 0 : 1);
     const entry = { follower: new Follower(onEvent, true), before: chat.acknowledged, told: 0 };
     followers.set(chat, entry);
@@ -33,8 +33,8 @@ export async function openSockets(
         const isOpen = follower.isConnected;
         follower.drop();
         if (follower.fault !== null) return [`${id}: ${follower.fault}`];
-        if (!isOpen) return [`${id}: the socket was closed`];
-        // What was sent and not answered may be there, too.
+        if (!isOpen) return [`${id}: the socket was closed early`];
+        // A message that was sent but not answered may be there, too.
         return told >= acknowledged - before ? [] : [`${id}: ${told} events of ${acknowledged - before} messages`];
       }),
   };

@@ -1,4 +1,4 @@
-// How long summaries took under load, read afterwards from what clients noted and from the archive: nothing is asked meanwhile.
+// How long summaries took under load. It is computed afterwards from clients' records and the archive, so no polling disturbs the load.
 import { withClient } from "../../scripts/dev/database.ts";
 import type { SessionState } from "../../src/api/session.ts";
 import { type Distribution, distributionOf } from "../bench/statistics.ts";
@@ -7,12 +7,12 @@ import type { Chat, SentAppend } from "./chat.ts";
 export interface Updates {
   /** Summaries that were made during the load. */
   readonly made: number;
-  /** From sending the append that called for it until the summary was readable, and until it stood in PostgreSQL. */
+  /** From sending the append that made it due until the summary was readable, and until it was in PostgreSQL. */
   readonly readable: Distribution | null;
   readonly archived: Distribution | null;
   /** From readable to PostgreSQL: how far the archive is behind. */
   readonly lag: Distribution | null;
-  /** Sessions whose newest summary PostgreSQL has not, or has otherwise. */
+  /** Sessions whose newest summary is missing or different in PostgreSQL. */
   readonly missing: readonly string[];
 }
 
@@ -67,8 +67,8 @@ export async function readUpdates(
 }
 
 /**
- * When the append was sent that called for a summary which could be read at `readableAt`: the first of those just before that was told of a
- * summary under way, or else the last one. Null if none was sent before, as for a session whose past called for it.
+ * When the append was sent that made the summary of `readableAt` due. It is the first of the last appends whose contexts said that a summary
+ * was pending, or else the last append. Null if none was sent before, as for a session whose past made a summary due.
  */
 export function whenCalledFor(appends: readonly SentAppend[], readableAt: number): number | null {
   const before = appends.filter(({ sentAt }) => sentAt <= readableAt);

@@ -1,17 +1,17 @@
-// What the workerds take of the machine while a load runs.
+// What the workerds use of the machine while a load runs.
 import { readdirSync, readFileSync } from "node:fs";
 import { processorMs, residentMiB } from "../bench/machine.ts";
 
 const SAMPLE_MS = 1_000;
 
 export interface Usage {
-  /** Resident memory of each workerd at the end of the load, and the most that was seen; null where the system does not say. */
+  /** Resident memory of each workerd: at the end of the load, and the highest value; null where the system does not report it. */
   readonly memoryMiB: readonly { readonly end: number | null; readonly most: number | null }[];
   readonly descriptors: readonly { readonly end: number | null; readonly most: number | null }[];
-  /** Processor time of all workerds together, in ms, and the processors that it kept busy. */
+  /** Processor time of all workerds together in ms, and how many processors that is on average. */
   readonly processorMs: number | null;
   readonly processors: number | null;
-  /** Share of the time in which this process was at work. Near 1 it measures itself. */
+  /** The share of time in which this process was busy. Near 1 the client measures itself. */
   readonly clientBusy: number;
 }
 
@@ -60,7 +60,7 @@ export function watchUsage(pids: readonly number[]): UsageWatch {
   };
 }
 
-/** Null where the system does not say, or the process is gone. */
+/** Null where the system does not report it, or if the process is gone. */
 function countDescriptors(pid: number): number | null {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
@@ -69,7 +69,7 @@ function countDescriptors(pid: number): number | null {
   }
 }
 
-/** How many descriptors a process may have; null where the system does not say. */
+/** How many file descriptors a process may have; null where the system does not say. */
 export function descriptorLimit(pid: number | "self"): number | null {
   try {
     const found = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))?.[1];

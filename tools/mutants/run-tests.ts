@@ -6,10 +6,10 @@ import { readJsonFile } from "../../scripts/dev/files.ts";
 import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
 import { countResults, type TestCounts } from "../check/vitest-run.ts";
 
-/** A bug that makes a test wait for ever is noticed by this. */
+/** A bug that makes a test wait for ever is noticed by this limit. */
 const TIMEOUT_MS = 5 * 60_000;
 
-/** @returns what came of the tests; null if they took too long */
+/** @returns the results of the tests; null if they took too long */
 export async function runTests(directory: string, tests: readonly string[]): Promise<TestCounts | null> {
   const reports = mkdtempSync(path.join(tmpdir(), "threadkeep-mutant-"));
   const report = path.join(reports, "report.json");

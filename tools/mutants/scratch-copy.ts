@@ -2,12 +2,12 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import path from "node:path";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 
-/** What is not copied: states of running services, what can be built again, and the packages, which are linked. */
+/** Left out of the copy: data of running services, what can be built again, and the packages, which are linked. */
 const LEFT_OUT = new Set([".git", ".threadkeep", ".wrangler", "node_modules", "dist", "coverage"]);
 
 /**
- * A copy of the project to plant bugs in, so that the real source is never touched. It lies inside the project's own state
- * directory: Node finds packages upwards from there.
+ * A copy of the project to plant bugs in, so that the real source is never touched. It is inside the project's own data directory, so that
+ * Node finds the packages in a directory above it.
  */
 export class ScratchCopy {
   readonly directory: string;
@@ -24,7 +24,7 @@ export class ScratchCopy {
     this.#linkPackages();
   }
 
-  /** Each by itself, since the client is the copy's own. */
+  /** The packages are linked one by one, because the client has to be the copy's own. */
   #linkPackages(): void {
     const packages = path.join(this.directory, "node_modules");
     mkdirSync(packages);

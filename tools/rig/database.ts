@@ -1,4 +1,4 @@
-// One PostgreSQL for several services, which can be killed and started again as its machine would.
+// One PostgreSQL for several services. It can be killed and started again, as if its machine had failed.
 import { applyMigrations, createDatabase, openWorkerRole } from "../../scripts/dev/database.ts";
 import { makeFolder } from "../../scripts/dev/folders.ts";
 import { loadKeys } from "../../scripts/dev/keys.ts";
@@ -9,19 +9,19 @@ import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
 const DATABASE = "threadkeep";
 
 export interface RigDatabase {
-  /** For reading as its owner. */
+  /** A connection string of the owner, for reading. */
   readonly ownerUrl: string;
-  /** The role that the Worker connects as, with no more rights than it needs. */
+  /** The Worker's role, with no more rights than it needs. */
   readonly workerUrl: string;
   readonly port: number;
   /** kill -9 of the server and all its processes. Resolves when they are gone. */
   kill9(): Promise<void>;
-  /** On the same data and the same port. */
+  /** Starts it again on the same data and the same port. */
   startAgain(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param directory for this server alone */
+/** @param directory a folder for this server alone */
 export async function openRigDatabase(directory: string, signal?: AbortSignal): Promise<RigDatabase> {
   makeFolder(directory);
   const paths = statePaths(directory);

@@ -1,27 +1,27 @@
-// Several services side by side, each in a workerd of its own, on one PostgreSQL. A session lives in one of them, told by its name: the
-// platform places each object by its name, too.
+// Several services in parallel, each in a workerd of its own, on one PostgreSQL. Each session belongs to one of them, chosen by its name,
+// just as the platform places each object by its name.
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { makeFolder } from "../../scripts/dev/folders.ts";
 import { type Service, startService } from "../../scripts/dev/service.ts";
 
 export interface ShardsOptions {
-  /** For these services alone. */
+  /** A folder for these services alone. */
   readonly directory: string;
-  /** Made by `bundleWorker`. */
+  /** The bundle, made by `bundleWorker`. */
   readonly bundleDir: string;
   readonly count: number;
-  /** As its owner, and as the Worker's role. */
+  /** Connection strings of the owner and of the Worker's role. */
   readonly databaseUrl: string;
   readonly workerDatabaseUrl: string;
-  /** Variables for the Workers, over those of wrangler.toml. */
+  /** Variables for the Workers; they override those of wrangler.toml. */
   readonly env: Record<string, string>;
   readonly signal: AbortSignal;
 }
 
 export interface Shards {
   readonly services: readonly Service[];
-  /** Resolves with the reason when one of them is down and will not come back. */
+  /** Resolves with the reason if one of them is down and will not come back. */
   readonly failed: Promise<string>;
   stop(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function startShards(options: ShardsOptions): Promise<Shards> {
   return { services, failed: Promise.race(services.map((service) => service.failed)), stop };
 }
 
-/** Which of so many shards holds what has this name: always the same, and each as often as the others. */
+/** The shard of a name: always the same one, and each shard gets equally many names. */
 export function shardOf(name: string, count: number): number {
   return createHash("sha256").update(name).digest().readUInt32BE(0) % count;
 }

@@ -1,10 +1,10 @@
-// A wire to a server on this machine that takes its time: what the server says arrives so much later, in order.
+// A connection to a local server with a delay: what the server sends arrives later, in order.
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { LOOPBACK } from "../../scripts/dev/ports.ts";
 
 export interface SlowWire {
   readonly port: number;
-  /** From now on. */
+  /** Sets the delay from now on. */
   delay(ms: number): void;
   close(): Promise<void>;
 }
@@ -22,11 +22,11 @@ export async function startSlowWire(serverPort: number): Promise<SlowWire> {
         near.destroy();
         far.destroy();
       });
-      // A connection that breaks closes, and its other half with it.
+      // If one side of a connection breaks, the other side is closed.
       socket.on("error", () => undefined);
     }
     near.on("data", (chunk) => far.write(chunk));
-    // Each timer passes on what came first, so that nothing overtakes when the delay changes.
+    // Each timer passes on the oldest waiting data, so that nothing is overtaken when the delay changes.
     const waiting: Buffer[] = [];
     far.on("data", (chunk) => {
       waiting.push(chunk);

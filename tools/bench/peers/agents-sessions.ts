@@ -1,4 +1,4 @@
-// The sessions of Cloudflare's agents SDK in the runtime of Threadkeep, asked as Threadkeep is.
+// The sessions of Cloudflare's agents SDK, in the same runtime as Threadkeep and asked in the same way.
 import { randomBytes } from "node:crypto";
 import { builtinModules } from "node:module";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { BenchClient } from "../client.ts";
 import type { OpenedPeer, Surroundings } from "./peer.ts";
 import { sizeOfSqlite } from "./sizes.ts";
 
-/** Messages in one request of the past. */
+/** Messages in each request that fills the past. */
 const BATCH = 100;
 
 export async function openAgentsSessions({ makeFolder }: Surroundings): Promise<OpenedPeer> {
@@ -32,7 +32,7 @@ export async function openAgentsSessions({ makeFolder }: Surroundings): Promise<
           compatibilityFlags: ["nodejs_compat"],
           bindings: { KEY: apiKey },
           durableObjects: { CONVERSATION: { className: "Conversation", useSQLite: true } },
-          // As the service has it: past the simulator's own entry.
+          // Threadkeep is asked in the same way: bypassing the simulator's own entry.
           unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
         },
       ],

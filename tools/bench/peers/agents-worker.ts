@@ -1,6 +1,6 @@
 import { Lifecycle } from "agents/lifecycle";
 import { Sessions } from "agents/sessions";
-// The sessions of Cloudflare's agents SDK, behind a Worker that does as little as one can: it checks a key and calls one object.
+// The sessions of Cloudflare's agents SDK behind a Worker that does the least possible: it checks a key and calls one object.
 import { DurableObject } from "cloudflare:workers";
 
 interface Env {
@@ -13,7 +13,7 @@ interface Said {
   readonly content: string;
 }
 
-/** What a context of Threadkeep has room for by default: 16,000 tokens. */
+/** About what a context of Threadkeep holds by default: 16,000 tokens. */
 const RECENT_BYTES = 64 * 1024;
 
 export class Conversation extends DurableObject<Env> {

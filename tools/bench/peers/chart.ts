@@ -1,5 +1,5 @@
-// The picture of the peers: for each memory what an append and a reading take at each size, on a logarithmic scale. Plain SVG of lines,
-// bars and text, which a page of documentation shows as it is.
+// The chart of the memories: what an append and a reading take at each size, on a logarithmic scale. It is plain SVG of lines, bars and
+// text, which a documentation page shows as it is.
 import type { PeerRow, PeersReport } from "./report.ts";
 
 const WIDTH = 960;
@@ -60,7 +60,7 @@ export function drawChart(report: PeersReport): string {
   ]);
   const caption = "p50 as a bar, p99 as a line; logarithmic";
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-10 0 ${WIDTH + 20} ${height}" role="img" aria-label="Threadkeep beside other memories: ${caption}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-10 0 ${WIDTH + 20} ${height}" role="img" aria-label="Threadkeep compared with other memories: ${caption}">`,
     `<rect x="-10" width="${WIDTH + 20}" height="${height}" fill="#fff"/>`,
     ...axes,
     ...legend,

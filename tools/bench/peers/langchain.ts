@@ -1,6 +1,6 @@
 import { RedisChatMessageHistory } from "@langchain/community/stores/message/ioredis";
 import { PostgresChatMessageHistory } from "@langchain/community/stores/message/postgres";
-// LangChain's histories of chat messages, in PostgreSQL and in Redis.
+// LangChain's chat message histories, in PostgreSQL and in Redis.
 import type { BaseListChatMessageHistory } from "@langchain/core/chat_history";
 import { Redis } from "ioredis";
 import pg from "pg";

@@ -1,4 +1,4 @@
-// LangGraph's checkpointer in PostgreSQL, behind a graph whose state is the messages.
+// LangGraph's checkpointer in PostgreSQL, with a graph whose state is the messages.
 import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";

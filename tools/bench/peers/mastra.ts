@@ -1,4 +1,4 @@
-// Mastra's memory, as its documentation sets it up for a chat: the last messages of a thread, and nothing that calls a model.
+// Mastra's memory, set up for a chat as its documentation says: the last messages of a thread, and nothing that calls a model.
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { LibSQLStore } from "@mastra/libsql";
@@ -9,7 +9,7 @@ import { type OpenedPeer, type Peer, RECENT, type Size, type Surroundings } from
 import { sizeOfDatabase, sizeOfSqlite } from "./sizes.ts";
 
 const RESOURCE = "user-1";
-/** Messages at once, so that a past of thousands is no one statement. */
+/** Messages saved at once, so that a past of thousands of messages is not a single statement. */
 const BATCH = 500;
 
 export async function openMastraLibsql({ makeFolder }: Surroundings): Promise<OpenedPeer> {
@@ -60,7 +60,7 @@ function describe(
     async converse(id) {
       const now = new Date();
       await memory.saveThread({ thread: { id, resourceId: RESOURCE, title: id, createdAt: now, updatedAt: now } });
-      // Messages are ordered by their time: two of one millisecond would have no order.
+      // Messages are sorted by their time, so no two may have the same millisecond.
       let at = Date.now() - 100_000_000;
       const save = (turns: readonly Turn[]): Promise<unknown> =>
         memory.saveMessages({

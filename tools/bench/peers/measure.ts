@@ -1,4 +1,4 @@
-// One memory with one size of the past: what an append and a reading take.
+// Measures one memory at one size of the past: what an append and a reading take.
 import { type Distribution, distributionOf } from "../statistics.ts";
 import { createTalk } from "../talk.ts";
 import type { Peer, Size } from "./peer.ts";
@@ -10,11 +10,11 @@ export interface Measured {
   readonly messages: number;
   readonly append: Distribution | null;
   readonly next: Distribution | null;
-  /** Messages that the last reading gave. */
+  /** How many messages the last reading returned. */
   readonly given: number;
-  /** Of the past. */
+  /** Bytes and rows of the past. */
   readonly size: Size;
-  /** What each append adds to it, on average. */
+  /** How many bytes each append adds, on average. */
   readonly bytesAnAppend: number | null;
 }
 
@@ -44,7 +44,7 @@ export async function measurePeer(
     append.push(appendedAt - startedAt);
     next.push(readAt - appendedAt);
   }
-  if (given === 0) throw new Error("it gave no message");
+  if (given === 0) throw new Error("it returned no message");
   const { bytes } = growth(filled, await conversation.size());
   return {
     messages,

@@ -1,4 +1,4 @@
-// The session of the OpenAI Agents SDK that keeps everything in the memory of the process.
+// The session of the OpenAI Agents SDK that keeps everything in the memory of its process.
 import { type AgentInputItem, MemorySession } from "@openai/agents-core";
 import type { Turn } from "../talk.ts";
 import { type OpenedPeer, RECENT } from "./peer.ts";

@@ -14,21 +14,26 @@ export interface PeersOptions {
 }
 
 export function peersProgram(run: (options: PeersOptions) => Promise<number>) {
-  return createProgram("npm run peers --", "Threadkeep beside other memories of chats, in one run on one machine.")
-    .option("--only <name...>", "memories whose name has this in it, in lower case (default: all)")
+  return createProgram("npm run peers --", "Compares Threadkeep with other chat memories, in one run on one machine.")
+    .option("--only <name...>", "memories whose name contains this, in lower case (default: all)")
     .option("--sizes <n,…>", "messages of the past", listOf(wholeNumber(MIN_SIZE, MAX.size), MAX.sizes), DEFAULTS.sizes)
-    .option("--samples <n>", "appends and readings measured of each", wholeNumber(1, MAX.samples), DEFAULTS.samples)
-    .option("--svg <file>", "the picture", outputFile)
-    .option("--json <file>", "the report as JSON", outputFile)
+    .option(
+      "--samples <n>",
+      "appends and readings measured for each memory and size",
+      wholeNumber(1, MAX.samples),
+      DEFAULTS.samples,
+    )
+    .option("--svg <file>", "draw the chart to this file", outputFile)
+    .option("--json <file>", "write the report to this file, as JSON", outputFile)
     .addHelpText(
       "after",
       `
-The same conversation goes into each: a past of so many messages, then one append and one reading of what the next prompt
-needs, again and again, one request at a time. Told are p50 and p99 of both, and the bytes and rows of the past.
-docs/benchmarks.md explains the settings. It is a package of its own, so that Threadkeep depends on none of them. Once before
-the first run: npm ci --prefix tools/bench/peers
+The same conversation goes into each memory: first the past, then one append and one reading of what the next prompt
+needs, repeatedly, one request at a time. It prints p50 and p99 of both, and the bytes and rows that the past takes.
+docs/benchmarks.md explains the settings. The memories are installed separately, so that Threadkeep depends on none of
+them. Before the first run: npm ci --prefix tools/bench/peers
 
-The exit code is 0 if every memory that is here was measured and gave its messages, else 1. It judges no times.
+The exit code is 0 if every available memory was measured and returned its messages, else 1. Times are not judged.
 
 Example:
   npm run peers -- --only redis --sizes 50,500`,

@@ -1,14 +1,14 @@
-// What every memory of chats is asked for here.
+// What every compared memory has to do.
 import type { Turn } from "../talk.ts";
 
-/** One conversation in it. */
+/** One conversation in a memory. */
 export interface Conversation {
-  /** Puts the past in, in whatever steps are quickest for it. It is not timed. */
+  /** Stores the past, by the quickest means that the memory offers. It is not timed. */
   fill(turns: readonly Turn[]): Promise<void>;
   append(turn: Turn): Promise<void>;
-  /** Reads what the next prompt needs, as `gives` of the peer tells. Returns how many messages came. */
+  /** Reads what the next prompt needs, as the peer's `gives` describes it. Returns the number of messages. */
   next(): Promise<number>;
-  /** What stands on disk, or in the server's memory, in bytes and rows; null where nobody counts it. */
+  /** Bytes and rows on disk, or in the server's memory; null where they cannot be counted. */
   size(): Promise<Size>;
 }
 
@@ -19,32 +19,32 @@ export interface Size {
 
 export interface Peer {
   readonly name: string;
-  /** Where what is asked runs, and over what it is asked. */
+  /** Where the measured code runs, and over what it is asked. */
   readonly where: string;
   /** What `next` reads. */
   readonly gives: string;
-  /** What is left when the machine loses its power right after an append. */
+  /** What survives if the machine loses power right after an append. */
   readonly keeps: string;
-  /** @param id another one for each conversation */
+  /** @param id must differ for each conversation */
   converse(id: string): Promise<Conversation>;
   close(): Promise<void>;
 }
 
-/** Null with a reason: it cannot be measured here. */
+/** Says why the memory cannot be measured here; else null. */
 export type OpenedPeer = { readonly peer: Peer } | { readonly name: string; readonly left: string };
 
-/** What the peers share: a PostgreSQL, perhaps a Redis, and a folder. */
+/** What the memories share: a PostgreSQL, a Redis if there is one, and a folder. */
 export interface Surroundings {
-  /** A database of its own. */
+  /** Creates a database for one memory. */
   readonly makeDatabase: (name: string) => Promise<string>;
-  /** Null: no redis-server was found. */
+  /** Null if no redis-server was found. */
   readonly redisUrl: string | null;
-  /** For the files of one peer alone. */
+  /** A folder for the files of one memory. */
   readonly makeFolder: (name: string) => string;
-  /** Made by `bundleWorker`: Threadkeep as it is deployed. */
+  /** Threadkeep as it would be deployed, made by `bundleWorker`. */
   readonly bundleDir: string;
   readonly signal: AbortSignal;
 }
 
-/** Messages that a prompt gets of a memory that knows of no budget. */
+/** How many messages a prompt gets from a memory that has no token budget. */
 export const RECENT = 50;

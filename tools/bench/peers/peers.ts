@@ -1,4 +1,4 @@
-// Threadkeep beside other memories of chats: the program behind npm run peers.
+// The program behind npm run peers: compares Threadkeep with other chat memories.
 import { writeFileSync } from "node:fs";
 import { EXIT, untilInterrupted } from "../../../scripts/program/run-program.ts";
 import { drawChart } from "./chart.ts";

@@ -1,4 +1,4 @@
-// A table of messages, and nothing else: what any memory in PostgreSQL could be at best.
+// A table of messages and nothing else: the best that any memory in PostgreSQL could do.
 import pg from "pg";
 import { type OpenedPeer, RECENT, type Surroundings } from "./peer.ts";
 import { sizeOfDatabase } from "./sizes.ts";

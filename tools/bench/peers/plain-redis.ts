@@ -1,4 +1,4 @@
-// A list in Redis, and nothing else.
+// A Redis list and nothing else: the best that any memory in Redis could do.
 import { createClient } from "redis";
 import { type OpenedPeer, RECENT, type Surroundings } from "./peer.ts";
 

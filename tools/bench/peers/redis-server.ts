@@ -1,4 +1,4 @@
-// A Redis of this run's own, where the machine has one.
+// Starts a Redis for this run, if redis-server is installed.
 import { spawn, spawnSync } from "node:child_process";
 import { findFreePort, isPortFree, LOOPBACK } from "../../../scripts/dev/ports.ts";
 
@@ -11,17 +11,17 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Null: there is no redis-server on the PATH. */
+/** Null if redis-server is not on the PATH. */
 export async function startRedis(folder: string): Promise<RedisServer | null> {
   const found = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
   if (found.status !== 0) return null;
   const port = await findFreePort();
-  // As a memory would be kept: in a log that is flushed every second, which is what Redis recommends for it.
+  // The append-only file is flushed every second, which Redis recommends for data that has to be kept.
   const settings = ["--port", String(port), "--bind", LOOPBACK, "--dir", folder, "--appendonly", "yes", "--save", ""];
   const child = spawn("redis-server", settings, { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   for (const deadline = Date.now() + READY_MS; await isPortFree(port);) {
-    if (Date.now() > deadline || child.exitCode !== null) throw new Error("redis-server did not come up");
+    if (Date.now() > deadline || child.exitCode !== null) throw new Error("redis-server did not start");
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return {

@@ -1,5 +1,5 @@
 import { showTable } from "../../../scripts/program/table.ts";
-// The table of the peers.
+// Prints the comparison as a table.
 import type { MachineFacts } from "../machine.ts";
 import type { Distribution } from "../statistics.ts";
 import type { Measured } from "./measure.ts";
@@ -19,9 +19,9 @@ export interface PeersReport {
   readonly samples: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly rows: readonly PeerRow[];
-  /** Not measured, and why. */
+  /** Memories that were not measured, and why. */
   readonly left: readonly { readonly name: string; readonly why: string }[];
-  /** Measured, and not to the end. */
+  /** Memories whose measurement broke off. */
   readonly faults: readonly { readonly name: string; readonly fault: string }[];
 }
 
@@ -53,14 +53,25 @@ export function showReport(report: PeersReport): string {
     `load average ${machine.loadAverage.join(" ")} at the start, ${report.loadAverageAtEnd.join(" ")} at the end; ${report.startedAt}; ${samples} samples of each`,
     "",
     ...showTable(
-      ["memory", "messages", "append p50 ms", "p99", "next p50 ms", "p99", "given", "KiB", "rows", "KiB an append"],
+      [
+        "memory",
+        "messages",
+        "append p50 ms",
+        "p99",
+        "next p50 ms",
+        "p99",
+        "messages read",
+        "KiB",
+        "rows",
+        "KiB an append",
+      ],
       lines,
     ),
     "",
     ...showTable([`p50 at ${sizes.at(-1) ?? "?"} messages over p50 at ${sizes[0] ?? "?"}`, "append", "next"], grown),
     "",
     ...rows.map(
-      ({ name, where, gives, keeps }) => `${name}: ${where}. Next: ${gives}. After a loss of power: ${keeps}.`,
+      ({ name, where, gives, keeps }) => `${name}: ${where}. Next: ${gives}. After a power failure: ${keeps}.`,
     ),
     ...left.map(({ name, why }) => `${name}: not measured, because ${why}.`),
     ...faults.map(({ name, fault }) => `${name}: FAILED: ${fault}`),

@@ -1,4 +1,4 @@
-// All memories, one after the other, on one PostgreSQL and one Redis.
+// Measures all memories, one after the other, on one PostgreSQL and one Redis.
 import { chmodSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createDatabase } from "../../../scripts/dev/database.ts";
@@ -19,7 +19,7 @@ import { startRedis } from "./redis-server.ts";
 import type { PeerRow, PeersReport } from "./report.ts";
 import { openThreadkeep } from "./threadkeep.ts";
 
-/** In the order of the table; the name is what --only is compared with. */
+/** In the order of the table. `--only` is compared with these names. */
 const PEERS: Readonly<Record<string, (surroundings: Surroundings) => Promise<OpenedPeer>>> = {
   threadkeep: openThreadkeep,
   "agents/sessions": openAgentsSessions,
@@ -100,7 +100,7 @@ export async function runPeers(
   return { startedAt, machine, loadAverageAtEnd: loadAverage(), samples, versions, rows, left, faults };
 }
 
-/** As the package pins them. */
+/** The exact versions that the package pins. */
 function readVersions(): Record<string, string> {
   const manifest: { dependencies: Record<string, string> } = JSON.parse(
     readFileSync(path.join(import.meta.dirname, "package.json"), "utf8"),

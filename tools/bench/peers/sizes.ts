@@ -1,4 +1,4 @@
-// How much a memory takes, read from what it stores in.
+// How much space a memory takes, read from its storage.
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,7 +10,7 @@ const TABLES = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema')`;
 
-/** All tables of a database, with their indexes. */
+/** Counts all tables of a database, with their indexes. */
 export function sizeOfDatabase(url: string): Promise<Size> {
   return withClient(url, async (client) => {
     const { rows: tables } = await client.query<{ name: string; bytes: number }>(TABLES);
@@ -26,7 +26,7 @@ export function sizeOfDatabase(url: string): Promise<Size> {
   });
 }
 
-/** All SQLite files in a folder whose path has this in it, with their logs. */
+/** Counts all SQLite files in a folder whose path contains this text, with their write-ahead logs. */
 export function sizeOfSqlite(folder: string, part = ""): Size {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => name.includes(part) && /\.(sqlite|db)(-wal)?$/.test(name))

@@ -1,4 +1,4 @@
-// Threadkeep as it is deployed: a message is appended, and the context is read, each by a request of its own.
+// Threadkeep as it would be deployed: one request appends a message, another reads the context.
 import path from "node:path";
 import { startService } from "../../../scripts/dev/service.ts";
 import { BenchClient } from "../client.ts";
@@ -28,7 +28,7 @@ export async function openThreadkeep({
           async fill(turns) {
             const left = [...turns];
             await sessions.fill(id, turns.length, () => left.shift() ?? { role: "user", content: "" });
-            // What the past calls for is not timed.
+            // The summaries that the past makes due are not timed.
             await sessions.settle(id);
           },
           append: async (turn) => void (await sessions.append(id, turn)),
