@@ -73,7 +73,7 @@ export function userDayRows(limits: SessionLimits | undefined, model: ModelPrice
       (tokens) => summarized(tokens, IDLE_SUMMARY_MIN_TOKENS),
     ),
     row(
-      "have models read again, by edits, erasures and by hand",
+      "have models read again, by edits, erasures, branches and by hand",
       [day.summarizerTokens, "tokens"],
       "`userSummarizerTokensPerDay`",
       (tokens) => summarized(tokens, MIN_USER_SUMMARY_TOKENS),

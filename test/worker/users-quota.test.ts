@@ -1,18 +1,25 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { OVER_BUDGET_REASON } from "../../src/api/health.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
 import { type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
 import { Directory } from "../../src/directory/directory.ts";
+import type { SummaryStep } from "../../src/session/client.ts";
+import type { Failed } from "../../src/session/outbox/index.ts";
 import {
   creationOf,
+  jobOf,
   listed,
+  quoting,
   runInDurableObject,
   said,
+  scheduleSummary,
   sessionAt,
   type SessionRef,
   storedText,
   until,
   unwrap,
+  withoutAlarm,
 } from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
@@ -280,7 +287,76 @@ describe("what models read again for a user", () => {
     expect(await user.send("DELETE", `${path}/messages/m1`)).toMatchObject({ status: 202 });
     expect(await backEnd.send("PATCH", `${path}/messages/m0`, { content: "Coffee." })).toMatchObject({ status: 200 });
   });
+
+  it("is bounded where a new branch leaves a summary behind, by an append or a switch, and a frame too", async () => {
+    const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
+    const { user, backEnd } = who;
+    const source = await summarizedOf(who);
+    const path = `/sessions/${source.session}`;
+    const over = { code: "quota_exceeded", quota: "user-summarizer-tokens" };
+    const branchAfter = (afterSeq: number) => ({ messages: [{ ...said("I like rain."), afterSeq }] });
+    // The answer to the newest message is made again: the summary covers what stands before it.
+    expect(await user.send("POST", `${path}/messages`, branchAfter(8))).toMatchObject({ status: 201 });
+    expect(await user.send("POST", `${path}/messages`, branchAfter(3))).toMatchObject({ status: 201 });
+    expect(await backEnd.send("PUT", `${path}/branch`, { headSeq: 8 })).toMatchObject({ status: 200 });
+    expect(await user.send("POST", `${path}/messages`, branchAfter(2))).toMatchObject({ status: 429, body: over });
+    expect(await user.send("PUT", `${path}/branch`, { headSeq: 1 })).toMatchObject({ status: 429, body: over });
+    const client = await user.follow(source.session);
+    client.send({ type: "append", id: "a", ...branchAfter(2) });
+    client.send({ type: "branch", id: "b", headSeq: 1 });
+    for (const id of ["a", "b"]) {
+      expect(await client.find(id, (frame) => frame.type === "error" && frame.id === id)).toMatchObject({
+        error: over,
+      });
+    }
+    expect(unwrap(await sessionAt(source).state())).toMatchObject({ headSeq: 8 });
+  });
+
+  it("is looked at before each chunk of a long summary, not only before its first", async () => {
+    const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
+    const source = who.ref();
+    const messages = Array.from({ length: 4 }, (_, at) => said("I like tea. ".repeat(5_000), `m${at}`));
+    unwrap(await withoutAlarm(source, (session) => session.append({ messages }, creationOf(source))));
+    const { jobId, epoch } = await scheduleSummary(source);
+    const step = calling(await sessionAt(source).beginSummary(jobId, epoch));
+    expect(step.isOverBudget).toBe(false);
+    const edit = ["PATCH", `/sessions/${source.session}/messages/m0`, { content: "I like coffee." }] as const;
+    expect(await who.user.send(...edit)).toMatchObject({ status: 200 });
+    const next = await withoutAlarm(source, (session) =>
+      session.saveAnswer(jobId, epoch, step.lease, quoting(step.request)),
+    );
+    expect(calling(next).isOverBudget).toBe(true);
+  });
+
+  it("counts on the day that a model reads it, where the limit of an earlier day put it off", async () => {
+    const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
+    const source = await summarizedOf(who, { reason: OVER_BUDGET_REASON });
+    const { jobId, epoch } = await jobOf(source, "summarize");
+    const { lease, request } = calling(await sessionAt(source).beginSummary(jobId, epoch));
+    await withoutAlarm(source, (session) => session.saveAnswer(jobId, epoch, lease, quoting(request)));
+    const edit = ["PATCH", `/sessions/${source.session}/messages/m0`, { content: "I like coffee." }] as const;
+    expect(await who.user.send(...edit)).toMatchObject(overQuota("user-summarizer-tokens"));
+  });
 });
+
+/** A user's session of eight messages with a summary of the first four, which nobody else has paid for. */
+async function summarizedOf(
+  { ref }: Pick<Awaited<ReturnType<typeof userWith>>, "ref">,
+  fallbackCause: Failed | null = null,
+): Promise<SessionRef> {
+  const source = ref();
+  const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
+  unwrap(await sessionAt(source).append({ messages }, creationOf(source)));
+  const { jobId, epoch } = await scheduleSummary(source);
+  const { lease, request } = calling(await sessionAt(source).beginSummary(jobId, epoch));
+  await withoutAlarm(source, (session) => session.saveAnswer(jobId, epoch, lease, quoting(request), fallbackCause));
+  return source;
+}
+
+function calling(step: SummaryStep): Extract<SummaryStep, { next: "call" }> {
+  if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
+  return step;
+}
 
 it("changes that share one new summary count once, and as much as a call costs at least", async () => {
   const { user, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });

@@ -9,7 +9,7 @@ import { errorFields } from "../../telemetry/redact.ts";
 import { hasUnwantedMessages } from "../archive/index.ts";
 import { noteAppend, scheduleArchive } from "../outbox/index.ts";
 import { beginDay, takeForUser } from "../quota/index.ts";
-import { scheduleSummaryIfDue } from "../summary/index.ts";
+import { goodThrough, scheduleSummaryIfDue, tokensReadAgain } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { appendMessages } from "./append.ts";
 import { beginningFault } from "./begin.ts";
@@ -57,6 +57,8 @@ export function appendForClient(
   const measureDay = beginDay(unit, isByUser);
   const before = isByUser ? sizeOf(unit) : null;
   const left = isByUser ? activeBranch(unit) : null;
+  const mayBranch = isByUser && request.messages.some(({ afterSeq }) => afterSeq !== undefined);
+  const goodBefore = mayBranch ? goodThrough(unit) : 0;
   const { messages, headSeq, createdCount, isBranched } = appendMessages(
     unit,
     request.messages,
@@ -69,8 +71,11 @@ export function appendForClient(
     written = settleBranch(unit);
   }
   // If the append switched to another branch, an earlier summary may have been written again. Its tokens count for the
-  // user as message tokens do.
-  if (before !== null) takeForUser(unit, growthSince(unit, before, written));
+  // user as message tokens do. Messages of the new branch that no summary of it covers are read by models again.
+  if (before !== null) {
+    const summarizerTokens = isBranched ? tokensReadAgain(unit, goodBefore) : 0;
+    takeForUser(unit, { ...growthSince(unit, before, written), summarizerTokens });
+  }
   if (hasUnwantedMessages(unit.session)) scheduleArchive(unit);
   if (createdCount > 0) {
     if (by !== undefined) noteAppend(unit, by, headSeq - createdCount + 1);

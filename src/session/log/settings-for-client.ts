@@ -3,7 +3,7 @@ import { hasUnscheduledMessages, hasUnwantedMessages } from "../archive/index.ts
 import { type Listing, listingOf, scheduleArchive, scheduleListing } from "../outbox/index.ts";
 import { takeForUser } from "../quota/index.ts";
 import { settingsByUser, settingsOf } from "../sqlite/index.ts";
-import { scheduleSummaryIfDue } from "../summary/index.ts";
+import { goodThrough, scheduleSummaryIfDue, tokensReadAgain } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { applyTenantSettings } from "./epoch.ts";
 import { readState } from "./read.ts";
@@ -48,15 +48,19 @@ export function updateForClient(unit: Unit, patch: SessionPatch, isByUser: boole
 /**
  * Switches to another branch for a client.
  * @param isByUser whether a user asks: the switch counts as a message for the daily limit, with the tokens of a summary
- * that is written again
+ * that is written again, and those that models have to read again because no summary of the new branch covers them
  * @throws ThreadkeepError if the session cannot be used or the switch is refused
  */
 export function switchForClient(unit: Unit, request: BranchRequest, isByUser: boolean): SessionState {
   unit.requireSession();
   applyTenantSettings(unit);
   const left = isByUser ? activeBranch(unit) : null;
+  const goodBefore = isByUser ? goodThrough(unit) : 0;
   const { isChanged, tokens } = switchBranch(unit, request);
   if (isChanged && left !== null) refuseLeavingInstruction(unit, left, "/headSeq");
-  if (isByUser) takeForUser(unit, { messages: isChanged ? 1 : 0, tokens });
+  if (isByUser) {
+    const summarizerTokens = isChanged ? tokensReadAgain(unit, goodBefore) : 0;
+    takeForUser(unit, { messages: isChanged ? 1 : 0, tokens, summarizerTokens });
+  }
   return readState(unit);
 }

@@ -40,7 +40,8 @@ export function landAnswer(
   { lease, answer, fallbackCause, isEmbedded }: SavedAnswer,
 ): SummaryStep {
   const saved = saveAnswer(unit, jobId, lease, answer, fallbackCause);
-  if (saved.committedVersion === null) return saved.step;
+  // A summary of many chunks may use up the limit: it is looked at before each of them.
+  if (saved.committedVersion === null) return withinUsersBudget(unit, saved.step);
   unit.traces.follow(jobId);
   scheduleArchive(unit, saved.isReplaced);
   scheduleSummaryIfDue(unit);

@@ -1,4 +1,5 @@
-import { MAX_SUMMARIZER_INPUT_TOKENS } from "../../api/limits.ts";
+import { OVER_BUDGET_REASON } from "../../api/health.ts";
+import { MAX_SUMMARIZER_INPUT_TOKENS, MIN_USER_SUMMARY_TOKENS } from "../../api/limits.ts";
 import type { Role, Seq, TokenCount } from "../../api/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../../api/summarizer.ts";
 import type { Item, KeptItem } from "../../api/summary.ts";
@@ -9,7 +10,7 @@ import { itemsTokens, mergeItems, partItems, sameItem, sourceOf } from "../../pr
 import { isTold, messageCost, messageText } from "../../prompt/message-text.ts";
 import { noteChange } from "../log/index.ts";
 import { addUsage, type Failed, heldMs, isHeld, mayBeListed } from "../outbox/index.ts";
-import { startOfDay } from "../quota/index.ts";
+import { countForUser, startOfDay } from "../quota/index.ts";
 import {
   type Draft,
   type GoodPart,
@@ -288,6 +289,11 @@ export function saveAnswer(
     dayOfMessage(store),
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
   );
+  if (isPostponedByBudget(job)) {
+    const tokens =
+      store.messages.totalCostOn(branch, chunkThroughSeq) - store.messages.totalCostOn(branch, draft.throughSeq);
+    countForUser(unit, { summarizerTokens: Math.max(MIN_USER_SUMMARY_TOKENS, tokens) });
+  }
   // If a message was changed meanwhile, the items that cite it were refused. Contexts must not treat those messages as
   // covered until the rebuild.
   if (job.invalidatedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
@@ -336,6 +342,14 @@ export function saveAnswer(
     committedVersion: version,
     isReplaced: job.rebuildBase !== null,
   };
+}
+
+/**
+ * Whether the job replaces a summary that was made without the model because a daily limit was used up. What the model
+ * reads for it counts for the user on the day that it is read: otherwise the user's limit would only put the cost off.
+ */
+function isPostponedByBudget({ isUpgrade, firstError, lastError }: JobRow): boolean {
+  return isUpgrade && [firstError, lastError].includes(OVER_BUDGET_REASON);
 }
 
 /**
