@@ -166,7 +166,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "retry-after-an-edit-taken-for-a-conflict": [
     {
       file: "session/log/append.ts",
-      replace: "if (row.hash !== null) return timingSafeEqual(row.hash, hash);",
+      replace: "if (row.hash !== null) return areSameBytes(row.hash, hash);",
       by: "",
     },
   ],

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, existsSync, openSync, renameSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { readTail } from "./files.ts";
 import { projectRoot, type StatePaths } from "./paths.ts";
@@ -132,7 +133,7 @@ export class WorkerProcess {
         if (error instanceof StartError) throw error;
         last = `did not answer (${error instanceof Error ? error.message : String(error)})`;
       }
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     const waited = `within ${READY_TIMEOUT_MS / 1_000} s`;
     throw new StartError(`The Worker did not become ready ${waited}: GET ${url} ${last}\n${this.#logTail()}`);

@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Scope } from "../api/principal.ts";
+import { areSameBytes } from "../lib/same-bytes.ts";
 
 export const MEMORY_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
 const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "summarizer", "admin"];
@@ -32,8 +33,8 @@ export function createDeploymentKeys(ring: KeyRing): (key: string) => Deployment
   const { tenant } = ring;
   return (key) => {
     const given = digest(key);
-    if (timingSafeEqual(given, adminKey)) return { kind: "admin", id: "admin", tenant, scopes: ADMIN_SCOPES };
-    if (timingSafeEqual(given, apiKey)) {
+    if (areSameBytes(given, adminKey)) return { kind: "admin", id: "admin", tenant, scopes: ADMIN_SCOPES };
+    if (areSameBytes(given, apiKey)) {
       return { kind: "tenant-key", id: "deployment-key", tenant, scopes: MEMORY_SCOPES };
     }
     return null;

@@ -2,7 +2,7 @@
 
 import { createLocalJWKSet, type CryptoKey, errors, type JWSHeaderParameters, type LocalJWKSet } from "jose";
 import { ThreadkeepError } from "../api/errors.ts";
-import { withTimeout } from "../lib/with-timeout.ts";
+import { createSingleFlight, endOf } from "../lib/single-flight.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -56,57 +56,40 @@ export interface IssuerKeysOptions {
  */
 export type FindKey = (header: JWSHeaderParameters) => Promise<CryptoKey | null>;
 
-interface Fetch {
-  readonly beganAt: number;
-  /** Never rejects. */
-  ended: Promise<void>;
-}
-
 export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
   const { url, keepAlive, log, now = Date.now, limits = ISSUER_KEY_LIMITS } = options;
   let keys: { readonly set: LocalJWKSet; readonly at: number } | null = null;
-  let underWay: Fetch | null = null;
   let lastBeganAt = Number.NEGATIVE_INFINITY;
   let hasFailed = false;
 
   const isYoungerThan = (ms: number): boolean => keys !== null && now() - keys.at < ms;
 
-  /**
-   * The fetch in progress, or a new one. A fetch that exceeds its timeout was lost with the request that started it, so
-   * it is replaced.
-   */
-  function begin(): Fetch {
-    if (underWay !== null && now() - underWay.beganAt <= limits.timeoutMs) return underWay;
-    const call: Fetch = { beganAt: now(), ended: Promise.resolve() };
-    underWay = call;
-    lastBeganAt = call.beganAt;
-    call.ended = settle(call);
-    keepAlive(call.ended);
-    return call;
-  }
-
-  async function settle(call: Fetch): Promise<void> {
-    try {
-      const set = createLocalJWKSet(JSON.parse(await fetchText(options, limits)));
-      if (underWay !== call) return;
-      keys = { set, at: call.beganAt };
+  const fetching = createSingleFlight({
+    async call() {
+      lastBeganAt = now();
+      return createLocalJWKSet(JSON.parse(await fetchText(options, limits)));
+    },
+    lostMs: limits.timeoutMs,
+    keepAlive,
+    now,
+    onAnswer(set, beganAt) {
+      keys = { set, at: beganAt };
       if (hasFailed) log.info("issuer_in_reach", { url });
       hasFailed = false;
-    } catch (error) {
-      if (underWay !== call) return;
+    },
+    onFailure(error) {
       if (!hasFailed) log.warn("issuer_out_of_reach", { url, ...errorFields(error) });
       hasFailed = true;
-    }
-    underWay = null;
-  }
+    },
+  });
 
   function mayBegin(restMs: number): boolean {
     return now() - lastBeganAt >= (hasFailed ? Math.max(restMs, limits.failureRestMs) : restMs);
   }
 
   return async (header) => {
-    if (!isYoungerThan(limits.freshMs / 2) && (underWay !== null || mayBegin(0))) {
-      const call = begin();
+    if (!isYoungerThan(limits.freshMs / 2) && (fetching.running() !== null || mayBegin(0))) {
+      const call = fetching.begin();
       // Wait for the fetch if the cached keys are too old, because one may have been withdrawn since. During a known
       // outage do not wait.
       const mustWait = !isYoungerThan(limits.usableMs) || (!isYoungerThan(limits.freshMs) && !hasFailed);
@@ -115,8 +98,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
     if (!isYoungerThan(limits.usableMs)) throw outOfReach(limits);
     const known = await pick(keys?.set, header);
     if (known !== null) return known;
-    if (underWay !== null || mayBegin(limits.unknownKeyRestMs)) {
-      await endOf(begin(), limits.timeoutMs);
+    if (fetching.running() !== null || mayBegin(limits.unknownKeyRestMs)) {
+      await endOf(fetching.begin(), limits.timeoutMs);
       const added = await pick(keys?.set, header);
       if (added !== null) return added;
     }
@@ -155,11 +138,6 @@ async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): P
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** Waits for a fetch, at most `atMostMs`: the runtime may have cancelled it together with its request. */
-async function endOf(call: Fetch, atMostMs: number): Promise<void> {
-  await withTimeout(call.ended, atMostMs, () => undefined);
 }
 
 function outOfReach(limits: IssuerKeyLimits): ThreadkeepError {

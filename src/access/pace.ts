@@ -12,6 +12,7 @@ import {
   PACED_UNITS_PER_SECOND,
 } from "../api/limits.ts";
 import type { Principal } from "../api/principal.ts";
+import { sleep } from "../lib/sleep.ts";
 import { countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
 
 /** The maximum number of buckets. Beyond that, full buckets are dropped first. */
@@ -131,10 +132,4 @@ export function paceRequests(limit: LimitRequests, pace: Pick<Pace, "admit">): L
     if (user !== null) await pace.admit(user);
     await limit(principal);
   };
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -1,8 +1,8 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { ThreadkeepError } from "../api/errors.ts";
 import type { Principal, Scope } from "../api/principal.ts";
 import type { OperationsClient } from "../control/client.ts";
 import { ownerNamed } from "./authenticate.ts";
+import { createSigner } from "./signed-text.ts";
 
 /**
  * Signing in to the inspector by a link. The link contains a ticket that works once, within minutes, so a link in a
@@ -10,10 +10,7 @@ import { ownerNamed } from "./authenticate.ts";
  * key is ever in a URL or in browser storage.
  */
 
-/**
- * Each purpose gets a signing key of its own, derived from the same secret, so that a ticket is never accepted as a
- * token, nor as a ticket of the live feed.
- */
+/** A ticket is never accepted as a token, nor as a ticket of the live feed. */
 const TICKET_PURPOSE = "threadkeep sign-in ticket v1";
 const TOKEN_PURPOSE = "threadkeep inspector token v1";
 
@@ -63,8 +60,8 @@ export interface SignInOffice {
  * all
  */
 export function createSignInOffice(secret: string, now: () => number = Date.now): SignInOffice {
-  const tickets = signerOf(secret, TICKET_PURPOSE);
-  const tokens = signerOf(secret, TOKEN_PURPOSE);
+  const tickets = createSigner<Grant>(secret, TICKET_PURPOSE);
+  const tokens = createSigner<Grant>(secret, TOKEN_PURPOSE);
 
   return {
     issueTicket({ tenant, scopes }) {
@@ -114,24 +111,6 @@ export async function exchangeTicket(
 /** The page never calls the summarizer's endpoint, so its token lacks that scope. */
 function pageScopes(scopes: readonly Scope[]): Scope[] {
   return scopes.filter((scope) => scope !== "summarizer");
-}
-
-function signerOf(secret: string, purpose: string): { sign(grant: Grant): string; read(text: string): Grant | null } {
-  const key = createHmac("sha256", secret).update(purpose).digest();
-  const signatureOf = (text: string): Uint8Array => createHmac("sha256", key).update(text).digest();
-  return {
-    sign(grant) {
-      const text = Buffer.from(JSON.stringify(grant), "utf8").toString("base64url");
-      return `${text}.${Buffer.from(signatureOf(text)).toString("base64url")}`;
-    },
-    read(signed) {
-      const [text = "", signature = "", ...rest] = signed.split(".");
-      const given = Buffer.from(signature, "base64url");
-      const expected = signatureOf(text);
-      const isOurs = rest.length === 0 && given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
-      return isOurs ? JSON.parse(Buffer.from(text, "base64url").toString("utf8")) : null;
-    },
-  };
 }
 
 /** The same error for a forged, an expired and a used ticket, so that guessing reveals nothing. */

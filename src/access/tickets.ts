@@ -1,9 +1,9 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { ThreadkeepError } from "../api/errors.ts";
 import { TICKET_SECONDS } from "../api/limits.ts";
 import type { Ticket } from "../api/live.ts";
 import type { Principal, Scope } from "../api/principal.ts";
 import type { SessionRef } from "../api/session.ts";
+import { createSigner } from "./signed-text.ts";
 
 /**
  * Tickets with which a browser connects to a live feed: its WebSocket cannot send an Authorization header, and a key in
@@ -38,17 +38,7 @@ export interface TicketOffice {
 
 /** @param secret a secret of the deployment. Whoever has it can make tickets */
 export function createTicketOffice(secret: string, now: () => number = Date.now): TicketOffice {
-  const key = createHmac("sha256", secret).update(PURPOSE).digest();
-  const sign = (text: string): Uint8Array => createHmac("sha256", key).update(text).digest();
-
-  function read(ticket: string): TicketBody {
-    const [text = "", signature = "", ...rest] = ticket.split(".");
-    const given = Buffer.from(signature, "base64url");
-    const expected = sign(text);
-    const isOurs = rest.length === 0 && given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
-    if (!isOurs) throw badTicket();
-    return JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
-  }
+  const signer = createSigner<TicketBody>(secret, PURPOSE);
 
   return {
     issue(principal, session, epoch, scopes) {
@@ -57,9 +47,7 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
       const expiresAt = Math.min(at + TICKET_SECONDS * 1_000, principal.expiresAt ?? Number.MAX_SAFE_INTEGER);
       const id = crypto.randomUUID();
       const body: TicketBody = { id, session, epoch, principal: { ...principal, scopes }, expiresAt };
-      const text = Buffer.from(JSON.stringify(body), "utf8").toString("base64url");
-      const signature = Buffer.from(sign(text)).toString("base64url");
-      return { ticket: `${text}.${signature}`, expiresAt: new Date(expiresAt).toISOString() };
+      return { ticket: signer.sign(body), expiresAt: new Date(expiresAt).toISOString() };
     },
     principalOf(request) {
       if (request.method !== "GET") return null;
@@ -67,7 +55,8 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
       const session = LIVE_PATH.exec(url.pathname)?.[1];
       const ticket = url.searchParams.get("ticket");
       if (session === undefined || ticket === null) return null;
-      const body = read(ticket);
+      const body = signer.read(ticket);
+      if (body === null) throw badTicket();
       const isOfThis = session === body.session || session === encodeURIComponent(body.session);
       if (!isOfThis || body.expiresAt <= now()) throw badTicket();
       const { id, epoch, expiresAt } = body;

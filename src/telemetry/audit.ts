@@ -1,6 +1,7 @@
 /** Collects audit events in an isolate and sends them to a queue in batches. It never fails or delays a request. */
 
 import type { AuditAction, AuditActor, AuditDetails, AuditResult, RawAuditEvent } from "../api/audit.ts";
+import { sleep } from "../lib/sleep.ts";
 import type { Log } from "./log.ts";
 import { errorFields } from "./redact.ts";
 
@@ -63,8 +64,6 @@ interface Counted {
   lastAt: number;
   count: number;
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createAuditTrail({
   send,

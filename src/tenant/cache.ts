@@ -4,7 +4,7 @@
  */
 
 import { setNewest } from "../lib/lru.ts";
-import { withTimeout } from "../lib/with-timeout.ts";
+import { createSingleFlight, endOf, type Flight, type SingleFlight } from "../lib/single-flight.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -78,16 +78,9 @@ export interface TenantCache<A extends Revised> {
   keep(tenant: string, answer: A): void;
 }
 
-interface Fetching {
-  readonly beganAt: number;
-  /** Resolves when the fetch is over. Never rejects. */
-  ended: Promise<void>;
-}
-
 interface Entry<A> {
   answer: { readonly value: A; readonly at: number } | null;
-  /** The fetch that is running; null if none. The result of any other is ignored. */
-  fetching: Fetching | null;
+  readonly fetching: SingleFlight<[], A>;
   /** When the last fetch failed, or when the one started that was given up; null if the last one succeeded. */
   failedAt: number | null;
 }
@@ -99,7 +92,7 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
 
   /** The tenant's entry, which becomes the most recently used. */
   function entryOf(tenant: string, isKnown: boolean): Entry<A> {
-    const entry = known.get(tenant) ?? unauthenticated.get(tenant) ?? { answer: null, fetching: null, failedAt: null };
+    const entry = known.get(tenant) ?? unauthenticated.get(tenant) ?? newEntry(tenant);
     const [entries, most] =
       isKnown || known.has(tenant) ? [known, limits.tenants] : [unauthenticated, limits.unauthenticated];
     unauthenticated.delete(tenant);
@@ -111,32 +104,33 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     return entry.answer !== null && now() - entry.answer.at < maxAgeMs ? entry.answer.value : null;
   }
 
-  /** The running fetch, or a new one; null for a while after a failure. */
-  function fetchFor(tenant: string, entry: Entry<A>): Fetching | null {
-    if (entry.fetching !== null) {
-      if (now() - entry.fetching.beganAt < limits.lostMs) return entry.fetching;
-      noteFailure(tenant, entry, entry.fetching.beganAt, new Error(`no answer within ${limits.lostMs} ms`));
-    }
-    if (entry.failedAt !== null && now() - entry.failedAt < limits.restMs) return null;
-    const fetching: Fetching = { beganAt: now(), ended: Promise.resolve() };
-    entry.fetching = fetching;
-    fetching.ended = settle(tenant, entry, fetching);
-    keepAlive(fetching.ended);
-    return fetching;
+  function newEntry(tenant: string): Entry<A> {
+    const entry: Entry<A> = {
+      answer: null,
+      failedAt: null,
+      fetching: createSingleFlight({
+        call: () => load(tenant),
+        lostMs: limits.lostMs,
+        keepAlive,
+        now,
+        onAnswer(value, beganAt) {
+          entry.answer = { value, at: beganAt };
+          if (entry.failedAt !== null) log.info("tenant_in_reach", { tenant });
+          entry.failedAt = null;
+        },
+        onFailure: (error) => noteFailure(tenant, entry, now(), error),
+        onLost: (beganAt) => noteFailure(tenant, entry, beganAt, new Error(`no answer within ${limits.lostMs} ms`)),
+      }),
+    };
+    return entry;
   }
 
-  async function settle(tenant: string, entry: Entry<A>, fetching: Fetching): Promise<void> {
-    try {
-      const value = await load(tenant);
-      if (entry.fetching !== fetching) return;
-      entry.answer = { value, at: fetching.beganAt };
-      if (entry.failedAt !== null) log.info("tenant_in_reach", { tenant });
-      entry.failedAt = null;
-    } catch (error) {
-      if (entry.fetching !== fetching) return;
-      noteFailure(tenant, entry, now(), error);
-    }
-    entry.fetching = null;
+  /** The running fetch, or a new one; null for a while after a failure. */
+  function fetchFor(entry: Entry<A>): Flight<A> | null {
+    const running = entry.fetching.running();
+    if (running !== null) return running;
+    if (entry.failedAt !== null && now() - entry.failedAt < limits.restMs) return null;
+    return entry.fetching.begin();
   }
 
   function noteFailure(tenant: string, entry: Entry<A>, failedAt: number, error: unknown): void {
@@ -144,10 +138,10 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     entry.failedAt = failedAt;
   }
 
-  async function readEntry(tenant: string, entry: Entry<A>, maxAgeMs: number): Promise<A | null> {
+  async function readEntry(entry: Entry<A>, maxAgeMs: number): Promise<A | null> {
     const fresh = answerWithin(entry, Math.min(maxAgeMs, limits.freshMs));
     if (fresh !== null) return fresh;
-    const fetching = fetchFor(tenant, entry);
+    const fetching = fetchFor(entry);
     const stale = answerWithin(entry, Math.min(maxAgeMs, limits.usableMs));
     if (stale !== null) return stale;
     if (fetching !== null) await endOf(fetching, fetching.beganAt + limits.waitMs - now());
@@ -155,20 +149,15 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
   }
 
   return {
-    read: (tenant) => readEntry(tenant, entryOf(tenant, true), limits.usableMs),
-    readRecent: (tenant, maxAgeMs) => readEntry(tenant, entryOf(tenant, false), maxAgeMs),
+    read: (tenant) => readEntry(entryOf(tenant, true), limits.usableMs),
+    readRecent: (tenant, maxAgeMs) => readEntry(entryOf(tenant, false), maxAgeMs),
     recall: (tenant) => known.get(tenant)?.answer?.value ?? null,
     keep(tenant, value) {
       const entry = entryOf(tenant, true);
       // A running fetch may return the state before the change: its result is ignored.
-      entry.fetching = null;
+      entry.fetching.abandon();
       // The answers of two concurrent changes may arrive in either order.
       if (entry.answer === null || value.rev >= entry.answer.value.rev) entry.answer = { value, at: now() };
     },
   };
-}
-
-/** Waits until a fetch is over, but at most `atMostMs` ms. */
-async function endOf(fetching: Fetching, atMostMs: number): Promise<void> {
-  if (atMostMs > 0) await withTimeout(fetching.ended, atMostMs, () => undefined);
 }

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { areSameBytes } from "../lib/same-bytes.ts";
 
 const HASH_KEY_BYTES = 32;
 /** Characters of a secret: 62^43 is slightly more than 2^256. */
@@ -40,6 +41,5 @@ export function hashSecret(hashKey: Uint8Array, id: string, secret: string): Uin
 
 /** Compares in constant time. */
 export function isSecretOf(hash: Uint8Array, hashKey: Uint8Array, id: string, secret: string): boolean {
-  const given = hashSecret(hashKey, id, secret);
-  return given.byteLength === hash.byteLength && timingSafeEqual(given, hash);
+  return areSameBytes(hashSecret(hashKey, id, secret), hash);
 }

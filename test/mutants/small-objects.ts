@@ -173,7 +173,7 @@ export const SMALL_OBJECT_MUTANTS: readonly Mutant[] = [
   {
     name: "an answer counts as young from when it came, not from when it was asked for",
     file: "src/tenant/cache.ts",
-    replace: "entry.answer = { value, at: fetching.beganAt };",
+    replace: "entry.answer = { value, at: beganAt };",
     by: "entry.answer = { value, at: now() };",
     tests: ["unit/tenant-cache"],
   },

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import {
@@ -74,7 +75,7 @@ export function runStart(stateDir: string, args: string[] = [], options: Command
   const ready = async (): Promise<DevJson> => {
     while (!output.includes("Stop with Ctrl-C") || !existsSync(devJson)) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`It ended:\n${output}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     return JSON.parse(readFileSync(devJson, "utf8"));
   };

@@ -1,7 +1,7 @@
 import type { ModelMessage } from "ai";
-import { toBase64 } from "../base64.ts";
+import { toBase64, toJson } from "../base64.ts";
 import type { Json, Part } from "../contract.ts";
-import { approvalOf, fileUrl, keptPart, toJson, withShownOutput } from "./ui-parts.ts";
+import { approvalOf, fileUrl, keptPart, withShownOutput } from "./ui-parts.ts";
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 

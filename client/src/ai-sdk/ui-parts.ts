@@ -1,5 +1,5 @@
 import type { UIMessage } from "ai";
-import { toJsonText } from "../base64.ts";
+import { toJson } from "../base64.ts";
 import type {
   Content,
   DataPart,
@@ -403,9 +403,4 @@ function toMetadata(metadata: unknown): Metadata | undefined {
   const { [PLACE]: _place, ...kept } = json;
   // Metadata that contained only this key was undefined before.
   return PLACE in json && Object.keys(kept).length === 0 ? undefined : fitMetadata(kept);
-}
-
-/** The value as JSON: dates become strings, bytes become base64, and undefined fields are dropped. */
-export function toJson(value: unknown): Json {
-  return value === undefined ? null : JSON.parse(toJsonText(value) ?? "null");
 }

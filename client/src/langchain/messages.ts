@@ -5,6 +5,7 @@ import {
   isToolMessage,
   type ToolMessage,
 } from "@langchain/core/messages";
+import { toJson } from "../base64.ts";
 import type { Content, Json, JsonObject, NewMessage, Part, Role } from "../contract.ts";
 import { invalidArgument } from "../errors.ts";
 import { fitContent } from "../fit-content.ts";
@@ -146,8 +147,4 @@ function blockParts(block: Readonly<Record<string, unknown>> | string): Part[] {
   if (file !== null) return [file];
   if (typeof type === "string" && CALL_BLOCKS.has(type)) return [];
   return [{ type: "data-langchain-block", data: toJson(block) }];
-}
-
-function toJson(value: unknown): Json {
-  return JSON.parse(JSON.stringify(value) ?? "null");
 }

@@ -1,5 +1,5 @@
 import type { AgentInputItem } from "@openai/agents-core";
-import { toBase64, toJsonText } from "../base64.ts";
+import { toBase64, toJson, toJsonText } from "../base64.ts";
 import type { FilePart, Json, Part } from "../contract.ts";
 import { fingerprint } from "../stored-id.ts";
 
@@ -220,8 +220,4 @@ export function isWebAddress(data: string): boolean {
 function bytesOf(data: string, mediaType: string): { data: string; mediaType: string } {
   const comma = data.startsWith("data:") ? data.indexOf(",") : -1;
   return { data: data.slice(comma + 1), mediaType: typeOfDataUrl(data) ?? mediaType };
-}
-
-function toJson(value: unknown): Json {
-  return JSON.parse(toJsonText(value) ?? "null");
 }

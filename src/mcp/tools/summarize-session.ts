@@ -2,6 +2,7 @@ import { z } from "zod";
 import { summarizeRequestSchema } from "../../api/job.ts";
 import { MAX_MCP_WAIT_SECONDS, MAX_WAIT_MS } from "../../api/limits.ts";
 import type { Summary } from "../../api/summary.ts";
+import { sleep } from "../../lib/sleep.ts";
 import { readSession } from "../../usecases/sessions.ts";
 import { listSummaries, summarizeByHand } from "../../usecases/summaries.ts";
 import { withinResult } from "../budget.ts";
@@ -101,7 +102,7 @@ async function isMadeWithin({ call, signal }: Running, sessionId: string, second
   for (let pause = FIRST_PAUSE_SECONDS; left > 0; pause *= PAUSE_GROWTH) {
     const next = Math.min(pause, left);
     left -= next;
-    await whileWanted(signal, new Promise((resolve) => setTimeout(resolve, next * 1_000)));
+    await whileWanted(signal, sleep(next * 1_000));
     if (!(await readSession(call, sessionId)).summaryPending) return true;
   }
   return false;

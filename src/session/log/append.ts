@@ -1,8 +1,9 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { type Fault, type Outcome, ThreadkeepError } from "../../api/errors.ts";
 import { MAX_BRANCHES, MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../../api/limits.ts";
 import type { AppendedMessage, Content, NewMessage, Seq } from "../../api/message.ts";
 import { byteLength, canonicalJson, type Json } from "../../api/text.ts";
+import { areSameBytes } from "../../lib/same-bytes.ts";
 import { contentTokens, messageCost } from "../../prompt/message-text.ts";
 import { type EarlierRow, type MessageRow, readSaidAt } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
@@ -59,10 +60,10 @@ function hashOf(message: Said, key: Uint8Array): Uint8Array {
 
 function isSame(row: EarlierRow, message: NewMessage, key: Uint8Array): boolean {
   const hash = hashOf(said(message), key);
-  if (row.hash !== null) return timingSafeEqual(row.hash, hash);
+  if (row.hash !== null) return areSameBytes(row.hash, hash);
   if (row.content === null) return true;
   const { role, author, content, occurredAt } = row;
-  return timingSafeEqual(hashOf({ role, author, content, occurredAt }, key), hash);
+  return areSameBytes(hashOf({ role, author, content, occurredAt }, key), hash);
 }
 
 /**
