@@ -4,8 +4,8 @@ import { billOf, MONTHS, short, type Use } from "./month.ts";
 
 const OPERATIONS: Record<OperationName, string> = {
   begin: "the first message of a session, with its context",
-  askCold: "a question with its context, the session asleep",
-  askWarm: "the same, the session awake",
+  askCold: "a question with its context, the session's object evicted",
+  askWarm: "the same, the object in memory",
   answer: "an answer",
   silence: "a day's summary: made, archived, audited",
 };
