@@ -3,13 +3,14 @@ import type { ContextFormat, ContextRequest } from "../src/api/context.ts";
 import type { NewMessage } from "../src/api/message.ts";
 import type { SessionPatch } from "../src/api/session.ts";
 import { become } from "./become.ts";
+import { boundAside } from "./budget-steps.ts";
 import { asideOf, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { checkFoundByMeaning } from "./check-vectors.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, drop, goOn } from "./clients.ts";
 import { leaveBranchBy } from "./expectations.ts";
 import { editOne, pickGiven } from "./given-steps.ts";
-import { ringAtOnce } from "./machine-steps.ts";
+import { ringAtOnce, workOff } from "./machine-steps.ts";
 import { appendTo, type ModelMessage } from "./model.ts";
 import { isCopied, logOf, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
@@ -219,6 +220,15 @@ export async function eraseSession(world: World): Promise<string> {
   return `${session.label} → ${describeEnd(call.ended)}`;
 }
 
+/** Erases a session, and lets that come to its end: its id is free then. */
+export async function makeRoom(world: World, session: SimulatedSession): Promise<string> {
+  const call = await ask(world, `erase all of ${session.label}`, session.space, (by) =>
+    world.system.eraseSession(by, session.ref.session),
+  );
+  await workOff(world, [session]);
+  return `erase ${session.label} → ${describeEnd(call.ended)}`;
+}
+
 /** A session to erase: one that is just being filled meets those who fill it. */
 function pickErased(world: World): SimulatedSession {
   const filled = world.sessions.filter(({ model }) => model?.status === "copying");
@@ -278,7 +288,8 @@ export async function summarizeByHand(world: World): Promise<string> {
     world.system.summarizeByHand(by, session.ref.session, request),
   );
   const restored = await restoreAside(world, session);
-  return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}${restored}`;
+  const bounded = await boundAside(world, session);
+  return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}${restored}${bounded}`;
 }
 
 /** Takes an earlier version of the summary back, or one that is not there, at the end of another step: what that did stays as it was. */

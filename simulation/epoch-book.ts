@@ -19,6 +19,8 @@ export interface EpochRecord {
   /** Everything that each message ever said. */
   readonly said: Map<number, Set<string>>;
   readonly sources: Source[];
+  /** What a file brought that was erased before: see `noteBrought`. */
+  readonly brought: Set<string>;
   /** It is seeded from its user's sessions when its job reads them, which includes sessions that began after it. */
   isOfUser: boolean;
   isErased: boolean;
@@ -36,6 +38,7 @@ export class EpochBook {
       moments: [],
       said: new Map(),
       sources: [],
+      brought: new Set(),
       isOfUser: false,
       isErased: false,
       isExpired: false,
@@ -54,6 +57,21 @@ export class EpochBook {
     const sources = this.#epochs.get(epoch)?.sources;
     const isKnown = sources?.some((known) => known.kind === source.kind && known.epoch === source.epoch);
     if (isKnown === false && source.epoch !== epoch) sources?.push(source);
+  }
+
+  /**
+   * An import took in an item that another epoch vouched for. A file may be older than an erasure there, and a model may have put what is
+   * erased into an item that cites other messages alone: the check by words cannot tell, so that such an item comes in.
+   */
+  noteBrought(
+    epoch: string,
+    from: string,
+    { text, sourceSeqs }: { text: string; sourceSeqs: readonly number[] },
+  ): void {
+    if (sourceSeqs.some((seq) => this.isErased(from, seq))) return;
+    const said = [...(this.#epochs.get(from)?.said ?? [])].filter(([seq]) => this.isErased(from, seq));
+    const gone = new Set(said.flatMap(([, secrets]) => [...secrets]));
+    for (const secret of secretsOf(text)) if (gone.has(secret)) this.#epochs.get(epoch)?.brought.add(secret);
   }
 
   seedFromUser(epoch: string): void {
@@ -102,6 +120,7 @@ export class EpochBook {
     if (seen.has(epoch)) return carried;
     seen.add(epoch);
     const record = this.#epochs.get(epoch);
+    for (const secret of record?.brought ?? []) carried.add(secret);
     for (const { kind, epoch: from } of record === undefined ? [] : this.#sourcesOf(record)) {
       const source = this.#epochs.get(from);
       if (source === undefined || source.isErased) continue;

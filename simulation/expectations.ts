@@ -391,8 +391,9 @@ function expectImportPage(
       const saved = lines.filter(({ number }) => number > session.importedThrough && number <= through);
       session.importing.push(...saved.map(({ line }) => line));
       session.importedThrough = through;
-      for (const { vouchedBy } of saved) {
+      for (const { line, vouchedBy } of saved) {
         if (vouchedBy === undefined) continue;
+        if (line.type === "item") world.epochs.noteBrought(epoch, vouchedBy.epoch, line);
         world.epochs.addSource(epoch, { kind: "items", epoch: vouchedBy.epoch, throughSeq: 0 });
       }
     },

@@ -1,11 +1,22 @@
+import { newMessage } from "./chat-content.ts";
 import { describeEnd } from "./client-call.ts";
+import { makeRoom } from "./client-steps.ts";
 import { ask } from "./clients.ts";
-import { copyHalfway, ringAtOnce } from "./machine-steps.ts";
-import { pickSource, pickTarget } from "./pick-session.ts";
-import { sessionOf } from "./rows.ts";
+import { copyHalfway, ringAtOnce, whileHealthy, workOff } from "./machine-steps.ts";
+import { logOf, pickSource, pickTarget } from "./pick-session.ts";
+import { awaitsCarryOver, sessionOf } from "./rows.ts";
 import { isUser, type SimulatedSession, type World } from "./world.ts";
 
 /** Sessions that are made of others: forks and continuations. */
+
+/** Of sessions that are seeded from all of their user's, those that get back what they said. */
+const ROUND_SHARE = 0.4;
+/** Enough for a summary: the last four messages are in none. */
+const ROUND_MESSAGES = 8;
+/** Of continuations, those of a session that has enough to carry over, and those that have it before anything else happens. */
+const RICH_SHARE = 0.6;
+const AT_ONCE_SHARE = 0.4;
+const RICH_MESSAGES = 6;
 
 export async function fork(world: World): Promise<string> {
   const { random } = world;
@@ -51,13 +62,62 @@ export async function continueFrom(world: World): Promise<string> {
     world.system.createSession(by, input),
   );
   await ringAtOnce(world, target);
-  return `${target.label} from ${from} → ${describeEnd(call.ended)}`;
+  const round =
+    isSeeded && world.aside.chance(ROUND_SHARE) ? await whileHealthy(world, () => goRound(world, target)) : "";
+  if (world.aside.chance(AT_ONCE_SHARE)) await workOff(world, [source, target]);
+  return `${target.label} from ${from} → ${describeEnd(call.ended)}${round}`;
+}
+
+/**
+ * What a session said comes back to it: another one goes on from it while its own job waits, which then takes that one's items. It is
+ * forked, so that the fork has it as its source twice, and a message of it is erased.
+ */
+async function goRound(world: World, session: SimulatedSession): Promise<string> {
+  const { aside, system } = world;
+  const { ref, space } = session;
+  const others = world.sessions.filter((one) => one !== session && one.space === space);
+  if (others.length < 2) return "";
+  const told = [];
+  // The id was taken: the session that has it began otherwise.
+  if (!awaitsCarryOver(session.object)) {
+    told.push(await makeRoom(world, session));
+    await ask(world, `continue the user as ${session.label}`, space, (by) =>
+      system.createSession(by, { id: ref.session, seedFromUser: true }),
+    );
+  }
+  const messages = Array.from({ length: ROUND_MESSAGES }, () => newMessage(world.random, world.habits));
+  await ask(world, `append ${session.label}`, space, (by) => system.appendMessages(by, ref.session, { messages }));
+  const [next, copy] = others.toSorted((a, b) => Number(a.model !== null) - Number(b.model !== null));
+  if (next === undefined || copy === undefined) return "";
+  for (const taken of [next, copy]) if (taken.model !== null) told.push(await makeRoom(world, taken));
+  const input = { id: next.ref.session, continueFrom: ref.session };
+  const continued = await ask(world, `continue ${session.label} as ${next.label}`, space, (by) =>
+    system.createSession(by, input),
+  );
+  told.push(`${next.label} from ${session.label} → ${describeEnd(continued.ended)}`);
+  await workOff(world, [session, next], (one, kind) => one === session && kind === "restore");
+  await workOff(world, [session]);
+  const forked = await ask(world, `fork ${session.label} as ${copy.label}`, space, (by) =>
+    system.forkSession(by, ref.session, { id: copy.ref.session }),
+  );
+  told.push(`${session.label} as ${copy.label} → ${describeEnd(forked.ended)}`);
+  await workOff(world, [copy]);
+  const said = aside.pick(logOf(session).filter(({ content }) => content !== null && content !== ""));
+  if (said !== undefined) {
+    const erased = await ask(world, `erase ${session.label}`, space, (by) =>
+      system.eraseMessage(by, ref.session, said.id),
+    );
+    told.push(`erase ${session.label}: ${said.id} → ${describeEnd(erased.ended)}`);
+  }
+  return `; ${told.join("; ")}`;
 }
 
 /** What to go on from: now and then what is itself made of others, so that an id comes back in its own lineage. */
 function pickContinued(world: World): SimulatedSession {
   const made = world.sessions.filter((session) => session.model !== null && isMadeOfOthers(world, session));
-  return (world.random.chance(0.4) ? world.random.pick(made) : undefined) ?? pickSource(world);
+  const any = (world.random.chance(0.4) ? world.random.pick(made) : undefined) ?? pickSource(world);
+  const rich = world.sessions.filter((session) => logOf(session).length >= RICH_MESSAGES);
+  return (world.aside.chance(RICH_SHARE) ? world.aside.pick(rich) : undefined) ?? any;
 }
 
 function isMadeOfOthers(world: World, { object }: SimulatedSession): boolean {

@@ -34,6 +34,10 @@ const LATE_FAILURE_SHARE = 0.6;
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
 const SILENT_ROUNDS = 10;
+/** Enough for a summary that a continuation waits for, for what it carries over, and for their way into the archive. */
+const WORK_ROUNDS = 8;
+/** Longer than jobs wait that nothing holds up. */
+const SOON_MS = 20 * SECOND_MS;
 /** More than the runtime repeats an alarm that throws. */
 const STORM_ALARMS = 9;
 
@@ -111,10 +115,51 @@ export async function tellCopies(world: World, session: SimulatedSession): Promi
   }
 }
 
-function dueOf(world: World, session: SimulatedSession): QueuedMessage[] {
+/** For histories that need several sessions to work one after the other: nothing is out of reach, and no consumer is held up. */
+export async function whileHealthy<T>(world: World, body: () => Promise<T>): Promise<T> {
+  const { archiveState, summarizerState, registryState, queues } = world;
+  const { state } = queues;
+  await heal(world);
+  for (const consumer of world.consumers) await letProceed(world, consumer, MAX_CONSUMER_CALLS, 0);
+  try {
+    return await body();
+  } finally {
+    Object.assign(world, { archiveState, summarizerState, registryState });
+    queues.state = state;
+  }
+}
+
+/**
+ * The work of some sessions goes on until nothing of it comes soon, or for some rounds; that of all others waits.
+ * @param isHeldUp jobs of theirs that wait as well
+ */
+export async function workOff(
+  world: World,
+  sessions: readonly SimulatedSession[],
+  isHeldUp: (session: SimulatedSession, kind: QueuedMessage["body"]["kind"]) => boolean = () => false,
+): Promise<void> {
+  for (let round = 0; round < WORK_ROUNDS; round += 1) {
+    const soon = world.now() + SOON_MS;
+    for (const session of sessions) {
+      const at = session.object.disk.alarm;
+      if (at !== null && at <= soon) await fire(world, at, session);
+    }
+    const due = sessions.flatMap((session) =>
+      dueOf(world, session, soon).filter(({ body }) => !isHeldUp(session, body.kind)),
+    );
+    if (due.length === 0) return;
+    for (const message of due) {
+      if (world.consumers.length >= MAX_CONSUMERS) return;
+      world.setNow(Math.max(world.now(), message.dueAt));
+      await letProceed(world, await startConsumer(world, [message]), MAX_CONSUMER_CALLS, 0);
+    }
+  }
+}
+
+function dueOf(world: World, session: SimulatedSession, at = world.now()): QueuedMessage[] {
   return world.queues
     .waiting()
-    .filter(({ body, queue, dueAt }) => isOf(body, session) && !queue.endsWith("-failed") && dueAt <= world.now());
+    .filter(({ body, queue, dueAt }) => isOf(body, session) && !queue.endsWith("-failed") && dueAt <= at);
 }
 
 /** A fork is copied so far that its source can still change behind it. */

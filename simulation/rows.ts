@@ -222,6 +222,16 @@ export function hasCarriedItems(object: OnDisk): boolean {
   return disk.remember("hasCarriedItems", () => disk.read(carried).length > 0);
 }
 
+/** What items that a session has of others rest on: the epoch, and messages of it. */
+export function carriedSources(object: OnDisk): { readonly epoch: string; readonly seqs: readonly number[] }[] {
+  if (!isWritten(object)) return [];
+  const items =
+    "SELECT source_epoch, source_seqs FROM items WHERE row > 0 AND to_version > '0000000000' AND source_epoch IS NOT NULL";
+  return object.disk
+    .read(items)
+    .map((row) => ({ epoch: String(row["source_epoch"]), seqs: JSON.parse(String(row["source_seqs"])) as number[] }));
+}
+
 /** Whether the audit has yet to be told of anything. */
 export function hasPendingAudits(object: OnDisk): boolean {
   const { disk } = object;

@@ -4,12 +4,13 @@ import type { TransferLine } from "../src/api/transfer.ts";
 import type { AtGate } from "./activity.ts";
 import { value } from "./check-log.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
+import { makeRoom } from "./client-steps.ts";
 import { ask, askUpTo, goOn } from "./clients.ts";
-import { tellCopies } from "./machine-steps.ts";
+import { tellCopies, whileHealthy, workOff } from "./machine-steps.ts";
 import type { ModelMessage } from "./model.ts";
 import { logOf, pickSource, pickTarget } from "./pick-session.ts";
 import type { Random } from "./random.ts";
-import { hasCarriedItems, sessionOf } from "./rows.ts";
+import { carriedSources, hasCarriedItems, hasPendingErasures, sessionOf } from "./rows.ts";
 import type { ExportEnd, ExportHead, RequestContext, SessionInstance } from "./system-types.ts";
 import { asSent } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
@@ -18,9 +19,11 @@ import type { ExportFile, SimulatedSession, World } from "./world.ts";
 /** Sessions as lines, out and in again. */
 
 const MAX_FILES = 4;
-/** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
 /** Of imports of a file that claims something of other sessions, those in which that is erased as they have just vouched for it. */
 const MET_SHARE = 0.7;
+/** Of imports, where there is a session whose summary has something of other sessions, those of a file of that session, just written. */
+const MOVED_SHARE = 0.6;
+/** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
 const BROKEN_SHARE = 0.3;
 const LEFT_SHARE = 0.35;
 const LINES_AT_ONCE = 4;
@@ -30,7 +33,10 @@ const CLAIMING_SHARE = 0.6;
 const IS_VOUCHED = { after: /^vouch/, next: /^saveImportPage/ } as const;
 
 export async function exportSession(world: World): Promise<string> {
-  const session = pickExported(world);
+  return exportOne(world, pickExported(world));
+}
+
+async function exportOne(world: World, session: SimulatedSession): Promise<string> {
   const epoch = sessionOf(session.object)?.epoch ?? "";
   const call = await ask(world, `export ${session.label}`, session.space, async (by) => {
     const lines: TransferLine[] = [];
@@ -86,10 +92,40 @@ function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[]
 }
 
 export async function importSession(world: World): Promise<string> {
-  const { random } = world;
+  const moved = await moveAside(world);
+  if (moved !== null) return moved;
   const file = pickFile(world);
   if (file === undefined) return "nothing was exported";
-  const target = pickTarget(world, file.session) ?? file.session;
+  return importFile(world, file, pickTarget(world, file.session) ?? file.session);
+}
+
+/**
+ * A session that has something of other sessions is written out and taken in again, as another one or in its own place; null if there
+ * is none, or chance says so.
+ */
+async function moveAside(world: World): Promise<string | null> {
+  const { aside } = world;
+  const session = aside.chance(MOVED_SHARE)
+    ? aside.pick(world.sessions.filter(({ model, object }) => model?.status === "active" && hasCarriedItems(object)))
+    : undefined;
+  return session === undefined ? null : whileHealthy(world, () => move(world, session));
+}
+
+async function move(world: World, session: SimulatedSession): Promise<string> {
+  const { aside } = world;
+  const written = await exportOne(world, session);
+  const file = world.files.findLast((known) => known.session === session);
+  if (file === undefined) return written;
+  const free = aside.pick(world.sessions.filter(({ space, model }) => space === session.space && model === null));
+  const target = free ?? session;
+  const emptied = free === undefined ? `${await makeRoom(world, session)}; ` : "";
+  // An earlier epoch of it is told of erasures, too, for as long as it is not gone everywhere.
+  if (free !== undefined) await workOff(world, [free]);
+  return `${written}; ${emptied}${await importFile(world, file, target)}`;
+}
+
+async function importFile(world: World, file: ExportFile, target: SimulatedSession): Promise<string> {
+  const { random } = world;
   const breaksAt = random.chance(BROKEN_SHARE) ? random.below(file.lines.length) : file.lines.length;
   const name = `import ${file.session.label} as ${target.label}`;
   const sent = asTyped(world.aside, file);
@@ -111,6 +147,7 @@ export async function importSession(world: World): Promise<string> {
   const changed = call.isDone ? null : await eraseClaimed(world, file, target, isMet);
   if (changed !== null) await goOn(world, call);
   if (breaksAt === file.lines.length) expectTaken(file, call);
+  if (call.ended?.kind === "answer") checkNoneErased(world, target);
   const broken = breaksAt < file.lines.length ? `, broken at line ${breaksAt + 1}` : "";
   return `${file.session.label} as ${target.label}${broken}${changed ?? ""} → ${describeEnd(call.ended)}`;
 }
@@ -142,6 +179,20 @@ async function eraseClaimed(
   );
   if (isTold) await tellCopies(world, session);
   return `; meanwhile erase ${session.label}: ${id} → ${describeEnd(call.ended)}`;
+}
+
+/** Promise 9: an import that was taken in has nothing of what is erased, unless it has yet to be told. */
+function checkNoneErased(world: World, { label, object }: SimulatedSession): void {
+  for (const { epoch, seqs } of carriedSources(object)) {
+    const source = world.sessions.find(({ name }) => name === world.epochs.get(epoch)?.name);
+    if (source === undefined || hasPendingErasures(source.object)) continue;
+    const gone = seqs.find((seq) => world.epochs.isErased(epoch, seq));
+    if (gone === undefined) continue;
+    throw new Violation(
+      9,
+      `seq ${gone} of ${source.label} is erased, and an import as ${label} has an item that cites it`,
+    );
+  }
 }
 
 /** A file that somebody wrote by hand: some of its texts have what no store keeps. */
