@@ -60,7 +60,7 @@ export class Disk {
         exceptTable,
       );
       return JSON.stringify(
-        tables.map(({ name }) => [name, this.database.prepare(`SELECT * FROM "${String(name)}"`).all()]),
+        tables.map(({ name }) => [name, this.read(`SELECT * FROM "${String(name)}"`)]),
         (_, value: unknown) => (value instanceof Uint8Array ? blobText(value) : value),
       );
     });

@@ -119,10 +119,13 @@ const CPU_AT_REST = 300_000;
 /** What a body comes to; once the whole process rests, it never comes to anything, and `stuck` is thrown. The machine's clock judges nothing: it may be busy. */
 export async function whileBusy<T>(stuck: () => Error, body: () => Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  let before = process.cpuUsage();
+  // Asked for once it takes long: a step has ended by then, and what each one asks takes a millisecond.
+  let before: NodeJS.CpuUsage | null = null;
   const timer = setRealInterval(() => {
-    const { user, system } = process.cpuUsage(before);
-    if (user + system < CPU_AT_REST) reject(stuck());
+    if (before !== null) {
+      const { user, system } = process.cpuUsage(before);
+      if (user + system < CPU_AT_REST) reject(stuck());
+    }
     before = process.cpuUsage();
   }, REST_MS);
   try {

@@ -106,6 +106,8 @@ export class World {
   readonly isolates: TenantClient[] = [];
   readonly operations: SimulatedObject<OperationsInstance>;
   readonly #directories = new Map<string, SimulatedObject<DirectoryInstance>>();
+  /** The same, with the space of each: every step asks for them. */
+  readonly #directoriesOf: { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] = [];
   readonly #others = new Map<string, SimulatedObject>();
   /** Requests of clients that have not ended, and those that nobody waits for any more. */
   calls: ClientCall[] = [];
@@ -262,16 +264,15 @@ export class World {
         }),
     );
     this.#directories.set(name, made);
+    const [tenant = "", owner = ""] = name.split("/");
+    const space = this.spaces.find((one) => ownerName(one) === `${tenant}/${owner}`);
+    if (space !== undefined) this.#directoriesOf.push({ space, object: made });
     return made;
   }
 
   /** Directories that somebody has called, with the space of each. */
-  directories(): { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
-    return [...this.#directories].flatMap(([name, object]) => {
-      const [tenant = "", owner = ""] = name.split("/");
-      const space = this.spaces.find((one) => ownerName(one) === `${tenant}/${owner}`);
-      return space === undefined ? [] : [{ space, object }];
-    });
+  directories(): readonly { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
+    return this.#directoriesOf;
   }
 
   tenantObject(tenant: string): SimulatedObject {
