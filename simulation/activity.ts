@@ -23,6 +23,8 @@ export abstract class Activity {
   /** ms since 1970. */
   readonly startedAt: number;
   readonly #gates: Gate[] = [];
+  /** Called when it comes to another gate. */
+  #onGate: () => void = () => undefined;
   /** Calls that were let go, and have yet to be answered. */
   #waiting = 0;
   #isDone = false;
@@ -50,10 +52,15 @@ export abstract class Activity {
       this.#gates.push({
         label,
         pass: async (passage) => {
+          // What it called may call others in turn: it then waits at a gate of its own.
+          const asksFurther = new Promise<void>((asked) => {
+            this.#onGate = asked;
+          });
           const passed = this.#pass(body(passage), resolve, reject);
-          if (!mayWait) await passed;
+          if (!mayWait) await Promise.race([passed, asksFurther]);
         },
       });
+      this.#onGate();
     });
   };
 

@@ -5,9 +5,11 @@ import { become } from "./become.ts";
 import { callFault } from "./call-fault.ts";
 import { logDifference } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
+import { type Errand, onErrand } from "./errand.ts";
 import { invoke } from "./invoke.ts";
 import type { Transition } from "./model.ts";
-import { StorageFault } from "./object-storage.ts";
+import type { Delivered } from "./network.ts";
+import { InstanceGone } from "./object-storage.ts";
 import { sessionOf } from "./rows.ts";
 import type { CallFault } from "./simulated-object.ts";
 import { drain } from "./surroundings.ts";
@@ -26,9 +28,14 @@ export interface Expected extends Transition<string> {
   readonly onDone?: () => void;
   /** Whether it was done, where the log does not tell; asked before the model changes. */
   readonly wasDone?: () => boolean | Promise<boolean>;
+  /** What it has to make of the session once the directory has answered what its object asks. */
+  readonly onGranted?: (answer: Outcome<object>) => Expected;
   /** It reads as well, which may go wrong by itself: the change stands. */
   readonly reads?: boolean;
 }
+
+/** How far a call has come whose object asks the directory. */
+type Stage = "begun" | "asking" | "answered";
 
 export type Expect = (world: World, session: SimulatedSession, args: readonly unknown[]) => Expected;
 
@@ -42,16 +49,14 @@ const GONE_MEANWHILE: ReadonlySet<string> = new Set(["session_not_found", "sessi
 export async function changeSession(
   world: World,
   session: SimulatedSession,
-  method: string,
-  args: readonly unknown[],
+  { method, args, passage, atGate }: Delivered,
   expect: Expect,
-  passage: Passage,
 ): Promise<unknown> {
   const { random } = world;
-  const expected = expect(world, session, args);
-  const epoch = sessionOf(session.object)?.epoch ?? "";
+  let expected = expect(world, session, args);
+  let epoch = sessionOf(session.object)?.epoch ?? "";
+  let before = session.model;
   const fault = faultOf(world, expected, passage);
-  const before = session.model;
   const settle = (isDone: boolean): void => {
     if (!isDone) return;
     // Whoever waited may have been overtaken by other changes.
@@ -59,13 +64,36 @@ export async function changeSession(
     expected.onDone?.();
   };
   let isSettled = false;
+  let stage = "begun" as Stage;
+  const errand: Errand = {
+    object: session.object,
+    atGate,
+    async onAsk() {
+      if (stage === "begun") {
+        stage = "asking";
+        return;
+      }
+      // What it was asked for is done, and it tells the directory of that before it answers.
+      isSettled = true;
+      settle(expected.answer === "ok");
+      await noteRevision(session);
+    },
+    onAnswer(answer) {
+      if (isSettled || expected.onGranted === undefined) return;
+      stage = "answered";
+      // The session may be another by now.
+      expected = expected.onGranted(answer as Outcome<object>);
+      epoch = sessionOf(session.object)?.epoch ?? "";
+      before = session.model;
+    },
+  };
   const given = fault === null ? args : withoutWait(method, args);
-  const called = session.object
-    .call(method, (instance) => invoke(instance, method, given), fault)
-    .then(
-      (answer) => ({ answer }) as const,
-      (error: unknown) => ({ error }) as const,
-    );
+  const called = onErrand(errand, () =>
+    session.object.call(method, (instance) => invoke(instance, method, given), fault),
+  ).then(
+    (answer) => ({ answer }) as const,
+    (error: unknown) => ({ error }) as const,
+  );
   await drain();
   // One that waits for its own work to be done is begun by now.
   if (fault === null && expected.answer === "ok" && before === null && isCopying(session)) {
@@ -77,7 +105,10 @@ export async function changeSession(
     const { error } = ended;
     if (error instanceof Violation) throw error;
     // It waited, and its object was taken out of memory meanwhile.
-    if ((isSettled || method === "summarize") && error instanceof StorageFault) throw error;
+    const hasWaited = isSettled || stage !== "begun" || method === "summarize";
+    if (hasWaited && error instanceof InstanceGone && fault?.kind !== "cut") throw error;
+    // Whom it asked has not answered it, so it has done nothing.
+    if (stage === "asking") throw error;
     if (fault === null)
       throw new Violation(4, `${method} of ${session.label} failed without a fault: ${String(error)}`);
     if (fault.kind === "memory") {

@@ -7,7 +7,7 @@ import { boundAside } from "./budget-steps.ts";
 import { asideOf, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { checkFoundByMeaning } from "./check-vectors.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
-import { ask, drop, goOn } from "./clients.ts";
+import { ask, begin, drop, goOn } from "./clients.ts";
 import { leaveBranchBy } from "./expectations.ts";
 import { editOne, pickGiven } from "./given-steps.ts";
 import { ringAtOnce, workOff } from "./machine-steps.ts";
@@ -30,6 +30,8 @@ const BRANCH_SHARE = 0.12;
 const RESTORE_SHARE = 0.3;
 /** Of erasures and edits more: what an earlier version rests on may be what is gone. */
 const RESTORE_AFTER_CHANGE_SHARE = 0.6;
+/** Of requests that begin a session, so many meet another one that does. */
+const FIRST_AT_ONCE_SHARE = 0.25;
 const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
@@ -109,12 +111,32 @@ function namesOf(messages: readonly NewMessage[]): string {
 export async function append(world: World): Promise<string> {
   const session = pickSession(world);
   const request = sendAppend(world, requestOf(world, session));
+  const other = await beginAside(world, session, request);
   const call = await ask(world, `append ${session.label}`, session.space, (by) =>
     world.system.appendMessages(by, session.ref.session, request),
   );
+  if (other !== null) await goOn(world, other);
   const expectation = request.expectedHeadSeq === undefined ? "" : `, expecting head ${request.expectedHeadSeq}`;
   const context = request.context === undefined ? "" : `, with a context ${JSON.stringify(request.context)}`;
-  return `${session.label}: ${namesOf(request.messages)}${expectation}${context} → ${appended(call)}`;
+  const beside = other === null ? "" : `; beside one that was held up at the directory → ${describeEnd(other.ended)}`;
+  return `${session.label}: ${namesOf(request.messages)}${expectation}${context} → ${appended(call)}${beside}`;
+}
+
+/** Another request that begins the same session, at times with the same messages, and that is held up while its object asks the directory. */
+async function beginAside(world: World, session: SimulatedSession, request: AppendRequest): Promise<ClientCall | null> {
+  const { aside } = world;
+  if (session.model !== null || !aside.chance(FIRST_AT_ONCE_SHARE)) return null;
+  const given = aside.chance(0.5) ? withoutContext(request) : { messages: [newMessage(aside, world.habits)] };
+  const call = await begin(world, `append ${session.label}`, session.space, (by) =>
+    world.system.appendMessages(by, session.ref.session, given),
+  );
+  await goOn(world, call, aside.between(1, 2));
+  if (aside.chance(0.3)) {
+    // For about as long as a grant is valid.
+    world.passTime(aside.between(3_000, 9_000));
+    await goOn(world, call);
+  }
+  return call;
 }
 
 function appended(call: ClientCall): string {

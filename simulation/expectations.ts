@@ -29,8 +29,8 @@ import type { SimulatedSession, World } from "./world.ts";
 /** What a session's object has to make of each call that may change it. */
 
 export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
-  append: (world, session, [request, creation, , , , wouldBe]) =>
-    expectAppend(world, session, request as AppendRequest, creation as SessionCreation | null, wouldBe !== undefined),
+  append: (world, session, [request, creation]) =>
+    expectAppend(world, session, request as AppendRequest, creation as SessionCreation | null),
   create: (world, session, [creation, , continued]) =>
     expectCreated(world, session, creation as SessionCreation, continued as EpochRef | undefined),
   update: (_, session, [patch]) => expectUpdated(session, patch as SessionPatch),
@@ -108,19 +108,32 @@ function grantFault(world: World, { grantedAt }: SessionCreation): string | null
 
 // Append
 
+/** No answer of an object: it must not answer before the directory has. */
+const ASKS = "asks the directory";
+
 function expectAppend(
   world: World,
   session: SimulatedSession,
   request: AppendRequest,
   creation: SessionCreation | null,
-  mayBegin: boolean,
 ): Expected {
   const before = session.model;
   const others = quotaRefusals(world, session);
-  if (before === null && creation === null) {
-    // A request that no session could begin with is refused for that reason.
+  const reads = request.context !== undefined && request.context.query !== undefined && request.context.query !== null;
+  if (before === null && creation === null) return { ...unchanged(session, "session_not_found"), others };
+  if (before === null && creation?.grantedAt === undefined) {
+    // A request that no session could begin with is refused for that reason, and the directory learns nothing of it.
     const begun = appendTo(null, request, {}, world.now()).answer;
-    return { ...unchanged(session, !begun.ok && mayBegin ? begun.code : "session_not_found"), others };
+    if (!begun.ok) return { ...unchanged(session, begun.code), others };
+    return {
+      ...unchanged(session, ASKS),
+      others,
+      reads,
+      onGranted: (answer) =>
+        answer.ok
+          ? expectAppend(world, session, request, { ...creation, ...answer.value } as SessionCreation)
+          : unchanged(session, answer.fault.code),
+    };
   }
   const fault = before === null && creation !== null ? grantFault(world, creation) : null;
   if (fault !== null) return { ...unchanged(session, fault), others };
@@ -131,7 +144,7 @@ function expectAppend(
     retired,
     answer: answer.ok ? "ok" : answer.code,
     others,
-    reads: request.context !== undefined && request.context.query !== undefined && request.context.query !== null,
+    reads,
     onDone() {
       // A request that took its time may say again what an earlier epoch said.
       const said = new Set(secretsOf(request.messages.map(({ content, metadata }) => [content, metadata])));

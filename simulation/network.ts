@@ -23,7 +23,7 @@ export function namespaceOf(world: World, kind: ObjectKind, atGate: AtGate): Nam
             return (...args: unknown[]) =>
               atGate(
                 labelOf(world, kind, name, method, args),
-                (passage) => deliver(world, kind, name, method, args, passage),
+                (passage) => deliver(world, kind, name, { method, args, passage, atGate }),
                 { mayWait: mayWait(method, args) },
               );
           },
@@ -49,17 +49,18 @@ function mayWait(method: string, args: readonly unknown[]): boolean {
   return Number(request.waitMs) > 0;
 }
 
-async function deliver(
-  world: World,
-  kind: ObjectKind,
-  name: string,
-  method: string,
-  args: readonly unknown[],
-  passage: Passage,
-): Promise<unknown> {
-  const given = structuredClone(args);
-  if (kind === "session") return callSession(world, world.sessionNamed(name), method, given, passage);
-  return callRegistry(world, objectOf(world, kind, name), kind, method, given, passage);
+/** A call of an object, and the gate of whoever makes it. */
+export interface Delivered {
+  readonly method: string;
+  readonly args: readonly unknown[];
+  readonly passage: Passage;
+  readonly atGate: AtGate;
+}
+
+async function deliver(world: World, kind: ObjectKind, name: string, called: Delivered): Promise<unknown> {
+  const given = { ...called, args: structuredClone(called.args) };
+  if (kind === "session") return callSession(world, world.sessionNamed(name), given);
+  return callRegistry(world, objectOf(world, kind, name), kind, given);
 }
 
 function objectOf(world: World, kind: Exclude<ObjectKind, "session">, name: string): SimulatedObject {
@@ -89,9 +90,7 @@ async function callRegistry(
   world: World,
   object: SimulatedObject,
   kind: ObjectKind,
-  method: string,
-  args: readonly unknown[],
-  passage: Passage,
+  { method, args, passage }: Omit<Delivered, "atGate">,
 ): Promise<unknown> {
   const fault = passage === "faulty" ? registryFault(world, object, kind) : null;
   try {

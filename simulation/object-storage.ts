@@ -94,6 +94,13 @@ export class StorageFault extends Error {
   override readonly name = "StorageFault";
 }
 
+/** What it throws once its instance is out of memory. */
+export class InstanceGone extends StorageFault {
+  constructor() {
+    super("the instance that held this storage is gone");
+  }
+}
+
 type Row = Record<string, SqlStorageValue>;
 
 /** The runtime hands out blobs as ArrayBuffer. */
@@ -225,6 +232,15 @@ export class ObjectStorage {
     return work;
   }
 
+  /** The call waits for another object: what others do meanwhile is not its own. Returns how to go on with it. */
+  pause(): () => void {
+    const paused = [this.#trouble, this.#statementsLeft, this.#rowsLeft, this.#work] as const;
+    this.begin(null, Number.POSITIVE_INFINITY);
+    return () => {
+      [this.#trouble, this.#statementsLeft, this.#rowsLeft, this.#work] = paused;
+    };
+  }
+
   get isDead(): boolean {
     return this.#isDead;
   }
@@ -235,7 +251,7 @@ export class ObjectStorage {
   }
 
   #use(): Disk {
-    if (this.#isDead) throw new StorageFault("the instance that held this storage is gone");
+    if (this.#isDead) throw new InstanceGone();
     return this.#disk;
   }
 

@@ -65,13 +65,35 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/object.ts",
-      replace: "    const appended = this.#calls.answer(",
-      by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const before = this.#calls.unit();
-    const seen = before.findUnerased() === null ? [] : before.store.messages.earlier(ids);
-    await Promise.resolve();
-    before.store.messages.earlier = () => seen;
-    const appended = this.#calls.answer(`,
+      replace: "      return this.#append({ request, creation: null, by }, tenant);",
+      by: `      const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
+      const before = this.#calls.unit();
+      const seen = before.findUnerased() === null ? [] : before.store.messages.earlier(ids);
+      await Promise.resolve();
+      before.store.messages.earlier = () => seen;
+      return this.#append({ request, creation: null, by }, tenant);`,
+    },
+  ],
+  // A session that an append creates: others may come in between, while its object waits for the directory.
+  "an-append-begins-without-the-directory": [
+    {
+      file: "session/log/begin.ts",
+      replace: "const grant = await directory.register(ref, createdAt, metadata, undefined, ask);",
+      by: "await Promise.resolve();\n    const grant = { createdAt, grantedAt: Date.now(), isKnown: false };\n    void [directory, metadata, ask];",
+    },
+  ],
+  "an-append-begins-what-was-begun-meanwhile": [
+    {
+      file: "session/log/append-for-client.ts",
+      replace: "if (unit.findSession() === null) createSession(unit, creation);",
+      by: "createSession(unit, creation);",
+    },
+  ],
+  "a-grant-is-as-old-as-the-request": [
+    {
+      file: "session/log/begin.ts",
+      replace: "value: { ...creation, ...grant }",
+      by: "value: { ...creation, ...grant, grantedAt: Math.max(grant.grantedAt, Date.now()) }",
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.

@@ -6,21 +6,17 @@ import { noteRevision } from "./check-session.ts";
 import { EXPECTATIONS } from "./expectations.ts";
 import { invoke } from "./invoke.ts";
 import { callJob, JOB_CALLS } from "./job-calls.ts";
+import type { Delivered } from "./network.ts";
 import { checkAnswer } from "./reading.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** What a session's object is asked, whoever asks: what it answers, and what it is afterwards, are held to the model. */
 
-export async function callSession(
-  world: World,
-  session: SimulatedSession,
-  method: string,
-  args: readonly unknown[],
-  passage: Passage,
-): Promise<unknown> {
+export async function callSession(world: World, session: SimulatedSession, called: Delivered): Promise<unknown> {
+  const { method, args, passage } = called;
   const expect = EXPECTATIONS[method];
-  if (expect !== undefined) return changeSession(world, session, method, args, expect, passage);
+  if (expect !== undefined) return changeSession(world, session, called, expect);
   if (JOB_CALLS.has(method)) return callJob(world, session, method, args, passage);
   return callFreely(world, session, method, args, passage);
 }

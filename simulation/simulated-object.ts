@@ -107,6 +107,11 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
     }
   }
 
+  /** A call that it is at waits for another object. Returns how to go on with it. */
+  pause(): () => void {
+    return this.#storage?.pause() ?? (() => undefined);
+  }
+
   #end(storage: ObjectStorage | null, label: string): void {
     if (storage === null) return;
     const work = storage.end();

@@ -143,6 +143,7 @@ interface SessionEnvironment {
   readonly AUDIT_QUEUE: Queue<unknown>;
   readonly OPERATIONS: Namespace;
   readonly TENANT: Namespace;
+  readonly DIRECTORY: Namespace;
 }
 
 interface DirectoryEnvironment {

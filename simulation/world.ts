@@ -7,6 +7,7 @@ import type { ChatHabits } from "./chat-content.ts";
 import type { ClientCall } from "./client-call.ts";
 import type { Consumer } from "./consumer.ts";
 import { EpochBook } from "./epoch-book.ts";
+import { askOnErrand } from "./errand.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 import { namespaceOf } from "./network.ts";
 import { Random } from "./random.ts";
@@ -191,6 +192,9 @@ export class World {
   /** The gate for calls from one object to another: they pass at once, and fail while the directory is away. */
   readonly #atOnce: AtGate = (_, body) => body(this.registryState === "down" ? "faulty" : "well");
 
+  /** The gate for what a session's object asks the directory amid a call. */
+  readonly #onErrand: AtGate = askOnErrand(this.#atOnce);
+
   #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
     return {
       send: async (message) => {
@@ -218,6 +222,7 @@ export class World {
           },
           OPERATIONS: namespaceOf(this, "operations", this.#atOnce),
           TENANT: namespaceOf(this, "tenant", this.#atOnce),
+          DIRECTORY: namespaceOf(this, "directory", this.#onErrand),
         }),
     );
     if (!this.spaces.includes(space)) this.spaces.push(space);

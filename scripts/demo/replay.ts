@@ -41,10 +41,7 @@ export class Replay {
   }
 }
 
-/**
- * Checks that the log contains every acknowledged turn exactly once, with its text, in its place, and nothing else.
- * @internal The demo's log never differs, so only a test sees what it says if it does.
- */
+/** Checks that the log contains every acknowledged turn exactly once, with its text, in its place, and nothing else. */
 export function compareLogs(
   acknowledged: readonly Acknowledged[],
   stored: readonly { readonly id: string; readonly seq: number; readonly content: unknown }[],

@@ -49,10 +49,7 @@ export function createScreen(target: ScreenTarget, env: Readonly<Record<string, 
   };
 }
 
-/**
- * Wraps between words, and indents continuation lines.
- * @internal Line breaks have cases that no screen of the demo has.
- */
+/** Wraps between words, and indents continuation lines. */
 export function wrap(text: string, width: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? "";
   const [first = "", ...words] = text.slice(indent.length).split(" ");

@@ -25,10 +25,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return now !== null && now.startedAt === identity.startedAt;
 }
 
-/**
- * The processes that `pid` started, and their descendants, nearest first.
- * @internal A test ends what a start that it made has left.
- */
+/** The processes that `pid` started, and their descendants, nearest first. */
 export function listDescendants(pid: number): ProcessIdentity[] {
   const all = listProcesses();
   const found: ProcessIdentity[] = [];

@@ -18,10 +18,7 @@ interface DeclaredObjects {
   readonly class_name: string;
 }
 
-/**
- * Reads the Worker of an example, with the bindings in its wrangler.toml.
- * @internal A test starts the example with other settings.
- */
+/** Reads the Worker of an example, with the bindings in its wrangler.toml. */
 export function readWorkerExample(name: string) {
   const config = readConfig({ config: inProject(`examples/${name}/wrangler.toml`) }, { hideWarnings: true });
   const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [

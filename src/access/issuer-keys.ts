@@ -29,7 +29,6 @@ export interface IssuerKeyLimits {
   readonly maxBytes: number;
 }
 
-/** @internal Tests go up to it and past it. */
 export const ISSUER_KEY_LIMITS: IssuerKeyLimits = {
   freshMs: 600_000,
   usableMs: 7_200_000,

@@ -89,10 +89,7 @@ export function createAdmission(
   };
 }
 
-/**
- * The limits per period that wrangler.toml has by default.
- * @internal Tests go up to it and past it.
- */
+/** The limits per period that wrangler.toml has by default. */
 export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
   user: 100,
   key: 2_000,

@@ -6,7 +6,6 @@ import { retrievalSchema } from "./search.ts";
 import { summarySchema } from "./summary.ts";
 import { type Json, safeJson, safeText } from "./text.ts";
 
-/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const contextFormatSchema = z.enum([
   "threadkeep",
   "openai-chat",
@@ -261,7 +260,6 @@ const openaiChatMessageSchema = z
   ])
   .meta({ id: "OpenaiChatMessage" });
 export type OpenaiChatMessage = z.infer<typeof openaiChatMessageSchema>;
-/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const openaiChatContextSchema = z
   .object({ messages: z.array(openaiChatMessageSchema), meta: contextMetaSchema })
   .meta({ id: "OpenaiChatContext" });

@@ -111,10 +111,7 @@ const WHATEVER_ELSE_IS_WRONG = {
     operationNameSchema.safeParse(Reflect.get(Object(value), "op")).success,
 };
 
-/**
- * What a run is asked to do.
- * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
- */
+/** What a run is asked to do. */
 export const operationRequestSchema = z
   .strictObject(requestShape)
   .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG)

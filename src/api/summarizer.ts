@@ -42,10 +42,7 @@ export const summarizerRequestSchema = z.object({
 });
 export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 
-/**
- * An item in a summarizer's answer. With an `id` it replaces that item of `previous`; without one it is new.
- * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
- */
+/** An item in a summarizer's answer. With an `id` it replaces that item of `previous`; without one it is new. */
 export const proposedItemSchema = z.object({
   id: z.string().optional(),
   kind: itemKindSchema,

@@ -52,6 +52,11 @@ export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
   };
 }
 
+/** What the directory checks when a user creates a session; undefined for a session of the tenant itself. */
+export function userAskFor(owner: string, limits: SessionLimits | undefined): UserAsk | undefined {
+  return owner === TENANT_OWNER ? undefined : { bounds: userBoundsOf(limits) };
+}
+
 /**
  * The daily limits that apply to a session when a user appends to it. A session of the tenant itself has no user for
  * whom to count, so a holder of a ticket gets at most a user's limits within that session's day.

@@ -25,7 +25,6 @@ interface PromptSpec {
   ask(sessionId: string): string;
 }
 
-/** @internal Tests ask for each prompt of the list. */
 export const prompts: readonly PromptSpec[] = [
   {
     name: "continue_session",

@@ -9,15 +9,17 @@ import type { Job, SummarizeRequest } from "../api/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../api/message.ts";
 import type { Page } from "../api/page.ts";
 import type { SearchRequest, SearchResult } from "../api/search.ts";
-import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../api/session.ts";
+import type { BranchRequest, SessionPatch, SessionState } from "../api/session.ts";
 import type { SummarizerAnswer } from "../api/summarizer.ts";
 import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../api/summary.ts";
-import type { TenantSettings } from "../api/tenant.ts";
+import { jurisdictionSchema, type TenantSettings } from "../api/tenant.ts";
 import type { MessageLine } from "../api/transfer.ts";
 import type { UserTaken } from "../api/user-quota.ts";
 import type { UsersMay } from "../api/users-may.ts";
+import { createDirectoryClient } from "../directory/client.ts";
 import type { Living } from "../directory/listing-client.ts";
 import { createUserDayClient } from "../directory/user-day-client.ts";
+import { createJurisdictions } from "../lib/jurisdiction.ts";
 import type { JobStanding } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { TakenNamespace } from "../tenant/taken-client.ts";
@@ -94,18 +96,23 @@ import { type LiveEnv, LiveFeed } from "./live/index.ts";
 import {
   appendForClient,
   applyTenantSettings,
+  type AskedCreation,
+  askToCreate,
+  type ClientAppend,
   type SessionCreation,
   contextAfterAppend,
   createSession,
   editForClient,
   eraseForClient,
   type MessageQuery,
+  type OwnerDirectory,
   readMessage,
   readMessages,
   readState,
   readSummaries,
   recordGrant,
   renderSessionContext,
+  renewIfKnown,
   switchForClient,
   type UpdatedSession,
   updateForClient,
@@ -170,11 +177,14 @@ import {
 
 export type { SessionCreation } from "./log/index.ts";
 
+const log = createLog();
+const inJurisdiction = createJurisdictions(log);
+
 /** The part of the environment that a session's object uses. */
 export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
   readonly TENANT: TakenNamespace & LiveEnv["TENANT"];
   readonly AUDIT_QUEUE: Queue;
-  /** The namespace of the directories, which count what a user has used in a day. */
+  /** The namespace of the directories, which register new sessions and count what a user has used in a day. */
   readonly DIRECTORY: DurableObjectNamespace;
 }
 
@@ -191,12 +201,17 @@ export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
 export class ChatSession extends DurableObject<ChatSessionEnv> {
   readonly #calls: Transactions;
   readonly #live: LiveFeed;
+  readonly #directory: OwnerDirectory;
   readonly #lastPage = new LastPage();
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
     const keepAlive = (work: Promise<void>): void => ctx.waitUntil(work);
-    const tellUserDay = createUserDayClient(() => this.env.DIRECTORY, ctx.id.jurisdiction, createLog());
+    const { data: place } = jurisdictionSchema.safeParse(ctx.id.jurisdiction);
+    this.#directory = createDirectoryClient(env.DIRECTORY, async (all) =>
+      place === undefined ? all : inJurisdiction(all, place),
+    );
+    const tellUserDay = createUserDayClient(() => this.env.DIRECTORY, ctx.id.jurisdiction, log);
     this.#calls = new Transactions(ctx, {
       tenant: new TenantQuota(() => this.env.TENANT, keepAlive),
       user: new UserQuota(tellUserDay, keepAlive),
@@ -230,21 +245,23 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * Appends messages.
    * @param creation what to create the session with if it does not exist; null: it is then `session_not_found`
    * @param by who appends, for the audit log
-   * @param wouldBe the session's name if it may not exist yet and the directory has not been asked: see `ClientAppend`
    */
   async append(
     request: AppendRequest,
-    creation: SessionCreation | null,
+    creation: AskedCreation | null,
     tenant?: TenantSettings,
     by?: Appender,
     trace?: string,
-    wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
     this.#noteTrace(trace);
-    const appended = this.#calls.answer((unit) => appendForClient(unit, { request, creation, by, wouldBe }), tenant);
-    if (!appended.ok || request.context === undefined) return appended;
-    // After the append has committed: a fault while the context is made must not roll the messages back.
-    return { ok: true, value: { ...appended.value, ...contextAfterAppend(this.#calls.unit(), request.context) } };
+    if (creation === null || this.#calls.unit().findUnerased() !== null) {
+      return this.#append({ request, creation: null, by }, tenant);
+    }
+    const granted = await askToCreate(this.#calls.unit(tenant), this.#directory, { request, creation, by });
+    if (!granted.ok) return granted;
+    const appended = this.#append({ request, creation: granted.value, by }, tenant);
+    if (appended.ok) await renewIfKnown(this.#directory, granted.value, appended.value);
+    return appended;
   }
 
   /** The session's state, also while it is being copied or imported: clients poll it to see when it is complete. */
@@ -882,6 +899,14 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   // Shared by the methods above
+
+  #append(append: ClientAppend, tenant: TenantSettings | undefined): Outcome<AppendResult> {
+    const appended = this.#calls.answer((unit) => appendForClient(unit, append), tenant);
+    const { context } = append.request;
+    if (!appended.ok || context === undefined) return appended;
+    // After the append has committed: a fault while the context is made must not roll the messages back.
+    return { ok: true, value: { ...appended.value, ...contextAfterAppend(this.#calls.unit(), context) } };
+  }
 
   #noteTrace(trace: string | undefined): void {
     this.#calls.unit().traces.noteCaller(trace);

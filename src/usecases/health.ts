@@ -59,7 +59,7 @@ async function isThere(body: () => Promise<unknown>): Promise<Looked> {
 }
 
 /** @param now ms since 1970 */
-function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looked {
+export function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looked {
   if (queues === null) return { status: "unknown", detail: "the platform does not count them here" };
   const messages = queues.reduce((sum, queue) => sum + queue.messages, 0);
   const ages = queues.map(({ oldestAt }) => (oldestAt === null ? 0 : Math.max(0, now - oldestAt)));
@@ -72,14 +72,14 @@ function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looke
   return { status: "degraded", detail: `not drained: ${full.map(({ queue }) => queue).join(", ")}`, measures };
 }
 
-function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHealth): Looked {
+export function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHealth): Looked {
   const measures = { jobs: failedJobs, tenantsOverBudget };
   if (failedJobs < MANY_FAILED_JOBS) return { status: "ok", measures };
   return { status: "degraded", detail: "many jobs keep failing: see GET /v1/admin/jobs", measures };
 }
 
 /** @param now ms since 1970 */
-function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number): Looked {
+export function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number): Looked {
   const oldestMs = oldestScheduledAt === null ? 0 : Math.max(0, now - oldestScheduledAt);
   const measures = { oldestSeconds: Math.floor(oldestMs / 1000) };
   if (oldestMs < PENDING_AGE_MS) return { status: "ok", measures };
@@ -90,7 +90,7 @@ function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number):
  * The service is `down` only without sessions. Without any other component contexts and appends still work, so that is
  * `degraded`.
  */
-function overallStatus(components: Readiness["components"]): HealthStatus {
+export function overallStatus(components: Readiness["components"]): HealthStatus {
   const statuses = new Set(Object.values(components).map(({ status }) => status));
   if (statuses.has("down")) return "down";
   return statuses.has("degraded") ? "degraded" : "ok";

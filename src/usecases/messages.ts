@@ -13,12 +13,12 @@ import type { TenantSettings } from "../api/tenant.ts";
 import { idText } from "../api/text.ts";
 import { contentsOf, takeIn } from "../prompt/incoming.ts";
 import { meaningOfAppended, meaningOfQuery } from "./asked-meaning.ts";
-import { askOfUser, type RequestContext, refOf, renewIfKnown, tenantOf, usersMayOf } from "./request-context.ts";
+import { type RequestContext, refOf, tenantOf, usersMayOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
 /**
- * Appends messages and creates the session if it does not exist. This is the most frequent request, so for an existing
- * session it calls only the session's object.
+ * Appends messages and creates the session if it does not exist. This is the most frequent request, so it calls only
+ * the session's object, and that calls others only for a session that does not exist yet.
  * @param idempotencyKey gives ids to messages without one, so that a repeated request changes nothing
  */
 export const appendMessages = useCase(
@@ -44,19 +44,11 @@ export const appendMessages = useCase(
     if (isUser(call.principal)) refuseForeignWords(placed, tenant?.usersMay?.write);
     const { kind, id } = call.principal;
     const by = { kind, id, isUser: isUser(call.principal) };
-    const withContext = async (result: AppendResult): Promise<AppendResult> =>
-      meaning === undefined || context === undefined
-        ? result
-        : { ...result, ...(await contextOf(call, sessionId, context, tenant, meaning)) };
-    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
-    if (first.ok || first.fault.code !== "session_not_found") return withContext(unwrap(first));
-    // The session is created by its first append. The answer is sent only after the directory has registered the
-    // session.
-    const ask = askOfUser(call, tenant);
-    const grant = await call.parts.directory.register(ref, Date.now(), {}, undefined, ask);
-    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
-    if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
-    return withContext(result);
+    const creation = { ref, createdAt: Date.now() };
+    const result = unwrap(await call.parts.sessions.get(ref).append(append, creation, tenant, by, call.trace));
+    return meaning === undefined || context === undefined
+      ? result
+      : { ...result, ...(await contextOf(call, sessionId, context, tenant, meaning)) };
   },
 );
 

@@ -4,9 +4,9 @@ import { ThreadkeepError } from "../api/errors.ts";
 import { refuseManyValues } from "../api/json-values.ts";
 import type { WorkflowPayload } from "../api/operation-run.ts";
 import type { Principal } from "../api/principal.ts";
-import { type Metadata, type SessionRef, type SessionSettings, sessionIdSchema, TENANT_OWNER } from "../api/session.ts";
+import { type Metadata, type SessionRef, type SessionSettings, sessionIdSchema } from "../api/session.ts";
 import { type TenantSettings, UNSET_TENANT } from "../api/tenant.ts";
-import { type UserAsk, userBoundsOf } from "../api/user-quota.ts";
+import { type UserAsk, userAskFor } from "../api/user-quota.ts";
 import type { UsersMay } from "../api/users-may.ts";
 import type { Database } from "../archive/database.ts";
 import type { AlertClient } from "../control/alert-client.ts";
@@ -115,8 +115,7 @@ export function checkOfJson({ principal }: Pick<RequestContext, "principal">): (
 
 /** The limits of the caller's new sessions and copies, if the caller is a user; undefined for a back end. */
 export function askOfUser({ principal }: RequestContext, tenant: TenantSettings | undefined): UserAsk | undefined {
-  if (!isUser(principal) || principal.owner === TENANT_OWNER) return undefined;
-  return { bounds: userBoundsOf(tenant?.limits) };
+  return isUser(principal) ? userAskFor(principal.owner, tenant?.limits) : undefined;
 }
 
 /** The settings of the caller's tenant; undefined if it has set none, so that they need not be sent to the session. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fuzz } from "../support/fuzz-process.ts";
+import { fuzz } from "../../simulation/fuzz-process.ts";
 import { KNOWN_SEEDS } from "./known-seeds.ts";
 
 /** A slice of time for seeds that nobody has tried yet, and how many are run however slow the machine is. */

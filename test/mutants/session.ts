@@ -268,6 +268,27 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-append"],
   },
   {
+    name: "a user begins sessions without end, by appending to them",
+    file: "src/session/log/begin.ts",
+    replace: "by?.isUser === true ? userAskFor(ref.owner, limits) : undefined",
+    by: "undefined",
+    tests: ["unit/runtime/chat-session"],
+  },
+  {
+    name: "a session that an append creates is registered outside of its tenant's jurisdiction",
+    file: "src/session/object.ts",
+    replace: "place === undefined ? all : inJurisdiction(all, place),",
+    by: "place === undefined ? all : all,",
+    tests: ["unit/runtime/chat-session"],
+  },
+  {
+    name: "an append fails, though it is stored, because the directory cannot be told",
+    file: "src/session/log/begin.ts",
+    replace: '    log.warn("entry_not_renewed", errorFields(error));\n',
+    by: "    throw error;\n",
+    tests: ["unit/runtime/chat-session"],
+  },
+  {
     name: "what was superseded is carried over as if it still held",
     file: "src/session/copies/continue.ts",
     replace: 'item.status === "current" && !isErased(item)',

@@ -24,9 +24,9 @@ export const USECASE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a ticket's or token's session that belongs to the tenant is charged to a user named -",
-    file: "src/usecases/request-context.ts",
-    replace: "!isUser(principal) || principal.owner === TENANT_OWNER",
-    by: "!isUser(principal)",
+    file: "src/api/user-quota.ts",
+    replace: "return owner === TENANT_OWNER ? undefined : { bounds",
+    by: 'return owner === "" ? undefined : { bounds',
     tests: ["unit/runtime/service"],
   },
   {

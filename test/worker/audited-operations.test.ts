@@ -36,7 +36,14 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
     "checkOfJson",
     "askOfUser",
   ],
-  "health.ts": ["checkReadiness", "withoutDetails"],
+  "health.ts": [
+    "checkReadiness",
+    "judgeFailedJobs",
+    "judgePendingWork",
+    "judgeQueues",
+    "overallStatus",
+    "withoutDetails",
+  ],
   // Called by use cases that have checked that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "query-meaning.ts": ["createMeaningOf"],

@@ -6,13 +6,15 @@ import { ownerName, type SessionState } from "../../src/api/session.ts";
 import type { UserErasure, UserRef } from "../../src/api/user.ts";
 import { ArchiveUnreachable } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
-import type { Directory } from "../../src/directory/directory.ts";
+import { Directory } from "../../src/directory/directory.ts";
+import type { CreationGrant } from "../../src/directory/entries.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import {
   archivedWhole,
   asWorkerOf,
+  creationOf,
   deliver,
   epochOf,
   jobOf,
@@ -113,6 +115,11 @@ function rowsNaming(word: string): Promise<string[]> {
   });
 }
 
+/** The next answer of a directory is a grant that it gave earlier, and that was held up on its way. */
+function answerLate(value: CreationGrant): void {
+  vi.spyOn(Directory.prototype, "register").mockResolvedValueOnce({ ok: true, value });
+}
+
 describe("promise 9: erasing a user", () => {
   it("by itself leaves nothing in objects, list, archive and failed jobs, and says so", async () => {
     const user = freshUser();
@@ -211,7 +218,8 @@ describe("promise 9: erasing a user", () => {
     const grant = await directory.register(ref, Date.now(), {});
     const jobId = await beginErasure(user);
     await goRound(user, jobId);
-    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, { ref, ...grant }));
+    answerLate(grant);
+    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, creationOf(ref)));
     expect((await reportOf(user)).state).toBe("erasing");
     expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
     expect(await storedText(ref)).toBe("");
@@ -223,8 +231,9 @@ describe("promise 9: erasing a user", () => {
     const ref = { ...user, session: "too-late" };
     const grantedAt = Date.now() - CREATION_GRANT_MS - 1_000;
     const creation = { ref, createdAt: grantedAt, grantedAt };
+    answerLate({ ...creation, isKnown: false });
     for (const refused of [
-      await sessionAt(ref).append({ messages: [turn(1)] }, creation),
+      await sessionAt(ref).append({ messages: [turn(1)] }, { ref, createdAt: grantedAt }),
       await sessionAt(ref).create(creation),
       await sessionAt(ref).beginImport(creation, { id: "an-import", throughLine: 1, patienceMs: 1_000 }),
     ]) {
@@ -444,7 +453,10 @@ describe("an entry of the list of sessions", () => {
   /** An epoch that began by a word, as a request brings it to the object. */
   async function beginBy(again: SessionRef, { grantedAt }: { grantedAt: number }): Promise<void> {
     const creation = { ref: again, createdAt: Date.now(), grantedAt };
-    unwrap(await withoutAlarm(again, (session) => session.append({ messages: [turn(1)] }, creation)));
+    await withoutAlarm(again, async (session) => {
+      unwrap(await session.create(creation));
+      unwrap(await session.append({ messages: [turn(1)] }, null));
+    });
   }
 
   const erased = (again: SessionRef): Promise<number> =>

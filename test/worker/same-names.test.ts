@@ -1,10 +1,8 @@
-import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { listHeldSessions, readHeldRow, readHeldSession, readHeldSummary } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
-import { createDirectoryClient } from "../../src/directory/client.ts";
 import {
   archivedWhole,
   asWorker,
@@ -163,8 +161,7 @@ describe("expired sessions of one id", () => {
     const ref = { tenant: "test", owner, session };
     const messages = Array.from({ length: 12 }, (_, at) => said(`${secret}, says ${owner} for the ${at + 1}. time.`));
     const settings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
-    const grant = await createDirectoryClient(env.DIRECTORY).register(ref, Date.now(), {});
-    unwrap(await sessionAt(ref).append({ messages }, { ...creationOf(ref, settings), ...grant }));
+    unwrap(await sessionAt(ref).append({ messages }, creationOf(ref, settings)));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await archivedWhole(ref);
     await letPass(ref, 2 * HOUR_MS);

@@ -62,8 +62,8 @@ describe("the objects of a tenant with a jurisdiction", () => {
       [other, "", "eu:"],
     ] as const) {
       const ref = { tenant: of, owner: "ada", session: "s" };
-      const { createdAt } = await directory.register(ref, 1_000, {});
-      unwrap(await sessions.get(ref).append({ messages: [turn(1)] }, { ref, createdAt }));
+      unwrap(await sessions.get(ref).create({ ref, ...(await directory.register(ref, 1_000, {})) }));
+      unwrap(await sessions.get(ref).append({ messages: [turn(1)] }, null));
       expect(unwrap(await sessions.get(ref).state())).toMatchObject({ headSeq: 1 });
       expect(await isWritten(env.CHAT_SESSION, `${place}${of}/ada/s`)).toBe(true);
       expect(await isWritten(env.CHAT_SESSION, `${elsewhere}${of}/ada/s`)).toBe(false);

@@ -106,10 +106,7 @@ export interface Span {
   readonly attributes: string;
 }
 
-/**
- * Reads all spans as the runtime recorded them.
- * @internal A test reads the traces of a service with it.
- */
+/** Reads all spans as the runtime recorded them. */
 export function readSpans(stateDir: string): Span[] {
   const database = new DatabaseSync(storeOf(stateDir), { readOnly: true });
   try {

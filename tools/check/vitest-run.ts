@@ -117,10 +117,7 @@ function readResults(file: string): Results {
   return { planned, testResults: noted.filter((line) => !("planned" in line)) };
 }
 
-/**
- * Whether every test file has ended.
- * @internal A test gives it the last lines of runs that ended in each way.
- */
+/** Whether every test file has ended. */
 export function isOver({ planned, testResults }: Results): boolean {
   return planned !== null && testResults.length >= planned;
 }

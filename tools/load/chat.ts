@@ -113,7 +113,6 @@ export class Chat {
   }
 }
 
-/** @internal A test finds a writer's messages by it. */
 export function messageId(number: number): string {
   return `m-${number}`;
 }

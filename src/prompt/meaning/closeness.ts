@@ -9,10 +9,7 @@ export interface NearTurn {
   readonly nearness: number;
 }
 
-/**
- * A number that no term of the query has.
- * @internal Tests place texts around these limits.
- */
+/** A number that no term of the query has. */
 export const MEANING = -2;
 
 /**

@@ -2,7 +2,6 @@ import type { AppendRequest, AppendResult } from "../../api/append.ts";
 import type { Appender } from "../../api/audit.ts";
 import type { ContextRequest } from "../../api/context.ts";
 import { type PartFault, ThreadkeepError } from "../../api/errors.ts";
-import type { SessionRef } from "../../api/session.ts";
 import type { UserTaken } from "../../api/user-quota.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
@@ -12,7 +11,6 @@ import { beginDay, takeForUser } from "../quota/index.ts";
 import { goodThrough, scheduleSummaryIfDue, tokensReadAgain } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { appendMessages } from "./append.ts";
-import { beginningFault } from "./begin.ts";
 import { applyTenantSettings, type SessionCreation, createSession, recordGrant } from "./epoch.ts";
 import { noteTokenizer } from "./read-context.ts";
 import { renderSessionContext } from "./render-context.ts";
@@ -26,12 +24,6 @@ export interface ClientAppend {
   readonly creation: SessionCreation | null;
   /** Who appends, for the audit log. */
   readonly by?: Appender | undefined;
-  /**
-   * The session's name, if the caller has not asked the directory for a creation grant yet. If the session does not
-   * exist, the append is only checked: the caller gets the fault with which creating the session would be refused, or
-   * else `session_not_found`, after which it asks the directory.
-   */
-  readonly wouldBe?: SessionRef | undefined;
 }
 
 /** The size of a log, with each message counted as it was appended. */
@@ -43,10 +35,8 @@ type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
  */
 export function appendForClient(
   unit: Unit,
-  { request, creation, by, wouldBe }: ClientAppend,
+  { request, creation, by }: ClientAppend,
 ): Pick<AppendResult, "messages" | "headSeq" | "quotas"> {
-  const begun = creation?.ref ?? wouldBe;
-  if (creation === null && begun !== undefined && unit.findSession() === null) refuseBeginning(unit, request, begun);
   if (creation === null) unit.requireSession();
   else {
     recordGrant(unit, creation);
@@ -83,17 +73,6 @@ export function appendForClient(
     scheduleSummaryIfDue(unit);
   }
   return { messages, headSeq, ...(quotas.length === 0 ? {} : { quotas: [...quotas] }) };
-}
-
-function refuseBeginning(unit: Unit, request: AppendRequest, begun: SessionRef): void {
-  const { tenant, quotas, now } = unit;
-  const fault = beginningFault(
-    request,
-    tenant?.limits,
-    (limits, taken) => quotas.tenant.faultOf(begun.tenant, limits, taken, tenant, now),
-    now,
-  );
-  if (fault !== null) throw new ThreadkeepError(fault);
 }
 
 function sizeOf({ store }: Unit): Size {

@@ -1,5 +1,8 @@
 export { appendForClient, contextAfterAppend } from "./append-for-client.ts";
+export type { ClientAppend } from "./append-for-client.ts";
 export { fullFault, messageId, seqOfServerId, serverId } from "./append.ts";
+export { askToCreate, renewIfKnown } from "./begin.ts";
+export type { AskedCreation, OwnerDirectory } from "./begin.ts";
 export { BranchStore } from "./branch-store.ts";
 export { editForClient, eraseForClient } from "./edit-for-client.ts";
 export { applyTenantSettings, createSession, recordGrant } from "./epoch.ts";

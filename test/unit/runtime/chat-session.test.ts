@@ -34,10 +34,10 @@ const ref = { tenant: "acme", owner: "ada", session: "chat" };
 const hello = { role: "user", content: "hello" } as const;
 
 /** The object over the tables of a session, with whatever stands around it. */
-function objectOf(session: NodeSession): ChatSession {
+function objectOf(session: NodeSession, directory?: object, jurisdiction?: string): ChatSession {
   const ctx = {
     storage: new ObjectStorage(session.disk),
-    id: {},
+    id: { jurisdiction },
     blockConcurrencyWhile: (body: () => unknown) => body(),
     waitUntil: () => undefined,
     getWebSockets: () => [],
@@ -50,7 +50,7 @@ function objectOf(session: NodeSession): ChatSession {
     SUMMARIZE_QUEUE: queue,
     ARCHIVE_QUEUE: queue,
     AUDIT_QUEUE: queue,
-    DIRECTORY: { getByName: () => told },
+    DIRECTORY: directory ?? { getByName: () => told },
     TENANT: { getByName: () => told },
     THREADKEEP_RATE_LIMITS: "off",
   };
@@ -73,6 +73,117 @@ describe("the audit of appends", () => {
     expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
     await objectOf(session).append({ messages: [hello] }, null, undefined, by);
     expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
+  });
+});
+
+describe("an append to a session that does not exist", () => {
+  const request = { messages: [hello] };
+  const creation = { ref, createdAt: NOON };
+  const byUser: Appender = { kind: "user", id: "ada", isUser: true };
+  const byKey: Appender = { kind: "tenant-key", id: "key:k", isUser: false };
+  const granted = { ok: true, value: { createdAt: NOON, grantedAt: NOON, isKnown: false } };
+
+  /** An object of which nothing is written, and what it asks the directory. */
+  function askingObject(answer: () => unknown = () => granted, renew: () => unknown = () => undefined) {
+    const { session } = newObject();
+    const asked: unknown[] = [];
+    const stub = {
+      register: async (...given: readonly unknown[]) => {
+        asked.push(given);
+        return answer();
+      },
+      renew: async (...given: readonly unknown[]) => {
+        asked.push(["renew", ...given]);
+        return renew();
+      },
+      noteTaken: async (report: object) => ({ total: report, told: report }),
+    };
+    const elsewhere = { getByName: (name: string) => asked.push(name) && stub };
+    const namespace = { ...elsewhere, jurisdiction: (place: string) => asked.push(place) && elsewhere };
+    return { asked, session, object: objectOf(session, namespace, "eu") };
+  }
+
+  it("asks the directory once, where its tenant's objects lie, and one to a session that is there asks nobody", async () => {
+    const { object, asked } = askingObject();
+    const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false };
+    expect(await object.append(request, creation, tenant, byKey)).toMatchObject({ ok: true, value: { headSeq: 1 } });
+    expect(asked).toEqual(["eu", "acme/ada", [ref, NOON, {}, null, null]]);
+    expect(await object.append(request, creation, tenant, byKey)).toMatchObject({ ok: true, value: { headSeq: 2 } });
+    expect(asked).toHaveLength(3);
+  });
+
+  it("is held against the bounds of the user who makes it, and of nobody in a session of the tenant itself", async () => {
+    const { object, asked } = askingObject();
+    const limits = { userSessions: 7 };
+    const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false, limits };
+    await object.append(request, creation, tenant, byUser);
+    expect(asked[2]).toMatchObject([ref, NOON, {}, null, { bounds: { sessions: 7 } }]);
+    const own = askingObject();
+    await own.object.append(request, { ...creation, ref: { ...ref, owner: "-" } }, tenant, byUser);
+    expect(own.asked[2]).toMatchObject([{ owner: "-" }, NOON, {}, null, null]);
+  });
+
+  it("asks nobody if it would be refused anyway, and is refused as the directory refuses it", async () => {
+    const { object, asked } = askingObject(() => ({ ok: false, fault: { code: "user_erased", detail: "" } }));
+    expect(await object.append({ ...request, expectedHeadSeq: 4 }, creation)).toMatchObject({
+      fault: { code: "head_seq_mismatch" },
+    });
+    expect(asked).toEqual([]);
+    expect(await object.append(request, creation)).toMatchObject({ fault: { code: "user_erased" } });
+    expect(await object.state()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it("fails while the directory is away, as a passing fault or as one of ours, and writes nothing", async () => {
+    let error = Object.assign(new Error("Network connection lost."), { retryable: true });
+    const { object } = askingObject(() => {
+      throw error;
+    });
+    expect(await object.append(request, creation)).toMatchObject({
+      fault: { code: "unavailable", retryAfterSeconds: 2 },
+    });
+    error = Object.assign(new Error("the disk is full"), { retryable: false });
+    await expect(object.append(request, creation)).rejects.toThrow("the disk is full");
+    expect(await object.state()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it("goes by what is there once the directory has answered: two at once are in one session", async () => {
+    const answers: ((answer: unknown) => void)[] = [];
+    const { object } = askingObject(() => new Promise((answer) => answers.push(answer)));
+    const appends = ["a", "a", "b"].map((id) => object.append({ messages: [{ ...hello, id }] }, creation));
+    await vi.waitFor(() => expect(answers).toHaveLength(3));
+    for (const [at, answer] of answers.entries()) {
+      answer({ ok: true, value: { ...granted.value, grantedAt: NOON + at, isKnown: at > 0 } });
+    }
+    expect(await Promise.all(appends)).toMatchObject(
+      [
+        { seq: 1, created: true },
+        { seq: 1, created: false },
+        { seq: 2, created: true },
+      ].map((message) => ({ ok: true, value: { messages: [message] } })),
+    );
+    expect(await object.erase()).toMatchObject({ value: { grantedAt: NOON + 2 } });
+  });
+
+  it("is refused if the directory's answer took longer than its grant is valid", async () => {
+    const { object } = askingObject(() => {
+      vi.setSystemTime(NOON + CREATION_GRANT_MS + 1);
+      return granted;
+    });
+    expect(await object.append(request, creation)).toMatchObject({ fault: { code: "unavailable" } });
+    expect(await object.state()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it.each([
+    ["", () => undefined],
+    [", or by its job if the directory fails", () => Promise.reject(new Error("the directory is away"))],
+  ])("has the entry of an earlier epoch renewed%s", async (_, renew) => {
+    const { object, asked, session } = askingObject(
+      () => ({ ...granted, value: { ...granted.value, isKnown: true } }),
+      renew,
+    );
+    expect(await object.append(request, creation)).toMatchObject({ ok: true });
+    expect(asked.at(-1)).toEqual(["renew", "chat", {}, NOON]);
+    expect(session.job("list")).toMatchObject({ state: "pending" });
   });
 });
 
