@@ -8,14 +8,14 @@ import { startAgent } from "../../tools/drills/agent.ts";
 import { makeStateDirectory } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
-/** One of the service alone as well would cost another start of it; `npm run crash` has that, too. */
+/** Killing the service alone would cost another start; `npm run crash` does that, too. */
 const VICTIMS: readonly Victim[] = ["postgres", "both"];
 const WITHIN_MS = 400;
 const CHATS = 4;
 const LEAST = 8;
 
-// What is pending is waited for by `npm run crash` alone: a job that a kill took along is done again after minutes.
-it("loses no acknowledged message to kill -9 under load, of PostgreSQL alone and with the service, and doubles none", async () => {
+// Only `npm run crash` waits for pending work, because an interrupted job is repeated after minutes.
+it("loses or doubles no acknowledged message when PostgreSQL, alone or with the service, is killed under load", async () => {
   const [databaseDirectory, stateDir] = [makeStateDirectory(), makeTemporaryDirectory()];
   onTestFinished(() => [databaseDirectory, stateDir].forEach(removeDirectory));
   const agent = await startAgent();

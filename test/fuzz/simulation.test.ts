@@ -2,19 +2,19 @@ import { describe, expect, it } from "vitest";
 import { fuzz } from "../../simulation/fuzz-process.ts";
 import { KNOWN_SEEDS } from "./known-seeds.ts";
 
-/** A slice of time for seeds that nobody has tried yet, and how many are run however slow the machine is. */
+/** How long untried seeds run, and how many of them run even on a slow machine. */
 const FRESH_SECONDS = 15;
 const LEAST_FRESH_SEEDS = 4;
 
 describe("seeded interleavings of clients, alarms, queues, consumers and crashes", () => {
-  it("break no promise in the seeds that once broke one", () => {
+  it("break no promise in the seeds that broke one before", () => {
     const { output, code } = fuzz("--seed", KNOWN_SEEDS.join());
     expect(code, output).toBe(0);
     expect(output).toContain(`${KNOWN_SEEDS.length} seeds of 200 steps in `);
     expect(output).toContain("every promise held");
   });
 
-  it("break no promise in seeds that chance chooses anew each time", () => {
+  it("break no promise in new random seeds", () => {
     const slice = ["--seconds", String(FRESH_SECONDS), "--least", String(LEAST_FRESH_SEEDS)];
     const { output, code } = fuzz("--from", "fresh", "--seeds", "1000", ...slice);
     console.log(output);

@@ -1,6 +1,6 @@
 import type { Mutant } from "../../tools/mutants/mutant.ts";
 
-/** The policies of PostgreSQL hold each transaction of the Worker's role to the tenant that it names: test/worker/archive.test.ts. */
+/** PostgreSQL's policies limit each transaction of the Worker's role to the tenant that it names; test/worker/archive.test.ts tests them. */
 const HELD_BY_POLICY = "the row-level security of PostgreSQL holds it as well";
 
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [

@@ -1,6 +1,6 @@
 import type { Mutant } from "../../tools/mutants/mutant.ts";
 
-/** Pending work: when it is sent, who may do it, and what becomes of it. */
+/** Pending jobs: when they are sent, who may do them, and how they end. */
 export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the twentieth attempt at a better summary waits for 121 days",

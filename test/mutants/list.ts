@@ -20,7 +20,7 @@ import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 import { TRANSACTION_MUTANTS } from "./transactions.ts";
 import { USECASE_MUTANTS } from "./usecases.ts";
 
-/** Bugs that tests must notice, a file for each room of the source. `npm run mutants` plants them one at a time. */
+/** Bugs that tests must notice, in one file for each room of the source. `npm run mutants` plants them one at a time. */
 export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...ARCHIVE_MUTANTS,

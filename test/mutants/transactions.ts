@@ -1,6 +1,6 @@
 import type { Mutant } from "../../tools/mutants/mutant.ts";
 
-/** What each call of a session rests on: the unit of work, its commit, and what the stores remember between calls. */
+/** The basis of each call of a session: the unit of work, its commit, and what the stores cache between calls. */
 export const TRANSACTION_MUTANTS: readonly Mutant[] = [
   {
     name: "the commit leaves an edited message's old words in the search index",

@@ -15,7 +15,7 @@ interface Run {
   readonly stderr: string;
 }
 
-/** `npm run keys -- LINE`, as somebody who knows the admin key runs it. */
+/** Runs `npm run keys -- LINE` with the admin key. */
 function keys(line: string, given: Record<string, string> = {}): Promise<Run> {
   return keysWith(line, { THREADKEEP_URL: service.url, THREADKEEP_ADMIN_KEY: service.adminKey, ...given }, "none");
 }
@@ -45,7 +45,7 @@ async function stateDirectoryWith(content: object): Promise<string> {
 }
 
 describe("npm run keys", () => {
-  it("makes a tenant and a key that works, rotates it with both good at once, and revokes it", async () => {
+  it("creates a tenant and a working key, rotates it while both keys are valid, and revokes it", async () => {
     const tenant = freshTenant();
     expect(await keys(`tenant ${tenant} --jurisdiction eu`)).toMatchObject({ code: 0 });
     const made = await keys(`create --tenant ${tenant} --name back-end`);
@@ -72,7 +72,7 @@ describe("npm run keys", () => {
     expect((await keys("tenants")).stdout).toMatch(new RegExp(`${tenant} +eu `));
   });
 
-  it("says what to do when the tenant is unknown, the key is not the admin's, or nobody answers", async () => {
+  it("says what to do if the tenant is unknown, if the key is not the admin's, or if nobody answers", async () => {
     const unknown = await keys(`create --tenant ${freshTenant()} --name x`);
     expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("Create it first") });
     const stranger = await keys("tenants", { THREADKEEP_ADMIN_KEY: service.apiKey });
@@ -85,7 +85,7 @@ describe("npm run keys", () => {
     expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("Is --url right?") });
   });
 
-  it("finds the laptop's service and key in its files, and sends that key nowhere else", async () => {
+  it("finds the local service's URL and key in its files, and sends that key to no other host", async () => {
     const { url, adminKey } = service;
     const directory = await stateDirectoryWith({ url, adminKey });
     const run = (line: string): Promise<Run> => keysWith(line, {}, directory);
@@ -102,7 +102,7 @@ describe("npm run keys", () => {
 });
 
 describe("a tenant's key", () => {
-  it("works through to the archive, and what was revoked stays so over kill -9, in an isolate that never saw it", async () => {
+  it("is accepted up to the archive; a revoked key stays refused after kill -9, in an isolate that never saw it", async () => {
     const stateDir = makeStateDirectory();
     onTestFinished(() => removeDirectory(stateDir));
     const first = await startOwnService({ stateDir });

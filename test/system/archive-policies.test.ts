@@ -21,7 +21,7 @@ function urlOf(name: string): string {
   return url.href;
 }
 
-/** A role, and what its transaction says of itself, as both the Worker and PostgREST do it. */
+/** A role, and the settings of its transaction, which the Worker and PostgREST both make. */
 function as<T>(role: string, settings: Record<string, string>, use: (client: Client) => Promise<T>): Promise<T> {
   return withClient(urlOf(database), async (client) => {
     await client.query("begin");
@@ -34,7 +34,7 @@ function as<T>(role: string, settings: Record<string, string>, use: (client: Cli
 const ofTenant = (tenant: string): Record<string, string> => ({ "threadkeep.tenant": tenant });
 const ACROSS = { "threadkeep.across_tenants": "list-sessions" };
 
-/** What a reader sees, by table: the names of sessions, the texts of items and of messages, and how many summaries. */
+/** What a reader sees in each table: names of sessions, texts of items and of messages, and the number of summaries. */
 async function visible(
   client: Client,
 ): Promise<{ sessions: unknown[]; summaries: number; items: unknown[]; messages: unknown[] }> {
@@ -88,7 +88,7 @@ function refusal(promise: Promise<unknown>): Promise<string> {
 beforeAll(async () => {
   await createDatabase(databaseUrl, database);
   await withClient(urlOf(database), async (client) => {
-    // What a Supabase project has: roles of its API, and everything granted to them on whatever is made later.
+    // As on Supabase: the roles of its API, and grants to them on everything that is created later.
     for (const role of API_ROLES) {
       const rights = role === "service_role" ? "nologin noinherit bypassrls" : "nologin noinherit";
       await client.query(
@@ -118,12 +118,12 @@ beforeAll(async () => {
 afterAll(() => withClient(databaseUrl, (client) => client.query(`drop database if exists ${database} with (force)`)));
 
 describe.each(["anon", "service_role"])(
-  "%s, a role of Supabase's own API, to which Supabase grants all on what is made",
+  "%s, a role of Supabase's API, to which Supabase grants all rights on new tables",
   (role) => {
     const claims = { "request.jwt.claims": JSON.stringify({ sub: "ada", app_metadata: { tenant: "acme" } }) };
     const settings = { ...claims, ...ofTenant("acme"), ...ACROSS };
 
-    it.each([...TABLES, "audit_events", "audit_events_default"])("has nothing to do with %s", async (table) => {
+    it.each([...TABLES, "audit_events", "audit_events_default"])("cannot use %s", async (table) => {
       for (const statement of [
         `select from ${table}`,
         `delete from ${table}`,
@@ -149,7 +149,7 @@ describe.each(["anon", "service_role"])(
       }
     });
 
-    it("has no right on anything that is there, whatever it is called", async () => {
+    it("has no right on any existing table or function", async () => {
       const { rows } = await withClient(urlOf(database), (client) =>
         client.query(
           `select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -165,17 +165,17 @@ describe.each(["anon", "service_role"])(
   },
 );
 
-/** The claims of a user's token, as PostgREST hands them on. */
+/** The claims of a user's token, in the form in which PostgREST passes them on. */
 function claimed(claims: string | null): Record<string, string> {
   return claims === null ? {} : { "request.jwt.claims": claims };
 }
 
 const claimsOf = (sub: unknown, tenant: unknown): string => JSON.stringify({ sub, app_metadata: { tenant } });
 
-describe("authenticated, a user through Supabase's own API, to whom Supabase grants all on what is made", () => {
+describe("authenticated, the role of a user through Supabase's API, to which Supabase grants all rights on new tables", () => {
   const ada = { ...claimed(claimsOf("ada", "acme")), ...ofTenant("acme"), ...ACROSS };
 
-  it("reads their own session, its summary and its items, and none that was erased, whatever they call themselves besides", async () => {
+  it("reads their own session, its summary and items, and nothing that was erased, whatever other claims say", async () => {
     const own = {
       sessions: ["acme-ada-live"],
       summaries: 1,
@@ -214,7 +214,7 @@ describe("authenticated, a user through Supabase's own API, to whom Supabase gra
     expect(await as("authenticated", { ...claimed(claims), ...ACROSS }, visible)).toEqual(NOTHING);
   });
 
-  it.each(TABLES)("changes nothing in %s", async (table) => {
+  it.each(TABLES)("cannot change %s", async (table) => {
     const changes = [`delete from ${table}`, `truncate ${table}`, `update ${table} set epoch = ''`];
     for (const change of [...changes, `insert into ${table} default values`]) {
       const refused = as("authenticated", ada, (client) => refusal(client.query(change)));
@@ -222,7 +222,7 @@ describe("authenticated, a user through Supabase's own API, to whom Supabase gra
     }
   });
 
-  it("may not call the search, which answers for any tenant, nor read the audit", async () => {
+  it("may neither call the search, which would answer for any tenant, nor read the audit", async () => {
     const search = as("authenticated", ada, (client) => refusal(client.query(SEARCH, ["acme", "bob", "boat"])));
     expect(await search).toMatch(/permission denied/);
     const audit = as("authenticated", ada, (client) => refusal(client.query("select from audit_events")));
@@ -231,7 +231,7 @@ describe("authenticated, a user through Supabase's own API, to whom Supabase gra
 });
 
 describe("the Worker's role", () => {
-  it("sees nothing in a transaction that names no tenant, nor after one that did", async () => {
+  it("sees nothing in a transaction that names no tenant, also after one that did", async () => {
     expect(await as("threadkeep_worker", {}, visible)).toEqual(NOTHING);
     expect(
       await as("threadkeep_worker", { "threadkeep.tenant": "", "threadkeep.across_tenants": "" }, visible),
@@ -247,7 +247,7 @@ describe("the Worker's role", () => {
     });
   });
 
-  it("sees the tenant that the transaction names, and no other", async () => {
+  it("sees only the tenant that the transaction names", async () => {
     expect(await as("threadkeep_worker", ofTenant("other"), visible)).toEqual({
       sessions: ["other-ada-live"],
       summaries: 1,
@@ -258,7 +258,7 @@ describe("the Worker's role", () => {
     expect(await as("threadkeep_worker", ofTenant("nobody"), visible)).toEqual(NOTHING);
   });
 
-  it.each(TABLES)("writes and deletes nothing of another tenant in %s", async (table) => {
+  it.each(TABLES)("cannot write or delete rows of another tenant in %s", async (table) => {
     const counted = await as("threadkeep_worker", ofTenant("other"), async (client) => {
       const moved = await refusal(client.query(`update ${table} set tenant = 'acme'`));
       await client.query("rollback");
@@ -272,7 +272,7 @@ describe("the Worker's role", () => {
     expect(others).toEqual([0, 0]);
   });
 
-  it("adds no event of another tenant to the audit, and reads none", async () => {
+  it("cannot add another tenant's event to the audit, or read any event there", async () => {
     const add = (tenant: string) =>
       `insert into audit_events (id, at, tenant, actor_kind, actor, action, result)
        values ('${crypto.randomUUID()}', now(), '${tenant}', 'admin', 'admin', 'readAudit', 'ok')`;
@@ -287,7 +287,7 @@ describe("the Worker's role", () => {
     });
   });
 
-  it("sees every tenant for work that has a name", async () => {
+  it("sees every tenant in work that names itself as work across tenants", async () => {
     const all = await as("threadkeep_worker", ACROSS, visible);
     expect(all.sessions).toEqual(expect.arrayContaining(["acme-ada-live", "acme---live", "other-ada-live"]));
     expect(all.items).toEqual(expect.arrayContaining(["Bob keeps a boat in Porto", "Another Ada keeps a boat"]));
@@ -295,12 +295,12 @@ describe("the Worker's role", () => {
     expect(all.summaries).toBeGreaterThanOrEqual(5);
   });
 
-  it("searches for the one owner that it names", async () => {
+  it("searches only the owner that it names", async () => {
     const found = await as("threadkeep_worker", {}, (client) => client.query(SEARCH, ["acme", "ada", "boats erased"]));
     expect(found.rows).toEqual([{ item_id: "i1", text: "Ada keeps a boat in Lisbon" }]);
   });
 
-  it("gives up a statement that is stuck, and a transaction that is left open", async () => {
+  it("is stopped at a statement that hangs, and at a transaction that is left open", async () => {
     const { rows } = await withClient(urlOf(database), (client) =>
       client.query(
         `select unnest(s.setconfig) as setting from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase
@@ -326,7 +326,7 @@ describe("the Worker's role", () => {
     expect(refused).toMatch(/permission denied|must be owner/);
   });
 
-  it("is held by row-level security as everybody is, the tables' owner too", async () => {
+  it("is bound by row-level security, as is the owner of the tables", async () => {
     const { rows } = await withClient(urlOf(database), (client) =>
       client.query(
         "select relname, relrowsecurity and relforcerowsecurity as is_forced from pg_class where relname = any($1) order by 1",
@@ -338,7 +338,7 @@ describe("the Worker's role", () => {
 });
 
 describe("the plans of the Worker's statements", () => {
-  /** Rows enough that the planner would not rather read the whole table. */
+  /** Enough rows that the planner does not prefer to read the whole table. */
   beforeAll(() =>
     withClient(urlOf(database), async (client) => {
       await client.query(
@@ -363,7 +363,7 @@ describe("the plans of the Worker's statements", () => {
     }),
   );
 
-  /** Runs a statement as the Worker and gives the plans of it, and of those inside its functions. */
+  /** Runs a statement as the Worker, and returns its plans and those of the statements inside its functions. */
   async function plansOf(statement: string, values: unknown[] = []): Promise<string> {
     return withClient(urlOf(database), async (client) => {
       const plans: string[] = [];
@@ -384,7 +384,7 @@ describe("the plans of the Worker's statements", () => {
     });
   }
 
-  it("look an owner's items up in the text index, in spite of row-level security", async () => {
+  it("look up an owner's items in the text index, in spite of row-level security", async () => {
     const plans = await plansOf(SEARCH, ["many", "user-7", "crate 777"]);
     expect(plans).toMatch(/Bitmap Index Scan on summary_items_search/);
     expect(plans).toMatch(/Tid Scan on summary_items/);
@@ -440,7 +440,7 @@ describe("the terms of a text", () => {
     ["ten thousand that stand for 18 each", "\ufdfa".repeat(10_000), undefined],
     ["five thousand words", Array.from({ length: 5_000 }, (_, index) => `w${index}`).join(" "), undefined],
   ])("take no longer for each character of %s", async (_, said, count) => {
-    // Characters that were counted off from the beginning took thirty times as long, and a hundred thousand of them more than this.
+    // Cutting characters off from the beginning takes thirty times as long, and with a hundred thousand characters longer than this limit.
     const terms = await withClient(urlOf(database), async (client) => {
       await client.query("set statement_timeout = '5s'");
       return client.query<{ count: number }>("select cardinality(memory_terms($1)) as count", [said]);
@@ -449,7 +449,7 @@ describe("the terms of a text", () => {
     expect(terms.rows[0]?.count).toBeLessThanOrEqual(20_000);
   });
 
-  it("are pairs of characters where words are not spaced, the last one alone, and stems where they are", async () => {
+  it("are pairs of characters in scripts without spaces, with the last character alone, and stems elsewhere", async () => {
     const { rows } = await withClient(urlOf(database), (client) =>
       client.query("select memory_terms($1) as terms", ["田中さん met Ünal at 東京: walking!"]),
     );
@@ -458,7 +458,7 @@ describe("the terms of a text", () => {
 });
 
 describe("the migrations", () => {
-  it("make an archive that can be searched, for a database whose owner is no superuser and passes no policy", async () => {
+  it("make a searchable archive in a database whose owner is no superuser and does not bypass policies", async () => {
     const owner = `owner_${suffix}`;
     const plain = `plain_${suffix}`;
     await withClient(databaseUrl, (client) => client.query(`create role ${owner} nologin createrole`));
@@ -467,7 +467,7 @@ describe("the migrations", () => {
       await withClient(urlOf(plain), async (client) => {
         await client.query(`alter database ${plain} owner to ${owner}`);
         await client.query(`alter schema public owner to ${owner}`);
-        // Roles of the whole server are there already; making them is not what is tested.
+        // The roles belong to the whole server and exist already; creating them is not tested here.
         await client.query(`set role ${owner}`);
         const folder = path.join(projectRoot, "migrations");
         const files = readdirSync(folder).filter((entry) => entry.endsWith(".sql"));

@@ -39,7 +39,7 @@ async function partitions(): Promise<string[]> {
   return rows.map(({ name }) => String(name));
 }
 
-/** `2026_11` for a date in November 2026, so many months later. */
+/** The partition's suffix, such as `2026_11`, for a date in November 2026 and this many months later. */
 function monthOf(months: number): string {
   const now = new Date();
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months))
@@ -59,7 +59,7 @@ const retain = (days: number) => query("select created, dropped from retain_audi
 
 beforeAll(async () => {
   await createDatabase(databaseUrl, database);
-  // What a Supabase project has: roles of its API, and everything granted to them on whatever is made later.
+  // As on Supabase: the roles of its API, and grants to them on everything that is created later.
   for (const reader of READERS) {
     await query(
       `do $$ begin create role ${reader} nologin noinherit; exception when duplicate_object or unique_violation then null; end $$`,
@@ -73,19 +73,19 @@ beforeAll(async () => {
 });
 
 describe("the partitions of the audit", () => {
-  it("are there for this month and the next two, and none is made twice", async () => {
+  it("exist for this month and the next two, and none is created twice", async () => {
     expect(await partitions()).toEqual([partitionOf(0), partitionOf(1), partitionOf(2), "audit_events_default"]);
     expect(await retain(400)).toEqual([{ created: 0, dropped: 0 }]);
   });
 
-  it("take each event of their month, and the default one whatever else comes", async () => {
+  it("contain the events of their month; the default partition contains all others", async () => {
     await insert("now", new Date());
     await insert("late", new Date(Date.now() - 90 * DAY_MS));
     expect(await placeOf("now")).toBe(partitionOf(0));
     expect(await placeOf("late")).toBe("audit_events_default");
   });
 
-  it("are dropped when all of their events are too old, with what the default one has of that age, and not before", async () => {
+  it("are dropped when all of their events are too old, together with equally old events of the default partition, and not earlier", async () => {
     await query(
       `create table ${partitionOf(-5)} partition of audit_events for values from (now() - interval '200 days') to (now() - interval '140 days')`,
     );
@@ -100,7 +100,7 @@ describe("the partitions of the audit", () => {
     expect(await placeOf("not so old")).toBe("audit_events_default");
   });
 
-  it("take over what came while they were missing", async () => {
+  it("take over events that came while the partition was missing", async () => {
     await query(`drop table ${partitionOf(1)}`);
     const next = new Date(`${monthOf(1).replace("_", "-")}-15T00:00:00Z`);
     await insert("early", next);
@@ -109,7 +109,7 @@ describe("the partitions of the audit", () => {
     expect(await placeOf("early")).toBe(partitionOf(1));
   });
 
-  it("are open to nobody by themselves, nor is the whole to the roles of Supabase's API", async () => {
+  it("are accessible to nobody directly, and the parent table not to the roles of Supabase's API", async () => {
     const open = await query(
       `select reader, name, asked from unnest($1::text[]) as reader, unnest($2::text[]) as name,
          unnest('{select,insert,update,delete,truncate}'::text[]) as asked
@@ -152,14 +152,17 @@ describe("the plans of a page of the audit", () => {
     ["actor", "key:7"],
     ["action", "action-7"],
     ["result", "result-7"],
-  ])("read it, filtered by %s, from an index of its own, newest first and without sorting", async (column, value) => {
-    const rows = await query(
-      `explain select * from audit_events where "${column}" = '${value}' and (at, id) < (now(), 'x') order by at desc, id desc limit 20`,
-      [],
-      "threadkeep_worker",
-    );
-    const plan = JSON.stringify(rows);
-    expect(plan).toContain(`${column}_at_id_idx`);
-    expect(plan).not.toMatch(/->\s+(Incremental )?Sort|Seq Scan/);
-  });
+  ])(
+    "read it, filtered by %s, from that filter's own index, newest first and without sorting",
+    async (column, value) => {
+      const rows = await query(
+        `explain select * from audit_events where "${column}" = '${value}' and (at, id) < (now(), 'x') order by at desc, id desc limit 20`,
+        [],
+        "threadkeep_worker",
+      );
+      const plan = JSON.stringify(rows);
+      expect(plan).toContain(`${column}_at_id_idx`);
+      expect(plan).not.toMatch(/->\s+(Incremental )?Sort|Seq Scan/);
+    },
+  );
 });

@@ -15,7 +15,7 @@ async function audit(filter: Record<string, string>): Promise<AuditEvent[]> {
 }
 
 describe("the audit of a running service", () => {
-  it("tells who did what of several that work on one session's name, and keeps them apart", async () => {
+  it("records who did what when several callers use sessions of the same name, and keeps them apart", async () => {
     const id = `shared-${crypto.randomUUID()}`;
     const users = [crypto.randomUUID(), crypto.randomUUID()];
     for (const user of users) {
@@ -34,9 +34,9 @@ describe("the audit of a running service", () => {
     expect(JSON.stringify(events)).not.toMatch(new RegExp(users.join("|")));
   });
 
-  it(`makes a handful of events of ${FLOOD} refusals, and misses none of them`, async () => {
+  it(`records ${FLOOD} refusals in a handful of events, and misses none`, async () => {
     const id = `guessed-${crypto.randomUUID()}`;
-    // Of a user of its own: refusals are counted by who was refused, and other tests are refused with the same key meanwhile.
+    // A user of this test, because refusals are counted by caller, and other tests are refused with the same key meanwhile.
     const headers = { "Threadkeep-User": crypto.randomUUID() };
     for (let sent = 0; sent < FLOOD; sent += AT_ONCE) {
       await Promise.all(Array.from({ length: AT_ONCE }, () => call(service, "GET", `/v1/sessions/${id}`, { headers })));

@@ -3,7 +3,7 @@ import { problemSchema } from "../../src/api/errors.ts";
 import { type Answer, call, type CallOptions, sharedService } from "../support/service.ts";
 
 const service = sharedService();
-/** A user of this file's own: other files make sessions at the same time, and a list must hold none of theirs. */
+/** A user of this file, because other files create sessions at the same time, which must not appear in this list. */
 const user = `lifetimes-${crypto.randomUUID()}`;
 
 function ask<Body = unknown>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
@@ -24,7 +24,7 @@ interface Case {
 
 const invalid = { status: 422, code: "validation_failed" } as const;
 
-/** What a refusal says: its status, its code and where the fault is. Fails if it is no problem document. */
+/** The status, code and place of a refusal. Fails if it is not a problem document. */
 function refusalOf(answer: Answer<unknown>): { status: number; code: string; fault: string | undefined } {
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
   const problem = problemSchema.parse(answer.body);
@@ -95,7 +95,7 @@ describe("a fork is refused", () => {
   });
 });
 
-describe("a session's beginning and end are refused", () => {
+describe("settings of expiry and idle times are refused", () => {
   const settings = (change: unknown) => ({ settings: change });
   const cases: Case[] = [
     { name: "to continue from an id with a slash", body: { continueFrom: "a/b" }, ...invalid, fault: "/continueFrom" },
@@ -160,7 +160,7 @@ describe("a session's beginning and end are refused", () => {
     expect(await listedIds()).not.toContain(id);
   });
 
-  it("and null stands for never", async () => {
+  it("and null means never", async () => {
     const id = newId();
     const never = { summarizeAfterIdleSeconds: null, expireAfterIdleSeconds: null };
     const made = await ask("POST", "/v1/sessions", { body: { id, settings: never } });
@@ -169,7 +169,7 @@ describe("a session's beginning and end are refused", () => {
 });
 
 describe("an export is refused", () => {
-  it("of a session that is not there, and with a parameter that nobody knows", async () => {
+  it("of a session that does not exist, and with an unknown parameter", async () => {
     expect(refusalOf(await ask("GET", `/v1/sessions/${newId()}/export`))).toMatchObject({
       status: 404,
       code: "session_not_found",
@@ -234,12 +234,12 @@ describe("an import is refused", () => {
     expect(await listedIds()).not.toContain(id);
   });
 
-  it("under an id that is none", async () => {
+  it("under an invalid id", async () => {
     const answer = await ask("POST", "/v1/import?sessionId=a%2Fb", { body: "{}", headers: lines });
     expect(refusalOf(answer)).toEqual({ ...invalid, fault: "sessionId" });
   });
 
-  it("and never repeats what the file held", async () => {
+  it("and the refusal never repeats the file's content", async () => {
     const secret = "my-secret-diary";
     for (const body of [
       `{"type":"${secret}"}`,

@@ -6,12 +6,12 @@ interface Case {
   readonly name: string;
   readonly body?: unknown;
   readonly method?: string;
-  /** After `/v1/sessions/{id}`. */
+  /** The path after `/v1/sessions/{id}`. */
   readonly path?: string;
   readonly options?: CallOptions;
   readonly status: number;
   readonly code: string;
-  /** The path of the fault, where a request has one. */
+  /** Where the fault is, if the request has one. */
   readonly fault?: string;
 }
 
@@ -469,7 +469,7 @@ async function send(id: string, { method = "GET", path = "", body, options }: Ca
 
 type Expected = Omit<Case, "name">;
 
-/** What a refusal says, as far as a client goes by it. Whatever is no well-formed problem document fails here. */
+/** The parts of a refusal that a client relies on. Fails if it is not a well-formed problem document. */
 function refusalOf(answer: Answer<unknown>): { status: number; code: string; faults: string[] } {
   if (answer.headers.get("content-type") !== "application/problem+json") {
     throw new Error(`${answer.status} without a problem document: ${answer.text}`);
@@ -498,7 +498,7 @@ describe("bad input to a session gets a clear 4xx and changes nothing", () => {
   });
 });
 
-/** Without `archived`, which turns true by itself. */
+/** The state without `archived`, which becomes true by itself. */
 async function stateOf(id: string): Promise<unknown> {
   const { status, body } = await call<Record<string, unknown>>(service, "GET", `/v1/sessions/${id}`);
   expect(status).toBe(200);
@@ -533,7 +533,7 @@ describe("bad input to the list of sessions gets a clear 4xx", () => {
   });
 });
 
-describe("bad input to the making of a session gets a clear 4xx and makes none", () => {
+describe("bad input to the creation of a session gets a clear 4xx and creates none", () => {
   it.each([
     { name: "an id with a slash", body: { id: "a/b" }, fault: "/id" },
     { name: "an empty id", body: { id: "" }, fault: "/id" },
@@ -670,7 +670,7 @@ describe("bad input to a tenant's settings gets a clear 4xx and changes nothing"
   });
 });
 
-describe("what does not exist", () => {
+describe("a resource that does not exist", () => {
   it.each([
     ["GET", ""],
     ["PATCH", ""],
@@ -681,13 +681,13 @@ describe("what does not exist", () => {
     ["POST", "/summarize"],
     ["GET", "/summaries"],
     ["GET", "/summaries/1"],
-  ])("%s of an unknown session%s is 404 session_not_found", async (method, path) => {
+  ])("is answered with 404 session_not_found: %s of an unknown session%s", async (method, path) => {
     const body = method === "GET" ? {} : { body: {} };
     const answer = await call(service, method, `/v1/sessions/${newId()}${path}`, body);
     expect(refusalOf(answer)).toEqual(refusal({ status: 404, code: "session_not_found" }));
   });
 
-  it("a message and a summary that a session lacks are 404, each by its own code", async () => {
+  it("is answered with 404 and a code of its own for a message and a summary", async () => {
     const id = newId();
     await call(service, "POST", `/v1/sessions/${id}/messages`, { body: batch(message({ id: "first" })) });
     const path = `/v1/sessions/${id}`;
@@ -699,7 +699,7 @@ describe("what does not exist", () => {
     );
   });
 
-  it("the answer never repeats what was sent", async () => {
+  it("is answered without repeating the request", async () => {
     const secret = "my-secret-diary";
     const answers = await Promise.all([
       call(service, "POST", `/v1/sessions/${newId()}/messages`, { body: `{"a": "${secret}" oops` }),

@@ -17,7 +17,7 @@ import { aiSdkFaults, anthropicFaults, openaiChatFaults, responsesFaults } from 
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
-// As an identity provider names people: a header takes none of this as it is.
+// Names as identity providers have them: none of them can be sent in a header as it is.
 const USER = "auth0|Jürgen Müller/1@example.com";
 const client = createClient({ url: service.url, key: service.apiKey, user: USER });
 
@@ -43,7 +43,7 @@ const toolCall = (toolName: string, input: object): StreamPart[] => [
   { type: "tool-call", toolCallId: `call-${toolName}`, toolName, input: JSON.stringify(input) },
 ];
 
-/** A model of the real framework that says what a test wrote for it, a stream for each call. */
+/** A model of the real framework that says what a test wrote for it, one stream for each call. */
 function scripted(...streams: StreamPart[][]): MockLanguageModelV4 {
   let at = 0;
   return new MockLanguageModelV4({
@@ -62,7 +62,7 @@ function newChat(): { session: Session; memory: () => Memory } {
   return { session: client.session(sessionId), memory: () => threadkeep({ client, sessionId }) };
 }
 
-/** What `useChat` does with one request: it sends its messages, and has the answer beside them when the stream is over. */
+/** Does what `useChat` does with one request: it sends its messages, and has the answer when the stream ends. */
 async function ask(
   memory: Memory,
   messages: UIMessage[],
@@ -127,7 +127,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(await stored(session)).toHaveLength(4);
   });
 
-  it("takes over a chat that it has not seen the beginning of, in its order", async () => {
+  it("stores a chat whose beginning it has not seen, in its order", async () => {
     const { session, memory } = newChat();
     const old: UIMessage[] = Array.from({ length: 230 }, (_, index) => ({
       id: `old-${index}`,
@@ -158,7 +158,7 @@ describe("the memory of a chat with the AI SDK", () => {
     const range = <T>(from: number, to: number, make: (at: number) => T): T[] =>
       Array.from({ length: to - from }, (_, index) => make(from + index));
 
-    /** A chat of so many turns, and what is sent for it from then on. */
+    /** A chat with this many turns, and the messages that a page sends after them. */
     async function longChat(length: number): Promise<{ session: Session; sent: string[]; memory: () => Memory }> {
       const sessionId = `ai-${crypto.randomUUID()}`;
       const session = client.session(sessionId);
@@ -177,20 +177,20 @@ describe("the memory of a chat with the AI SDK", () => {
       return { session, sent, memory: () => threadkeep({ client: counting, sessionId }) };
     }
 
-    it("asks as little as of a short one, if the page sends its newest message alone", async () => {
+    it("makes as few requests as in a short session if the page sends only its newest message", async () => {
       for (const length of [30, 330]) {
         const { session, sent, memory } = await longChat(length);
         const { messages } = await memory().prepare([user("u1", "And now?")]);
         expect(sent).toEqual(["GET messages/u1", "POST messages", "POST context"]);
         expect(messages.at(-1)).toEqual({ role: "user", content: "And now?" });
         expect((await session.state()).headSeq).toBe(length + 1);
-        // Sent again, as after a lost answer, it is known.
+        // It is recognized when it is sent again, as after a lost answer.
         await memory().prepare([user("u1", "And now?")]);
         expect((await session.state()).headSeq).toBe(length + 1);
       }
     });
 
-    it("takes over a chat that has nothing in common with it, in few requests", async () => {
+    it("stores a chat that has nothing in common with the session, in few requests", async () => {
       const { session, sent, memory } = await longChat(150);
       const other = range(0, 240, (at): UIMessage => ({ ...shown(at), id: `other-${at}` }));
       await memory().prepare(other);
@@ -204,12 +204,12 @@ describe("the memory of a chat with the AI SDK", () => {
       ]);
     });
 
-    it("finds the message where an old page stopped, far back, and goes on from it", async () => {
+    it("finds the message at which an old page stopped, far back, and continues from it", async () => {
       const { session, sent, memory } = await longChat(330);
-      // It ends with a question that was answered long ago: it is answered anew, with no message after it in sight.
+      // It ends with a question that was answered long ago. The question is answered again, with no later message in the context.
       const again = await memory().prepare(range(0, 101, shown));
       expect(again.messages.at(-1)).toEqual({ role: "user", content: "Turn 100" });
-      // Two questions were asked in it that no other page has seen.
+      // It has two questions that no other page has seen.
       await memory().prepare([...range(0, 102, shown), user("new-1", "First?"), user("new-2", "Second?")]);
       expect(sent.length).toBeLessThan(20);
       expect((await stored(session)).slice(330)).toEqual([
@@ -218,7 +218,7 @@ describe("the memory of a chat with the AI SDK", () => {
       ]);
     });
 
-    it("is shown in order, however many of its messages are asked for", async () => {
+    it("is shown in order, however many of its messages are requested", async () => {
       const { sent, memory } = await longChat(330);
       for (const limit of [250, 100, 1]) {
         expect(await memory().history({ limit })).toEqual(range(330 - limit, 330, shown));
@@ -231,7 +231,7 @@ describe("the memory of a chat with the AI SDK", () => {
 
   const weather = tool({ inputSchema: z.object({ city: z.string() }), execute: async () => ({ degrees: 21 }) });
 
-  it("keeps a loop of tools as one answer, in the log, in the page and in the next prompt", async () => {
+  it("stores a tool loop as one answer, which the log, the page and the next prompt show whole", async () => {
     const { session, memory } = newChat();
     const first = scripted(
       [...text("I look."), ...toolCall("weather", { city: "Lisbon" }), finish("tool-calls")],
@@ -293,7 +293,7 @@ describe("the memory of a chat with the AI SDK", () => {
     await ask(memory(), [user("u1", "Book four nights.")], first, options);
     const shown = await memory().history();
     expect(shown[1]?.parts).toMatchObject([{ type: "tool-book", state: "approval-requested" }]);
-    // As the page's addToolApprovalResponse has it.
+    // As the page's addToolApprovalResponse makes it.
     const answered = shown.map((message) => ({
       ...message,
       parts: message.parts.map((part) =>
@@ -322,7 +322,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(runs).toBe(approved ? 1 : 0);
   });
 
-  it("goes on with an answer that waits for the page's own tool, in the same message", async () => {
+  it("continues an answer that waits for the page's own tool, in the same message", async () => {
     const { session, memory } = newChat();
     const tools = { confirm: tool({ inputSchema: z.object({ price: z.number() }), outputSchema: z.string() }) };
     const first = scripted([...toolCall("confirm", { price: 160 }), finish("tool-calls")]);
@@ -353,7 +353,7 @@ describe("the memory of a chat with the AI SDK", () => {
     ]);
   });
 
-  /** Of the next question in every format, and how often each of its calls is there. */
+  /** The next question in every format, and how often each call occurs in it. */
   async function faultsOfNextPrompt(session: Session): Promise<string[]> {
     await session.append("And now?");
     const anthropic = await session.context({ format: "anthropic" });
@@ -451,7 +451,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(await faultsOfNextPrompt(session)).toEqual([]);
   });
 
-  it("keeps calls that were made at once in one step, behind their reasoning, when the page answers one of them", async () => {
+  it("keeps parallel calls in one step, after their reasoning, when the page answers one of them", async () => {
     const { session, memory } = newChat();
     const confirm = tool({ inputSchema: z.object({ price: z.number() }), outputSchema: z.string() });
     const tools = { confirm, photo };
@@ -491,7 +491,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(await faultsOfNextPrompt(session)).toEqual([]);
   });
 
-  it("takes what it shows of another framework's question for that question, when it is answered anew", async () => {
+  it("recognizes another framework's question that it shows, when the page asks it again", async () => {
     const { session, memory } = newChat();
     await session.append([
       { role: "user", content: [{ type: "text", text: "Is Baixa flat?" }] },
@@ -513,7 +513,7 @@ describe("the memory of a chat with the AI SDK", () => {
     }
   });
 
-  it("stores nothing of a stream that is aborted, until the next turn brings what the user saw of it", async () => {
+  it("stores nothing of an aborted stream until the next turn brings what the user saw of it", async () => {
     const { session, memory } = newChat();
     const abort = new AbortController();
     const model = scripted([...text("One, ", "two, ", "three."), finish("stop")]);
@@ -534,14 +534,14 @@ describe("the memory of a chat with the AI SDK", () => {
     ]);
   });
 
-  it("stores nothing of a stream that fails", async () => {
+  it("stores nothing of a failed stream", async () => {
     const { session, memory } = newChat();
     const model = scripted([...text("One, ").slice(0, 2), { type: "error", error: new Error("overloaded") }]);
     await ask(memory(), [user("u1", "Count.")], model, { onError: () => undefined });
     expect(await stored(session)).toEqual([["user", "Count."]]);
   });
 
-  it("asks anew from the question, not from the answer that is to be replaced", async () => {
+  it("regenerates an answer from its question, not from the answer that is replaced", async () => {
     const { memory } = newChat();
     await ask(memory(), [user("u1", "A name?")], scripted([...text("Ada."), finish("stop")]));
     const again = scripted([...text("Grace."), finish("stop")]);
@@ -549,7 +549,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(said(promptOf(again))).toEqual([["user", "A name?"]]);
   });
 
-  it("answers a question as the page shows it, however often it is changed and put back", async () => {
+  it("answers a question as the page shows it, however often it was changed and changed back", async () => {
     const { session, memory } = newChat();
     const asked = ["To Belem?", "To the castle?", "To the beach?", "To the castle?", "To Belem?"];
     for (const [at, question] of asked.entries()) {
@@ -557,7 +557,7 @@ describe("the memory of a chat with the AI SDK", () => {
       await ask(memory(), [user("u1", question)], model);
       expect(said(promptOf(model))).toEqual([["user", question]]);
     }
-    // Each way of asking is there once, and each answer.
+    // Each version of the question is there once, and so is each answer.
     expect((await stored(session)).map(([, content]) => content).toSorted()).toEqual(
       [...new Set(asked), ...asked.map((_, at) => `Answer ${at}.`)].toSorted(),
     );
@@ -576,14 +576,14 @@ describe("the memory of a chat with the AI SDK", () => {
       ["assistant", "Answer 4."],
       ["user", "How?"],
     ]);
-    // A page that goes on with what it shows, places and all, changes nothing of it.
+    // If a page sends back exactly what it was shown, nothing is changed.
     await ask(memory(), [...chat, user("u3", "When?")], scripted([...text("At nine."), finish("stop")]));
     const log = await session.messages({ branch: "active" }).page();
     expect(log.data.map(({ metadata }) => metadata)).toEqual(log.data.map(() => undefined));
     expect(log.data).toHaveLength(6);
   });
 
-  it("shows an earlier answer again, and goes on from it", async () => {
+  it("shows an earlier answer again, and continues from it", async () => {
     const { session, memory } = newChat();
     await ask(memory(), [user("u1", "A name?")], scripted([...text("Ada."), finish("stop")]));
     await ask(memory(), [user("u1", "A name?")], scripted([...text("Grace."), finish("stop")]));
@@ -597,7 +597,7 @@ describe("the memory of a chat with the AI SDK", () => {
     ]);
   });
 
-  it("gives every part of a UIMessage back as it was", async () => {
+  it("returns every part of a UIMessage unchanged", async () => {
     const { memory } = newChat();
     const parts: UIMessage["parts"] = [
       { type: "reasoning", text: "hm", providerMetadata: { p: { signature: "s" } } },
@@ -617,7 +617,7 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(await memory().history()).toEqual([...chat, user("u2", "Thanks.")]);
   });
 
-  it("tells the model the instructions first, and takes ids that are no names of ours", async () => {
+  it("puts the instructions first in the prompt, and accepts ids that are invalid as our ids", async () => {
     const { session } = newChat();
     const memory = threadkeep({ client, sessionId: session.id, instructions: "Be brief." });
     const chat = [user("msg/1 – é", "Hello")];

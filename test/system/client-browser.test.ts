@@ -22,7 +22,7 @@ describe.skipIf(opened === null)("a page (skipped where there is no Chrome)", ()
   beforeAll(async () => {
     const script = await bundleForPage();
     page = (await opened?.browser.newPage()) ?? expect.fail("there is no browser");
-    // A page of the service's own origin, without having to be one of its pages.
+    // A page of the service's own origin, which need not be one of its pages.
     await page.route("**/test-page", (route) =>
       route.fulfill({ contentType: "text/html", body: "<!doctype html><title>Test</title>" }),
     );
@@ -31,7 +31,7 @@ describe.skipIf(opened === null)("a page (skipped where there is no Chrome)", ()
   });
   afterAll(() => opened?.close());
 
-  /** Has the page do something; what is thrown there is thrown here. */
+  /** Makes the page do something, and throws here what is thrown there. */
   async function ask<T>(operation: string, ...args: unknown[]): Promise<T> {
     const answer = await page.evaluate((given) => Reflect.get(globalThis, "ask")(...given), [
       service.url,

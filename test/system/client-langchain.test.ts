@@ -9,7 +9,7 @@ import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
-// As an identity provider names people: a header takes none of this as it is.
+// Names as identity providers have them: none of them can be sent in a header as it is.
 const USER = "auth0|Jürgen Müller/1@example.com";
 const client = createClient({ url: service.url, key: service.apiKey, user: USER });
 const newId = (): string => `langchain-${crypto.randomUUID()}`;
@@ -18,7 +18,7 @@ const said = (messages: readonly BaseMessage[]): [string, unknown][] =>
   messages.map(({ type, content }) => [type, content]);
 
 describe("the history of LangChain", () => {
-  it("carries a chain's turns from one run to the next", async () => {
+  it("passes the turns of one chain run to the next", async () => {
     const seen: [string, unknown][][] = [];
     const model = new FakeListChatModel({ responses: ["Yes, it is.", "By train."] });
     const chain = ChatPromptTemplate.fromMessages([
@@ -48,7 +48,7 @@ describe("the history of LangChain", () => {
     ]);
   });
 
-  it("doubles nothing that was said where a summary lands while the model speaks", async () => {
+  it("doubles nothing that was said if a summary is stored while the model answers", async () => {
     const sessionId = newId();
     const history = historyOf(sessionId);
     const turns = Array.from({ length: 20 }, (_, index) => `Turn ${index} about tram ${index}.`);
@@ -65,7 +65,7 @@ describe("the history of LangChain", () => {
     expect(log).toEqual([...turns, "How do I get there?", "By train."]);
   });
 
-  it("keeps calls of tools and their results together, and gives none without the other", async () => {
+  it("keeps tool calls and results together, and returns neither without the other", async () => {
     const history = historyOf(newId());
     const call = { id: "c1", name: "weather", args: { city: "Lisbon" }, type: "tool_call" as const };
     await history.addMessages([
@@ -88,7 +88,7 @@ describe("the history of LangChain", () => {
     expect(messages.at(-1)?.text).toBe(NO_RESULT);
   });
 
-  it("adds a message of the same id once, and names who said it", async () => {
+  it("appends a message with the same id once, and names its author", async () => {
     const history = historyOf(newId());
     const message = new HumanMessage({ id: "run/1", content: [{ type: "text", text: "Hello" }], name: "Ana" });
     await history.addMessages([message]);
@@ -97,7 +97,7 @@ describe("the history of LangChain", () => {
     expect((await history.getMessages())[0]?.name).toBe("Ana");
   });
 
-  it("takes a long history at once, is empty before the first message and after it is cleared", async () => {
+  it("stores a long history at once, and is empty before the first message and after it is cleared", async () => {
     const history = historyOf(newId());
     expect(await history.getMessages()).toEqual([]);
     await history.clear();
@@ -108,7 +108,7 @@ describe("the history of LangChain", () => {
     expect(await history.getMessages()).toEqual([]);
   });
 
-  it("refuses what nobody said", async () => {
+  it("refuses messages of unknown roles", async () => {
     const refused = historyOf(newId()).addMessage(new RemoveMessage({ id: "m" }));
     await expect(refused).rejects.toMatchObject({ code: "invalid_argument" });
   });

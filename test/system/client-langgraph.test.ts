@@ -12,7 +12,7 @@ const client = createClient({ url: service.url, key: service.apiKey, user: `lang
 const newSaver = () => new ThreadkeepSaver({ client, turns: "messages" });
 const newConfig = () => ({ configurable: { thread_id: `thread/${crypto.randomUUID()}` } });
 
-/** A model that looks up the weather once a turn, with the user's leave if it asks for it. */
+/** A model that looks up the weather once in each turn, after the user's approval if required. */
 function weatherGraph(checkpointer: ThreadkeepSaver, asksFirst = false) {
   return new StateGraph(MessagesAnnotation)
     .addNode("model", ({ messages }) => {
@@ -48,7 +48,7 @@ const LISBON = [
 ];
 
 describe("a graph of LangGraph", () => {
-  it("goes on in another process, and its messages are turns of the thread's session", async () => {
+  it("continues in another process, and its messages are turns of the thread's session", async () => {
     const config = newConfig();
     const session = client.session(idOf(config));
     await weatherGraph(newSaver()).invoke({ messages: [new HumanMessage("Lisbon")] }, config);
@@ -62,7 +62,7 @@ describe("a graph of LangGraph", () => {
     expect(summary?.items.map(({ text }) => text).join()).toContain("21 degrees");
   });
 
-  it("waits for the user, and goes on from there in another process", async () => {
+  it("waits for the user, and continues from there in another process", async () => {
     const config = newConfig();
     await weatherGraph(newSaver(), true).invoke({ messages: [new HumanMessage("Lisbon")] }, config);
     const waiting = await weatherGraph(newSaver(), true).getState(config);
@@ -71,7 +71,7 @@ describe("a graph of LangGraph", () => {
     expect(said(messages)).toEqual(LISBON);
   });
 
-  it("goes on from an earlier checkpoint: its turns are another branch of the session", async () => {
+  it("continues from an earlier checkpoint, on another branch of the session", async () => {
     const config = newConfig();
     const graph = weatherGraph(newSaver());
     await graph.invoke({ messages: [new HumanMessage("Lisbon")] }, config);
@@ -89,7 +89,7 @@ describe("a graph of LangGraph", () => {
     expect(data.some(({ content, offBranch }) => content === "Porto" && offBranch === true)).toBe(true);
   });
 
-  it("edits the turn of a message that the graph changes, and keeps what it takes out of its state", async () => {
+  it("edits the turn of a message that the graph changes, and keeps turns that the graph removes from its state", async () => {
     const config = newConfig();
     const saver = newSaver();
     const graph = weatherGraph(saver);

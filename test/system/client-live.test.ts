@@ -15,7 +15,7 @@ const turns = (from: number, count: number) =>
 
 type Feed = AsyncGenerator<LiveHello | LiveEvent, void>;
 
-/** So many of a feed, which stays open. */
+/** Reads this many events of a feed that stays open. */
 async function take(feed: Feed, count: number): Promise<(LiveHello | LiveEvent)[]> {
   const taken: (LiveHello | LiveEvent)[] = [];
   while (taken.length < count) {
@@ -29,7 +29,7 @@ async function take(feed: Feed, count: number): Promise<(LiveHello | LiveEvent)[
 const seqsOf = (events: readonly (LiveHello | LiveEvent)[]): number[] =>
   events.flatMap((event) => (event.type === "appended" ? [event.message.seq] : []));
 
-/** A network in between that can be cut. */
+/** A network between client and service that can be cut. */
 async function startNetwork(): Promise<{ url: string; cut(): void; cuts: () => number }> {
   const target = new URL(service.url);
   const open = new Set<Socket>();
@@ -65,7 +65,7 @@ async function startNetwork(): Promise<{ url: string; cut(): void; cuts: () => n
 }
 
 describe("the live feed of the client", () => {
-  it("begins where it is told to, and brings what happens as it happens", async () => {
+  it("begins where it is told to, and delivers events as they happen", async () => {
     const session = newSession();
     await session.append(turns(1, 2));
     const feed = session.live({ since: 0 });
@@ -84,7 +84,7 @@ describe("the live feed of the client", () => {
     await feed.return();
   });
 
-  it("misses and repeats nothing though the connection is cut again and again", async () => {
+  it("neither misses nor repeats an event though the connection is cut repeatedly", async () => {
     const session = newSession();
     await session.append(turns(1, 1));
     const network = await startNetwork();
@@ -107,7 +107,7 @@ describe("the live feed of the client", () => {
     expect(hellos).toBe(1);
   });
 
-  it("brings more than the service sends unacknowledged, to whoever takes it slowly", async () => {
+  it("delivers more events than the service sends ahead to a slow reader", async () => {
     const session = newSession();
     for (let from = 1; from <= 601; from += 100) await session.append(turns(from, 100));
     const feed = session.live({ since: 0 });
@@ -115,7 +115,7 @@ describe("the live feed of the client", () => {
     await feed.return();
   });
 
-  it("ends when it is aborted, also while it waits, and does not throw", async () => {
+  it("ends without an error when it is aborted, also while it waits", async () => {
     const session = newSession();
     await session.append(turns(1, 1));
     const abort = new AbortController();
@@ -126,7 +126,7 @@ describe("the live feed of the client", () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  it("throws when the session is erased, and where there is none", async () => {
+  it("throws when the session is erased, and if it does not exist", async () => {
     const session = newSession();
     await session.append(turns(1, 1));
     const feed = session.live();
@@ -136,7 +136,7 @@ describe("the live feed of the client", () => {
     await expect(newSession().live().next()).rejects.toThrow(ThreadkeepError);
   });
 
-  it("lets a page in with a ticket alone", async () => {
+  it("connects from a page with only a ticket", async () => {
     const session = newSession();
     await session.append(turns(1, 1));
     const page = createClient({ url: service.url }).session(session.id);

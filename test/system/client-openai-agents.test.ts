@@ -20,7 +20,7 @@ import { sharedService } from "../support/service.ts";
 const service = sharedService();
 const client = createClient({ url: service.url, key: service.apiKey, user: "auth0|Jürgen Müller/1@example.com" });
 const newSession = () => new ThreadkeepAgentsSession({ client, sessionId: `agents-${crypto.randomUUID()}` });
-/** One in which nothing is cut, or in a summary. */
+/** A budget in which nothing is cut or summarized. */
 async function roomySession(): Promise<ThreadkeepAgentsSession> {
   const settings = { maxTokens: 200_000, summarizeAfterTokens: 150_000 };
   const { id } = await client.create({ settings });
@@ -51,7 +51,7 @@ const answered = (callId: string): AgentInputItem => ({
   output: "21 degrees",
 });
 
-/** A model of the real framework that says what a test wrote for it, and remembers what it was asked. */
+/** A model of the real framework that says what a test wrote for it, and records its input. */
 class ScriptedModel implements Model {
   readonly requests: ModelRequest[] = [];
   readonly #script: ModelResponse["output"][];
@@ -88,7 +88,7 @@ const weather = (needsApproval = false) =>
   });
 
 describe("a session of the OpenAI Agents SDK", () => {
-  it("carries runs with tools from one to the next, and leaves a log that every format makes a legal prompt of", async () => {
+  it("passes runs with tools to the next run, and leaves a log from which every format makes a valid prompt", async () => {
     const session = newSession();
     const model = new ScriptedModel(
       output(
@@ -115,7 +115,7 @@ describe("a session of the OpenAI Agents SDK", () => {
       "message",
       "message",
     ]);
-    // What the model saw in the second run is the history and the question.
+    // In the second run the model received the history and the question.
     expect(model.requests[2]?.input).toEqual(items.slice(0, -1));
     const log = await logOf(session);
     const { data } = await log.messages().page();
@@ -125,7 +125,7 @@ describe("a session of the OpenAI Agents SDK", () => {
     expect(JSON.stringify(messages)).toContain('"tool_use_id":"c2"');
   });
 
-  it("behaves as the SDK's own session does, item for item", async () => {
+  it("behaves like the SDK's own session, item for item", async () => {
     const [own, session] = [new MemorySession(), await roomySession()];
     const both = async (act: (one: ThreadkeepAgentsSession | MemorySession) => Promise<unknown>): Promise<void> => {
       const [expected, got] = [await act(own), await act(session)];
@@ -152,7 +152,7 @@ describe("a session of the OpenAI Agents SDK", () => {
     await both((one) => one.addItems([asked("Again")]));
   });
 
-  it("applies a transaction once, whole or not at all, as the SDK's own session does", async () => {
+  it("applies a transaction once, as a whole or not at all, like the SDK's own session", async () => {
     const [own, session] = [new MemorySession(), newSession()];
     const both = async (operationId: string, transaction: Transaction): Promise<void> => {
       const outcomes = await Promise.allSettled(
@@ -187,13 +187,13 @@ describe("a session of the OpenAI Agents SDK", () => {
     });
     await both("op 8", { type: "replace_suffix", expectedSuffix: [asked("Weather?")], replacement: [] });
     await both(" ", { type: "append_items", items: [asked("No")] });
-    // What was replaced stays readable, off the branch.
+    // The replaced items can still be read, off the branch.
     const log = await logOf(session);
     const { data } = await log.messages({ limit: 100 }).page();
     expect(JSON.stringify(data)).toContain("Warm.");
   });
 
-  it("goes on after an approval, in a run that was kept elsewhere meanwhile", async () => {
+  it("continues after an approval, in a run that was stored elsewhere meanwhile", async () => {
     const session = newSession();
     const model = new ScriptedModel(output(called("c1")), output(said("21 degrees.", "msg_1")));
     const agent = new Agent({ name: "Guide", model, tools: [weather(true)] });
@@ -211,7 +211,7 @@ describe("a session of the OpenAI Agents SDK", () => {
     ]);
   });
 
-  it("begins with the summary once there is one, and shows all of the log to whoever asks for so many items", async () => {
+  it("begins with the summary once there is one, and returns the whole log if that many items are requested", async () => {
     const session = newSession();
     const turns = Array.from({ length: 20 }, (_, at) => [
       asked(`I live in house number ${at}.`),
@@ -231,7 +231,7 @@ describe("a session of the OpenAI Agents SDK", () => {
     expect(await newSession().runCompaction({ force: true })).toBeNull();
   });
 
-  it("goes on from a compaction of the SDK's own, and the log and other formats have all of it still", async () => {
+  it("continues from the SDK's own compaction, while the log and other formats still have everything", async () => {
     const session = newSession();
     await session.addItems([asked("I live in Lisbon."), said("Noted.")]);
     const compaction: AgentInputItem = { type: "compaction", encrypted_content: "opaque" };
@@ -253,7 +253,7 @@ describe("a session of the OpenAI Agents SDK", () => {
     expect(messages.map(({ content }) => content)).toEqual(["I live in Lisbon.", "Noted.", "Hm"]);
   });
 
-  it("gives every format a legal prompt of every kind of item, and items of what every format may hold", async () => {
+  it("gives every format a valid prompt of every kind of item, and items of whatever every format may contain", async () => {
     const session = await roomySession();
     await session.addItems(AGENT_ITEMS);
     const log = await logOf(session);

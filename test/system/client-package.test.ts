@@ -24,7 +24,7 @@ const service = sharedService();
 const TARBALL = "threadkeep-client-0.1.0.tgz";
 const TSC = path.join(projectRoot, "node_modules/typescript/bin/tsc");
 
-/** A program as somebody would write it who has nothing but the package. */
+/** A program of a user who has nothing but the package. */
 const PROGRAM = `
 import { createClient, ThreadkeepError, type Contexts } from "threadkeep-client";
 
@@ -37,7 +37,7 @@ const code: string = failure instanceof ThreadkeepError ? failure.code : "none";
 console.log(JSON.stringify({ headSeq, roles, code }));
 `;
 
-/** What must not compile: a misspelt option, a format that does not exist, a context that was not asked for. */
+/** Code that must not compile: a misspelt option, an unknown format, a context that was not requested. */
 const FAULTY_PROGRAM = `
 import { createClient } from "threadkeep-client";
 const session = createClient({ url: "http://127.0.0.1" }).session("s");
@@ -63,7 +63,7 @@ async function startService(): Promise<string> {
   return url;
 }
 
-/** What publint and arethetypeswrong hold against a package: its entry points, its types, and what each way to load it would get. */
+/** Faults that publint and arethetypeswrong find in a package: in its entry points, its types, and each way of loading it. */
 async function faultsOfPackage(tarball: Buffer): Promise<string[]> {
   const bytes = Uint8Array.from(tarball);
   const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
@@ -72,7 +72,7 @@ async function faultsOfPackage(tarball: Buffer): Promise<string[]> {
   return [
     ...messages.map(({ code, path: place }) => `${code} at ${place.join(".")}`),
     ...checked.problems.flatMap((problem) => {
-      // Node before 22.12 cannot require ES modules, and TypeScript's old resolution knows no `exports`: the package is for neither.
+      // Not supported: Node before 22.12 cannot require ES modules, and TypeScript's old module resolution does not know `exports`.
       const isOld =
         problem.kind === "CJSResolvesToESM" || ("resolutionKind" in problem && problem.resolutionKind === "node10");
       return isOld ? [] : [`${problem.kind} ${"entrypoint" in problem ? problem.entrypoint : ""}`];
@@ -80,11 +80,11 @@ async function faultsOfPackage(tarball: Buffer): Promise<string[]> {
   ];
 }
 
-/** A folder with the package as npm installs it, and nothing else. */
+/** A folder with only the package, as npm installs it. */
 async function installPackage(): Promise<string> {
   const project = makeTemporaryDirectory();
   const env = cleanEnvironment();
-  // Examples that other tests start build the client where it lies.
+  // Examples that other tests start build the client in place.
   const source = path.join(project, "client-source");
   for (const name of ["package.json", "README.md", "LICENSE", "tsconfig.json", "src"]) {
     cpSync(path.join(projectRoot, "client", name), path.join(source, "client", name), { recursive: true });
@@ -97,7 +97,7 @@ async function installPackage(): Promise<string> {
   return project;
 }
 
-/** A folder with the package of that one, and what a reader installs besides: the frameworks that the adapters are for. */
+/** A folder with that package and with the frameworks for which it has adapters. */
 function addFrameworks(project: string): string {
   const folder = path.join(project, "reader");
   const packages = path.join(folder, "node_modules");
@@ -113,7 +113,7 @@ function addFrameworks(project: string): string {
   return folder;
 }
 
-/** The blocks of the README in TypeScript, in its order, and the sections that they stand in. */
+/** The README's blocks of TypeScript in order, and their sections. */
 function readmeBlocks(): { heading: string; block: CodeBlock }[] {
   const text = readFileSync(path.join(projectRoot, "client/README.md"), "utf8");
   const lines = text.split("\n");
@@ -125,11 +125,11 @@ function readmeBlocks(): { heading: string; block: CodeBlock }[] {
     });
 }
 
-/** Runs what a reader has typed in: each block as it stands in the README, beside what it is given. */
+/** Runs each block of the README as a reader would, with what the block is given. */
 const MAIN = `
 const service = process.env["THREADKEEP_URL"] ?? "";
 const fetchFromAnywhere = globalThis.fetch;
-// The address that the README has, as npm start prints it.
+// The address in the README, which npm start prints.
 globalThis.fetch = (input, init) =>
   fetchFromAnywhere(typeof input === "string" ? input.replace("http://127.0.0.1:8787", service) : input, init);
 for (const [given, block] of STEPS) {
@@ -139,7 +139,7 @@ for (const [given, block] of STEPS) {
 }
 `;
 
-/** The folder with all blocks typed in and compiled; fails with what does not compile. */
+/** The folder with all blocks, compiled; fails if one does not compile. */
 async function typeInReadme(project: string): Promise<string> {
   const blocks = readmeBlocks();
   expect(BLOCK_SETUPS.map(({ heading }) => heading)).toEqual(blocks.map(({ heading }) => heading));
@@ -192,7 +192,7 @@ const response = result.toUIMessageStreamResponse({ originalMessages: uiMessages
 for await (const chunk of response.body ?? []) process.stdout.write(chunk);
 `;
 
-/** A tenant of its own on the service that all tests share, and what a reader of the README has in the environment. */
+/** A tenant of its own on the shared service, and a README reader's environment variables. */
 async function startReader(replies: StandInReply[]) {
   const tenant = `reader-${crypto.randomUUID()}`;
   const admin = { key: service.adminKey };
@@ -220,14 +220,14 @@ async function rolesOf(session: Session): Promise<string[]> {
 describe("the package", () => {
   let project = "";
   let typedIn: Promise<string> | undefined;
-  /** All that a reader has typed in, compiled. */
+  /** All compiled blocks. */
   const compiledReadme = (): Promise<string> => (typedIn ??= typeInReadme(project));
   beforeAll(async () => {
     project = await installPackage();
   });
   afterAll(() => removeDirectory(project));
 
-  it("is packed, installed in an empty project, compiled against by tsc and run by Node, without anything else", async () => {
+  it("is packed, installed in an empty project, compiled against with tsc and run by Node, without anything else", async () => {
     expect(await faultsOfPackage(readFileSync(path.join(project, TARBALL)))).toEqual([]);
     mkdirSync(path.join(project, "source"));
     writeFileSync(path.join(project, "source/program.ts"), PROGRAM);
@@ -245,11 +245,11 @@ describe("the package", () => {
     expect(complaints.stdout.match(/program\.ts\(\d+/g)).toEqual(["program.ts(4", "program.ts(5", "program.ts(6"]);
   });
 
-  it("does what its README says: each block, typed into that project under strict, runs against the service and a scripted provider", async () => {
+  it("does what its README says: each block compiles under strict in that project, and runs against the service and a scripted provider", async () => {
     const asksForTram = { does: "call", tool: "next_tram", input: {} } as const;
     const answers = { does: "answer", text: "In four minutes." } as const;
     const { client, model, env } = await startReader([
-      // For the first block, for the loops with Anthropic's and with OpenAI's SDK, and for the AI SDK.
+      // For the first block, for the loops with Anthropic's and OpenAI's SDK, and for the AI SDK.
       asksForTram,
       asksForTram,
       answers,
@@ -261,7 +261,7 @@ describe("the package", () => {
     const printed = stdout.trim().split("\n");
     expect(printed).toHaveLength(BLOCK_SETUPS.length);
     expect(printed[4]).toContain("In four minutes.");
-    // The second turn had the first in mind: in LangChain with its own question, in LangGraph and the Agents SDK with its answer.
+    // In the second turn the model knew the first: in LangChain with its question, in LangGraph and the Agents SDK with its answer.
     expect(printed[7]).toBe('"Of 1."');
 
     const trip = client.withUser("ada").session("trip");
@@ -290,13 +290,13 @@ describe("the package", () => {
       agents: four,
       traced: ["user"],
     });
-    // Each loop told the model what its tool gave.
+    // Each loop gave the model the output of its tool.
     const requests = await model.requests();
     expect(requests).toHaveLength(6);
     for (const at of [2, 4]) expect(JSON.stringify(requests[at]?.body)).toContain("in four minutes");
   });
 
-  it("goes on after a process that was killed in the middle of a stream: its question is there, and the next turn is whole", async () => {
+  it("recovers from a process that was killed in the middle of a stream: the question is stored, and the next turn is complete", async () => {
     const { client, model, env } = await startReader([{ does: "stall", text: "In four " }]);
     const question = { id: "q1", role: "user", parts: [{ type: "text", text: "When does line 28 leave?" }] };
     const compiled = await compiledReadme();
@@ -314,7 +314,7 @@ describe("the package", () => {
     const memory = threadkeep({ client, sessionId: "crash" });
     const shown = await memory.history();
     expect(shown).toEqual([question]);
-    // The page goes on, with the half of the answer that it saw, or, reloaded, without it.
+    // The page continues with the half of the answer that it saw or, after a reload, without it.
     await model.change([{ does: "answer", text: "Line 15 leaves at nine." }]);
     const half = { id: "a1", role: "assistant", parts: [{ type: "text", text: "In four " }] };
     const again = { id: "q2", role: "user", parts: [{ type: "text", text: "And line 15?" }] };

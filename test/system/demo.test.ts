@@ -29,8 +29,8 @@ function lastLine(text: string): string {
   return text.trimEnd().split("\n").at(-1) ?? "";
 }
 
-it("the demo kills its own service midway, loses nothing, still knows an early turn, and ends with a measured line", async () => {
-  // As a start has left it: what a first start makes, the tests of npm start make.
+it("the demo kills its own service midway, loses nothing, still knows an early turn, and ends with a line of measurements", async () => {
+  // The data is that of a stopped service. The tests of npm start cover a first start.
   const state = makeStateDirectory();
   onTestFinished(() => removeDirectory(state));
   const { exitCode, stdout, stderr } = await runDemo(["--own", "--state", state]);
@@ -40,11 +40,11 @@ it("the demo kills its own service midway, loses nothing, still knows an early t
   expect(stdout.match(/✓ .* exactly once/g)).toHaveLength(2);
   expect(stdout).toMatch(/✓ It still knows the allergy, and cites turn 3/);
   expect(stdout).not.toContain("✗");
-  // Output that goes into a file carries no colours and no moving lines.
+  // Output to a file has no colours and no moving lines.
   expect(stdout).not.toContain("\u001b");
 }, 240_000);
 
-it("the demo leaves a service alone that it has not started", async () => {
+it("the demo leaves a service running that it did not start", async () => {
   const service = sharedService();
   const { exitCode, stdout } = await runDemo([], { THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey });
   expect(exitCode).toBe(0);
@@ -54,7 +54,7 @@ it("the demo leaves a service alone that it has not started", async () => {
   expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
 });
 
-it("the demo says what is wrong with a service that does not answer", async () => {
+it("the demo says what is wrong if a service does not answer", async () => {
   const { exitCode, stderr } = await runDemo([], { THREADKEEP_URL: "http://127.0.0.1:1", THREADKEEP_API_KEY: "x" });
   expect(exitCode).toBe(1);
   expect(stderr.trim()).toBe(

@@ -14,13 +14,13 @@ const admin = { key: service.adminKey };
 const [realCurl = ""] = spawnSync("sh", ["-c", "command -v curl"], { encoding: "utf8" }).stdout.trim().split("\n");
 const hasBash = spawnSync("bash", ["-c", "true"]).status === 0;
 
-/** The blocks in bash of a document, in its order: those in sh are for an operator, or for another machine. */
+/** A document's blocks of bash, in order. Blocks of sh are for an operator, or for another machine. */
 function pastedBlocks(file: string): string[] {
   const blocks = codeBlocks(file, readFileSync(path.join(projectRoot, file), "utf8"));
   return blocks.filter(({ language }) => language === "bash").map(({ code }) => code);
 }
 
-/** A tenant of the reader's own, and its key. */
+/** A tenant of the reader, and its key. */
 async function makeTenant(): Promise<{ tenant: string; key: string }> {
   const tenant = `documents-${crypto.randomUUID()}`;
   await call(service, "POST", "/v1/admin/tenants", { ...admin, body: { tenant } });
@@ -31,7 +31,7 @@ async function makeTenant(): Promise<{ tenant: string; key: string }> {
   return { tenant, key: made.body.key };
 }
 
-/** A folder such as the one in which somebody runs `npm start`, with a tenant of its own behind it. */
+/** A folder in which somebody could have run `npm start`, for a tenant of its own. */
 async function makeFolder(): Promise<string> {
   const { key } = await makeTenant();
   const folder = makeTemporaryDirectory();
@@ -39,7 +39,7 @@ async function makeFolder(): Promise<string> {
   mkdirSync(path.join(folder, ".threadkeep"));
   writeFileSync(path.join(folder, ".threadkeep/dev.json"), JSON.stringify({ url: service.url, apiKey: key }));
   symlinkSync(path.join(projectRoot, "node_modules"), path.join(folder, "node_modules"), "junction");
-  // The reader's own curl, which also notes what each request was answered.
+  // The reader's curl, which also records the status of each answer.
   const curl = path.join(folder, "curl");
   writeFileSync(
     curl,
@@ -66,9 +66,9 @@ async function paste(
 }
 
 /**
- * The first block in TypeScript of a document, as a reader runs it against the service of the tests.
- * @param given what the reader has beside it, its imports included
- * @param result the variable that the block ends with
+ * The first block of TypeScript in a document, run against the service of the tests.
+ * @param given what the reader has in addition, including imports
+ * @param result the variable with the block's result
  */
 async function runBlock<T>(file: string, key: string, given: Record<string, unknown>, result: string): Promise<T> {
   const blocks = codeBlocks(file, readFileSync(path.join(projectRoot, file), "utf8"));
@@ -81,7 +81,7 @@ async function runBlock<T>(file: string, key: string, given: Record<string, unkn
   return new AsyncFunction(...Object.keys(names), `${body}\nreturn ${result};`)(...Object.values(names));
 }
 
-it("the code of the README, the guide and the page on MCP runs as it stands, against one session", async () => {
+it("the code of the README, the guide and the page on MCP runs unchanged, against one session", async () => {
   const { key } = await makeTenant();
   const asked: unknown[] = [];
   const create = async ({ messages }: { messages: unknown[] }) => {
@@ -108,7 +108,7 @@ it("the code of the README, the guide and the page on MCP runs as it stands, aga
   expect(JSON.stringify(told.content)).toContain("Yes, it is flat.");
 });
 
-it.skipIf(realCurl === "" || !hasBash)("what documents set for a tenant is taken as they say it", async () => {
+it.skipIf(realCurl === "" || !hasBash)("tenant settings are accepted as documents show them", async () => {
   const { tenant } = await makeTenant();
   const folder = await makeFolder();
   const blocks = ["docs/guide.md", "docs/settings-and-limits.md"].flatMap((file) =>
@@ -132,7 +132,7 @@ it.skipIf(realCurl === "" || !hasBash)(
     const { output, code, answers } = await paste([...tour, ...pastedBlocks("docs/guide.md")], folder);
     expect(code, output).toBe(0);
     const refused = answers.filter((answer) => !/^20[012] |^curl: \(28\)/.test(answer));
-    // A stranger asks for a session once; the stream of events is cut off by the reader's own time limit.
+    // One request is refused on purpose, as a stranger's; the event stream ends at the reader's own time limit.
     expect(refused, output).toEqual([expect.stringMatching(/^404 .*\/v1\/sessions\/lisbon$/)]);
     expect(answers.length).toBeGreaterThan(20);
 

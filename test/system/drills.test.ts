@@ -3,10 +3,10 @@ import { DRILLS } from "../../tools/drills/list.ts";
 import { runDrills } from "../../tools/drills/run-drills.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
-/** Several times what they take on a quiet machine: each waits for what it has to see. */
+/** Several times what the drills take on a quiet machine, because each waits for what it has to see. */
 const TIMEOUT_MS = 600_000;
 
-/** Those of one row share a service, one after the other. */
+/** The drills of one row run one after the other on one service. */
 const ROWS = [
   ["postgres-away", "agent-gone", "failing-write"],
   ["workflow-restart", "poison-job", "two-versions", "queue-paused"],
@@ -32,6 +32,6 @@ describe.concurrent("nothing is lost, and alerts start and end, in the drill", (
   );
 });
 
-it("every drill is held by a test", () => {
+it("every drill is run by a test", () => {
   expect(DRILLS.map(({ name }) => name).toSorted()).toEqual(ROWS.flat().toSorted());
 });

@@ -17,8 +17,8 @@ const TURNS = [
   { role: "assistant", content: "Noted." },
 ]);
 
-describe("a service with embeddings set, with a real model behind them", () => {
-  it("finds by meaning what shares no word, says so, counts it, and goes on by words when the model is gone", async () => {
+describe("a service with embeddings, with a real model", () => {
+  it("finds by meaning a message without a shared word, says so, counts it, and continues by words when the model is gone", async () => {
     const model = await serveEmbeddings();
     onTestFinished(() => model.close());
     const service = await startOwnService({
@@ -29,7 +29,7 @@ describe("a service with embeddings set, with a real model behind them", () => {
       },
     });
     const session = "/v1/sessions/meaning";
-    /** Asked again while its meaning comes late, as it may on a busy machine. */
+    /** Repeats the search while its vector comes too late, as it may on a busy machine. */
     const search = async (query: string): Promise<SearchResult> => {
       let found: SearchResult | undefined;
       await expect
@@ -68,7 +68,7 @@ describe("a service with embeddings set, with a real model behind them", () => {
     );
     expect(rendered.body.context.meta.retrieval).toEqual({ by: "words-and-meaning" });
 
-    // What queries took is told for many at once, and so a little later.
+    // The usage of queries is reported in batches, and so a little later.
     const spent = async (): Promise<number> => {
       const { body } = await call<TenantState>(service, "GET", "/v1/admin/tenants/local", { key: service.adminKey });
       return body.spentToday.embeddings.inputTokens;

@@ -5,14 +5,14 @@ import { call, sharedService } from "../support/service.ts";
 
 const service = sharedService();
 
-/** Words that nobody else says, so that nothing comes back by chance. */
+/** Words that nobody else uses, so that none comes back by chance. */
 const talk = (count: number): NewMessage[] =>
   Array.from({ length: count }, (_, at) => ({
     role: at % 2 === 0 ? "user" : "assistant",
     content: `Turn on the ${"bcdfghjklm"[at % 10] ?? ""}${"aeiou"[at % 5] ?? ""}oosp and its ${"npqrstvwxz"[at % 10] ?? ""}irm, at length, as people do.`,
   }));
 
-it("somebody's own chat goes through a service: a query brings back what the newest messages have no room for", async () => {
+it("a chat of the user's own goes through a service: a query retrieves what the newest messages have no room for", async () => {
   const locker: NewMessage = { role: "user", content: "The locker at the station opens with 4711, remember that." };
   const asked: NewMessage = {
     role: "user",

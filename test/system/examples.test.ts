@@ -15,7 +15,7 @@ import { cleanEnvironment } from "../support/start-command.ts";
 const service = sharedService();
 const client = createClient({ url: service.url, key: service.apiKey });
 
-/** An example as a person starts it, and all that it has printed so far. */
+/** An example as a person starts it, and everything that it has printed so far. */
 function run(name: string, args: string[], env: Record<string, string> = {}) {
   const child: ChildProcess = spawn(process.execPath, ["scripts/run.mjs", "example", name, ...args], {
     env: { ...cleanEnvironment(), THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey, ...env },
@@ -35,7 +35,7 @@ function run(name: string, args: string[], env: Record<string, string> = {}) {
 }
 
 describe("the examples", () => {
-  it("node-chat answers with a model behind OpenAI's SDK, remembers, serves its page and lets it follow the chat", async () => {
+  it("node-chat answers with a model through OpenAI's SDK, remembers, serves its page and lets it follow the chat", async () => {
     const model = await scriptModel([
       { does: "answer", text: "Yes, Baixa is flat." },
       { does: "answer", text: "By train." },
@@ -58,7 +58,7 @@ describe("the examples", () => {
 
     const page = await (await fetch(url)).text();
     expect(page).toContain("Chat with a memory");
-    // Whatever the page may show or keep, the key is not in it.
+    // The page never contains or stores the key.
     expect(page).not.toContain(service.apiKey);
     const live: { url: string; ticket: string } = JSON.parse(
       await (await fetch(`${chat}/ticket`, { method: "POST" })).text(),
@@ -70,7 +70,7 @@ describe("the examples", () => {
     socket.close();
   });
 
-  it("node-chat follows in two windows before anything is said, and shows its history after a reload (skipped where there is no browser)", async ({
+  it("node-chat follows in two windows before anything is said, and shows its history after a reload (skipped without a browser)", async ({
     skip,
   }) => {
     const opened = await openBrowser();
@@ -113,7 +113,7 @@ describe("the examples", () => {
     expect(failed).toEqual([]);
   });
 
-  it("tools-and-images keeps a picture, a call and its result, and the model sees all of them in the next turn", async () => {
+  it("tools-and-images stores a picture, a call and its result, and the model sees all of them in the next turn", async () => {
     const sessionId = crypto.randomUUID();
     const alone = run("tools-and-images", [], { SESSION: sessionId });
     await eventually("it answers", () => /I see your picture\. Line 28 leaves/.exec(alone.output())?.[0], 40_000);
@@ -138,23 +138,20 @@ describe("the examples", () => {
   });
 
   const python = spawnSync("python3", ["--version"]).status === 0;
-  it.skipIf(!python)(
-    "python-chat remembers from one question to the next (skipped where there is no python3)",
-    async () => {
-      const sessionId = crypto.randomUUID();
-      const { child, output } = run("python-chat", [sessionId]);
-      child.stdin?.end("Is Baixa flat?\nHow do I get there? é\n\n");
-      const code = await new Promise((resolve) => {
-        child.once("exit", resolve);
-      });
-      expect(output()).toContain("I have 1 messages in mind; the last one is 'Is Baixa flat?'.");
-      expect(output()).toContain("I have 3 messages in mind; the last one is 'How do I get there? é'.");
-      expect(code).toBe(0);
-      expect((await client.withUser("somebody").session(sessionId).state()).headSeq).toBe(4);
-    },
-  );
+  it.skipIf(!python)("python-chat remembers from one question to the next (skipped without python3)", async () => {
+    const sessionId = crypto.randomUUID();
+    const { child, output } = run("python-chat", [sessionId]);
+    child.stdin?.end("Is Baixa flat?\nHow do I get there? é\n\n");
+    const code = await new Promise((resolve) => {
+      child.once("exit", resolve);
+    });
+    expect(output()).toContain("I have 1 messages in mind; the last one is 'Is Baixa flat?'.");
+    expect(output()).toContain("I have 3 messages in mind; the last one is 'How do I get there? é'.");
+    expect(code).toBe(0);
+    expect((await client.withUser("somebody").session(sessionId).state()).headSeq).toBe(4);
+  });
 
-  it.skipIf(!python)("python-chat asks with a prompt, and ends on Ctrl-C in the middle of a chat", async () => {
+  it.skipIf(!python)("python-chat shows a prompt, and ends on Ctrl-C in the middle of a chat", async () => {
     const { child, output } = run("python-chat", [crypto.randomUUID()]);
     await eventually("it asks", () => (output().includes("You: ") ? true : undefined));
     child.stdin?.write("Is Baixa flat?\n");
@@ -167,7 +164,7 @@ describe("the examples", () => {
     expect(output()).not.toContain("Traceback");
   });
 
-  it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares, and mcp-summarizer summarizes what they say", async () => {
+  it("worker-rpc remembers for each of its users, through the binding in its wrangler.toml, and mcp-summarizer summarizes their chats", async () => {
     const token = `summarizer-${crypto.randomUUID()}`;
     const summarizer = run("mcp-summarizer", [], { SUMMARIZER_MCP_TOKEN: token, PORT: "0" });
     const summarizerUrl = await eventually(
@@ -217,7 +214,7 @@ describe("the examples", () => {
     });
   });
 
-  it("cloudflare-agent keeps its chat in a session, and an Agent beside it remembers over MCP", async () => {
+  it("cloudflare-agent keeps its chat in a session, and a second Agent remembers over MCP", async () => {
     const model = await scriptModel([
       { does: "answer", text: "Yes, Baixa is flat." },
       { does: "answer", text: "By train." },
@@ -256,7 +253,7 @@ describe("the examples", () => {
     const refused = await fetch(new URL("/agents/chat-agent/not%20an%20id", url), { method: "POST", body: "Hello?" });
     expect([refused.status, await refused.json()]).toMatchObject([422, { code: "validation_failed" }]);
 
-    // What the model of this one knows, it has from the tools of the service's /mcp.
+    // The model of this Agent knows only what the tools of /mcp return.
     const user = `lee-${crypto.randomUUID()}`;
     const say = async (text: string): Promise<unknown> =>
       (await fetch(new URL(`/agents/recall-agent/${user}`, url), { method: "POST", body: text })).json();

@@ -7,8 +7,8 @@ import { sharedService } from "../support/service.ts";
 const service = sharedService();
 const url = service.url;
 
-describe("requests that mean no good", () => {
-  it("get no 5xx, no word of the inside and nothing of what they sent, and leave other users' sessions alone", async () => {
+describe("hostile requests", () => {
+  it("get no 5xx, show no internals and do not repeat their content, and leave other users' sessions alone", async () => {
     const report = await runFuzz({ ...service, url, runtimePid: undefined }, { requests: 400, seed: 11 });
     const told = report.failures.map((failure) => describeFailure(failure, url, 11));
     expect([...told, ...report.faults]).toEqual([]);
@@ -21,13 +21,16 @@ describe("requests that mean no good", () => {
     ["GET", "*", []],
     ["GET", "/v1/sessions", [["Host", "a b"]]],
     ["DELETE", "/v1/sessions/s", [["Host", "127.0.0.1:99999999"]]],
-  ] as const)("that make no URL are refused as any unknown route: %s %s %j", async (method, path, headers) => {
-    const answer = await sendRaw(url, { method, path, headers });
-    expect(answer?.status).toBe(404);
-    expect(answer?.headers["x-content-type-options"]).toBe("nosniff");
-  });
+  ] as const)(
+    "whose target is no valid URL are refused as an unknown route: %s %s %j",
+    async (method, path, headers) => {
+      const answer = await sendRaw(url, { method, path, headers });
+      expect(answer?.status).toBe(404);
+      expect(answer?.headers["x-content-type-options"]).toBe("nosniff");
+    },
+  );
 
-  it("that ask by HEAD for a WebSocket get none", async () => {
+  it("with HEAD for a WebSocket get none", async () => {
     const path = `/v1/sessions/${crypto.randomUUID()}`;
     const authorization = { Authorization: `Bearer ${service.apiKey}` };
     const body = JSON.stringify({ messages: [{ role: "user", content: "x" }] });
@@ -43,7 +46,7 @@ describe("requests that mean no good", () => {
     expect(answer).toMatchObject({ status: 426, bodyBytes: 0 });
   });
 
-  it("that break off half way are refused as malformed, and not as if a part of the service were away", async () => {
+  it("that break off are refused as malformed, and not as if a part of the service were unavailable", async () => {
     const body = Buffer.from('{"messages":[{"role":"user","content":"half');
     const authorization = { Authorization: `Bearer ${service.apiKey}` };
     const headers = Object.entries({ ...authorization, "Content-Type": "application/json" });

@@ -39,7 +39,7 @@ describe("sessions over HTTP", () => {
     expect(again.body).toMatchObject({ metadata: body.metadata, createdAt: state.createdAt });
   });
 
-  it("get an id of ours without one, and without any body", async () => {
+  it("get an id from the server if the request has none, also without any body", async () => {
     const { status, body } = await call(service, "POST", "/v1/sessions");
     expect(status).toBe(201);
     expect(sessionStateSchema.parse(body).id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
@@ -54,7 +54,7 @@ describe("sessions over HTTP", () => {
     expect(body).toEqual((await get(`/v1/sessions/${id}`)).body);
   });
 
-  it("are listed newest first, page by page, each once, for their user alone", async () => {
+  it("are listed newest first, page by page, each once, and only for their user", async () => {
     const headers = { "threadkeep-user": newId() };
     const ids = ["a", "b", "c", "d", "e"].map((name) => `${name}-${newId()}`);
     for (const [index, id] of ids.entries()) {
@@ -62,7 +62,7 @@ describe("sessions over HTTP", () => {
         body: { id, metadata: { half: index < 3 ? "old" : "new" } },
         headers,
       });
-      // Sessions of one millisecond have no order of their own.
+      // Sessions of the same millisecond have no defined order.
       await new Promise((resolve) => setTimeout(resolve, 3));
     }
     const seen: ListedSession[] = [];
@@ -116,7 +116,7 @@ describe("messages over HTTP", () => {
     expect((await append(id, body)).status).toBe(201);
   });
 
-  it("are refused with 409 where the id is taken by other content, or the session has moved on", async () => {
+  it("are refused with 409 if the id has other content, or the session has moved on", async () => {
     const id = newId();
     await append(id, turns(2));
     const taken = await append(id, { messages: [{ ...turn(1), content: "something else" }] });
@@ -141,7 +141,7 @@ describe("messages over HTTP", () => {
     expect(messageSchema.parse(one.body)).toMatchObject({ ...turn(4), seq: 4 });
   });
 
-  it("come back as they were sent, every kind of part and every script among them", async () => {
+  it("come back exactly as they were sent, with every kind of part and every script", async () => {
     const id = newId();
     const content = [
       { type: "text", text: "Grüße 👋🏽 \u2028 ‮ <script>alert(1)</script>" },
@@ -177,7 +177,7 @@ describe("the context over HTTP", () => {
     expect((await call(service, "POST", `/v1/sessions/${id}/context`)).status).toBe(200);
   });
 
-  it("has a tag: 304 without a body while nothing has changed, and another one after", async () => {
+  it("has an entity tag: 304 without a body while nothing has changed, and another tag afterwards", async () => {
     const id = newId();
     await append(id, turns(3));
     const first = await get(`/v1/sessions/${id}/context`);
@@ -193,7 +193,7 @@ describe("the context over HTTP", () => {
 });
 
 describe("summaries over HTTP", () => {
-  it("are made by hand with 202, then read, listed and expanded to what they cite", async () => {
+  it("are requested with 202, then read, listed and expanded to the messages that they cite", async () => {
     const id = newId();
     await append(id, turns(40));
     const body = { waitMs: 10_000, keepRecentTokens: 100 };
@@ -227,7 +227,7 @@ describe("summaries over HTTP", () => {
 });
 
 describe("the failed jobs", () => {
-  it("are for an admin key alone", async () => {
+  it("require an admin key", async () => {
     expect([(await get("/v1/admin/jobs")).status, (await get("/v1/admin/jobs")).body]).toMatchObject([
       403,
       { code: "forbidden" },
@@ -239,7 +239,7 @@ describe("the failed jobs", () => {
 });
 
 describe("every answer", () => {
-  it("names the request: by the caller's id if that is sane, else by one of ours", async () => {
+  it("has a request id: the caller's if it is well-formed, else a new one", async () => {
     const given = (await get("/v1/sessions", { "x-request-id": "trace-1:2.3" })).headers.get("x-request-id");
     expect(given).toBe("trace-1:2.3");
     const forged = (await get("/v1/sessions", { "x-request-id": "a b{}" })).headers.get("x-request-id");
@@ -258,13 +258,13 @@ describe("every answer", () => {
     },
   );
 
-  it("of the API is kept in no cache", async () => {
+  it("of the API may not be cached", async () => {
     expect((await get("/v1/sessions")).headers.get("cache-control")).toBe("no-store");
     expect((await get("/v1/sessions?limit=0")).headers.get("cache-control")).toBe("no-store");
   });
 });
 
-describe("a page that points a name of its own at this machine", () => {
+describe("a page whose own host name points at this machine", () => {
   const statusBy = (host: string, route: string): Promise<number | undefined> =>
     new Promise((resolve, reject) => {
       const asked = httpGet(`${service.url}${route}`, { headers: { host } }, (answer) => {
@@ -274,7 +274,7 @@ describe("a page that points a name of its own at this machine", () => {
       asked.once("error", reject);
     });
 
-  it("gets nothing of the service, nor of the simulator's tools", async () => {
+  it("can read neither the service nor the simulator's tools", async () => {
     const port = new URL(service.url).port;
     expect(await statusBy(`localhost:${port}`, "/livez")).toBe(200);
     for (const route of ["/", "/livez", "/openapi.json", "/v1/sessions"]) {
@@ -285,7 +285,7 @@ describe("a page that points a name of its own at this machine", () => {
 });
 
 describe("methods", () => {
-  it("that a path lacks are refused with 405 and those it has", async () => {
+  it("that a path does not have are refused with 405 and a list of those that it has", async () => {
     const { status, headers, body } = await call(service, "DELETE", "/v1/sessions", {});
     expect([status, body]).toMatchObject([405, { code: "method_not_allowed" }]);
     expect(headers.get("allow")).toBe("GET, HEAD, OPTIONS, POST");
@@ -320,9 +320,9 @@ describe("a caller without a key", () => {
 });
 
 describe("health", () => {
-  it("is told part by part", async () => {
+  it("is reported for each part", async () => {
     expect((await get("/livez")).body).toEqual({ status: "ok" });
-    // What other tests do at the same time may make a part late once.
+    // Other tests may make a part late for a moment.
     await eventually("every part that is asked answers", async () => {
       const { components } = readinessSchema.parse((await get("/readyz")).body);
       const { sessions, operations, postgres, summarizer } = components;
@@ -350,7 +350,7 @@ describe("the OpenAPI document", () => {
     expect(info).toMatchObject({ version, license: { identifier: license } });
   });
 
-  it("describes each route that the contract offers so far", async () => {
+  it("describes each route of the contract", async () => {
     const { openapi, paths } = await read();
     expect(openapi).toMatch(/^3\.1\./);
     const routes = Object.entries(paths).flatMap(([route, methods]) =>
@@ -417,7 +417,7 @@ describe("the OpenAPI document", () => {
     ]);
   });
 
-  it("says of each operation what it is for, and gives each an example and its problems", async () => {
+  it("says what each operation is for, and gives each an example and its problems", async () => {
     const { paths } = await read();
     const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
     expect(new Set(operations.map((operation) => operation.operationId)).size).toBe(operations.length);
@@ -430,7 +430,7 @@ describe("the OpenAPI document", () => {
     expect(responses).toEqual(["200", "201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"]);
   });
 
-  it("refers to nothing that it does not hold", async () => {
+  it("contains everything that it refers to", async () => {
     const document = await read();
     const refs = new Set(
       Array.from(
@@ -449,7 +449,7 @@ describe("the OpenAPI document", () => {
 });
 
 describe("the log", () => {
-  it("has one entry a request, by the route's template, and nothing of what was said or who said it", async () => {
+  it("has one entry for each request, with the route's template, and nothing of what was said or who said it", async () => {
     const id = newId();
     const user = newId();
     const requestId = crypto.randomUUID();

@@ -20,7 +20,7 @@ import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-di
 
 const isRoot = process.getuid?.() === 0;
 
-/** What a clone would hold, with the changes that are not committed yet. */
+/** The files of a clone, including changes that are not committed yet. */
 function listFiles(): string[] {
   const output = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: projectRoot,
@@ -30,8 +30,8 @@ function listFiles(): string[] {
 }
 
 /**
- * A folder on the disk that the packages are on, open to all, where there is one: to link them takes a second or two, to copy them to the
- * memory that other tests have their files in many, and a gigabyte of it.
+ * A folder on the disk of the packages, open to all, if there is one: linking the packages takes a second or two, and copying them to the
+ * in-memory folder of other tests takes much longer, and a gigabyte.
  */
 function makeFolderBesidePackages(): string {
   const { dev } = statSync(path.join(projectRoot, "node_modules"));
@@ -39,7 +39,7 @@ function makeFolderBesidePackages(): string {
   return makeTemporaryDirectory(near);
 }
 
-/** What lies in `from`, without a copy of its contents where both are on one disk. */
+/** Puts the content of `from` there, without copying if both are on the same disk. */
 function linkTree(from: string, to: string): void {
   mkdirSync(to);
   for (const entry of readdirSync(from, { withFileTypes: true })) {
@@ -54,7 +54,7 @@ function linkOrCopy(source: string, target: string): void {
   try {
     linkSync(source, target);
   } catch {
-    cpSync(source, target); // on another disk
+    cpSync(source, target); // The copy is on another disk.
   }
 }
 
@@ -67,7 +67,7 @@ async function expectNpmStartWorks(checkout: string, options: CommandOptions = {
   const service = await start.ready();
   const ready = await call(service, "GET", "/readyz", { key: null });
   expect(ready.status, ready.text).toBe(200);
-  // To npm itself, as a process manager does: npm passes it on to a shell at best.
+  // The signal goes to npm itself, as from a process manager; npm at most passes it on to a shell.
   const processes = start.processes();
   start.child.kill("SIGTERM");
   for (const identity of processes) expect(await waitUntilGone(identity, 15_000), `process ${identity.pid}`).toBe(true);
@@ -87,15 +87,15 @@ describe.skipIf(!existsSync(path.join(projectRoot, ".git")))("a fresh clone with
       cpSync(path.join(projectRoot, name), path.join(checkout, name));
     }
     const own = readdirSync(checkout).map((name) => path.join(checkout, name));
-    // The packages as npm ci put them here: to install them once more takes a minute, and puts the same.
+    // The packages as npm ci installed them here. Installing them again takes a minute and gives the same.
     linkTree(path.join(projectRoot, "node_modules"), path.join(checkout, "node_modules"));
 
     if (!isRoot) {
       await expectNpmStartWorks(checkout);
       return;
     }
-    // What root starts, all other tests start.
-    // Nobody has no home to write to, which is as ordinary as a user can be, and owns no package.
+    // All other tests start the service as root, if they run as root.
+    // The user nobody has no home directory to write to and owns no package, so it is the most ordinary user there is.
     const [uid, gid] = [Number(execFileSync("id", ["-u", "nobody"])), Number(execFileSync("id", ["-g", "nobody"]))];
     execFileSync("chown", [`${uid}:${gid}`, parent, checkout]);
     execFileSync("chown", ["-R", `${uid}:${gid}`, ...own]);

@@ -99,13 +99,13 @@ async function archivedSummaries(
   }
 }
 
-/** Long enough that a summary is due; every turn says something else. */
+/** Long enough that a summary is due; every turn is different. */
 function chat(turns: number, words = "and then we talked about the garden, the weather and what to cook on"): string[] {
   return Array.from({ length: turns }, (_, index) => `Turn ${index}: ${words} day ${index * 7}.`);
 }
 
 let runs = 0;
-/** Tests share a service: each loads under names of its own. */
+/** Tests share a service, so each imports under its own names. */
 function prefix(): string {
   runs += 1;
   return `t${process.pid}-${Date.now()}-${runs}.`;
@@ -190,7 +190,7 @@ describe("npm run import", () => {
     }
   });
 
-  it("takes the .zip of ChatGPT with its branches and its dates, and a second run changes nothing", async () => {
+  it("imports ChatGPT's .zip with its branches and dates, and a second run changes nothing", async () => {
     const service = sharedService();
     const made = generateExport(9, 26, { instructions: "pinned", isLarge: false });
     const file = path.join(temporaryDirectory(), "export.zip");
@@ -215,7 +215,7 @@ describe("npm run import", () => {
         );
         const active = all.filter((message) => message.offBranch !== true);
         expect(active.at(-1)?.id).toBe(head);
-        // Each message follows the one that it followed there: a page shows the others beside it.
+        // Each message follows the same message as in the export, so a page can show the alternatives.
         const seqs = new Map(all.map((message) => [message.id, message.seq]));
         for (const message of all) {
           const after = expected.find((each) => each.id === message.id)?.after ?? null;
@@ -236,7 +236,7 @@ describe("npm run import", () => {
     ).toEqual(dated.toReversed().map(({ id, createdAt, title }) => [name + id, createdAt, title]));
   });
 
-  it("names bad lines, loads the others, and says so in its exit code", async () => {
+  it("reports bad lines, loads the others, and ends with an exit code that says so", async () => {
     const service = sharedService();
     const name = prefix();
     const file = write(temporaryDirectory(), "bad.jsonl", [
@@ -253,7 +253,7 @@ describe("npm run import", () => {
     expect((await readLog(service, `${name}a`)).map((message) => message.id)).toEqual(["1", "5"]);
   });
 
-  it("finds the message whose id is taken by other content, and loads the rest of its batch", async () => {
+  it("finds the message whose id has other content, and loads the rest of its batch", async () => {
     const service = sharedService();
     const name = prefix();
     await call(service, "POST", `/v1/sessions/${name}a/messages`, {
@@ -289,10 +289,10 @@ describe("npm run import", () => {
 describe("kill -9 in the middle of an import", { timeout: 240_000 }, () => {
   const SESSIONS = 4;
   const TURNS = 500;
-  /** @param name of the chats, before a number */
+  /** @param name prefix of the chats' names */
   const lines = (name: string): object[] =>
     chat(TURNS).flatMap((content) =>
-      // No ids, and every third text repeats: only its count tells two equal turns apart.
+      // There are no ids, and every third text repeats: equal turns differ only by their count.
       Array.from({ length: SESSIONS }, (_, session) => ({
         session: `${name}${session}`,
         role: "user",
@@ -319,7 +319,7 @@ describe("kill -9 in the middle of an import", { timeout: 240_000 }, () => {
     });
   }
 
-  it("of the service: the import goes on by itself, no acknowledged message is lost, none doubled; of both: the same command, typed again, goes on where it was", async () => {
+  it("of the service: the import continues by itself, and no acknowledged message is lost or doubled; of both: the same command continues where it stopped", async () => {
     const directory = stateDirectory();
     const first = lines("a");
     const service = await startOwnService({ stateDir: directory });

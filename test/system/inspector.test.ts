@@ -815,7 +815,7 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     }
   });
 
-  it("does not tell a stranger's session from none", async () => {
+  it("does not distinguish a stranger's session from one that does not exist", async () => {
     const { page } = tab;
     await goTo(page, "#/sessions/nobodys-session");
     await page.getByRole("heading", { name: "There is no such session here" }).waitFor();

@@ -3,7 +3,7 @@ import { MAX_SOCKETS_PER_SESSION } from "../../src/api/limits.ts";
 import { runFanout } from "../../tools/live/fanout.ts";
 import { sharedService } from "../support/service.ts";
 
-it("all sockets of a session see all that is appended, in order, beside one that never reads", async () => {
+it("all reading sockets of a session receive all appends in order, although another socket never reads", async () => {
   const { url, apiKey } = sharedService();
   const session = `watched-${crypto.randomUUID()}`;
   const report = await runFanout(() => ({ url, apiKey, session }), {

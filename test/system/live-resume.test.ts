@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { runResume } from "../../tools/live/resume.ts";
 import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
 
-it("readers that drop and reopen their sockets see each event once, in order, over two crashes of workerd", async () => {
-  // PostgreSQL has no part in it: the shared one saves a start.
+it("readers that drop and reopen their sockets receive each event once, in order, over two crashes of workerd", async () => {
+  // PostgreSQL plays no part in this, so using the shared one saves a start.
   const service = await startOwnService({ databaseUrl: sharedService().databaseUrl });
   const crash = async (): Promise<void> => {
     const before = service.pids["runtime"];

@@ -9,7 +9,7 @@ const NAMESPACES = `${EXPLORER}/workers/durable_objects/namespaces`;
 const TRIGGER = `${EXPLORER}/workflows/threadkeep-operations/instances`;
 const ERASE = JSON.stringify({ params: { op: "erase-user", tenant: "local", user: "victim" } });
 
-/** The ports that the processes of the service listen on, as Linux tells them. */
+/** The ports on which the service's processes listen, as Linux reports them. */
 function listeningPorts(): number[] {
   const { pids }: { pids: Record<string, number> } = JSON.parse(readFileSync(`${service.stateDir}/dev.json`, "utf8"));
   const ports = new Map<string, number>();
@@ -28,11 +28,11 @@ function linkOf(place: string): string[] {
   try {
     return [readlinkSync(place)];
   } catch {
-    return []; // closed meanwhile
+    return []; // It was closed meanwhile.
   }
 }
 
-/** The status over http, or over https with whatever certificate; null where nobody answers so. */
+/** The status over http, or over https with any certificate; null if nothing answers there. */
 async function statuses(
   port: number,
   path: string,
@@ -64,9 +64,9 @@ async function statuses(
   return [...plain, ...secure];
 }
 
-describe("a laptop's service", () => {
+describe("a local service", () => {
   it.runIf(process.platform === "linux")(
-    "offers no explorer, no SQL, no Workflow and no cron without the admin key, on none of its ports",
+    "offers no explorer, SQL, Workflow or cron without the admin key, on any of its ports",
     async () => {
       const ports = listeningPorts();
       expect(ports).toContain(Number(new URL(service.url).port));
@@ -87,7 +87,7 @@ describe("a laptop's service", () => {
             { "mf-original-url": `http://localhost${path}` },
           ]) {
             const found = await statuses(port, path, method, headers);
-            // A port that it has closed since may have gone to another test's server.
+            // A port that was closed since may belong to another test's server now.
             if (found.some((status) => status < 400) && !listeningPorts().includes(port)) continue;
             expect(
               found.filter((status) => status < 400),
@@ -101,13 +101,13 @@ describe("a laptop's service", () => {
     },
   );
 
-  it("takes the simulator's headers for no words of its own", async () => {
+  it("does not obey the simulator's own headers", async () => {
     const headers = { "mf-original-url": "http://evil.example/livez", "mf-route-override": "another" };
     expect((await call(service, "GET", "/v1/sessions", { headers })).status).toBe(200);
     expect((await call(service, "GET", "/v1/sessions", { headers, key: null })).status).toBe(401);
   });
 
-  it("runs a cron by hand for the admin key alone, and for no page that holds it", async () => {
+  it("runs a cron by hand only for the admin key, and not for a page that has it", async () => {
     const path = "/cdn-cgi/local/scheduled?cron=*+*+*+*+*";
     const key = { authorization: `Bearer ${service.adminKey}` };
     for (const headers of [{ origin: "http://localhost:3000" }, { referer: "http://localhost:3000/" }]) {

@@ -32,11 +32,11 @@ async function expectConversationKept({ call: callTool }: Caller): Promise<void>
   expect(context).toContain("<threadkeep_memory>");
 }
 
-/** Looks for its own package.json from the folder that it runs in, and for Node on the path. */
+/** It looks for its own package.json from its working directory on, and for Node on the PATH. */
 const INSPECTOR = path.resolve("node_modules/@modelcontextprotocol/inspector-cli/build");
 const PATH = [path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter);
 
-/** A tool as `inspector --cli` calls it: one process a call. */
+/** Calls a tool through `inspector --cli`, with one process for each call. */
 async function inspect(name: string, args: Record<string, unknown>): Promise<unknown> {
   const given = Object.entries(args).flatMap(([key, value]) => {
     return ["--tool-arg", `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`];
@@ -51,7 +51,7 @@ async function inspect(name: string, args: Record<string, unknown>): Promise<unk
 }
 
 describe("the official conformance suite", () => {
-  it("passes whatever is declared; what is not declared is listed with the reason", async () => {
+  it("passes for everything that is declared; what is not declared is listed with the reason", async () => {
     const user = `conformance-${crypto.randomUUID()}`;
     const messages = [{ role: "user", content: `This is session ${CONFORMANCE_SESSION}.` }];
     const place = `/v1/sessions/${CONFORMANCE_SESSION}/messages`;
@@ -68,7 +68,7 @@ describe("the official conformance suite", () => {
     expect([...new Set(failed.map(({ scenario }) => scenario))].toSorted()).toEqual(
       Object.keys(NOT_APPLICABLE).toSorted(),
     );
-    // Of these most checks apply.
+    // Most checks apply to these scenarios.
     for (const { scenario, errorMessage } of failed) {
       if (scenario === "server-stateless") expect(errorMessage).toMatch(/^Not testable/);
     }
@@ -77,8 +77,8 @@ describe("the official conformance suite", () => {
   });
 });
 
-describe("where nobody can sign in", () => {
-  it("a client is not sent to an authorization server", async () => {
+describe("a deployment without sign-in", () => {
+  it("does not send a client to an authorization server", async () => {
     const metadata = await call(service, "GET", "/.well-known/oauth-protected-resource/mcp", { key: null });
     expect(metadata).toMatchObject({ status: 404, body: { code: "route_not_found" } });
     const stranger = await call(service, "POST", "/mcp", { key: null, body: {} });
@@ -102,7 +102,7 @@ describe("a conversation is written and its context read back", () => {
     await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
   });
 
-  it("by a client that speaks stdio alone, through the bridge", async () => {
+  it("by a client that only supports stdio, through the bridge", async () => {
     const client = new ClientOf2025({ name: "stdio", version: "1.0.0" });
     const transport = new StdioOf2025({
       command: "npx",

@@ -20,10 +20,10 @@ function search(body: unknown, user?: string, target: Target = service): Promise
   return call(target, "POST", "/v1/search", { body, headers: user === undefined ? {} : asUser(user) });
 }
 
-/** So many messages stay word for word, whatever is asked for. */
+/** This many messages stay verbatim, whatever the settings are. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];
 
-/** A session of this user, summarized and archived. */
+/** A summarized and archived session of this user. */
 async function remember(user: string, texts: readonly string[], target: Target = service): Promise<string> {
   const id = newId();
   const headers = asUser(user);
@@ -48,7 +48,7 @@ function archived(id: string, user: string, target: Target = service): Promise<t
 const SAID = ["My boat is called Albatross and lies in Lisbon.", "My sister Ines moved to Porto in March."];
 
 describe("POST /v1/search", () => {
-  it("finds what the user's sessions remember, and nothing of another user or of the tenant's own", async () => {
+  it("finds what the user's sessions remember, and nothing of another user or of the tenant itself", async () => {
     const user = newId();
     const id = await remember(user, SAID);
     const { status, body } = await search({ query: "What is the name of the boat?" }, user);
@@ -65,7 +65,7 @@ describe("POST /v1/search", () => {
     ).toHaveLength(1);
   });
 
-  it("never gives out an item of an erased message, not even if the archive brings it back, as a restored backup does", async () => {
+  it("never returns an item of an erased message, even if a restored backup brings it back into the archive", async () => {
     const user = newId();
     const id = await remember(user, SAID);
     const client = new Client({ connectionString: service.databaseUrl });
@@ -90,7 +90,7 @@ describe("POST /v1/search", () => {
     }
   });
 
-  it("answers 503 with Retry-After while PostgreSQL is away, and nothing else breaks", async () => {
+  it("answers 503 with Retry-After while PostgreSQL is unavailable, and nothing else fails", async () => {
     const own = await startOwnService();
     const user = newId();
     const id = await remember(user, SAID, own);
@@ -131,7 +131,7 @@ describe("POST /v1/search", () => {
     ["a session id that is none", { query: "a", sessions: ["a b"] }, "/sessions/0"],
     ["an owner in the body", { query: "a", owner: "somebody" }, "/owner"],
     ["a tenant in the body", { query: "a", tenant: "other" }, "/tenant"],
-  ])("refuses %s, and says where", async (_, body, path) => {
+  ])("refuses %s, and says where the fault is", async (_, body, path) => {
     const { status, body: problem } = await search(body, newId());
     expect(status).toBe(422);
     expect(problemSchema.parse(problem)).toMatchObject({ code: "validation_failed", errors: [{ path }] });

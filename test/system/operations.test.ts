@@ -13,7 +13,7 @@ import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-di
 
 const service = sharedService();
 const WRANGLER = path.join(projectRoot, "node_modules/wrangler/wrangler-dist/cli.js");
-/** One that reads and one that takes away: what it hands over is the same text for each, and a start of it takes seconds of processor time. */
+/** One run that reads and one that erases: the request is the same text for each, and each start takes seconds of processor time. */
 const BY_WRANGLER: readonly string[] = ["summarize", "erase-user"] satisfies OperationName[];
 
 async function trigger(id: string, payload: object): Promise<void> {
@@ -39,7 +39,7 @@ async function ended(id: string): Promise<OperationRun> {
   );
 }
 
-/** A user with one chat, whom no other test knows. */
+/** A user with one chat, unknown to all other tests. */
 async function freshUser(): Promise<string> {
   const user = `ops-${crypto.randomUUID()}`;
   const messages = [{ role: "user", content: "Please remember the blue door." }];
@@ -52,7 +52,7 @@ async function freshUser(): Promise<string> {
 
 const { tenant = "" } = { tenant: service.apiKey.split("_")[1] };
 
-/** `npm run ops -- LINE`, as somebody who knows the admin key runs it; nobody is there to answer a question. */
+/** Runs `npm run ops -- LINE` with the admin key and without a terminal, so that nobody can answer a question. */
 async function ops(line: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const parsed = await readCommandLine(opsProgram, line.split(" "));
   if (!("options" in parsed)) throw new Error(`not a command: ${line}`);
@@ -74,11 +74,11 @@ async function begin(id: string, payload: object): Promise<void> {
 }
 
 describe("the service that npm start runs", () => {
-  it("runs each operation, begun by wrangler workflows trigger or over HTTP", async () => {
+  it("runs each operation, started with wrangler workflows trigger or over HTTP", async () => {
     const user = await freshUser();
     const begun = OPERATION_NAMES.map((op) => ({ op, id: `begun-${op}-${crypto.randomUUID()}` }));
     const work = begun.map(({ op, id }) => {
-      // A user whose chat is new is erased only when nothing can be on its way to it: here one who has none.
+      // A user with a new chat can only be erased once nothing can be on its way to it, so this user has no chat.
       const payload = { op, tenant, user: op === "erase-user" ? `nobody-${crypto.randomUUID()}` : user };
       return BY_WRANGLER.includes(op) ? trigger(id, payload) : begin(id, payload);
     });
@@ -90,7 +90,7 @@ describe("the service that npm start runs", () => {
 });
 
 describe("npm run ops", () => {
-  it("begins a run, follows it to its end, and shows and lists it", async () => {
+  it("starts a run, follows it to its end, and shows and lists it", async () => {
     const user = await freshUser();
     const id = `cli-${crypto.randomUUID()}`;
     const run = await ops(`export-user --tenant ${tenant} --user ${user} --id ${id} --wait`);
@@ -103,7 +103,7 @@ describe("npm run ops", () => {
     expect(await ops(`cancel ${id}`)).toMatchObject({ code: 0, stdout: expect.stringContaining("complete") });
   });
 
-  it("tells what erasing would hit, and does nothing where nobody can be asked", async () => {
+  it("says what an erasure would affect, and does nothing if nobody can confirm", async () => {
     const user = await freshUser();
     const asked = await ops(`erase-user --tenant ${tenant} --user ${user}`);
     expect(asked).toMatchObject({ code: 64, stdout: "" });
@@ -113,7 +113,7 @@ describe("npm run ops", () => {
     expect(await call(service, "GET", "/v1/sessions/a", { headers })).toMatchObject({ status: 200 });
   });
 
-  it("says what is wrong, with its place, and ends with 1", async () => {
+  it("says what is wrong and where, and ends with 1", async () => {
     expect(await ops("rebuild --dry-run")).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("/tenant is required"),

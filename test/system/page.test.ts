@@ -13,7 +13,7 @@ function inline(html: string, element: "script" | "style"): string[] {
 }
 
 describe.each(["/", "/docs"])("the page at %s", (path) => {
-  it("is HTML that needs no key and is not kept without asking again", async () => {
+  it("is HTML that needs no key, and must be revalidated before a cached copy is used", async () => {
     const { status, headers, text } = await page(path);
     expect(status).toBe(200);
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -24,7 +24,7 @@ describe.each(["/", "/docs"])("the page at %s", (path) => {
     expect(text).toContain('name="viewport"');
   });
 
-  it("may run its own scripts and styles alone", async () => {
+  it("may run only its own scripts and styles", async () => {
     const { headers, text } = await page(path);
     const policy = headers.get("content-security-policy") ?? "";
     for (const element of ["script", "style"] as const) {
@@ -35,14 +35,14 @@ describe.each(["/", "/docs"])("the page at %s", (path) => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self'");
     expect(policy).toContain("frame-ancestors 'none'");
-    // Swagger UI sets HTML that DOMPurify cleaned before, as a text.
+    // Swagger UI sets HTML from text that DOMPurify has cleaned.
     if (path !== "/docs") expect(policy).toContain("require-trusted-types-for 'script'");
     expect(policy).not.toMatch(/unsafe|\*|http/);
     expect(text).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function/);
     expect(text).not.toMatch(/\son\w+=|\sstyle=/);
   });
 
-  it("asks nothing of any other place", async () => {
+  it("loads nothing from another host", async () => {
     const { text } = await page(path);
     expect(text.match(/(?:src|href|action)="(?!\/|#|data:,")[^"]*"/g)).toBeNull();
     expect(text.match(/(?:src|href)="\/\//g)).toBeNull();

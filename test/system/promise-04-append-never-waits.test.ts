@@ -11,7 +11,7 @@ interface State {
   archived: boolean;
 }
 
-/** The slowest that an append or a context may be while something behind them is away. Far above what they take, below any timeout. */
+/** The longest that an append or a context may take while a part behind them is unavailable: far more than they take, and less than any timeout. */
 const MAX_MS = 4_000;
 
 function turns(from: number, count: number) {
@@ -23,7 +23,7 @@ function turns(from: number, count: number) {
 }
 
 describe("promise 4: append never waits", () => {
-  it("appends, reads contexts and lists sessions with PostgreSQL away; the archive catches up by itself, without a summary made anew", async () => {
+  it("appends, reads contexts and lists sessions without PostgreSQL; the archive catches up by itself, and no summary is made twice", async () => {
     const service = await startOwnService();
     const settings = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
     await call(service, "POST", "/v1/sessions", { body: { id: "away", settings } });
@@ -79,8 +79,8 @@ describe("promise 4: append never waits", () => {
     expect(rows.rows).toHaveLength(archived.summary?.version ?? 0);
   }, 240_000);
 
-  it("appends and reads contexts while the summarizer is away, and names what waits for it", async () => {
-    // Nobody listens there: each call fails at once, as it does when an agent is gone.
+  it("appends and reads contexts while the summarizer is unavailable, and names what waits for it", async () => {
+    // Nobody listens there, so each call fails at once, as it does when an agent is down.
     const service = await startOwnService({ env: { SUMMARIZER_MCP_URL: "http://127.0.0.1:9/mcp" } });
     const settings = { summarizeAfterTokens: 1_000, keepRecentTokens: 300, maxTokens: 1_500 };
     await call(service, "POST", "/v1/sessions", { body: { id: "alone", settings } });
@@ -96,7 +96,7 @@ describe("promise 4: append never waits", () => {
     }
     const context = await call<Context>(service, "GET", "/v1/sessions/alone/context");
     expect(context.body).toMatchObject({ headSeq: 60, summary: null, summaryPending: true });
-    // What the summary under way covers comes first; what has been said since waits for the next.
+    // The pending summary covers what was said before it; what has been said since waits for the next one.
     expect(context.body.omitted[0]).toMatchObject({ fromSeq: 1, reason: "pending" });
     const failures = await eventually(
       "operators see the failure",
@@ -111,10 +111,10 @@ describe("promise 4: append never waits", () => {
     expect(failures).toMatchObject([{ session: "alone", kind: "summarize" }]);
   }, 240_000);
 
-  it("waits for neither an agent nor a PostgreSQL that take what they are sent and never answer", async () => {
+  it("does not wait for an agent or a PostgreSQL that accepts connections and never answers", async () => {
     const agent = await neverAnswering();
     const database = await neverAnswering();
-    // A PostgreSQL is there to be migrated, and the Worker is sent elsewhere.
+    // The migrations need a real PostgreSQL; the Worker is sent to another address.
     const service = await startOwnService({
       databaseUrl: sharedService().databaseUrl,
       env: { SUMMARIZER_MCP_URL: `http://127.0.0.1:${agent.port}/mcp` },
@@ -133,14 +133,14 @@ describe("promise 4: append never waits", () => {
       expect((await call(service, "GET", "/v1/sessions/silent/context")).status).toBe(200);
       expect(performance.now() - startedAt).toBeLessThan(MAX_MS);
     }
-    // All that time the first call was waited for, and not by those who appended.
+    // The first call waited all that time, and the appends did not.
     expect(agent.open()).toBeGreaterThan(0);
     expect(agent.taken()).toBeLessThanOrEqual(2);
     expect(database.taken()).toBeGreaterThan(0);
   }, 240_000);
 });
 
-/** Takes connections and what comes over them, and says nothing. */
+/** Accepts connections, reads what comes, and never answers. */
 async function neverAnswering(): Promise<{ port: number; open: () => number; taken: () => number }> {
   const sockets = new Set<Socket>();
   let taken = 0;

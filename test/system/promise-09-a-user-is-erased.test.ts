@@ -45,7 +45,7 @@ async function dump(databaseUrl: string): Promise<string> {
   }
 }
 
-it("promise 9: a user with 50 sessions is erased while messages go on arriving and PostgreSQL is away for part of it", async () => {
+it("promise 9: a user with 50 sessions is erased while messages keep arriving and PostgreSQL is unavailable for a while", async () => {
   const service = await startOwnService();
   const names = Array.from({ length: SESSIONS }, (_, index) => `${USER}-chat-${index + 1}`);
   await inBatches(names, async (name) => {
@@ -114,7 +114,7 @@ it("promise 9: a user with 50 sessions is erased while messages go on arriving a
   const archived = (await dump(service.databaseUrl)).split("\n");
   const isAudit = (row: string): boolean => row.startsWith("public.audit_events");
   for (const word of [SECRET, USER]) expect(archived.filter((row) => !isAudit(row)).join()).not.toContain(word);
-  // Ids of sessions stand in the audit as they were chosen: whose they are it does not say.
+  // The audit contains ids of sessions as they were chosen, but not whose they are.
   const audit = archived
     .filter(isAudit)
     .join()
@@ -128,7 +128,7 @@ it("promise 9: a user with 50 sessions is erased while messages go on arriving a
   await service.stop();
   const objects = readDatabases(path.join(service.stateDir, "state"));
   expect(databasesWith(objects, SECRET)).toEqual([]);
-  // The local simulator keeps a list of the objects' names beside them.
+  // The local simulator keeps a list of the objects' names in addition to the objects.
   const naming = databasesWith(objects, `${USER}-chat-1`).filter((name) => !name.endsWith("metadata.sqlite"));
   expect(naming).toEqual([]);
   expect(databasesWith(objects, "hopper-1906-cake")).not.toEqual([]);

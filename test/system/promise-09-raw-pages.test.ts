@@ -6,13 +6,13 @@ import { databasesWith, type RawDatabases, readDatabases } from "../support/raw-
 import { call, eventually, type FinishHook, startOwnService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
-/** Of the objects, when the service has stopped. */
+/** The databases of the objects, read after the service has stopped. */
 let objects: RawDatabases;
 
 const secretOf = (turn: number): string => `quince-${turn * 7919}-marmalade`;
 const pantryErased = Array.from({ length: 40 }, (_, index) => 1 + index * 5);
 const cellarTurns = Array.from({ length: 120 }, (_, index) => index + 1);
-/** The index keeps the parts of a word as terms of their own, so that this one has none. */
+/** The index stores the parts of a word as separate terms, so this word has no parts. */
 const cellarWordOf = (turn: number): string => `x${(turn * 7907).toString(36)}q`;
 const SECRET_GONE = "damson-4711-cheese";
 const GONE = `the ${SECRET_GONE} is mine`;
@@ -46,11 +46,11 @@ async function eraseTurns(service: Service, session: string, turns: readonly num
   }
 }
 
-/** A photo of 1.3 MB whose base64 says the same all along, wherever a page of the database breaks it off. */
+/** A photo of 1.3 MB whose base64 repeats one text, so that it can be found wherever a page of the database cuts it. */
 const markOf = (photo: number): string => `QUxCVU0${photo}cGhvdG8${photo}`;
 const photoOf = (photo: number): string => `/9j/${markOf(photo).repeat(100_000)}`;
 
-/** Four photos: of one message, of an edited one, of two of which one is erased, and of two that are erased both. */
+/** Four photos: in one erased message, in an edited one, in two of which one is erased, and in two that are both erased. */
 async function keepAlbum(service: Service): Promise<void> {
   const cited = [[1], [2], [3, 4], [4], [3]];
   for (const [at, photos] of cited.entries()) {
@@ -72,14 +72,14 @@ async function eraseSession(service: Service): Promise<void> {
     const { body: page } = await call<{ data: { id: string }[] }>(service, "GET", "/v1/sessions");
     return page.data.some(({ id }) => id === "gone") ? undefined : page;
   });
-  // The object goes when PostgreSQL has confirmed, which nobody is told of.
+  // The object is deleted after PostgreSQL has confirmed, which no request reports.
   await eventually("its pages are gone", () => {
     const copy = makeTemporaryDirectory();
     try {
       cpSync(path.join(service.stateDir, "state"), copy, { recursive: true });
       return databasesWith(readDatabases(copy), SECRET_GONE).length > 0 ? undefined : true;
     } catch {
-      return undefined; // A file changed while it was copied: the next look has another copy.
+      return undefined; // A file changed while it was copied; the next try makes another copy.
     } finally {
       removeDirectory(copy);
     }
@@ -106,15 +106,15 @@ afterAll(async () => {
 
 it("promise 9: erased text is gone from the pages of the object's database", () => {
   expect(pantryErased.filter((turn) => databasesWith(objects, secretOf(turn)).length > 0)).toEqual([]);
-  // Enough is left over to see that the search finds texts where they are.
+  // Enough text is left to show that the search finds texts that are there.
   expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
 });
 
-it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", () => {
+it("promise 9: erased text is not in merged pages of the search index either, though messages were indexed one by one", () => {
   expect(cellarTurns.filter((turn) => databasesWith(objects, cellarWordOf(turn)).length > 0)).toEqual([]);
 });
 
-it("promise 9: a file goes from the pages with the last message that has it", () => {
+it("promise 9: a file is gone from the pages when its last message is erased", () => {
   expect([1, 2, 3, 4].filter((photo) => databasesWith(objects, markOf(photo)).length > 0)).toEqual([3]);
 });
 

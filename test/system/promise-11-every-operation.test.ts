@@ -14,10 +14,10 @@ import { call, eventually, sharedService } from "../support/service.ts";
 const service = sharedService();
 const { issuerKey } = statePaths(service.stateDir);
 
-/** They need no key, so nobody can be the wrong caller: they tell of the service and of no tenant. */
+/** These need no key, so nobody can be the wrong caller: they describe the service and no tenant. */
 const OPEN_TO_ALL = new Set(["liveness", "readiness"]);
 
-/** What is the caller's own, whoever that is: answered, with nothing in it of anybody else. */
+/** These are about the caller's own data, whoever calls: they are answered, and contain nothing of others. */
 const OF_THE_CALLER: Readonly<Record<string, number>> = {
   appendMessages: 201,
   beginImport: 202,
@@ -27,17 +27,17 @@ const OF_THE_CALLER: Readonly<Record<string, number>> = {
   searchMemory: 200,
 };
 
-/** What is about a user, or about the whole of the caller's tenant: who else asks is tried by itself. */
+/** These are about a user, or about the whole tenant of the caller. Other callers are tried separately. */
 const BY_ITSELF = new Set(["exportUser", "eraseUser", "readUserErasure", "readAudit", "readMetrics"]);
 
 const KEY_SCOPES = ["memory:read", "memory:write", "memory:erase", "ops", "summarizer"];
-/** A failed job that nobody has. */
+/** The id of a failed job that does not exist. */
 const JOB = { jobId: "of-nobody", reason: "tried" };
 const ADMIN = { key: service.adminKey };
 
 interface Caller {
   readonly headers: Readonly<Record<string, string>>;
-  /** After the path. */
+  /** The query string. */
   readonly query?: string;
 }
 
@@ -63,7 +63,7 @@ async function makeTenant(): Promise<string> {
   return tenant;
 }
 
-/** Says what it likes, under a signature that is made without the issuer's private key. */
+/** A token with any claims, signed without the issuer's private key. */
 function forgeToken(alg: string, token: string, sign: (text: string) => string): string {
   const [, claims = ""] = token.split(".");
   const { kid } = JSON.parse(readFileSync(issuerKey, "utf8"));
@@ -78,7 +78,7 @@ function publicKeyAsSecret(): string {
 
 const victim = `ada-${crypto.randomUUID()}`;
 let offers: Offered[] = [];
-/** A tenant that only the operator has to do with, and a key of it. */
+/** A tenant that only the operator uses, and a key of it. */
 let vault = { tenant: "", keyId: "" };
 
 beforeAll(async () => {
@@ -102,7 +102,7 @@ async function chatOfVictim(): Promise<string> {
   return id;
 }
 
-/** With a summary, and nothing left to do behind it that would change what is compared. */
+/** A summarized session without pending work, which could change what is compared. */
 async function settledChat(): Promise<string> {
   const id = await chatOfVictim();
   const summarize = { body: { keepRecentTokens: 0, waitMs: 10_000 }, ...AS_VICTIM };
@@ -114,7 +114,7 @@ async function settledChat(): Promise<string> {
   return id;
 }
 
-/** Everything that a wrong caller might have changed, as those see it who may. */
+/** Everything that a wrong caller might have changed, as the right callers see it. */
 async function snapshot(session: string): Promise<Record<string, string>> {
   const asked: [string, object][] = [
     [`/v1/sessions/${session}`, AS_VICTIM],
@@ -127,7 +127,7 @@ async function snapshot(session: string): Promise<Record<string, string>> {
   return Object.fromEntries(answers.map(({ text }, at) => [asked[at]?.[0], text]));
 }
 
-/** What the example of an operation is sent with in place of the values it shows, so that it would do what it is for. */
+/** Values that replace those of an operation's example, so that the request would really do something. */
 function bodyOf(operationId: string, session: string): string | undefined {
   switch (operationId) {
     case "appendMessages":
@@ -145,7 +145,7 @@ function bodyOf(operationId: string, session: string): string | undefined {
   }
 }
 
-/** The feed is asked for in each way in which it is given. */
+/** The feed is requested in each way in which it is offered. */
 function waysOf({ operation }: Offered): Record<string, string>[] {
   if (operation.operationId !== "followSession") return [{}];
   const upgrade = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13" };
@@ -183,7 +183,7 @@ async function ask(
 
 const codeOf = ({ text }: RawAnswer): unknown => JSON.parse(text).code;
 
-/** The answer but for what differs from one request to the next: ids, times and the request's own name. */
+/** The answer without what differs in each request: ids, times and the request's id. */
 function alike({ status, headers, text }: RawAnswer, session: string): unknown {
   const { date: _date, "x-request-id": _id, "content-length": _length, etag: _etag, ...rest } = headers;
   return {
@@ -203,8 +203,8 @@ const nameOf = ({ operation: { operationId } }: Offered, way: object): string =>
 const withKey = (): Offered[] => offers.filter(({ operation }) => !OPEN_TO_ALL.has(operation.operationId));
 const isAdmin = ({ operation }: Offered): boolean => scopesOf(operation)?.includes("admin") === true;
 
-describe("promise 11, operation by operation as the document lists them", () => {
-  it("names a scope for each that is not open to all, and for those nothing that could be anybody's", () => {
+describe("promise 11, for each operation of the OpenAPI document", () => {
+  it("names a scope for each operation that is not open to all, and none for the open ones", () => {
     expect(withKey().length).toBeGreaterThan(30);
     for (const { operation } of offers) {
       const scopes = scopesOf(operation);
@@ -213,7 +213,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     }
   });
 
-  it("expects of each what a stranger gets: a new one that is about no session has to be listed here", () => {
+  it("knows what a stranger gets from each: a new operation that is not about a session has to be listed here", () => {
     const placed = (offer: Offered): boolean =>
       isAdmin(offer) ||
       offer.operation.operationId in OF_THE_CALLER ||
@@ -222,7 +222,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     expect(withKey().filter((offer) => !placed(offer))).toEqual([]);
   });
 
-  it("refuses with 401 whoever is nobody, and changes nothing", async () => {
+  it("refuses a caller without valid credentials with 401, and changes nothing", async () => {
     const tenant = await makeTenant();
     const revoked = await makeKey(tenant);
     const revoke = await call(service, "DELETE", `/v1/admin/tenants/${tenant}/keys/${revoked.id}`, ADMIN);
@@ -288,7 +288,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
           if (status >= 400) expect(codeOf(there), name).toBe(status === 403 ? "forbidden" : "session_not_found");
           const listed = await call(service, "GET", "/v1/sessions?limit=100", { key: null, ...caller });
           expect(listed.text.includes(session), name).toBe(status === 201);
-          // The stranger's own session of this id would else be there when the next operation asks.
+          // Otherwise the stranger's own session with this id would exist when the next operation is called.
           if (status === 201 || status === 202) await ask(eraseSession(), session, caller);
         }
       }
@@ -298,7 +298,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     expect(await call(service, "GET", nobody, ADMIN)).toMatchObject({ body: { createdAt: null, rev: 0 } });
   }, 240_000);
 
-  it("tells another user, and another tenant, nothing of a user, and lets neither erase one", async () => {
+  it("tells another user, and another tenant, nothing about a user, and lets neither erase one", async () => {
     const other = await makeKey(await makeTenant());
     const session = await settledChat();
     const mallory = `mallory-${crypto.randomUUID()}`;
@@ -330,7 +330,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     expect(await call(service, "GET", `/v1/sessions/${session}`, AS_VICTIM)).toMatchObject({ status: 200 });
   });
 
-  it("refuses with 403 a key that lacks one scope of those that the document names, and takes one that has them alone", async () => {
+  it("refuses a key that lacks one of the documented scopes with 403, and accepts one with only those", async () => {
     const session = await settledChat();
     const before = await snapshot(session);
     const keys = new Map<string, Promise<{ key: string }>>();

@@ -3,7 +3,7 @@ import { type Answer, call, type CallOptions, sharedService } from "../support/s
 
 const service = sharedService();
 
-/** What is read here of the document. */
+/** The fields of the document that are read here. */
 interface Operation {
   readonly operationId: string;
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
@@ -30,7 +30,7 @@ beforeAll(async () => {
     );
 });
 
-/** A request as the document shows it, with a session's id in its place. */
+/** A request as the document shows it, for a given session id. */
 function ask({ method, path, operation }: Offer, session: string, options: CallOptions = {}): Promise<Answer<unknown>> {
   const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   const isLines = type === "application/x-ndjson";
@@ -56,7 +56,7 @@ function ask({ method, path, operation }: Offer, session: string, options: CallO
 
 const as = (user: string): CallOptions => ({ headers: { "threadkeep-user": user } });
 
-/** The answer but for what differs from one request to the next: ids, times and the request's own name. */
+/** The answer without what differs in each request: ids, times and the request's id. */
 function alike(answer: Answer<unknown>, session: string): unknown {
   const text = answer.text
     .replaceAll(session, "SESSION")
@@ -96,7 +96,7 @@ async function listOf(user: string): Promise<string[]> {
 }
 
 describe("promise 11: strangers see nothing", () => {
-  it("lets nobody continue from another user's session, take its id from them, or import over it", async () => {
+  it("lets nobody continue from another user's session, take over its id, or import over it", async () => {
     const id = await chatOfAda();
     const before = await exportOfAda(id);
     const unknown = `ada-${crypto.randomUUID()}`;
@@ -114,7 +114,7 @@ describe("promise 11: strangers see nothing", () => {
     expect(await listOf("ada")).toContain(id);
   });
 
-  it("keeps the tenant's own sessions and a user's apart, whatever a user calls itself", async () => {
+  it("keeps the tenant's own sessions apart from a user's, whatever the user's id is", async () => {
     const id = await chatOfAda();
     expect((await call(service, "GET", `/v1/sessions/${id}`)).status).toBe(404);
     for (const user of ["-", "ada/..", "../ada", "ada%2F", "", " ada", "ada\u00e9"]) {
@@ -125,7 +125,7 @@ describe("promise 11: strangers see nothing", () => {
     }
   });
 
-  it("answers 401 to every operation without a key and with a wrong one, and to the operator's with the tenant's 403", async () => {
+  it("answers every operation with 401 without a key and with a wrong one, and operators' operations with 403 for a tenant's key", async () => {
     expect(offers.length).toBeGreaterThan(20);
     const wrong = [null, "", "wrong", `${service.apiKey}x`, service.apiKey.slice(0, -1), service.apiKey.toUpperCase()];
     for (const offer of offers) {

@@ -5,14 +5,14 @@ import { type FinishHook, sharedService, startOwnService } from "../support/serv
 import { liveThrough, named } from "../support/summarizer-outage.ts";
 
 const TIMEOUT_SECONDS = 2;
-/** For the outages of a row, one after the other. */
+/** For the outages of one row, one after the other. */
 const TIMEOUT_MS = 540_000;
 
 interface Fault {
   /** What is wrong with the agent. */
   readonly name: string;
   readonly reason: string;
-  /** What the agent is asked before the chat has a fallback summary. */
+  /** How often the agent is called before the chat has a fallback summary. */
   readonly calls: readonly string[];
   readonly begin: (agent: ForeignAgent) => Promise<void> | void;
   readonly heal: (agent: ForeignAgent) => Promise<void> | void;
@@ -28,13 +28,13 @@ function behaves(name: string, behaviour: AgentBehaviour, reason: string, calls:
   };
 }
 
-/** Side by side: most of their time is pauses between attempts. The faults of one row share an agent and a service, which are well in between. */
+/** The rows run in parallel, because most of the time passes between attempts. The faults of one row share an agent and a service, which recover in between. */
 const ROWS: readonly (readonly Fault[])[] = [
   [
     {
       name: "does not take our token, and tells nobody what was said",
       reason: "summarizer refused",
-      // Asked once, and not three times: another attempt would be refused as well.
+      // Called once and not three times, because another attempt would be refused as well.
       calls: ["unauthenticated"],
       begin: (agent) => agent.change({ does: "quote" }, "the-token-of-tomorrow"),
       heal: (agent) => agent.change({ does: "quote" }),
@@ -72,18 +72,18 @@ async function startWith(agent: ForeignAgent, onFinished: FinishHook) {
   return startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
 }
 
-/** No message was given to the agent in two calls that it answered well. */
+/** No message was part of two calls that the agent answered successfully. */
 function expectNothingTwice({ calls }: ForeignAgent): void {
   const answered = calls.filter(({ does }) => does === "quote").flatMap(({ seqs }) => seqs);
   expect(answered).not.toEqual([]);
   expect(answered).toEqual([...new Set(answered)]);
 }
 
-/** Lives through one outage after the other; returns their names. */
+/** Runs one outage after the other, and returns their names. */
 async function surviveFaults(faults: readonly Fault[], onFinished: FinishHook): Promise<string[]> {
   const survived: string[] = [];
   const agent = await startForeignAgent({ does: "quote" }, onFinished);
-  // The first fault is there when the service starts, which asks the agent whether it is there.
+  // The first fault exists before the service starts, and a starting service checks that the agent is there.
   await faults[0]?.begin(agent);
   const service = await startWith(agent, onFinished);
   for (const { name, reason, calls, begin, heal } of faults) {
@@ -105,7 +105,7 @@ async function surviveFaults(faults: readonly Fault[], onFinished: FinishHook): 
   return survived;
 }
 
-describe.concurrent("promise 12: a chat outlives an agent of somebody else", () => {
+describe.concurrent("promise 12: a chat survives failures of an external agent", () => {
   it.for(ROWS.map((faults) => ({ faults, title: faults.map(({ name }) => name).join(", then ") })))(
     "that $title",
     { timeout: TIMEOUT_MS },

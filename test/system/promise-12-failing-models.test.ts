@@ -8,20 +8,20 @@ import { liveThrough, named } from "../support/summarizer-outage.ts";
 const OPENAI = "openai-compatible/stand-in";
 const ANTHROPIC = "anthropic/claude-haiku-4-5";
 const KEY = "sk-stand-in-key";
-/** Short, so that a model that hangs is found out while a test waits. */
+/** Short, so that a hanging model is noticed while the test waits. */
 const TIMEOUT_SECONDS = 3;
-/** For the outages of a row, one after the other. */
+/** For the outages of one row, one after the other. */
 const TIMEOUT_MS = 540_000;
 
 interface Fault {
   readonly name: string;
   readonly replies: StandInReply[];
-  /** The key that the provider takes while the fault lasts. */
+  /** The key that the provider accepts during the fault. */
   readonly key?: string;
   readonly reason: string;
-  /** What the model is asked before the chat has a fallback summary. */
+  /** How often the model is called before the chat has a fallback summary. */
   readonly calls: number;
-  /** The least pause between two of the calls. */
+  /** The shortest pause between two of the calls. */
   readonly pauseMs?: number;
 }
 
@@ -30,7 +30,7 @@ const INVENTED = JSON.stringify({
   items: [{ id: null, kind: "fact", text: "Crate 9999 is lost", sourceSeqs: [9_999], status: "current" }],
 });
 
-/** Two attempts may be a blip, the third is served by a fallback summary. What a moment does not change is not tried three times. */
+/** Two failures may be temporary; after the third comes a fallback summary. A failure that another attempt would not change is not repeated. */
 const OPENAI_FAULTS: Fault[] = [
   {
     name: "answers every call with HTTP 500",
@@ -93,24 +93,24 @@ const ANTHROPIC_FAULTS: Fault[] = [
   },
 ];
 
-/** One call is paid for, and it has all that the summary covers: the last four turns stay word for word. */
+/** One call is paid for, and it contains everything that the summary covers; the last four turns stay verbatim. */
 const ALL_COVERED_ONCE = [Array.from({ length: 12 }, (_, index) => index + 1)];
 
-/** What the provider was paid for: the seqs of each call that it gave a good answer to. */
+/** What the provider was paid for: the seqs of each call that it answered successfully. */
 function paid(requests: readonly Seen[]): number[][] {
   return requests
     .filter(({ does }) => does === "quote")
     .map((seen) => readPromptData(promptOf(seen).turns.at(-1)?.text ?? "").messages.map(({ seq }) => seq));
 }
 
-/** Side by side: most of their time is pauses between attempts. The faults of one row share a service, which is well in between. */
+/** The rows run in parallel, because most of the time passes between attempts. The faults of one row share a service, which recovers in between. */
 const ROWS: readonly { readonly model: string; readonly faults: readonly Fault[] }[] = [
   { model: OPENAI, faults: OPENAI_FAULTS.slice(0, 3) },
   { model: OPENAI, faults: OPENAI_FAULTS.slice(3) },
   { model: ANTHROPIC, faults: ANTHROPIC_FAULTS },
 ];
 
-/** Lives through one outage after the other; returns what was paid for in the end of each. */
+/** Runs one outage after the other, and returns what each was finally paid for. */
 async function surviveFaults(model: string, faults: readonly Fault[], onFinished: FinishHook): Promise<number[][][]> {
   const [first] = faults;
   const provider = await scriptModel(first?.replies ?? [], first?.key ?? KEY);
@@ -145,7 +145,7 @@ async function surviveFaults(model: string, faults: readonly Fault[], onFinished
   return paidFor;
 }
 
-describe.concurrent("promise 12: a chat outlives a model", () => {
+describe.concurrent("promise 12: a chat survives failures of a model", () => {
   it.for(ROWS.map((row) => ({ ...row, title: row.faults.map(({ name }) => name).join(", then ") })))(
     "$model that $title",
     { timeout: TIMEOUT_MS },

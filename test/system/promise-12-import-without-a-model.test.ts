@@ -18,7 +18,7 @@ const SESSIONS = Array.from({ length: 12 }, (_, index) => `import-${index + 1}`)
 const TURNS = 36;
 const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
 
-/** JSON Lines as `npm run import` reads them: a few dozen turns of each session, past the threshold several times. */
+/** JSON Lines as `npm run import` reads them: a few dozen turns for each session, which pass the threshold several times. */
 function writeChats(file: string): void {
   const lines = SESSIONS.flatMap((session) => [
     { type: "session", id: session, settings: SETTINGS },
@@ -45,7 +45,7 @@ async function runImport(service: Service): Promise<number> {
   return Number(exitCode);
 }
 
-/** The newest summaries of all sessions, once each is as it should be. */
+/** The newest summary of each session, once all are as expected. */
 async function allSummarized(service: Service, what: string, isDegraded: boolean) {
   return eventually(
     what,
@@ -64,7 +64,7 @@ async function failures(service: Service): Promise<Failure[]> {
   return body.data;
 }
 
-/** By session, what the model was paid for: the seqs of each call that it gave a good answer to. */
+/** What the model was paid for, by session: the seqs of each call that it answered successfully. */
 function paidBySession(requests: readonly Seen[]): Map<string, number[]> {
   const paid = new Map<string, number[]>();
   for (const seen of requests.filter(({ does }) => does === "quote")) {
@@ -76,7 +76,7 @@ function paidBySession(requests: readonly Seen[]): Map<string, number[]> {
 }
 
 describe("promise 12: with the model down for the whole of an import", () => {
-  it("every session has a marked extractive summary; with the model back, all are replaced without anybody asking", async () => {
+  it("every session gets a marked extractive summary, and all are replaced without a request once the model is back", async () => {
     const provider = await scriptModel([{ does: "refuse", status: 503 }]);
     const service = await startOwnService({
       env: { THREADKEEP_MODEL: MODEL, THREADKEEP_MODEL_BASE_URL: provider.baseUrl },
@@ -93,7 +93,7 @@ describe("promise 12: with the model down for the whole of an import", () => {
       return SESSIONS.every((session) => seen.has(session)) ? true : undefined;
     });
     const before = await provider.requests();
-    // Once it is known to be away it is left alone: it was not asked three times for each session.
+    // Once the model is known to be down it is not called: there were not three calls for each session.
     expect(before.length).toBeLessThan(SESSIONS.length * 3);
 
     await provider.change([{ does: "quote" }]);

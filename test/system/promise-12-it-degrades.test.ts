@@ -4,18 +4,18 @@ import type { AlertList, AlertKind, AlertNotice } from "../../src/api/alert.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 import { type Received, startStandInWebhook } from "../support/stand-in-webhook.ts";
 
-/** Several looks, each of which may wait for a part that is away, on a busy machine. */
+/** Several checks, each of which may wait for an unavailable part, on a busy machine. */
 const WAIT_MS = 60_000;
 
 interface AlertReceiver {
-  /** For the service whose alerts it receives. */
+  /** The settings of a service whose alerts it receives. */
   readonly env: Record<string, string>;
-  /** Has the service look, as the platform does once a minute, until so many notices of a kind have come; gives all that came. */
+  /** Makes the service check, as the platform does once a minute, until this many notices of a kind have come; returns all notices. */
   receive(service: Service, kind: AlertKind, count: number): Promise<AlertNotice[]>;
   close(): Promise<void>;
 }
 
-/** Somebody who is told of the alerts of a service, on loopback. */
+/** A receiver of a service's alerts, on loopback. */
 async function startAlertReceiver(): Promise<AlertReceiver> {
   const { url, close } = await startStandInWebhook();
   const received = async (kind: AlertKind): Promise<AlertNotice[]> => {
@@ -70,7 +70,7 @@ function turns(from: number, count: number) {
 }
 
 describe("promise 12: it degrades, it does not stop", () => {
-  it("serves everything but the archive without PostgreSQL, says so, tells an operator once, and catches up by itself", async () => {
+  it("serves everything but the archive without PostgreSQL, says so, alerts an operator once, and catches up by itself", async () => {
     const receiver = await startAlertReceiver();
     onTestFinished(receiver.close);
     const service = await startOwnService({ env: receiver.env });

@@ -5,7 +5,7 @@ import { openBrowser } from "../support/browser.ts";
 import { type InspectorPage, openPage } from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";
 
-/** Other tests may have both cores to themselves for a while. */
+/** Long, because other tests may use both cores for a while. */
 const PATIENCE_MS = 60_000;
 const PATIENCE = { timeout: PATIENCE_MS };
 
@@ -21,8 +21,8 @@ afterAll(() => opened?.close());
 const count = (selector: string): Promise<number> => view.page.locator(selector).count();
 
 describe("the API reference in a browser", () => {
-  // One page for all of it: to show the reference takes seconds of processor time.
-  it("leads to a problem, finds an operation, sends its request with the key that was typed in, and asks nobody else", async () => {
+  // One page for the whole test, because showing the reference takes seconds of processor time.
+  it("leads to a problem, finds an operation, sends its request with the typed key, and contacts no other host", async () => {
     const { page, requests, faults } = view;
     page.setDefaultTimeout(PATIENCE_MS);
     const { body } = await call<OpenApiDocument>(service, "GET", "/openapi.json", { key: null });
@@ -62,7 +62,7 @@ describe("the API reference in a browser", () => {
     await page.emulateMedia({ colorScheme: "dark" });
     await expect.poll(background, PATIENCE).not.toBe(light);
 
-    // What its content security policy refuses would be a fault.
+    // A violation of its content security policy would count as a fault.
     expect(faults).toEqual([]);
     const addresses = requests.map((request) => request.url()).filter((url) => !/^(about|data|blob):/.test(url));
     expect(addresses.filter((url) => new URL(url).origin !== service.url)).toEqual([]);

@@ -9,7 +9,7 @@ import { readSpans } from "../../tools/capacity/telemetry.ts";
 import { scriptModel } from "../support/scripted-model.ts";
 import { call, type CallOptions, eventually, startOwnService } from "../support/service.ts";
 
-/** Each stands where one kind of text comes in. */
+/** A secret for each kind of text that comes in. */
 const SPOKEN = {
   text: "quince-4711-marmalade",
   author: "author-of-4712-jams",
@@ -30,7 +30,7 @@ function owner<T>(service: Service, use: (client: Client) => Promise<T>): Promis
   return withClient(service.databaseUrl, use);
 }
 
-/** What a chat says and asks, and what of it is refused. */
+/** What a chat says and asks, and requests that are refused. */
 async function beBusy(service: Service, session: string, options: CallOptions = {}): Promise<number[]> {
   const statuses: number[] = [];
   const send = async (method: string, path: string, body?: unknown, more: CallOptions = {}): Promise<void> => {
@@ -67,7 +67,7 @@ async function beBusy(service: Service, session: string, options: CallOptions = 
   return statuses;
 }
 
-it("keeps what was said, keys and tokens out of all output: of the service, its failures and refusals, and PostgreSQL's", async () => {
+it("keeps messages, keys and tokens out of all output: of the service, of its failures and refusals, and of PostgreSQL", async () => {
   const model = await scriptModel([{ does: "refuse", status: 401 }]);
   const service = await startOwnService({
     keepsTelemetry: true,
@@ -79,7 +79,7 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
   });
   const paths = statePaths(service.stateDir);
   const token = await signUserToken(paths.issuerKey, { user: "ada", claims: {} });
-  // A row that PostgreSQL refuses: it quotes such rows in its log if it is let.
+  // PostgreSQL refuses this row, and would quote it in its log if it were allowed to.
   await owner(service, (client) =>
     client.query(`alter table summary_items add constraint refused check (text not like '%${SPOKEN.text}%')`),
   );
@@ -105,7 +105,7 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
     spans: JSON.stringify(spans),
     postgres: readFileSync(paths.postgresLog, "utf8"),
   };
-  // All that was planted did come by.
+  // Everything that was planted did come by.
   expect(output.service).toContain('"event":"request"');
   expect(output.service).toContain('"event":"archive_unreachable"');
   expect(output.postgres).toContain('violates check constraint "refused"');
@@ -116,7 +116,7 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
   ]) {
     expect(spans.some(({ attributes }) => attributes.includes(said))).toBe(true);
   }
-  // Ids stand in addresses, and an address in each span of a request: as the platform notes it, if nobody writes over it.
+  // URLs contain ids, and the platform writes a URL into each span of a request unless it is overwritten.
   for (const id of ["pantry", "cellar", "ada", "grace", "m-2"]) {
     expect(output.spans, id).not.toMatch(new RegExp(`\\b${id}\\b`));
   }

@@ -4,7 +4,7 @@ import { call, eventually, startOwnService } from "../support/service.ts";
 
 const body = { messages: [{ role: "user", content: "still here?" }] };
 
-it("starts workerd and PostgreSQL again when one of them crashes, on the same ports", async () => {
+it("restarts workerd and PostgreSQL on the same ports when one of them crashes", async () => {
   const notices: string[] = [];
   const service = await startOwnService({ onNotice: (text) => notices.push(text) });
   expect((await call(service, "POST", "/v1/sessions/crash/messages", { body })).status).toBe(201);
@@ -26,7 +26,7 @@ it("starts workerd and PostgreSQL again when one of them crashes, on the same po
   expect(notices).toHaveLength(2);
 });
 
-it("can take its database away and give it back on the same port, and survives a kill -9 of everything at once", async () => {
+it("can stop its database and start it again on the same port, and survives a kill -9 of everything at once", async () => {
   const service = await startOwnService();
   const { databaseUrl } = service;
   await service.stopPostgres();
@@ -44,7 +44,7 @@ it("can take its database away and give it back on the same port, and survives a
   expect((await call(second, "GET", "/v1/sessions/outage/messages")).text).toContain("still here?");
 });
 
-it("tells when the process that runs workerd is gone for good, and stops the rest", async () => {
+it("reports that the process that runs workerd is gone for good, and stops the rest", async () => {
   const service = await startOwnService();
   process.kill(Number(service.pids["worker"]), "SIGKILL");
   expect(await service.failed).toContain("SIGKILL");

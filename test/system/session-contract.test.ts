@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => pair.dispose());
 
-/** Has the calling Worker do something; what is thrown there is thrown here. */
+/** Makes the calling Worker do something, and throws here what is thrown there. */
 async function ask<T>(surface: string, operation: string, ...args: unknown[]): Promise<T> {
   const body: Ask = { surface, operation, args };
   const response = await fetch(callerUrl, { method: "POST", body: JSON.stringify(body) });
@@ -81,7 +81,7 @@ describeSessionContract("the client, in workerd", () => askedSurface("client"));
 describeSessionContract("RPC", () => askedSurface("MEMORY"));
 describeSessionContract("a WebSocket", () => socketSurface(service), FRAME_OPERATIONS);
 
-it("every frame that is answered has its operation in the contract of a WebSocket", () => {
+it("every frame with an answer has its operation in the contract of a WebSocket", () => {
   const types = clientFrameSchema.options.flatMap((frame) =>
     "shape" in frame ? [frame.shape.type.value] : frame.options.slice(0, 1).map(({ shape }) => shape.type.value),
   );
@@ -92,7 +92,7 @@ it("every frame that is answered has its operation in the contract of a WebSocke
 describe("a service binding", () => {
   const messages = [{ id: "m", role: "user", content: "hello" }];
 
-  it("speaks for the user that a call names, and for no other", async () => {
+  it("acts for the user that a call names, and for no other", async () => {
     const id = crypto.randomUUID();
     await ask("MEMORY", "append", id, { messages }, { user: "ada" });
     expect(await ask("OF_ADA", "state", id)).toMatchObject({ headSeq: 1 });
@@ -102,7 +102,7 @@ describe("a service binding", () => {
     await expect(ask("MEMORY", "state", id, { user: ".." })).rejects.toMatchObject({ code: "validation_failed" });
   });
 
-  it("may do what its props allow, and no more", async () => {
+  it("may do what its props allow, and nothing else", async () => {
     const id = crypto.randomUUID();
     await expect(ask("READER", "append", id, { messages })).rejects.toMatchObject({ code: "forbidden", status: 403 });
     await expect(ask("READER", "state", id)).rejects.toMatchObject({ code: "session_not_found" });
@@ -111,11 +111,11 @@ describe("a service binding", () => {
     }
   });
 
-  it.each(["env", "ctx", "build", "answer", "#answer"])("gives away no %s", async (name) => {
+  it.each(["env", "ctx", "build", "answer", "#answer"])("gives no access to %s", async (name) => {
     await expect(ask("MEMORY", name)).rejects.toThrow(/does not implement/);
   });
 
-  it("tells of what it refuses, and nothing of where in the code that was", async () => {
+  it("says what it refuses, and nothing about the code", async () => {
     const refusal = ask("MEMORY", "append", "s", { messages: [], extra: 1 });
     await expect(refusal).rejects.toMatchObject({
       name: "ThreadkeepError",
@@ -137,14 +137,14 @@ describe("a service binding", () => {
     ["edit", ["s", "a b", { content: "x" }]],
     ["import", ["not a stream"]],
     ["sessions", [{ cursor: "?" }]],
-  ])("refuses %s(%j) with the place of the fault", async (operation, args) => {
+  ])("refuses %s(%j) and says where the fault is", async (operation, args) => {
     await expect(ask("MEMORY", operation, ...args)).rejects.toMatchObject({
       code: "validation_failed",
       errors: [{ path: expect.any(String) }],
     });
   });
 
-  it("takes no more at once than HTTP does", async () => {
+  it("accepts no more at once than HTTP does", async () => {
     const many = Array.from({ length: 6 }, (_, index) => ({
       ...messages[0],
       id: `m${index}`,
@@ -153,7 +153,7 @@ describe("a service binding", () => {
     await expect(ask("MEMORY", "append", "s", { messages: many })).rejects.toMatchObject({ code: "body_too_large" });
   });
 
-  it("gives a session as lines, and the sessions of its caller", async () => {
+  it("streams a session as lines, and lists the sessions of its caller", async () => {
     const [id, user] = [crypto.randomUUID(), crypto.randomUUID()];
     await ask("MEMORY", "append", id, { messages }, { user });
     const lines = await ask<string>("MEMORY", "export", id, { user });
@@ -165,7 +165,7 @@ describe("a service binding", () => {
     expect(await ask("MEMORY", "sessions", {}, { user })).toMatchObject({ data: [{ id }], hasMore: false });
   });
 
-  it("takes out and erases the user that it speaks for, or any of its tenant", async () => {
+  it("exports and erases the user that it acts for, or any user of its tenant", async () => {
     const [id, user] = [crypto.randomUUID(), crypto.randomUUID()];
     await ask("MEMORY", "append", id, { messages }, { user });
     const lines = (await ask<string>("MEMORY", "exportUser", user)).trimEnd().split("\n");

@@ -15,7 +15,7 @@ function makeState(): string {
   return removedLater(makeTemporaryDirectory());
 }
 
-/** As a start has left it: for tests of what comes after a first start. */
+/** The data of a stopped service, for tests of what comes after a first start. */
 function makeUsedState(): string {
   return removedLater(makeStateDirectory());
 }
@@ -55,7 +55,7 @@ async function interrupt(start: StartCommand, signal: NodeJS.Signals): Promise<v
   await expectAllGone(processes);
 }
 
-it("finds the data of the first start at the second, keeps its facts to its owner, and leaves no process behind", async () => {
+it("finds the data of the first start at the second, keeps its files private to their owner, and leaves no process behind", async () => {
   const stateDir = makeState();
   const first = runStart(stateDir);
   const service = await first.ready();
@@ -84,14 +84,14 @@ it("finds the data of the first start at the second, keeps its facts to its owne
   await interrupt(second, "SIGINT");
 }, 240_000);
 
-it("clears what a kill -9 left running, and only that, and loses nothing", async () => {
+it("removes only the processes that a kill -9 left running, and loses nothing", async () => {
   const stateDir = makeUsedState();
   const first = runStart(stateDir);
   const service = await first.ready();
   await remember(service, "before the crash");
   const { start, worker, runtime, postgres } = service.pids;
   const survivors = [identify(runtime), identify(postgres)];
-  // Both at once: alone, each of them is missed by the other, which then ends the rest in order.
+  // Both are killed at once: if only one were killed, the other would notice and end the rest in order.
   for (const pid of [start, worker]) process.kill(identify(pid).pid, "SIGKILL");
   await first.exited;
   expect(survivors.every(isRunning)).toBe(true);
@@ -103,7 +103,7 @@ it("clears what a kill -9 left running, and only that, and loses nothing", async
   await interrupt(second, "SIGTERM");
 }, 240_000);
 
-it("leaves nothing behind when itself alone is killed with -9", async () => {
+it("leaves no process behind when only npm start itself is killed with -9", async () => {
   const start = runStart(makeUsedState());
   await start.ready();
   const processes = start.processes();
@@ -111,7 +111,7 @@ it("leaves nothing behind when itself alone is killed with -9", async () => {
   await expectAllGone(processes);
 }, 60_000);
 
-it("is stopped while it starts and leaves nothing behind", async () => {
+it("can be stopped while it starts, and leaves no process behind", async () => {
   const stateDir = makeState();
   const start = runStart(stateDir);
   while (!existsSync(path.join(stateDir, "processes.json"))) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -123,7 +123,7 @@ it("is stopped while it starts and leaves nothing behind", async () => {
   expect(existsSync(path.join(stateDir, "lock.json"))).toBe(false);
 }, 60_000);
 
-it("says which port is taken and how to choose another", async () => {
+it("says which port is in use and how to choose another", async () => {
   const server = createServer();
   onTestFinished(() => void server.close());
   const port = await new Promise<number>((resolve) => {
@@ -138,7 +138,7 @@ it("says which port is taken and how to choose another", async () => {
   expect(byOption.output()).toMatch(/--port \d+/);
 });
 
-it("refuses the data of another version, and says how to set it aside", async () => {
+it("refuses data of another version, and says how to set it aside", async () => {
   const stateDir = makeState();
   mkdirSync(path.join(stateDir, "state"));
   const start = runStart(stateDir);
@@ -161,7 +161,7 @@ it("uses the server in DATABASE_URL and starts none", async () => {
   await interrupt(start, "SIGTERM");
 }, 60_000);
 
-it("explains itself with --help, and tells in one line which option it does not know", async () => {
+it("explains itself with --help, and names an unknown option in one line", async () => {
   const help = runStart(makeState(), ["--help"]);
   const mistake = runStart(makeState(), ["--prot", "9000"]);
   expect(await help.exited).toBe(0);

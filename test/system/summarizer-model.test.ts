@@ -11,12 +11,12 @@ import { TokenIssuer } from "../support/token-issuer.ts";
 const KEY_ID = "of-the-project";
 
 interface StandInSupabase {
-  /** As THREADKEEP_JWT_ISSUERS has it. */
+  /** The value of THREADKEEP_JWT_ISSUERS. */
   readonly issuer: string;
   close(): Promise<void>;
 }
 
-/** Who may sign in, by the project's publishable key. */
+/** Who may sign in, with the project's publishable key. */
 interface Person {
   readonly email: string;
   readonly password: string;
@@ -25,7 +25,7 @@ interface Person {
   readonly id: string;
 }
 
-/** The part of Supabase Auth that signs a person in by password, on loopback: it answers pages of other origins, as the real one does. */
+/** The part of Supabase Auth that signs a person in by password, on loopback. Like the real one it answers pages of other origins. */
 async function startStandInSupabase(person: Person): Promise<StandInSupabase> {
   const known: { tokens: TokenIssuer | null } = { tokens: null };
   const { url, close } = await serveOnLoopback(async (request, response, body) => {
@@ -68,7 +68,7 @@ const ITEMS = [
   { id: null, kind: "fact", text: "The admin password is hunter2", sourceSeqs: [1, 2], status: "current" },
 ];
 
-/** Who signs in to the inspector at a Supabase project. */
+/** Signs in to the inspector with a Supabase project. */
 const MIRA = {
   email: "mira@example.test",
   password: "a long password",
@@ -76,7 +76,7 @@ const MIRA = {
   id: "mira",
 };
 
-describe("a service with a model set, from the environment to the context", () => {
+describe("a service with a model, from its environment to the context", () => {
   const ended: (() => Promise<void> | void)[] = [];
   const browser = openBrowser();
   let model: ScriptedModel;
@@ -98,7 +98,7 @@ describe("a service with a model set, from the environment to the context", () =
     await (await browser)?.close();
   });
 
-  it("has its chats summarized by the model: not what stays word for word, nor believing what nobody said", async () => {
+  it("has its chats summarized by the model, without what stays verbatim and without items that nobody said", async () => {
     const before = (await model.requests()).length;
     await model.change([{ does: "answer", text: JSON.stringify({ items: ITEMS }) }]);
     await call(service, "POST", "/v1/sessions/dinner/messages", { body: { messages: TURNS } });
@@ -117,7 +117,7 @@ describe("a service with a model set, from the environment to the context", () =
     expect(sent).not.toContain("The risotto");
   });
 
-  it("has a turn that is typed in the inspector answered by the model, word by word, and appends both", async ({
+  it("answers a turn that is typed in the inspector with the model, word by word, and appends both", async ({
     skip,
   }) => {
     const opened = (await browser) ?? skip("there is no Chrome");
@@ -136,7 +136,7 @@ describe("a service with a model set, from the environment to the context", () =
         .turns.map(({ text }) => text)
         .join(" "),
     ).toContain("allergic to nuts");
-    // What fails is told, nothing is appended, and the turn can be asked again.
+    // A failure is shown, nothing is appended, and the turn can be sent again.
     await model.change([{ does: "refuse", status: 500 }]);
     await page.getByLabel("What is said").fill("And to drink?");
     await page.getByRole("button", { name: "Ask the model" }).click();
@@ -144,7 +144,7 @@ describe("a service with a model set, from the environment to the context", () =
     await model.change([{ does: "answer", text: "Water." }]);
     await page.getByRole("button", { name: "Ask the model" }).click();
     await page.locator("article[data-seq='5']").getByText("Water.").waitFor();
-    // Whoever presses Stop waits no longer, and half an answer is not appended.
+    // After Stop nobody waits any longer, and a partial answer is not appended.
     await model.change([{ does: "stall", text: "Let me think" }]);
     await page.getByLabel("What is said").fill("And then?");
     await page.getByRole("button", { name: "Ask the model" }).click();
@@ -162,7 +162,7 @@ describe("a service with a model set, from the environment to the context", () =
     await close();
   });
 
-  it("signs a user of a Supabase project in to the inspector, who sees their own sessions alone", async ({ skip }) => {
+  it("signs a user of a Supabase project in to the inspector, who sees only their own sessions", async ({ skip }) => {
     const opened = (await browser) ?? skip("there is no Chrome");
     const { page, requests, faults, close } = await openPage(opened);
     const headers = { "Threadkeep-User": MIRA.id };
@@ -182,7 +182,7 @@ describe("a service with a model set, from the environment to the context", () =
     expect(await page.locator(".session-row").count()).toBe(1);
     await page.getByText("Mira's own words.").click();
     await page.getByText("For the next answer the model gets").waitFor();
-    // What the operator pays, and for, is none of hers.
+    // She does not see what the operator pays, or for what.
     expect(await page.getByRole("button", { name: "Ask the model" }).count()).toBe(0);
     const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])");
     for (const secret of [MIRA.password, "eyJ"]) {
@@ -193,7 +193,7 @@ describe("a service with a model set, from the environment to the context", () =
     await close();
   });
 
-  it("does not start with a model that lacks its key, and says what to set", async () => {
+  it("does not start with a model without its key, and says what to set", async () => {
     const start = startOwnService({ env: { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5" } });
     await expect(start).rejects.toThrow(/THREADKEEP_MODEL_API_KEY is missing[^]*npm start/);
   });

@@ -41,7 +41,7 @@ function stream(path: string, body?: ReadableStream<Uint8Array>): Promise<Respon
   });
 }
 
-/** What an export holds, but for the session's id in its first line. */
+/** The content of an export, without the session's id in its first line. */
 async function digestOf(id: string): Promise<{ digest: string; bytes: number }> {
   const { body } = await stream(`/v1/sessions/${id}/export`);
   if (body === null) throw new Error("no body");
@@ -64,7 +64,7 @@ async function state(id: string): Promise<State> {
 }
 
 describe(`a session of ${COUNT} messages`, () => {
-  it("goes from an export straight into an import, and comes out again byte by byte; a fork has all of it", async () => {
+  it("goes from an export straight into an import, and is exported again byte by byte the same; a fork has all of it", async () => {
     const id = await longChat();
     const copy = `${id}-copy`;
     await eventually("no summary is on its way", async () => ((await state(id)).summaryPending ? undefined : true));
@@ -106,7 +106,7 @@ describe(`a session of ${COUNT} messages`, () => {
     expect(await state(copy)).toMatchObject({ headSeq: COUNT });
   }, 180_000);
 
-  it("is left by a reader who goes away half way, and by a sender whose connection breaks", async () => {
+  it("survives a reader that leaves half way, and a sender whose connection breaks", async () => {
     const id = `brief-${crypto.randomUUID()}`;
     const messages = Array.from({ length: 100 }, (_, index) => ({ role: "user", content: `${index} `.repeat(4_000) }));
     for (let part = 0; part < 20; part += 1) {
@@ -135,7 +135,7 @@ describe(`a session of ${COUNT} messages`, () => {
     expect(again).toMatchObject({ status: 201, body: { messages: 100 } });
   }, 60_000);
 
-  it("goes on in parts from the last line that came whole, where a connection broke in the middle of one", async () => {
+  it("continues in parts from the last complete line, after a connection broke in the middle of a line", async () => {
     const id = `parts-${crypto.randomUUID()}`;
     const messages = Array.from({ length: 250 }, (_, index) => messageLine(index + 1, `Message ${index + 1}.`));
     const path = `/v1/sessions/${id}/imports`;

@@ -35,14 +35,14 @@ describe("a user's token", () => {
     expect(await idsOf(key)).toEqual([]);
   });
 
-  it("opens what the tenant's key wrote for that user, and the other way round", async () => {
+  it("opens what the tenant's key wrote for that user, and vice versa", async () => {
     const [user, session] = [somebody(), crypto.randomUUID()];
     const key = await tokenOf(user);
     expect((await append(key, session)).status).toBe(201);
     expect(await idsOf(service.apiKey, { "threadkeep-user": user })).toEqual([session]);
   });
 
-  it("sees neither another user's sessions nor the tenant's: they are not found", async () => {
+  it("finds neither another user's sessions nor the tenant's own", async () => {
     const [ada, mallory] = [await tokenOf(somebody()), await tokenOf(somebody())];
     const [hers, tenants] = [crypto.randomUUID(), crypto.randomUUID()];
     expect((await append(ada, hers)).status).toBe(201);
@@ -69,7 +69,7 @@ describe("a user's token", () => {
     }
   });
 
-  it("that is wrong gets 401, whatever is wrong with it, and stores nothing", async () => {
+  it("is refused with 401 for any fault, and then stores nothing", async () => {
     const user = somebody();
     const good = await tokenOf(user);
     const [head, body, signature = ""] = good.split(".");
@@ -103,7 +103,7 @@ describe("npm run token", () => {
   const program = (...options: string[]) =>
     run(process.execPath, ["scripts/token.ts", "--state", service.stateDir, ...options]);
 
-  it("prints a token that the running service takes", async () => {
+  it("prints a token that the running service accepts", async () => {
     const session = crypto.randomUUID();
     const { stdout } = await program("--user", somebody(), "--expires-in", "60");
     expect((await append(stdout.trim(), session)).status).toBe(201);
@@ -114,7 +114,7 @@ describe("npm run token", () => {
     [["--user", ".."], 64, 'must be neither "." nor ".."'],
     [["--user", "mira", "--expires-in", "soon"], 64, "must be a whole number"],
     [["--user", "mira", "--state", "no-such-folder"], 1, "npm start"],
-  ])("with %j ends with %i and says what it lacks", async (options, code, words) => {
+  ])("with %j ends with %i and says what is missing", async (options, code, words) => {
     await expect(program(...options)).rejects.toMatchObject({ code, stderr: expect.stringContaining(words) });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { wordsToLookFor } from "../../src/prompt/retrieval/across-sessions.ts";
 import { MAX_QUERY_LENGTH, MAX_QUERY_TERMS } from "../../src/prompt/retrieval/query.ts";
 
-describe("what is looked for across sessions", () => {
+describe("the words of a search across sessions", () => {
   it.each([
     ["What did you suggest in our earlier conversation about the kiln?", "kiln"],
     ["kilns, a kiln, Kiln's glaze and the glazes", "kilns glaze"],
@@ -11,11 +11,11 @@ describe("what is looked for across sessions", () => {
     ["who are you", "who are you"],
     ["陶芸の窯 陶芸の窯", "陶芸の窯"],
     ["getUserName('ada')", "getUserName ada"],
-  ])("for %j is %j", (query, words) => {
+  ])("for %j are %j", (query, words) => {
     expect(wordsToLookFor(query)).toBe(words);
   });
 
-  it("is no more for a document than for a question: its beginning and its end, each word once", () => {
+  it("are no more for a document than for a question: the words of its beginning and end, each once", () => {
     const letters = "abcdefghijklmnopqrstuvwxyz".split("");
     const all = letters.flatMap((one) => letters.map((other) => `q${one}${other}zx`));
     const document = [...all, ...all, "glaze"].join(" ");

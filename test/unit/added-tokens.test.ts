@@ -12,13 +12,13 @@ const ANSWER = "The invoice went to the harbour office in Lisbon on Friday, and 
 
 const text = (value: string): Content => [{ type: "text", text: value }];
 
-describe("what an edit brings", () => {
-  test("is the whole content where there was none", () => {
+describe("the tokens that an edit adds", () => {
+  test("are those of the whole content if there was none", () => {
     expect(addedTokens("", ANSWER)).toBe(contentTokens(ANSWER));
     expect(addedTokens(text(""), text(ANSWER))).toBeGreaterThanOrEqual(contentTokens(ANSWER));
   });
 
-  test("is about as much for an answer that grows bit by bit as for one that comes whole", () => {
+  test("are about the same in total for an answer that grows bit by bit and for one that comes whole", () => {
     for (const content of [(value: string): Content => value, text]) {
       let sum = 0;
       const steps = 40;
@@ -29,25 +29,25 @@ describe("what an edit brings", () => {
     }
   });
 
-  test("is all of a text that takes the place of another one, as long or longer", () => {
+  test("are those of the whole new text if it replaces another one", () => {
     const other = ANSWER.split("").toReversed().join("");
     expect(addedTokens(ANSWER, other)).toBeGreaterThan(0.9 * contentTokens(other));
     expect(addedTokens(`${ANSWER}${ANSWER}`, other)).toBeGreaterThan(0.9 * contentTokens(other));
   });
 
-  test("is little for a word that is mended, and nothing for what is taken away", () => {
+  test("are few for a corrected word, and none for removed text", () => {
     expect(addedTokens(ANSWER, ANSWER.replace("Lisbon", "Porto"))).toBeLessThan(5);
     expect(addedTokens(ANSWER, ANSWER.slice(0, 100))).toBe(0);
     expect(addedTokens(ANSWER, "")).toBe(0);
     expect(addedTokens(ANSWER, ANSWER)).toBe(0);
   });
 
-  test("charges a file as a file, however long its data is", () => {
+  test("are the fixed charge for a file, however long its data is", () => {
     const file: Content = [{ type: "file", mediaType: "image/png", data: "aGVsbG8g".repeat(4_000) }];
     expect(addedTokens("", file)).toBe(FILE_TOKENS);
   });
 
-  test("is never less than the content grew by, nor more than it has", () => {
+  test("are at least the growth of the content, and at most its size", () => {
     const content = fc.oneof(fc.string({ unit: anyCharacter, maxLength: 60 }), fc.string({ maxLength: 60 }).map(text));
     fc.assert(
       fc.property(content, content, (before, after) => {

@@ -14,7 +14,7 @@ function showing(key?: string): Request {
   return new Request("https://threadkeep.example/readyz", { headers });
 }
 
-it("the admin's key is told from others, and whoever shows nothing is not even asked", async () => {
+it("the admin key is distinguished from other keys, and a request without a key is refused without a check", async () => {
   const authenticate = vi.fn<Authenticator>(createAuthenticator({ deployment: KEYS }));
   const isAdmin = createAdminCheck(authenticate);
   expect(await isAdmin(showing())).toBe(false);
@@ -22,7 +22,7 @@ it("the admin's key is told from others, and whoever shows nothing is not even a
   expect([await isAdmin(showing(KEYS.adminKey)), await isAdmin(showing(KEYS.apiKey))]).toEqual([true, false]);
 });
 
-it("a flood of guesses is kept out: then the right guess is no better than a wrong one", async () => {
+it("during a flood of guesses even the right key is refused", async () => {
   let admitted = 3;
   const isAdmin = createAdminCheck(
     limitUnauthenticated(createAuthenticator({ deployment: KEYS }), { admit: async () => (admitted -= 1) >= 0 }),
@@ -32,7 +32,7 @@ it("a flood of guesses is kept out: then the right guess is no better than a wro
   expect(await isAdmin(showing(KEYS.adminKey))).toBe(false);
 });
 
-it("a tenant's key whose tenant does not answer is no admin's, and does not keep the answer waiting", async () => {
+it("a tenant's key whose tenant object does not answer is not the admin key, and the refusal does not wait", async () => {
   const isAdmin = createAdminCheck(() => new Promise(() => undefined));
   const told = isAdmin(showing("tk_acme_0123456789"));
   await vi.advanceTimersByTimeAsync(1_000);

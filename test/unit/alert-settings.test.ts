@@ -10,8 +10,8 @@ const PLAIN = {
 const SECRET = "0123456789abcdefghij";
 const alertsOf = (env: Record<string, unknown>) => parseConfig({ ...PLAIN, ...env }).alerts;
 
-describe("who is told of alerts", () => {
-  it("is nobody where nothing is set, and a digest is on for whoever is", () => {
+describe("the receiver of alerts", () => {
+  it("is nobody if nothing is set, and has the digest by default", () => {
     expect(alertsOf({})).toEqual({ webhook: null, hasDigest: true });
     expect(alertsOf({ THREADKEEP_ALERT_WEBHOOK: "", THREADKEEP_ALERT_DIGEST: "off" })).toEqual({
       webhook: null,
@@ -35,12 +35,12 @@ describe("who is told of alerts", () => {
     "ftp://127.0.0.1/",
     "hooks.example",
     "http://",
-  ])("is not %s: notices cross no network unencrypted, and fetch refuses credentials in a URL", (url) => {
+  ])("is not %s: notices must be encrypted on a network, and fetch refuses credentials in a URL", (url) => {
     const env = { THREADKEEP_ALERT_WEBHOOK: url, THREADKEEP_ALERT_SECRET: SECRET };
     expect(() => alertsOf(env)).toThrow("THREADKEEP_ALERT_WEBHOOK must be an https URL");
   });
 
-  it("is nobody without a secret, or by one that can be guessed: the fault says what to set", () => {
+  it("is refused without a secret, or with one that can be guessed: the fault says what to set", () => {
     const THREADKEEP_ALERT_WEBHOOK = "https://hooks.example/";
     expect(() => alertsOf({ THREADKEEP_ALERT_WEBHOOK })).toThrow(
       /THREADKEEP_ALERT_SECRET is missing.*wrangler secret put THREADKEEP_ALERT_SECRET/,

@@ -30,7 +30,7 @@ function findings(change: Partial<Record<AlertKind, AlertFinding>> = {}): Findin
   >;
 }
 
-/** Looks once a minute. */
+/** Checks once a minute. */
 function watch(looks: readonly Findings[], { hasDigest = false, startAt = NOON, book = EMPTY_ALERT_BOOK } = {}) {
   const told: AlertNotice[][] = [];
   let ids = 0;
@@ -55,7 +55,7 @@ const postgres = (pattern: string): Findings[] =>
   });
 
 describe("an alert", () => {
-  it("starts with the second look in a row that finds the trouble, and ends with the third that does not", () => {
+  it("starts with the second check in a row that finds the trouble, and ends with the third that does not", () => {
     const { told, types } = watch(postgres("gbbbbggg"));
     expect(types).toEqual(["", "", "alert.started", "", "", "", "", "alert.ended"]);
     const [[started], [ended]] = [told[2] ?? [], told[7] ?? []];
@@ -69,7 +69,7 @@ describe("an alert", () => {
     );
   });
 
-  it("is told once however long it stands, and keeps what was found last", () => {
+  it("is sent once however long it lasts, and keeps what was found last", () => {
     const looks = [1, 5, 9].map((messages) => findings({ "queue-backlog": found("bad", { messages }) }));
     const { types, book } = watch(looks);
     expect(types).toEqual(["", "alert.started", ""]);
@@ -85,11 +85,11 @@ describe("an alert", () => {
     ["what is between the thresholds is not over", "bbggmggm", 1],
     ["nobody can look: it stands, and does not start", "b?b", 1],
     ["nobody can look: it is not over", "bb??????", 1],
-  ])("does not spam: %s", (_, pattern, notices) => {
+  ])("is not sent repeatedly: %s", (_, pattern, notices) => {
     expect(watch(postgres(pattern)).told.flat()).toHaveLength(notices);
   });
 
-  it("that comes back is another one", () => {
+  it("is a new alert when the trouble comes back", () => {
     const { told } = watch(postgres("bbgggbb"));
     const ids = told.flat().map((notice) => (notice.type === "digest" ? "" : notice.alert.id));
     expect(ids).toHaveLength(3);
@@ -97,7 +97,7 @@ describe("an alert", () => {
     expect(ids[2]).not.toBe(ids[0]);
   });
 
-  it("never starts twice nor ends unstarted, whatever is found", () => {
+  it("never starts twice and never ends before it started, whatever is found", () => {
     const look = fc.record(
       Object.fromEntries(
         ALERT_KINDS.map((kind) => [
@@ -123,7 +123,7 @@ describe("an alert", () => {
 });
 
 describe("the digest", () => {
-  it("comes once an hour, tells what stands and counts what was, and is quiet where it is switched off", () => {
+  it("is sent once an hour, lists active alerts and counts changes, and is not sent if it is switched off", () => {
     const startAt = Date.parse("2026-11-22T12:50:30Z");
     const looks = [...postgres("bbggg"), ...postgres("bb"), ...postgres("b".repeat(70))];
     const { told } = watch(looks, { hasDigest: true, startAt });
@@ -141,7 +141,7 @@ describe("the digest", () => {
     expect(watch(looks, { hasDigest: false, startAt }).types.filter((type) => type.includes("digest"))).toEqual([]);
   });
 
-  it("is not made up for where no check ran for hours, and does not come with the first check of all", () => {
+  it("is not sent later for hours without a check, nor with the very first check", () => {
     expect(watch([findings()], { hasDigest: true }).types).toEqual([""]);
     const { book } = watch([findings()]);
     const late = watch([findings()], { hasDigest: true, startAt: NOON + 5 * HOUR, book });
@@ -149,7 +149,7 @@ describe("the digest", () => {
   });
 });
 
-describe("what is found", () => {
+describe("what a check finds", () => {
   const ok: ComponentHealth = { status: "ok" };
   const readiness = (change: Record<string, ComponentHealth>): Readiness => ({
     status: "ok",
@@ -174,10 +174,13 @@ describe("what is found", () => {
     ["queue-backlog", "queues", "messages", [2_499, 2_500, 5_000]],
     ["queue-backlog", "queues", "oldestSeconds", [29, 30, 60]],
     ["work-late", "pendingWork", "oldestSeconds", [119, 120, 240]],
-  ] as const)("is %s by %s.%s, from one threshold until below half of it", (kind, component, name, values) => {
-    const at = (value: number) => lookAt({ [component]: { status: "ok", measures: { [name]: value } } })[kind].found;
-    expect(values.map(at)).toEqual(["good", "between", "bad"]);
-  });
+  ] as const)(
+    "is %s for %s.%s, from a threshold on until it falls below half of it",
+    (kind, component, name, values) => {
+      const at = (value: number) => lookAt({ [component]: { status: "ok", measures: { [name]: value } } })[kind].found;
+      expect(values.map(at)).toEqual(["good", "between", "bad"]);
+    },
+  );
 
   it("is one job that fails, or one tenant whose budget is used up", () => {
     const at = (jobs: number, tenantsOverBudget: number) =>
@@ -186,20 +189,20 @@ describe("what is found", () => {
     expect([at(9, 0)["budget-used-up"].found, at(0, 1)["budget-used-up"].found]).toEqual(["good", "bad"]);
   });
 
-  it("is nothing where nothing was counted", () => {
+  it("is nothing if nothing was counted", () => {
     const uncounted = lookAt({ queues: { status: "unknown" }, pendingWork: { status: "unknown" } });
     expect([uncounted["queue-backlog"].found, uncounted["work-late"].found]).toEqual(["unknown", "unknown"]);
   });
 });
 
-it("a notice is signed as OpenSSL does it, with its time: a second later it has another signature", () => {
+it("a notice is signed as OpenSSL signs it, including its time: a second later the signature differs", () => {
   // printf '1763812800.{"v":1}' | openssl dgst -sha256 -hmac a-secret-of-the-tests
   const signature = signBody('{"v":1}', "a-secret-of-the-tests", 1_763_812_800_999);
   expect(signature).toBe("t=1763812800,v1=2e3021d7c37a88aa8a17b044a4333f75900ea1fa7065c8e034f9cebd2a4e6e87");
   expect(signBody('{"v":1}', "a-secret-of-the-tests", 1_763_812_801_000)).not.toBe(signature);
 });
 
-it("each cron does its own work, and a run by hand does all", async () => {
+it("each cron does its own work, and a run by hand does all of it", async () => {
   const run = async (cron: string) => {
     const done: string[] = [];
     await runSchedule(cron, {
@@ -217,7 +220,7 @@ it("each cron does its own work, and a run by hand does all", async () => {
 });
 
 describe("a check", () => {
-  it("of which the Operations object stores nothing for 15 s ends, and says so in the log", async () => {
+  it("ends after 15 s if the Operations object stores nothing, and is logged", async () => {
     vi.useFakeTimers();
     try {
       const never = (): Promise<never> => new Promise(() => undefined);

@@ -25,7 +25,7 @@ const WRITE: Audited = {
 };
 const REFUSAL: Audited = { ...WRITE, action: "eraseSession", result: "forbidden" };
 
-/** A trail whose clock the test moves, and a queue that fails as often as it is told to. */
+/** A trail whose clock the test moves, and a queue that fails as often as the test says. */
 function trailOf({ failures = 0, isCutOff = (): boolean => false } = {}) {
   const messages: RawAuditEvent[][] = [];
   const lines: string[] = [];
@@ -61,8 +61,8 @@ function trailOf({ failures = 0, isCutOff = (): boolean => false } = {}) {
   return { trail, messages, lines, pass, events: () => messages.flat() };
 }
 
-describe("what is written", () => {
-  it("goes out in one message where requests come together, each event with an id of its own", async () => {
+describe("an event", () => {
+  it("is sent in one message with those of concurrent requests, and has an id of its own", async () => {
     const { trail, messages, pass } = trailOf();
     for (let at = 0; at < 10; at += 1) trail.record(WRITE, { seq: at + 1 });
     await pass(100);
@@ -71,7 +71,7 @@ describe("what is written", () => {
     expect(messages[0]?.[3]).toMatchObject({ ...WRITE, at: new Date(START).toISOString(), details: { seq: 4 } });
   });
 
-  it("fills several messages rather than one that no queue takes", async () => {
+  it("is sent in a further message if one would be too large for the queue", async () => {
     const { trail, messages, pass } = trailOf();
     const huge = { ...WRITE, session: "s".repeat(128), owner: "o".repeat(128), requestId: "r".repeat(128) };
     for (let at = 0; at < 2 * MAX_EVENTS_PER_MESSAGE + 1; at += 1) trail.record(huge, {});
@@ -80,7 +80,7 @@ describe("what is written", () => {
     for (const events of messages) expect(JSON.stringify({ v: 1, events }).length).toBeLessThan(64 * 1024);
   });
 
-  it("is sent once more when the queue is busy", async () => {
+  it("is sent again if the queue is busy", async () => {
     const { trail, events, lines, pass } = trailOf({ failures: 1 });
     trail.record(WRITE, {});
     await pass(5_000);
@@ -88,7 +88,7 @@ describe("what is written", () => {
     expect(lines).toEqual([]);
   });
 
-  it("is told to the log, without a name in it, when the queue stays out of reach", async () => {
+  it("is logged without a name if the queue stays unavailable", async () => {
     const { trail, events, lines, pass } = trailOf({ failures: 2 });
     trail.record(WRITE, {});
     await pass(5_000);
@@ -98,7 +98,7 @@ describe("what is written", () => {
     expect(lines[0]).not.toMatch(/ada|trip/);
   });
 
-  it("is not lost behind events whose request was cut off before they were sent", async () => {
+  it("is sent although a request before it was cut off with unsent events", async () => {
     let isCutOff = true;
     const { trail, events, pass } = trailOf({ isCutOff: () => isCutOff });
     trail.record(WRITE, { seq: 1 });
@@ -110,8 +110,8 @@ describe("what is written", () => {
   });
 });
 
-describe("what is refused", () => {
-  it("is one event, however often it comes, with the first and the last moment", async () => {
+describe("a refusal", () => {
+  it("is one event with others of its kind, with the first and the last moment", async () => {
     const { trail, events, pass } = trailOf();
     for (let at = 0; at < 2_000; at += 1) {
       trail.refuse(REFUSAL);
@@ -126,7 +126,7 @@ describe("what is refused", () => {
     });
   });
 
-  it("makes less than three events a minute while it goes on", async () => {
+  it("causes fewer than three events a minute, however long refusals continue", async () => {
     const { trail, events, pass } = trailOf();
     for (let second = 0; second < 600; second += 1) {
       trail.refuse(REFUSAL);
@@ -137,7 +137,7 @@ describe("what is refused", () => {
     expect(events().reduce((sum, { details }) => sum + (details.count ?? 0), 0)).toBe(600);
   });
 
-  it("is counted by principal, operation and result, and names a session and a network only if it was one", async () => {
+  it("is counted by principal, operation and result, and names a session and a network only if all had the same", async () => {
     const { trail, events, pass } = trailOf();
     trail.refuse(REFUSAL);
     trail.refuse({ ...REFUSAL, session: "another", from: "203.0.113.0/24" });
@@ -151,7 +151,7 @@ describe("what is refused", () => {
     expect(events()[1]).toMatchObject({ session: "trip", from: "198.51.100.0/24" });
   });
 
-  it("of more names than are told apart is counted as one, so that a flood of names buys no events", async () => {
+  it("with one of too many names is counted with all others, so that a flood of names causes no flood of events", async () => {
     const { trail, events, pass } = trailOf();
     for (let at = 0; at < 10_000; at += 1) trail.refuse({ ...REFUSAL, owner: `user-${at}` });
     await pass(SOON_MS);
@@ -160,7 +160,7 @@ describe("what is refused", () => {
     expect(events().at(-1)?.details.count).toBe(10_000 - MAX_COUNTED);
   });
 
-  it("is told by the next refusal when the request that was to tell it was cut off", async () => {
+  it("is reported with the next one if the request that should have reported it was cut off", async () => {
     let isCutOff = true;
     const { trail, events, pass } = trailOf({ isCutOff: () => isCutOff });
     trail.refuse(REFUSAL);
@@ -180,7 +180,7 @@ describe("what is refused", () => {
   });
 });
 
-describe("where it came from", () => {
+describe("the network of a caller", () => {
   it.each([
     ["198.51.100.77", "198.51.100.0/24"],
     ["::ffff:198.51.100.77", "198.51.100.0/24"],
@@ -213,7 +213,7 @@ describe("where it came from", () => {
     "fe80::1%eth0",
     ":::",
     "1:2:3:4:5:6:7:8::",
-  ])("keeps nothing of %s, which is no address", (address) => {
+  ])("keeps nothing of %s, which is not an address", (address) => {
     expect(coarseNetwork(address)).toBeNull();
   });
 });

@@ -9,7 +9,7 @@ const deployment = {
   apiKey: "tk_api_0123456789abcdef",
   adminKey: "tk_admin_0123456789abcdef",
 };
-/** Nobody has a key. */
+/** No tenant has a key. */
 const checkKey = async (): Promise<null> => null;
 const ada: Principal = { kind: "user", id: "user:ada", tenant: "acme", owner: "ada", scopes: ["memory:read"] };
 
@@ -28,7 +28,7 @@ async function codeOf(principal: Promise<Principal>): Promise<string> {
 }
 
 describe("the authenticator", () => {
-  it("takes the deployment's keys for what they are, and for the user that they name", async () => {
+  it("accepts the deployment's keys, for the user that they name", async () => {
     const authenticate = createAuthenticator({ deployment, checkKey });
     expect(await authenticate(requestWith(deployment.apiKey))).toMatchObject({
       kind: "tenant-key",
@@ -43,7 +43,7 @@ describe("the authenticator", () => {
     });
   });
 
-  it("asks about a tenant's key by its parts, and takes tenant, id, scopes and end from there alone", async () => {
+  it("asks the tenant object about a tenant's key, and takes tenant, id, scopes and end only from its answer", async () => {
     const key = { tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) };
     const asked: unknown[] = [];
     const authenticate = createAuthenticator({
@@ -64,7 +64,7 @@ describe("the authenticator", () => {
     expect(asked).toEqual([key]);
   });
 
-  it("asks nobody about a key that is not whole, nor about one of the deployment's", async () => {
+  it("asks nobody about a key with a wrong checksum, or about one of the deployment's", async () => {
     const whole = formatKey({ tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) });
     let asked = 0;
     const authenticate = createAuthenticator({
@@ -81,7 +81,7 @@ describe("the authenticator", () => {
     expect(asked).toBe(0);
   });
 
-  it("refuses a key that is not good, and passes on that nobody can tell", async () => {
+  it("refuses an invalid key, and reports if nobody can check it", async () => {
     const request = requestWith(formatKey({ tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) }));
     expect(await codeOf(createAuthenticator({ deployment, checkKey })(request))).toBe("unauthenticated");
     expect(await codeOf(createAuthenticator({ deployment })(request))).toBe("unauthenticated");
@@ -91,7 +91,7 @@ describe("the authenticator", () => {
     expect(await codeOf(createAuthenticator({ deployment, checkKey: nobodyKnows })(request))).toBe("unavailable");
   });
 
-  it("hands what looks like a token to its reader, and nothing else", async () => {
+  it("passes what looks like a token to the token reader, and nothing else", async () => {
     const seen: string[] = [];
     const authenticate = createAuthenticator({
       deployment,
@@ -108,7 +108,7 @@ describe("the authenticator", () => {
     expect(seen).toEqual(["aGVhZA.Y2xhaW1z.c2ln"]);
   });
 
-  it("refuses a token where nobody reads them, and a header of any other form", async () => {
+  it("refuses a token if none are configured, and a header of any other form", async () => {
     const authenticate = createAuthenticator({ deployment, checkKey });
     expect(await codeOf(authenticate(requestWith("aGVhZA.Y2xhaW1z.c2ln")))).toBe("unauthenticated");
     for (const authorization of [

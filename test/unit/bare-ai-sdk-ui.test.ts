@@ -9,7 +9,7 @@ import { logOf } from "../support/agent-chats.ts";
 import { bodyOf, type Provider, PROVIDERS } from "../support/bare-ai-sdk.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 
-/** More with `npm run fuzz:prompts`. */
+/** `npm run fuzz:prompts` runs more. */
 const RUNS = {
   numRuns: Number(process.env["PROMPT_CHATS"] ?? 40),
   seed: Number(process.env["PROMPT_SEED"] ?? 20261129),
@@ -32,7 +32,7 @@ const thinking = fc.constantFrom<UiPart>(
 );
 const output = fc.constantFrom<unknown>("12 free", "", { free: [12, 13], next: null }, [1, 2], null, 0, false);
 
-/** What came of a call of a tool of ours. `pending`: nobody answered it, which only the last step of a message may have. */
+/** The result of a call of a tool of ours. `pending`: there is none, which is only possible in the last step of a message. */
 const OUTCOMES = ["answered", "failed", "approved", "approved and failed", "refused"] as const;
 type Outcome = (typeof OUTCOMES)[number] | "pending";
 
@@ -61,7 +61,7 @@ const ownCall = (outcomes: readonly Outcome[]) =>
       }
     });
 
-/** A search that Anthropic ran itself. */
+/** A search that Anthropic itself ran. */
 const search = fc.boolean().map((hasFound) => (mark: Mark): UiPart => {
   const number = mark();
   const page = { type: "web_search_result", url: `https://example.com/${number}`, title: "Berths", pageAge: null };
@@ -99,7 +99,7 @@ const chatFor = (provider: Provider) =>
           text,
           fc.array(file, { maxLength: 2 }),
           fc.array(step(provider), { maxLength: 2 }),
-          // An answer is said, or was stopped in the middle of its last step.
+          // An answer ends with text, or was stopped in the middle of its last step.
           fc.oneof(
             text.map((said) => (): UiPart[] => [{ type: "step-start" }, { type: "text", text: said }]),
             step(provider, [...OUTCOMES, "pending"]),
@@ -131,14 +131,14 @@ const chatFor = (provider: Provider) =>
 const bare = (messages: readonly UIMessage[]): Promise<ModelMessage[]> =>
   convertToModelMessages([...messages], { ignoreIncompleteToolCalls: true });
 
-/** As the client stores them. */
+/** The messages as the client stores them. */
 function contextOf(messages: readonly UIMessage[]) {
   const stored = messages.map((message) => toStored(message, message.id));
   const log = logOf(stored.map(({ role, content }) => ({ role, content: JSON.parse(JSON.stringify(content)) })));
   return { log, context: assembleContext(inputOf({ log, summary: null }, ENOUGH_TOKENS)) };
 }
 
-/** What Threadkeep changes on purpose in a prompt: a call that nobody answered stays, with a result that says so. */
+/** What Threadkeep changes on purpose in a prompt: an unanswered call stays, with a result that says so. */
 function withNoResults(messages: readonly UIMessage[]): UIMessage[] {
   return messages.map((message) => ({
     ...message,
@@ -150,7 +150,7 @@ function withNoResults(messages: readonly UIMessage[]): UIMessage[] {
   }));
 }
 
-/** And a call that the user has refused is told as the SDK tells it in the run in which that happens: an error it is only in its UIMessages. */
+/** A call that the user refused appears as in the run in which it is refused. In UIMessages the SDK shows it as an error. */
 function withRefusals(prompt: readonly ModelMessage[], messages: readonly UIMessage[]): ModelMessage[] {
   const refused = new Map(
     messages

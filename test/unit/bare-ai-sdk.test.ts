@@ -10,7 +10,7 @@ import { logOf } from "../support/agent-chats.ts";
 import { bodyOf, type Provider, PROVIDERS } from "../support/bare-ai-sdk.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 
-/** More with `npm run fuzz:prompts`. */
+/** `npm run fuzz:prompts` runs more. */
 const RUNS = {
   numRuns: Number(process.env["PROMPT_CHATS"] ?? 40),
   seed: Number(process.env["PROMPT_SEED"] ?? 20261129),
@@ -49,7 +49,7 @@ const thinking = fc.constantFrom<Part<"assistant">>(
   { type: "reasoning", text: "", providerOptions: { anthropic: { redactedData: "RED" } } },
 );
 
-/** An answer, after as many steps as it takes: each calls tools side by side, which answer in any order. */
+/** An answer after several steps. Each step calls tools in parallel, which answer in any order. */
 const answer = fc
   .tuple(
     fc.array(
@@ -102,7 +102,7 @@ const chat = fc
     return { system, messages };
   });
 
-/** What Threadkeep changes on purpose: the results of a step stand in one message, in the order of their calls. */
+/** What Threadkeep changes on purpose: the results of a step are in one message, in the order of their calls. */
 function inOrder(messages: readonly ModelMessage[]): ModelMessage[] {
   const ordered: ModelMessage[] = [];
   for (const message of messages) {
@@ -119,7 +119,7 @@ function inOrder(messages: readonly ModelMessage[]): ModelMessage[] {
   });
 }
 
-/** The same chat, appended and read back with a budget that holds all of it. */
+/** The same chat, appended and read with a budget that is large enough for all of it. */
 function throughThreadkeep(provider: Provider, system: string | null, messages: readonly ModelMessage[]) {
   const all = [...(system === null ? [] : [{ role: "system", content: system }]), ...messages];
   const sent: unknown = JSON.parse(JSON.stringify({ format: "ai-sdk", messages: all }));

@@ -12,7 +12,7 @@ import { createZipfQueries, createZipfTalk } from "../../tools/bench/zipf-talk.t
 import { readCommandLine } from "../support/command-line.ts";
 
 describe("percentiles", () => {
-  it("are times that were really measured, whatever the order they came in", () => {
+  it("are times that were measured, whatever their order", () => {
     const samples = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(distributionOf(samples)).toEqual({ count: 100, p50Ms: 50, p95Ms: 95, p99Ms: 99, maxMs: 100 });
   });
@@ -22,7 +22,7 @@ describe("percentiles", () => {
     expect(distributionOf([])).toBeNull();
   });
 
-  it("rise, and leave the samples as they are", () => {
+  it("increase, and do not change the samples", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 }), (samples) => {
         const before = [...samples];
@@ -35,7 +35,7 @@ describe("percentiles", () => {
 });
 
 describe("ratios", () => {
-  it("have two digits, and there is none over nothing", () => {
+  it("have two decimals, and are null if there is nothing to divide by", () => {
     expect(ratioOf(1, 3)).toBe(0.33);
     expect(ratioOf(1, 0)).toBeNull();
     expect(ratioOf(undefined, 3)).toBeNull();
@@ -43,8 +43,8 @@ describe("ratios", () => {
   });
 });
 
-describe("an order by chance", () => {
-  it("is the same for the same seed, loses nothing and leaves the list as it is", () => {
+describe("a random order", () => {
+  it("is the same for the same seed, loses nothing and does not change the list", () => {
     const list = [1, 2, 3, 4, 5, 6, 7, 8];
     const once = shuffle(list, createRandom(3));
     expect(once).toEqual(shuffle(list, createRandom(3)));
@@ -53,7 +53,7 @@ describe("an order by chance", () => {
     expect(list).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
-  it("puts each entry in each place about as often", () => {
+  it("puts each entry into each position about equally often", () => {
     const random = createRandom(1);
     const places = [0, 0, 0, 0];
     for (let round = 0; round < 4_000; round += 1) {
@@ -64,8 +64,8 @@ describe("an order by chance", () => {
   });
 });
 
-describe("what is said in a benchmark", () => {
-  it("is the same for the same seed, of the size that the yardsticks use, and what the contract takes", () => {
+describe("the text of a benchmark", () => {
+  it("is the same for the same seed, has the size of the yardsticks, and is accepted by the contract", () => {
     const [talk, again, other] = [createTalk(1), createTalk(1), createTalk(2)];
     const turns = Array.from({ length: 200 }, talk);
     expect(turns).toEqual(Array.from({ length: 200 }, again));
@@ -91,21 +91,21 @@ describe("made-up words", () => {
     expect(sorted.filter((count) => count === 1).length).toBeGreaterThan(sorted.length / 2);
   });
 
-  it("are asked for eight at a time, now and then with the month at hand", () => {
+  it("make queries of eight words, some of which name the current month", () => {
     const queries = Array.from({ length: 20 }, createZipfQueries(2, new Date("2026-11-22T00:00:00Z")));
     expect(queries.filter((query) => query.endsWith(" in November 2026"))).toHaveLength(2);
     expect(queries[1]?.split(" ")).toHaveLength(8);
   });
 });
 
-describe("the probe for a query", () => {
+describe("the check for a query in an OpenAPI document", () => {
   const body = { content: { "application/json": { schema: { $ref: "#/components/schemas/ContextRequest" } } } };
   const documentWith = (properties: Record<string, unknown>) => ({
     paths: { "/v1/sessions/{sessionId}/context": { get: {}, post: { requestBody: body } } },
     components: { schemas: { ContextRequest: { type: "object", properties } } },
   });
 
-  it("reads the body of POST /context, named or in place", () => {
+  it("reads the body of POST /context, whether it is referenced or inline", () => {
     expect(describesQuery(documentWith({ query: { type: "string" } }))).toBe(true);
     expect(describesQuery(documentWith({ maxTokens: { type: "integer" } }))).toBe(false);
     const schema = { properties: { query: {} } };
@@ -130,7 +130,7 @@ describe("failures of a benchmark", () => {
     expect(tally.countAt("load")).toBe(4);
   });
 
-  it("end a section that only fails, and do not hide a fault of the benchmark", () => {
+  it("stop a section in which everything fails, and do not hide a bug of the benchmark", () => {
     const tally = new FailureTally();
     const failOnAndOn = (): void => {
       for (let at = 0; at < 1_000; at += 1) tally.note("load", new RequestFailure("ECONNREFUSED", "nobody there"));
@@ -144,7 +144,7 @@ describe("the command line of the benchmark", () => {
   const read = (args: readonly string[], env: Record<string, string>) =>
     readCommandLine<BenchOptions>((run) => benchProgram(run, env), args);
 
-  it("measures everything by default, and only what is named", async () => {
+  it("measures everything by default, else only what is named", async () => {
     expect(await read([], {})).toMatchObject({
       options: {
         only: SECTIONS.filter((section) => section !== "archive-search" && section !== "flood"),
@@ -187,7 +187,7 @@ describe("the command line of the benchmark", () => {
 });
 
 describe("tables", () => {
-  it("line up, names to the left and numbers to the right", () => {
+  it("are aligned, names to the left and numbers to the right", () => {
     expect(showTable(["what", "ms"], [["a", "1.00"], ["longer", "12.00"], ["no number"]])).toEqual([
       "what          ms",
       "a           1.00",

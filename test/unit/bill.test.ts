@@ -20,7 +20,7 @@ describe("what a user can cost in a day", () => {
     expect(readFileSync("docs/security.md", "utf8")).toContain(`\n\n${renderUserDay(undefined, EXAMPLE_MODEL)}\n\n`);
   });
 
-  it.each([undefined, "staging", "production"])("counts with the limiter of wrangler.toml: %s", (env) => {
+  it.each([undefined, "staging", "production"])("includes the limit of wrangler.toml: %s", (env) => {
     const { ratelimits } = readConfig({ config: "wrangler.toml", env }, { hideWarnings: true });
     const { simple } =
       ratelimits.find((limiter: { readonly name: string }) => limiter.name === "RATE_LIMIT_USER") ?? {};
@@ -28,14 +28,14 @@ describe("what a user can cost in a day", () => {
     expect(REQUESTS_PER_DAY).toBe(864_000);
   });
 
-  it("has a row for each bound of a user's day, and for the limiter", () => {
+  it("has a row for each limit of a user's day, and for the request limiter", () => {
     const told = userDayRows(undefined, EXAMPLE_MODEL).map(({ boundedBy }) => boundedBy);
     const ofUser = Object.keys(sessionLimitsSchema.shape).filter((name) => /^user\w+PerDay$/.test(name));
     expect(ofUser.length).toBeGreaterThan(5);
     for (const name of [...ofUser, "RATE_LIMIT_USER"]) expect(told).toContainEqual(`\`${name}\``);
   });
 
-  it("follows a tenant's limits and a model's prices, and is boundless with one that is", () => {
+  it("follows a tenant's limits and a model's prices, and has no bound if a limit is removed", () => {
     const dollarsOf = (limits: Parameters<typeof userDayRows>[0], model = EXAMPLE_MODEL) =>
       Object.fromEntries(userDayRows(limits, model).map(({ boundedBy, dollars }) => [boundedBy, dollars ?? Infinity]));
     const usual = dollarsOf(undefined);
@@ -49,7 +49,7 @@ describe("what a user can cost in a day", () => {
     expect(renderUserDay({ userTokensPerDay: null }, EXAMPLE_MODEL)).toContain("**no bound**");
   });
 
-  it("adds up what is used by its prices", () => {
+  it("multiplies usage by prices", () => {
     expect(dollarsFor({ requests: 1_000_000, rowsWritten: 2_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(2.3, 9);
     expect(dollarsFor({ objectMs: 1_000_000_000, queueMessages: 1_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(2.8, 9);
     expect(dollarsFor({ modelTokensIn: 1_000_000, modelTokensOut: 1_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(0.5, 9);
@@ -91,21 +91,21 @@ describe("the bill of a month", () => {
     }
   });
 
-  it("has a summary a day at 20 turns, fewer at less than a summary is worth, and more where days are long", () => {
+  it("has a summary a day at 20 turns, fewer if a day has too little for a summary, and more on long days", () => {
     const summaries = (turns: number): number => timesOf({ ...use, users: 1, turns }, measured).silence;
     expect(summaries(20)).toBe(30);
     expect(summaries(2)).toBeLessThan(30);
     expect(summaries(200)).toBeGreaterThan(100);
   });
 
-  it("counts each question once, asleep or awake, and each session's first", () => {
+  it("counts each question once, with a cold or a warm object, and each session's first message", () => {
     const times = timesOf({ ...use, users: 10, awake: 0.25 }, measured);
     expect(times.begin).toBe(40);
     expect(times.begin + times.askCold + times.askWarm).toBe(times.answer);
     expect(times.askWarm / (times.askCold + times.askWarm)).toBeCloseTo(0.25, 9);
   });
 
-  it("charges the rows and calls of each operation, and bytes as they pile up", () => {
+  it("charges the rows and calls of each operation, and storage as it accumulates", () => {
     const dollars = (part: string, users: number, month: number): number =>
       billOf({ ...use, users }, measured, month).lines.find((line) => line.part.startsWith(part))?.dollars ??
       Number.NaN;

@@ -29,7 +29,7 @@ function fail(kind: ProviderErrorKind, retryAfterSeconds?: number): ProviderErro
 }
 
 describe("the circuit breaker of a provider", () => {
-  it("calls no more after so many failures in a row, and says when to come again", async () => {
+  it("stops calls after so many failures in a row, and says when to try again", async () => {
     const { state, outcome, call } = bench();
     state.fault = fail("unreachable");
     for (let attempt = 0; attempt < 3; attempt += 1) expect(await outcome()).toBe("unreachable");
@@ -39,7 +39,7 @@ describe("the circuit breaker of a provider", () => {
     await expect(call()).rejects.toMatchObject({ kind: "circuit_open", retryAfterSeconds: 6 });
   });
 
-  it("counts failures in a row alone: a good answer between them begins the count anew", async () => {
+  it("counts only failures in a row: a good answer resets the count", async () => {
     const { state, outcome } = bench();
     for (let round = 0; round < 3; round += 1) {
       state.fault = fail("unreachable");
@@ -49,7 +49,7 @@ describe("the circuit breaker of a provider", () => {
     }
   });
 
-  it("lets one call try it after the rest, and closes when that goes well", async () => {
+  it("lets one call through after the pause, and closes if it succeeds", async () => {
     const { state, outcome } = bench();
     state.fault = fail("timeout");
     for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
@@ -67,7 +67,7 @@ describe("the circuit breaker of a provider", () => {
     expect(state.calls).toBe(5);
   });
 
-  it("rests again when the trial fails", async () => {
+  it("pauses again if that call fails", async () => {
     const { state, outcome } = bench();
     state.fault = fail("refused");
     for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
@@ -77,7 +77,7 @@ describe("the circuit breaker of a provider", () => {
     expect(state.calls).toBe(4);
   });
 
-  it("rests as long as the provider asked for, up to a bound", async () => {
+  it("pauses as long as the provider asks, up to a limit", async () => {
     const { state, outcome } = bench();
     state.fault = fail("rate_limited", 30);
     for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
@@ -90,7 +90,7 @@ describe("the circuit breaker of a provider", () => {
     expect(await outcome()).toBe("rate_limited");
   });
 
-  it("takes a malformed answer for a sign of life", async () => {
+  it("treats a malformed answer as a sign of life", async () => {
     const { state, outcome } = bench();
     for (const kind of ["unreachable", "unreachable", "invalid_answer", "unreachable", "unreachable"] as const) {
       state.fault = fail(kind);

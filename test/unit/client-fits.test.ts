@@ -6,8 +6,8 @@ import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES } from "../../src
 import { contentSchema } from "../../src/api/message.ts";
 import { jsonBytes } from "../../src/api/text.ts";
 
-describe("messages on their way into appends", () => {
-  it("go in batches that a body has room for, in order, and a large one alone", () => {
+describe("messages that are appended", () => {
+  it("are sent in batches that fit a body, in order, and a large one alone", () => {
     const messages = Array.from({ length: 250 }, (_, at) => ({
       id: `${at}`,
       content: "é".repeat(at % 50 === 7 ? 1_900_000 : 20_000),
@@ -22,7 +22,7 @@ describe("messages on their way into appends", () => {
   });
 });
 
-describe("content that no message has room for", () => {
+describe("content that is too large for a message", () => {
   const large: [string, Content][] = [
     ["a text", "word ".repeat(1_000_000)],
     ["a text of another script", "記憶".repeat(1_000_000)],
@@ -70,7 +70,7 @@ describe("content that no message has room for", () => {
     ["data", [{ type: "data-x", data: "x".repeat(5_000_000) }]],
   ];
 
-  it.each(large)("is cut where it is %s, the same each time, and taken", (_, content) => {
+  it.each(large)("is cut if it is %s, in the same way each time, and accepted", (_, content) => {
     const fitted = fitContent(content);
     expect(jsonBytes(fitted)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
     expect(contentSchema.safeParse(fitted).success).toBe(true);
@@ -78,7 +78,7 @@ describe("content that no message has room for", () => {
     expect(fitContent(fitted)).toEqual(fitted);
   });
 
-  it("keeps what it can", () => {
+  it("keeps as much as fits", () => {
     const [text, photo] = fitContent(large[3]?.[1] ?? "");
     expect([text, photo]).toEqual([
       { type: "text", text: "see" },
@@ -102,7 +102,7 @@ describe("content that no message has room for", () => {
   });
 });
 
-describe("metadata that no message has room for", () => {
+describe("metadata that is too large for a message", () => {
   it("keeps the values that fit, and names the others", () => {
     const fitted = fitMetadata({ plan: "pro", trace: "x".repeat(5_000), tag: 7 });
     expect(fitted).toEqual({ plan: "pro", tag: 7, leftOut: ["trace"] });

@@ -9,7 +9,7 @@ import { newMessageSchema } from "../../src/api/message.ts";
 
 const appendSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 
-/** A service with one session, whose context is its log. */
+/** A service with one session, whose context is its whole log. */
 function serviceOf(log: { role: string; content: string }[]) {
   const client = createClient({
     url: "http://memory.test",
@@ -37,14 +37,14 @@ function serviceOf(log: { role: string; content: string }[]) {
 const another = (count: number) =>
   Array.from({ length: count }, (_, at) => ({ role: "user", content: `from another tab ${at}` }));
 
-describe("a history of LangChain that a run counts", () => {
+describe("a LangChain history that a run reads and extends", () => {
   it.each([
     ["nobody writes", 4, 1, 0],
     ["somebody else writes", 4, 1, 1],
     ["somebody else writes much", 4, 1, 5],
     ["somebody else writes less than was asked", 4, 3, 2],
     ["somebody else begins it", 0, 1, 3],
-  ])("loses and doubles nothing of what was asked while %s", async (_, before, asked, meanwhile) => {
+  ])("neither loses nor doubles a question while %s", async (_, before, asked, meanwhile) => {
     const log = another(before);
     const { client, said } = serviceOf(log);
     const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
@@ -64,7 +64,7 @@ describe("a history of LangChain that a run counts", () => {
     }
   });
 
-  it("has each question of two runs at once, and of one that failed before none", async () => {
+  it("contains each question of two concurrent runs, and that of a failed run before them", async () => {
     const { client, said } = serviceOf(another(2));
     const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
     let waiting = 0;
@@ -86,7 +86,7 @@ describe("a history of LangChain that a run counts", () => {
     expect(said().slice(2).toSorted()).toEqual(["answer to one", "answer to two", "one", "two"]);
   });
 
-  it("adds what a caller adds, and nothing that was put after the history for the model alone", async () => {
+  it("adds messages that a caller adds, and none that was put after the history for the model only", async () => {
     const { client, said } = serviceOf(another(2));
     const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
     const prompt = (await history.getMessages()).concat(new HumanMessage("only for the model"));
@@ -97,7 +97,7 @@ describe("a history of LangChain that a run counts", () => {
   });
 });
 
-describe("blocks of content of LangChain", () => {
+describe("LangChain's content blocks", () => {
   const PNG = "iVBORw0KGgo=";
   it.each([
     [
@@ -148,7 +148,7 @@ describe("blocks of content of LangChain", () => {
       { type: "file", file: { file_id: "file-1" } },
       { mediaType: "application/octet-stream", data: "openai:file-1" },
     ],
-  ])("are files to every framework: %j", (block, file) => {
+  ])("are files for every framework: %j", (block, file) => {
     const stored = toStored(new HumanMessage({ content: [{ type: "text", text: "What is it?" }, block] }));
     expect(newMessageSchema.parse(stored).content).toEqual([
       { type: "text", text: "What is it?" },
@@ -156,7 +156,7 @@ describe("blocks of content of LangChain", () => {
     ]);
   });
 
-  it("are shown by tools, too, and stay as they are where they are no file", () => {
+  it("are also recognized in tool results, and stay as they are if they are not files", () => {
     const shown = new ToolMessage({
       tool_call_id: "c1",
       name: "shot",
@@ -188,7 +188,7 @@ describe("blocks of content of LangChain", () => {
   });
 });
 
-describe("what a model says beside its words, in LangChain", () => {
+describe("the other parts of a model's answer, in LangChain", () => {
   const signed = { type: "reasoning", text: "hm", providerOptions: { anthropic: { signature: "SIG" } } };
   const kept = { itemId: "rs_1", reasoningEncryptedContent: "ENC" };
   const ofOpenAi = { type: "reasoning", text: "hm", providerOptions: { openai: kept } };
@@ -224,14 +224,14 @@ describe("what a model says beside its words, in LangChain", () => {
     expect(stored.content).toEqual([reasoning, { type: "text", text: "Yes." }]);
   });
 
-  it("is a call also where nobody could read its input: the tool's message answers it", () => {
+  it("include a call with unreadable input, which the tool's message answers", () => {
     const invalid_tool_calls = [{ id: "c1", name: "find", args: "{bad", error: "no JSON" }];
     expect(toStored(new AIMessage({ content: "", invalid_tool_calls })).content).toEqual([
       { type: "tool-call", toolCallId: "c1", toolName: "find", input: "{bad" },
     ]);
   });
 
-  it("is cut where no message has room for it, so that a chat goes on", () => {
+  it("are cut if they are too large for a message, so that a chat can continue", () => {
     const photo = { type: "image", mimeType: "image/png", data: "A".repeat(6_000_000) };
     const stored = toStored(new HumanMessage({ content: [{ type: "text", text: "See:" }, photo] }));
     expect(stored.content).toEqual([
@@ -240,7 +240,7 @@ describe("what a model says beside its words, in LangChain", () => {
     ]);
   });
 
-  it("has the role that a message of any role names", () => {
+  it("have the role that a message of any role names", () => {
     const roles = ["user", "assistant", "system", "developer", "human"];
     expect(roles.map((role) => toStored(new ChatMessage("x", role)).role)).toEqual([...roles.slice(0, 4), "user"]);
     expect(() => toStored(new ChatMessage("x", "narrator"))).toThrow("cannot be stored");

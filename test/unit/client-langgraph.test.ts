@@ -7,7 +7,7 @@ import { ThreadkeepSaver } from "../../client/src/langgraph/saver.ts";
 
 const appendSchema = z.object({ messages: z.array(z.looseObject({ id: z.string() })) });
 
-/** A service that holds logs in memory, as far as a checkpointer asks for them, and counts what is sent to it. */
+/** A service that keeps logs in memory, as far as a checkpointer needs it, and counts the bytes sent to it. */
 function memoryService(options: Partial<ClientOptions> = {}): { client: Threadkeep; sentBytes: () => number } {
   const logs = new Map<string, (object & { id: string; seq: number })[]>();
   let sentBytes = 0;
@@ -47,12 +47,12 @@ const chatGraph = (checkpointer: ThreadkeepSaver) =>
     .addEdge(START, "model")
     .compile({ checkpointer });
 
-it("sends as much for turn 200 of a graph's chat as for turn 5, turns for other frameworks included", async () => {
+it("sends as many bytes in turn 200 of a graph's chat as in turn 5, including turns for other frameworks", async () => {
   const { client, sentBytes } = memoryService();
   const graph = chatGraph(new ThreadkeepSaver({ client, turns: "messages" }));
   const answer = "It is warm in Lisbon today. ".repeat(10);
   const asked = (turn: number) => new HumanMessage(`Question ${1_000 + turn}: how warm is it?`);
-  /** What the last of so many turns sends; those before the last five were there at once. */
+  /** Bytes that the last of this many turns sends; all but the last five of the others were stored at once. */
   const bytesOfTurn = async (count: number): Promise<number> => {
     const config = { configurable: { thread_id: `${1_000 + count}` } };
     const turns = Array.from({ length: count - 5 }, (_, at) => [asked(at), new AIMessage(answer)]);
@@ -65,12 +65,12 @@ it("sends as much for turn 200 of a graph's chat as for turn 5, turns for other 
     const bytes = sentBytes() - before;
     const { values } = await graph.getState(config);
     expect(values.messages).toHaveLength(2 * count);
-    // Another process, that reads all of it anew, has the same.
+    // Another process, which reads everything anew, has the same state.
     expect((await chatGraph(new ThreadkeepSaver({ client })).getState(config)).values).toEqual(values);
     return bytes;
   };
   const [early, late] = [await bytesOfTurn(5), await bytesOfTurn(200)];
   expect(late).toBeLessThan(early * 1.05);
-  // A state of turn 200 has 400 messages.
+  // In turn 200 the state has 400 messages.
   expect(late).toBeLessThan(10_000);
 });

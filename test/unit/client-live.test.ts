@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClient, type LiveEvent, type LiveHello } from "../../client/src/index.ts";
 
-/** As the standard numbers them. */
+/** The numbers of the WebSocket standard. */
 const [CONNECTING, OPEN, CLOSED] = [0, 1, 3];
 
-/** A network that a test holds in its hands: what is sent goes nowhere, and what comes is what the test says. */
+/** A network under the test's control: it records what is sent, and delivers what the test says. */
 class HeldSocket extends EventTarget {
   readonly url: string;
   readonly sent: string[] = [];
@@ -34,7 +34,7 @@ class HeldSocket extends EventTarget {
   }
 }
 
-/** It has of a socket what the client uses. */
+/** The parts of a socket that the client uses. */
 function isSocket(held: EventTarget): held is WebSocket {
   return held instanceof HeldSocket;
 }
@@ -77,7 +77,7 @@ afterEach(() => {
 });
 
 describe("a socket that is silent", () => {
-  it("is given up within a minute, and the feed goes on from where it was over another one", async () => {
+  it("is given up within a minute, and the feed continues over another one", async () => {
     const { sockets, feed } = startFeed({ since: 4 });
     const hello = feed.next();
     await vi.advanceTimersByTimeAsync(0);
@@ -103,7 +103,7 @@ describe("a socket that is silent", () => {
     await feed.return();
   });
 
-  it("is given up as well if it never opens", async () => {
+  it("is also given up if it never opens", async () => {
     const { sockets, feed } = startFeed();
     const hello = feed.next();
     await vi.advanceTimersByTimeAsync(60 * SECOND);
@@ -116,7 +116,7 @@ describe("a socket that is silent", () => {
     await feed.return();
   });
 
-  it("is kept for as long as it answers pings, though nothing happens in the session", async () => {
+  it("is kept while it answers pings, even if nothing happens in the session", async () => {
     const { sockets, feed } = startFeed();
     const hello = feed.next();
     await vi.advanceTimersByTimeAsync(0);
@@ -139,7 +139,7 @@ describe("a socket that is silent", () => {
 });
 
 describe("a feed over several sockets", () => {
-  /** Events until there are so many. */
+  /** Reads events until there are this many. */
   async function take(feed: AsyncGenerator<LiveHello | LiveEvent, void>, count: number): Promise<number[]> {
     const revs: number[] = [];
     while (revs.length < count) {
@@ -150,7 +150,7 @@ describe("a feed over several sockets", () => {
   }
   const edited = (rev: number): object => ({ type: "edited", rev, message: { id: "a", seq: 1 } });
 
-  it("tells no event twice that comes again", async () => {
+  it("delivers no event twice when it is sent again", async () => {
     const { sockets, feed } = startFeed({ since: 3 });
     const taken = take(feed, 3);
     await vi.advanceTimersByTimeAsync(0);
@@ -161,7 +161,7 @@ describe("a feed over several sockets", () => {
     await feed.return();
   });
 
-  it("that is reset goes on from where it was reset to", async () => {
+  it("continues after a reset from where it was reset to", async () => {
     const { sockets, feed } = startFeed({ since: 3 });
     const hello = feed.next();
     await vi.advanceTimersByTimeAsync(0);
@@ -175,7 +175,7 @@ describe("a feed over several sockets", () => {
     await feed.return();
   });
 
-  it.each([429, 500, 503])("waits for a ticket that is refused with %i, and goes on", async (status) => {
+  it.each([429, 500, 503])("waits for a ticket that is refused with %i, and continues", async (status) => {
     const { sockets, feed } = startFeed({}, [status, status]);
     const hello = feed.next();
     await vi.advanceTimersByTimeAsync(10 * SECOND);
@@ -186,7 +186,7 @@ describe("a feed over several sockets", () => {
     await feed.return();
   });
 
-  it.each([401, 403, 404])("ends where a ticket is refused with %i", async (status) => {
+  it.each([401, 403, 404])("ends if a ticket is refused with %i", async (status) => {
     const { feed } = startFeed({}, [status]);
     await expect(feed.next()).rejects.toMatchObject({ status });
   });
@@ -207,7 +207,7 @@ describe("a feed over several sockets", () => {
     else await expect(next).rejects.toMatchObject({ code: thrown });
   });
 
-  it("acknowledges what was taken, at the latest after 32 events", async () => {
+  it("acknowledges events, at the latest after 32 of them", async () => {
     const { sockets, feed } = startFeed();
     const taken = take(feed, 40);
     await vi.advanceTimersByTimeAsync(0);

@@ -7,7 +7,7 @@ import { newMessageSchema } from "../../src/api/message.ts";
 import { renderItems } from "../../src/prompt/items.ts";
 import { AGENT_ITEMS } from "../support/agent-items.ts";
 
-/** A message as it comes back from the service. */
+/** A message as the service returns it. */
 function stored(message: { role: string; content: Content }, at: number): Message {
   const { role, content } = newMessageSchema.parse(JSON.parse(JSON.stringify(message)));
   return { id: `m${at}`, seq: at + 1, role, content, createdAt: "2026-01-01T00:00:00Z", tokens: 1 };
@@ -24,13 +24,13 @@ describe("items of the OpenAI Agents SDK", () => {
     },
   );
 
-  it("come back as they were, in their order, of a run that is one message", () => {
+  it("come back unchanged and in order from a run that is stored as one message", () => {
     expect(comeBack(AGENT_ITEMS)).toEqual(AGENT_ITEMS);
     const run = AGENT_ITEMS.filter((item) => !("role" in item) || item.role === "assistant");
     expect(toMessages(run)).toHaveLength(1);
   });
 
-  it("stand once in a message, however large they are", () => {
+  it("are stored only once in a message, however large they are", () => {
     const image = `data:image/png;base64,${"A".repeat(300_000)}`;
     const body = JSON.stringify({ file: "a.ts", text: "x".repeat(300_000) });
     const items: AgentInputItem[] = [
@@ -43,7 +43,7 @@ describe("items of the OpenAI Agents SDK", () => {
     expect(JSON.stringify(comeBack(items)) === JSON.stringify(items)).toBe(true);
   });
 
-  it("say what stands there now, where another framework has changed a message", () => {
+  it("show the current content if another framework changed the message", () => {
     const [message] = toMessages([
       {
         type: "message",
@@ -61,7 +61,7 @@ describe("items of the OpenAI Agents SDK", () => {
     ]);
   });
 
-  it("fit a message, however large one is, and take no other along", () => {
+  it("fit into a message, however large one of them is, without affecting others", () => {
     const text = "z".repeat(4.2 * 1024 * 1024);
     const items: AgentInputItem[] = [
       {
@@ -85,7 +85,7 @@ describe("items of the OpenAI Agents SDK", () => {
     expect(itemsOf(stored(messages[1] ?? { role: "user", content: "" }, 1))).toEqual([items[1]]);
   });
 
-  it("begin with the summary as the service's own prompts have it", () => {
+  it("begin with the summary in the form of the service's own prompts", () => {
     const item = { sourceSeqs: [1], status: "current" } as const;
     const items = [
       { ...item, id: "a", kind: "fact", text: "Ana lives in\nLisbon." },

@@ -24,7 +24,7 @@ interface Recorded {
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 
-/** A provider of tracers that remembers its spans, as an SDK with an exporter in memory does. */
+/** A tracer provider that keeps its spans, like an SDK with an in-memory exporter. */
 function recorder() {
   const spans: Recorded[] = [];
   const startSpan: Tracer["startSpan"] = (name, { kind, attributes = {} } = {}) => {
@@ -52,7 +52,7 @@ function recorder() {
   return { spans, tracerProvider: { getTracer: (): Tracer => ({ startSpan, startActiveSpan }) } };
 }
 
-/** As the propagator of W3C Trace Context writes it. */
+/** The header that the propagator of W3C Trace Context writes. */
 const PROPAGATOR: TextMapPropagator<Record<string, string>> = {
   inject(context: Context, carrier) {
     const { traceId = "", spanId = "" } = trace.getSpanContext(context) ?? {};
@@ -112,7 +112,7 @@ describe("spans of a client's calls", () => {
     expect(JSON.stringify(spans)).not.toContain("secret");
   });
 
-  it("tell which message, and how many came back", async () => {
+  it("name the message, and how many messages came back", async () => {
     const { client, spans } = traced([Response.json({ id: "m" }), Response.json({ data: [1, 2, 3], hasMore: false })]);
     await client.session("s").message("m");
     await client.search("trams");
@@ -121,7 +121,7 @@ describe("spans of a client's calls", () => {
     expect(spans[1]?.attributes).not.toHaveProperty("gen_ai.conversation.id");
   });
 
-  it("are one for a call with all its tries, each of which names the trace to the service", async () => {
+  it("are one for a call with all its tries, each of which sends the trace to the service", async () => {
     propagation.setGlobalPropagator(PROPAGATOR);
     const { client, spans, sent } = traced([new Response("{}", { status: 503, headers: { "Retry-After": "0" } })]);
     await client.session("s").append("Hello");
@@ -134,7 +134,7 @@ describe("spans of a client's calls", () => {
     expect(sent[0]?.get("Authorization")).toBe("Bearer secret-key");
   });
 
-  it("say what went wrong, by its code and its request", async () => {
+  it("contain the code and the request id of a failure", async () => {
     const problem = { code: "session_not_found", detail: "the detail", requestId: "req-1" };
     const { client, spans } = traced([Response.json(problem, { status: 404 })]);
     await expect(client.session("s").state()).rejects.toMatchObject({ code: "session_not_found" });
@@ -145,7 +145,7 @@ describe("spans of a client's calls", () => {
     });
   });
 
-  it("cost nothing where no SDK is registered", async () => {
+  it("cost nothing if no SDK is registered", async () => {
     const client = createClient({
       url: "http://memory.test",
       tracing: openTelemetry(),

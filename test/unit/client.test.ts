@@ -20,7 +20,7 @@ interface Sent {
   signal: AbortSignal;
 }
 
-/** A service that answers what a test says, in order, and remembers what it was sent. */
+/** A service that gives a test's answers in order, and records the requests. */
 function scripted(replies: Reply[], options: Partial<ClientOptions> = {}) {
   const sent: Sent[] = [];
   const threadkeep = createClient({
@@ -44,7 +44,7 @@ function scripted(replies: Reply[], options: Partial<ClientOptions> = {}) {
 const appended = (): Response => Response.json({ messages: [{ id: "a", seq: 1, created: true }], headSeq: 1 });
 const problem = (status: number, code: string, more: object = {}, headers: Record<string, string> = {}): Response =>
   Response.json({ type: "/docs", title: "t", status, code, detail: "d", requestId: "r", ...more }, { status, headers });
-/** Hangs until it is told to stop, as a service does that never answers. */
+/** Hangs until it is aborted, like a service that never answers. */
 const hang = ({ signal }: Sent): Promise<Response> =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
 
@@ -60,7 +60,7 @@ async function failureOf(promise: Promise<unknown>): Promise<ThreadkeepError> {
 afterEach(() => vi.useRealTimers());
 
 describe("a retry", () => {
-  it("after a lost answer sends the same ids again, also those that the client made", async () => {
+  it("after a lost answer sends the same ids again, including those that the client made", async () => {
     vi.useFakeTimers();
     const { threadkeep, sent } = scripted([new TypeError("connection reset"), problem(503, "unavailable"), appended()]);
     const result = threadkeep.session("s").append(["one", "two"].map((content) => ({ role: "user", content })));
@@ -76,7 +76,7 @@ describe("a retry", () => {
     });
   });
 
-  it("waits as long as Retry-After says, and no shorter", async () => {
+  it("waits as long as Retry-After says", async () => {
     vi.useFakeTimers();
     const { threadkeep, sent } = scripted([problem(429, "unavailable", {}, { "Retry-After": "7" }), appended()]);
     const result = threadkeep.session("s").append("hello");
@@ -86,7 +86,7 @@ describe("a retry", () => {
     expect((await result).headSeq).toBe(1);
   });
 
-  it("is not made when Retry-After lies past the deadline: the refusal itself is told, at once", async () => {
+  it("is not made if Retry-After is after the deadline: the refusal is thrown at once", async () => {
     const { threadkeep, sent } = scripted([problem(503, "unavailable", {}, { "Retry-After": "60" })]);
     const error = await failureOf(threadkeep.session("s").append("hello"));
     expect(error).toMatchObject({ code: "unavailable", status: 503, tries: 1 });
@@ -99,7 +99,7 @@ describe("a retry", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("ends with the last error after as many tries as were allowed", async () => {
+  it("ends with the last error after the allowed number of tries", async () => {
     vi.useFakeTimers();
     const { threadkeep, sent } = scripted([new TypeError("a"), new TypeError("b"), appended()], { maxTries: 2 });
     const failure = failureOf(threadkeep.session("s").state());
@@ -108,7 +108,7 @@ describe("a retry", () => {
     expect(sent).toHaveLength(2);
   });
 
-  it("of a deletion whose first answer was lost does not take the session's absence for a failure", async () => {
+  it("of a deletion whose first answer was lost does not fail because the session is gone", async () => {
     vi.useFakeTimers();
     const gone = problem(404, "session_not_found");
     const retried = scripted([new TypeError("connection reset"), gone.clone()])
@@ -120,7 +120,7 @@ describe("a retry", () => {
     expect(await failureOf(first)).toMatchObject({ code: "session_not_found" });
   });
 
-  it("of a deletion is none where the first answer says that there is no such session", async () => {
+  it("of a deletion is not made if the first answer says that there is no such session", async () => {
     const { threadkeep } = scripted([problem(404, "session_not_found")]);
     expect(await failureOf(threadkeep.session("s").delete())).toMatchObject({ code: "session_not_found", tries: 1 });
   });
@@ -128,7 +128,7 @@ describe("a retry", () => {
   it.each([
     ["fork", (session: Session) => session.fork(), "/sessions/s/fork"],
     ["new session", (_: Session, client: Threadkeep) => client.create(), "/sessions"],
-  ])("of a %s names the same one again", async (_, call, path) => {
+  ])("of a %s sends the same id again", async (_, call, path) => {
     vi.useFakeTimers();
     const { threadkeep, sent } = scripted([new TypeError("connection reset"), Response.json({ id: "new" })]);
     const made = call(threadkeep.session("s"), threadkeep);
@@ -139,7 +139,7 @@ describe("a retry", () => {
     expect(sent[1]?.body).toEqual(sent[0]?.body);
   });
 
-  it("asks for a new token each time", async () => {
+  it("gets a new token each time", async () => {
     vi.useFakeTimers();
     let count = 0;
     const token = async (): Promise<string> => `token-${(count += 1)}`;
@@ -158,7 +158,7 @@ describe("a retry", () => {
     expect(headers).toEqual(["Bearer token-1", "Bearer token-2"]);
   });
 
-  it("never undercuts what was asked for, and spreads what was not", () => {
+  it("never waits less than the service asked for, and adds jitter if it asked for nothing", () => {
     expect(pauseBefore(1, null, 0)).toBe(100);
     expect(pauseBefore(1, null, 1)).toBe(200);
     expect(pauseBefore(30, null, 1)).toBe(8_000);
@@ -171,7 +171,7 @@ describe("a retry", () => {
 });
 
 describe("a call", () => {
-  it("ends at its deadline, though the service never answers", async () => {
+  it("ends at its deadline if the service never answers", async () => {
     const { threadkeep } = scripted([hang]);
     const error = await failureOf(threadkeep.session("s").context({}, { timeoutMs: 20 }));
     expect(error).toMatchObject({ code: "deadline_exceeded", detail: expect.stringContaining("20 ms") });
@@ -189,14 +189,14 @@ describe("a call", () => {
     }
   });
 
-  it("that was aborted before it began sends nothing", async () => {
+  it("that was aborted before it started sends nothing", async () => {
     const { threadkeep, sent } = scripted([appended()]);
     const append = threadkeep.session("s").append("hello", { signal: AbortSignal.abort(new Error("too late")) });
     await expect(append).rejects.toThrow("too late");
     expect(sent).toEqual([]);
   });
 
-  it("tells of a refusal its code, request, faults and facts", async () => {
+  it("that is refused throws an error with code, request id, faults and facts", async () => {
     const faults = [{ path: "/messages/0/role", detail: "is required" }];
     const { threadkeep } = scripted([problem(409, "head_seq_mismatch", { headSeq: 7, errors: faults })]);
     const error = await failureOf(threadkeep.session("s").append("hello", { expectedHeadSeq: 6 }));
@@ -204,7 +204,7 @@ describe("a call", () => {
     expect(error.message).toBe("head_seq_mismatch: d");
   });
 
-  it("tells a proxy's page, and an answer that is cut off, from an answer of the service", async () => {
+  it("distinguishes a proxy's page, and an answer that is cut off, from an answer of the service", async () => {
     const page = (status: number): Response => new Response("<html>Bad gateway</html>", { status });
     for (const status of [200, 502]) {
       const { threadkeep } = scripted([page(status)]);
@@ -212,21 +212,27 @@ describe("a call", () => {
     }
   });
 
-  it.each(["", ".", "..", "a/b", "a?b", "é", "x".repeat(129)])("refuses the session id %j unsent", async (id) => {
-    const { threadkeep, sent } = scripted([appended()]);
-    expect(() => threadkeep.session(id)).toThrow("invalid_argument: The session id");
-    expect(() => threadkeep.session("s").erase(id)).toThrow("invalid_argument: The message id");
-    expect(sent).toEqual([]);
-  });
+  it.each(["", ".", "..", "a/b", "a?b", "é", "x".repeat(129)])(
+    "with the session id %j fails without a request",
+    async (id) => {
+      const { threadkeep, sent } = scripted([appended()]);
+      expect(() => threadkeep.session(id)).toThrow("invalid_argument: The session id");
+      expect(() => threadkeep.session("s").erase(id)).toThrow("invalid_argument: The message id");
+      expect(sent).toEqual([]);
+    },
+  );
 
-  it.each(["", ".", "..", "-", " a", "a\nb", "\ud800", "x".repeat(257)])("refuses the user %j unsent", async (id) => {
-    const { threadkeep, sent } = scripted([appended()]);
-    expect(() => threadkeep.withUser(id)).toThrow("invalid_argument: The user");
-    expect(() => threadkeep.user(id)).toThrow("invalid_argument: The user");
-    expect(sent).toEqual([]);
-  });
+  it.each(["", ".", "..", "-", " a", "a\nb", "\ud800", "x".repeat(257)])(
+    "with the user %j fails without a request",
+    async (id) => {
+      const { threadkeep, sent } = scripted([appended()]);
+      expect(() => threadkeep.withUser(id)).toThrow("invalid_argument: The user");
+      expect(() => threadkeep.user(id)).toThrow("invalid_argument: The user");
+      expect(sent).toEqual([]);
+    },
+  );
 
-  it("speaks for the user that is named", async () => {
+  it("acts for the named user", async () => {
     const { threadkeep, sent } = scripted([appended(), appended()]);
     await threadkeep.withUser("ada").session("s").append("hello");
     await threadkeep.session("s").append("hello");
@@ -238,7 +244,7 @@ describe("a call", () => {
     [{ url: "ftp://memory.example.com" }, "url must be the address"],
     [{ token: "t" }, "a key or a token, not both"],
     [{ maxTries: 0 }, "maxTries must be"],
-  ])("is not possible with the options %j", (options, complaint) => {
+  ])("cannot be made with the options %j", (options, complaint) => {
     expect(() => scripted([], options)).toThrow(complaint);
   });
 });
@@ -248,7 +254,7 @@ describe("an append with its context", () => {
   const failed = { ...stored, contextError: { code: "internal", detail: "no context" } };
   const options = { context: { format: "text", maxTokens: 500 } } as const;
 
-  it("asks for a context that could not be made along with it once more, by itself", async () => {
+  it("requests a context separately if it could not be made together with the append", async () => {
     const { threadkeep, sent } = scripted([Response.json(failed, { status: 201 }), Response.json({ text: "all" })]);
     const { context, headSeq } = await threadkeep.session("s").append("hello", options);
     expect({ context, headSeq }).toEqual({ context: { text: "all" }, headSeq: 7 });
@@ -259,7 +265,7 @@ describe("an append with its context", () => {
     expect(sent[1]?.body).toEqual(options.context);
   });
 
-  it("that gets none even so fails, and says that the messages are stored", async () => {
+  it("that still gets none fails, and says that the messages are stored", async () => {
     const { threadkeep } = scripted([Response.json(failed, { status: 201 }), problem(422, "validation_failed")]);
     const error = await failureOf(threadkeep.session("s").append("hello", options));
     expect(error).toMatchObject({ code: "validation_failed", status: 422, requestId: "r", facts: { headSeq: 7 } });
@@ -271,7 +277,7 @@ describe("a list", () => {
   const page = (data: unknown[], nextCursor: string | null): Response =>
     Response.json({ data, hasMore: nextCursor !== null, nextCursor });
 
-  it("reads page after page, and no more of them than are wanted", async () => {
+  it("reads page after page, and no more pages than are used", async () => {
     const { threadkeep, sent } = scripted([page([{ id: "a" }, { id: "b" }], "c1"), page([{ id: "c" }], "c2")]);
     const ids: string[] = [];
     for await (const { id } of threadkeep.sessions({ metadata: { topic: "a&b" }, limit: 2 })) {
@@ -285,7 +291,7 @@ describe("a list", () => {
     ]);
   });
 
-  it("of messages goes on in its own direction", async () => {
+  it("of messages continues in its own direction", async () => {
     const back = scripted([page([], "4"), page([], null)]);
     for await (const _ of back.threadkeep.session("s").messages({ beforeSeq: 8 }).pages()) void _;
     expect(back.sent.map(({ url }) => new URL(url).search)).toEqual(["?beforeSeq=8", "?beforeSeq=4"]);
@@ -301,7 +307,7 @@ describe("a list", () => {
 describe("a user", () => {
   const line = (value: object): string => `${JSON.stringify(value)}\n`;
 
-  it("is taken out line by line, and what was cut off after a session's end throws", async () => {
+  it("is exported line by line, and an export that breaks off after a session's end throws", async () => {
     const [head, end] = [line({ type: "user" }) + line({ type: "end" }), line({ type: "user-end" })];
     const { threadkeep, sent } = scripted([new Response(head + end), new Response(head)]);
     const types: string[] = [];
@@ -314,7 +320,7 @@ describe("a user", () => {
     expect(sent[0]).toMatchObject({ method: "GET", url: "http://memory.test/base/v1/users/ada" });
   });
 
-  it("is erased, and the erasure asked about; an answer that was lost is asked for again", async () => {
+  it("is erased, and the erasure can be followed; after a lost answer the request is repeated", async () => {
     vi.useFakeTimers();
     const erasing = { userId: "ada", state: "erasing", sessions: 1, erased: 0, startedAt: "2026-11-22T10:00:00.000Z" };
     const answer = (): Response => Response.json(erasing, { status: 202 });
@@ -334,7 +340,7 @@ describe("a user", () => {
 describe("an import", () => {
   const result = { id: "s", messages: 0, summaries: 0, items: 0, droppedItems: 0 };
 
-  it("is not sent a second time: its stream is spent", async () => {
+  it("is not sent twice, because its stream is used up", async () => {
     const { threadkeep, sent } = scripted([problem(503, "unavailable"), Response.json(result)]);
     expect(await failureOf(threadkeep.import("{}\n"))).toMatchObject({ code: "unavailable", tries: 1 });
     expect(sent).toHaveLength(1);
@@ -350,7 +356,7 @@ describe("an export", () => {
     return types;
   };
 
-  it("comes line by line, wherever the network cuts it into pieces", async () => {
+  it("is read line by line, wherever the network splits it", async () => {
     const bytes = new TextEncoder().encode(`${lines.join("\n")}\n`);
     const pieces = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -361,7 +367,7 @@ describe("an export", () => {
     expect(await read(pieces)).toEqual(["session", "message", "end"]);
   });
 
-  it("is read character by character, wherever the network cuts one in two", async () => {
+  it("is read character by character, even if the network splits one", async () => {
     const bytes = new TextEncoder().encode(`{"type":"日本🙂"}\n${lines[2]}\n`);
     const pieces = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -373,7 +379,7 @@ describe("an export", () => {
   });
 
   it.each([lines.slice(0, 2).join("\n"), `${lines[0]}\n{"type":"mess`, "", `${lines[2]}\n${lines[1]}\n`])(
-    "that was cut off throws, and is not taken for a whole one: %j",
+    "that is incomplete throws, and is not taken for complete: %j",
     async (body) => {
       expect(await failureOf(read(body))).toMatchObject({ code: "unexpected_answer" });
     },
@@ -381,12 +387,12 @@ describe("an export", () => {
 });
 
 describe("an id of another system", () => {
-  it.each(["a", "A.b_c:d-9", "x".repeat(128), "..."])("that the service takes stays as it is: %j", (id) => {
+  it.each(["a", "A.b_c:d-9", "x".repeat(128), "..."])("that the service accepts stays as it is: %j", (id) => {
     expect(storedId(id)).toBe(id);
   });
 
   it.each(["", ".", "..", "a b", "a/b", "a\n", "é", "x".repeat(129), `${"x".repeat(128)} `])(
-    "that it refuses gets another, always the same: %j",
+    "that the service refuses is replaced, always by the same id: %j",
     (id) => {
       expect(storedId(id)).toMatch(/^x-[0-9a-f]{16}-\d+$/);
       expect(storedId(id)).toBe(storedId(id));
@@ -395,17 +401,17 @@ describe("an id of another system", () => {
   );
 });
 
-describe("what was said last", () => {
+describe("the last messages", () => {
   const pageOf = (seqs: number[], nextCursor: string | null): Response =>
     Response.json({ data: seqs.map((seq) => ({ id: `m${seq}`, seq })), hasMore: nextCursor !== null, nextCursor });
 
-  it("is read back page by page, and given in order, no more of it than asked for", async () => {
+  it("are read page by page, and returned in order, as many as requested", async () => {
     const { threadkeep } = scripted([pageOf([5, 6, 7], "5"), pageOf([2, 3, 4], "2")]);
     const messages = await readBack(threadkeep.session("s"), 5, {});
     expect(messages.map(({ seq }) => seq)).toEqual([3, 4, 5, 6, 7]);
   });
 
-  it("is nothing where there is no session, or nothing is asked for", async () => {
+  it("are none if there is no session, or none are requested", async () => {
     const { threadkeep, sent } = scripted([problem(404, "session_not_found")]);
     expect(await readBack(threadkeep.session("s"), 0, {})).toEqual([]);
     expect(sent).toHaveLength(0);

@@ -19,7 +19,7 @@ const makeProgram = (run: (options: Options) => Promise<number>) =>
 const read = (...args: string[]) => readCommandLine(makeProgram, args);
 
 describe("the command line of any program", () => {
-  it("has defaults, and asks for help whatever else it says", async () => {
+  it("has defaults, and shows help whatever the other arguments are", async () => {
     expect(await read()).toEqual({ options: { times: 1 } });
     expect(await read("--times", "12")).toEqual({ options: { times: 12 } });
     for (const help of ["--help", "-h"]) {
@@ -44,7 +44,7 @@ describe("the command line of any program", () => {
     expect(await read(...args)).toEqual({ fault });
   });
 
-  it("takes lists, fractions and JSON, and says what is wrong with them", () => {
+  it("reads lists, fractions and JSON, and says what is wrong with them", () => {
     expect(listOf(wholeNumber(1, 9), 2)("1, 9")).toEqual([1, 9]);
     expect(() => listOf(wholeNumber(1, 9), 2)("1,2,3")).toThrow("at most 2 values");
     expect(() => listOf(wholeNumber(1, 9))("1,,2")).toThrow("from 1 to 9");
@@ -86,7 +86,7 @@ describe("a program", () => {
     expect(process.exitCode).toBe(EXIT.ok);
   });
 
-  it("that is called wrongly, as far as it can tell at once or later, ends with 64 and one line that says where help is", async () => {
+  it("with a wrong command line, noticed at once or later, ends with 64 and one line that says where help is", async () => {
     await runWith(["--tims"], failing(new Error("it ran")));
     expect(told.err).toHaveBeenLastCalledWith(
       "Unknown option '--tims' (Did you mean --times?). For help: npm run wave -- --help",
@@ -98,7 +98,7 @@ describe("a program", () => {
     expect(process.exitCode).toBe(EXIT.usage);
   });
 
-  it("tells by its message what a person can mend, and by its stack what is a fault of ours", async () => {
+  it("prints a message for what a person can fix, and a stack for a bug", async () => {
     await runWith([], failing(new StartError("Port 1 is taken")));
     expect(told.err).toHaveBeenLastCalledWith("\nPort 1 is taken");
     const ours = new TypeError("undefined is not a function");
@@ -107,12 +107,12 @@ describe("a program", () => {
     expect(process.exitCode).toBe(EXIT.failed);
   });
 
-  it("ends with the code that it gives itself", async () => {
+  it("ends with its own exit code", async () => {
     await runWith([], async () => 3);
     expect(process.exitCode).toBe(3);
   });
 
-  it("of an installed package says how it is started there", async () => {
+  it("of an installed package says how to start it there", async () => {
     vi.stubEnv("TK_HOME", "/somewhere");
     try {
       expect(makeProgram(async () => 0).name()).toBe("npx threadkeep wave");

@@ -22,7 +22,7 @@ function faultsOf(env: Record<string, unknown>): string[] {
     .slice(1);
 }
 
-/** Empty: there is no fault. */
+/** Empty if there is no fault. */
 function messageOf(env: Record<string, unknown>): string {
   try {
     parseConfig(env);
@@ -32,12 +32,12 @@ function messageOf(env: Record<string, unknown>): string {
   return "";
 }
 
-describe("the model that is set", () => {
-  test("is the extractive one, which needs nothing else", () => {
+describe("the configured model", () => {
+  test("is by default the extractive summarizer, which needs nothing else", () => {
     expect(modelOf({})).toEqual({ provider: "extractive" });
   });
 
-  test("is on Workers AI, given the binding", () => {
+  test("is on Workers AI, with the binding", () => {
     const name = "@cf/meta/llama-3.3-70b-instruct-fp8-fast";
     expect(modelOf({ THREADKEEP_MODEL: `workers-ai/${name}`, AI: BINDING })).toEqual({
       provider: "workers-ai",
@@ -47,21 +47,21 @@ describe("the model that is set", () => {
     });
   });
 
-  test("is on any server that speaks like OpenAI's, with or without a key; slashes in its name are its own", () => {
+  test("is on any server with OpenAI's API, with or without a key; its name may contain slashes", () => {
     const env = { THREADKEEP_MODEL: "openai-compatible/meta-llama/Llama-4", THREADKEEP_MODEL_BASE_URL: BASE_URL };
     const model = { provider: "openai-compatible", model: "meta-llama/Llama-4", baseUrl: BASE_URL, prices: null };
     expect(modelOf(env)).toEqual(model);
     expect(modelOf({ ...env, THREADKEEP_MODEL_API_KEY: MODEL_KEY })).toEqual({ ...model, apiKey: MODEL_KEY });
   });
 
-  test("is Anthropic's, given a key, and at another address if there is one", () => {
+  test("is Anthropic's, with a key, and optionally at another address", () => {
     const env = { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5", THREADKEEP_MODEL_API_KEY: MODEL_KEY };
     const model = { provider: "anthropic", model: "claude-haiku-4-5", apiKey: MODEL_KEY, prices: null };
     expect(modelOf(env)).toEqual(model);
     expect(modelOf({ ...env, THREADKEEP_MODEL_BASE_URL: BASE_URL })).toEqual({ ...model, baseUrl: BASE_URL });
   });
 
-  test("has prices where both are set; empty variables are none", () => {
+  test("has prices if both are set; empty variables count as unset", () => {
     const env = { THREADKEEP_MODEL: "anthropic/m", THREADKEEP_MODEL_API_KEY: MODEL_KEY };
     const prices = { THREADKEEP_MODEL_INPUT_PRICE: "0.25", THREADKEEP_MODEL_OUTPUT_PRICE: "2" };
     expect(modelOf({ ...env, ...prices })).toMatchObject({ prices: { input: 0.25, output: 2 } });
@@ -70,7 +70,7 @@ describe("the model that is set", () => {
   });
 });
 
-describe("the embeddings that are set", () => {
+describe("the configured embeddings", () => {
   const embeddingsOf = (env: Record<string, unknown>) => parseConfig({ ...PLAIN, ...env }).embeddings;
 
   test("are off by default", () => {
@@ -78,14 +78,14 @@ describe("the embeddings that are set", () => {
     expect(embeddingsOf({ THREADKEEP_EMBEDDINGS: "off", THREADKEEP_EMBEDDINGS_BASE_URL: BASE_URL })).toBeNull();
   });
 
-  test("are on Workers AI, given the binding", () => {
+  test("are on Workers AI, with the binding", () => {
     const name = "workers-ai/@cf/baai/bge-m3";
     const model = { provider: "workers-ai", name, model: "@cf/baai/bge-m3", binding: BINDING, price: 0.012 };
     const env = { THREADKEEP_EMBEDDINGS: name, THREADKEEP_EMBEDDINGS_PRICE: "0.012", AI: BINDING };
     expect(embeddingsOf(env)).toEqual(model);
   });
 
-  test("are on any server that speaks like OpenAI's, with or without a key", () => {
+  test("are on any server with OpenAI's API, with or without a key", () => {
     const name = "openai-compatible/BAAI/bge-m3";
     const env = { THREADKEEP_EMBEDDINGS: name, THREADKEEP_EMBEDDINGS_BASE_URL: BASE_URL };
     const model = { provider: "openai-compatible", name, model: "BAAI/bge-m3", baseUrl: BASE_URL, price: null };
@@ -95,7 +95,7 @@ describe("the embeddings that are set", () => {
   });
 });
 
-describe("a setting that cannot work says which variable it is and what to do", () => {
+describe("a setting that cannot work is reported with its variable and what to do", () => {
   test.each([
     [{ THREADKEEP_MODEL: "gpt-5" }, "THREADKEEP_MODEL must be", "wrangler.toml"],
     [{ THREADKEEP_MODEL: "anthropic/" }, "THREADKEEP_MODEL must be", "wrangler.toml"],
@@ -137,7 +137,7 @@ describe("a setting that cannot work says which variable it is and what to do", 
     "THREADKEEP_EMBEDDINGS_BASE_URL",
     "SUMMARIZER_MCP_URL",
     "THREADKEEP_ALERT_WEBHOOK",
-  ] as const)("and %s is https, or http on this machine alone", (name) => {
+  ] as const)("and %s must be https, or http on this machine", (name) => {
     for (const url of [
       "https://models.example/v1",
       "http://localhost:1/v1",
@@ -160,7 +160,7 @@ describe("a setting that cannot work says which variable it is and what to do", 
     }
   });
 
-  test("and all of them stand in one message, without the secrets", () => {
+  test("and all faults are in one message, without the secrets", () => {
     const faults = faultsOf({
       THREADKEEP_API_KEY: "short",
       THREADKEEP_MODEL: "openai-compatible/m",
@@ -174,14 +174,14 @@ describe("a setting that cannot work says which variable it is and what to do", 
     expect(faults.join("\n")).not.toMatch(/short\b(?!:)|not a key/);
   });
 
-  test("and what the model lacks stands beside faults of other settings", () => {
+  test("and a missing variable of the model is reported together with other faults", () => {
     const faults = faultsOf({ THREADKEEP_API_TENANT: "No!", THREADKEEP_MODEL: "anthropic/m" });
     expect(faults.map((fault) => fault.split(" ")[0])).toEqual(["THREADKEEP_API_TENANT", "THREADKEEP_MODEL"]);
   });
 });
 
-describe("all faults stand in one message", () => {
-  test("of variables by themselves, of those that belong together, of equal keys and of names that are none", () => {
+describe("all faults are in one message", () => {
+  test("for single variables, for those that belong together, for equal keys and for unknown names", () => {
     const key = PLAIN.THREADKEEP_API_KEY;
     const faults = faultsOf({
       THREADKEEP_ADMIN_KEY: key,
@@ -200,7 +200,7 @@ describe("all faults stand in one message", () => {
     expect(faults.join("\n")).not.toContain(key);
   });
 
-  test("and where nothing is set, what has to be", () => {
+  test("and an empty environment is told what to set", () => {
     const names = [...messageOf({}).matchAll(/^- (\w+)/gm)].map(([, name]) => name);
     expect(names).toEqual(["THREADKEEP_API_KEY", "THREADKEEP_ADMIN_KEY", "THREADKEEP_API_TENANT"]);
   });
@@ -212,7 +212,7 @@ describe("all faults stand in one message", () => {
     ["SUMMARIZER_URL", null],
     ["THREADKEEP_", null],
     ["THREADKEEP___proto__", null],
-  ])("%s sets nothing, and is not passed over where it begins like ours", (name, guess) => {
+  ])("and an unknown variable is ignored or, if it begins like ours, reported: %s", (name, guess) => {
     const faults = faultsOf({ [name]: "x" });
     expect(faults).toHaveLength(/^(THREADKEEP|SUMMARIZER)_/.test(name) ? 1 : 0);
     for (const fault of faults) {
@@ -222,31 +222,31 @@ describe("all faults stand in one message", () => {
   });
 });
 
-describe("how long a summarizer may take", () => {
+describe("the time limit of a summarizer", () => {
   test.each([
     [undefined, "120"],
     ["1", "1"],
     ["120", "120"],
-  ])("is told in seconds, and kept in milliseconds: %s", (text, seconds) => {
+  ])("is set in seconds, and used in milliseconds: %s", (text, seconds) => {
     const env = text === undefined ? PLAIN : { ...PLAIN, SUMMARIZER_TIMEOUT_SECONDS: text };
     expect(parseConfig(env).summarizerTimeoutMs).toBe(Number(seconds) * 1_000);
   });
 });
 
-describe("how long the audit is kept", () => {
-  test("is 400 days, or what is set", () => {
+describe("the retention time of the audit", () => {
+  test("is 400 days by default, or what is set", () => {
     expect(parseConfig(PLAIN).auditDays).toBe(400);
     expect(parseConfig({ ...PLAIN, THREADKEEP_AUDIT_DAYS: "30" }).auditDays).toBe(30);
   });
 
-  test.each(["", "29", "3651", "60.5", "a year"])("is not %s", (days) => {
+  test.each(["", "29", "3651", "60.5", "a year"])("cannot be %s", (days) => {
     expect(faultsOf({ THREADKEEP_AUDIT_DAYS: days })).toEqual([
       "THREADKEEP_AUDIT_DAYS must be a whole number of days from 30 to 3650, or left out for 400",
     ]);
   });
 });
 
-describe("what is logged", () => {
+describe("the logging", () => {
   test.each([
     { THREADKEEP_LOG_LEVEL: "loud" },
     { THREADKEEP_LOG_LEVEL: "" },
@@ -254,22 +254,22 @@ describe("what is logged", () => {
     { THREADKEEP_LOG_SAMPLE: "-0.1" },
     { THREADKEEP_LOG_SAMPLE: "half" },
     { THREADKEEP_LOG_SAMPLE: "" },
-  ])("is not set by %j", (variables) => {
+  ])("cannot be set by %j", (variables) => {
     const [name = ""] = Object.keys(variables);
     expect(faultsOf(variables)).toEqual([expect.stringMatching(new RegExp(`^${name} must be .+ or left out for`))]);
   });
 
-  test.each(["0", "1", "0.25", ".5", "1.0"])("may be the share %s", (share) => {
+  test.each(["0", "1", "0.25", ".5", "1.0"])("may keep the share %s", (share) => {
     expect(faultsOf({ THREADKEEP_LOG_SAMPLE: share, THREADKEEP_LOG_LEVEL: "debug" })).toEqual([]);
   });
 });
 
-describe("who may call from where", () => {
-  test("is anybody by any name, and no page of another origin, where nothing is set", () => {
+describe("the allowed host names and origins", () => {
+  test("are any host name and no other origin by default", () => {
     expect(parseConfig(PLAIN)).toMatchObject({ hosts: [], corsOrigins: [], hasRateLimits: true });
   });
 
-  test("is a list, with or without spaces", () => {
+  test("are a list, with or without spaces", () => {
     const env = {
       THREADKEEP_HOSTS: "api.example, [::1],",
       THREADKEEP_CORS_ORIGINS: "https://app.example,http://localhost:3000",
@@ -291,13 +291,13 @@ describe("who may call from where", () => {
     [{ THREADKEEP_CORS_ORIGINS: "https://*.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
     [{ THREADKEEP_CORS_ORIGINS: "app.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
     [{ THREADKEEP_RATE_LIMITS: "maybe" }, "THREADKEEP_RATE_LIMITS must be"],
-  ])("%j is refused", (env, words) => {
+  ])("cannot be %j", (env, words) => {
     expect(faultsOf(env)).toEqual([expect.stringContaining(words)]);
   });
 });
 
 describe("the endpoint of the built-in summarizer", () => {
-  test("is there unless it is turned off", () => {
+  test("exists unless it is turned off", () => {
     const isThere = (value: string) => parseConfig({ ...PLAIN, SUMMARIZER_ENDPOINT: value }).hasSummarizerEndpoint;
     expect([parseConfig(PLAIN).hasSummarizerEndpoint, isThere("on"), isThere("off")]).toEqual([true, true, false]);
     expect(faultsOf({ SUMMARIZER_ENDPOINT: "no" }).join()).toContain('SUMMARIZER_ENDPOINT must be "on" or "off"');
@@ -315,7 +315,7 @@ describe("the issuers of users' tokens", () => {
     expect(issuersOf(" ")).toEqual([]);
   });
 
-  test("publish their keys where Supabase does, are for signed-in users, and take no anonymous ones", () => {
+  test("publish their keys where Supabase does, are for signed-in users, and have no anonymous users", () => {
     expect(issuersOf(JSON.stringify([{ issuer, tenant: "acme" }]))).toEqual([
       {
         issuer,
@@ -350,7 +350,7 @@ describe("the issuers of users' tokens", () => {
       ],
       "names an issuer twice",
     ],
-  ])("%j is refused with what is wrong and where", (value, words) => {
+  ])("are refused as %j with what is wrong and where", (value, words) => {
     expect(faultOfIssuers(value)).toContain(words);
   });
 });

@@ -9,7 +9,7 @@ describe("the table of variables", () => {
     expect(readFileSync("docs/configuration.md", "utf8")).toBe(renderConfiguration());
   });
 
-  test("tells what each is for, on one line", () => {
+  test("says what each is for, in one line", () => {
     for (const { meaning } of variableRows()) {
       expect(meaning).toMatch(/^[^\n]{10,}[^.\n]$/);
     }
@@ -25,7 +25,7 @@ describe("the table of variables", () => {
 });
 
 describe("the environment of npm start", () => {
-  test("reaches the Worker, but for what is empty, what a start makes by itself and what is of programs", () => {
+  test("is passed to the Worker, except for empty variables, those that a start generates, and those of programs", () => {
     const env = {
       THREADKEEP_MODEL: "anthropic/m",
       THREADKEEP_HOSTS: "",
@@ -36,12 +36,12 @@ describe("the environment of npm start", () => {
     expect(workerSettings(env)).toEqual({ THREADKEEP_MODEL: "anthropic/m" });
   });
 
-  test("stops the start for a slip in a name, and names each of them", () => {
+  test("stops the start at misspelt names, and names each of them", () => {
     const env = { THREADKEEP_MODLE: "x", SUMMARIZER_TOKEN: "x" };
     expect(() => workerSettings(env)).toThrow(/THREADKEEP_MODLE .*THREADKEEP_MODEL meant.*\n.*SUMMARIZER_TOKEN/);
   });
 
-  test("is told of by npm start -- --help, every variable that it takes", () => {
+  test("is listed by npm start -- --help, with every variable", () => {
     const help = describeSettings();
     for (const { name, isMadeLocally } of variableRows()) {
       expect(help.includes(`  ${name}\n`), name).toBe(isMadeLocally !== true);

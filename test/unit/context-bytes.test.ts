@@ -40,7 +40,7 @@ function firstFile({ messages }: Context): number {
 describe("a file in words", () => {
   const nameOf = (part: Part): string => messageText(nameMedia([part], 41) ?? "");
 
-  it("says what it is, how large, and where it stands", () => {
+  it("says what the file is, how large it is, and where it is", () => {
     expect(nameOf(image(1_234_567))).toBe("[image, 1.2 MB, message 41]");
     expect(nameOf({ type: "file", mediaType: "application/pdf", filename: "a.pdf", data: base64(190_000) })).toBe(
       "[file a.pdf, 190 KB, message 41]",
@@ -49,7 +49,7 @@ describe("a file in words", () => {
       "[audio, 2 KB, message 41]",
     );
   });
-  it("stands for what a tool shows as well, beside what it says", () => {
+  it("also stands for what a tool shows, next to the tool's text", () => {
     const value = [
       { type: "text", text: "Here it is." },
       { type: "image-data", mediaType: "image/png", data: base64(50_000) },
@@ -64,7 +64,7 @@ describe("a file in words", () => {
       },
     ]);
   });
-  it("stands for nothing that is small, that is text, or that lies elsewhere", () => {
+  it("does not replace a file that is small, is text, or is at a URL", () => {
     const parts: Part[] = [
       { type: "text", text: "x".repeat(5_000) },
       image(300),
@@ -75,7 +75,7 @@ describe("a file in words", () => {
     expect(nameMedia(parts, 1)).toBeNull();
     expect(nameMedia("x".repeat(5_000), 1)).toBeNull();
   });
-  it("leaves out what belongs to the user interface alone", () => {
+  it("leaves out what is only for the user interface", () => {
     expect(nameMedia([{ type: "data-chart", data: "x".repeat(5_000) }], 1)).toBe("");
   });
 });
@@ -85,7 +85,7 @@ describe("a context of many files", () => {
   const maxBytes = 100 * KB;
   const context = assembleContext(inputOf(chat, 100_000, null, maxBytes));
 
-  it("has the newest of them, and names each older one, in its message and in omitted", () => {
+  it("contains the newest of them, and names each older one, in its message and in omitted", () => {
     const first = firstFile(context);
     expect(context.messages.map(({ seq }) => seq)).toEqual(chat.log.map(({ seq }) => seq));
     expect(first).toBeGreaterThan(40);
@@ -97,7 +97,7 @@ describe("a context of many files", () => {
     expect(context.omitted).toEqual([{ fromSeq: 1, throughSeq: first - 1, reason: "budget" }]);
   });
 
-  it("fills what the named ones leave of its tokens with older turns", () => {
+  it("uses the tokens that named files do not need for older turns", () => {
     const spoken = chatOf([
       ...Array.from({ length: 100 }, () => ({ role: "user" as const, content: "a line of no weight" })),
       ...chat.log.map(({ role, content }) => ({ role, content: content ?? "" })),
@@ -107,7 +107,7 @@ describe("a context of many files", () => {
     expect(tokens.used).toBeLessThanOrEqual(30_000);
   });
 
-  it("begins to send them at the same message while others come in, but for rare steps", () => {
+  it("starts to send them at the same message while others are appended, except for rare steps", () => {
     const long = screenshots(400, 6 * KB);
     const firsts = Array.from({ length: 300 }, (_, step) => {
       const log = long.log.slice(0, 100 + step);
@@ -115,13 +115,13 @@ describe("a context of many files", () => {
     });
     const moves = firsts.filter((first, index) => index > 0 && first !== firsts[index - 1]).length;
     expect(firsts.every((first, index) => index === 0 || first >= (firsts[index - 1] ?? 0))).toBe(true);
-    // 300 files of which 9 have room, in steps of an eighth to a quarter.
+    // Nine of 300 files fit, in steps of an eighth to a quarter.
     expect(moves).toBeLessThanOrEqual(180);
     const kept = firsts.map((first, step) => 100 + step - first + 1);
     expect(Math.min(...kept)).toBeGreaterThanOrEqual(6);
   });
 
-  it("sends the newest file, though it has the room of all others", () => {
+  it("sends the newest file even if it needs the room of all others", () => {
     const { messages, omitted } = assembleContext(
       inputOf(
         chatOf([
@@ -137,7 +137,7 @@ describe("a context of many files", () => {
     expect(omitted).toEqual([{ fromSeq: 1, throughSeq: 1, reason: "budget" }]);
   });
 
-  it("keeps calls with their results, whose pictures are named where they have no room", () => {
+  it("keeps calls with their results, and names their pictures if these do not fit", () => {
     const value = (bytes: number) => [{ type: "image-data", mediaType: "image/png", data: base64(bytes) }];
     const calls = Array.from({ length: 30 }, (_, index) => ({ toolCallId: `c${index}`, toolName: "look" }));
     const agent = chatOf([
@@ -154,7 +154,7 @@ describe("a context of many files", () => {
     expect(messages.at(-1)?.cut).toBeUndefined();
   });
 
-  it("brings back older messages with their files where there is room, and else with their names", () => {
+  it("retrieves older messages with their files if there is room, else with the files' names", () => {
     const found = chat.log.slice(0, 20).map(({ id, seq, role, createdAt, tokens, content }) => ({
       message: { id, seq, role, createdAt, tokens, content: content ?? "" },
       score: 1,
@@ -193,7 +193,7 @@ describe("a context of any messages", () => {
     .map(chatOf);
   const maxBytes = fc.integer({ min: 40 * KB, max: 200 * KB });
 
-  it.each(contextFormatSchema.options)("has no more bytes than it may have, as rendered in %s", (format) => {
+  it.each(contextFormatSchema.options)("has no more bytes than allowed, as rendered in %s", (format) => {
     fc.assert(
       fc.property(anyChat, maxBytes, fc.integer({ min: 256, max: 100_000 }), (chat, bytes, maxTokens) => {
         const context = assembleContext(inputOf(chat, maxTokens, null, bytes));
@@ -204,7 +204,7 @@ describe("a context of any messages", () => {
     );
   });
 
-  it("accounts for each: word for word, or cut and named in omitted; no file stands before one that is named", () => {
+  it("accounts for each message: verbatim, or cut and named in omitted; no file is sent before one that is only named", () => {
     fc.assert(
       fc.property(anyChat, maxBytes, fc.integer({ min: 256, max: 100_000 }), (chat, bytes, maxTokens) => {
         const { messages, omitted } = assembleContext(inputOf(chat, maxTokens, null, bytes));

@@ -6,7 +6,7 @@ import type { CrashReport } from "../../tools/crash/run-crash.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
 describe("the plan of kills", () => {
-  it("is the same for the same seed, and kills each as often as the others, within the time", () => {
+  it("is the same for the same seed, and kills each victim equally often, within the time", () => {
     const plan = planKills(30, VICTIMS, 2_000, 5);
     expect(plan).toEqual(planKills(30, VICTIMS, 2_000, 5));
     expect(plan).not.toEqual(planKills(30, VICTIMS, 2_000, 6));
@@ -17,7 +17,7 @@ describe("the plan of kills", () => {
 });
 
 describe("the command line of the crashes", () => {
-  it("kills everything twenty times by default, by a seed of its own", async () => {
+  it("kills everything twenty times by default, with a random seed", async () => {
     expect(await readCommandLine(crashProgram, [])).toMatchObject({
       options: { kills: 20, victims: VICTIMS, chats: 6, withinMs: 3_000 },
     });
@@ -38,7 +38,7 @@ describe("the command line of the crashes", () => {
   });
 });
 
-it("a report of a fault tells how to see it again, and where the state is", () => {
+it("a report of a fault says how to repeat it, and where the data is", () => {
   const report: CrashReport = {
     startedAt: "2026-11-30T00:00:00.000Z",
     seconds: 12,

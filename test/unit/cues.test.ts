@@ -3,7 +3,7 @@ import type { TranscriptMessage } from "../../src/api/summarizer.ts";
 import type { Item } from "../../src/api/summary.ts";
 import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "../../src/summarizer/cues.ts";
 
-describe("what a statement is", () => {
+describe("the kind of a statement", () => {
   it.each([
     ["We decided to take the train", "decision"],
     ["I’m allergic to nuts", "preference"],
@@ -11,26 +11,26 @@ describe("what a statement is", () => {
     ["Never use my last name", "instruction"],
     ["From now on be brief", "instruction"],
     ["Reply to me in French", "instruction"],
-    // A habit is no wish.
+    // A habit is not a wish.
     ["I never use my last name", "fact"],
     ["They will always answer late", "fact"],
     ["I prefer tea", "preference"],
     ["I have to call the shipyard", "task"],
     ["The crate left yesterday", "event"],
     ["The crate is blue", "fact"],
-    // A decision about what one likes is a decision: the first sign counts.
+    // A decision about a preference is a decision: the first sign counts.
     ["We agreed that I prefer tea", "decision"],
-  ])("of %j is a %s", (text, kind) => {
+  ])("is found: %j is a %s", (text, kind) => {
     expect(kindOf(text, false)).toBe(kind);
     expect(kindOf(text, true)).toBe("question");
   });
 });
 
-it("a wish of a model or a tool is no instruction", () => {
+it('is not "instruction" for a wish of a model or a tool', () => {
   expect(kindOf("Always answer in Portuguese", false, false)).toBe("fact");
 });
 
-describe("what a statement is in other languages", () => {
+describe("the kind of a statement in other languages", () => {
   it.each([
     ["Wir haben uns für den Zug entschieden", "decision"],
     ["Ich bin allergisch gegen Nüsse", "preference"],
@@ -59,11 +59,11 @@ describe("what a statement is in other languages", () => {
     ["Die Kiste ist blau", "fact"],
     ["La caja es azul", "fact"],
     ["箱は青い", "fact"],
-  ])("of %j is a %s", (text, kind) => {
+  ])("is found: %j is a %s", (text, kind) => {
     expect(kindOf(text, false)).toBe(kind);
   });
 
-  it("tells who speaks of themselves", () => {
+  it("includes whether somebody speaks of themselves", () => {
     for (const text of ["Meine Kiste", "Mi caja", "Notre caisse", "Minha caixa", "我的箱子", "私の箱"]) {
       expect(isFirstPerson(text), text).toBe(true);
     }
@@ -71,7 +71,7 @@ describe("what a statement is in other languages", () => {
   });
 });
 
-describe("what a statement is worth", () => {
+describe("the weight of a statement", () => {
   const by = (role: TranscriptMessage["role"], author?: string): TranscriptMessage => ({
     seq: 1,
     role,
@@ -82,7 +82,7 @@ describe("what a statement is worth", () => {
   const worth = (message: TranscriptMessage, text: string, isQuestion = false): number =>
     worthOfStatement(message, { text, isQuestion });
 
-  it("goes by who says it: a user before an assistant before a tool or an instruction, and a name makes all voices one", () => {
+  it("depends on who says it: a user more than an assistant, and that more than a tool or an instruction; with names all voices are equal", () => {
     const text = "The crate is blue";
     expect(worth(by("user"), text)).toBeGreaterThan(worth(by("assistant"), text));
     expect(worth(by("assistant"), text)).toBeGreaterThan(worth(by("tool"), text));
@@ -91,7 +91,7 @@ describe("what a statement is worth", () => {
     expect(worth(by("tool", "search"), text)).toBe(worth(by("tool"), text));
   });
 
-  it("is less for a question, and for what is said of the other alone", () => {
+  it("is lower for a question, and for a statement only about the other person", () => {
     const user = by("user");
     expect(worth(user, "Is the crate blue", true)).toBeLessThan(worth(user, "The crate is blue"));
     expect(worth(user, "You did well")).toBeLessThan(worth(user, "I did well"));
@@ -99,7 +99,7 @@ describe("what a statement is worth", () => {
     expect([isFirstPerson("My crate"), isFirstPerson("The crate")]).toEqual([true, false]);
   });
 
-  it("of an item is more for what binds, and less for what is over", () => {
+  it("as an item is higher for what stays valid, and lower for what is done", () => {
     const item = (kind: Item["kind"], status: Item["status"] = "current"): number =>
       worthOfItem({ id: "1", kind, status, text: "", sourceSeqs: [1] });
     expect(item("decision")).toBeGreaterThan(item("task"));

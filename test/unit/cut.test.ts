@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { chooseCut, type CutMessage, isSummaryDue } from "../../src/prompt/cut.ts";
 
-/** Newest first, each of so many tokens. */
+/** Newest first, each with this many tokens. */
 function log(costs: readonly number[]): CutMessage[] {
   return costs.map((cost, index) => ({ seq: index + 1, content: "text", cost })).toReversed();
 }
 
-describe("the cut", () => {
-  it("keeps as many messages word for word as fit, and covers the rest", () => {
+describe("the cut between summary and recent messages", () => {
+  it("leaves as many messages verbatim as fit, and covers the others", () => {
     expect(chooseCut(log([10, 10, 10, 10, 10, 10, 10, 10, 10, 10]), 60)).toBe(4);
   });
 
-  it("keeps at least four messages, however large", () => {
+  it("leaves at least four messages, however large", () => {
     expect(chooseCut(log([500, 500, 500, 500, 500, 500]), 60)).toBe(2);
   });
 
@@ -21,7 +21,7 @@ describe("the cut", () => {
     expect(chooseCut([], 60)).toBe(0);
   });
 
-  it("moves back so that no tool call is parted from its result", () => {
+  it("moves back so that no tool call is separated from its result", () => {
     const call = { type: "tool-call", toolCallId: "c", toolName: "find", input: {} } as const;
     const result = { type: "tool-result", toolCallId: "c", toolName: "find", output: "x" } as const;
     const messages = log([10, 10, 10, 10, 10, 10, 10, 10]);
@@ -41,7 +41,7 @@ describe("the cut", () => {
     expect(chooseCut(messages, 40)).toBeGreaterThan(100);
   });
 
-  it("is due only past the threshold", () => {
+  it("is due only after the threshold is passed", () => {
     expect(isSummaryDue(100, { summarizeAfterTokens: 100 })).toBe(false);
     expect(isSummaryDue(101, { summarizeAfterTokens: 100 })).toBe(true);
   });

@@ -12,7 +12,7 @@ const SOURCES = {
   "src/forgotten.ts": "console.log(1);\n",
 };
 
-it("dead code fails the check by name: an export for its own file alone, a file and a package that nothing uses", () => {
+it("the check reports dead code by name: an export that only its own file uses, an unused file and an unused package", () => {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-dead-code-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   copyFileSync(path.join(projectRoot, "knip.jsonc"), path.join(directory, "knip.jsonc"));

@@ -12,7 +12,7 @@ import {
 } from "../../src/lib/retry-policy.ts";
 import { parseRetryAfter } from "../../src/provider/retry-after.ts";
 
-/** Every pause that grows with what came before it: by attempt, in seconds, in the middle of its jitter. */
+/** All growing pauses: in seconds by attempt, without jitter. */
 const DELAYS: Record<string, { of(attempt: number): number; readonly first: number[]; readonly longest: number }> = {
   "retryDelayMs, after the n-th failure": {
     of: (n) => retryDelayMs(n, 0.5) / 1_000,
@@ -62,12 +62,12 @@ const DELAYS: Record<string, { of(attempt: number): number; readonly first: numb
 };
 
 describe("a pause between attempts", () => {
-  it.each(Object.entries(DELAYS))("grows to its longest and no further: %s", (_, { of, first, longest }) => {
+  it.each(Object.entries(DELAYS))("grows to its maximum and no further: %s", (_, { of, first, longest }) => {
     expect(first.map((_seconds, index) => of(index + 1))).toEqual(first);
     const all = Array.from({ length: 1_100 }, (_value, index) => of(index));
     for (const [index, seconds] of all.entries()) expect(seconds).toBeGreaterThanOrEqual(all[index - 1] ?? 0);
     expect(Math.max(...all)).toBe(longest);
-    // Unbounded, the pause of ten seconds that is doubled each time comes to 121 days at the twentieth.
+    // Without a maximum, a pause of ten seconds that doubles each time is 121 days at the twentieth attempt.
     expect(of(Number.MAX_SAFE_INTEGER)).toBe(longest);
   });
 
@@ -76,14 +76,14 @@ describe("a pause between attempts", () => {
     ["upgradeDelayMs", upgradeDelayMs],
     ["resendDelayMs", resendDelayMs],
     ["backlogDelayMs", (n: number, random: number) => backlogDelayMs(n * 60_000, random)],
-  ])("is spread by a fifth each way: %s", (_, delay) => {
+  ])("has jitter of a fifth in both directions: %s", (_, delay) => {
     for (const n of [1, 3, 50]) {
       expect(delay(n, 0)).toBe(Math.round(delay(n, 0.5) * 0.8));
       expect(delay(n, 1)).toBe(Math.round(delay(n, 0.5) * 1.2));
     }
   });
 
-  it("that a provider asks for is believed up to an hour", () => {
+  it("that a provider asks for is at most an hour", () => {
     expect(parseRetryAfter("10485760", 0)).toBe(3_600);
     expect(parseRetryAfter(new Date(121 * 86_400_000).toUTCString(), 0)).toBe(3_600);
   });

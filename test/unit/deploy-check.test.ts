@@ -9,12 +9,12 @@ const VARS = { THREADKEEP_API_TENANT: "default", THREADKEEP_MODEL: "extractive" 
 describe("the bindings of an environment", () => {
   const typed = typedBindings(readFileSync("src/worker-configuration.d.ts", "utf8"));
 
-  test("are those of the generated types, the optional ones too", () => {
+  test("are those of the generated types, including optional ones", () => {
     expect(typed).toEqual(expect.arrayContaining(["CHAT_SESSION", "HYPERDRIVE", "AI", "THREADKEEP_API_KEY"]));
     expect(typed).not.toContain("mainModule");
   });
 
-  test("lack by name what an environment did not repeat", () => {
+  test("are reported by name if an environment lacks them", () => {
     const output = [
       "Your Worker has access to the following bindings:",
       "env.CHAT_SESSION (ChatSession)    Durable Object",
@@ -29,12 +29,12 @@ describe("the bindings of an environment", () => {
 });
 
 describe("the variables of an environment", () => {
-  test("are sound where their secrets are set", () => {
+  test("are valid if their secrets are set", () => {
     expect(checkVariables({ ...VARS, THREADKEEP_MODEL: "anthropic/m" }, false)).toEqual([]);
     expect(checkVariables({ ...VARS, THREADKEEP_MODEL: "workers-ai/@cf/m" }, true)).toEqual([]);
   });
 
-  test("name all their faults: a bad value, a slip in a name, a secret where everybody reads it", () => {
+  test("report all faults: a bad value, a misspelt name, a secret that everybody could read", () => {
     const key = "tk_0123456789abcdefghij";
     const vars = { ...VARS, THREADKEEP_AUDIT_DAYS: 3, THREADKEEP_MODLE: "x", THREADKEEP_API_KEY: key };
     const faults = checkVariables(vars, false);
@@ -46,7 +46,7 @@ describe("the variables of an environment", () => {
     expect(faults.join("\n")).not.toContain(key);
   });
 
-  test("may not name a model of Workers AI without its binding", () => {
+  test("cannot name a model of Workers AI without its binding", () => {
     expect(checkVariables({ ...VARS, THREADKEEP_MODEL: "workers-ai/@cf/m" }, false)).toEqual([
       expect.stringContaining("binding AI is missing"),
     ]);
@@ -67,7 +67,7 @@ describe("migrations", () => {
     ['ALTER TABLE "messages" ALTER COLUMN "role" SET NOT NULL;', "refuses rows"],
     ['ALTER TABLE "messages" ADD COLUMN "mood" text NOT NULL;', "does not fill"],
     ["TRUNCATE messages;", "empties"],
-  ])("that say %j are refused", (sql, what) => {
+  ])("with %j are refused", (sql, what) => {
     expect(destructiveStatements("migrations/0099_x.sql", sql)).toEqual([expect.stringContaining(what)]);
   });
 
@@ -78,7 +78,7 @@ describe("migrations", () => {
     "-- DROP TABLE messages is what this does not do\nCREATE TABLE drops (a text NOT NULL);",
     "DROP INDEX old_one;",
     "CREATE FUNCTION f() RETURNS void AS $body$ BEGIN EXECUTE 'DROP TABLE x'; TRUNCATE y; END $body$;",
-  ])("that say %j are not", (sql) => {
+  ])("with %j are accepted", (sql) => {
     expect(destructiveStatements("migrations/0099_x.sql", sql)).toEqual([]);
   });
 });

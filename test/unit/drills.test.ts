@@ -47,18 +47,18 @@ describe("a drill fails", () => {
     expect(() => checkNothingPaidTwice([chat], [], [])).toThrow(/nothing was summarized/);
   });
 
-  it("at a message that a context says nothing of", () => {
+  it("at a message that a context does not mention", () => {
     const context = { headSeq: 6, summary: { throughSeq: 2 }, messages: [{ seq: 3 }, { seq: 6 }] };
     const omitted = [{ fromSeq: 4, throughSeq: 4 }];
     expect(missingFrom({ ...context, omitted })).toEqual([5]);
   });
 
-  it("when it waits in vain, and says what for and what it saw last", async () => {
+  it("when a condition does not become true in time, and says which one and the last value", async () => {
     const waiting = until("the crate is there", () => undefined, { patienceMs: 1, pollMs: 1, seen: () => "a truck" });
     await expect(waiting).rejects.toThrow(/still not the case that the crate is there; the last value was "a truck"/);
   });
 
-  it("at a notice that is not signed by the service, and keeps one that comes twice once", async () => {
+  it("at a notice that is not signed by the service; a notice that comes twice is kept once", async () => {
     const mailbox = await startMailbox();
     onTestFinished(mailbox.close);
     const { THREADKEEP_ALERT_WEBHOOK: url = "", THREADKEEP_ALERT_SECRET: secret = "" } = mailbox.env;

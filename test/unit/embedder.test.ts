@@ -18,7 +18,7 @@ interface Seen {
 const servers: LoopbackServer[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.close())));
 
-/** A provider on loopback that does with each request what the test says. */
+/** A provider on loopback that answers each request as the test says. */
 async function given(
   reply: (response: ServerResponse, seen: Seen, count: number) => unknown,
   settings: Partial<EmbeddingSettings> = {},
@@ -65,8 +65,8 @@ async function failureOf(answer: Promise<unknown>): Promise<ProviderError> {
   return error;
 }
 
-describe("the embedder of a server that speaks like OpenAI's", () => {
-  test("gives a vector of length 1 for each text, and tells tokens and cost", async () => {
+describe("the embedder of a server with OpenAI's API", () => {
+  test("returns a vector of length 1 for each text, and reports tokens and cost", async () => {
     const { embedder, requests } = await given(well);
     const { vectors, usage } = await embedder.embed(["I live in Lisbon", SECRET]);
     expect(vectors.map((vector) => [...vector].map((value) => value.toFixed(3)))).toEqual([
@@ -77,7 +77,7 @@ describe("the embedder of a server that speaks like OpenAI's", () => {
     expect(requests).toEqual([{ path: "/v1/embeddings", key: `Bearer ${KEY}`, texts: ["I live in Lisbon", SECRET] }]);
   });
 
-  test("estimates the tokens where the provider counts none, and tells no cost without a price", async () => {
+  test("estimates the tokens if the provider does not count them, and reports no cost without a price", async () => {
     const { embedder } = await given(
       (response, { texts }) => sendJson(response, 200, { ...vectorsOf(texts), usage: undefined }),
       { price: null },
@@ -86,13 +86,13 @@ describe("the embedder of a server that speaks like OpenAI's", () => {
     expect((await embedder.embed(["one two three"])).usage.inputTokens).toBeGreaterThan(2);
   });
 
-  test("asks nothing for no texts", async () => {
+  test("sends no request for no texts", async () => {
     const { embedder, requests } = await given(well);
     expect(await embedder.embed([])).toEqual({ vectors: [], usage: { inputTokens: 0, costMicroDollars: 0 } });
     expect(requests).toEqual([]);
   });
 
-  test("asks in requests of bounded number and length, in order, and cuts long texts between characters", async () => {
+  test("sends requests of limited number and length, in order, and cuts long texts between characters", async () => {
     const { embedder, requests } = await given(well);
     const texts = [
       ...Array.from({ length: MAX_TEXTS_PER_REQUEST + 1 }, (_, index) => `text ${index}`),
@@ -107,7 +107,7 @@ describe("the embedder of a server that speaks like OpenAI's", () => {
     expect(requests[2]?.texts.at(-1)).toBe("-");
   });
 
-  test("keeps what was paid for where a later request fails", async () => {
+  test("keeps the vectors that were paid for if a later request fails", async () => {
     const { embedder } = await given((response, seen, count) =>
       count === 1 ? well(response, seen) : sendJson(response, 503, {}),
     );
@@ -116,24 +116,21 @@ describe("the embedder of a server that speaks like OpenAI's", () => {
     expect(usage.inputTokens).toBe(10 * MAX_TEXTS_PER_REQUEST);
   });
 
-  test.each([400, 413, 422])(
-    "asks with the first words where a text is too long for the model (%i)",
-    async (status) => {
-      const { embedder, requests } = await given((response, seen) =>
-        seen.texts.some(({ length }) => length > 400) ? sendJson(response, status, {}) : well(response, seen),
-      );
-      expect((await embedder.embed(["short", "long ".repeat(200)])).vectors).toHaveLength(2);
-      expect(requests.map(({ texts }) => texts.map(({ length }) => length))).toEqual([
-        [5, 1_000],
-        [5, 400],
-      ]);
-      // The short one is refused for what it is.
-      expect(requests).toHaveLength(2);
-    },
-  );
+  test.each([400, 413, 422])("sends only the first words if a text is too long for the model (%i)", async (status) => {
+    const { embedder, requests } = await given((response, seen) =>
+      seen.texts.some(({ length }) => length > 400) ? sendJson(response, status, {}) : well(response, seen),
+    );
+    expect((await embedder.embed(["short", "long ".repeat(200)])).vectors).toHaveLength(2);
+    expect(requests.map(({ texts }) => texts.map(({ length }) => length))).toEqual([
+      [5, 1_000],
+      [5, 400],
+    ]);
+    // The short text is refused for another reason.
+    expect(requests).toHaveLength(2);
+  });
 });
 
-describe("a failure of the provider has its kind, and nothing of the texts", () => {
+describe("a failure of the provider has a kind, and contains nothing of the texts", () => {
   test.each([
     [500, "unreachable", "HTTP 500"],
     [503, "unreachable", "HTTP 503"],
@@ -150,12 +147,12 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
     expect(requests).toHaveLength(1);
   });
 
-  test("429: rate_limited, with the pause that was asked for", async () => {
+  test("429: rate_limited, with the pause that the provider asked for", async () => {
     const { embedder } = await given((response) => sendJson(response, 429, {}, { "retry-after": "7" }));
     expect(await failureOf(embedder.embed([SECRET]))).toMatchObject({ kind: "rate_limited", retryAfterSeconds: 7 });
   });
 
-  test("a redirect is not followed: what was said goes to no other address", async () => {
+  test("a redirect is not followed, because messages may not be sent to another address", async () => {
     const other = await given(well);
     const { embedder } = await given((response) =>
       response.writeHead(307, { location: `${other.server.url}/v1/embeddings` }).end(),
@@ -166,7 +163,7 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
     expect(other.requests).toEqual([]);
   });
 
-  test("no answer in time: timeout, and the request is given up", async () => {
+  test("no answer in time: timeout, and the request is aborted", async () => {
     let isGivenUp: Promise<unknown> | undefined;
     const { embedder } = await given((response) => {
       isGivenUp = new Promise((resolve) => response.once("close", resolve));
@@ -220,7 +217,7 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
     expect(await failureOf(embedder.embed([SECRET, "and more"]))).toMatchObject({ kind: "invalid_answer" });
   });
 
-  test("vectors that are no good were paid for all the same", async () => {
+  test("invalid vectors count as paid", async () => {
     const { embedder } = await given((response, { texts }) => sendJson(response, 200, vectorsOf(texts, [0, 0])));
     expect((await failureOf(embedder.embed(["one"]))).usage).toEqual({
       inputTokens: 10,
@@ -229,12 +226,12 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
     });
   });
 
-  test("an answer without end is read up to a bound", async () => {
+  test("an endless answer is read only up to a limit", async () => {
     let sent = 0;
     const { embedder } = await given(async (response) => {
       response.writeHead(200, { "content-type": "application/json" });
       const piece = Buffer.alloc(1 << 20, " ");
-      // It goes on for as long as it is read: without a bound, 64 MiB.
+      // It lasts as long as it is read: 64 MiB without a limit.
       while (!response.destroyed && sent < 64 * piece.length) {
         sent += piece.length;
         if (!response.write(piece)) {
@@ -247,7 +244,7 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
     expect(sent).toBeLessThan(32 << 20);
   });
 
-  test("five failures in a row: it is left alone, and one call tries it after its rest", async () => {
+  test("after five failures in a row there are no calls, until one call tries it after a pause", async () => {
     let isWell = false;
     const { embedder, requests, pass } = await given((response, seen) =>
       isWell ? well(response, seen) : sendJson(response, 500, {}),
@@ -263,7 +260,7 @@ describe("a failure of the provider has its kind, and nothing of the texts", () 
   });
 });
 
-describe("the embedder of Workers AI, with a binding that is not the real one", () => {
+describe("the embedder of Workers AI, with a stand-in for the binding", () => {
   const workersAi = (run: (model: string, inputs: unknown) => unknown) => {
     const binding: unknown = { run: async (model: string, inputs: unknown) => run(model, inputs) };
     const model = "@cf/baai/bge-m3";
@@ -272,7 +269,7 @@ describe("the embedder of Workers AI, with a binding that is not the real one", 
     });
   };
 
-  test("gives its vectors, and estimates their tokens, which the binding does not count", async () => {
+  test("returns its vectors, and estimates their tokens, which the binding does not count", async () => {
     const calls: unknown[] = [];
     const embedder = workersAi((model, inputs) => {
       calls.push([model, inputs]);
@@ -288,21 +285,21 @@ describe("the embedder of Workers AI, with a binding that is not the real one", 
     ["3040: Capacity temporarily exceeded, please try again.", "rate_limited"],
     ["5016: Model agreement missing", "refused"],
     ["8001: Something else broke", "unreachable"],
-  ])("that throws %j: %s", async (message, kind) => {
+  ])("reports an error %j as %s", async (message, kind) => {
     const embedder = workersAi(() => {
       throw new Error(`${message} ${SECRET}`);
     });
     expect(await failureOf(embedder.embed([SECRET]))).toMatchObject({ kind });
   });
 
-  test("that answers without vectors: unreachable, as what is no model for them", async () => {
+  test("reports an answer without vectors as unreachable, as for a model that makes no vectors", async () => {
     expect(await failureOf(workersAi(() => ({ response: SECRET })).embed([SECRET]))).toMatchObject({
       kind: "unreachable",
     });
   });
 });
 
-describe("the meaning of a query", () => {
+describe("the vector of a query", () => {
   async function queried(reply: Parameters<typeof given>[0]) {
     const { embedder, requests } = await given(reply);
     const kept: Promise<unknown>[] = [];
@@ -313,7 +310,7 @@ describe("the meaning of a query", () => {
     return { ask, requests, spent, kept, isResting: () => embedder.isResting() };
   }
 
-  test("is its vector with the name of the model; asked again it is remembered, and costs nothing", async () => {
+  test("has the name of the model; it is cached, and costs nothing the second time", async () => {
     const { ask, requests, spent, kept } = await queried(well);
     // The first call loads the SDK.
     await ask("warm up");
@@ -327,7 +324,7 @@ describe("the meaning of a query", () => {
     expect(spent).toHaveLength(2);
   });
 
-  test("is late after the deadline; the answer that comes then serves who asks again", async () => {
+  test("is late after the deadline; the late answer is cached for the next request", async () => {
     const held: (() => void)[] = [];
     const { ask, requests, kept } = await queried((response, seen) => {
       held.push(() => well(response, seen));
@@ -342,7 +339,7 @@ describe("the meaning of a query", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("is unavailable where the provider is away, is asked for anew by the next, and never after it failed too often", async () => {
+  test("is unavailable if the provider is down, is requested again by the next query, and not at all after too many failures", async () => {
     const { ask, requests, isResting } = await queried((response) => sendJson(response, 500, {}));
     await expect.poll(() => ask("where do I live?")).toEqual({ without: "unavailable" });
     await expect.poll(async () => (await ask("where do I live?")) && isResting()).toBe(true);
@@ -351,7 +348,7 @@ describe("the meaning of a query", () => {
     expect(requests).toHaveLength(before);
   });
 
-  test("is not asked for while many others are under way", async () => {
+  test("is not requested while many other requests are in progress", async () => {
     const { ask, requests } = await queried(() => undefined);
     const lacking = await Promise.all(Array.from({ length: 40 }, (_, index) => ask(`question ${index}`)));
     expect(lacking).toEqual(Array.from({ length: 40 }, () => ({ without: "late" })));

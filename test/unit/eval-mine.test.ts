@@ -12,7 +12,7 @@ import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-di
 const user = (content: string): NewMessage => ({ role: "user", content });
 const assistant = (content: string): NewMessage => ({ role: "assistant", content });
 
-/** Talk of which nothing comes back: each turn has words of its own. */
+/** Talk that nobody comes back to: each turn has its own words. */
 const talk = (count: number, from = 0): NewMessage[] =>
   Array.from({ length: count }, (_, at) => {
     const word = (from + at).toString(26).replaceAll(/\d/g, (digit) => "qrstuvwxyz"[Number(digit)] ?? "");
@@ -36,7 +36,7 @@ function fileOf(name: string, text: string): string {
 const linesOf = (values: readonly unknown[]): string => values.map((value) => `${JSON.stringify(value)}\n`).join("");
 
 describe("probes of a chat without questions", () => {
-  it("are the turns of a user that come back to what was said long before: a fact without itself, and what was spoken of", () => {
+  it("are a user's turns that come back to something from long before: a fact, without the fact in its query, or a subject", () => {
     const probes = makeProbes(CHAT, 10);
     expect(probes.filter(({ kind }) => kind === "fact")).toEqual([
       {
@@ -54,7 +54,7 @@ describe("probes of a chat without questions", () => {
     expect(probes.find(({ seq, kind }) => seq === 28 && kind === "taken up")?.query).toBe(ASKED_KILN.content);
   });
 
-  it("are none where it was said lately, by an assistant, again and again, or in a paste", () => {
+  it("are not turns about something recent, said by the assistant, said often, or pasted", () => {
     const lately = [LOCKER, ...talk(MIN_GAP_TURNS - 2), ASKED_LOCKER];
     expect(makeProbes(lately, 10)).toEqual([]);
     expect(makeProbes([LOCKER, ...talk(30), { ...ASKED_LOCKER, role: "assistant" }], 10)).toEqual([]);
@@ -68,7 +68,7 @@ describe("probes of a chat without questions", () => {
     expect(makeProbes([LOCKER, ...talk(30), pasted], 10)).toEqual([]);
   });
 
-  it("are spread over the chat where there are more than are asked for", () => {
+  it("are spread evenly over the chat if there are more than requested", () => {
     const many = Array.from({ length: 9 }, (_, at) => user(`The parcel of shelf ${1_000 + at} is heavy.`));
     const back = many.map((_, at) => user(`Which parcel was heavy again, shelf ${1_000 + at}?`));
     const seqs = makeProbes([...many, ...talk(20), ...back], 3).flatMap(({ kind, seq }) =>
@@ -78,7 +78,7 @@ describe("probes of a chat without questions", () => {
   });
 });
 
-describe("somebody's chats", () => {
+describe("transcripts of the user's own chats", () => {
   const pair = [user("Where is my mug?"), assistant("On the shelf.")];
 
   it.each([
@@ -169,7 +169,7 @@ describe("somebody's chats", () => {
     expect(leftOut).toBe(0);
   });
 
-  it("of people are read from LoCoMo and QMSum, each with who speaks", async () => {
+  it("come from LoCoMo and QMSum with the names of speakers", async () => {
     const turns = [
       { speaker: "Ann", dia_id: "D1:1", text: "The boat is red." },
       { speaker: "Ben", dia_id: "D1:2", text: "Nice." },
@@ -193,7 +193,7 @@ describe("somebody's chats", () => {
     }
   });
 
-  it("that could not be read in part are counted, and a file of nothing else says why", async () => {
+  it("count what could not be read, and say why if nothing could be read", async () => {
     const text = linesOf([
       { session: "a", ...user("Hello.") },
       { session: "a", role: "clown", content: "x" },
@@ -203,7 +203,7 @@ describe("somebody's chats", () => {
   });
 });
 
-/** A memory that keeps one item, and brings back the first message where it is asked for a locker. */
+/** A memory that keeps one item, and retrieves the first message when it is asked for a locker. */
 const load: LoadChat = async (messages, { maxTokens = 0 }) => ({
   async context(atSeq, query) {
     const message = (seq: number): Context["messages"][number] => ({
@@ -248,8 +248,8 @@ const load: LoadChat = async (messages, { maxTokens = 0 }) => ({
   delete: async () => undefined,
 });
 
-describe("what prompts of somebody's chats knew", () => {
-  it("is told by budget and by what is sent, beside the newest messages and the whole chat", async () => {
+describe("the results on the user's own chats", () => {
+  it("are printed by budget and by what is sent, next to the newest messages and the whole chat", async () => {
     const transcripts = [
       { name: "a", messages: CHAT },
       { name: "of which nothing comes back", messages: talk(4) },
@@ -274,7 +274,7 @@ describe("what prompts of somebody's chats knew", () => {
     expect(lines.at(-1)).toBe("Usage of the summaries: 2,000 in, 200 out, $0.0040.");
   });
 
-  it("is drawn: a line for each way of sending, a point for each prompt, and nothing that a page would run", () => {
+  it("are drawn: a line for each way of sending, a point for each prompt, and nothing that a page would execute", () => {
     const row = (sent: MineRow["sent"], budget: number | null, share: number, tokens: number): MineRow => ({
       sent,
       budget,

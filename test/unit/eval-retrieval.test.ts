@@ -29,7 +29,7 @@ function fileOf(text: string): string {
 }
 
 describe("a file of BEAM", () => {
-  it("is a chat a line, its dates holding until the next, its evidence counted from one", () => {
+  it("has one chat a line; a date holds until the next one, and evidence counts from one", () => {
     const text = `${JSON.stringify(CHAT)}\n\n${JSON.stringify({ ...CHAT, chat: "8" })}\n`;
     expect(isBeam(text)).toBe(true);
     const [first, second] = readBeam("f", text);
@@ -39,7 +39,7 @@ describe("a file of BEAM", () => {
     expect(first?.questions.map(({ evidence }) => evidence)).toEqual([[1], []]);
     expect(second?.id).toBe("chat 8");
   });
-  it("is told from LoCoMo's and QMSum's, and a broken line is named", () => {
+  it("is distinguished from LoCoMo and QMSum, and a broken line is named", () => {
     expect(isBeam("[]")).toBe(false);
     expect(isBeam('{"meeting_transcripts": []}\n')).toBe(false);
     expect(isBeam("{")).toBe(false);
@@ -61,7 +61,7 @@ describe("a file of BEAM", () => {
 });
 
 describe("the ablation of the ranking", () => {
-  it("takes away each parameter by itself", async () => {
+  it("switches off each parameter by itself", async () => {
     const lines: string[] = [];
     await ablate(new Map([["f", readConversations(fileOf(JSON.stringify(CHAT)))]]), (line) => lines.push(line));
     for (const name of Object.keys(DEFAULT_RANKING)) {

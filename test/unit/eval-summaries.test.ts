@@ -25,8 +25,8 @@ function said(speaker: string, text: string) {
   return { role: "user" as const, speaker, text, at: "" };
 }
 
-describe("the files that summaries are measured on", () => {
-  it("of LoCoMo: questions of what was said, with the sittings and the last turn of their evidence", () => {
+describe("data for measuring summaries", () => {
+  it("from LoCoMo: questions about what was said, with the sittings and the last turn of their evidence", () => {
     const sample = {
       sample_id: "s",
       conversation: {
@@ -59,7 +59,7 @@ describe("the files that summaries are measured on", () => {
     ]);
   });
 
-  it("of QMSum: a meeting a line, its evidence counted from one", () => {
+  it("from QMSum: one meeting a line, with evidence counted from one", () => {
     const meeting = {
       meeting_transcripts: [
         { speaker: "A", content: "One." },
@@ -74,7 +74,7 @@ describe("the files that summaries are measured on", () => {
 });
 
 describe("a chat of BEAM", () => {
-  it("is rolled alone, and asked for the words of the answer that its evidence says", () => {
+  it("is only rolled, and measured by the words of the answer that its evidence contains", () => {
     const chat = {
       chat: 1,
       messages: [
@@ -98,13 +98,13 @@ describe("a chat of BEAM", () => {
   });
 });
 
-describe("what a memory is measured by", () => {
-  it("finds a stem in another form of its word", () => {
+describe("the measures of a memory", () => {
+  it("find a stem in another form of its word", () => {
     expect(retention(stemsOf("painted boats"), stemsOf("She paints a boat"))).toBe(1);
     expect(retention(stemsOf("painted boats"), stemsOf("She paints a house"))).toBe(0.5);
   });
 
-  it("counts an item that another one says as well once, and one that nothing supports not at all", () => {
+  it("count an item that repeats another one once, and an unsupported item not at all", () => {
     const items = [
       { text: "Ann: the red boat sank in May", sourceSeqs: [1] },
       { text: "The red boat sank in May", sourceSeqs: [1] },
@@ -114,7 +114,7 @@ describe("what a memory is measured by", () => {
     expect(countSupported(items, [said("Ann", "The red boat sank in May.")])).toBe(2);
   });
 
-  it("tells what a generation forgot from what it never knew", () => {
+  it("distinguish what a generation forgot from what it never knew", () => {
     const generation = (fresh: number[], older: number[]): Generation => ({
       coveredTurns: 10,
       coveredWords: 100,
@@ -152,13 +152,13 @@ describe("the baselines", () => {
     }
   });
 
-  it("rank first what the others have in common", async () => {
+  it("rank sentences first that have most in common with the others", async () => {
     expect((await textRank(turns, 9)).texts.join(" ")).toContain("harbour gate");
   });
 });
 
 describe("the stand-in for a model", () => {
-  it("answers the prompt of the agent with items that the agent takes, the earlier ones by their names", () => {
+  it("answers the agent's prompt with items that the agent accepts, and names earlier items by their ids", () => {
     const request: SummarizerRequest = {
       previous: [{ id: "1.1", kind: "task", text: "Ann paints the boat", sourceSeqs: [1], status: "current" }],
       messages: [{ seq: 2, role: "user", at: "2026-11-22T09:30:00Z", text: "DATA x\nThe boat <b>is</b> red." }],

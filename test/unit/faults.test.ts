@@ -28,7 +28,7 @@ function faultsOf(body: unknown): FieldFault[] {
 const withContent = (content: unknown) => ({ messages: [{ role: "user", content }] });
 
 describe("the faults of a request", () => {
-  it("names a wrong role by its JSON Pointer, and says which roles there are", () => {
+  it("include a wrong role by its JSON Pointer, with the roles that exist", () => {
     const messages = [
       { role: "user", content: "hi" },
       { role: "bot", content: "hi" },
@@ -38,7 +38,7 @@ describe("the faults of a request", () => {
     ]);
   });
 
-  it("tells a missing property from one of the wrong type", () => {
+  it("distinguish a missing property from one of the wrong type", () => {
     expect(faultsOf({ messages: [{ role: "user" }] })).toEqual([
       { path: "/messages/0/content", detail: "is required" },
     ]);
@@ -48,13 +48,13 @@ describe("the faults of a request", () => {
     expect(faultsOf({})).toEqual([{ path: "/messages", detail: "is required" }]);
   });
 
-  it("names the body itself by the empty pointer", () => {
+  it("use the empty pointer for the body itself", () => {
     expect(faultsOf([])).toEqual([{ path: "", detail: "must be an object, not an array" }]);
     expect(faultsOf(undefined)).toEqual([{ path: "", detail: "is required" }]);
     expect(refusal({ body: null }).fault.detail).toMatch(/^The body must be an object, not null\./);
   });
 
-  it("names each unknown property and each unknown parameter", () => {
+  it("include each unknown property and each unknown parameter", () => {
     expect(faultsOf({ ...withContent("hi"), mesages: [], "a/b~c": 1 })).toEqual([
       { path: "/mesages", detail: "is not a known property" },
       { path: "/a~1b~0c", detail: "is not a known property" },
@@ -67,7 +67,7 @@ describe("the faults of a request", () => {
     ]);
   });
 
-  it("collects the faults of query and body in one answer", () => {
+  it("of query and body are in one answer", () => {
     const { fault } = refusal({ query: { limit: "ten" }, body: { messages: [] } });
     expect(fault.errors).toEqual([
       { path: "limit", detail: "must be a whole number" },
@@ -77,7 +77,7 @@ describe("the faults of a request", () => {
   });
 
   describe("of a union", () => {
-    it("are those of the part whose type matches, not 'invalid input' at its top", () => {
+    it("are those of the part whose type matches, not 'invalid input' for the union", () => {
       expect(faultsOf(withContent([{ type: "tool-call", toolCallId: "c1", toolName: 5, input: {} }]))).toEqual([
         { path: "/messages/0/content/0/toolName", detail: "must be a string, not a number" },
       ]);
@@ -86,7 +86,7 @@ describe("the faults of a request", () => {
       ]);
     });
 
-    it("are those of every part that has one", () => {
+    it("are those of every invalid part", () => {
       const paths = faultsOf(withContent([{ type: "text" }, { type: "text", text: "fine" }, { type: "file" }])).map(
         (fault) => fault.path,
       );
@@ -97,7 +97,7 @@ describe("the faults of a request", () => {
       ]);
     });
 
-    it("name the types there are, if none matches", () => {
+    it("list the known types if none matches", () => {
       expect(faultsOf(withContent([{ type: "video", url: "x" }]))).toEqual([
         {
           path: "/messages/0/content/0/type",
@@ -106,27 +106,27 @@ describe("the faults of a request", () => {
       ]);
     });
 
-    it("say so if a part is no object at all", () => {
+    it("say so if a part is not an object", () => {
       expect(faultsOf(withContent(["hi"]))).toEqual([
         { path: "/messages/0/content/0", detail: "must be an object, not a string" },
       ]);
     });
 
-    it("are found where the union's own branch has a fault of its own", () => {
+    it("are found if the union's own branch has a fault", () => {
       expect(faultsOf(withContent([]))).toEqual([
         { path: "/messages/0/content", detail: "must have at least 1 entry, not 0" },
       ]);
     });
   });
 
-  it("keep what a contract words itself", () => {
+  it("keep the contract's own wording", () => {
     expect(faultsOf({ messages: [{ id: "a/b", role: "user", content: "hi" }] })).toEqual([
       { path: "/messages/0/id", detail: "must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and neither . nor .." },
     ]);
   });
 
   describe("of a long request", () => {
-    /** How many values were looked at before the answer was there. */
+    /** How many values were read before the answer. */
     function looked(make: (value: z.ZodType) => z.ZodType, body: unknown): number {
       let count = 0;
       const value = z.unknown().refine(
@@ -140,7 +140,7 @@ describe("the faults of a request", () => {
       return count;
     }
 
-    it("are looked for no further than they are told", () => {
+    it("are searched only up to the reported number", () => {
       const many = Array.from({ length: 25_600 }, () => ({}));
       expect(looked((value) => z.array(value), many)).toBeLessThan(50);
       const nested = Array.from({ length: 100 }, () => many.slice(0, 256));
@@ -151,7 +151,7 @@ describe("the faults of a request", () => {
       );
     });
 
-    it("are found wherever the first one stands", () => {
+    it("are found wherever the first one is", () => {
       const sound = { type: "text", text: "a" };
       const messages = Array.from({ length: 100 }, (_, at) => ({
         role: "user",
@@ -163,7 +163,7 @@ describe("the faults of a request", () => {
       expect(refusal({ body: { messages } }).fault.detail).toContain("the first of many faults");
     });
 
-    it("are told of each list that is too long", () => {
+    it("are reported for each list that is too long", () => {
       const parts = Array.from({ length: 300_000 }, () => ({}));
       expect(faultsOf(withContent(parts))).toEqual([
         { path: "/messages/0/content", detail: "must have at most 4096 entries, not 300000" },
@@ -183,7 +183,7 @@ describe("the faults of a request", () => {
       return { value: new Proxy(value, { get }), reads: () => reads };
     }
 
-    it("of metadata of many names are found after no more of them than may be there", () => {
+    it("of metadata with many names are found after reading no more names than are allowed", () => {
       const names = Array.from({ length: 80_000 }, (_, at) => [`k${at}`, 1]);
       const { value: metadata, reads } = watched(Object.fromEntries(names));
       expect(faultsOf({ messages: [{ role: "user", content: "hi", metadata }] })).toEqual([
@@ -192,7 +192,7 @@ describe("the faults of a request", () => {
       expect(reads()).toBeLessThan(2_000);
     });
 
-    it("of options of a provider with many names are found before each of them is looked at", () => {
+    it("of provider options with many names are found before each name is read", () => {
       const names = Array.from({ length: 80_000 }, (_, at) => [`k${at}`, 1]);
       const { value: providerOptions, reads } = watched(Object.fromEntries(names));
       expect(faultsOf(withContent([{ type: "text", text: "hi", providerOptions }]))).toEqual([
@@ -201,7 +201,7 @@ describe("the faults of a request", () => {
       expect(reads()).toBeLessThan(80_000);
     });
 
-    it("of names that nobody knows are looked for once", () => {
+    it("of unknown names are searched once", () => {
       const names = Array.from({ length: 1_000 }, (_, at) => [`k${at}`, 1]);
       let looks = 0;
       const watch = z.unknown().refine(() => {
@@ -216,22 +216,22 @@ describe("the faults of a request", () => {
       expect(looks).toBe(1);
     });
 
-    it("of a part are those of the type that it names: the others are not tried", () => {
+    it("of a part are those of the type that it names; other types are not tried", () => {
       const { value: part, reads } = watched({ type: "tool-result", toolCallId: "c", output: 1 });
       expect(faultsOf({ messages: [{ role: "tool", content: [part] }] })).toEqual([
         { path: "/messages/0/content/0/toolName", detail: "is required" },
       ]);
-      // Twice over: up to the first fault, and for all of them.
+      // It is read twice: up to the first fault, and for all faults.
       expect(reads()).toBeLessThan(24);
     });
 
-    it("of a name that is too long are that it is", () => {
+    it("say of a name that it is too long", () => {
       expect(faultsOf({ messages: [{ role: "user", content: "hi", author: "\u200b".repeat(300_000) }] })).toEqual([
         { path: "/messages/0/author", detail: "must have at most 128 characters" },
       ]);
     });
 
-    it("are one of an object of names that cannot be stored", () => {
+    it("are a single one for an object with names that cannot be stored", () => {
       const metadata = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`\u0000${index}`, 1]));
       expect(faultsOf({ messages: [{ role: "user", content: "hi", metadata }] })).toHaveLength(1);
     });
@@ -244,7 +244,7 @@ describe("the faults of a request", () => {
     ]);
   });
 
-  it("never repeat what was sent", () => {
+  it("never repeat the request's content", () => {
     const secret = "my secret diary";
     const bodies = [
       withContent([{ type: secret }]),
@@ -268,12 +268,12 @@ describe("the faults of a request", () => {
     [19, "19"],
     [20, "many"],
     [21, "many"],
-  ])("are counted while all are told: of %i it says %s", (count, said) => {
+  ])("are counted while all are listed: of %i it says %s", (count, said) => {
     const body = Object.fromEntries(Array.from({ length: count }, (_, index) => [`wrong${index}`, 1]));
     expect(refusal({ body: { ...withContent("hi"), ...body } }).fault.detail).toContain(`the first of ${said} faults`);
   });
 
-  it("survive a value nested by the thousand", () => {
+  it("are found in a value with thousands of levels", () => {
     const deep = JSON.parse(`${"[".repeat(200_000)}${"]".repeat(200_000)}`);
     expect(faultsOf({ messages: [{ role: "user", content: "x", metadata: { deep } }] })).toEqual([
       { path: "/messages/0/metadata/deep", detail: "must not nest deeper than 32 levels" },
@@ -284,7 +284,7 @@ describe("the faults of a request", () => {
     ]);
   });
 
-  it("survive such a value beside another fault", () => {
+  it("are found next to such a value", () => {
     const deep = JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`);
     const paths = faultsOf({
       messages: [
@@ -298,7 +298,7 @@ describe("the faults of a request", () => {
     );
   });
 
-  it("are paths of well-formed text even where a property's name is not", () => {
+  it("have paths of well-formed text even if a property's name is not well-formed", () => {
     const paths = faultsOf({ ...withContent("hi"), "\ud800": 1 }).map((fault) => fault.path);
     expect(paths.every((path) => path.isWellFormed())).toBe(true);
   });

@@ -10,7 +10,7 @@ import {
   FeedWindow,
 } from "../../src/session/log/feed.ts";
 
-/** A session as it was written: each step appends a message or changes something. */
+/** A written session: each step appends a message or changes something. */
 function history(steps: readonly ("append" | "change")[]): { entries: Entry[]; changes: Change[]; headSeq: number } {
   const entries: Entry[] = [];
   const changes: Change[] = [];
@@ -34,8 +34,8 @@ const stepsArbitrary = fc.array(fc.constantFrom("append" as const, "append" as c
   maxLength: 60,
 });
 
-describe("what happened after a rev", () => {
-  it("is each event once, in order, from wherever it is asked for", () => {
+describe("the events after a rev", () => {
+  it("are each there once, in order, from any rev on", () => {
     fc.assert(
       fc.property(stepsArbitrary, fc.nat(60), (steps, place) => {
         const { entries, changes, headSeq } = history(steps);
@@ -50,7 +50,7 @@ describe("what happened after a rev", () => {
     );
   });
 
-  it("is the same in pieces, however often a reader stops and comes back", () => {
+  it("are the same in pages, however often a reader stops and comes back", () => {
     fc.assert(
       fc.property(stepsArbitrary, fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1 }), (steps, pieces) => {
         const { entries, changes, headSeq } = history(steps);
@@ -67,7 +67,7 @@ describe("what happened after a rev", () => {
     );
   });
 
-  it("needs the first changes no more once a later one says how many there were", () => {
+  it("do not need the first changes once a later one says how many there were", () => {
     const { entries, changes, headSeq } = history(["append", "change", "append", "change", "append", "append"]);
     const [, second] = changes;
     if (second === undefined) throw new Error("two changes");
@@ -75,21 +75,21 @@ describe("what happened after a rev", () => {
   });
 });
 
-describe("where the revs of an epoch begin", () => {
-  it("is past all that an earlier epoch could have come to", () => {
+describe("the first rev of an epoch", () => {
+  it("is higher than any rev of an earlier epoch", () => {
     const first = Date.UTC(2026, 10, 22);
-    // A hundred messages a millisecond are more than one thread appends.
+    // A hundred messages a millisecond are more than one thread can append.
     expect(revBaseOf(first + 1_000)).toBeGreaterThan(revBaseOf(first) + 100 * 1_000);
     expect(Number.isSafeInteger(revBaseOf(Date.UTC(2300, 0, 1)))).toBe(true);
   });
 
-  it("is no negative number for a clock that was never set", () => {
+  it("is not negative if the clock was never set", () => {
     expect(revBaseOf(0)).toBe(0);
   });
 });
 
 describe("the window of a socket", () => {
-  it("is full at 256 events, and has room for as many as are acknowledged", () => {
+  it("is full at 256 events, and has room again for as many as are acknowledged", () => {
     const window = new FeedWindow();
     let rev = 0;
     for (; window.hasRoom; rev += 1) window.add({ rev: rev + 1, bytes: 10 });
@@ -99,7 +99,7 @@ describe("the window of a socket", () => {
     expect(rev).toBe(MAX_UNACKNOWLEDGED_EVENTS + 3);
   });
 
-  it("is full at 1 MiB, and takes one event over it rather than none", () => {
+  it("is full at 1 MiB, and accepts one larger event rather than none", () => {
     const window = new FeedWindow();
     window.add({ rev: 1, bytes: MAX_UNACKNOWLEDGED_BYTES - 1 });
     expect(window.hasRoom).toBe(true);
@@ -109,7 +109,7 @@ describe("the window of a socket", () => {
     expect(window.hasRoom).toBe(true);
   });
 
-  it("is not moved by an acknowledgement that comes late or twice", () => {
+  it("is not moved by a late or repeated acknowledgement", () => {
     const window = new FeedWindow();
     for (let rev = 1; rev <= MAX_UNACKNOWLEDGED_EVENTS; rev += 1) window.add({ rev, bytes: 1 });
     window.acknowledge(0);

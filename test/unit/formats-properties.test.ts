@@ -14,18 +14,18 @@ const summaryRole = fc.constantFrom("user" as const, "system" as const);
 const assembled = fc
   .tuple(chat, fc.integer({ min: 256, max: 20_000 }))
   .map(([value, maxTokens]) => assembleContext(inputOf(value, maxTokens)));
-/** Messages left out and out of order: calls without results, results before their calls, and ids that come twice. */
+/** Missing and reordered messages: calls without results, results before their calls, and repeated ids. */
 const torn = assembled.chain((context) =>
   fc.array(fc.nat(Math.max(0, context.messages.length - 1)), { maxLength: 20 }).map((picked): Context => ({
     ...context,
     messages: picked.flatMap((index) => structuredClone(context.messages[index]) ?? []),
   })),
 );
-/** Made once for all: to make a chat takes longer than to look at it in a format. */
+/** Made once for all tests, because making a chat takes longer than checking it in a format. */
 const context = fc.constantFrom(...fc.sample(fc.oneof(assembled, torn), { ...RUNS, numRuns: 300 }));
 
 describe("any context", () => {
-  it.each(contextFormatSchema.options)("is what the schema of its format says, with nothing more: %s", (format) => {
+  it.each(contextFormatSchema.options)("is exactly what the schema of its format says: %s", (format) => {
     fc.assert(
       fc.property(context, summaryRole, (value, role) => {
         const rendered = renderContext(value, { format, summaryRole: role });
@@ -44,7 +44,7 @@ describe("any context", () => {
     );
   });
 
-  it.each(PROMPTS)("opens and closes its summary once, whatever the statements say: %s", (format) => {
+  it.each(PROMPTS)("opens and closes its summary once, whatever its statements contain: %s", (format) => {
     fc.assert(
       fc.property(context, summaryRole, (value, role) => {
         const rendered = renderContext({ ...value, messages: [] }, { format, summaryRole: role });
@@ -60,7 +60,7 @@ describe("any context", () => {
   it("loses no word of a user", () => {
     fc.assert(
       fc.property(context, fc.constantFrom(...PROMPTS, "ui" as const), (value, format) => {
-        // What would read like a heading or a tag is marked in a prompt of one text.
+        // A prompt of one text marks what would read like a heading or a tag.
         const bare = (said: string): string =>
           format === "text" ? said.replaceAll("&lt;", "<").replaceAll("> ", "") : said;
         const text = bare(JSON.stringify(renderContext(value, { format, summaryRole: "user" })));
@@ -79,7 +79,7 @@ describe("any context", () => {
 });
 
 describe("anthropic, of any context", () => {
-  it("alternates from a user's message, without blank text, each call answered by the next message", () => {
+  it("alternates, beginning with a user's message, without blank text, and each call is answered by the next message", () => {
     fc.assert(
       fc.property(context, summaryRole, (value, role) => {
         const { messages, system } = renderContext(value, { format: "anthropic", summaryRole: role });
@@ -92,7 +92,7 @@ describe("anthropic, of any context", () => {
           if (message.role === "user") continue;
           const calls = message.content.flatMap((block) => (block.type === "tool_use" ? [block.id] : []));
           const firstCall = message.content.findIndex((block) => block.type === "tool_use");
-          // It refuses text between a call and its result.
+          // Anthropic refuses text between a call and its result.
           if (firstCall >= 0)
             expect(message.content.slice(firstCall).every(({ type }) => type === "tool_use")).toBe(true);
           const next = messages[index + 1];
@@ -115,7 +115,7 @@ describe("anthropic, of any context", () => {
 });
 
 describe("openai-chat, of any context", () => {
-  it("has each call answered right after it, no other results, and no content only beside calls", () => {
+  it("has each call answered right after it, no other results, and null content only next to calls", () => {
     fc.assert(
       fc.property(context, summaryRole, (value, role) => {
         const { messages } = renderContext(value, { format: "openai-chat", summaryRole: role });
@@ -165,7 +165,7 @@ describe("openai-responses, of any context", () => {
 });
 
 describe("the AI SDK's formats, of any context", () => {
-  it("gives ModelMessages that pass the SDK's checks, with no call left open before anyone else speaks", () => {
+  it("gives ModelMessages that pass the SDK's checks, with no open call before somebody else speaks", () => {
     const schema = z.array(modelMessageSchema);
     fc.assert(
       fc.property(context, summaryRole, (value, role) => {

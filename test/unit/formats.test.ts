@@ -60,7 +60,7 @@ function render<F extends ContextFormat>(
   return renderContext(contextOf(said, summarized), { format, summaryRole });
 }
 
-/** A chat with everything in it that a format has to find a place for. */
+/** A chat with everything for which a format needs a place. */
 const harbour: Said[] = [
   { role: "system", content: "You keep a harbour's books." },
   {
@@ -89,7 +89,7 @@ const harbour: Said[] = [
 ];
 
 describe("openai-chat", () => {
-  it("gives messages that the provider's own types take", () => {
+  it("gives messages that the provider's own types accept", () => {
     const { messages, meta } = render("openai-chat", harbour);
     const accepted: OpenAI.ChatCompletionMessageParam[] = messages;
     expect(accepted).toEqual([
@@ -114,7 +114,7 @@ describe("openai-chat", () => {
     expect(meta).toMatchObject({ headSeq: 16, atSeq: 16, summaryThroughSeq: 10, omitted: [], tokens: { used: 200 } });
   });
 
-  it("names an author where the provider takes the name, and else before the text", () => {
+  it("sends an author's name if the provider accepts it, and else puts it before the text", () => {
     const { messages } = render("openai-chat", [
       { role: "assistant", author: "Bo", content: "hello" },
       { role: "user", author: "Ada", content: "hello" },
@@ -129,7 +129,7 @@ describe("openai-chat", () => {
     ]);
   });
 
-  it("has no content only beside calls", () => {
+  it("has null content only next to calls", () => {
     const { messages } = render("openai-chat", [
       { role: "assistant", content: [{ type: "tool-call", toolCallId: "c", toolName: "f", input: {} }] },
       { role: "tool", content: [{ type: "tool-result", toolCallId: "c", toolName: "f", output: "done" }] },
@@ -139,7 +139,7 @@ describe("openai-chat", () => {
     expect(messages.slice(1).map((message) => message.content)).toEqual([null, "done"]);
   });
 
-  it("shortens an id of another provider that is too long, for the call and its result alike", () => {
+  it("shortens an overlong id of another provider, for the call and its result alike", () => {
     const toolCallId = `call:${"x".repeat(80)}`;
     const { messages } = render("openai-chat", [
       { role: "assistant", content: [{ type: "tool-call", toolCallId, toolName: "a.b", input: "[1]" }] },
@@ -169,7 +169,7 @@ describe("openai-chat", () => {
     expect(result?.role === "tool" && result.tool_call_id === toolCallId).toBe(isKept);
   });
 
-  it("puts what was found right after the newest question, and nothing between a result and the model", () => {
+  it("puts retrieved messages right after the newest question, and nothing between a result and the model", () => {
     const [question, answer, result] = harbour.slice(1, 4);
     if (question === undefined || answer === undefined || result === undefined) throw new Error("the sample is short");
     const context = contextOf([question, answer, result], []);
@@ -180,7 +180,7 @@ describe("openai-chat", () => {
     expect(JSON.stringify(messages[0])).toMatch(/berth fee.*Nele is 9 m long\./);
   });
 
-  it("makes no call of ours of a search that the provider ran itself", () => {
+  it("describes a search that the provider ran itself in words, not as a call", () => {
     const search = { toolCallId: "s1", toolName: "web_search" };
     const { messages } = render("openai-chat", [
       { role: "user", content: "What is the fee?" },
@@ -197,7 +197,7 @@ describe("openai-chat", () => {
     expect(JSON.stringify(messages)).toContain("18 euro");
   });
 
-  it("names a file that it cannot carry", () => {
+  it("names a file that it cannot contain", () => {
     const { messages } = render(
       "openai-chat",
       [
@@ -223,7 +223,7 @@ describe("openai-chat", () => {
 });
 
 describe("openai-responses", () => {
-  it("gives input items that the provider's own types take", () => {
+  it("gives input items that the provider's own types accept", () => {
     const { input, instructions } = render("openai-responses", harbour);
     const accepted: OpenAI.Responses.ResponseInput = input;
     expect(instructions).toBeUndefined();
@@ -246,14 +246,14 @@ describe("openai-responses", () => {
     ]);
   });
 
-  it("makes the summary the instructions, if it is to speak as the system", () => {
+  it("makes the summary the instructions if it is to be system text", () => {
     const { input, ...rest } = render("openai-responses", harbour, { summaryRole: "system" });
     const accepted: Pick<OpenAI.Responses.ResponseCreateParams, "instructions"> = rest;
     expect(accepted.instructions).toBe(SUMMARY);
     expect(JSON.stringify(input)).not.toContain("conversation_summary");
   });
 
-  it("hands a document over by its address", () => {
+  it("sends a document as a URL", () => {
     const { input } = render("openai-responses", [
       {
         role: "user",
@@ -265,7 +265,7 @@ describe("openai-responses", () => {
 });
 
 describe("anthropic", () => {
-  it("gives messages that the provider's own types take, in turns", () => {
+  it("gives messages that the provider's own types accept, in turns", () => {
     const { system, messages } = render("anthropic", harbour);
     const accepted: Anthropic.MessageParam[] = messages;
     expect(system).toBe("You keep a harbour's books.\n\nAnswer in one sentence.");
@@ -291,7 +291,7 @@ describe("anthropic", () => {
     ]);
   });
 
-  it("begins with a user's note where nothing else is the user's", () => {
+  it("begins with a note of the user if nothing else is the user's", () => {
     const said: Said[] = [{ role: "assistant", content: "Welcome." }];
     const note = { role: "user", content: [{ type: "text", text: "[…]" }] };
     expect(render("anthropic", said, { summarized: [] }).messages[0]).toEqual(note);
@@ -301,7 +301,7 @@ describe("anthropic", () => {
     expect(render("anthropic", said).messages).toHaveLength(2);
   });
 
-  it("puts a result right after its call, though the user spoke between them and the call had words after it", () => {
+  it("puts a result right after its call, even if the user spoke between them and text followed the call", () => {
     const { messages } = render(
       "anthropic",
       [
@@ -351,7 +351,7 @@ describe("anthropic", () => {
     ]);
   });
 
-  it("answers a call that has no result, and gives a call to a result that has none", () => {
+  it("adds a result to a call without one, and a call to a result without one", () => {
     const { messages } = render(
       "anthropic",
       [
@@ -374,7 +374,7 @@ describe("anthropic", () => {
     ]);
   });
 
-  it("gives a result to the last call of its id, and no text to a blank one", () => {
+  it("gives a result to the last call with its id, and leaves out blank text", () => {
     const call = (input: number) => ({ type: "tool-call" as const, toolCallId: "0", toolName: "f", input });
     const { messages } = render("anthropic", [
       { role: "assistant", content: [call(1)] },
@@ -396,7 +396,7 @@ describe("anthropic", () => {
     ]);
   });
 
-  it("ends no answer with thinking that nothing followed", () => {
+  it("ends no answer with reasoning that nothing follows", () => {
     const signed = { providerOptions: { anthropic: { signature: "x" } } };
     const { messages } = render("anthropic", [
       { role: "user", content: "What is the fee?" },
@@ -412,7 +412,7 @@ describe("anthropic", () => {
     expect(Array.isArray(last) && last.at(-1)?.type).toBe("text");
   });
 
-  it("carries documents, and drops what is blank", () => {
+  it("contains documents, and drops blank text", () => {
     const { messages } = render(
       "anthropic",
       [
@@ -451,7 +451,7 @@ describe("anthropic", () => {
 });
 
 describe("ai-sdk", () => {
-  it("gives ModelMessages that the SDK's own types and checks take", () => {
+  it("gives ModelMessages that the SDK's own types and checks accept", () => {
     const { system, messages } = render("ai-sdk", harbour);
     const accepted: ModelMessage[] = messages;
     expect(z.array(modelMessageSchema).parse(accepted)).toEqual(accepted);
@@ -488,7 +488,7 @@ describe("ai-sdk", () => {
     ]);
   });
 
-  it("goes on after a result that stands in the assistant's own message", () => {
+  it("continues after a result inside the assistant's own message", () => {
     const { messages } = render("ai-sdk", [
       {
         role: "assistant",
@@ -527,12 +527,12 @@ describe("ai-sdk", () => {
         role: "tool",
         content: [{ type: "tool-result", toolCallId: "d", toolName: "f", output: { type: "text", value: " " } }],
       },
-      // The author's name was said already.
+      // The author's name has been used already.
       { role: "assistant", content: "All of it." },
     ]);
   });
 
-  it("gives reasoning back as its provider signed it, whatever else of the message was changed", () => {
+  it("returns reasoning exactly as its provider signed it, whatever else in the message was changed", () => {
     const reasoning = { type: "reasoning" as const, text: "hm", providerOptions: { anthropic: { signature: "x" } } };
     const content = [reasoning, { type: "text" as const, text: "yes" }];
     for (const change of [{ cut: true as const }, { editedAt: "2026-11-22T11:00:00.000Z" }]) {
@@ -541,7 +541,7 @@ describe("ai-sdk", () => {
     }
   });
 
-  it("leaves out provider options that the SDK would refuse the prompt for", () => {
+  it("leaves out provider options for which the SDK would refuse the prompt", () => {
     const { messages } = render("ai-sdk", [
       { role: "user", content: [{ type: "text", text: "hi", providerOptions: { openai: "high" } }] },
     ]);
@@ -550,7 +550,7 @@ describe("ai-sdk", () => {
 });
 
 describe("ui", () => {
-  it("gives UIMessages that the SDK's own types and checks take, and that it can make a prompt of", async () => {
+  it("gives UIMessages that the SDK's own types and checks accept, and that become a prompt", async () => {
     const { messages } = render("ui", harbour);
     const accepted: UIMessage[] = messages;
     expect(await validateUIMessages({ messages: structuredClone(accepted) })).toEqual(accepted);
@@ -601,7 +601,7 @@ describe("ui", () => {
     ]);
   });
 
-  it("shows calls that wait and calls that failed, and keeps the order of steps", async () => {
+  it("shows pending and failed calls, and keeps the order of steps", async () => {
     const { messages } = render(
       "ui",
       [
@@ -638,7 +638,7 @@ describe("ui", () => {
   });
 });
 
-describe("what a tool shows", () => {
+describe("a tool's files", () => {
   const PNG = "iVBORw0KGgo=";
   const value = [
     { type: "text", text: "Here:" },
@@ -657,7 +657,7 @@ describe("what a tool shows", () => {
   );
   const NAMED = "Here:\n[image, 1 KB]\n[file, https://example.com/a.pdf]";
 
-  it("is named, unless it is asked for", () => {
+  it("are only named by default", () => {
     const options = { summaryRole: "user" } as const;
     expect(renderContext(context, { format: "openai-chat", ...options }).messages.at(-1)?.content).toBe(NAMED);
     expect(renderContext(context, { format: "anthropic", ...options }).messages.at(-1)?.content).toMatchObject([
@@ -670,7 +670,7 @@ describe("what a tool shows", () => {
     expect(JSON.stringify(messages.at(-1))).not.toContain(PNG);
   });
 
-  it("is sent as files where they have a place", () => {
+  it("are sent if requested, in formats that have a place for them", () => {
     const options = { summaryRole: "user", toolFiles: "sent" } as const;
     const anthropic: Anthropic.MessageParam[] = renderContext(context, { format: "anthropic", ...options }).messages;
     expect(anthropic.at(-1)?.content).toMatchObject([
@@ -710,7 +710,7 @@ describe("what a tool shows", () => {
 });
 
 describe("text", () => {
-  it("is one text, the summary first", () => {
+  it("is one text, with the summary first", () => {
     const { text } = render("text", harbour);
     expect(text.split("\n\n")).toEqual([
       SUMMARY,
@@ -725,18 +725,18 @@ describe("text", () => {
 });
 
 describe("every format", () => {
-  it.each(contextFormatSchema.options)("is what its schema says, with nothing more: %s", (format) => {
+  it.each(contextFormatSchema.options)("is exactly what its schema says: %s", (format) => {
     const rendered = render(format, harbour);
     expect(renderedContextSchemas[format].parse(rendered)).toEqual(rendered);
   });
 
-  it.each(contextFormatSchema.options)("has an empty chat's nothing: %s", (format) => {
+  it.each(contextFormatSchema.options)("is empty for an empty chat: %s", (format) => {
     const rendered = render(format, [], { summarized: [] });
     expect(renderedContextSchemas[format].parse(rendered)).toEqual(rendered);
     expect(JSON.stringify(rendered)).not.toContain("conversation_summary");
   });
 
-  it.each(contextFormatSchema.options)("leaves a superseded statement out of the prompt: %s", (format) => {
+  it.each(contextFormatSchema.options)("leaves superseded items out of the prompt: %s", (format) => {
     const superseded: Item = { id: "1.2", kind: "fact", text: "Gone.", sourceSeqs: [2], status: "superseded" };
     const rendered = JSON.stringify(render(format, [], { summarized: [...items, superseded] }));
     if (format !== "threadkeep") expect(rendered).not.toContain("Gone.");

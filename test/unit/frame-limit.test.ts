@@ -18,7 +18,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 const ADA = { tier: "user", name: "user:ada" } as const;
 const BOB = { tier: "user", name: "user:bob" } as const;
 
-/** Nobody waits for their turn. */
+/** A pace without waiting. */
 const unhurried = { admit: async () => undefined, spend: () => undefined, refuse: () => undefined };
 
 /** A limiter whose answers come when the test says so. */
@@ -34,7 +34,7 @@ function slowLimit() {
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("frames of a caller", () => {
-  it("ask about a few at once, and the others in their order", async () => {
+  it("ask the limiter about a few at once, and about the others in their order", async () => {
     const { asked, limit } = slowLimit();
     const frames = new FrameLimit(limit, unhurried);
     const done: number[] = [];
@@ -52,7 +52,7 @@ describe("frames of a caller", () => {
     expect(done).toEqual(Array.from({ length: 20 }, (_, at) => at));
   });
 
-  it("are refused for a period once one was, without a question, and another's go on", async () => {
+  it("are refused for a period after a refusal, without asking; other callers' frames are not", async () => {
     let now = 0;
     const { asked, limit } = slowLimit();
     const frames = new FrameLimit(limit, unhurried, () => now);
@@ -76,7 +76,7 @@ describe("frames of a caller", () => {
     expect(await later).toBeNull();
   });
 
-  it("wait in no longer a line than can be held", async () => {
+  it("wait in a queue of limited length", async () => {
     const { limit } = slowLimit();
     const frames = new FrameLimit(limit, unhurried);
     const open = Array.from({ length: MAX_ASKED_AT_ONCE + MAX_WAITING_FRAMES }, () =>
@@ -86,7 +86,7 @@ describe("frames of a caller", () => {
     expect(open).toHaveLength(MAX_ASKED_AT_ONCE + MAX_WAITING_FRAMES);
   });
 
-  it("are counted here while the limiter is in trouble: as much passes as usual, and is let pass anew after a period", async () => {
+  it("are counted in the object while the limiter is unavailable: the usual number passes in each period", async () => {
     let now = 0;
     const user: Limiter = { limit: () => Promise.reject(new Error("no limiter")) };
     const log = createLog({ write: () => undefined });
@@ -110,7 +110,7 @@ describe("frames of a caller", () => {
 describe("the pace of frames", () => {
   const passing = async (): Promise<void> => undefined;
 
-  it("has those of a user wait for their turn, and refuses those that would wait too long, without a question", async () => {
+  it("makes a user's frames wait, and refuses those that would wait too long, without asking", async () => {
     let asked = 0;
     const pace = new Pace({ now: () => 0, wait: async () => undefined });
     const frames = new FrameLimit(async () => void (asked += 1), pace);
@@ -121,7 +121,7 @@ describe("the pace of frames", () => {
     expect(await frames.admit("acme", BOB, false, 100)).toBeNull();
   });
 
-  it("counts large frames and large answers for more, and none of a back end's", async () => {
+  it("counts large frames and large answers more, and no frames of a back end", async () => {
     const passed = async (counted: Counted, length: number, answered: number): Promise<number> => {
       const frames = new FrameLimit(passing, new Pace({ now: () => 0, wait: async () => undefined }));
       const faults = [];
@@ -137,7 +137,7 @@ describe("the pace of frames", () => {
   });
 });
 
-it("names a frame that is refused unread by what it begins with, if it says it there", () => {
+it("names a frame that is refused unread by its id, if the id is near its beginning", () => {
   const content = "a".repeat(100_000);
   const append = { type: "append", id: "f1", messages: [{ role: 7, content }] };
   expect(nameOfFrame(JSON.stringify(append))).toEqual({ type: "append", id: "f1" });
@@ -153,7 +153,7 @@ it("names a frame that is refused unread by what it begins with, if it says it t
   }
 });
 
-it("says of what is usual what wrangler.toml says", () => {
+it("has the same usual limit as wrangler.toml", () => {
   const { ratelimits } = readConfig({ config: "wrangler.toml" }, { hideWarnings: true });
   const names = {
     USER: "user",

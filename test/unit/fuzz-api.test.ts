@@ -39,7 +39,7 @@ const answer = (status: number, body: object, more: Record<string, string> = {})
 };
 
 describe("the fuzzer of the API", () => {
-  it("makes the same request of the same seed and place, and another of another", () => {
+  it("makes the same request for the same seed and number, and another for another", () => {
     const places = Array.from({ length: 100 }, (_, place) => place);
     const made = (seed: number): string[] =>
       places.map((place) => {
@@ -53,7 +53,7 @@ describe("the fuzzer of the API", () => {
     expect(new Set([...made(7), ...made(8)]).size).toBeGreaterThan(150);
   });
 
-  it("tries as users would with their tokens alone: imports, settings and frames, the same for the same seed", () => {
+  it("tries what users would with only their tokens: imports, settings and frames, the same for the same seed", () => {
     const made = (): string[] => {
       const asUsers = { ...around(3), userTokens: ["one", "two"] };
       return Array.from({ length: 200 }, (_, place) => {
@@ -70,7 +70,7 @@ describe("the fuzzer of the API", () => {
     }
   });
 
-  it("fills a path, and refuses to send a parameter that nobody gave it", () => {
+  it("fills in a path, and refuses to send a parameter without a value", () => {
     const [offer] = listOperations(DOCUMENT);
     if (offer === undefined) throw new Error("no operation");
     expect(soundRequest(offer, { sessionId: "a/b" }).path).toBe("/v1/sessions/a%2Fb/messages");
@@ -101,7 +101,7 @@ describe("the fuzzer of the API", () => {
     expect(faultsOf(request, given, ["sesame"]).join()).toContain(words);
   });
 
-  it("finds none with a refusal as the contract has it", () => {
+  it("finds no fault in a refusal that follows the contract", () => {
     expect(faultsOf(request, answer(422, problem), ["sesame"])).toEqual([]);
   });
 });

@@ -22,13 +22,13 @@ const away = async (): Promise<never> => {
 };
 
 describe("readiness", () => {
-  it("is ok when every part is, and names them all", async () => {
+  it("is ok if every part is ok, and names all parts", async () => {
     const readiness = await checkReadiness(probes());
     expect(readinessSchema.parse(readiness).status).toBe("ok");
     expect(Object.keys(readiness.components)).toEqual([...COMPONENTS]);
   });
 
-  it("is down without sessions, and degraded without anything else: the hot memory serves on", async () => {
+  it("is down without sessions, and degraded without any other part", async () => {
     expect((await checkReadiness(probes({ readCanary: away }))).status).toBe("down");
     for (const part of ["readOperations", "pingArchive", "pingSummarizer"] as const) {
       expect((await checkReadiness(probes({ [part]: away }))).status, part).toBe("degraded");
@@ -56,7 +56,7 @@ describe("readiness", () => {
     }
   });
 
-  it("says that it does not know what it cannot count, and holds that against nobody", async () => {
+  it('says "unknown" for what cannot be counted, which does not affect the status', async () => {
     const uncounted = await checkReadiness(probes({ readQueues: async () => null }));
     expect(uncounted).toMatchObject({ status: "ok", components: { queues: { status: "unknown" } } });
     const unheard = await checkReadiness(probes({ readOperations: away }));
@@ -70,7 +70,7 @@ describe("readiness", () => {
   it.each([
     ["many messages", { messages: 5_000, oldestAt: null }],
     ["an old one", { messages: 1, oldestAt: Date.now() - 61_000 }],
-  ])("is degraded while a queue holds %s", async (_, archive) => {
+  ])("is degraded if a queue has %s", async (_, archive) => {
     const queues = [
       { queue: "summarize", messages: 0, oldestAt: null },
       { queue: "archive", ...archive },
@@ -80,14 +80,14 @@ describe("readiness", () => {
     expect(components["queues"]?.measures).toMatchObject({ messages: archive.messages });
   });
 
-  it("is not degraded by one job that fails, and is by a hundred", async () => {
+  it("is not degraded by one failing job, but by a hundred", async () => {
     const withFailed = (failedJobs: number) =>
       checkReadiness(probes({ readOperations: async () => ({ ...NOTHING_WRONG, failedJobs }) }));
     expect((await withFailed(1)).components["failedJobs"]).toMatchObject({ status: "ok", measures: { jobs: 1 } });
     expect((await withFailed(100)).status).toBe("degraded");
   });
 
-  it("measures work that is pending from when it was first scheduled; a clock that runs ahead gives no negative age", () => {
+  it("measures the age of pending work from its first scheduling; a clock that is ahead gives no negative age", () => {
     const pendingSince = (oldestScheduledAt: number) =>
       judgePendingWork({ ...NOTHING_WRONG, oldestScheduledAt }, 1_000_000);
     expect(pendingSince(1_000_000 - 239_999)).toMatchObject({ status: "ok", measures: { oldestSeconds: 239 } });
@@ -95,7 +95,7 @@ describe("readiness", () => {
     expect(pendingSince(1_000_001)).toMatchObject({ status: "ok", measures: { oldestSeconds: 0 } });
   });
 
-  it("tells strangers how each part does, and neither what was counted nor why", async () => {
+  it("tells strangers the status of each part, but neither numbers nor reasons", async () => {
     const readiness = await checkReadiness(probes({ pingArchive: away }));
     expect(JSON.stringify(readiness)).not.toMatch(/10\.0\.0\.7|secret/);
     const told = withoutDetails(readiness);
@@ -120,21 +120,21 @@ describe("a single-flight cache", () => {
     return { state, read };
   };
 
-  it("serves for its time, then is asked for anew", async () => {
+  it("keeps its value for its time, and then asks again", async () => {
     const { state, read } = setUp();
     expect([await read(), await read()]).toEqual([1, 1]);
     state.now = 1_000;
     expect(await read()).toBe(2);
   });
 
-  it("is asked for once, however many want it at a time, even if it serves for no time", async () => {
+  it("asks once, however many want the value at the same time, even if it keeps no value", async () => {
     const { state, read } = setUp();
     state.keepMs = 0;
     expect(await Promise.all([read(), read(), read()])).toEqual([1, 1, 1]);
     expect(await read()).toBe(2);
   });
 
-  it("is asked for again after a failure", async () => {
+  it("asks again after a failure", async () => {
     const { state, read } = setUp();
     state.fails = true;
     await expect(read()).rejects.toThrow("away");
@@ -142,7 +142,7 @@ describe("a single-flight cache", () => {
     expect(await read()).toBe(2);
   });
 
-  it("is asked for again when the one under way is lost with the request that began it", async () => {
+  it("asks again when the request that was asking is cut off", async () => {
     const { state, read } = setUp();
     state.gate = new Promise(() => undefined);
     void read();

@@ -10,7 +10,7 @@ const get = (ifNoneMatch?: string, method = "GET"): Request =>
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 describe("entity tags", () => {
-  it("name the bytes: one for equal ones, another for others", async () => {
+  it("identify the bytes: the same tag for equal ones, another for others", async () => {
     expect(await strongTag(bytes("a"))).toBe(await strongTag(bytes("a")));
     expect(await strongTag(bytes("a"))).not.toBe(await strongTag(bytes("b")));
     expect(await strongTag(bytes("a"))).toMatch(/^"[0-9a-f]{32}"$/);
@@ -30,7 +30,7 @@ describe("entity tags", () => {
     expect(matchesTag(header, '"x"')).toBe(matches);
   });
 
-  it("answer 304 without a body to a client that holds the bytes already", async () => {
+  it("answer 304 without a body to a client that has the bytes already", async () => {
     const first = await taggedAnswer(get(), '{"a":1}', 200);
     const tag = first.headers.get("etag") ?? "";
     expect(await first.json()).toEqual({ a: 1 });
@@ -40,7 +40,7 @@ describe("entity tags", () => {
     expect([changed.status, await changed.json()]).toEqual([200, { a: 2 }]);
   });
 
-  it("leave a POST its body", async () => {
+  it("do not affect a POST", async () => {
     expect((await taggedAnswer(get("*", "POST"), '{"a":1}', 200)).status).toBe(200);
   });
 });

@@ -15,7 +15,7 @@ async function refusal(request: Request): Promise<ThreadkeepError["fault"]> {
   throw new Error("It was accepted");
 }
 
-/** A body without a Content-Length, made as it is read. */
+/** A body without a Content-Length, generated while it is read. */
 function streamOf(chunk: Uint8Array, count: number): { stream: ReadableStream; pulled: () => number } {
   let pulled = 0;
   const stream = new ReadableStream({
@@ -29,7 +29,7 @@ function streamOf(chunk: Uint8Array, count: number): { stream: ReadableStream; p
 }
 
 describe("reading a JSON body", () => {
-  it("reads what arrives in pieces, a character torn in two among them", async () => {
+  it("reads a body in pieces, even if a piece ends within a character", async () => {
     const bytes = new TextEncoder().encode('{"a":"é"}');
     let at = 0;
     const stream = new ReadableStream({
@@ -41,7 +41,7 @@ describe("reading a JSON body", () => {
     await expect(readJsonBody(post(stream), LIMIT)).resolves.toEqual({ a: "é" });
   });
 
-  it("takes no body for none", async () => {
+  it("treats no body as none", async () => {
     await expect(readJsonBody(post(null, {}), LIMIT)).resolves.toBeUndefined();
     await expect(readJsonBody(post(""), LIMIT)).resolves.toBeUndefined();
   });
@@ -51,7 +51,7 @@ describe("reading a JSON body", () => {
     "application/json; charset=utf-8",
     "Application/JSON;charset=UTF-8",
     "application/vnd.a+json",
-  ])("takes %s", async (type) => {
+  ])("accepts %s", async (type) => {
     await expect(readJsonBody(post("[1]", { "content-type": type }), LIMIT)).resolves.toEqual([1]);
   });
 
@@ -62,7 +62,7 @@ describe("reading a JSON body", () => {
     },
   );
 
-  it("refuses bytes without a type, and compressed ones", async () => {
+  it("refuses bytes without a content type, and compressed ones", async () => {
     const bytes = new TextEncoder().encode("[1]");
     expect((await refusal(post(bytes, {}))).code).toBe("unsupported_media_type");
     expect((await refusal(post(bytes, { ...JSON_TYPE, "content-encoding": "gzip" }))).code).toBe(
@@ -70,13 +70,13 @@ describe("reading a JSON body", () => {
     );
   });
 
-  it("takes a body as large as the limit and refuses one byte more", async () => {
+  it("accepts a body as large as the limit, and refuses one more byte", async () => {
     const text = JSON.stringify("x".repeat(LIMIT - 2));
     await expect(readJsonBody(post(text), LIMIT)).resolves.toHaveLength(LIMIT - 2);
     expect(await refusal(post(`${text} `))).toMatchObject({ code: "body_too_large", facts: { maxBytes: LIMIT } });
   });
 
-  it("refuses a body that is too large although no header says so", async () => {
+  it("refuses a body that is too large even if no header says so", async () => {
     const { stream } = streamOf(new Uint8Array(100).fill(0x20), 50);
     expect((await refusal(post(stream))).code).toBe("body_too_large");
   });
@@ -87,7 +87,7 @@ describe("reading a JSON body", () => {
     expect(pulled()).toBeLessThan(20);
   });
 
-  it("says where the JSON breaks, and repeats nothing of it", async () => {
+  it("says where the JSON is broken, and repeats nothing of it", async () => {
     const fault = await refusal(post('{\n  "note": "my secret",\n  "a" 1\n}'));
     expect(fault).toMatchObject({ code: "malformed_json", facts: { line: 3, column: 7 } });
     expect(JSON.stringify(fault)).not.toContain("secret");
@@ -102,7 +102,7 @@ describe("reading a JSON body", () => {
     });
   });
 
-  it("calls a body malformed whose connection breaks, and no part of the service away", async () => {
+  it("calls a body malformed if its connection breaks, instead of calling the service unavailable", async () => {
     const broken = new ReadableStream({
       pull(controller) {
         controller.error(Object.assign(new Error("Network connection lost."), { retryable: true }));

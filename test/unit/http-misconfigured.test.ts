@@ -12,7 +12,7 @@ function ask(path: string): { answer: Response; lines: string[] } {
   return { answer: answerMisconfigured(new Request(`https://threadkeep.example${path}`), FAULTS, VERSION, log), lines };
 }
 
-test("a deployment that cannot start names all of its faults at /readyz and in the log", async () => {
+test("a misconfigured deployment names all of its faults at /readyz and in the log", async () => {
   const { answer, lines } = ask("/readyz?at=deploy");
   expect(answer.status).toBe(503);
   expect(answer.headers.get("threadkeep-version")).toBe(VERSION);
@@ -21,7 +21,7 @@ test("a deployment that cannot start names all of its faults at /readyz and in t
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ event: "configuration_faulty", faults: FAULTS.join("; ") });
 });
 
-test("and everywhere else sends whoever asks there, without a word on what is wrong", async () => {
+test("and refers all other requests there, without saying what is wrong", async () => {
   const { answer } = ask("/v1/sessions");
   expect(answer.status).toBe(503);
   expect(answer.headers.get("content-type")).toBe("application/problem+json");

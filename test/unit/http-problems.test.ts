@@ -8,7 +8,7 @@ async function read(fault: Fault): Promise<{ answer: Response; problem: unknown 
   return { answer, problem: await answer.json() };
 }
 
-describe("the problem for what was thrown", () => {
+describe("the problem for an error", () => {
   it.each(problemSchema.shape.code.options)("is a problem document for %s", async (code) => {
     const { answer, problem } = await read({ code, detail: "Do this." });
     expect(answer.status).toBe(PROBLEMS[code].status);
@@ -16,7 +16,7 @@ describe("the problem for what was thrown", () => {
     expect(problemSchema.parse(problem)).toMatchObject({ code, detail: "Do this.", requestId: "req-1" });
   });
 
-  it("carries the facts, but lets none stand in for a standard member", async () => {
+  it("contains the facts, but none that replaces a standard member", async () => {
     const { problem } = await read({
       code: "head_seq_mismatch",
       detail: "Read on.",
@@ -25,14 +25,14 @@ describe("the problem for what was thrown", () => {
     expect(problem).toMatchObject({ headSeq: 7, status: 409, requestId: "req-1" });
   });
 
-  it("says when to come back, and how to get in", async () => {
+  it("says when to retry, and how to authenticate", async () => {
     const busy = await read({ code: "unavailable", detail: "Wait.", retryAfterSeconds: 1.2 });
     expect(busy.answer.headers.get("retry-after")).toBe("2");
     const stranger = await read({ code: "unauthenticated", detail: "Send a key." });
     expect(stranger.answer.headers.get("www-authenticate")).toMatch(/^Bearer /);
   });
 
-  it("is that of a fault thrown on purpose, as it is", () => {
+  it("is that of a fault that was thrown on purpose", () => {
     const fault: Fault = { code: "session_not_found", detail: "Append to create it." };
     expect(faultOf(new ThreadkeepError(fault))).toBe(fault);
   });
@@ -44,7 +44,7 @@ describe("the problem for what was thrown", () => {
   });
 
   it.each([new Error("password is hunter2"), new TypeError("x"), "text", null, undefined, { overloaded: "yes" }])(
-    "is internal for anything else, and tells nothing of it (%s)",
+    "is internal for anything else, and says nothing about it (%s)",
     (thrown) => {
       const fault = faultOf(thrown);
       expect(fault.code).toBe("internal");

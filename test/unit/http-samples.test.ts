@@ -121,7 +121,7 @@ describe("the examples of the API reference", () => {
     auditPage: pageSchema(auditEventSchema),
   };
 
-  it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {
+  it.each(Object.entries(examples))("%s is exactly what its schema says", (name, schema) => {
     const value = Object.entries(sample).find(([key]) => key === name)?.[1];
     expect(schema.parse(value)).toEqual(value);
   });
@@ -144,7 +144,7 @@ describe("the examples of the API reference", () => {
     expect(summarySchema.parse(sample.summarizeResult.summary)).toEqual(sample.summarizeResult.summary);
   });
 
-  it("has a context that misses no message and adds up", () => {
+  it("contain a context that misses no message and adds up", () => {
     const { context } = sample;
     const covered = new Set(context.messages.map((message) => message.seq));
     for (let seq = 1; seq <= (context.summary?.throughSeq ?? 0); seq += 1) covered.add(seq);

@@ -6,7 +6,7 @@ import { checkContext } from "../../scripts/import/check-context.ts";
 import type { Context } from "../../src/api/context.ts";
 
 describe("the sample conversation", () => {
-  it("is long, alternates, and says early what it is asked for at the end", () => {
+  it("is long, alternates between roles, and says early what the demo asks at the end", () => {
     const turns = readSample();
     expect(turns.length).toBeGreaterThanOrEqual(150);
     expect(new Set(turns.map(({ id }) => id)).size).toBe(turns.length);
@@ -14,7 +14,7 @@ describe("the sample conversation", () => {
     const early = turns.slice(0, EARLY_SEQ);
     for (const { needle } of [ASKED, ...OTHER_FACTS])
       expect(early.some(({ content }) => needle.test(content))).toBe(true);
-    // Else the turns that stand word for word would answer the question, and the summary would be put to no test.
+    // Otherwise the verbatim turns would answer the question, and the summary would not be tested.
     expect(turns.slice(-20).some(({ content }) => ASKED.needle.test(content))).toBe(false);
   });
 });
@@ -27,7 +27,7 @@ describe("the log that is read back", () => {
   });
   const acknowledged = [turn("a", 1), turn("b", 2)];
 
-  it("is whole", () => {
+  it("is complete", () => {
     expect(compareLogs(acknowledged, acknowledged)).toBeNull();
   });
 
@@ -38,7 +38,7 @@ describe("the log that is read back", () => {
     ["words differ", [turn("a", 1), turn("b", 2, "other")]],
     ["a stranger's turn is there", [turn("a", 1), turn("b", 2), turn("c", 3)]],
     ["a seq is left out", [turn("a", 1), turn("b", 3)]],
-  ])("is not, if %s", (_fault, stored) => {
+  ])("is not complete if %s", (_fault, stored) => {
     expect(compareLogs(acknowledged, stored)).not.toBeNull();
   });
 });
@@ -74,7 +74,7 @@ describe("the check of a context", () => {
     ...rest,
   });
 
-  it("holds for a whole one", () => {
+  it("accepts a complete one", () => {
     expect(checkContext(context({}), 100)).toEqual({
       isWithinBudget: true,
       omitted: 0,
@@ -84,13 +84,13 @@ describe("the check of a context", () => {
     });
   });
 
-  it("finds a message that is missing without a word, and counts one that is named", () => {
+  it("finds a message that is missing silently, and counts one that is named", () => {
     expect(checkContext(context({ messages: [message(5)] }), 100).gaps).toBe(1);
     const named = context({ messages: [message(5)], omitted: [{ fromSeq: 4, throughSeq: 4, reason: "budget" }] });
     expect(checkContext(named, 100)).toMatchObject({ gaps: 0, omitted: 1 });
   });
 
-  it("finds a context over its budget, and one that was given a larger budget", () => {
+  it("finds a context that exceeds its budget, and one with a larger budget than requested", () => {
     expect(checkContext(context({}), 99).isWithinBudget).toBe(false);
     expect(
       checkContext(context({ tokens: { budget: 200, used: 50, summary: 0, messages: 50, retrieved: 0 } }), 100)
@@ -98,7 +98,7 @@ describe("the check of a context", () => {
     ).toBe(false);
   });
 
-  it("finds an item that cites what the summary does not cover", () => {
+  it("finds an item that cites messages beyond the summary", () => {
     const astray = context({});
     astray.summary?.items.push({ id: "2", kind: "fact", text: "y", sourceSeqs: [4], status: "current" });
     expect(checkContext(astray, 100)).toMatchObject({ items: 2, citedItems: 1 });
@@ -115,7 +115,7 @@ describe("what the demo prints", () => {
     return text;
   };
 
-  it("has colour on a terminal alone, and not where NO_COLOR asks for none", () => {
+  it("has colour only on a terminal, and not if NO_COLOR is set", () => {
     expect(print(true, {})).toContain("\u001b[1;33m");
     expect(print(true, { NO_COLOR: "1" })).not.toContain("\u001b[1;33m");
     expect(print(true, { TERM: "dumb" })).not.toContain("\u001b[1;33m");

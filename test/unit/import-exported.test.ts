@@ -10,14 +10,14 @@ import { appendRequestSchema } from "../../src/api/append.ts";
 import { importRequestSchema } from "../../src/api/transfer.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
-/** Takes imports in parts, keeps them over a broken run, and fails when told to. */
+/** Accepts imports in parts, keeps them over an interrupted run, and fails when told to. */
 class FakeService {
   /** Lines after the first, by session and import. */
   readonly open = new Map<string, string[]>();
   readonly complete = new Map<string, number>();
   refusals: (number | "drop")[] = [];
   appends = 0;
-  /** Called with each part that is in. */
+  /** Called with each part that was stored. */
   onPart: () => void = () => undefined;
   #server: LoopbackServer | undefined;
 
@@ -92,7 +92,7 @@ const message = (seq: number, content = `message ${seq}`): object => ({
 });
 const end = (messages: number): object => ({ type: "end", messages, summaries: 0, items: 0, complete: true });
 
-/** Of three parts. */
+/** An export that is sent in three parts. */
 const LARGE = [head, ...Array.from({ length: 50 }, (_, at) => message(at + 1, "é".repeat(200_000))), end(50)];
 
 let folder = "";
@@ -133,7 +133,7 @@ async function run(
 }
 
 describe("an exported session", () => {
-  it("goes through an import in parts, and is there as a whole; run again nothing is sent twice", async () => {
+  it("is imported in parts and then there as a whole; a second run sends nothing", async () => {
     const file = write(LARGE);
     const first = await run([file]);
     expect(first).toMatchObject({ exitCode: EXIT.ok, report: { conversations: 1, messages: { new: 50 } } });
@@ -147,7 +147,7 @@ describe("an exported session", () => {
     expect(parts).toBe(0);
   });
 
-  it("that was interrupted goes on where it was, also under another name of the file", async () => {
+  it("continues where it was interrupted, even if the file has another name", async () => {
     const interrupt = new AbortController();
     service.onPart = () => interrupt.abort();
     expect((await run([write(LARGE)], interrupt.signal)).exitCode).toBe(EXIT.interrupted);
@@ -162,13 +162,13 @@ describe("an exported session", () => {
     expect(lines).toHaveLength(51);
   });
 
-  it("takes its session's id with a prefix, and another file of the same session is another import", async () => {
+  it("gets its session's id with a prefix, and another file of the same session is another import", async () => {
     await run([write([head, message(1), end(1)]), write([head, message(1, "other"), end(1)]), "--prefix", "copy-"]);
     expect(new Set([...service.complete.keys()].map((name) => name.split("/")[0]))).toEqual(new Set(["copy-chat"]));
     expect(service.complete.size).toBe(2);
   });
 
-  it("waits for a service that is away, and says so where it stays away", async () => {
+  it("waits for an unavailable service, and says so if it stays unavailable", async () => {
     service.refusals = ["drop", 503, 502, "drop"];
     expect((await run([write([head, message(1), end(1)])])).exitCode).toBe(EXIT.ok);
     service.refusals = Array.from({ length: 200 }, () => 502);
@@ -178,7 +178,7 @@ describe("an exported session", () => {
     expect((await run([file])).exitCode).toBe(EXIT.ok);
   });
 
-  it("that the service refuses is a failure of that file alone", async () => {
+  it("that the service refuses fails alone", async () => {
     const file = write([head, message(1), end(1)]);
     service.refusals = [422];
     const other = write([{ ...head, id: "other" }, message(1), message(2), end(2)]);
@@ -204,7 +204,7 @@ describe("an exported session", () => {
     expect(service.refusals).toHaveLength(1);
   });
 
-  it("gives its messages alone where that is asked for", async () => {
+  it("is imported without its summaries on request", async () => {
     const { report } = await run([write([head, message(1), end(1)]), "--format", "threadkeep"]);
     expect(report).toMatchObject({ conversations: 1, messages: { new: 1 } });
     expect(service.appends).toBe(1);

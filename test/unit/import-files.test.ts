@@ -35,7 +35,7 @@ const bad = (entries: Entry[]): string[] =>
 describe("lines", () => {
   const lines = (source: Source, max?: number): Promise<Line[]> => collect(readLines(source, undefined, max));
 
-  it("are numbered as an editor does, whatever their ends, with or without a last one", async () => {
+  it("are numbered as in an editor, whatever their line ends, with or without a last one", async () => {
     expect(await lines(write("\uFEFFa\r\n\n b \nc"))).toEqual([
       { number: 1, text: "a" },
       { number: 3, text: "b" },
@@ -45,7 +45,7 @@ describe("lines", () => {
     expect(await lines(write(""))).toEqual([]);
   });
 
-  it("longer than one read come whole, characters and all", async () => {
+  it("are complete if they are longer than one read, including characters at its end", async () => {
     const long = "é".repeat(700_000);
     expect(await lines(write(`${long}\nb`))).toEqual([
       { number: 1, text: long },
@@ -53,7 +53,7 @@ describe("lines", () => {
     ]);
   });
 
-  it("that are too long or no UTF-8 are named, and the next one is read", async () => {
+  it("that are too long or not UTF-8 are reported, and the next one is read", async () => {
     const found = await lines(
       write(
         Buffer.concat([Buffer.from(`${"x".repeat(600_000)}\n`), Buffer.from([0xff, 0xfe, 0x0a]), Buffer.from("ok\n")]),
@@ -68,8 +68,8 @@ describe("lines", () => {
   });
 });
 
-describe("a line that is no JSON", () => {
-  it("says where, counted from 1", () => {
+describe("a line that is not JSON", () => {
+  it("is reported with its position, counted from 1", () => {
     expect(parseJson('{"a": 1')).toEqual({ fault: "is not valid JSON (at character 8)" });
     expect(parseJson("")).toEqual({ fault: "is not valid JSON (it breaks off)" });
     expect(parseJson('{"a": 1}')).toEqual({ value: { a: 1 } });
@@ -95,14 +95,14 @@ describe("the format of a file", () => {
     expect(await detectFormat(write(content))).toEqual({ format, whole });
   });
 
-  it("is told by the first line that tells it, past broken ones", async () => {
+  it("is recognized from the first line that shows it, after broken ones", async () => {
     expect(await detectFormat(write('\uFEFF\n{"rol\nnonsense\n{"messages":[]}\n'))).toEqual({
       format: "openai",
       whole: false,
     });
   });
 
-  it("is JSON Lines, although the first line is a list", async () => {
+  it("is JSON Lines even if the first line is a list", async () => {
     expect(await detectFormat(write('[]\n{"messages":[]}\n'))).toEqual({ format: "openai", whole: false });
   });
 
@@ -110,7 +110,7 @@ describe("the format of a file", () => {
     expect(await detectFormat(write("nonsense\n"), { forced: "openai" })).toEqual({ format: "openai", whole: false });
   });
 
-  it("that nobody knows is said", async () => {
+  it("that is unknown is reported", async () => {
     for (const content of ["nonsense", '{"a":1}', "[1,2,3]", '"text"', "\u0000\u0001"]) {
       expect(await detectFormat(write(content))).toMatchObject({ fault: expect.stringContaining("no format") });
     }
@@ -119,7 +119,7 @@ describe("the format of a file", () => {
 });
 
 describe("a file", () => {
-  it("with bad lines is read to its end, and each is named with its line and reason", async () => {
+  it("is read to its end in spite of bad lines, each of which is reported with its line and reason", async () => {
     const entries = await read(
       write(
         ['{"role":"user","content":"1"}', "{broken", '{"role":"user",', "[]", '{"role":"user","content":"2"}'].join(
@@ -135,13 +135,13 @@ describe("a file", () => {
     ]);
   });
 
-  it("never shows its text in a reason: it may be private", async () => {
+  it("never appears in a reason, because it may be private", async () => {
     const entries = await read(write('{"role":"user","content":"x"}\nmy secret diary\n{"a": my secret diary}\n'));
     expect(bad(entries)).toHaveLength(2);
     expect(bad(entries).join()).not.toContain("secret");
   });
 
-  it("nested a hundred thousand levels deep is a bad line, not the end", async () => {
+  it("with a hundred thousand levels of nesting is a bad line and does not end the run", async () => {
     const deep = `{"messages":[{"role":"user","content":${"[".repeat(100_000)}${"]".repeat(100_000)}}]}`;
     const entries = await read(write(`${deep}\n{"messages":[{"role":"user","content":"x"}]}\n`));
     expect(bad(entries)).toHaveLength(1);
@@ -155,11 +155,11 @@ describe("a file", () => {
     expect(entries.filter((entry) => entry.kind === "session")).toHaveLength(1);
   });
 
-  it("that is one broken document is named", async () => {
+  it("that is one broken document is reported", async () => {
     expect(bad(await read(write('[{"mapping":{}}')))).toEqual([expect.stringMatching(/^f: is not valid JSON/)]);
   });
 
-  it("tells how far it was read", async () => {
+  it("reports how far it was read", async () => {
     let bytes = 0;
     const file = write('{"role":"user","content":"é"}\n');
     await read(file, {

@@ -6,7 +6,7 @@ import type { Context } from "../../src/api/context.ts";
 import type { SessionState } from "../../src/api/session.ts";
 
 interface Faults {
-  /** Polls until the summary is there, and until the archive has it. */
+  /** Polls until the summary exists, and until it is archived. */
   summaryAfter?: number;
   archivedAfter?: number;
   headSeq?: number;
@@ -16,7 +16,7 @@ interface Faults {
   refuse?: boolean;
 }
 
-/** A service that does what each session's faults say. */
+/** A service with the faults that the test sets for each session. */
 function fakeApi(faults: Record<string, Faults>): { api: Api; polls: Map<string, number> } {
   const polls = new Map<string, number>();
   const unused = (): Promise<never> => Promise.reject(new Error("not called here"));
@@ -82,7 +82,7 @@ async function finish(faults: Record<string, Faults>, patienceMs = 5_000): Promi
   return tally;
 }
 
-describe("ending a session", () => {
+describe("finishing a session", () => {
   it("waits for the summary and for the archive, and measures both", async () => {
     const tally = await finish({ a: { summaryAfter: 2, archivedAfter: 4 }, b: {} });
     expect(tally).toMatchObject({ failureCount: 0, finished: 2, contextsChecked: 2, contextsGood: 2 });
@@ -91,17 +91,17 @@ describe("ending a session", () => {
     expect(Math.max(...tally.archiveMs)).toBeGreaterThan(Math.max(...tally.summaryMs));
   });
 
-  it("measures nothing where nothing was due", async () => {
+  it("measures nothing if no summary was due", async () => {
     const tally = await finish({ a: { job: null } });
     expect(tally).toMatchObject({ failureCount: 0, withoutSummary: 1, summaryMs: [], archiveMs: [] });
   });
 
-  it("that gets no summary in time is a failure", async () => {
+  it("fails if the summary is not made in time", async () => {
     const tally = await finish({ a: { summaryAfter: Infinity } }, 50);
     expect(tally.failures).toEqual([{ place: "session a", reason: expect.stringContaining("has no summary") }]);
   });
 
-  it("with the archive down waits once, not once a session", async () => {
+  it("waits once and not once for each session if the archive is down", async () => {
     const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
     const startedAt = performance.now();
     const tally = await finish(Object.fromEntries(names.map((name) => [name, { archivedAfter: Infinity }])), 200);
@@ -110,7 +110,7 @@ describe("ending a session", () => {
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
-  it("that lost messages, or whose context is not whole, is a failure", async () => {
+  it("fails if messages are missing, or if the context is incomplete", async () => {
     const tally = await finish({
       lost: { headSeq: 9 },
       gap: { omitted: [{ fromSeq: 1, throughSeq: 3, reason: "budget" }] },
@@ -126,7 +126,7 @@ describe("ending a session", () => {
     expect(tally.contextsGood).toBe(1);
   });
 
-  it("leaves sessions alone that took nothing in this run", async () => {
+  it("skips sessions that got nothing in this run", async () => {
     const { api, polls } = fakeApi({});
     await finishSessions(api, new Tally(() => {}), [{ session: "a", headSeq: 0, refused: true }], {
       keepRecentTokens: 0,

@@ -15,7 +15,7 @@ import { readCommandLine } from "../support/command-line.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 import { zipOf } from "../support/zip-file.ts";
 
-/** Keeps to the contract of append, branches and dated beginnings, in memory: what an import is told of, without a service. */
+/** Follows the contract of append, branches and dated creation, in memory, so that an import can run without a service. */
 
 interface Stored extends NewMessage {
   readonly follows: number;
@@ -197,7 +197,7 @@ function write(name: string, content: Uint8Array | string): string {
   return file;
 }
 
-/** As ChatGPT sends it: a .zip with the conversations in several files, and much else. Each file is written in another way. */
+/** In the form in which ChatGPT sends it: a .zip with the conversations in several files, and much else. Each file is encoded differently. */
 function zipOfExport({ conversations }: GeneratedExport): Buffer {
   const third = Math.ceil(conversations.length / 3);
   const [first, second, last] = [0, 1, 2].map((at) => conversations.slice(at * third, (at + 1) * third));
@@ -225,7 +225,7 @@ const ARCHIVE_FORMS = {
 
 function countsOf(notes: readonly { readonly reason: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  // How long a message is says nothing of the form.
+  // The length of a message does not depend on its form.
   for (const { reason } of notes) {
     const form = reason.replace(/^is \d+ bytes long and /, "");
     counts[form] = (counts[form] ?? 0) + 1;
@@ -233,14 +233,14 @@ function countsOf(notes: readonly { readonly reason: string }[]): Record<string,
   return counts;
 }
 
-/** A difference of megabytes tells nobody anything. */
+/** Compared by parts, because a difference of megabytes would be unreadable. */
 function shortened(content: unknown): unknown {
   return typeof content === "string" && content.length > 10_000
     ? `${content.length}: ${hashJson(content, 20)}`
     : content;
 }
 
-/** Everything that was said has arrived where it belongs, and everything else is named with its form, as often as there was of it. */
+/** Checks that everything that was said has arrived in its place, and that everything else is reported by its form, as often as it occurs. */
 function expectWhole(made: GeneratedExport, { report }: Run): void {
   for (const { id, title, createdAt, messages, head } of made.expected) {
     const log = service.logs.get(id) ?? expect.fail(`${id} is not there`);
@@ -266,7 +266,7 @@ function expectWhole(made: GeneratedExport, { report }: Run): void {
   expect(report.skipped).toEqual(made.skipped);
   const noted = Object.fromEntries(report.noted.map(({ form, count }) => [form, count]));
   expect(noted).toEqual({ ...made.noted, ...ARCHIVE_FORMS });
-  // Of each kind the first 200 are named; all are counted.
+  // The first 200 of each kind are listed; all are counted.
   expect(report.warningCount).toBe(Object.values(made.warnings).reduce((sum, count) => sum + count, 0));
   expect(report.badCount).toBe(Object.values(made.bad).reduce((sum, count) => sum + count, 0));
   for (const form of Object.keys(countsOf(report.bad))) expect(Object.keys(made.bad)).toContain(form);
@@ -275,7 +275,7 @@ function expectWhole(made: GeneratedExport, { report }: Run): void {
 }
 
 describe("500 conversations of ChatGPT with every quirk of its exports", () => {
-  it("lose nothing in silence", async () => {
+  it("lose nothing silently", async () => {
     const made = generateExport(1, 500, { instructions: "leave" });
     const file = write("export.zip", zipOfExport(made));
     const first = await run([file]);
@@ -287,7 +287,7 @@ describe("500 conversations of ChatGPT with every quirk of its exports", () => {
     expect(first.progress).toMatch(/\d+ of 50[02] conversations/);
   });
 
-  it("are doubled by no second run, which leaves the branches as they were", async () => {
+  it("are not doubled by a second run, which does not change the branches", async () => {
     const made = generateExport(3, 60, { instructions: "leave", isLarge: false });
     const file = write("twice.zip", zipOfExport(made));
     const first = await run([file]);
@@ -295,11 +295,11 @@ describe("500 conversations of ChatGPT with every quirk of its exports", () => {
     const second = await run([file]);
     expectWhole(made, second);
     expect(second.report.messages).toMatchObject({ new: 0, alreadyThere: first.report.messages.new });
-    // The end of the log is gone to, and what was the active branch come back to.
+    // The end of the log is activated for the import, and the active branch again afterwards.
     expect(service.switches).toBeGreaterThan(switches);
   });
 
-  it("takes what was set for all chats along if asked to, as pinned words of the user", async () => {
+  it("include settings for all chats on request, as pinned messages of the user", async () => {
     const made = generateExport(2, 60, { instructions: "pinned", isLarge: false });
     const result = await run([write("pinned.zip", zipOfExport(made))], ["--instructions", "pinned"]);
     expectWhole(made, result);
@@ -308,7 +308,7 @@ describe("500 conversations of ChatGPT with every quirk of its exports", () => {
   });
 });
 
-describe("an import that is run again", () => {
+describe("a second run of an import", () => {
   const node = (id: string, parent: string | null, role: string, text: string, at: number): [string, unknown] => [
     id,
     {
@@ -333,7 +333,7 @@ describe("an import that is run again", () => {
       ?.active()
       .map(({ content }) => content) ?? [];
 
-  it("goes on with what a newer export adds to any branch", async () => {
+  it("adds what a newer export adds to any branch", async () => {
     await run([chat(first, "rome")]);
     expect(active()).toEqual(["Where to?", "Rome."]);
     const later = [...first, node("far", "porto", "user", "How far?", 4), node("near", "rome", "user", "How near?", 5)];
@@ -343,7 +343,7 @@ describe("an import that is run again", () => {
     expect(service.logs.get("c")?.messages.map(({ follows }) => follows)).toEqual([0, 1, 1, 3, 2]);
   });
 
-  it("leaves the branch that somebody has gone to since, if nothing is new", async () => {
+  it("leaves the branch that somebody has activated since, if nothing is new", async () => {
     const file = chat(first, "porto");
     await run([file]);
     const log = service.logs.get("c") ?? expect.fail("it is not there");
@@ -352,7 +352,7 @@ describe("an import that is run again", () => {
     expect(active()).toEqual(["Where to?", "Rome."]);
   });
 
-  it("names a message that is there with other words, and puts what follows it where it belongs", async () => {
+  it("reports a message that is there with other content, and puts its followers in their place", async () => {
     await run([chat(first, "porto")]);
     const changed = [
       node("q", null, "user", "Where to?", 1),
@@ -368,7 +368,7 @@ describe("an import that is run again", () => {
 });
 
 describe("an archive", () => {
-  it("without conversations, or damaged, is named and the next file is read", async () => {
+  it("without conversations, or damaged, is reported, and the next file is read", async () => {
     const empty = write("empty.zip", zipOf([{ name: "user.json", content: "{}" }]));
     const cut = write("cut.zip", zipOf([{ name: "conversations.json", content: "[]" }]).subarray(0, 60));
     const damaged = write("damaged.zip", zipOf([{ name: "conversations.json", content: "[]", told: { crc: 1 } }]));

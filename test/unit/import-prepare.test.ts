@@ -22,8 +22,8 @@ function preparedOf(result: PrepareResult): Prepared {
   return prepared;
 }
 
-describe("a message before it is sent", () => {
-  it("has the id of its source, or one by its content", () => {
+describe("a message before sending", () => {
+  it("has the id of its source, or one made from its content", () => {
     expect(preparedOf(prepare({ id: "D1:1" })).message.id).toBe("D1:1");
     expect(preparedOf(prepare({ id: "a/b" })).message.id).toMatch(/^a-b\.[0-9a-f]{8}$/);
     expect(preparedOf(prepare({})).message.id).toMatch(/^h\.[0-9a-f]{20}\.1$/);
@@ -31,18 +31,18 @@ describe("a message before it is sent", () => {
     expect(preparedOf(prepare({ author: "Ada" })).message.id).not.toBe(preparedOf(prepare({})).message.id);
   });
 
-  it("loses the nulls that exporters write for what there is not", () => {
+  it("loses the nulls that exporters write for missing values", () => {
     const { message } = preparedOf(prepare({ author: null, occurredAt: null, metadata: null }));
     expect(Object.keys(message).toSorted()).toEqual(["content", "id", "role"]);
   });
 
-  it("with an author's name that is too long keeps the most of it, and says so", () => {
+  it("with an overlong author's name keeps as much of it as possible, and says so", () => {
     const result = prepare({ author: `${"x".repeat(126)}😀😀` });
     expect(preparedOf(result).message.author).toBe(`${"x".repeat(126)}…`);
     expect(result).toHaveProperty("warnings", [expect.stringContaining("is cut to 128")]);
   });
 
-  it("that is too long is left out, or becomes several where its source allows that: whole lines, and nothing lost", () => {
+  it("that is too long is left out, or becomes several if its source allows it: whole lines, and nothing is lost", () => {
     const lines = Array.from({ length: 90_000 }, (_, index) => `line ${index} é ${"x".repeat(50)}`).join("\n");
     expect(faultOf(prepare({ content: lines }))).toContain("a message may have 4194304");
     const preparer = new Preparer({ prefix: "", repair: false });
@@ -64,7 +64,7 @@ describe("a message before it is sent", () => {
     expect(result.prepared[0]?.message.content).toMatch(/\n$/);
     expect(result.warnings).toEqual([expect.stringContaining("stands in 2 messages")]);
     expect(preparer.messageId("s", "m")).toBe("m.part-2");
-    // What is written without lines, and in pairs, is cut between characters.
+    // Text without line breaks is cut between characters, and never within a surrogate pair.
     const pairs = prepare({ content: "😀".repeat(1_100_000), isDivisible: true });
     if ("fault" in pairs) throw new Error(pairs.fault);
     expect(pairs.prepared.every(({ message }) => String(message.content).isWellFormed())).toBe(true);
@@ -72,7 +72,7 @@ describe("a message before it is sent", () => {
     expect(faultOf(prepare({ content: parts, isDivisible: true }))).toContain("a message may have 4194304");
   });
 
-  it("that is left out is stood in for by the one before it, for whatever follows it", () => {
+  it("that is left out is replaced by the one before it, for messages that follow it", () => {
     const preparer = new Preparer({ prefix: "", repair: false });
     const add = (id: string, after: string | null, role = "user"): PrepareResult =>
       preparer.message("s", { id, role, content: "x", after }, place);
@@ -96,7 +96,7 @@ describe("a message before it is sent", () => {
     expect(faultOf(prepare({ content: "x".repeat(4_200_000) }))).toMatch(/bytes long/);
   });
 
-  it("with NUL or a lone surrogate is left out, or mended if asked for", () => {
+  it("with NUL or a lone surrogate is left out, or repaired on request", () => {
     expect(faultOf(prepare({ content: "a\u0000b" }))).toBe("content: must not contain NUL characters");
     expect(faultOf(prepare({ content: "a\uD800b" }))).toContain("lone surrogate");
     const mended = prepare({ content: "a\u0000b\uD800", metadata: { "k\u0000": ["\uDFFF"] } }, true);
@@ -105,7 +105,7 @@ describe("a message before it is sent", () => {
     expect(prepare({ content: "fine" }, true)).toMatchObject({ repaired: false });
   });
 
-  it("goes into a session of the given prefix", () => {
+  it("goes into a session with the given prefix", () => {
     const preparer = new Preparer({ prefix: "trial/", repair: false });
     expect(preparer.sessionId("a")).toMatch(/^trial-a\.[0-9a-f]{8}$/);
     expect(new Preparer({ prefix: "trial:", repair: false }).sessionId("a")).toBe("trial:a");
@@ -127,7 +127,7 @@ describe("a batch", () => {
     expect(isFullBatch(100, 10)).toBe(true);
   });
 
-  it("stays under the size of a body, counted in bytes", () => {
+  it("is smaller than the limit of a body, counted in bytes", () => {
     const messages = waiting(20, 1_600_000);
     const length = batchLength(messages);
     expect(length).toBe(5);
@@ -136,7 +136,7 @@ describe("a batch", () => {
     expect(isFullBatch(2, MAX_BATCH_BYTES)).toBe(true);
   });
 
-  it("never has an id twice, which the service would refuse", () => {
+  it("never contains an id twice, because the service would refuse it", () => {
     const messages = [...waiting(3), ...waiting(3)];
     expect(batchLength(messages)).toBe(3);
     expect(
@@ -144,7 +144,7 @@ describe("a batch", () => {
     ).toBe(true);
   });
 
-  it("in a conversation with branches ends before a message that does not follow the one before it", () => {
+  it("in a conversation with branches ends before a message that does not follow its predecessor", () => {
     const follow = ([id, after]: [string, string | null]): Prepared => ({
       message: { id, role: "user", content: "x" },
       bytes: 10,
@@ -161,7 +161,7 @@ describe("a batch", () => {
     expect(batchLength(all.slice(2).map(follow))).toBe(2);
   });
 
-  it("takes a message that fills it alone", () => {
+  it("contains a single message if that one fills it", () => {
     expect(batchLength(waiting(2, 250_000).map((one) => ({ ...one, bytes: MAX_BATCH_BYTES })))).toBe(1);
   });
 });

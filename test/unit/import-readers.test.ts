@@ -40,7 +40,7 @@ describe("our JSON Lines", () => {
     return lines.flatMap((line, index) => [...reader.read(line, { file: "chat.jsonl", line: index + 1 })]);
   };
 
-  it("take a message with its session, and one without by the file's name", () => {
+  it("read a message with its session, and one without a session by the file's name", () => {
     const entries = readAll(
       { session: "a", id: "1", role: "user", content: "hello", author: "Ada", metadata: { k: 1 } },
       { type: "message", role: "assistant", content: "hi", occurredAt: "2026-01-02T03:04:05Z" },
@@ -70,12 +70,12 @@ describe("our JSON Lines", () => {
     expect(entries[0]).toMatchObject({ kind: "session", metadata: { title: "One" } });
   });
 
-  it("name a misspelt field instead of losing what it holds", () => {
+  it("report a misspelt field instead of losing its value", () => {
     const entries = readAll({ role: "user", content: "x", occuredAt: "2026-01-02T03:04:05Z" });
     expect(notes(entries, "bad")).toEqual(['chat.jsonl:1: has an unknown field "occuredAt"']);
   });
 
-  it("take the messages of an exported session, but for those that were erased", () => {
+  it("read the messages of an exported session, except erased ones", () => {
     const line = { type: "message", role: "user", createdAt: "2026-01-02T03:04:05Z" };
     const entries = readAll(
       { type: "session", format: "threadkeep-session", formatVersion: 1, id: "one", metadata: {}, settings: {} },
@@ -87,7 +87,7 @@ describe("our JSON Lines", () => {
     expect(notes(entries, "bad")).toEqual([]);
   });
 
-  it("leave erased messages and kinds of lines that are not known out, each in its own way", () => {
+  it("leave out erased messages and unknown kinds of lines, and report each differently", () => {
     const entries = readAll(
       { type: "message", id: "e", role: "user", content: "", erased: true },
       { type: "summary", version: 1 },
@@ -98,7 +98,7 @@ describe("our JSON Lines", () => {
     expect(notes(entries, "bad")).toEqual(["chat.jsonl:3: is not a JSON object"]);
   });
 
-  it("name a session or an id that is no text", () => {
+  it("report a session or an id that is not a text", () => {
     const entries = readAll(
       { session: 7, role: "user", content: "x" },
       { id: 7, role: "user", content: "x" },
@@ -131,7 +131,7 @@ describe("OpenAI-style lines", () => {
     expect(skipped(entries)).toHaveLength(2);
   });
 
-  it("turn tool calls and their results into parts that belong together", () => {
+  it("turn tool calls and their results into matching parts", () => {
     const entries = read([
       {
         role: "assistant",
@@ -163,7 +163,7 @@ describe("OpenAI-style lines", () => {
     expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message 3): a tool's result needs tool_call_id"]);
   });
 
-  it("know the old function_call", () => {
+  it("read the old function_call", () => {
     const entries = read([
       { role: "assistant", content: null, function_call: { name: "weather", arguments: "{}" } },
       { role: "function", name: "weather", content: "12 °C" },
@@ -201,14 +201,14 @@ describe("OpenAI-style lines", () => {
     ]);
   });
 
-  it("take the session's name from the line, else from the content", () => {
+  it("name the session by the line, or else by the content", () => {
     const messages = [{ role: "user", content: "Hello" }];
     expect(sessions(read(messages, { conversation_id: "c-9" }))).toEqual(["c-9"]);
     expect(sessions(read(messages))).toEqual(sessions(read(messages)));
     expect(sessions(read(messages))).not.toEqual(sessions(read([{ role: "user", content: "Bye" }])));
   });
 
-  it("name what is broken and go on", () => {
+  it("report what is broken and continue", () => {
     const entries = read([
       7,
       { role: "user", content: { a: 1 } },
@@ -254,7 +254,7 @@ describe("ChatGPT's export", () => {
     ...rest,
   });
 
-  it("takes every branch, in the order in which they were said, and ends with the one that was last seen", () => {
+  it("reads all branches, in the order in which they were said, and ends with the branch that was viewed last", () => {
     const value = conversation(
       [
         node("q", "root", "user", "Where to?", { create_time: 1 }),
@@ -291,14 +291,14 @@ describe("ChatGPT's export", () => {
     expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["Where to?", "Porto.", "Thanks."]);
   });
 
-  it("calls no conversation branched in which each message follows the one before it", () => {
+  it("does not treat a conversation without alternatives as branched", () => {
     const value = conversation([node("q", "root", "user", "Where to?"), node("a", "q", "assistant", "Porto.")]);
     const entries = [...readChatgpt(value, place)];
     expect(entries[0]).toMatchObject({ kind: "session", isBranched: false });
     expect(entries.some((entry) => entry.kind === "head")).toBe(false);
   });
 
-  it("follows the branch that was last seen alone if asked to, root first", () => {
+  it("reads only the branch that was viewed last on request, root first", () => {
     const value = conversation(
       [
         node("q", "root", "user", "Where to?"),
@@ -315,7 +315,7 @@ describe("ChatGPT's export", () => {
     expect(entries[0]).toMatchObject({ kind: "session", session: "c-1", metadata: { title: "Trip" } });
   });
 
-  it("skips what was never seen: empty system messages, hidden ones, weight 0", () => {
+  it("skips what was never visible: empty system messages, hidden ones, weight 0", () => {
     const value = conversation(
       [
         node("s", "root", "system", ""),
@@ -360,7 +360,7 @@ describe("ChatGPT's export", () => {
     ]);
   });
 
-  it("finds the end by itself where current_node is missing", () => {
+  it("finds the end by itself if current_node is missing", () => {
     const value = conversation([
       node("q", "root", "user", "Q", { create_time: 1 }),
       node("late", "q", "assistant", "late", { create_time: 9 }),
@@ -371,7 +371,7 @@ describe("ChatGPT's export", () => {
     expect(turns(readChatgpt(mapping, place)).map((turn) => turn.content)).toEqual(["Q", "late"]);
   });
 
-  it("does not walk in circles, nor into names of Object.prototype", () => {
+  it("does not loop forever, and is not misled by names of Object.prototype", () => {
     const circle = conversation([node("a", "b", "user", "a"), node("b", "a", "user", "b")], { current_node: "a" });
     expect(notes(readChatgpt(circle, place), "bad")).toEqual([
       "sample.jsonl:3: its tree of messages leads nowhere or in a circle",
@@ -385,7 +385,7 @@ describe("ChatGPT's export", () => {
     }
   });
 
-  it("begins where the file begins, if it has no root, and takes no answer that was left for the end", () => {
+  it("begins where the file begins if there is no root, and does not take an abandoned answer for the end", () => {
     const value = conversation([
       node("q", "gone", "user", "Which tram?", { create_time: 1 }),
       node("left", "q", "assistant", "Tram 28.", { create_time: 2 }),
@@ -399,7 +399,7 @@ describe("ChatGPT's export", () => {
     ]);
   });
 
-  it("leaves out what the person set for all chats, marked as hidden or not", () => {
+  it("leaves out what the person set for all chats, whether it is marked as hidden or not", () => {
     const unsaid = (id: string, parent: string, type: string): [string, unknown] =>
       node(id, parent, "user", "", {
         content: { content_type: type, user_profile: "I am Nobody.", model_set_context: "Likes trams." },
@@ -414,7 +414,7 @@ describe("ChatGPT's export", () => {
     expect(skipped(entries).toSorted()).toEqual(["custom instructions", "empty node", "memory of other chats"]);
   });
 
-  it("tells what was said to a tool as a call, and its answers as the results, in the order of the calls", () => {
+  it("reads a message to a tool as a call, and the tool's messages as the results, in the order of the calls", () => {
     const call = (id: string, parent: string, text: string): [string, unknown] =>
       node(id, parent, "assistant", "", { recipient: "web.run", content: { content_type: "code", text } });
     const result = (id: string, parent: string, text: string): [string, unknown] =>
@@ -445,7 +445,7 @@ describe("ChatGPT's export", () => {
     ]);
   });
 
-  it("takes out the marks of citations, and the sound beside its transcript", () => {
+  it("removes citation marks, and audio next to its transcript", () => {
     const spoken = (parts: unknown[]): object => ({ content: { content_type: "multimodal_text", parts } });
     const sound = { content_type: "real_time_user_audio_video_asset_pointer" };
     const value = conversation(
@@ -475,7 +475,7 @@ describe("Claude", () => {
   });
   const conversation = (...chat_messages: unknown[]): unknown => ({ uuid: "c-1", name: "Trams", chat_messages });
 
-  it("takes every branch, or that which was last seen, and says how much was left", () => {
+  it("reads all branches, or the one that was viewed last, and says how much was left out", () => {
     const value = conversation(
       said("q", ROOT, "human", "Which tram?"),
       said("left", "q", "assistant", "Tram 28."),
@@ -500,7 +500,7 @@ describe("Claude", () => {
     expect(skipped(entries)).toEqual(["left branch"]);
   });
 
-  it("keeps the order of the file where messages have no parents, or those go in a circle", () => {
+  it("keeps the order of the file if messages have no parents, or the parents form a circle", () => {
     const plain = conversation(said("1", undefined, "human", "a"), said("2", undefined, "assistant", "b"));
     const circle = conversation(said("1", "2", "human", "a"), said("2", "1", "assistant", "b"));
     for (const value of [plain, circle]) {
@@ -508,7 +508,7 @@ describe("Claude", () => {
     }
   });
 
-  it("reads attachments by their text, thoughts, calls and results, and names what it does not know", () => {
+  it("reads attachments by their text, reasoning, calls and results, and reports what it does not know", () => {
     const value = conversation(
       said("m1", ROOT, "human", "", {
         attachments: [{ file_name: "pasted.txt", extracted_content: "Tram 28." }, { file_name: "big.bin" }],
@@ -562,7 +562,7 @@ describe("Claude", () => {
 });
 
 describe("QMSum", () => {
-  it("lets everyone speak as user under their own name, and names no meeting twice", () => {
+  it("makes every speaker a user with their own name, and gives meetings different names", () => {
     const meeting = {
       meeting_transcripts: [
         { speaker: "Chair", content: "Shall we begin?" },
@@ -586,7 +586,7 @@ describe("QMSum", () => {
 describe("LoCoMo", () => {
   const sample = (conversation: object): unknown => ({ sample_id: "conv-1", conversation, qa: [] });
 
-  it("keeps captions and dates, and the sittings in the order of their numbers", () => {
+  it("keeps captions and dates, and orders the sittings by their numbers", () => {
     const entries = [
       ...readLocomo(
         sample({
@@ -660,7 +660,7 @@ describe("LoCoMo", () => {
     expect(moment === undefined ? undefined : toIso(moment)).toBe(iso);
   });
 
-  it("warns of a date that is none and keeps the turns", () => {
+  it("warns of an invalid date and keeps the turns", () => {
     const entries = [
       ...readLocomo(sample({ session_1_date_time: "soon", session_1: [{ speaker: "Ann", text: "Hi" }, 7] }), place),
     ];
@@ -671,7 +671,7 @@ describe("LoCoMo", () => {
     expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (session_1 turn 2): is not an object"]);
   });
 
-  it("names a sitting or a sample of the wrong form", () => {
+  it("reports a sitting or a sample of the wrong form", () => {
     expect(notes(readLocomo(sample({ session_1: "no" }), place), "bad")).toHaveLength(1);
     expect(notes(readLocomo({ conversation: [] }, place), "bad")).toHaveLength(1);
   });
@@ -711,7 +711,7 @@ describe("threads of LangGraph", () => {
     ],
   ];
 
-  it("are read from a thread, a state of it and a checkpoint, in each way that messages are written", () => {
+  it("are read from a thread, from a state and from a checkpoint, in each form of messages", () => {
     const plain = [human, called, result];
     const inData = plain.map(({ type, ...data }) => ({ type, data: { ...data, type } }));
     const classes: Record<string, string> = { human: "HumanMessage", ai: "AIMessage", tool: "ToolMessage" };
@@ -752,7 +752,7 @@ describe("threads of LangGraph", () => {
     expect(formatOf({ messages: [{ role: "user", content: "x" }] })).toBe("openai");
   });
 
-  it("of a history give the newest state, and name what only an earlier one holds, and what else it has", () => {
+  it("in a history give the newest state, and report what only an earlier state contains, and other content", () => {
     const state = (at: string, messages: unknown[], more: object = {}): unknown => ({
       values: { messages, ...more },
       next: [],
@@ -792,7 +792,7 @@ describe("the working memory of agent-memory-server", () => {
     ],
   };
 
-  it("comes with its messages, and the summary of those that are gone before them", () => {
+  it("is read with its messages, and with the summary of earlier messages that it no longer has", () => {
     expect(formatOf(memory)).toBe("agent-memory-server");
     const entries = [...readAgentMemory(memory, place)];
     expect(entries[0]).toMatchObject({
@@ -812,7 +812,7 @@ describe("the working memory of agent-memory-server", () => {
     expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message 3): has no text content"]);
   });
 
-  it("takes its memories along if asked to", () => {
+  it("is read with its memories on request", () => {
     const [first] = turns(readAgentMemory(memory, place, { instructions: "pinned", branches: "all" }));
     expect(first).toMatchObject({ pinned: true, role: "user", content: expect.stringContaining("- Ada walks with") });
   });
@@ -850,7 +850,7 @@ describe("Letta's agent file", () => {
     files: [{ id: "file-0" }],
   };
 
-  it("comes with what was said, in the order of time, and names all else", () => {
+  it("is read with its messages in the order of time; everything else is reported", () => {
     expect(formatOf(file)).toBe("letta");
     const entries = [...readLetta(file, place)];
     expect(turns(entries).map(({ id, role, content }) => [id, role, content])).toEqual([
@@ -884,7 +884,7 @@ describe("Letta's agent file", () => {
     expect(notes(entries, "bad")).toEqual([]);
   });
 
-  it("takes the blocks of its memory along if asked to, also from a file that is the agent", () => {
+  it("is read with the blocks of its memory on request, also from a file that only contains the agent", () => {
     const options = { instructions: "pinned", branches: "all" } as const;
     const old = { name: "Old", core_memory: file.blocks, in_context_message_indices: [0], messages };
     expect(formatOf(old)).toBe("letta");

@@ -14,12 +14,12 @@ import { readCommandLine } from "../support/command-line.ts";
 
 type Refusal = { status: number; headers?: Record<string, string>; body?: object } | "drop" | "drop-after";
 
-/** Keeps to the contract of append, and fails when told to. */
+/** Follows the contract of append, and fails when told to. */
 class FakeService {
   readonly logs = new Map<string, NewMessage[]>();
   readonly created: unknown[] = [];
   readonly batches: { session: string; count: number; bytes: number }[] = [];
-  /** What happens to the next requests, one each. */
+  /** The fates of the next requests, one each. */
   refusals: Refusal[] = [];
   requests = 0;
   sendingNow = 0;
@@ -148,7 +148,7 @@ describe("an import", () => {
     expect(Math.max(...service.batches.map((batch) => batch.count))).toBeLessThanOrEqual(100);
   });
 
-  it("run twice doubles nothing, although the texts repeat and have no ids", async () => {
+  it("run twice doubles nothing, even if texts repeat and have no ids", async () => {
     const file = write([user("a", "ok"), user("a", "ok"), user("a", "no"), user("a", "ok")]);
     await run([file]);
     const second = await run([file]);
@@ -164,7 +164,7 @@ describe("an import", () => {
     expect(Math.max(...service.batches.map((batch) => batch.bytes))).toBeLessThanOrEqual(MAX_BODY_BYTES);
   });
 
-  it("of more short sessions than may wait in memory sends as many at once as allowed, and all of them", async () => {
+  it("of more short sessions than fit in memory sends as many in parallel as allowed, and all of them", async () => {
     service.delayMs = 5;
     const lines = Array.from({ length: 1_200 }, (_, index) => user(`s-${index % 600}`, `turn ${index}`));
     const { report } = await run([write(lines), "--concurrency", "2"]);
@@ -173,7 +173,7 @@ describe("an import", () => {
     expect([...service.logs.values()].every((log) => log.length === 2)).toBe(true);
   });
 
-  it("goes on after 429, 503, a broken connection and an answer that got lost", async () => {
+  it("continues after 429, 503, a broken connection and a lost answer", async () => {
     service.refusals = [{ status: 429, headers: { "retry-after": "0" } }, { status: 503 }, "drop", "drop-after"];
     const { exitCode, report } = await run([write([user("a", "1"), user("a", "2")])]);
     expect(exitCode).toBe(EXIT.ok);
@@ -189,7 +189,7 @@ describe("an import", () => {
     expect(performance.now() - startedAt).toBeGreaterThan(990);
   });
 
-  it("stops with a clear message when the service stays away, and goes on from there", async () => {
+  it("stops with a clear message if the service stays unavailable, and continues from there later", async () => {
     const file = write([user("a", "1"), user("b", "2")]);
     await service.stop();
     const { exitCode, report } = await run([file, "--patience", "1"]);
@@ -198,7 +198,7 @@ describe("an import", () => {
     expect(report.stopped).toContain("Run the same command again");
   });
 
-  it("stops when the person interrupts", async () => {
+  it("stops when the person interrupts it", async () => {
     service.delayMs = 60_000;
     const interrupt = new AbortController();
     setTimeout(() => interrupt.abort(), 100);
@@ -207,14 +207,14 @@ describe("an import", () => {
     expect(report.stopped).toContain("Interrupted");
   });
 
-  it("stops at once when the key is refused, with the service's own words", async () => {
+  it("stops at once if the key is refused, and shows the service's message", async () => {
     service.refusals = Array.from({ length: 10 }, () => problem(401, "unauthenticated"));
     const { exitCode, report } = await run([write([user("a", "1"), user("b", "2"), user("c", "3")])]);
     expect(exitCode).toBe(EXIT.failed);
     expect(report.stopped).toContain("because of unauthenticated");
   });
 
-  it("stops at once when something else than Threadkeep answers", async () => {
+  it("stops at once if something other than Threadkeep answers", async () => {
     service.refusals = Array.from({ length: 10 }, () => ({ status: 404 }));
     const lines = Array.from({ length: 300 }, (_, index) => user("a", `turn ${index}`));
     const { exitCode, report } = await run([write(lines)]);
@@ -223,7 +223,7 @@ describe("an import", () => {
     expect(service.requests).toBeLessThan(5);
   });
 
-  it("refuses a URL, a key and a user that can be none, before anything is sent", async () => {
+  it("refuses an invalid URL, key or user before anything is sent", async () => {
     const file = write([user("a", "1")]);
     for (const [args, reason] of [
       [["--url", "localhost:8787"], "not an http or https URL"],
@@ -261,7 +261,7 @@ describe("an import", () => {
     ]);
   });
 
-  it("leaves the rest of a full session out and loads the others", async () => {
+  it("leaves out the rest of a full session and loads the others", async () => {
     service.refusals = [problem(422, "session_full")];
     const lines = [...Array.from({ length: 250 }, (_, index) => user("a", `turn ${index}`)), user("b", "x")];
     const { exitCode, report } = await run([write(lines), "--concurrency", "1"]);
@@ -271,7 +271,7 @@ describe("an import", () => {
     expect(service.logs.has("a")).toBe(false);
   });
 
-  it("names bad lines by file, line and reason, loads the rest, and says so in its exit code", async () => {
+  it("reports bad lines by file, line and reason, loads the rest, and says so in its exit code", async () => {
     const file = write([
       user("a", "1"),
       "{broken",
@@ -299,14 +299,14 @@ describe("an import", () => {
     expect(stderr.split("\n").length).toBeLessThan(210);
   });
 
-  it("mends texts if asked to", async () => {
+  it("repairs texts on request", async () => {
     const { exitCode, report } = await run([write([user("a", "x\u0000y")]), "--repair"]);
     expect(exitCode).toBe(EXIT.ok);
     expect(report.messages.repaired).toBe(1);
     expect(service.logs.get("a")?.[0]?.content).toBe("xy");
   });
 
-  it("creates a session with its metadata before its messages, and warns of settings that are none", async () => {
+  it("creates a session with its metadata before its messages, and warns of invalid settings", async () => {
     const { exitCode, stderr } = await run([
       write([
         { type: "session", id: "a", metadata: { title: "A" }, settings: { maxTokens: 1 } },
@@ -347,7 +347,7 @@ describe("an import", () => {
     expect(said).toContain("npm start");
   });
 
-  it("never sends the key of this machine's service to another", async () => {
+  it("never sends the local service's key to another host", async () => {
     writeFileSync(path.join(folder, "dev.json"), JSON.stringify({ url: "http://127.0.0.1:1", apiKey: "local" }));
     const parsed = await readCommandLine(importProgram, [write([user("a", "1")]), "--url", service.url]);
     if (!("options" in parsed)) throw new Error("the test's options are wrong");
@@ -382,7 +382,7 @@ describe("the options", () => {
 });
 
 describe("the report", () => {
-  it("gives times that were measured, by nearest rank", async () => {
+  it("contains times that were measured, by nearest rank", async () => {
     expect(timing([])).toBeNull();
     expect(timing([5])).toEqual({ count: 1, p50Ms: 5, p99Ms: 5, maxMs: 5 });
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);

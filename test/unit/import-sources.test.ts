@@ -39,7 +39,7 @@ describe("a text", () => {
   const text = '[{"mapping":{},"title":"Café 😀 日本"}]';
 
   it.each([1, 3, 1_000])(
-    "is the same in every encoding, with its mark or without, read %i bytes at a time",
+    "is the same in every encoding, with or without byte order mark, read %i bytes at a time",
     async (size) => {
       for (const bytes of [
         Buffer.from(text),
@@ -54,12 +54,12 @@ describe("a text", () => {
     },
   );
 
-  it("shorter than its mark comes as it is", async () => {
+  it("shorter than a byte order mark is read as it is", async () => {
     expect(await textOf(sourceOf(Buffer.from("[]")))).toBe("[]");
     expect(await textOf(sourceOf(Buffer.from("")))).toBe("");
   });
 
-  it("that is no UTF-16, or breaks off in a character, is named", async () => {
+  it("that is invalid UTF-16, or ends within a character, is reported", async () => {
     const broken = Buffer.concat([Buffer.from("[1]", "utf16le"), Buffer.from([0x00, 0xdc, 0x20, 0x00])]);
     await expect(textOf(sourceOf(broken))).rejects.toThrow("is not valid UTF-16LE");
     await expect(textOf(sourceOf(Buffer.from("[1]", "utf16le").subarray(0, 5)))).rejects.toThrow("UTF-16LE");
@@ -75,25 +75,22 @@ describe("a JSON list", () => {
 
   const values = [{ a: '] } , \\" [ {' }, [1, [2]], "te,xt]", -1.5e3, true, null, {}, { "é😀": [{ b: "\\" }] }];
 
-  it.each([1, 2, 7, 1_000])(
-    "comes value by value, read %i bytes at a time, packed or laid out for people",
-    async (size) => {
-      for (const text of [JSON.stringify(values), `\uFEFF ${JSON.stringify(values, null, 2)}\n`]) {
-        const found = await elements(text, size);
-        expect(found.map((element) => ("text" in element ? JSON.parse(element.text) : element.fault))).toEqual(values);
-        expect(found.map(({ index }) => index)).toEqual(values.map((_, index) => index + 1));
-        expect(await countElements(inPieces(Buffer.from(text), size))).toBe(values.length);
-      }
-    },
-  );
+  it.each([1, 2, 7, 1_000])("is read value by value, %i bytes at a time, compact or indented", async (size) => {
+    for (const text of [JSON.stringify(values), `\uFEFF ${JSON.stringify(values, null, 2)}\n`]) {
+      const found = await elements(text, size);
+      expect(found.map((element) => ("text" in element ? JSON.parse(element.text) : element.fault))).toEqual(values);
+      expect(found.map(({ index }) => index)).toEqual(values.map((_, index) => index + 1));
+      expect(await countElements(inPieces(Buffer.from(text), size))).toBe(values.length);
+    }
+  });
 
-  it("or one value that is no list", async () => {
+  it("or a single value that is not a list", async () => {
     expect(await elements(' {"a":[1]} ')).toEqual([{ index: null, text: '{"a":[1]}' }]);
     expect(await elements("[]")).toEqual([]);
     expect(await countElements(inPieces(Buffer.from('{"a":[1,2]}'), 3))).toBe(1);
   });
 
-  it("that breaks off gives what is whole before, and says so", async () => {
+  it("that breaks off gives the complete values before, and says so", async () => {
     const breaksOff = "is not valid JSON (it breaks off)";
     expect(await elements('[{"a":1},{"b":')).toEqual([
       { index: 1, text: '{"a":1}' },
@@ -110,7 +107,7 @@ describe("a JSON list", () => {
     ]);
   });
 
-  it("with one value that is broken, too long or no UTF-8 gives the others", async () => {
+  it("with one value that is broken, too long or not UTF-8 gives the others", async () => {
     expect(await elements('[{"a":]},{"b":2}]')).toContainEqual({ index: 3, text: '{"b":2}' });
     expect(await elements('["xxxxxxxxxxxxxxxxxxxx",1]', 3, 10)).toEqual([
       { index: 1, fault: "is 22 bytes long; one conversation may have 10" },
@@ -137,14 +134,14 @@ describe("an archive", () => {
     }
   };
 
-  it("is told by how it begins, whatever it is called", async () => {
+  it("is recognized by its first bytes, whatever its name is", async () => {
     expect(await isArchive(write(zipOf([{ name: "a.json", content: "[]" }])))).toBe(true);
     expect(await isArchive(write(zipOf([])))).toBe(true);
     expect(await isArchive(write(Buffer.from("[]")))).toBe(false);
     expect(await isArchive(write(Buffer.from("PK")))).toBe(false);
   });
 
-  it("gives its readable files in the order of their names, and names all others", async () => {
+  it("gives its readable files in the order of their names, and reports all others", async () => {
     const entries: Packed[] = [
       { name: "folder/", content: "", isStored: true },
       { name: "conversations-001.json", content: "[2]" },
@@ -171,7 +168,7 @@ describe("an archive", () => {
     expect(await readAll(entries)).toEqual(["[1]", "[2]", "3"]);
   });
 
-  it("that was made to fill a machine is refused before it is unpacked, and stopped where it lies", async () => {
+  it("that was made to fill a machine is refused before it is unpacked, or stopped if its sizes lie", async () => {
     const zeros = { name: "conversations.json", content: Buffer.alloc(80 * 1024 * 1024) };
     await expect(readAll([zeros])).rejects.toThrow(/would unpack from \d+ bytes to 83886080/);
     const grows = { name: "a.json", content: "x".repeat(5_000), told: { size: 10 } };
@@ -180,7 +177,7 @@ describe("an archive", () => {
     await expect(readAll([shrinks])).rejects.toThrow("not enough bytes");
   });
 
-  it("with an entry that is damaged, encrypted or packed in another way names what is wrong with it", async () => {
+  it("with an entry that is damaged, encrypted or compressed differently says what is wrong with it", async () => {
     const content = "[1]";
     await expect(readAll([{ name: "a.json", content, told: { crc: 1 } }])).rejects.toThrow("its checksum is wrong");
     await expect(readAll([{ name: "a.json", content, told: { flags: 1 } }])).rejects.toThrow("is encrypted");
@@ -191,7 +188,7 @@ describe("an archive", () => {
     );
   });
 
-  it("that is cut off is named", async () => {
+  it("that is cut off is reported", async () => {
     const whole = zipOf([{ name: "a.json", content: "[1]" }]);
     const cut = write(whole.subarray(0, whole.length - 30));
     await expect(openArchive(cut, "export.zip")).rejects.toThrow("cannot be read as a .zip archive");

@@ -133,7 +133,7 @@ describe("the import rules", () => {
     it(`lets ${file} have ${text.split("\n").at(0)}`, () => expect(check(file, text)).toEqual([]));
   }
 
-  describe("looking through an index", () => {
+  describe("an import through an index", () => {
     const outbox = 'export { newJob } from "./jobs.ts";\nexport { JobStore } from "./job-store.ts";';
     const summary = 'export { settle } from "./rebase.ts";';
     const house = (files: Record<string, string>): string[] =>
@@ -145,7 +145,7 @@ describe("the import rules", () => {
         ]),
       );
 
-    it("finds a file that its one reader alone may import", () => {
+    it("finds a file that only one other file may import", () => {
       expect(house({ "src/session/log/append.ts": 'import { JobStore } from "../outbox/index.ts";' })).toEqual([
         "src/session/log/append.ts:1: only session/store may import session/outbox/job-store",
       ]);
@@ -162,7 +162,7 @@ describe("the import rules", () => {
       expect(found).toContain("in a circle: session/outbox/jobs → session/summary/rebase → session/outbox/jobs");
     });
 
-    it("takes two slices that need each other for no circle, where their files do not, nor types", () => {
+    it("allows two slices to use each other if none of their files do, or if only types are used", () => {
       const files = {
         "src/session/outbox/idle.ts": 'import { settle } from "../summary/index.ts";',
         "src/session/outbox/jobs.ts": 'import type { settle } from "../summary/index.ts";',

@@ -20,7 +20,7 @@ const requestSchema = z.object({ body: appendRequestSchema });
 function take(format: ProviderFormat, messages: readonly object[]): TakenAppend {
   const raw = { params: {}, query: {}, headers: {}, body: JSON.parse(JSON.stringify({ format, messages })) };
   const taken = takeIn(parseRequest(requestSchema, raw).body);
-  // What comes out of a provider's shape is a message as it might have been appended in our own.
+  // A converted message is a message that could have been appended in our own shape.
   for (const message of taken.request.messages) expect(newMessageSchema.parse(message)).toEqual(message);
   return taken;
 }
@@ -55,7 +55,7 @@ function contextOf({ request: { messages } }: TakenAppend): Context {
   };
 }
 
-/** A chat as OpenAI's SDK has it: the answers just as they are given back. */
+/** A chat in the shape of OpenAI's SDK, with the answers unchanged. */
 const OPENAI: (OpenAI.ChatCompletionMessageParam | OpenAI.ChatCompletionMessage)[] = [
   { role: "system", content: "Be brief." },
   {
@@ -175,8 +175,8 @@ const AI_SDK: ModelMessage[] = [
   { role: "assistant", content: "A boat." },
 ];
 
-describe("what comes in as a provider has it", () => {
-  it("goes back to OpenAI as it was", () => {
+describe("a message in the shape of a provider", () => {
+  it("is returned to OpenAI unchanged", () => {
     const taken = take("openai-chat", OPENAI);
     const { messages } = renderContext(contextOf(taken), { format: "openai-chat", summaryRole: "user" });
     expect(messages).toEqual([
@@ -199,7 +199,7 @@ describe("what comes in as a provider has it", () => {
     expect(openaiChatFaults(messages)).toEqual([]);
   });
 
-  it("goes back to Anthropic as it was", () => {
+  it("is returned to Anthropic unchanged", () => {
     const taken = take("anthropic", ANTHROPIC);
     const prompt = renderContext(contextOf(taken), { format: "anthropic", summaryRole: "user", toolFiles: "sent" });
     const plain = JSON.stringify(ANTHROPIC, (key, value) =>
@@ -209,7 +209,7 @@ describe("what comes in as a provider has it", () => {
     expect(anthropicFaults(prompt)).toEqual([]);
   });
 
-  it("goes back to the AI SDK as it was", () => {
+  it("is returned to the AI SDK unchanged", () => {
     const taken = take("ai-sdk", AI_SDK);
     const prompt = renderContext(contextOf(taken), { format: "ai-sdk", summaryRole: "user" });
     const [first, ...others] = AI_SDK;
@@ -227,7 +227,7 @@ describe("what comes in as a provider has it", () => {
     expect(aiSdkFaults(prompt)).toEqual([]);
   });
 
-  it("is an answer of an SDK as it is, with all that stands around it", () => {
+  it("is accepted as the SDK's answer object, with all its other fields", () => {
     const answer = {
       id: "msg_01XFDUDYJgAACzvnptvVoYEL",
       type: "message",
@@ -257,7 +257,7 @@ describe("what comes in as a provider has it", () => {
     expect(take("openai-chat", [silent]).request.messages).toEqual([{ role: "assistant", content: "" }]);
   });
 
-  it("keeps what no prompt has a place for, and blocks that came later than this was written", () => {
+  it("keeps content that no prompt has a place for, and unknown kinds of blocks", () => {
     const cited = [{ type: "char_location", cited_text: "x" }];
     const [message] = take("anthropic", [
       {
@@ -288,7 +288,7 @@ describe("what comes in as a provider has it", () => {
     ]);
   });
 
-  it("has what a message says of itself, and an id for the results that a user's words stood beside", () => {
+  it("has its metadata, and results next to a user's text get a message and an id of their own", () => {
     const own = { id: "u2", author: "Ada", metadata: { a: 1 }, occurredAt: "2026-11-22T09:30:00Z" };
     const result = { type: "tool_result", tool_use_id: "t", content: "done" };
     const said = { type: "text", text: "Go on." };
@@ -334,7 +334,7 @@ describe("what comes in as a provider has it", () => {
     expect(faultsOf(() => take(format, [message]))).toMatchObject(faults as object[]);
   });
 
-  it("is named by what was sent where it is too large, or no user's to say", () => {
+  it("is named by what was sent if it is too large, or if a user may not say it", () => {
     const called = {
       role: "assistant",
       content: null,
@@ -356,7 +356,7 @@ describe("what comes in as a provider has it", () => {
     ]);
   });
 
-  it("is refused where two messages would have one id", () => {
+  it("is refused if two messages would get the same id", () => {
     const result = { type: "tool_result", tool_use_id: "t", content: "x" };
     const both = { id: "a", role: "user", content: [result, { type: "text", text: "x" }] };
     const other = { id: "a.results", role: "user", content: "x" };
@@ -369,7 +369,7 @@ describe("what comes in as a provider has it", () => {
 
 const words = fc.stringMatching(/^[a-z]{1,8}$/);
 const input = fc.dictionary(words, fc.oneof(words, fc.integer(), fc.array(words, { maxLength: 3 })), { maxKeys: 3 });
-/** A turn of a tool loop: words, calls with their results, and what came of it. */
+/** A turn of a tool loop: text, calls with their results, and the answer. */
 const turn = fc.record({
   asked: words,
   calls: fc.array(fc.record({ name: words, input, output: words }), { maxLength: 3 }),
@@ -384,7 +384,7 @@ const chat = fc.array(turn, { minLength: 1, maxLength: 5 }).map((turns) =>
 const RUNS = { numRuns: 60, seed: 20261129 };
 
 describe("any tool loop", () => {
-  it("goes in and out the same with OpenAI", () => {
+  it("is the same before and after conversion with OpenAI", () => {
     fc.assert(
       fc.property(chat, (turns) => {
         const messages = turns.flatMap(({ asked, calls, said }): OpenAI.ChatCompletionMessageParam[] => [
@@ -412,7 +412,7 @@ describe("any tool loop", () => {
     );
   });
 
-  it("goes in and out the same with Anthropic", () => {
+  it("is the same before and after conversion with Anthropic", () => {
     fc.assert(
       fc.property(chat, (turns) => {
         const messages = turns.flatMap(({ asked, calls, said }): Anthropic.MessageParam[] => [
@@ -450,7 +450,7 @@ describe("any tool loop", () => {
     );
   });
 
-  it("goes in and out the same with the AI SDK", () => {
+  it("is the same before and after conversion with the AI SDK", () => {
     fc.assert(
       fc.property(chat, (turns) => {
         const messages = turns.flatMap(({ asked, calls, said }): ModelMessage[] => [

@@ -4,7 +4,7 @@ import { toIsoTime } from "../../src/session/sqlite/iso-time.ts";
 
 const DAY_MS = 86_400_000;
 
-it("writes each moment as Date does, whatever day it was asked for before", () => {
+it("writes each moment as Date does, whatever was written before", () => {
   const moment = fc.integer({ min: Date.UTC(-1_000, 0), max: Date.UTC(12_000, 0) });
   fc.assert(
     fc.property(moment, fc.array(fc.integer({ min: -DAY_MS, max: DAY_MS }), { maxLength: 5 }), (ms, steps) => {

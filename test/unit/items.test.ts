@@ -35,8 +35,8 @@ function merge(previous: readonly Item[], proposals: readonly ProposedItem[], ma
 }
 const idsOf = (items: readonly { readonly id: string }[]): string[] => items.map(({ id }) => id);
 
-describe("promise 8: merging what a summarizer proposes", () => {
-  it("takes a sentence that its sources support, in order of its sources, each named once", () => {
+describe("promise 8: merging the items that a summarizer proposes", () => {
+  it("accepts an item that its sources support, with its sources in order and each once", () => {
     const { items, dropped } = merge([], [proposed("The harbour office opens on Monday", [2, 1, 2])]);
     expect(items).toEqual([item("2.1", "The harbour office opens on Monday", [1, 2])]);
     expect(dropped).toEqual([]);
@@ -50,20 +50,20 @@ describe("promise 8: merging what a summarizer proposes", () => {
     expect(merge([], [proposal])).toEqual({ items: [], dropped: [proposal] });
   });
 
-  it("lets a kept sentence keep its words, and not take other sources for its own", () => {
+  it("leaves a kept item its words, and does not let it take over another item's sources", () => {
     const before = item("1.1", "Office hours: opening was moved to the start of each week", [1]);
     expect(merge([before], [{ ...before }]).items).toEqual([before]);
     expect(merge([before], [{ ...before, sourceSeqs: [1, 2] }]).items).toEqual([{ ...before, sourceSeqs: [1, 2] }]);
     expect(merge([before], [{ ...before, sourceSeqs: [5] }]).items).toEqual([]);
   });
 
-  it("gives an id to one proposal alone, and a new one to whatever else claims it", () => {
+  it("gives an id to only one proposal, and new ids to all others that claim it", () => {
     const before = item("1.1", "The harbour office opens on Monday", [1]);
     const { items } = merge([before], [{ ...before }, proposed("Crate 7001 leaves for Bergen", [3], { id: "1.1" })]);
     expect(idsOf(items)).toEqual(["1.1", "2.1"]);
   });
 
-  it("takes no sentence twice, whatever its case, width and spaces", () => {
+  it("accepts no item twice, whatever its case, width and spaces", () => {
     const { items, dropped } = merge(
       [],
       [proposed("Crate 7001 leaves for Bergen", [3]), proposed("CRATE  ７００１ leaves for Bergen ", [3])],
@@ -71,7 +71,7 @@ describe("promise 8: merging what a summarizer proposes", () => {
     expect([items.length, dropped.length]).toEqual([1, 1]);
   });
 
-  it("keeps the words, kind and sources of what was carried over, and takes its status", () => {
+  it("keeps the words, kind and sources of a carried item, and takes its new status", () => {
     const carried = item("1.1", "Ann sails on Sundays", [40], { sourceSession: "before" });
     const answer = proposed("Ann robs banks", [1], { id: "1.1", kind: "task", status: "done" });
     expect(merge([carried], [answer]).items).toEqual([{ ...carried, status: "done" }]);
@@ -101,7 +101,7 @@ describe("promise 8: merging what a summarizer proposes", () => {
       [item("far", "aaaa", [900], { sourceSession: "before" }), item("own", "bbbb", [1])],
       "own",
     ],
-  ])("keeps, where there is room for one, %s", (_, items, kept) => {
+  ])("keeps, if there is room for only one, %s", (_, items, kept) => {
     const { items: left, dropped } = merge(items, items, itemsTokens([{ text: "bbbb" }]));
     expect(idsOf(left)).toEqual([kept]);
     expect(dropped.map(({ id }) => id)).toEqual(idsOf(items).filter((id) => id !== kept));
@@ -109,7 +109,7 @@ describe("promise 8: merging what a summarizer proposes", () => {
 });
 
 describe("items within a budget", () => {
-  it("are taken in their order as far as they fit, to the last token, and one too large makes room for the next", () => {
+  it("are taken in order while they fit, to the last token; an item that is too large makes room for the next one", () => {
     const large = item("large", "word ".repeat(400), [1]);
     const items = [item("a", "alpha", [1]), large, item("b", "beta", [2]), item("c", "gamma", [3])];
     const room = itemsTokens([{ text: "alpha" }, { text: "beta" }]);
@@ -118,7 +118,7 @@ describe("items within a budget", () => {
     expect(idsOf(left)).toEqual(["large", "c"]);
   });
 
-  it("are, in a context, those of the newest evidence, shown oldest first; what is superseded takes no room", () => {
+  it("are, in a context, those with the newest evidence, shown oldest first; superseded items take no room", () => {
     const items = [
       item("1.1", "alpha", [1]),
       item("1.2", "beta", [2]),
@@ -132,12 +132,12 @@ describe("items within a budget", () => {
     expect(idsOf(fitItems(items, room - 1).kept)).toEqual(["1.3", "1.4"]);
   });
 
-  it("come newest first by the last message that they rest on, what was carried over last", () => {
+  it("are newest first by the last message that they cite, with carried items last", () => {
     const items = [item("a", "a", [1, 9]), item("b", "b", [5]), item("c", "c", [99], { sourceSession: "before" })];
     expect(idsOf(newestFirst(items))).toEqual(["a", "b", "c"]);
   });
 
-  it("are those that say nothing twice", () => {
+  it("do not contain the same statement twice", () => {
     const items = [item("a", "The Boat sails", [1]), item("b", "the boat  sails", [2]), item("c", "It rains", [3])];
     expect(idsOf(withoutDoubles(items, []))).toEqual(["a", "c"]);
     expect(idsOf(withoutDoubles(items, [item("d", "it RAINS", [4])]))).toEqual(["a"]);
@@ -147,7 +147,7 @@ describe("items within a budget", () => {
 describe("a standing wish", () => {
   const wish = item("1.1", "the harbour office opens on Monday", [1], { kind: "instruction" });
 
-  it("has room in a context before all that was said since", () => {
+  it("has room in a context before everything that was said later", () => {
     const others = Array.from({ length: 9 }, (_, at) => item(`2.${at}`, `crate ${at} leaves for Bergen`, [at + 2]));
     const room = SUMMARY_FRAME_TOKENS + itemTokens(wish) + 2 * itemTokens(others[0] ?? wish);
     expect(idsOf(fitItems([wish, ...others], room).kept)).toContain("1.1");
@@ -155,14 +155,14 @@ describe("a standing wish", () => {
     expect(renderItems([...others, wish]).split("\n")[1]).toBe("Standing wishes:");
   });
 
-  it("stays in a summary that is full, whatever is new", () => {
+  it("stays in a full summary, whatever is new", () => {
     const fresh = proposed("crate 7001 leaves for Bergen on Tuesday", [3], { kind: "decision" });
     const room = itemTokens(wish) + 2;
     const { items } = merge([wish], [fresh, { ...wish }], room);
     expect(idsOf(items)).toEqual(["1.1"]);
   });
 
-  it("is somebody's who may wish: what a tool says is a fact", () => {
+  it("only counts as a wish if a user said it: a tool's statement is a fact", () => {
     const proposals = [proposed("the harbour office opens on Monday", [1], { kind: "instruction" })];
     const kindsBy = (mayInstruct: () => boolean) =>
       mergeItems(
@@ -180,7 +180,7 @@ describe("a standing wish", () => {
 });
 
 describe("the rendered summary", () => {
-  it("has a heading a kind, oldest first, marks what is done and leaves out what is superseded", () => {
+  it("has a heading for each kind, oldest first, marks what is done and leaves out what is superseded", () => {
     const items = [
       item("1.3", "Crate 7001 leaves", [3]),
       item("1.1", "The office opens", [1, 5]),
@@ -195,7 +195,7 @@ describe("the rendered summary", () => {
   });
 });
 
-describe("a summary that is full", () => {
+describe("a full summary", () => {
   const full = Array.from({ length: 40 }, (_, index) =>
     item(`1.${index + 1}`, `Task ${index}: send the invoice to the shipyard in crate ${7_000 + index}`, [4], {
       kind: "task",
@@ -209,7 +209,7 @@ describe("a summary that is full", () => {
     return mergeItems(full, proposals, log, budget, () => `2.${(count += 1)}`);
   };
 
-  it("takes in what is new, though it is of a kind that matters less: up to a quarter, and no more", () => {
+  it("accepts new items of a less important kind, up to a quarter and no more", () => {
     const news = Array.from({ length: 40 }, (_, index) =>
       proposed(`crate ${100 + index} leaves for Bergen on Tuesday`, [100 + index], { kind: "event" }),
     );
@@ -218,17 +218,17 @@ describe("a summary that is full", () => {
     expect(itemsTokens(items)).toBeLessThanOrEqual(budget);
     expect(itemsTokens(fresh)).toBeLessThanOrEqual(0.25 * budget);
     expect(itemsTokens(fresh)).toBeGreaterThan(0.2 * budget);
-    // Those that were said last.
+    // The newest ones are kept.
     expect(fresh.at(-1)?.sourceSeqs).toEqual([139]);
     expect(mergeFull([...full, ...news.slice(0, 1)]).items).toHaveLength(full.length);
   });
 
-  it("gives no share to what is over already", () => {
+  it("gives no share to items that are done", () => {
     const over = proposed("crate 100 leaves for Bergen on Tuesday", [100], { kind: "event", status: "superseded" });
     expect(mergeFull([...full, over]).items).toEqual(full);
   });
 
-  it("is given in part where it is larger than a call: what holds before what is over, the newest first", () => {
+  it("is given to the summarizer in part if it is larger than a call: valid items before done ones, newest first", () => {
     const items = [
       item("1", "The harbour office opens on Monday at nine", [1]),
       item("2", "The harbour office opens on Tuesday at nine", [2], { status: "superseded" }),

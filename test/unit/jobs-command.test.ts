@@ -9,7 +9,7 @@ import { readCommandLine } from "../support/command-line.ts";
 const read = (line: string) => readCommandLine(jobsProgram, line.split(" ").filter(Boolean));
 
 describe("the command line of the failed jobs", () => {
-  it("says what each command is to do", async () => {
+  it("says what each command does", async () => {
     expect(await read("list --tenant acme --kind archive --json")).toEqual({
       options: { command: { do: "list", filter: { tenant: "acme", kind: "archive" } }, isJson: true, url: undefined },
     });
@@ -26,7 +26,7 @@ describe("the command line of the failed jobs", () => {
     ["help", ["list", "retry", "drop"]],
     ["-h", ["list", "retry", "drop"]],
     ["drop --help", ["--reason"]],
-  ])("tells the rest for %s", async (line, named) => {
+  ])("explains itself for %s", async (line, named) => {
     const parsed = await read(line);
     for (const one of named) expect("help" in parsed && parsed.help).toContain(one);
   });
@@ -107,7 +107,7 @@ describe("npm run jobs", () => {
     ]);
   });
 
-  it("drops one with its reason, and tells what to do instead where that is refused", async () => {
+  it("drops one with its reason, and says what to do instead if that is refused", async () => {
     const dropped = await run(["drop", "a/b", "--reason", "gone & over"], [ok({ jobId: "a/b", outcome: "dropped" })]);
     expect(dropped).toMatchObject({ code: EXIT.ok, stdout: "Job a/b is given up.\n" });
     expect(asked).toEqual(["DELETE /v1/admin/jobs/a%2Fb?reason=gone+%26+over"]);

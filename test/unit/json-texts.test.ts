@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { JsonTexts } from "../../src/session/log/json-texts.ts";
 
-it("writes an answer as JSON.stringify does, whichever of its messages were written before", () => {
+it("writes an answer exactly as JSON.stringify does, whichever of its messages are cached", () => {
   const message = fc.dictionary(fc.string(), fc.jsonValue());
   const answer = fc.record({ messages: fc.array(message), meta: fc.jsonValue(), system: fc.constant(undefined) });
   fc.assert(
@@ -14,7 +14,7 @@ it("writes an answer as JSON.stringify does, whichever of its messages were writ
   );
 });
 
-it("keeps no more of a large prompt than it may, and writes it all the same", () => {
+it("limits what it caches of a large prompt, and still writes it", () => {
   const messages = Array.from({ length: 5 }, (_, index) => ({ id: index, content: "x".repeat(300_000) }));
   const texts = new JsonTexts();
   for (const message of messages) expect(texts.write(message)).toBe(JSON.stringify(message));

@@ -6,15 +6,15 @@ import { readFrame } from "../../src/session/live/frames.ts";
 
 const names = (count: number): string => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join(",")}}`;
 
-/** What is counted, of a value that was read: each list and object, and each entry but the first of one. */
+/** Counts a value's lists and objects, and each of their entries but the first. */
 function countedIn(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   const entries = Object.values(value);
   return 1 + Math.max(0, entries.length - 1) + entries.reduce((sum, entry) => sum + countedIn(entry), 0);
 }
 
-describe("the values of a text that is JSON", () => {
-  it("are counted as reading it would find them, whatever strings hold", () => {
+describe("the number of values in a JSON text", () => {
+  it("is the same as after parsing, whatever strings contain", () => {
     fc.assert(
       fc.property(
         fc.jsonValue(),
@@ -34,7 +34,7 @@ describe("the values of a text that is JSON", () => {
     ["empty objects", `[${"{},".repeat(MAX_USER_JSON_VALUES)}{}]`],
     ["lists in lists", "[".repeat(2 * MAX_USER_JSON_VALUES + 2)],
     ["numbers", `[${"1,".repeat(MAX_USER_JSON_VALUES + 1)}1]`],
-  ])("are refused of a user before they are read: %s", (_, text) => {
+  ])("is limited for a user before the text is parsed: %s", (_, text) => {
     expect(() => refuseManyValues(text)).toThrow("20000 values");
     expect(readFrame(text, true)).toMatchObject({ fault: { code: "validation_failed", facts: { maxValues: 20_000 } } });
   });

@@ -20,7 +20,7 @@ interface Answer {
   readonly keys: KeyHashes | null;
 }
 
-/** Tenants' objects by name, and an isolate that checks keys by them. */
+/** Tenants' objects by name, and an isolate that checks keys with them. */
 class World {
   readonly live = new Map<string, { secret: string; expiresAt: number | null }[]>();
   readonly asked: string[] = [];
@@ -90,7 +90,7 @@ const idOf = (secret: string): string => secret.slice(0, 4).padEnd(12, "0");
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 describe("checking a key", () => {
-  it("asks the tenant's object every half a minute, however often it is checked", async () => {
+  it("asks the tenant's object every half minute, however often it happens", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     for (let second = 0; second < 300; second += 5) {
@@ -110,13 +110,13 @@ describe("checking a key", () => {
     expect(await world.outcome(key)).toBe("good");
   });
 
-  it("does not take one key's secret with another's id", async () => {
+  it("does not accept one key's secret with another's id", async () => {
     const world = new World();
     const [one, other] = [world.allow("acme", "one-secret"), world.allow("acme", "two-secret")];
     expect(await world.outcome({ ...one, secret: other.secret })).toBe("refused");
   });
 
-  it("ends with the moment the key expires, whatever the isolate remembers", async () => {
+  it("ends at the moment the key expires, whatever the isolate has cached", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret", Date.now() + 10 * SECOND);
     expect(await world.outcome(key)).toBe("good");
@@ -127,7 +127,7 @@ describe("checking a key", () => {
     expect(world.asked).toHaveLength(1);
   });
 
-  it("knows a key that is newer than what the isolate remembers within a second", async () => {
+  it("accepts within a second a key that is newer than the cache", async () => {
     const world = new World();
     const first = world.allow("acme", "one-secret");
     await world.outcome(first);
@@ -135,7 +135,7 @@ describe("checking a key", () => {
     expect(await world.outcome(world.allow("acme", "two-secret"))).toBe("good");
   });
 
-  it("asks no more than once a second for ids that are made up", async () => {
+  it("asks no more than once a second about invented ids", async () => {
     const world = new World();
     await world.outcome(world.allow("acme", "one-secret"));
     const before = world.asked.length;
@@ -146,7 +146,7 @@ describe("checking a key", () => {
     expect(world.asked.length - before).toBeLessThanOrEqual(10);
   });
 
-  it("remembers few of the tenants that strangers name, and none of them in place of one that is used", async () => {
+  it("caches few of the tenants that strangers name, and evicts no tenant that is used for them", async () => {
     const world = new World();
     const keys = ["a", "b", "c"].map((tenant) => world.allow(tenant, `one-secret of ${tenant}`));
     for (const key of keys) {
@@ -164,7 +164,7 @@ describe("checking a key", () => {
 
 describe("a key that is revoked", () => {
   it.each([0, 1, 15, 29, 31, 45, 49, 51, 59, 120, 599])(
-    "is refused within 60 s by an isolate that checked it before and then again %i s after",
+    "is refused within 60 s by an isolate that checked it before, and then again %i s after",
     async (idleSeconds) => {
       const world = new World();
       const key = world.allow("acme", "one-secret");
@@ -193,8 +193,8 @@ describe("a key that is revoked", () => {
   });
 });
 
-describe("a tenant's object that is out of reach", () => {
-  it("leaves good keys good for 10 minutes, then they are refused as unavailable, and again good once it is back", async () => {
+describe("an unavailable tenant object", () => {
+  it("leaves valid keys valid for 10 minutes; then they are refused as unavailable, and accepted again when it is back", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     await world.outcome(key);
@@ -209,7 +209,7 @@ describe("a tenant's object that is out of reach", () => {
     expect(await world.outcome(key)).toBe("good");
   });
 
-  it("fails closed in an isolate that never read the tenant: it neither accepts a key nor calls one wrong", async () => {
+  it("makes an isolate that never read the tenant refuse: it neither accepts a key nor calls it wrong", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     world.isAway = true;
@@ -217,7 +217,7 @@ describe("a tenant's object that is out of reach", () => {
     expect(await world.outcome({ ...key, secret: "guess" })).toBe("unavailable, 5 s");
   });
 
-  it("does not hang a check that it never answers", async () => {
+  it("does not make a check hang that it never answers", async () => {
     const keys = createKeyClient({
       objectOf: () => Object.create(null),
       cache: createTenantCache<Answer>({
@@ -237,7 +237,7 @@ describe("a tenant's object that is out of reach", () => {
 });
 
 describe("the last use of a key", () => {
-  it("is told behind the request, by an isolate every ten minutes", async () => {
+  it("is reported after the answer, by each isolate every ten minutes", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     for (let second = 0; second < 1_200; second += 10) {
@@ -247,7 +247,7 @@ describe("the last use of a key", () => {
     expect(world.used).toEqual(["acme/one-00000000", "acme/one-00000000"]);
   });
 
-  it("fails no check when it cannot be told", async () => {
+  it("does not fail a check if it cannot be reported", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     await world.cache.read("acme");
@@ -257,7 +257,7 @@ describe("the last use of a key", () => {
     expect(world.events).toEqual(["key_use_not_noted"]);
   });
 
-  it("is not that of a wrong secret", async () => {
+  it("is not updated for a wrong secret", async () => {
     const world = new World();
     const key = world.allow("acme", "one-secret");
     await world.outcome({ ...key, secret: "guess" });

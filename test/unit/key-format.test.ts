@@ -10,7 +10,7 @@ const parts = fc.record({ tenant: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,62}$/)
 const known = { tenant: "acme", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) };
 
 describe("a tenant's key", () => {
-  it("is read as what it was written from", () => {
+  it("is read with the parts that it was written from", () => {
     fc.assert(
       fc.property(parts, (key) => {
         expect(parseKey(formatKey(key))).toEqual(key);
@@ -18,7 +18,7 @@ describe("a tenant's key", () => {
     );
   });
 
-  it("is found by what a scanner looks for, and fits a header", () => {
+  it("is found by secret scanners, and fits into a header", () => {
     fc.assert(
       fc.property(parts, (key) => {
         expect(formatKey(key)).toMatch(/^tk_[a-z0-9][a-z0-9-]{0,62}_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/);
@@ -26,7 +26,7 @@ describe("a tenant's key", () => {
     );
   });
 
-  it("is not whole with any one character changed, left out, added or swapped with the next", () => {
+  it("is invalid with any one character changed, left out, added or swapped with the next", () => {
     fc.assert(
       fc.property(parts, fc.nat(), fc.constantFrom(...LETTERS, "_", "-", " ", "ß"), (key, place, character) => {
         const whole = formatKey(key);
@@ -58,8 +58,8 @@ describe("a tenant's key", () => {
     expect(parseKey(wrong)).toBeNull();
   });
 
-  it("has the checksum that others compute as CRC-32", () => {
-    // By zlib, in the digits of base 62.
+  it("has a checksum that others compute as CRC-32", () => {
+    // Computed with zlib, in digits of base 62.
     expect(formatKey({ tenant: "acme", id: "0".repeat(12), secret: "0".repeat(43) }).slice(-6)).toBe("1jNpnS");
   });
 });
@@ -67,7 +67,7 @@ describe("a tenant's key", () => {
 describe("the text of a secret", () => {
   afterEach(() => vi.restoreAllMocks());
 
-  it("has each letter as often as any other: bytes past the last whole alphabet are drawn again", () => {
+  it("has each letter equally often, because bytes beyond the last whole alphabet are drawn again", () => {
     const drawn: number[][] = [
       [248, 249, 255, 0],
       [61, 62, 247, 254],

@@ -12,7 +12,7 @@ async function helpOf(line: string): Promise<{ help: string }> {
 }
 
 describe("the command line of the keys", () => {
-  it("says what each command is to do", async () => {
+  it("says what each command does", async () => {
     expect(await read("create --name ci --scopes memory:read,ops --expires-in-days 30 --json")).toEqual({
       options: {
         command: {
@@ -40,7 +40,7 @@ describe("the command line of the keys", () => {
     expect(await read("tenants")).toMatchObject({ options: { command: { do: "tenants" } } });
   });
 
-  it("tells the commands, and of one of them its options", async () => {
+  it("explains the commands, and the options of each", async () => {
     for (const line of ["help", "--help", "-h"]) {
       const { help } = await helpOf(line);
       for (const command of ["create", "list", "rotate", "revoke", "tenant", "tenants"])

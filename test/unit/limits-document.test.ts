@@ -9,7 +9,7 @@ const rows = text
   .filter((line) => line.startsWith("| "))
   .map((line) => line.slice(2, -2).split(" | "));
 
-/** As people write a number, and as the tables do. */
+/** Numbers as people write them, and as the tables do. */
 const plain = (count: number): string => count.toLocaleString("en-US");
 const range = (least: number, most: number): string => `${plain(least)} to ${plain(most)}`;
 const SIZES = [
@@ -101,6 +101,6 @@ test.each([
   expect(said.startsWith(value), `the document says ${said}, the code ${value}`).toBe(true);
 });
 
-test("the README says when a chat is summarized by itself", () => {
+test("the README says when a chat is summarized automatically", () => {
   expect(readFileSync("README.md", "utf8")).toContain(`the threshold is ${plain(chat.summarizeAfterTokens)} tokens`);
 });

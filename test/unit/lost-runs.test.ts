@@ -41,7 +41,7 @@ function listOf(given: readonly OperationRun[]) {
   return { held, operations: { runs: { finish, list } } };
 }
 
-describe("a run whose instance is looked up", () => {
+describe("a run whose instance is checked", () => {
   it.each([
     ["errored", "failed"],
     ["terminated", "cancelled"],
@@ -52,14 +52,14 @@ describe("a run whose instance is looked up", () => {
     expect(told).toMatchObject({ status, error: expect.stringContaining("start the operation again") });
   });
 
-  it("is looked up where it is: in the instance that went on with it", async () => {
+  it("is checked in the instance that continued it", async () => {
     const readInstanceEnd = vi.fn<ReadInstanceEnd>(async () => null);
     const run = runOf("one", "running", { instance: "one-part-2" });
     expect(await endIfLost(run, { ...listOf([run]), readInstanceEnd })).toBe(run);
     expect(readInstanceEnd).toHaveBeenCalledWith("one-part-2");
   });
 
-  it("and unknown, or in a Workflows that fails, stays as it is noted", async () => {
+  it("and unknown, or with a failing Workflows, stays as recorded", async () => {
     const run = runOf("one", "queued");
     const readInstanceEnd = async (): Promise<never> => {
       throw new Error("instance.not_found");
@@ -67,7 +67,7 @@ describe("a run whose instance is looked up", () => {
     expect(await endIfLost(run, { ...listOf([run]), readInstanceEnd })).toBe(run);
   });
 
-  it("in a Workflows that does not answer is told as it is noted, after two seconds", async () => {
+  it("with a Workflows that does not answer is returned as recorded, after two seconds", async () => {
     vi.useFakeTimers();
     onTestFinished(() => {
       vi.useRealTimers();
@@ -78,7 +78,7 @@ describe("a run whose instance is looked up", () => {
     expect(await told).toBe(run);
   });
 
-  it("is not looked up once it is over", async () => {
+  it("is not checked once it has ended", async () => {
     const readInstanceEnd = vi.fn<ReadInstanceEnd>(async () => "terminated");
     const run = runOf("one", "complete");
     expect(await endIfLost(run, { ...listOf([run]), readInstanceEnd })).toBe(run);
@@ -86,10 +86,10 @@ describe("a run whose instance is looked up", () => {
   });
 });
 
-describe("the cron of the night", () => {
+describe("the nightly cron", () => {
   const log = createLog({ write: () => undefined });
 
-  it("ends every lost run, on whichever page of the list, and no other", async () => {
+  it("ends every lost run, on any page of the list, and no other", async () => {
     const runs = Array.from({ length: 250 }, (_, at) => runOf(`run-${at}`, at % 50 === 0 ? "running" : "complete"));
     const { held, operations } = listOf(runs);
     const readInstanceEnd = vi.fn<ReadInstanceEnd>(async (id) => (id === "run-0" ? null : "errored"));
@@ -100,7 +100,7 @@ describe("the cron of the night", () => {
     expect(held.get("run-0")?.status).toBe("running");
   });
 
-  it("goes by where the list is out of reach", async () => {
+  it("does nothing if the list is unavailable", async () => {
     const list = async (): Promise<never> => {
       throw new Error("out of reach");
     };

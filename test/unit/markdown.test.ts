@@ -8,6 +8,6 @@ it.each([
   ["---\n| --- | --- |\nWe moor.", ["We moor."]],
   ["```\nconst fee = 18;\n```\nWe moor.", ["We moor."]],
   ["Here is what I would do:\n- Moor **at once**.", ["Moor at once."]],
-])("of %j the statements alone are prose", (text, lines) => {
+])("only the statements of %j are prose", (text, lines) => {
   expect(proseLines(text)).toEqual(lines);
 });

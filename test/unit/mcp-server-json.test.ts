@@ -8,7 +8,7 @@ it("server.json, for the MCP registry, has the version of the package and the ro
   const { version, name, description, remotes } = read("server.json");
   expect(version).toBe(read("package.json")["version"]);
   expect(name).toMatch(/^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/);
-  // What the registry takes.
+  // What the registry accepts.
   expect(String(description).length).toBeLessThanOrEqual(100);
   expect(remotes).toMatchObject([{ type: "streamable-http", url: `https://{host}${MCP_ROUTE}` }]);
 });

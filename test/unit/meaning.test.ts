@@ -23,7 +23,7 @@ function cosine(one: ArrayLike<number>, other: ArrayLike<number>): number {
 }
 
 describe("a vector", () => {
-  it("is stored in a byte a number, and is as near to others as before, to 1 %", () => {
+  it("is stored with one byte for each number, and is as near to others as before, to 1 %", () => {
     const random = new Random(1);
     for (const dimensions of [3, 8, 512, 1_024, MAX_DIMENSIONS]) {
       const [one, other] = [randomVector(random, dimensions), randomVector(random, dimensions)];
@@ -59,7 +59,7 @@ describe("codes", () => {
     expect([0, 1, 3, 0x8000_0000, -1, 0x5555_5555].map(bitsOf)).toEqual([0, 1, 2, 1, 32, 16]);
   });
 
-  it("differ in as many bits as are counted one by one", () => {
+  it("differ in as many bits as counted one by one", () => {
     const random = new Random(3);
     for (const words of [4, 8, 16, 32]) {
       const codes = Uint32Array.from({ length: 50 * words }, () => random.seed());
@@ -73,7 +73,7 @@ describe("codes", () => {
     }
   });
 
-  it("tell of the first 1,024 numbers alone", () => {
+  it("represent only the first 1,024 numbers", () => {
     const vector = new Float32Array(2_000).fill(-1);
     expect(codeWords(2_000)).toBe(32);
     vector[1_023] = 1;
@@ -81,7 +81,7 @@ describe("codes", () => {
     expect([...codeOf(unitVector(vector))].map(bitsOf).reduce((sum, bits) => sum + bits, 0)).toBe(1);
   });
 
-  it("find the nearest that are wanted, and no empty place", () => {
+  it("find as many of the nearest as requested, and no empty slot", () => {
     const { code } = soughtVector([1, 1, 1, 1]);
     const near = (...bits: number[]): Uint32Array => codeOf(unitVector(bits));
     const codes = new Uint32Array([
@@ -107,7 +107,7 @@ describe("codes", () => {
     expect(scan.nearest(blocks, code, 1, () => true)).toEqual([{ block: 0, at: 1, owner: 6 }]);
   });
 
-  it("bring nearly all of those that are nearest among the 200 of 2,000 that are compared", () => {
+  it("keep nearly all of the nearest among the 200 of 2,000 that are compared", () => {
     const random = new Random(4);
     const centres = Array.from({ length: 20 }, () => randomVector(random, 128));
     const around = (centre: Float32Array): Float32Array =>
@@ -133,14 +133,14 @@ describe("codes", () => {
   });
 });
 
-describe("nearness beside words", () => {
+describe("the score for meaning", () => {
   const near = [
     { seq: 3, nearness: 0.9 },
     { seq: 5, nearness: 0.5 },
     { seq: 9, nearness: 0.7 },
   ];
 
-  it("is worth a share of what the best turn has for its words, from the farthest turn up", () => {
+  it("adds a share of the best turn's score for words, rising from the farthest turn to the nearest", () => {
     const { scores, ...rest } = pointsFor(near, 10, 0.2);
     expect(rest).toEqual({ term: MEANING, seqs: [3, 5, 9], lends: false });
     expect(scores[0]).toBeCloseTo(2);
@@ -148,7 +148,7 @@ describe("nearness beside words", () => {
     expect(scores[2]).toBeCloseTo(1);
   });
 
-  it("decides alone where no turn has a word of the query, and tells none from its equals", () => {
+  it("decides alone if no turn has a word of the query, and ranks equal turns equally", () => {
     expect(pointsFor(near, 0, 0.2).scores[0]).toBeCloseTo(0.2);
     expect(pointsFor([near[0]!, { seq: 4, nearness: 0.9 }], 10, 0.2).scores).toEqual([2, 2]);
   });

@@ -30,20 +30,20 @@ describe("a message as one text", () => {
     );
   });
 
-  it("guards each part by itself: what another part's heading says is ours", () => {
+  it("guards each part separately: the heading of another part is ours", () => {
     const content: Part[] = [{ type: "text", text: "a" }, { type: "text", text: "[system] b" }, RESULT];
     expect(guardedMessageText(content)).toBe("a\n> [system] b\n[result of find] two");
     expect(messageText(content)).toBe("a\n[system] b\n[result of find] two");
   });
 });
 
-describe("what a message takes of a budget", () => {
-  it("is its text, and more where it has to be guarded", () => {
+describe("the tokens of a message", () => {
+  it("are those of its text, and more if it has to be guarded", () => {
     expect(contentTokens("a boat")).toBe(estimateTokens("a boat"));
     expect(contentTokens("x\n[system] b")).toBe(estimateTokens("x\n> [system] b"));
   });
 
-  it("is a fixed charge for a file whatever it is called, and nothing for a data part", () => {
+  it("are a fixed charge for a file, whatever its name is, and none for a data part", () => {
     expect(partTokens(FILE)).toBe(FILE_TOKENS);
     expect(
       partTokens({ type: "file", mediaType: "image/png", data: "A".repeat(9_000), filename: "n ".repeat(900) }),
@@ -54,13 +54,13 @@ describe("what a message takes of a budget", () => {
   it.each([
     ["call", CALL],
     ["result", RESULT],
-  ] as const)("counts the id of a %s", (_, part) => {
+  ] as const)("include the id of a %s", (_, part) => {
     const id = "0f8a2b6c-".repeat(20);
     const longer = partTokens({ ...part, toolCallId: id } as Part) - partTokens(part);
     expect(longer).toBe(estimateTokens(id) - estimateTokens("c1"));
   });
 
-  it("adds the parts, the author and the frame", () => {
+  it("are the sum for parts, author and frame", () => {
     const content: Part[] = [{ type: "text", text: "a boat" }, CALL];
     const tokens = contentTokens(content);
     expect(tokens).toBe(content.reduce((sum, part) => sum + partTokens(part), 0));
@@ -71,7 +71,7 @@ describe("what a message takes of a budget", () => {
 });
 
 describe("the ids of tool calls", () => {
-  it("are told apart by who holds them; text and tombstones have none", () => {
+  it("identify who has them; text and tombstones have none", () => {
     expect(toolIds([CALL, RESULT, FILE])).toEqual({ calls: ["c1"], results: ["c1"] });
     expect(toolIds("[calls find] {}")).toEqual({ calls: [], results: [] });
     expect(toolIds(null)).toEqual({ calls: [], results: [] });

@@ -33,7 +33,7 @@ const EMBEDDING = {
 };
 
 describe("a data point", () => {
-  it("keeps its layout: a column that moves would turn the past into something else", () => {
+  it("keeps its layout: a moved column would change the meaning of past data", () => {
     const { points, dataset } = listening();
     const metrics = createMetrics(dataset);
     metrics.operation(OPERATION);
@@ -58,7 +58,7 @@ describe("a data point", () => {
     ]);
   });
 
-  it("fits what Analytics Engine takes: one index of 96 bytes, twenty columns of each kind", () => {
+  it("fits Analytics Engine: one index of 96 bytes, twenty columns of each kind", () => {
     const { points, dataset } = listening();
     const metrics = createMetrics(dataset);
     metrics.operation({ ...OPERATION, tenant: "" });
@@ -72,7 +72,7 @@ describe("a data point", () => {
     expect(Math.max(BLOBS.length, DOUBLES.length)).toBeLessThanOrEqual(20);
   });
 
-  it("that cannot be written, or has no dataset, holds up nothing", () => {
+  it("that cannot be written, or has no dataset, does not affect a request", () => {
     const full: MetricsDataset = {
       writeDataPoint: () => {
         throw new Error("too many data points");
@@ -97,7 +97,7 @@ function nameOf(column: string): string | undefined {
 /** What a query selects: each expression with its alias. */
 function selected(query: string): { expression: string; alias: string }[] {
   const list = query.slice("SELECT ".length, query.indexOf("\nFROM "));
-  // A comma inside parentheses belongs to a function's arguments.
+  // A comma inside parentheses separates a function's arguments.
   return list.split(/,\s*(?![^()]*\))/).map((entry) => {
     const [expression = "", alias = ""] = entry.split(" AS ");
     return { expression: expression.trim(), alias };
@@ -105,7 +105,7 @@ function selected(query: string): { expression: string; alias: string }[] {
 }
 
 describe("docs/metrics.md", () => {
-  it("has the layout as it is written, and nothing more", () => {
+  it("has the layout of the code, and nothing else", () => {
     const rows = Array.from(page.matchAll(/^\| `((?:blob|double)\d+)` \| (\w+) \|/gm), ([, column, name]) => [
       column,
       name,
@@ -116,7 +116,7 @@ describe("docs/metrics.md", () => {
     ]);
   });
 
-  it("has eleven questions", () => {
+  it("has eleven queries", () => {
     expect(queries).toHaveLength(11);
     expect(page.match(/^\*\*\d+\. /gm)).toHaveLength(11);
   });
@@ -129,7 +129,7 @@ describe("docs/metrics.md", () => {
       for (const column of used) expect(column === "index1" ? "tenant" : nameOf(column), column).toBeDefined();
       for (const { expression, alias } of selected(query)) {
         expect(alias, expression).toMatch(/^\w+$/);
-        // A count of points under a condition is of no column.
+        // A count of points under a condition belongs to no column.
         const [column] = expression.includes("if(") ? [] : (/(?:blob|double|index)\d+/.exec(expression) ?? []);
         if (column === undefined) continue;
         const name = column === "index1" ? "tenant" : nameOf(column);

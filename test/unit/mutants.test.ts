@@ -6,12 +6,12 @@ import { plant } from "../../tools/mutants/mutant.ts";
 import { MUTANTS } from "../mutants/list.ts";
 
 describe("the planted bugs of npm run mutants", () => {
-  it("have names of their own", () => {
+  it("have different names", () => {
     const names = MUTANTS.map(({ file, name }) => `${file}: ${name}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it.each(MUTANTS)("can be planted, and name tests that there are: $file, $name", (mutant) => {
+  it.each(MUTANTS)("can be planted, and name existing tests: $file, $name", (mutant) => {
     const source = readFileSync(path.join(projectRoot, mutant.file), "utf8");
     const planted = plant(source, mutant);
     expect(planted, "stands there exactly once").not.toBeNull();

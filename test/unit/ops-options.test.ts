@@ -32,7 +32,7 @@ describe("the command line of the operations", () => {
     expect(await read("cancel r1")).toMatchObject({ options: { command: { do: "cancel", id: "r1" } } });
   });
 
-  it("asks about what cannot be taken back, unless it is only tried", async () => {
+  it("asks before it does what cannot be undone, unless it is a dry run", async () => {
     for (const op of ["erase-user", "expire", "rebuild"]) {
       expect(await read(`${op} --tenant acme`)).toMatchObject({ options: { command: { isGrave: true } } });
       expect(await read(`${op} --tenant acme --dry-run`)).toMatchObject({
@@ -45,7 +45,7 @@ describe("the command line of the operations", () => {
     ["help", OPERATION_NAMES],
     ["--help", OPERATION_NAMES],
     ["summarize -h", ["--slice-size", "--dry-run"]],
-  ])("tells the rest for %s", async (line, named) => {
+  ])("explains itself for %s", async (line, named) => {
     const parsed = await read(line);
     for (const one of named) expect("help" in parsed && parsed.help).toContain(one);
   });
@@ -67,7 +67,7 @@ describe("the command line of the operations", () => {
     expect("fault" in parsed ? parsed.fault : "no fault").toContain(reason);
   });
 
-  it("tells a run with all that went wrong, and takes one that could not do all for failed", () => {
+  it("reports a run with all that went wrong, and counts one that could not do everything as failed", () => {
     const { run } = operationSample;
     expect(tellRun(run).join("\n")).toContain("acme/ada/chat-7: unavailable");
     expect(isWell(run)).toBe(false);
@@ -77,7 +77,7 @@ describe("the command line of the operations", () => {
   });
 });
 
-describe("what a run is asked", () => {
+describe("the arguments of a run", () => {
   const faults = (payload: unknown): string[] =>
     (workflowPayloadSchema.safeParse(payload).error?.issues ?? []).map(
       ({ path, message }) => `${path.join(".")} ${message}`,
@@ -98,11 +98,11 @@ describe("what a run is asked", () => {
     [{ op: "summarize", tenant: "acme", user: "-" }, "user"],
     [{ op: "summarize", sliceSize: 501 }, "sliceSize"],
     [{ op: "summarize", dryRun: "yes" }, "dryRun"],
-  ])("%j has a fault that names %s", (payload, fault) => {
+  ])("%j are refused with a fault at %s", (payload, fault) => {
     expect(faults(payload).join("\n")).toContain(fault);
   });
 
-  it("takes an id that no part of another run can have, and that Workflows takes", () => {
+  it("include an id that no part of another run can have, and that Workflows accepts", () => {
     for (const id of ["a", "r-1", "01KAP5T0Q4J8S1W4R2M8ZB6XNE"]) expect(runIdSchema.safeParse(id).success).toBe(true);
     for (const id of ["", "-a", "a.b", "a/b", "a".repeat(65), "batch", partIdOf("a", 2)]) {
       expect(runIdSchema.safeParse(id).success, id).toBe(false);

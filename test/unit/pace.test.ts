@@ -10,7 +10,7 @@ import {
 } from "../../src/api/limits.ts";
 import type { Principal } from "../../src/api/principal.ts";
 
-/** A pace whose clock the test moves; what waits is done at once, and how long it had to wait is told. */
+/** A pace whose clock the test moves. Nothing really waits; the waiting times are recorded. */
 function pace() {
   const clock = { now: 1_000_000 };
   const waited: number[] = [];
@@ -43,7 +43,7 @@ const SPACE_MS = 1_000 / PACED_UNITS_PER_SECOND;
 const WAITING = MAX_PACED_WAIT_MS / SPACE_MS;
 
 describe("the requests of a user", () => {
-  it("pass at once, then wait for one after the other, then are refused; another's go on", async () => {
+  it("pass at once, then wait for one another, then are refused; another user's pass", async () => {
     const { send, sendMany } = pace();
     expect(await sendMany("ada", PACED_BURST_UNITS)).toEqual(Array(PACED_BURST_UNITS).fill(0));
     const waits = Array.from({ length: WAITING }, (_, at) => (at + 1) * SPACE_MS);
@@ -60,7 +60,7 @@ describe("the requests of a user", () => {
     expect(await send("ada")).toBe(MAX_PACED_WAIT_MS + SPACE_MS);
   });
 
-  it("come in no second burst while they go on", async () => {
+  it("come in no second burst while they continue", async () => {
     const { clock, sendMany } = pace();
     await sendMany("ada", PACED_BURST_UNITS + 1);
     for (let second = 0; second < 20; second += 1) {
@@ -70,7 +70,7 @@ describe("the requests of a user", () => {
     }
   });
 
-  it("pass at once again after a silence, and never more of them", async () => {
+  it("pass at once again after a silence, but not more than before", async () => {
     const { clock, sendMany } = pace();
     await sendMany("ada", PACED_BURST_UNITS + WAITING);
     clock.now += 3_600_000;
@@ -78,7 +78,7 @@ describe("the requests of a user", () => {
     expect(waits.filter((wait) => wait === 0)).toHaveLength(PACED_BURST_UNITS);
   });
 
-  it("count for more the larger they and their answers are, and small ones for no more", async () => {
+  it("count more the larger they and their answers are; small ones count once", async () => {
     const { made, sendMany } = pace();
     made.spend("ada", BYTES_PER_PACED_UNIT - 1);
     made.spend("ada", 20 * BYTES_PER_PACED_UNIT);
@@ -86,14 +86,14 @@ describe("the requests of a user", () => {
     expect(waits.filter((wait) => wait === 0)).toHaveLength(10);
   });
 
-  it("count for more if they are refused for what they are", async () => {
+  it("count more if they are invalid", async () => {
     const { made, sendMany } = pace();
     for (let at = 0; at < 5; at += 1) made.refuse("ada");
     const waits = await sendMany("ada", PACED_BURST_UNITS);
     expect(waits.filter((wait) => wait === 0)).toHaveLength(PACED_BURST_UNITS - 5 * PACED_UNITS_OF_A_REFUSAL);
   });
 
-  it("leave no debt that would have the next one refused, however large one was", async () => {
+  it("leave no debt that would make the next one refused, however large one was", async () => {
     const { made, send } = pace();
     made.spend("ada", 100_000_000);
     expect(await send("ada")).toBe(MAX_PACED_WAIT_MS + SPACE_MS);
@@ -101,7 +101,7 @@ describe("the requests of a user", () => {
     expect(await send("ada")).toBe("refused");
   });
 
-  it("are remembered of a bounded number of users, those longest who wait", async () => {
+  it("are remembered for a limited number of users; the least recent is forgotten first", async () => {
     const { clock, send, sendMany } = pace();
     await sendMany("ada", PACED_BURST_UNITS + 5);
     await send("calm");
@@ -111,7 +111,7 @@ describe("the requests of a user", () => {
   });
 });
 
-describe("who is paced", () => {
+describe("the users who are paced", () => {
   const someone = (change: Partial<Principal>): Principal => ({
     kind: "user",
     id: "user:ada",
@@ -122,7 +122,7 @@ describe("who is paced", () => {
   });
   const ticket = { id: "t1", epoch: "l1", expiresAt: 0 };
 
-  it("is a user by token or ticket, within the tenant, and no back end, whomever it speaks for", () => {
+  it("are those with a token or ticket, within a tenant; a back end is not paced, whoever it acts for", () => {
     expect(pacedAs(someone({}))).toBe("acme/user:ada");
     expect(pacedAs(someone({ kind: "tenant-key", id: "key:k1", ticket }))).toBe("acme/user:ada");
     expect(pacedAs(someone({ tenant: "other" }))).toBe("other/user:ada");
@@ -130,7 +130,7 @@ describe("who is paced", () => {
     expect(pacedAs(someone({ kind: "admin", id: "admin" }))).toBeNull();
   });
 
-  it("asks no limiter for what it refuses", async () => {
+  it("are refused without asking a limiter", async () => {
     const { made } = pace();
     let asked = 0;
     const limit = paceRequests(async () => void (asked += 1), made);

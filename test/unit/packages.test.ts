@@ -22,7 +22,7 @@ const manifest: Manifest = JSON.parse(read("package.json"));
 const client: Manifest = JSON.parse(read("client/package.json"));
 
 describe("the version", () => {
-  it("is the same in both packages, in the registry's entry and on top of the changelog", () => {
+  it("is the same in both packages, in the registry's entry and at the top of the changelog", () => {
     const server: { version: string } = JSON.parse(read("server.json"));
     expect([client.version, server.version]).toEqual([manifest.version, manifest.version]);
     expect(/^## (\S+)/m.exec(read("CHANGELOG.md"))?.[1]).toBe(manifest.version);
@@ -35,17 +35,17 @@ describe("the version", () => {
   });
 });
 
-describe("what a button that deploys asks for", () => {
+describe("what a deploy button asks for", () => {
   const named = [...read(".dev.vars.example").matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name);
   const { bindings } = manifest.cloudflare;
 
-  it("is every secret, without a value, and described", () => {
+  it("is every secret, without a value, with a description", () => {
     const secrets = variableRows().filter(({ isSecret }) => isSecret === true);
     expect(named.toSorted()).toEqual(secrets.map(({ name }) => name).toSorted());
     for (const name of named) expect(bindings).toHaveProperty(name ?? "");
   });
 
-  it("describes nothing that there is not", () => {
+  it("is nothing that does not exist", () => {
     for (const [name, { description }] of Object.entries(bindings)) {
       expect(Object.hasOwn(VARIABLES, name) || read("wrangler.toml").includes(`binding = "${name}"`), name).toBe(true);
       expect(description).toMatch(/^[A-Z].+\.$/);
@@ -53,7 +53,7 @@ describe("what a button that deploys asks for", () => {
   });
 });
 
-/** The files that npm packs of the project, laid out as it installs them, beside the packages that come along. */
+/** The files that npm packs, laid out as npm installs them, next to the packages that it depends on. */
 async function install(): Promise<{ project: string; files: string[]; size: number }> {
   const project = makeTemporaryDirectory();
   onTestFinished(() => removeDirectory(project));
@@ -87,7 +87,7 @@ const IMPORTS =
   /(?:^|\n)\s*(?:import|export)\s+(?!type\s)[^;]*?from\s+"([^"]+)"|(?:^|\n)import\s+"([^"]+)"|import\(\s*"([^"]+)"/g;
 
 describe("the packed project", () => {
-  it("lists its programs and imports in an empty folder, with nothing but what its package.json asks for", async () => {
+  it("lists its programs and imports in an empty folder, with only the dependencies of its package.json", async () => {
     const { project, files, size } = await install();
     expect(size).toBeLessThan(2_000_000);
     const faults: string[] = [];
@@ -102,7 +102,7 @@ describe("the packed project", () => {
         if (!isThere) faults.push(`${file}: ${specifier}`);
       }
     }
-    // The adapters of the client are a package of their own, and its peers are whoever installs that one's.
+    // The client's adapters are a separate package, whose users install its peer dependencies.
     expect(faults.filter((fault) => !/^client\/src\/[a-z-]+\//.test(fault))).toEqual([]);
 
     const threadkeep = (...args: string[]): Promise<{ stdout: string }> =>
@@ -119,7 +119,7 @@ describe("the packed project", () => {
     const { stdout } = await threadkeep("import", "--dry-run", "chat.jsonl");
     expect(stdout).toMatch(/messages\s+1 read and checked/);
     expect(existsSync(path.join(project, ".threadkeep-program"))).toBe(true);
-    // Nothing is written where npm keeps the package: the next version replaces it.
+    // Nothing is written into the package's own folder, because the next version replaces it.
     expect(readdirSync(path.join(project, "node_modules/threadkeep"))).not.toContain(".threadkeep");
   }, 60_000);
 });

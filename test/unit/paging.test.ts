@@ -16,7 +16,7 @@ describe("a list by page", () => {
     expect(next).toEqual(hasMore ? [limit, `${limit}`] : null);
   });
 
-  it("begins where no cursor is given", () => {
+  it("begins at the start without a cursor", () => {
     expect(readCursor(timedCursorSchema, undefined)).toBeNull();
   });
 

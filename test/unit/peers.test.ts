@@ -9,7 +9,7 @@ import type { Peer } from "../../tools/bench/peers/peer.ts";
 import { type PeersReport, showReport } from "../../tools/bench/peers/report.ts";
 import { readCommandLine } from "../support/command-line.ts";
 
-/** A memory that takes a row and ten bytes for each message, and gives the last three. */
+/** A memory that takes a row and ten bytes for each message, and returns the last three. */
 function makePeer(given = 3): Peer {
   return {
     name: "array",
@@ -31,14 +31,14 @@ function makePeer(given = 3): Peer {
 
 const { signal } = new AbortController();
 
-describe("a memory beside others", () => {
-  it("is measured with its past, which is counted, and not with its warming up", async () => {
+describe("a compared memory", () => {
+  it("is measured with its past, which is counted, but without its warm-up", async () => {
     const measured = await measurePeer(makePeer(), 50, 20, signal);
     expect(measured).toMatchObject({ messages: 50, given: 3, size: { bytes: 500, rows: 50 }, bytesAnAppend: 10 });
     expect([measured.append?.count, measured.next?.count]).toEqual([20, 20]);
   });
 
-  it("that gives nothing back is a fault, however fast it is", async () => {
+  it("that returns nothing is a fault, however fast it is", async () => {
     await expect(measurePeer(makePeer(0), 10, 5, signal)).rejects.toThrow("no message");
   });
 });
@@ -70,14 +70,14 @@ describe("the report of the peers", () => {
     faults: [{ name: "other", fault: "it broke" }],
   };
 
-  it("tells how it grows, what was left out and what failed", () => {
+  it("shows how it grows, what was left out and what failed", () => {
     const text = showReport(report);
     expect(text).toMatch(/p50 at 5,000 messages over p50 at 50 +append +next\nThreadkeep +2\.00 +300\.00/);
     expect(text).toContain("Redis: not measured, because there is none.");
     expect(text).toContain("other: FAILED: it broke");
   });
 
-  it("is drawn as sound XML, within its frame, longer bars for longer times", () => {
+  it("is drawn as valid XML within its frame, with longer bars for longer times", () => {
     const svg = drawChart(report);
     expect(svg).toContain("A &amp; B &lt;C>");
     const bars = [...svg.matchAll(/<rect x="(\d+)" y="\d+" width="([\d.]+)"/g)].map(([, x, width]) => ({
@@ -115,7 +115,7 @@ describe("the command line of the peers", () => {
   });
 });
 
-it("the other memories are pinned in a package of their own, from wherever npm is set to fetch", () => {
+it("the other memories are pinned in a package of their own, and can come from any registry", () => {
   const directory = path.join(projectRoot, "tools/bench/peers");
   const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
     readFileSync(path.join(directory, "package.json"), "utf8"),

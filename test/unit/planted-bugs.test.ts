@@ -4,19 +4,19 @@ import { FOUND_LATE, patchesOf, PLANTED_BUGS, SOUND } from "../../simulation/pla
 
 const SOURCES = new URL("../../src/", import.meta.url);
 
-describe("what the simulation replaces in the source text", () => {
-  it.each([SOUND, ...Object.keys(PLANTED_BUGS)])("stands there exactly once: %s", (variant) => {
+describe("the text that a planted bug replaces in the source", () => {
+  it.each([SOUND, ...Object.keys(PLANTED_BUGS)])("occurs exactly once: %s", (variant) => {
     for (const { file, replace } of patchesOf(variant)) {
       const text = readFileSync(new URL(file, SOURCES), "utf8");
       expect(text.split(replace).length - 1, `${file}: ${replace}`).toBe(1);
     }
   });
 
-  it("is one of the bugs where it is named as found late", () => {
+  it("belongs to an existing bug if it is named as one that is found late", () => {
     expect(Object.keys(PLANTED_BUGS)).toEqual(expect.arrayContaining([...FOUND_LATE]));
   });
 
-  it("is as many bugs as the document of guarantees says", () => {
+  it("belongs to as many bugs as the document of guarantees says", () => {
     const guarantees = readFileSync(new URL("../docs/guarantees.md", SOURCES), "utf8");
     expect(guarantees).toContain(
       `has to find ${Object.keys(PLANTED_BUGS).length} bugs that can be planted in the code`,

@@ -21,14 +21,14 @@ const SUMMARY: Context["summary"] = {
   createdAt: "2026-11-29T10:00:00.000Z",
 };
 
-/** What a prompt has before its messages, and the messages. */
+/** The messages of a prompt, and what comes before them. */
 function partsOf(prompt: RenderedContext): { system: string | null; messages: unknown[] } {
   if ("text" in prompt) return { system: null, messages: [prompt.text] };
   if ("input" in prompt) return { system: prompt.instructions ?? null, messages: prompt.input };
   return { system: "system" in prompt ? (prompt.system ?? null) : null, messages: prompt.messages };
 }
 
-/** The first messages of a prompt, as JSON. In `text`, the first characters. */
+/** The first messages of a prompt, as JSON; for `text` the first characters. */
 function firstOf(prompt: RenderedContext, count: number): string[] {
   const { messages } = partsOf(prompt);
   const first = "text" in prompt ? [prompt.text.slice(0, count)] : messages.slice(0, count);
@@ -69,7 +69,7 @@ const found: RetrievedMessage = {
 };
 
 describe("the prefix of a prompt", () => {
-  it("is the same to the byte in the next one, in every format, with and without a query", () => {
+  it("has the same bytes in the next prompt, in every format, with and without a query", () => {
     fc.assert(
       fc.property(
         agentChat,
@@ -106,7 +106,7 @@ describe("the prefix of a prompt", () => {
     );
   });
 
-  it("does not begin with an instruction that old turns may come before, since nobody has asked yet", () => {
+  it("does not include an instruction that old turns may still precede, because nobody has asked yet", () => {
     const messages: SaidMessage[] = [
       { role: "assistant", content: "a1" },
       { role: "assistant", content: "a2" },
@@ -119,7 +119,7 @@ describe("the prefix of a prompt", () => {
     expect(prefixOf(rendered(asked, SUMMARY, [found], how)).stableMessages).toBeGreaterThan(0);
   });
 
-  it("reaches through all but the newest turn of a plain chat", () => {
+  it("includes all but the newest turn of a plain chat", () => {
     const chat: SaidMessage[] = ["a", "b", "c", "d", "e"].map((content, index) => ({
       role: index % 2 === 0 ? "user" : "assistant",
       content,
@@ -131,7 +131,7 @@ describe("the prefix of a prompt", () => {
     }
   });
 
-  it("reaches into an agent's steps, as far as they are answered", () => {
+  it("includes an agent's steps that are answered", () => {
     const call = (toolCallId: string): SaidMessage => ({
       role: "assistant",
       content: [{ type: "tool-call", toolCallId, toolName: "find", input: {} }],
@@ -150,7 +150,7 @@ describe("the prefix of a prompt", () => {
     ).toEqual([2, 2, 2, 2]);
   });
 
-  it("has the hash that anybody can make of it", () => {
+  it("has a hash that anybody can recompute", () => {
     const chat: SaidMessage[] = [
       { role: "system", content: "be brief" },
       { role: "user", content: "a" },
@@ -166,7 +166,7 @@ describe("the prefix of a prompt", () => {
     }
   });
 
-  it("ends with a mark for Anthropic's cache, if that is asked for, and never within thinking", () => {
+  it("ends with a mark for Anthropic's cache on request, and never within reasoning", () => {
     const chat: SaidMessage[] = ["a", "b", "c"].map((content, index) => ({
       role: index % 2 === 0 ? "user" : "assistant",
       content,

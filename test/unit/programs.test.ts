@@ -1,4 +1,4 @@
-// Every program that package.json names, in this process: what it says when it is asked for help, and when it is called wrongly.
+// Every program that package.json names, in this process: its help, and its answer to a wrong command line.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,7 +13,7 @@ const programs: Record<"users" | "developers", Record<string, string>> = JSON.pa
 );
 const names = Object.keys({ ...programs.users, ...programs.developers });
 
-// They take seconds to load, and no program touches them before it begins to work.
+// They take seconds to load, and no program uses them before it starts to work.
 vi.mock("wrangler", () => ({}));
 vi.mock("miniflare", () => ({}));
 vi.mock("playwright-core", () => ({}));
@@ -40,7 +40,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A file is run anew for each `args`; what it imports is not. */
+/** The file is loaded anew for each `args`; its imports are not. */
 async function call(name: string, args: readonly string[]): Promise<void> {
   const file = ["scripts", "tools"]
     .map((folder) => path.join(projectRoot, folder, `${name}.ts`))
@@ -50,32 +50,29 @@ async function call(name: string, args: readonly string[]): Promise<void> {
   await import(/* @vite-ignore */ `${pathToFileURL(file).href}?${args.join("-")}`);
 }
 
-it("package.json starts only what run.mjs knows", () => {
+it("package.json only starts programs that run.mjs knows", () => {
   const started = Object.values(scripts).flatMap((script) => /^node scripts\/run\.mjs (\S+)$/.exec(script)?.[1] ?? []);
   expect(names).toEqual(expect.arrayContaining(started));
   expect(started.length).toBeGreaterThan(30);
 });
 
-it.each(names)(
-  "%s explains itself and every option, and refuses in one line an option that it does not have",
-  async (name) => {
-    const help = vi.spyOn(Command.prototype, "outputHelp");
-    await call(name, ["--nonsense", "--help"]);
-    expect({ stderr, code: process.exitCode }).toEqual({ stderr: "", code: EXIT.ok });
-    const program = help.mock.contexts[0] as CommandUnknownOpts;
-    expect(stdout).toMatch(new RegExp(`^Usage: (npm|node scripts/run\\.mjs) .*${name.replace("-", ".")}`));
-    expect(program.description()).not.toBe("");
-    for (const option of program.options) expect(stdout).toContain(option.flags);
-    for (const command of program.commands) {
-      expect(stdout).toContain(command.name());
-      for (const option of command.options) expect(command.helpInformation()).toContain(option.flags);
-    }
-    if (name === "test") return; // What it does not know is for vitest.
+it.each(names)("%s explains itself and every option, and refuses an unknown option in one line", async (name) => {
+  const help = vi.spyOn(Command.prototype, "outputHelp");
+  await call(name, ["--nonsense", "--help"]);
+  expect({ stderr, code: process.exitCode }).toEqual({ stderr: "", code: EXIT.ok });
+  const program = help.mock.contexts[0] as CommandUnknownOpts;
+  expect(stdout).toMatch(new RegExp(`^Usage: (npm|node scripts/run\\.mjs) .*${name.replace("-", ".")}`));
+  expect(program.description()).not.toBe("");
+  for (const option of program.options) expect(stdout).toContain(option.flags);
+  for (const command of program.commands) {
+    expect(stdout).toContain(command.name());
+    for (const option of command.options) expect(command.helpInformation()).toContain(option.flags);
+  }
+  if (name === "test") return; // Unknown options are passed to vitest.
 
-    stdout = "";
-    const needed = program.options.filter((option) => option.mandatory).flatMap(({ long }) => [long ?? "", "x"]);
-    await call(name, [...needed, "--nonsense"]);
-    expect({ stdout, code: process.exitCode }).toEqual({ stdout: "", code: EXIT.usage });
-    expect(stderr).toMatch(/^[^\n]*nonsense[^\n]* For help: [^\n]* --help\n$/);
-  },
-);
+  stdout = "";
+  const needed = program.options.filter((option) => option.mandatory).flatMap(({ long }) => [long ?? "", "x"]);
+  await call(name, [...needed, "--nonsense"]);
+  expect({ stdout, code: process.exitCode }).toEqual({ stdout: "", code: EXIT.usage });
+  expect(stderr).toMatch(/^[^\n]*nonsense[^\n]* For help: [^\n]* --help\n$/);
+});

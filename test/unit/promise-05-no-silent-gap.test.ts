@@ -22,9 +22,9 @@ function account(context: Context) {
   return { verbatim, omitted, throughSeq: context.summary?.throughSeq ?? 0 };
 }
 
-/** What holds of every context. */
+/** What holds for every context. */
 const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
-  // It has every message word for word, under the summary, or named in omitted.
+  // Every message is there verbatim, covered by the summary, or named in omitted.
   (value, context) => {
     const { verbatim, omitted, throughSeq } = account(context);
     for (const { seq, content } of value.log) {
@@ -34,7 +34,7 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
       if (seq > throughSeq && content === null) expect(omitted.has(seq)).toBe(true);
     }
   },
-  // It gives messages back word for word, in order.
+  // Messages are verbatim and in order.
   (value, { messages }) => {
     const seqs = messages.map(({ seq }) => seq);
     expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
@@ -43,7 +43,7 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
       expect(message.content).toEqual(value.log[message.seq - 1]?.content);
     }
   },
-  // It names what the items cite that there was no room for.
+  // Cited messages without room are named.
   (value, context) => {
     const { omitted, verbatim } = account(context);
     const kept = new Set(context.summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs));
@@ -53,7 +53,7 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
       }
     }
   },
-  // It names what its summary covers no more.
+  // Messages that the summary stopped covering are named.
   (value, context) => {
     const { omitted, verbatim } = account(context);
     for (const { fromSeq, throughSeq } of hiddenOf(value)) {
@@ -62,7 +62,7 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
       }
     }
   },
-  // It never parts a tool call from its result.
+  // A tool call is never separated from its result.
   (_, { messages }) => {
     const called = new Set<string>();
     for (const { content, cut } of messages) {
@@ -74,7 +74,7 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
   },
 ];
 
-/** Calls and results as retries and edits leave them: results that come again, and some whose call is gone. */
+/** Calls and results after retries and edits: repeated results, and results whose call is gone. */
 const tangled: fc.Arbitrary<LogMessage[]> = fc
   .array(
     fc.tuple(
@@ -102,7 +102,7 @@ const tangled: fc.Arbitrary<LogMessage[]> = fc
   });
 
 describe("promise 5: no silent gap", () => {
-  it("keeps a result with its call where another result has none, and where one comes again", () => {
+  it("keeps a result with its call if another result has none, and if one is repeated", () => {
     fc.assert(
       fc.property(tangled, fc.integer({ min: 256, max: 700 }), (log, maxTokens) => {
         const { messages } = assembleContext(inputOf({ log, summary: null }, maxTokens));
@@ -119,7 +119,7 @@ describe("promise 5: no silent gap", () => {
     );
   });
 
-  it("accounts for every message, word for word and in order, for what items cite and for each call with its result", () => {
+  it("accounts for every message, verbatim and in order, for what items cite, and for each call with its result", () => {
     fc.assert(
       fc.property(chat, budget, (value, maxTokens) => {
         const context = assembleContext(inputOf(value, maxTokens));
@@ -129,7 +129,7 @@ describe("promise 5: no silent gap", () => {
     );
   });
 
-  it("keeps each instruction in its words, or names it", () => {
+  it("keeps each instruction verbatim, or names it", () => {
     fc.assert(
       fc.property(chat, budget, fc.boolean(), (value, maxTokens, isAsked) => {
         const context = assembleContext(inputOf(value, maxTokens, isAsked ? candidatesOf(value) : null));
@@ -147,7 +147,7 @@ describe("promise 5: no silent gap", () => {
     );
   });
 
-  it("names a result that was erased, where its call comes back for another result", () => {
+  it("names an erased result if its call is retrieved because of another result", () => {
     const call = (id: string) => ({ type: "tool-call" as const, toolCallId: id, toolName: "find", input: {} });
     const result: Content = [{ type: "tool-result", toolCallId: "b", toolName: "find", output: "nine" }];
     const log = logOf([
@@ -164,7 +164,7 @@ describe("promise 5: no silent gap", () => {
     expect(omitted).toEqual([{ fromSeq: 3, throughSeq: 3, reason: "hidden" }]);
   });
 
-  it("names an instruction that is said again where its words are not there as a whole", () => {
+  it("names a repeated instruction if it is not there as a whole", () => {
     const rule = "always answer in Portuguese ".repeat(60);
     const said = (seq: number, content: string): LogMessage => ({
       id: `m${seq}`,
@@ -221,7 +221,7 @@ describe("promise 5: no silent gap", () => {
     expect(large.omitted).toEqual([]);
   });
 
-  it("names a pinned question that the window loses to other instructions", () => {
+  it("names a pinned question that is displaced by other instructions", () => {
     const sizes = [10, 30, 40, 50, 80, 90, 100].flatMap((rule) =>
       [30, 40, 50].map((question) => [rule, question] as const),
     );
@@ -281,7 +281,7 @@ describe("promise 5: no silent gap", () => {
     }
   });
 
-  it("gives the room that an instruction's picture has none of to the other instructions", () => {
+  it("gives the room that an instruction's picture does not fit into to the other instructions", () => {
     const picture: Content = [
       { type: "text", text: "This is the plan of the harbour." },
       { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" },
@@ -331,7 +331,7 @@ describe("promise 5: no silent gap", () => {
     expect(context.tokens.used).toBeLessThanOrEqual(300);
   });
 
-  it("says pending where a summary of what has no room is on its way", () => {
+  it("says pending if a summary of what has no room is being made", () => {
     const log = Array.from({ length: 50 }, (_, index) => ({
       id: `m${index + 1}`,
       seq: index + 1,

@@ -21,25 +21,25 @@ const budget = fc.oneof(
 );
 
 /**
- * What the frame of a message adds to its role and its content in a model's prompt: OpenAI's published count, which is that of ChatML as well
- * (a mark before the role, one after it, one at the end).
+ * The tokens that a model's prompt needs for a message besides its role and content: OpenAI's published count, which is also that of
+ * ChatML (a mark before the role, one after it, one at the end).
  */
 const MESSAGE_FRAME_TOKENS = 3;
 
-/** How many frames a model's prompt has: one for each message, and one for what stands before them as a message of its own. */
+/** The number of frames in a model's prompt: one for each message, and one for system text that is a message of its own. */
 function framesOf(rendered: RenderedContext, hasItems: boolean): number {
   if ("text" in rendered) return rendered.text === "" ? 0 : 1;
   if ("input" in rendered) return rendered.input.length + (rendered.instructions === undefined ? 0 : 1);
   if ("sessionId" in rendered) {
     return rendered.messages.length + (hasItems ? 1 : 0) + (rendered.retrieved.length > 0 ? 1 : 0);
   }
-  // Anthropic's system text stands outside of the messages. The note before an answer is paid for by the answer's frame, which is charged at 6.
+  // Anthropic's system text is outside of the messages. The note before an answer is paid for by the answer's frame, which is charged at 6.
   const [first] = rendered.messages;
   const isNote = first !== undefined && JSON.stringify(first).includes(FIRST_USER_NOTE);
   return rendered.messages.length - (isNote ? 1 : 0);
 }
 
-/** Every text that the rendering hands to a model, and the files, which have a fixed charge. */
+/** Every text that a model reads, and the files, which have a fixed charge. */
 function promptOf(rendered: RenderedContext): { texts: string[]; files: number } {
   if ("text" in rendered) return { texts: [rendered.text], files: 0 };
   const texts: string[] = [];
@@ -66,7 +66,7 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
   } else if ("input" in rendered) walk([rendered.instructions ?? "", rendered.input]);
   else {
     for (const message of rendered.messages) {
-      // A UIMessage's id stays with the user interface; that of a tool call goes into the prompt.
+      // A UIMessage's id stays in the user interface; that of a tool call goes into the prompt.
       const { id: _, ...read } = { id: "", ...message };
       walk(read);
     }
@@ -75,11 +75,11 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
   return { texts, files };
 }
 
-/** A file has a fixed charge, whatever it is called. */
+/** A file has a fixed charge, whatever its name is. */
 const FILE_TYPES = new Set(["file", "image_url", "image", "document", "input_image", "input_file"]);
-/** What a model gets as the JSON that it is. */
+/** Values that a model reads as JSON. */
 const JSON_KEYS = new Set(["input", "output"]);
-/** What no model reads: kinds, settings, and what belongs to the user interface. */
+/** Fields that no model reads: kinds, settings, and data for the user interface. */
 const UNREAD_KEYS = new Set(["type", "state", "metadata", "providerOptions", "providerMetadata"]);
 
 describe("promise 6: within budget", () => {
@@ -154,7 +154,7 @@ describe("promise 6: within budget", () => {
     },
   );
 
-  it("holds where each message is a word that a frame makes dearer", () => {
+  it("holds if each message is a word that costs more next to a frame", () => {
     const log = Array.from({ length: 40 }, (_, index) => ({
       id: `m${index + 1}`,
       seq: index + 1,
@@ -194,7 +194,7 @@ describe("promise 6: within budget", () => {
     );
   });
 
-  it("brings back nothing that is in the window, and takes from it no more than it uses", () => {
+  it("retrieves nothing that is in the window, and takes no more room from it than it uses", () => {
     fc.assert(
       fc.property(chat, budget, (value, maxTokens) => {
         const found = assembleContext(inputOf(value, maxTokens, candidatesOf(value)));
@@ -211,7 +211,7 @@ describe("promise 6: within budget", () => {
     );
   });
 
-  it("leaves no more than a step of room unused while messages wait outside", () => {
+  it("leaves at most a step of room unused while messages are left out", () => {
     fc.assert(
       fc.property(fc.integer({ min: 500, max: 5_000 }), fc.integer({ min: 20, max: 400 }), (maxTokens, count) => {
         const log = Array.from({ length: count }, (_, index) => ({
@@ -247,7 +247,7 @@ describe("promise 6: within budget", () => {
     );
   });
 
-  it("keeps the start of the window where it is while messages come in, but for rare steps", () => {
+  it("keeps the start of the window while messages are appended, except for rare steps", () => {
     const log = Array.from({ length: 400 }, (_, index) => ({
       id: `m${index + 1}`,
       seq: index + 1,

@@ -20,13 +20,13 @@ import {
 } from "../support/prompt-validators.ts";
 import { assemblyOf, onBranch, randomLog, type RandomLog } from "../support/random-logs.ts";
 
-/** More with `npm run fuzz:prompts`. */
+/** `npm run fuzz:prompts` runs more. */
 const RUNS = {
   numRuns: Number(process.env["PROMPT_CHATS"] ?? 120),
   seed: Number(process.env["PROMPT_SEED"] ?? 20261129),
 };
 
-/** What a request asks for. */
+/** The parameters of a request. */
 const request = fc.record({
   maxTokens: fc.oneof(fc.integer({ min: 256, max: 700 }), fc.integer({ min: 256, max: 12_000 }), fc.constant(200_000)),
   tokenizer: fc.constantFrom("o200k" as const, "o200k" as const, "claude" as const),
@@ -41,7 +41,7 @@ type Request = typeof request extends fc.Arbitrary<infer T> ? T : never;
 
 type Options = Omit<RenderOptions<"text">, "format">;
 
-/** The context in every format that goes to a model. */
+/** The context in every format that is sent to a model. */
 function promptsOf(context: Context, { summaryRole, roles, provider, toolFiles, cacheControl }: Request) {
   const options: Options = { summaryRole, roles, provider, toolFiles, cacheControl };
   return {
@@ -70,7 +70,7 @@ function contextOf(log: RandomLog, { maxTokens, tokenizer, toolFiles }: Request)
   return assembleContext(assemblyOf(log, budget));
 }
 
-/** What providers refuse of it. */
+/** What providers refuse in it. */
 function faultsOf({ openai, responses, anthropic, sdk }: Prompts, { roles }: Request): string[] {
   const pairs = openai.messages.filter(({ role }, at) => role === "user" && openai.messages[at - 1]?.role === "user");
   return [
@@ -84,7 +84,7 @@ function faultsOf({ openai, responses, anthropic, sdk }: Prompts, { roles }: Req
   ];
 }
 
-/** Calls whose result is another's, or that have one where they had none. */
+/** Calls with another call's result, or with a result although they had none. */
 function swappedIn(rendered: Rendered, { answered }: RandomLog): string[] {
   const swapped: string[] = [];
   for (const [key, answer] of answersIn(rendered)) {
@@ -97,7 +97,7 @@ function swappedIn(rendered: Rendered, { answered }: RandomLog): string[] {
   return swapped;
 }
 
-/** Words in a role that is not theirs, and words that are in no prompt. */
+/** Text in a wrong role, and text that is in no prompt. */
 function misspokenIn(rendered: Rendered): string[] {
   return wordsIn(rendered).flatMap(({ by, text }) => {
     const faults: string[] = [];
@@ -113,7 +113,7 @@ function misspokenIn(rendered: Rendered): string[] {
 
 const marked = (text: string): string | undefined => /\bu\d+ /.exec(text)?.[0];
 
-/** The mark of the newest question, unless the summary has it, and its answer; undefined if that is none. */
+/** The mark of the newest question, unless the summary covers it, and its answer; undefined if there is none. */
 function questionOf(log: RandomLog): string | undefined {
   const isLater = ({ seq }: LogMessage): boolean => seq > (log.summary?.throughSeq ?? 0);
   const newest = onBranch(log).findLast(({ role, content }) => role === "user" && content !== null);
@@ -128,7 +128,7 @@ function unaccounted({ messages, omitted, summary, headSeq }: Context): number[]
   return seqs.filter((seq) => seq > (summary?.throughSeq ?? 0) && !here.has(seq) && !isNamed(seq));
 }
 
-/** Instructions and pins that are neither there word for word nor named, and those that are named though they have room. */
+/** Instructions and pins that are neither verbatim nor named, and those that are named although they fit. */
 function lostInstructions(log: RandomLog, context: Context): string[] {
   const isInstruction = ({ role, pinned, content }: LogMessage): boolean =>
     content !== null && (role === "system" || role === "developer" || pinned === true);
@@ -148,7 +148,7 @@ function lostInstructions(log: RandomLog, context: Context): string[] {
 }
 
 describe("promise 13, of random logs", () => {
-  it("holds at every budget, in every format, however the chat branched and whatever was summarized, pinned and brought back", async () => {
+  it("holds at every budget, in every format, however the chat branched and whatever was summarized, pinned and retrieved", async () => {
     await fc.assert(
       fc.asyncProperty(randomLog, request, async (log, asked) => {
         const context = contextOf(log, asked);
@@ -168,7 +168,7 @@ describe("promise 13, of random logs", () => {
         }
         expect(prompts.text.text).toContain(question ?? "");
         expect(prompts.text.text).not.toMatch(/\bx\d+\b/);
-        // One format each time: a real tokenizer takes longer than all else.
+        // One format at a time, because a real tokenizer takes longer than everything else.
         const { meta: _, ...counted } =
           [prompts.openai, prompts.anthropic, prompts.responses, prompts.sdk][asked.counted] ?? prompts.openai;
         if (asked.tokenizer === "o200k") {
@@ -186,7 +186,7 @@ describe("promise 13, of random logs", () => {
     );
   });
 
-  it("is the same prompt whatever metadata says, and what the schema of its format says", () => {
+  it("does not change with metadata, and matches the schema of its format", () => {
     fc.assert(
       fc.property(randomLog, request, (log, asked) => {
         const context = contextOf(log, asked);

@@ -26,7 +26,7 @@ import {
   thinkingFaults,
 } from "../support/prompt-validators.ts";
 
-/** More with `npm run fuzz:prompts`. */
+/** `npm run fuzz:prompts` runs more. */
 const RUNS = {
   numRuns: Number(process.env["PROMPT_CHATS"] ?? 60),
   seed: Number(process.env["PROMPT_SEED"] ?? 20261129),
@@ -78,7 +78,7 @@ function render<F extends ContextFormat>(
   return renderContext(contextOf(chat, retrieved), { summaryRole: "user", ...options });
 }
 
-/** With the format told, as what reads prompts wants it. */
+/** The prompt with its format, as readers of prompts need it. */
 function rendered(
   format: (typeof WITH_CALLS)[number],
   chat: AgentChat,
@@ -98,11 +98,11 @@ function rendered(
   }
 }
 
-/** Every format in which calls have results of their own. */
+/** All formats in which calls have results of their own. */
 const WITH_CALLS = ["openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui"] as const;
 
 describe("promise 13: right as sent", () => {
-  it("is legal for every provider, whoever spoke in whatever order", () => {
+  it("is valid for every provider, whoever spoke in whatever order", () => {
     fc.assert(
       fc.property(agentChat, asked, roles, provider, (chat, retrieved, how, to) => {
         const anthropic = render(chat, { format: "anthropic" }, retrieved);
@@ -120,7 +120,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("is legal as UIMessages, and becomes a prompt", async () => {
+  it("is valid as UIMessages, and becomes a prompt", async () => {
     await fc.assert(
       fc.asyncProperty(agentChat, async (chat) => {
         const { messages } = render(chat, { format: "ui" });
@@ -133,7 +133,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("is what the schema of its format says, with nothing more", () => {
+  it("is exactly what the schema of its format says", () => {
     fc.assert(
       fc.property(agentChat, asked, provider, (chat, retrieved, to) => {
         for (const format of contextFormatSchema.options) {
@@ -145,7 +145,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("gives each call its own result, and says of a call that it has none", () => {
+  it("gives each call its own result, and says so if a call has none", () => {
     fc.assert(
       fc.property(agentChat, (chat) => {
         for (const format of WITH_CALLS) {
@@ -160,7 +160,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("has each word in the role of who said it, and base64 nowhere among words", () => {
+  it("has each text in the role of its speaker, and no base64 within text", () => {
     fc.assert(
       fc.property(agentChat, asked, (chat, retrieved) => {
         for (const format of ["openai-chat", "openai-responses", "anthropic", "ai-sdk"] as const) {
@@ -197,7 +197,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("is legal however little room it has, and counts no less than it sends", () => {
+  it("is valid however small the budget is, and counts at least what it sends", () => {
     fc.assert(
       fc.property(agentChat, fc.integer({ min: 256, max: 6_000 }), (chat, maxTokens) => {
         const context = assembleContext(inputOf({ log: logOf(chat.messages), summary: null }, maxTokens));
@@ -211,7 +211,7 @@ describe("promise 13: right as sent", () => {
         expect(responsesFaults(input)).toEqual([]);
         const sdk = renderContext(context, { format: "ai-sdk", ...options });
         expect(aiSdkFaults(sdk)).toEqual([]);
-        // A file has a charge of its own, whatever its bytes; the estimate is 5 % under at most.
+        // A file has a fixed charge, whatever its bytes; the estimate is at most 5 % too low.
         const most = (context.tokens.used + 20) * 1.05;
         for (const prompt of [anthropic, openai, input, sdk.messages]) {
           expect(countTokens(textsOf(prompt).join("\n"), ALL_TEXT)).toBeLessThanOrEqual(most);
@@ -221,7 +221,7 @@ describe("promise 13: right as sent", () => {
     );
   });
 
-  it("has the newest question and the step at hand, however large they are", () => {
+  it("contains the newest question and the current step, however large they are", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 12_000 }), { minLength: 1, maxLength: 4 }),

@@ -10,7 +10,7 @@ import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-di
 
 const PASSWORD = "a-password-of-24-letters";
 const PLAIN_URL = "postgres://postgres:owner-password@db.abc.supabase.co:5432/postgres";
-/** The directory of the authority's file, which no test changes. */
+/** The directory of the authority's certificate, which no test changes. */
 const CERTIFICATES = makeTemporaryDirectory();
 const DATABASE = { DATABASE_URL: urlWith(writeCertificate("ca.crt", AUTHORITY)), WORKER_PASSWORD: PASSWORD };
 const QUEUES = ["summarize", "archive", "audit", "summarize-failed", "archive-failed", "audit-failed"].map(
@@ -63,7 +63,7 @@ function hyperdrive(changes: Partial<StandInAccount["hyperdrives"][number]> = {}
   return { ...plain, origin: { user: "threadkeep_worker" }, mtls: { sslmode: "verify-full" }, ...changes };
 }
 
-test("a dry run shows every command without asking wrangler anything, and changes nothing", async () => {
+test("a dry run shows every command without calling wrangler, and changes nothing", async () => {
   const { account, run } = standInWrangler();
   const before = config();
   await start(run, { isDryRun: true, env: {} });
@@ -77,7 +77,7 @@ test("a dry run shows every command without asking wrangler anything, and change
 });
 
 describe("an empty account", () => {
-  test("gets queues, a Hyperdrive without caching on the role with the least rights, its id, and keys that nobody sees", async () => {
+  test("gets queues, a Hyperdrive without caching for the role with the fewest rights, its id, and keys that are not shown", async () => {
     const { account, run } = standInWrangler();
     await start(run);
     const { queues, hyperdrives, secrets, calls } = account();
@@ -98,7 +98,7 @@ describe("an empty account", () => {
     expect(statSync(path.join(directory, "secrets.json")).mode & 0o077).toBe(0);
   });
 
-  test("has Hyperdrive check the database's certificate, by the authority that the migrations were applied with", async () => {
+  test("gets a Hyperdrive that verifies the database's certificate, with the authority that the migrations used", async () => {
     const { account, run } = standInWrangler();
     await start(run);
     const { certificates, hyperdrives, calls } = account();
@@ -132,20 +132,20 @@ describe("an empty account", () => {
     expect(changes()).toEqual([]);
   });
 
-  test("is left alone when the person says no, and told that nothing was done", async () => {
+  test("is not changed if the person says no, and the command says that nothing was done", async () => {
     const { changes, run } = standInWrangler();
     await expect(start(run, { confirm: async () => false })).rejects.toThrow("Nothing was done");
     expect(changes()).toEqual([]);
     expect(lines.join("\n")).toContain("queues create");
   });
 
-  test("is not touched before the address of the database is known", async () => {
+  test("is not changed before the address of the database is known", async () => {
     const { changes, run } = standInWrangler();
     await expect(start(run, { env: {} })).rejects.toThrow(/set DATABASE_URL and WORKER_PASSWORD/);
     expect(changes()).toEqual([]);
   });
 
-  test("does not get the keys of another deployment that stand in the environment", async () => {
+  test("does not get the keys of another deployment from the environment", async () => {
     const { run } = standInWrangler();
     const key = "tk_of_a_laptop_0123456789";
     await start(run, { env: { ...DATABASE, THREADKEEP_API_KEY: key } });
@@ -153,8 +153,8 @@ describe("an empty account", () => {
   });
 });
 
-describe("run again", () => {
-  test("after all went well it changes nothing", async () => {
+describe("a second run", () => {
+  test("changes nothing if everything went well", async () => {
     const { changes, run } = standInWrangler();
     await start(run);
     const before = { changes: changes(), config: config(), keys: keptKeys() };
@@ -164,7 +164,7 @@ describe("run again", () => {
   });
 
   test.each(["queues create threadkeep-audit-staging", "cert upload", "hyperdrive create", "secret bulk"])(
-    "after %s failed it goes on from there, and makes nothing twice",
+    "continues after %s failed, and creates nothing twice",
     async (step) => {
       const { account, changes, failAt, run } = standInWrangler();
       failAt(step);
@@ -182,7 +182,7 @@ describe("run again", () => {
     },
   );
 
-  test("turns caching off where somebody turned it on", async () => {
+  test("turns caching off if somebody turned it on", async () => {
     const found = hyperdrive({ caching: { disabled: false } });
     const { account, changes, run } = standInWrangler({ hyperdrives: [found], queues: QUEUES });
     await start(run, { env: {} });
@@ -191,8 +191,8 @@ describe("run again", () => {
   });
 });
 
-describe("a Hyperdrive that does not check the database's certificate", () => {
-  test("does from then on, by an authority that is uploaded once", async () => {
+describe("a Hyperdrive that does not verify the database's certificate", () => {
+  test("verifies it from then on, with an authority that is uploaded once", async () => {
     const found = hyperdrive({ mtls: { sslmode: "require" } });
     const { account, changes, run } = standInWrangler({ hyperdrives: [found], queues: QUEUES });
     await start(run);
@@ -207,7 +207,7 @@ describe("a Hyperdrive that does not check the database's certificate", () => {
     expect(changes()).toEqual(before);
   });
 
-  test("takes the authority that the account has already", async () => {
+  test("gets an authority that the account has already", async () => {
     const found = hyperdrive({ mtls: { sslmode: "require" } });
     const { account, run } = standInWrangler({ hyperdrives: [found] });
     await start(run);
@@ -221,7 +221,7 @@ describe("a Hyperdrive that does not check the database's certificate", () => {
     expect(again.account().hyperdrives[0]?.mtls).toEqual({ ca_certificate_id: kept[0]?.id, sslmode: "verify-full" });
   });
 
-  test("stops a run that knows no authority, before it changes anything", async () => {
+  test("stops a run without an authority, before anything is changed", async () => {
     const found = hyperdrive({ mtls: { sslmode: "require" } });
     const { changes, run } = standInWrangler({ hyperdrives: [found] });
     await expect(start(run, { env: {} })).rejects.toThrow(/does not check whether the database is the right one/);
@@ -229,7 +229,7 @@ describe("a Hyperdrive that does not check the database's certificate", () => {
   });
 });
 
-test("through an executable on the PATH: it stops in the middle, and a second run goes on", async () => {
+test("with an executable on the PATH: it stops in the middle, and a second run continues", async () => {
   const { failAt, lines: kept, run } = standInOnPath(directory);
   failAt("queues create threadkeep-audit-staging");
   await expect(start(run)).rejects.toThrow(/Cloudflare API failed/);
@@ -241,15 +241,15 @@ test("through an executable on the PATH: it stops in the middle, and a second ru
   expect(kept("calls").filter((line) => line.startsWith("hyperdrive create"))).toHaveLength(1);
 }, 90_000);
 
-describe("nothing is begun", () => {
-  test("where the Hyperdrive connects as a role that passes by row-level security", async () => {
+describe("nothing is started", () => {
+  test("if the Hyperdrive connects as a role that bypasses row-level security", async () => {
     const found = hyperdrive({ origin: { user: "postgres" } });
     const { changes, run } = standInWrangler({ hyperdrives: [found] });
     await expect(start(run)).rejects.toThrow(/connects as "postgres".*hyperdrive delete/);
     expect(changes()).toEqual([]);
   });
 
-  test("in an account that lacks the Hyperdrive of wrangler.toml, which is most likely another account", async () => {
+  test("if the account lacks the Hyperdrive of wrangler.toml, because it is probably another account", async () => {
     const { changes, run } = standInWrangler();
     const file = path.join(directory, "wrangler.toml");
     writeFileSync(file, withHyperdriveId(config(), "staging", "e".repeat(31) + "1"));
@@ -257,14 +257,14 @@ describe("nothing is begun", () => {
     expect(changes()).toEqual([]);
   });
 
-  test("without a login: wrangler's own words are shown, and how to log in", async () => {
+  test("without a login: wrangler's own message is shown, and how to log in", async () => {
     const { changes, failAt, run } = standInWrangler();
     failAt("queues list");
     await expect(start(run)).rejects.toThrow(/queues list --page 1 failed[\s\S]*npx wrangler login/);
     expect(changes()).toEqual([]);
   });
 
-  test("with a model whose key nobody gave", async () => {
+  test("with a model without its key", async () => {
     const { account, run } = standInWrangler();
     const file = path.join(directory, "wrangler.toml");
     writeFileSync(file, config().replaceAll('THREADKEEP_MODEL = "extractive"', 'THREADKEEP_MODEL = "anthropic/m"'));
@@ -274,14 +274,17 @@ describe("nothing is begun", () => {
     expect(keptKeys()).not.toHaveProperty("THREADKEEP_MODEL_API_KEY");
   });
 
-  test.each(["prod", "", "__proto__"])("for an environment %j that wrangler.toml lacks", async (environment) => {
-    const { run } = standInWrangler();
-    await expect(start(run, { environment })).rejects.toThrow("--env staging or --env production");
-  });
+  test.each(["prod", "", "__proto__"])(
+    "for an environment %j that wrangler.toml does not have",
+    async (environment) => {
+      const { run } = standInWrangler();
+      await expect(start(run, { environment })).rejects.toThrow("--env staging or --env production");
+    },
+  );
 });
 
 describe("the address that Hyperdrive connects to", () => {
-  test("is the database of the migrations by the Worker's role, also through a pooler, without this machine's options", () => {
+  test("is the database of the migrations for the Worker's role, also through a pooler, without options of this machine", () => {
     expect(workerAddress(DATABASE.DATABASE_URL, PASSWORD)).toBe(
       `postgres://threadkeep_worker:${PASSWORD}@db.abc.supabase.co:5432/postgres`,
     );
@@ -290,7 +293,7 @@ describe("the address that Hyperdrive connects to", () => {
     );
   });
 
-  test.each(["https://db.example", "postgres://", "db.example"])("is refused where DATABASE_URL is %s", (text) => {
+  test.each(["https://db.example", "postgres://", "db.example"])("is refused if DATABASE_URL is %s", (text) => {
     expect(() => workerAddress(text, PASSWORD)).toThrow(/^DATABASE_URL .*postgres:\/\/USER:PASSWORD@HOST/);
   });
 });

@@ -42,8 +42,8 @@ function bench() {
   return { state, told, measured, lines, meaningOf, pass, asked: () => asked };
 }
 
-describe("what queries of a tenant take", () => {
-  it("is measured one by one, and told to the tenant's object at once for many", async () => {
+describe("the usage of a tenant's queries", () => {
+  it("is measured for each, and reported to the tenant's object in batches", async () => {
     const { meaningOf, told, measured, pass } = bench();
     expect(await meaningOf("acme", "where do I live?")).toHaveProperty("vector");
     await meaningOf("acme", "and since when?");
@@ -57,14 +57,14 @@ describe("what queries of a tenant take", () => {
     expect(told).toHaveLength(2);
   });
 
-  it("is not asked for once the tenant's day is spent", async () => {
+  it("does not grow once the tenant's day is used up, because nothing is requested", async () => {
     const { meaningOf, state, asked } = bench();
     state.isOverBudget = true;
     expect(await meaningOf("acme", "where do I live?")).toEqual({ without: "budget" });
     expect(asked()).toBe(0);
   });
 
-  it("that the tenant's object cannot be told is logged, and harms no query", async () => {
+  it("is logged if it cannot be reported, and no query fails", async () => {
     const { meaningOf, state, lines, pass } = bench();
     state.isAway = true;
     expect(await meaningOf("acme", "where do I live?")).toHaveProperty("vector");

@@ -8,22 +8,22 @@ import { backlogDelayMs, LEASE_MS, resendDelayMs } from "../../src/lib/retry-pol
  */
 const CONSUMERS = 25;
 const BATCH = 4;
-/** What a delivery takes that finds nothing to do. */
+/** How long a delivery takes that finds nothing to do. */
 const USELESS_MS = 50;
 const MINUTE_MS = 60_000;
 
 interface Load {
   readonly jobsPerSecond: number;
-  /** Of one call of the model. */
+  /** How long one call of the model takes. */
   readonly callMs: number;
   readonly chunks?: number;
   readonly hours: number;
-  /** Nothing is consumed before that. */
+  /** Nothing is consumed before this moment. */
   readonly outageMs?: number;
 }
 
 interface Outcome {
-  /** Jobs done by second, in the last half hour. */
+  /** Jobs done in each second of the last half hour. */
   readonly goodput: number;
   readonly usefulShare: number;
   readonly waiting: number;
@@ -36,7 +36,7 @@ interface SimulatedJob {
   nextSendAt: number;
 }
 
-/** The least number first. */
+/** Smallest number first. */
 class Agenda {
   readonly #heap: { at: number; body: () => void }[] = [];
 
@@ -149,14 +149,14 @@ function simulate({ jobsPerSecond, callMs, chunks = 1, hours, outageMs = 0 }: Lo
 const CAPACITY = (CONSUMERS * BATCH) / 60;
 
 describe("the queue of summaries", () => {
-  it("does what comes, up to all that it can, and hardly anything else", () => {
+  it("completes what comes, up to its capacity, and does hardly anything else", () => {
     const { goodput, usefulShare, waiting } = simulate({ jobsPerSecond: 0.95 * CAPACITY, callMs: MINUTE_MS, hours: 3 });
     expect(goodput).toBeGreaterThan(0.9 * CAPACITY);
     expect(usefulShare).toBeGreaterThan(0.99);
     expect(waiting).toBeLessThan(100);
   });
 
-  it("does as much when more comes than it can do: what waits is not sent again and again", () => {
+  it("completes as much when more comes than its capacity, because waiting jobs are not sent repeatedly", () => {
     const { goodput, usefulShare } = simulate({ jobsPerSecond: 1.1 * CAPACITY, callMs: MINUTE_MS, hours: 3 });
     expect(goodput).toBeGreaterThan(0.97 * CAPACITY);
     expect(usefulShare).toBeGreaterThan(0.97);
@@ -169,7 +169,7 @@ describe("the queue of summaries", () => {
     expect(mostSends).toBeLessThan(8);
   });
 
-  it("is not filled with summaries of many chunks, each of which takes longer than the pause after which a job is sent again", () => {
+  it("is not filled with summaries of many parts, each of which takes longer than the pause before a job is sent again", () => {
     const load = { jobsPerSecond: (0.8 * CAPACITY) / 5, callMs: MINUTE_MS, chunks: 5, hours: 3 };
     const { goodput, usefulShare } = simulate(load);
     expect(goodput).toBeGreaterThan((0.75 * CAPACITY) / 5);

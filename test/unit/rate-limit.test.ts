@@ -20,7 +20,7 @@ beforeEach(() => {
   events = [];
 });
 
-/** Lets so many pass by key, and never forgets. */
+/** Lets this many requests pass for each key, and never resets. */
 function counting(limit: number): Limiter & { readonly counts: Map<string, number> } {
   const counts = new Map<string, number>();
   return {
@@ -67,24 +67,24 @@ async function passes(limit: LimitRequests, principal: Principal, count: number)
 }
 
 describe("the limit of requests", () => {
-  test("is a user's own: what one sends too much is refused, and another goes on", async () => {
+  test("is a user's own: one user's excess is refused, and another user is not affected", async () => {
     const limit = createRequestLimit(createAdmission(limiters(), log));
     expect(await passes(limit, someone("mallory"), 100)).toBe(5);
     expect(await passes(limit, someone("ada"), 5)).toBe(5);
   });
 
-  test("is a user's own in each tenant: two of one name share nothing", async () => {
+  test("is a user's own in each tenant: two users of one name share nothing", async () => {
     const limit = createRequestLimit(createAdmission(limiters(), log));
     expect(await passes(limit, someone("ada", "acme"), 5)).toBe(5);
     expect(await passes(limit, someone("ada", "other"), 5)).toBe(5);
   });
 
-  test("is wider for a key, which speaks for many", async () => {
+  test("is higher for a key, which acts for many users", async () => {
     const limit = createRequestLimit(createAdmission(limiters({ tenant: counting(1_000) }), log));
     expect(await passes(limit, backEnd, 100)).toBe(50);
   });
 
-  test("of a key and of a tenant is that of the tenant's tier, and a user's own is the same in both", async () => {
+  test("of a key and of a tenant depends on the tenant's tier; a user's own does not", async () => {
     const isHigh = async (tenant: string): Promise<boolean> => tenant === "acme";
     const limit = createRequestLimit(createAdmission(limiters(), log), isHigh);
     expect(await passes(limit, backEnd, 1_000)).toBe(200);
@@ -100,7 +100,7 @@ describe("the limit of requests", () => {
     expect(await passes(limit, someone("e", "other"), 5)).toBe(5);
   });
 
-  test("is a user's own whichever way they come, and whoever holds a ticket uses up nothing of the key's", async () => {
+  test("is a user's own whichever way they come, and a ticket's holder uses up nothing of the key's", async () => {
     const limit = createRequestLimit(createAdmission(limiters({ tenant: counting(1_000) }), log));
     const ticket = { id: "t1", epoch: "l", expiresAt: 0 };
     const ofAda: Principal = { ...backEnd, owner: "ada", ticket };
@@ -111,20 +111,20 @@ describe("the limit of requests", () => {
     expect(await passes(limit, backEnd, 100)).toBe(50);
   });
 
-  test("says when to come again", () => {
+  test("says when to try again", () => {
     expect(rateLimited("this user").fault).toMatchObject({
       code: "rate_limited",
       retryAfterSeconds: RATE_LIMIT_PERIOD_SECONDS,
     });
   });
 
-  test("lets all pass where the deployment has none", async () => {
+  test("lets everything pass if the deployment has none", async () => {
     expect(await passes(createRequestLimit(createAdmission(null, log)), someone("ada"), 100)).toBe(100);
     expect(events).toEqual([]);
   });
 });
 
-describe("a limiter that does not work stops nobody, and is told of once:", () => {
+describe("a failing limiter stops nobody, and is logged once:", () => {
   const broken: Limiter = { limit: async () => Promise.reject(new Error("no limiter")) };
   const silent: Limiter = { limit: () => new Promise(() => undefined) };
 
@@ -144,7 +144,7 @@ describe("a limiter that does not work stops nobody, and is told of once:", () =
   });
 });
 
-describe("a flood of bad keys", () => {
+describe("a flood of wrong keys", () => {
   const PERIOD_MS = RATE_LIMIT_PERIOD_SECONDS * 1_000;
   let now: number;
   let looks: number;
@@ -174,7 +174,7 @@ describe("a flood of bad keys", () => {
     });
   }
 
-  test("is looked at a few times, and then refused unseen until the period is over", async () => {
+  test("is checked a few times, and then refused unseen until the period is over", async () => {
     const authenticate = guarded();
     const codes: string[] = [];
     for (let guess = 0; guess < 20; guess += 1)
@@ -186,7 +186,7 @@ describe("a flood of bad keys", () => {
     expect(await codeOf(authenticate(from("192.0.2.1", "bad")))).toBe("unauthenticated");
   });
 
-  test("is kept out as before after anybody's good ticket, which is good once and says nothing of the next request", async () => {
+  test("is still refused after somebody's valid ticket, which is good once and says nothing about the next request", async () => {
     const authenticate = guarded();
     const ask = (ticket: string): Promise<string> => {
       const url = `https://threadkeep.test/v1/sessions/s/live${ticket === "" ? "" : `?ticket=${ticket}`}`;
@@ -197,13 +197,13 @@ describe("a flood of bad keys", () => {
     for (let guess = 0; guess < 20; guess += 1) codes.push(await ask(guess % 2 === 0 ? `bad${guess}` : ""));
     expect(codes.slice(0, 4)).toEqual(Array.from({ length: 4 }, () => "unauthenticated"));
     expect(new Set(codes.slice(4))).toEqual(new Set(["rate_limited"]));
-    // Nor is it looked at whether another is good: who guesses learns nothing of it.
+    // It is not even checked whether another one is valid, so that guessing reveals nothing.
     expect(await ask("good")).toBe("rate_limited");
     now += PERIOD_MS;
     expect(await ask("good")).toBe("passed");
   });
 
-  test("keeps nobody out who comes from elsewhere, nor whom its own network showed to be good before", async () => {
+  test("affects nobody from another network, nor credentials that this network used successfully before", async () => {
     const authenticate = guarded();
     await authenticate(from("192.0.2.1", "good-neighbour"));
     for (let guess = 0; guess < 20; guess += 1) await codeOf(authenticate(from("192.0.2.1", `bad${guess}`)));
@@ -219,14 +219,14 @@ describe("a flood of bad keys", () => {
     expect(await codeOf(authenticate(from("2001:db8:1:3::1", "good")))).toBe("passed");
   });
 
-  test("is not what an outage of an issuer is: who cannot be checked is not counted", async () => {
+  test("does not include credentials that nobody can check during an issuer's outage", async () => {
     const authenticate = guarded();
     for (let request = 0; request < 20; request += 1) {
       expect(await codeOf(authenticate(from("192.0.2.1", "later")))).toBe("unavailable");
     }
   });
 
-  test("is not counted where no address is known, as on a laptop", async () => {
+  test("is not counted if no address is known, as on a laptop", async () => {
     const authenticate = guarded();
     for (let guess = 0; guess < 20; guess += 1) {
       expect(await codeOf(authenticate(from(null, "bad")))).toBe("unauthenticated");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createLog } from "../../src/telemetry/log.ts";
 import { errorFields, redactText } from "../../src/telemetry/redact.ts";
 
-describe("what a log tells of an error", () => {
+describe("an error in the log", () => {
   it.each([
     ["the parameters of a failed query", 'Failed query: insert into "messages" values ($1)\nparams: my secret,7'],
     ["the JSON that could not be parsed", `Unexpected token 'm', "my secret diary" is not valid JSON`],
@@ -11,20 +11,20 @@ describe("what a log tells of an error", () => {
     ["a bearer token", "refused Authorization: Bearer secret"],
     ["a key", "no such key tk_local_secretsecretsecretsecretsecret"],
     ["a JSON Web Token", "bad token eyJhbGciOi.eyJzdWIiOiJ.c2VjcmV0c2Vj"],
-  ])("leaves out %s", (_, text) => {
+  ])("does not contain %s", (_, text) => {
     expect(redactText(text)).not.toMatch(/secret|c2Vj/);
   });
 
-  it("keeps what tells an operator something", () => {
+  it("contains what helps an operator", () => {
     expect(redactText("connect ECONNREFUSED 127.0.0.1:5432")).toBe("connect ECONNREFUSED 127.0.0.1:5432");
     expect(redactText("postgres://worker:pw@db.example.com/threadkeep is away")).toContain("db.example.com");
   });
 
-  it("is short, whatever the error says", () => {
+  it("is short, whatever its message is", () => {
     expect(redactText("word ".repeat(10_000)).length).toBeLessThan(400);
   });
 
-  it("has the place and the cause, but not the message again through the stack", () => {
+  it("has the place and the cause, but does not repeat the message in the stack", () => {
     const error = new Error("query failed\nparams: secret", {
       cause: Object.assign(new Error("terminated"), { code: "57P01" }),
     });
@@ -34,7 +34,7 @@ describe("what a log tells of an error", () => {
     expect(JSON.stringify(fields)).not.toContain("secret");
   });
 
-  it("says only the kind of what is no error", () => {
+  it("is only a kind if it is not an Error", () => {
     expect(errorFields("secret")).toEqual({ error: "string" });
   });
 });
@@ -47,7 +47,7 @@ describe("the log", () => {
     return { log: createLog({ now, write, ...(minLevel === undefined ? {} : { minLevel }) }), lines };
   };
 
-  it("is one JSON object a line, beginning with when and what", () => {
+  it("is one JSON object a line, beginning with time and event", () => {
     const { log, lines } = entriesOf();
     log.info("request", { status: 200, code: undefined, note: "two\nlines" });
     expect(lines).toEqual([
@@ -55,13 +55,13 @@ describe("the log", () => {
     ]);
   });
 
-  it("lets no field pass for one of its own", () => {
+  it("lets no field replace its own fields", () => {
     const { log, lines } = entriesOf();
     log.warn("request", { level: "debug", event: "other", time: "never" });
     expect(JSON.parse(lines[0] ?? "")).toEqual({ time: "2026-11-22T09:30:00.000Z", level: "warn", event: "request" });
   });
 
-  it("drops what is below its level", () => {
+  it("leaves out what is below its level", () => {
     const { log, lines } = entriesOf("warn");
     log.info("a");
     log.error("b");

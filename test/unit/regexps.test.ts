@@ -16,7 +16,7 @@ describe("the counter of steps", () => {
     [/^x?\s*y?\s*z/, "two runs that take the same"],
     [/\b[\w-]{8,}\.x/, "a run with many edges of words in it"],
     [/(?:\s*;\s*|\s+-+\s+)/u, "one choice of several"],
-  ])("finds a text that %s has too much work with: %s", (expression) => {
+  ])("finds a text for which %s takes too many steps: %s", (expression) => {
     expect(findHardText(expression)).not.toBeNull();
   });
 
@@ -27,7 +27,7 @@ describe("the counter of steps", () => {
     },
   );
 
-  it("counts as many as there are, wherever it looks from", () => {
+  it("counts all matches, wherever it starts", () => {
     const { steps } = stepThrough(/a+b/);
     expect(steps("a".repeat(40)) / steps("a".repeat(20))).toBeGreaterThan(3);
     expect(steps("ab".repeat(40)) / steps("ab".repeat(20))).toBeCloseTo(2, 0);
@@ -38,7 +38,7 @@ describe("every regular expression", () => {
   it.each([
     ["src", 100],
     ["client/src", 5],
-  ])("of %s makes no more work of twice the text than twice as much", (folder, least) => {
+  ])("of %s takes at most twice as many steps for twice the text", (folder, least) => {
     const found = findRegExps(path.join(root, folder));
     expect(found.length).toBeGreaterThan(least);
     const hard = found.flatMap(({ file, expression }) => {
@@ -48,8 +48,8 @@ describe("every regular expression", () => {
     expect(hard).toEqual([]);
   });
 
-  it("that src puts together from parts makes no more, either", async () => {
-    vi.resetModules(); // other files of tests may have loaded some
+  it("that src builds from parts takes no more, either", async () => {
+    vi.resetModules(); // Other test files may have loaded some already.
     const made = await makeRegExps(path.join(root, "src"));
     expect(made.length).toBeGreaterThan(10);
     const hard = made.flatMap(({ file, expression }) =>

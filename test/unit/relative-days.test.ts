@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { mergeItems } from "../../src/prompt/items.ts";
 import { relativeWords, withDay } from "../../src/prompt/relative-days.ts";
 
-describe("words that name a day by another", () => {
+describe("words that name a day relative to another", () => {
   it.each([
     ["The dentist is tomorrow at 9", "tomorrow"],
     ["Ada moved to Braga last week.", "last week"],
@@ -60,7 +60,7 @@ describe("words that name a day by another", () => {
     expect(relativeWords(text)).toBeNull();
   });
 
-  it("carry the day on which they were said, once", () => {
+  it("get the day on which they were said, once", () => {
     const said = withDay("The dentist is tomorrow", () => "2026-03-02");
     expect(said).toBe("The dentist is tomorrow (said 2026-03-02)");
     expect(withDay(said, () => "2026-09-20")).toBe(said);
@@ -92,13 +92,13 @@ describe("an item", () => {
       (seq) => days.get(seq) ?? null,
     ).items[0]?.text;
 
-  it("that speaks of a day by another carries the day of the message that said so", () => {
+  it("that names a relative day gets the day of the message that it cites", () => {
     expect(merged("the dentist is tomorrow")).toBe("the dentist is tomorrow (said 2026-03-02)");
     expect(merged("the ferry leaves tomorrow")).toBe("the ferry leaves tomorrow (said 2026-03-05)");
     expect(merged("the dentist costs 40 euros")).toBe("the dentist costs 40 euros");
   });
 
-  it("keeps that day when it is given back as it is", () => {
+  it("keeps that day when a summarizer returns it unchanged", () => {
     const text = "the dentist is tomorrow (said 2026-03-02)";
     expect(merged(text)).toBe(text);
   });

@@ -8,7 +8,7 @@ import { MAX_TIMES, termsWithTimes } from "../../src/prompt/retrieval/repeats.ts
 import { analyze } from "../../src/prompt/retrieval/terms.ts";
 import { TurnScores } from "../../src/prompt/retrieval/turn-scores.ts";
 
-/** Each rule of the ranking by itself: in a search several of them speak at once, and one may hide what another does wrong. */
+/** Each rule of the ranking by itself. In a search several rules apply at once, and one may hide another's mistake. */
 
 function termOf(change: Partial<WeighedTerm> = {}): WeighedTerm {
   return {
@@ -23,7 +23,7 @@ function termOf(change: Partial<WeighedTerm> = {}): WeighedTerm {
   };
 }
 
-/** @param lengths of the messages from seq 1 on, in terms; negative where it is no user's */
+/** @param lengths lengths of the messages in terms, from seq 1 on; negative if it is not a user's */
 function scoresOf(
   lengths: readonly number[],
   times: readonly number[],
@@ -38,12 +38,12 @@ function scoresOf(
 }
 
 describe("the score of a match", () => {
-  it("rises with how often the message says the word", () => {
+  it("rises with how often the message contains the word", () => {
     const [once = 0, fourTimes = 0] = scoresOf([20, 20], [1, 4]);
     expect(fourTimes).toBeGreaterThan(once * 1.2);
   });
 
-  it("is less for an essay of the assistant's, and for no long turn of a user's", () => {
+  it("is lower for an essay of the assistant, but not for a user's long turn", () => {
     const length = DEFAULT_RANKING.longAnswer * 2;
     const anyLength = { ...DEFAULT_RANKING, longAnswer: length * 2 };
     const essay = { field: "answer" } as const;
@@ -55,25 +55,25 @@ describe("the score of a match", () => {
   });
 });
 
-it("a word counts for each time that it is said, up to so many", () => {
+it("counts a word each time that it occurs, up to a maximum", () => {
   const indexed = termsWithTimes(Array.from({ length: MAX_TIMES + 1 }, () => "boat"));
   expect(indexed).toHaveLength(MAX_TIMES);
   expect(indexed.at(-1)).toBe(`${MAX_TIMES}§boat`);
 });
 
-it("a word of any length is indexed by its beginning", () => {
+it("finds a word of any length by its beginning", () => {
   expect(analyze("x".repeat(500)).map(({ length }) => length)).toEqual([64]);
 });
 
-describe("what is looked up for a query", () => {
-  it("is the rarest terms first, and what is too common for the rest of the budget waits", () => {
+describe("the terms that are looked up for a query", () => {
+  it("are the rarest first; what is too common for the rest of the budget comes last", () => {
     const term = (index: number, documents: number): WeighedTerm => termOf({ index, documents });
     const { listed, deferred } = planLookups([term(0, MAX_MATCHES - 1), term(1, 10), term(2, 200)]);
     expect(listed.map(({ index }) => index)).toEqual([1, 2]);
     expect(deferred.map(({ index }) => index)).toEqual([0]);
   });
 
-  it("is said before it stands in code, however rare it is there", () => {
+  it("prefer words in text to words in code, however rare", () => {
     const { listed } = planLookups([
       termOf({ index: 0, field: "code", documents: 1 }),
       termOf({ index: 1, documents: 9 }),
@@ -83,7 +83,7 @@ describe("what is looked up for a query", () => {
 });
 
 describe("a query", () => {
-  it("that is long is looked at from both ends", () => {
+  it("that is long is read at both ends", () => {
     const words = Array.from({ length: MAX_QUERY_TERMS * 2 }, (_, at) => `word${at}x`);
     const terms = readQuery(words.join(" ")).terms.map(({ term }) => term);
     expect(terms).toHaveLength(MAX_QUERY_TERMS);
@@ -91,13 +91,13 @@ describe("a query", () => {
     expect(terms).toContain(analyze(words.at(-1) ?? "")[0]);
   });
 
-  it("names somebody in lower case as well, where the name is no common word", () => {
+  it("can name a person in lower case, unless the name is a common word", () => {
     expect(readQuery("what did mira say about boats", ["Mira", "Jonas"]).authors).toEqual(["Mira"]);
     expect(readQuery("what will be said about boats", ["Will", "Jonas"]).authors).toEqual([]);
   });
 });
 
-it("of turns with equal totals the newest comes first", () => {
+it("ranks turns with equal scores by age, newest first", () => {
   const lengths = new MessageLengths();
   for (const seq of [1, 2, 3]) lengths.set(seq, 9);
   const scores = new TurnScores();

@@ -30,7 +30,7 @@ function filler(count: number): Turn[] {
   return Array.from({ length: count }, (_, i) => turn(`Nothing much to report today, entry ${i}.`));
 }
 
-/** Scores of turns that are told by who speaks: a user, an answer, or nobody. */
+/** Scores of turns by who speaks: a user, an assistant, or nobody. */
 function scoresOf(sides: string, isMonologue = false): TurnScores {
   const lengths = new MessageLengths();
   for (const [at, side] of [...sides].entries()) lengths.set(at + 1, side === "u" ? 9 : side === "a" ? -9 : 0);
@@ -39,7 +39,7 @@ function scoresOf(sides: string, isMonologue = false): TurnScores {
   return scores;
 }
 
-/** The seqs found, best first; the turns get seqs from 1. */
+/** The seqs found, best first; the turns have seqs from 1. */
 function find(turns: readonly Turn[], query: string, limit = 5): number[] {
   return buildIndex(loadMessages(turns))
     .search(query, { limit })
@@ -50,7 +50,7 @@ const terms = (query: string, authors: string[] = []): string[] =>
   readQuery(query, authors).terms.map(({ term }) => term);
 
 describe("a short log", () => {
-  it("is judged as one: a turn that has the rare word comes before its neighbour that has the common one", () => {
+  it("ranks a turn with the rare word before its neighbour with the common one", () => {
     const said = (seq: number): Turn =>
       turn(`Turn ${seq}: crate ${6_999 + seq} went to the harbour office of Porto on day ${seq}.`, {
         role: seq % 2 === 1 ? "user" : "assistant",
@@ -77,14 +77,14 @@ describe("terms", () => {
   it("ignore case, width, accents and contractions", () => {
     expect(analyze("Ｃafé DÉJÀ naïve Anna's don't")).toEqual(analyze("cafe deja naive anna do"));
   });
-  it("are pairs of characters where words are not spaced, vowel signs kept with their letter", () => {
+  it("are pairs of characters in scripts without spaces, with vowel signs kept at their letter", () => {
     expect(analyze("黑猫")).toEqual(["黑猫", "猫"]);
     expect(analyze("สวัสดี").every((term) => !/^\p{M}/u.test(term))).toBe(true);
   });
   it("of text without a word are none, and lone surrogates do no harm", () => {
     expect(analyze("… !? 🎉 \ud800")).toEqual([]);
   });
-  it("of 270,000 characters without a space, a stop or a question mark come in linear time", () => {
+  it("of 270,000 characters without a space, a stop or a question mark take linear time", () => {
     const start = performance.now();
     for (const text of ["x".repeat(270_000), "word ".repeat(54_000), "y'".repeat(135_000), "猫が".repeat(100_000)]) {
       indexText({ role: "user", author: null, content: text, saidAt: 0 });
@@ -93,11 +93,11 @@ describe("terms", () => {
   });
 });
 
-describe("a term as the index has it", () => {
+describe("a term in the index", () => {
   const hash = createTermHasher([1, 2]);
 
-  it("is a hash by the algorithm's own test vectors", () => {
-    // vectors_hsip64 of the reference implementation: the bytes 0, 1, 2 … under the key of the bytes 0 to 7.
+  it("is a hash with the test vectors of the algorithm", () => {
+    // vectors_hsip64 of the reference implementation: the bytes 0, 1, 2 … with the key of the bytes 0 to 7.
     const vectors = [
       [0, 0x591f8d21, 0xc83cb8b9],
       [2, 0xef394f06, 0x57eb507c],
@@ -109,22 +109,22 @@ describe("a term as the index has it", () => {
       expect(halfSipHash(String.fromCharCode(...units), [0x03020100, 0x07060504])).toEqual([low, high]);
     }
   });
-  it("is letters and digits that FTS5 folds and splits nowhere, another for each key", () => {
+  it("consists of letters and digits that FTS5 neither folds nor splits, and differs for each key", () => {
     const words = [...analyze("running Ａ naïve 黑猫 สวัสดี x١٢"), "§2024", "8§rose", "2§黑猫"];
     for (const term of words) expect(hash(term)).toMatch(/^[0-9a-v]{10,13}$/);
     expect(new Set(words.map(hash)).size).toBe(words.length);
     expect(words.map(createTermHasher([1, 3])).some((hashed) => words.map(hash).includes(hashed))).toBe(false);
   });
-  it("tells how often a word is said, and begins like all pairs of the same first character", () => {
+  it("says how often a word occurs, and begins the same for all pairs with the same first character", () => {
     expect(hash("3§rose")).toBe(`${hash("rose")}3`);
     for (const pair of ["猫", "猫が", "2§猫が"]) expect(hash(pair).startsWith(hashPrefix("猫", [1, 2]))).toBe(true);
     expect(hash("黑猫").startsWith(hashPrefix("猫", [1, 2]))).toBe(false);
   });
 });
 
-describe("what is indexed of a message", () => {
+describe("the index terms of a message", () => {
   const essay = "A long explanation follows here. ".repeat(40);
-  it("stands apart for an answer, which is no user's", () => {
+  it("are different for an assistant's answer", () => {
     const index = (role: "user" | "assistant", content: string) =>
       indexText({ role, author: null, content, saidAt: JULY_5 });
     expect(index("assistant", essay).length).toBe(-205);
@@ -132,21 +132,21 @@ describe("what is indexed of a message", () => {
     expect(index("user", essay).length).toBe(205);
     expect(index("assistant", "Blue.").terms).toMatch(/^~blue /);
   });
-  it("tells how much of it is questions, in any script", () => {
+  it("say how much of it is questions, in any script", () => {
     const asks = (content: string): number => indexText({ role: "user", author: null, content, saidAt: JULY_5 }).asks;
     expect(asks("I moved to Lisbon.")).toBe(0);
     expect(asks("Where do you live?")).toBeGreaterThan(0.9);
     expect(asks("你住在哪里？")).toBeGreaterThan(0.8);
     expect(asks("I moved to Lisbon. Where do you live?")).toBeLessThan(0.6);
   });
-  it("keeps the words of a block of code apart, each once, and leaves them out of its length", () => {
+  it("include each word of a block of code once, marked, and not in its length", () => {
     const content = "My form fails:\n```js\nsubmit(form); submit(form);\n```\nWhat now?";
     const { terms: indexed, length } = indexText({ role: "user", author: null, content, saidAt: JULY_5 });
     expect(indexed).toContain(" ` `js `submit `form ");
     expect(indexed).not.toContain("2§");
     expect(length).toBe(5 + 5);
   });
-  it("has the parts of long words, of English ones the longest alone", () => {
+  it("include parts of long words; of English ones only the longest", () => {
     const runs = (content: string): number =>
       indexText({ role: "user", author: null, content, saidAt: JULY_5 })
         .terms.split(" ")
@@ -155,14 +155,14 @@ describe("what is indexed of a message", () => {
     expect(runs("We have to make it more readable for all of them.")).toBe(0);
     expect(runs("x".repeat(300))).toBe(0);
   });
-  it("fits a row of a Durable Object, however long the message, and leaves out no date", () => {
+  it("fit into a row of a Durable Object, however long the message is, and leave out no date", () => {
     for (const content of ["猫が".repeat(2_000_000), Array.from({ length: 700_000 }, (_, i) => `w${i}`).join(" ")]) {
       const indexed = indexText({ role: "user", author: null, content, saidAt: JULY_5 });
       expect(Buffer.byteLength(indexed.terms)).toBeLessThan(1_600_000);
       expect(indexed.terms).toContain(" §20240705 ");
     }
   });
-  it("is the text of its parts", () => {
+  it("come from the text of its parts", () => {
     const content = [
       { type: "text" as const, text: "My bicycle" },
       { type: "text" as const, text: "was stolen" },
@@ -173,7 +173,7 @@ describe("what is indexed of a message", () => {
 });
 
 describe("reading a query", () => {
-  it("makes every operator of FTS5 a word or nothing", () => {
+  it("turns every operator of FTS5 into a word or nothing", () => {
     for (const query of [
       '"',
       "'",
@@ -198,16 +198,16 @@ describe("reading a query", () => {
     expect(terms("Marta", ["Marta", "Igor"])).toEqual(["marta"]);
     expect(terms("who are you")).toEqual(["who", "ar", "you"]);
   });
-  it("knows short forms of a name by their capital, so that no word turns into a name", () => {
+  it("recognizes short forms of a name by their capital, so that no word turns into a name", () => {
     expect(readQuery("Where does Mar live?", ["Marta", "Igor"]).authors).toEqual(["Marta"]);
     expect(readQuery("what about the mar", ["Marta", "Igor"]).authors).toEqual([]);
     expect(readQuery("When will it rain?", ["Will", "Igor"]).authors).toEqual([]);
     expect(readQuery("Did Will and I agree", ["Will", "Igor"]).authors).toEqual(["Will"]);
   });
-  it("prefers nobody when all authors are named", () => {
+  it("prefers nobody if all authors are named", () => {
     expect(readQuery("Marta and Igor", ["Marta", "Igor"]).authors).toEqual([]);
   });
-  it("reads dates, the day after included, and takes no verb for a month", () => {
+  it("reads dates, including the day after, and does not take a verb for a month", () => {
     const dates = (query: string): string[] => readQuery(query).dates.map(({ term }) => term);
     expect(dates("on 31 July 2024")).toEqual(["§202407", "§20240731", "§20240801", "§2024"]);
     expect(dates("July 5th")).toEqual(["§m07", "§m0705", "§m0706"]);
@@ -254,7 +254,7 @@ describe("search", () => {
     ];
     expect(find(turns, "What instrument does Marta play?", 2)).toContain(10);
   });
-  it("lends a turn more from the turns before it than from those after", () => {
+  it("gives a turn more of the score of turns before it than of those after it", () => {
     const scores = scoresOf("uuuuu");
     scores.addTerms([{ term: 0, seqs: [3], scores: [1], lends: true }]);
     expect(scores.of(4)).toBeGreaterThan(scores.of(2));
@@ -265,7 +265,7 @@ describe("search", () => {
     scores.addTerms([{ term: 0, seqs: [4, 5, 6], scores: [1, 1, 1], lends: true }]);
     expect(scores.of(5)).toBe(1);
   });
-  it("counts a term once, in however many fields a turn has it", () => {
+  it("counts a term once, in however many fields of a turn", () => {
     const scores = scoresOf("uuu");
     scores.addTerms([
       { term: 0, seqs: [2], scores: [1], lends: true },
@@ -274,7 +274,7 @@ describe("search", () => {
     ]);
     expect(scores.of(2)).toBe(2);
   });
-  it("lends half as much to another exchange, over turns without words as well", () => {
+  it("gives half as much across exchanges, also over turns without words", () => {
     const [within, across] = ["uauua", "uua-u"].map((sides) => {
       const scores = scoresOf(sides);
       scores.addTerms([{ term: 0, seqs: [2], scores: [1], lends: true }]);
@@ -290,7 +290,7 @@ describe("search", () => {
     back.addTerms([{ term: 0, seqs: [3], scores: [1], lends: true }]);
     expect(back.of(2)).toBe(0.35 / 2);
   });
-  it("lends little where one voice alone speaks, and nothing of what stands in code", () => {
+  it("gives little if only one person speaks, and nothing of what is in code", () => {
     const alone = scoresOf("uu", true);
     alone.addTerms([{ term: 0, seqs: [1], scores: [1], lends: true }]);
     expect(alone.of(2)).toBeCloseTo(0.13);
@@ -298,7 +298,7 @@ describe("search", () => {
     code.addTerms([{ term: 0, seqs: [1], scores: [1], lends: false }]);
     expect(code.of(2)).toBe(0);
   });
-  it("puts the turns of the author whom the query names first", () => {
+  it("ranks the turns of an author first whom the query names", () => {
     const turns = [
       ...filler(6),
       turn("I adopted a parrot", { author: "Igor" }),
@@ -315,7 +315,7 @@ describe("search", () => {
     expect(find([...turns, newest], "what did Jonas say about boats")[0]).toBe(1);
   });
 
-  it("puts what the user said before an essay of the assistant with the same words", () => {
+  it("ranks what the user said before an assistant's essay with the same words", () => {
     const essay = `About the greenhouse: ${"many things could be said of glass and light. ".repeat(15)}`;
     const turns = [
       ...filler(6),
@@ -333,7 +333,7 @@ describe("search", () => {
       turn(`For chore ${i} take a cloth and water.`, { role: "assistant" }),
     ]).flat();
 
-  it("takes a user's question for the memory where an assistant answers it, and for less among people", () => {
+  it("ranks a user's question lower if an assistant answers it, and less so among people", () => {
     const asked = turn("Which paint is right for the shed, the red one?");
     const told = turn("The shed gets the red paint, I am right.");
     const answer = turn("That depends.", { role: "assistant" });
@@ -344,7 +344,7 @@ describe("search", () => {
     const amongPeople = [...filler(4), turn("The shed is red."), ...filler(5), turn("The shed is red?"), ...filler(4)];
     expect(find(amongPeople, "red shed")[0]).toBe(5);
   });
-  it("judges how rare a word is where the user says it by what users say", () => {
+  it("judges how rare a user's word is by what users say", () => {
     const turns = Array.from({ length: 12 }, (_, i) => [
       turn(i === 3 ? "The budget is 400." : `The tile number ${i} broke.`),
       turn(`Mind the budget, and mind the tile.`, { role: "assistant" }),
@@ -354,7 +354,7 @@ describe("search", () => {
   it("scores a user's turn as if there were no answers, and an answer as if there were no users", () => {
     const scoreIn = (logLengths: readonly number[], field: "user" | "answer"): number | undefined => {
       const lengths = new MessageLengths();
-      // Often enough that the log is no short one.
+      // Often enough that the log does not count as short.
       const all = Array.from({ length: 20 }, () => logLengths).flat();
       for (const [at, length] of all.entries()) lengths.set(at + 1, length);
       const judging = { lengths, statistics: lengths.statistics(all.length), parameters: DEFAULT_RANKING };
@@ -364,7 +364,7 @@ describe("search", () => {
     expect(scoreIn([12, -300, 10, -280, 9, -310], "user")).toBe(scoreIn([12, 10, 9], "user"));
     expect(scoreIn([-30, 300, -31, 280, -29, 310], "answer")).toBe(scoreIn([-30, -31, -29], "answer"));
   });
-  it("prefers answers where the query asks for what the assistant said, and there alone", () => {
+  it("prefers answers if the query asks for what the assistant said, and only then", () => {
     const turns = [
       ...exchanges(6),
       turn("I need a primer for the shed, one that dries in a day."),
@@ -380,7 +380,7 @@ describe("search", () => {
     expect(scoreIn("Which primer would you suggest for the shed?")).toBeCloseTo(plain);
     expect(scoreIn("Which primer did you recommend for the shed?")).toBeCloseTo(2 * plain);
   });
-  it("weighs words about the chat less than those of the subject", () => {
+  it("gives words about the chat less weight than those of the subject", () => {
     const turns = [
       ...filler(6),
       turn("I mentioned it in our conversation."),
@@ -391,7 +391,7 @@ describe("search", () => {
     expect(find(turns, "What did I mention of the lighthouse in our conversation?")[0]).toBe(16);
     expect(find(turns, "conversation")[0]).toBe(7);
   });
-  it("finds a word that stands in half of a short log, and pushes no match out by what stands beside it", () => {
+  it("finds a word that occurs in half of a short log, and displaces no match by its neighbours", () => {
     const notes = ["我妹妹叫小红。", "小红在上海工作。", "我的生日是五月。", "爸爸喜欢钓鱼。", "小红的猫叫雪球。"].map(
       (text) => turn(text),
     );
@@ -433,10 +433,10 @@ describe("search", () => {
   ])("finds %s", (_what, text, query) => {
     expect(find([...filler(10), turn(text), ...filler(10)], query, 1)).toEqual([11]);
   });
-  it("takes no word for a compound that merely begins and ends like the part asked for", () => {
+  it("does not take a word for a compound only because it begins and ends like the searched part", () => {
     expect(find([...filler(10), turn("Die Versickerungsrechnung kam an.")], "Versicherung")).toEqual([]);
   });
-  it("puts what is said before what stands in code, and a whole word before a part", () => {
+  it("ranks text before code, and a whole word before a part", () => {
     const code = turn("Like this:\n```js\nledger(ledger, ledger)\n```");
     expect(find([...filler(6), code, ...filler(8), turn("The ledger is lost."), ...filler(6)], "ledger")[0]).toBe(16);
     const part = turn("Die Haftpflichtversicherung ist teuer.");
@@ -447,7 +447,7 @@ describe("search", () => {
     const turns = [...filler(12), turn("We painted the fence", { occurredAtMs: Date.UTC(2023, 2, 9) }), ...filler(12)];
     expect(find(turns, "What happened on 8 March 2023?")[0]).toBe(13);
   });
-  it("stays within throughSeq and the limit", () => {
+  it("respects throughSeq and the limit", () => {
     const turns = Array.from({ length: 40 }, () => turn("a walk by the river"));
     const index = buildIndex(loadMessages(turns));
     const hits = index.search("river", { limit: 10, throughSeq: 20 });
@@ -455,14 +455,14 @@ describe("search", () => {
     expect(hits.every(({ seq }) => seq <= 20)).toBe(true);
     expect(index.search("river", { limit: 0 })).toEqual([]);
   });
-  it("says why", () => {
+  it("says why a turn was found", () => {
     const turns = [...filler(6), turn("My kiln arrived", { author: "Igor" }), ...filler(6)];
     const [hit] = buildIndex(loadMessages([...turns, turn("ok", { author: "Marta" })])).search("Igor's kiln in July", {
       limit: 1,
     });
     expect(hit).toMatchObject({ seq: 7, why: "matches kiln; of the date asked for; by Igor" });
   });
-  it("prunes common terms, but lets them decide between turns that share a rare one", () => {
+  it("skips common terms, but lets them decide between turns that share a rare one", () => {
     const turns = Array.from({ length: 4_000 }, (_, i) => turn(i % 3 === 0 ? "tea in the garden" : "nothing at all"));
     turns[1_000] = turn("a quokka in the garden");
     turns[3_001] = turn("a quokka in the harbour");
@@ -482,7 +482,7 @@ describe("a search as of a message", () => {
   const findAll = (index: SearchIndex, throughSeq: number): unknown =>
     QUERIES.map((query) => index.search(query, { limit: 5, throughSeq }));
 
-  it("is that of a session that ends there, whatever came, was edited or erased after it", () => {
+  it("is that of a session that ends there, whatever was appended, edited or erased later", () => {
     fc.assert(
       fc.property(
         fc.array(randomTurn, { minLength: 2, maxLength: 30 }),
@@ -515,7 +515,7 @@ describe("a search as of a message", () => {
     );
   });
 
-  it("counts words that are common by now as rare as they were then", () => {
+  it("ranks words that are common now as rare as they were then", () => {
     const turns = [...filler(20), turn("tea in the garden"), ...Array.from({ length: 2_500 }, () => turn("more tea"))];
     const index = buildIndex(loadMessages(turns));
     const start = buildIndex(loadMessages(turns.slice(0, 25)));
@@ -526,7 +526,7 @@ describe("a search as of a message", () => {
     }
   });
 
-  it("forgets what it remembers when a transaction around it rolls back", () => {
+  it("forgets its cache when the surrounding transaction is rolled back", () => {
     const database = loadMessages([...filler(4), turn("a walrus"), turn("a walrus walrus")]);
     const index = buildIndex(database);
     const before = findAll(index, 6);
@@ -542,7 +542,7 @@ describe("a search as of a message", () => {
 describe("the index", () => {
   const stored = (file: string): string => readFileSync(file).toString("utf8");
 
-  it("is made by catching up alone: reading an empty or unindexed session writes nothing", () => {
+  it("is only written by catching up: searching an empty or unindexed session writes nothing", () => {
     const database = loadMessages([]);
     const index = new SearchIndex(nodeStorage(database));
     expect(index.search("x", { limit: 5 })).toEqual([]);
@@ -552,7 +552,7 @@ describe("the index", () => {
     index.update(1);
     expect(database.prepare("SELECT name FROM sqlite_master").all()).toHaveLength(1);
   });
-  it("catches up in slices of messages or bytes, and goes on where it stopped in another instance", () => {
+  it("catches up in slices of messages or bytes, and continues in another instance", () => {
     const database = loadMessages([...filler(10), turn("large ".repeat(5_000)), turn("a walrus")]);
     const index = new SearchIndex(nodeStorage(database));
     expect(index.catchUp(4)).toEqual({ indexedThroughSeq: 4, done: false });
@@ -561,7 +561,7 @@ describe("the index", () => {
     expect(later.catchUp(100)).toEqual({ indexedThroughSeq: 12, done: true });
     expect(later.search("walrus", { limit: 1 })[0]?.seq).toBe(12);
   });
-  it("writes nothing when it is caught up", () => {
+  it("writes nothing if it is up to date", () => {
     const database = loadMessages(filler(3));
     const index = buildIndex(database);
     const changes = (): unknown => database.prepare("SELECT total_changes() AS n").get()?.["n"];
@@ -569,21 +569,21 @@ describe("the index", () => {
     expect(index.catchUp()).toEqual({ indexedThroughSeq: 3, done: true });
     expect(changes()).toBe(before);
   });
-  it("passes over erased messages, at the end of a slice, too", () => {
+  it("skips erased messages, also at the end of a slice", () => {
     const database = loadMessages([...filler(3), turn("a walrus")]);
     database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq >= 3");
     const index = buildIndex(database);
     expect(index.indexedThroughSeq).toBe(4);
     expect(index.search("walrus", { limit: 1 })).toEqual([]);
   });
-  it("rolls a slice back as a whole when a message cannot be read", () => {
+  it("rolls a slice back as a whole if a message cannot be read", () => {
     const database = loadMessages([...filler(2), turn("x")]);
     database.exec("UPDATE messages SET content = '{' WHERE seq = 3");
     const index = new SearchIndex(nodeStorage(database));
     expect(() => index.catchUp()).toThrow("JSON");
     expect(index.indexedThroughSeq).toBe(0);
   });
-  it("finds an edited message by its new words alone, and keeps its counts straight", () => {
+  it("finds an edited message only by its new words, and keeps its counts right", () => {
     const database = loadMessages([...filler(4), turn("a walrus", { author: "Marta" }), ...filler(4)]);
     const index = buildIndex(database);
     database.exec(`UPDATE messages SET content = '"an ostrich"' WHERE seq = 5`);
@@ -596,7 +596,7 @@ describe("the index", () => {
     });
     expect(() => database.exec("INSERT INTO search_index (search_index) VALUES ('integrity-check')")).not.toThrow();
   });
-  it("recalls a removed message neither by its words nor as a neighbour, and forgets its author", () => {
+  it("finds a removed message neither by its words nor as a neighbour, and forgets its author", () => {
     const index = buildIndex(loadMessages([turn("a walrus"), turn("Indeed.", { author: "Marta" }), turn("Yes.")]));
     index.remove([2]);
     index.remove([2]);
@@ -611,7 +611,7 @@ describe("the index", () => {
       file,
     );
     const index = buildIndex(database);
-    // The table of messages is another's: only what the index keeps is under test.
+    // The messages are in another database; only the pages of the index are examined.
     database.exec("UPDATE messages SET content = NULL; VACUUM");
     expect(secrets.filter((secret) => stored(file).includes(secret)).length).toBe(600);
     const erased = secrets.filter((_, i) => i % 3 === 0);
@@ -624,7 +624,7 @@ describe("the index", () => {
     expect(index.search(secrets[1] ?? "", { limit: 1 })[0]?.seq).toBe(2);
     database.close();
   });
-  it("holds no word in the pages of FTS5, whose free space nobody can clear", () => {
+  it("has no word in the pages of FTS5, whose unused space cannot be cleared", () => {
     const database = loadMessages([turn("a walrus in 猫が", { author: "Marta" }), ...filler(300)]);
     buildIndex(database);
     const blobs = database.prepare("SELECT block FROM search_index_data").all();
@@ -633,12 +633,12 @@ describe("the index", () => {
     for (const word of ["walrus", "noth", "report", "猫が", "2024", "Marta"]) expect(bytes).not.toContain(word);
     expect(JSON.stringify(database.prepare("SELECT term FROM search_index_idx").all())).not.toContain("walrus");
   });
-  it("leaves no word of what was edited or erased beside what grew by an edit, with a search after each", () => {
+  it("leaves no word of an edited or erased text next to what grew by an edit, with a search after each", () => {
     const file = path.join(directory, "edits.db");
     const words = (name: string, count: number): string =>
       Array.from({ length: count }, (_, i) => `${name}${(i * 7_919 + 11).toString(36)}q`).join(" ");
     const database = new DatabaseSync(file);
-    // The messages lie in a database of their own: only what the index keeps is under test.
+    // The messages are in another database; only the pages of the index are examined.
     database.exec(`PRAGMA synchronous = OFF; ATTACH ':memory:' AS log`);
     database.exec(
       "CREATE TABLE log.messages (seq INTEGER PRIMARY KEY, role, author, content, held_bytes DEFAULT 0, occurred_at, created_at, erased_at)",
@@ -650,7 +650,7 @@ describe("the index", () => {
       index.catchUp();
     }
     const edit = database.prepare("UPDATE messages SET content = ? WHERE seq = ?");
-    // Every third grows, again and again, past its row, past its page and past what ranking reads of it.
+    // Every third message grows repeatedly, past its row, past its page and past what ranking reads of it.
     for (const size of [4, 12, 40, 900, 4_000, 2, 0]) {
       for (let seq = 3; seq <= 60; seq += 3) {
         edit.run(JSON.stringify(words(`new${seq}y${size}z`, seq % 2 === 0 ? size : Math.min(size, 900))), seq);
@@ -668,7 +668,7 @@ describe("the index", () => {
     );
     expect(left).toEqual([]);
   });
-  it("takes no more room for a message that is edited again and again", () => {
+  it("takes no more room for a message that is edited repeatedly", () => {
     const database = loadMessages([...filler(3), turn("a"), ...filler(3)]);
     const index = buildIndex(database);
     const edit = database.prepare("UPDATE messages SET content = ? WHERE seq = 4");
@@ -683,10 +683,10 @@ describe("the index", () => {
     const before = Number(total());
     edit.run(JSON.stringify(`${Array.from({ length: 600 }, (_, i) => `word${i}`).join(" ")} kiwi`));
     index.update(4);
-    // The one word, and a few rows beside it: not the six hundred that stay.
+    // The one word and a few rows beside it, but not the six hundred rows that stay.
     expect(Number(total()) - before).toBeLessThan(16);
   });
-  it("stays through an edit and an erasure in a long session, at the price of the message's own words", () => {
+  it("is kept through an edit and an erasure in a long session, at the cost of only the message's own words", () => {
     const database = loadMessages([
       turn("a walrus", { author: "Marta" }),
       ...Array.from({ length: 6_000 }, (_, i) => turn(`tea in garden ${i % 50} at ${i % 700}`)),
@@ -704,7 +704,7 @@ describe("the index", () => {
     database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 2000");
     expect(priceOf(() => index.remove([2_000]))).toBeLessThan(60);
     expect(priceOf(() => expect(index.catchUp().done).toBe(true))).toBe(0);
-    // One that was never in: what is said to it costs nothing.
+    // A change of a message that was never indexed costs nothing.
     database.prepare("INSERT INTO messages (role, content, created_at) VALUES ('user', '\"tea\"', 0)").run();
     expect(priceOf(() => index.update(6_002))).toBe(0);
     expect(priceOf(() => index.remove([6_002]))).toBe(0);
@@ -712,7 +712,7 @@ describe("the index", () => {
     expect(index.search("ostrich", { limit: 1 })[0]?.seq).toBe(3_000);
     expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(1);
   });
-  it("counts common words right after edits and erasures, without counting them anew", () => {
+  it("counts common words right after edits and erasures, without counting all of them anew", () => {
     const turns = Array.from({ length: 2_000 }, (_, i) => turn(`${i % 3 === 0 ? "tea tea" : "milk"} and 猫${i % 9}`));
     const database = loadMessages(turns);
     const index = buildIndex(database);
@@ -729,7 +729,7 @@ describe("the index", () => {
     }
     expect(ask(index)).toEqual(ask(buildIndex(database)));
   });
-  it("goes when very many messages go at once, and comes again with the next searches", () => {
+  it("is dropped when very many messages are erased at once, and rebuilt by the next searches", () => {
     const database = loadMessages([...filler(700), turn("a walrus")]);
     const index = buildIndex(database);
     const gone = Array.from({ length: 600 }, (_, i) => i + 1);
@@ -739,7 +739,7 @@ describe("the index", () => {
     while (!index.catchUp().done);
     expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(701);
   });
-  it("reads no value of a size that a Durable Object refuses, and few at once, whatever the messages", () => {
+  it("reads no value larger than a Durable Object allows, and few at once, whatever the messages are", () => {
     const long = (seed: number): string =>
       `The error in the file of the project build module: ${Array.from({ length: 2_600 }, (_, i) => `w${100_000 + ((i * seed) % 9_991)}`).join(" ")}`;
     const database = loadMessages(Array.from({ length: 160 }, (_, i) => turn(long(i + 1), { role: "assistant" })));
@@ -773,7 +773,7 @@ describe("the index", () => {
     expect(most).toBeLessThan(160 * 20_000);
     expect(longest).toBeGreaterThan(100_000);
   });
-  it("begins anew when another version of the analysis made it, and leaves nothing of that one", () => {
+  it("is rebuilt if another version of the analysis made it, and keeps nothing of that version", () => {
     const database = loadMessages([turn("a walrus"), ...filler(3)]);
     buildIndex(database);
     database.exec("UPDATE search_state SET version = version - 1");
@@ -781,7 +781,7 @@ describe("the index", () => {
     expect(index.catchUp()).toEqual({ indexedThroughSeq: 4, done: true });
     expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(1);
   });
-  it("is opened again from the file with all it knew", () => {
+  it("is complete when it is opened again from the file", () => {
     const file = path.join(directory, "reopen.db");
     const first = loadMessages([turn("a walrus"), ...filler(3)], file);
     buildIndex(first);
@@ -794,24 +794,24 @@ describe("the index", () => {
 
 describe("a snippet", () => {
   const long = `${"Before it came much of no matter. ".repeat(20)}The walrus slept on the ice. ${"After it came more. ".repeat(30)}`;
-  it("shows where the terms stand, cut between words", () => {
+  it("shows where the terms are, cut between words", () => {
     const text = snippet(long, readQuery("sleeping walruses"), 80);
     expect(text).toContain("walrus slept");
     expect(text).toMatch(/^….*…$/u);
     expect(text.length).toBeLessThanOrEqual(80);
   });
-  it("is the whole text if that fits, and its beginning if no term stands in it", () => {
+  it("is the whole text if that fits, and its beginning if it contains no term", () => {
     expect(snippet("a  short\ntext", readQuery("x"), 80)).toBe("a short text");
     expect(snippet(long, readQuery("zebra"), 40)).toMatch(/^Before it came.*…$/u);
   });
-  it("shows what a long log ends with, where the beginning says nothing of it", () => {
+  it("shows the end of a long log if the beginning contains nothing of interest", () => {
     const lines = Array.from({ length: 4_000 }, (_, at) => `tests/unit/file_${at}.ts passed in ${at % 97} ms`);
     const log = [...lines, "FAIL src/log/append.ts:42: expected 3 to be 4", ...lines.slice(0, 500)].join("\n");
     expect(snippet(log, readQuery("why does append.ts fail"), 120)).toMatch(/^….*src\/log\/append\.ts:42.*…$/u);
     expect(snippet(log, readQuery("file_7 passed"), 120)).toContain("file_7.ts passed");
     expect(snippet(log, readQuery("zebra"), 60)).toMatch(/^tests\/unit\/file_0\.ts passed.*…$/u);
   });
-  it("keeps to any length, in any script, and never halves a character", () => {
+  it("respects any length, in any script, and never cuts a character", () => {
     const texts = [
       long,
       "我喜欢黑猫。".repeat(60),

@@ -19,7 +19,7 @@ describe("a pause that a summarizer asks for", () => {
     [" ", undefined],
     [null, undefined],
     [undefined, undefined],
-  ])("of %j is %j seconds, an hour at most", (value, seconds) => {
+  ])("of %j is %j seconds, at most an hour", (value, seconds) => {
     expect(parseRetryAfter(value, NOW)).toBe(seconds);
   });
 });

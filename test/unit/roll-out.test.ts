@@ -21,7 +21,7 @@ function status(...versions: [string, number][]): string {
   return JSON.stringify({ versions: versions.map(([id, part]) => ({ percentage: part, version_id: id })) }, null, 2);
 }
 
-/** An environment that runs OLD, where `wrangler` fails at commands that begin with `failsAt`. */
+/** An environment that runs OLD. `wrangler` fails at commands that begin with `failsAt`. */
 function options(changes: Partial<RollOutOptions> = {}, failsAt = "-", current = status([OLD, 100])): RollOutOptions {
   return {
     environment: "staging",
@@ -47,7 +47,7 @@ const splits = (): string[] =>
   commands.filter((command) => command.startsWith("versions deploy")).map((command) => command.slice(16, -20));
 
 describe("a rollout", () => {
-  test("asks the new version before any traffic goes to it, then after each part", async () => {
+  test("asks the new version before it gets any traffic, and after each step", async () => {
     const asked: string[] = [];
     await rollOut(options({ ask: async () => (asked.push(splits().at(-1) ?? ""), WELL) }));
     const expected = [`${OLD}@100% ${NEW}@0%`, `${OLD}@90% ${NEW}@10%`, `${OLD}@50% ${NEW}@50%`, `${NEW}@100%`];
@@ -56,32 +56,32 @@ describe("a rollout", () => {
     expect(commands.at(-1)).toBe("triggers deploy --env staging");
   });
 
-  test("stops before traffic where the configuration of the new version has faults, and names them", async () => {
+  test("stops before any traffic if the configuration of the new version has faults, and names them", async () => {
     const ask = async () => ({ isReady: false, faults: [FAULT] });
     await expect(rollOut(options({ ask }))).rejects.toThrow(`- ${FAULT}\nAll traffic goes to version ${OLD} again.`);
     expect(splits()).toEqual([`${OLD}@100% ${NEW}@0%`, `${OLD}@100%`]);
   });
 
-  test("takes the version back that fails under traffic, and leaves what belongs to no version", async () => {
+  test("puts the old version back if the new one fails under traffic, and does not touch what belongs to no version", async () => {
     const ask = async () => (splits().length < 3 ? WELL : { isReady: false, faults: ["sessions is down"] });
     await expect(rollOut(options({ ask }))).rejects.toThrow("sessions is down");
     expect(splits().at(-1)).toBe(`${OLD}@100%`);
     expect(commands).not.toContain("triggers deploy --env staging");
   });
 
-  test("takes it back, too, where it is never the new version that answers", async () => {
+  test("puts it back, too, if the new version never answers", async () => {
     const ask = async () => ({ isReady: null, faults: [`it is answered by version ${OLD}`] });
     await expect(rollOut(options({ ask }))).rejects.toThrow("is answered by");
     expect(splits().at(-1)).toBe(`${OLD}@100%`);
   });
 
-  test("goes on without PostgreSQL, and says so", async () => {
+  test("continues without PostgreSQL, and says so", async () => {
     await rollOut(options({ ask: async () => ({ isReady: true, faults: ["postgres is degraded"] }) }));
     expect(lines.join("\n")).toContain("it serves, and lacks:\n- postgres is degraded");
     expect(splits().at(-1)).toBe(`${NEW}@100%`);
   });
 
-  test("says what to do at once when the version before it cannot be put back", async () => {
+  test("says what to do at once if the old version cannot be put back", async () => {
     const ask = async () => ({ isReady: false, faults: [FAULT] });
     await expect(rollOut(options({ ask }, `versions deploy ${OLD}@100% --yes`))).rejects.toThrow(
       `Do it now: npx wrangler versions deploy ${OLD}@100% --yes --env staging`,
@@ -91,32 +91,32 @@ describe("a rollout", () => {
   test.each([
     ["is under way", status([OLD, 90], [NEW, 10])],
     ["is under way", "{}"],
-  ])("does not begin while another %s", async (words, current) => {
+  ])("does not start while another %s", async (words, current) => {
     await expect(rollOut(options({}, "-", current))).rejects.toThrow(words);
     expect(commands).toHaveLength(1);
   });
 
-  test("does not begin where nothing was ever deployed, and says how to", async () => {
+  test("does not start if nothing was ever deployed, and says how to", async () => {
     await expect(rollOut(options({}, "deployments"))).rejects.toThrow("--at-once");
     expect(commands).toHaveLength(1);
   });
 });
 
 describe("a deploy at once", () => {
-  test("is the first, and there is nothing to put back", async () => {
+  test("is the first one, and there is nothing to put back", async () => {
     const ask = async () => ({ isReady: false, faults: [FAULT] });
     await expect(deployAtOnce(options({ ask }, "deployments"))).rejects.toThrow(FAULT);
     expect(commands.slice(1)).toEqual(["deploy --env staging"]);
   });
 
-  test("puts the version before it back when it is not ready", async () => {
+  test("puts the old version back if the new one is not ready", async () => {
     const ask = async () => ({ isReady: false, faults: [FAULT] });
     await expect(deployAtOnce(options({ ask }))).rejects.toThrow(`All traffic goes to version ${OLD} again.`);
     expect(splits()).toEqual([`${OLD}@100%`]);
   });
 });
 
-describe("what a version says of itself", () => {
+describe("the answer of a version", () => {
   async function serve(answers: { version?: string; status: number; body: unknown }[]): Promise<string> {
     const rest = [...answers];
     const server = await serveOnLoopback((request, response) => {
@@ -132,7 +132,7 @@ describe("what a version says of itself", () => {
     return server.url;
   }
 
-  test("is waited for as long as another one answers", async () => {
+  test("is waited for while another version answers", async () => {
     const ready = { status: "ok", components: { sessions: { status: "ok" } } };
     const url = await serve([
       { version: OLD, status: 200, body: ready },
@@ -150,12 +150,12 @@ describe("what a version says of itself", () => {
     ],
     [500, "<html>", { isReady: false, faults: ["it answers with no JSON: <html>"] }],
     [503, "null", { isReady: false, faults: [] }],
-  ])("is its faults, with the status %i", async (code, body, health) => {
+  ])("contains its faults, with the status %i", async (code, body, health) => {
     const url = await serve([{ version: NEW, status: code, body }]);
     expect(await askVersion(url, "threadkeep-staging", NEW)).toEqual(health);
   });
 
-  test("is not what another version says, for however long", async () => {
+  test("is never that of another version, however long it takes", async () => {
     const url = await serve([{ version: OLD, status: 200, body: {} }]);
     expect(await askVersion(url, "threadkeep-staging", NEW, 1)).toMatchObject({ isReady: null });
     expect(await askVersion("http://127.0.0.1:1", "threadkeep-staging", NEW, 1)).toMatchObject({ isReady: null });

@@ -15,13 +15,13 @@ const sections = new Map(
 );
 
 describe("the runbook", () => {
-  it("has a section for each alert there is, and none for one that there is not", () => {
+  it("has a section for each existing alert, and for no other", () => {
     const ofAlerts = [...sections.keys()].filter((title) => /^[a-z]+(?:-[a-z]+)+$/.test(title));
     expect(ofAlerts).toEqual([...ALERT_KINDS]);
     for (const title of ofAlerts) expect(alertKindSchema.safeParse(title).success, title).toBe(true);
   });
 
-  it.each(ALERT_KINDS)("says of %s what it means, what to look at, what to do and how it was tried", (kind) => {
+  it.each(ALERT_KINDS)("says what %s means, what to look at, what to do and how it was tried", (kind) => {
     const section = sections.get(kind) ?? "";
     const parts = section.split(/\n\n(?=\*\*)/).slice(1);
     expect(parts.map((part) => /^\*\*([^*]+)\.\*\*/.exec(part)?.[1])).toEqual(["Means", "Look at", "Do", "Tried"]);
@@ -37,12 +37,12 @@ describe("the runbook", () => {
     for (const link of links) expect(existsSync(link), link).toBe(true);
   });
 
-  it("explains every part that /readyz tells of, and the headers that a notice has", () => {
+  it("explains every part of /readyz, and the headers of a notice", () => {
     for (const component of COMPONENTS) expect(text).toContain(`\`${component}\``);
     for (const header of [NOTICE_HEADER, SIGNATURE_HEADER]) expect(text).toContain(header);
   });
 
-  it("shows how to check a signature with code that takes ours and nothing else", async () => {
+  it("shows how to check a signature with code that accepts ours and nothing else", async () => {
     const [, code = ""] = /```ts\n([\s\S]*?)```/.exec(text) ?? [];
     const plain = code
       .replace(
