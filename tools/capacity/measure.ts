@@ -9,7 +9,7 @@ import { type Counts, type Measured, OPERATION_NAMES, type OperationName } from 
 import { type Service, startService } from "../../scripts/dev/service.ts";
 import { processorMs } from "../bench/machine.ts";
 import { Chats } from "./chats.ts";
-import { readTraces, sumOf, type Trace } from "./telemetry.ts";
+import { mapCounts, readTraces, sumOf, type Trace } from "./telemetry.ts";
 
 const TURNS_A_DAY = 20;
 /** How many users chat on every day, and how many others stop halfway. */
@@ -150,8 +150,7 @@ function countOperations(
     else if (isBackground) background.push(counts);
     else if (root === "alarm" || root === "queue") aftermath.push(counts);
   }
-  const mean = (all: readonly Counts[], by: number): Counts =>
-    Object.fromEntries(Object.entries(sumOf(all)).map(([key, sum]) => [key, round(sum / by, 2)])) as unknown as Counts;
+  const mean = (all: readonly Counts[], by: number): Counts => mapCounts(sumOf(all), (sum) => round(sum / by, 2));
   const meanOfRequests = (name: OperationName, also: readonly Counts[] = []): Counts => {
     const all = foreground.get(name) ?? [];
     if (all.length === 0) throw new Error(`No request was found in the telemetry for ${name}.`);

@@ -39,17 +39,17 @@ const NOTHING: Counts = {
   logLines: 0,
   logBytes: 0,
 };
+const COUNT_NAMES = Object.keys(NOTHING) as (keyof Counts)[];
 
 export function sumOf(counts: readonly Counts[]): Counts {
-  return counts.reduce(
-    (sum, one) =>
-      Object.fromEntries(Object.keys(sum).map((key) => [key, valueAt(sum, key) + valueAt(one, key)])) as Counts,
-    NOTHING,
-  );
+  return counts.reduce((sum, one) => mapCounts(sum, (count, name) => count + one[name]), NOTHING);
 }
 
-function valueAt(counts: Counts, key: string): number {
-  return counts[key as keyof Counts];
+/** The same counts, each changed. */
+export function mapCounts(counts: Counts, change: (count: number, name: keyof Counts) => number): Counts {
+  const changed: { -readonly [Name in keyof Counts]: number } = { ...counts };
+  for (const name of COUNT_NAMES) changed[name] = change(counts[name], name);
+  return changed;
 }
 
 /** @param stateDir of a service that has ended, so that the runtime has written everything to disk */
