@@ -1,6 +1,7 @@
 /** The context of a session, as a model reads it over MCP. */
 
-import type { ContextMeta, ContextRequest, TextContext } from "../api/context.ts";
+import type { ContextMeta } from "../api/context-meta.ts";
+import type { ContextRequest, TextContext } from "../api/context.ts";
 import { MIN_CONTEXT_TOKENS } from "../api/limits.ts";
 import { readContextJson } from "../usecases/context.ts";
 import type { RequestContext } from "../usecases/request-context.ts";

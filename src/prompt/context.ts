@@ -1,4 +1,5 @@
-import type { Context, Omitted, Tokenizer } from "../api/context.ts";
+import type { Omitted } from "../api/context-meta.ts";
+import type { Context, Tokenizer } from "../api/context.ts";
 import type { Content, Message, Seq, TokenCount } from "../api/message.ts";
 import type { Item, Summary } from "../api/summary.ts";
 import { countFor, plainBudget } from "../tokens/tokenizers.ts";

@@ -1,4 +1,6 @@
-import type { CacheTtl, Context, ContextFormat, ContextIn, ContextMeta } from "../api/context.ts";
+import type { CacheTtl } from "../api/context-anthropic.ts";
+import type { ContextMeta } from "../api/context-meta.ts";
+import type { Context, ContextFormat, ContextIn } from "../api/context.ts";
 import type { Seq } from "../api/message.ts";
 import { toAiSdk } from "./formats/ai-sdk.ts";
 import { ANTHROPIC_AUDIENCE } from "./formats/anthropic-blocks.ts";

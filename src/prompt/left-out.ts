@@ -1,4 +1,5 @@
-import type { LeftOut, Omitted, Tokenizer } from "../api/context.ts";
+import type { LeftOut, Omitted } from "../api/context-meta.ts";
+import type { Tokenizer } from "../api/context.ts";
 import { MAX_CONTEXT_TOKENS } from "../api/limits.ts";
 import type { TokenCount } from "../api/message.ts";
 import { budgetFor, countOf } from "../tokens/tokenizers.ts";

@@ -1,4 +1,4 @@
-import type { ToolOutput } from "../api/context.ts";
+import type { ToolOutput } from "../api/context-ai-sdk.ts";
 import type { Content, Part, Seq } from "../api/message.ts";
 import type { Json } from "../api/text.ts";
 import { fileInWords, isAddress } from "./file-words.ts";

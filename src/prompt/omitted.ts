@@ -1,4 +1,4 @@
-import type { Omitted } from "../api/context.ts";
+import type { Omitted } from "../api/context-meta.ts";
 import type { Seq } from "../api/message.ts";
 import type { Item } from "../api/summary.ts";
 import { outside, type SeqRange } from "./branch.ts";

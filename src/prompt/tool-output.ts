@@ -1,4 +1,4 @@
-import { type ToolContentEntry, type ToolOutput, toolOutputSchema } from "../api/context.ts";
+import { type ToolContentEntry, type ToolOutput, toolOutputSchema } from "../api/context-ai-sdk.ts";
 import type { Part } from "../api/message.ts";
 import type { Json } from "../api/text.ts";
 import { fileInWords } from "./file-words.ts";

@@ -1,6 +1,6 @@
 /** Asks the configured model for the next turn of a chat. The inspector uses it to try out a context. */
 
-import type { AiSdkContext } from "../api/context.ts";
+import type { AiSdkContext } from "../api/context-ai-sdk.ts";
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { costOf } from "./model-summarizer.ts";
 import type { ModelSettings } from "./models.ts";

@@ -1,4 +1,5 @@
-import type { Context, ContextFormat, ContextTokens, Tokenizer } from "../api/context.ts";
+import type { ContextTokens } from "../api/context-meta.ts";
+import type { Context, ContextFormat, Tokenizer } from "../api/context.ts";
 import type { TokenCount } from "../api/message.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import type { AnswerLine } from "../api/answer.ts";
-import type { AiSdkContext } from "../api/context.ts";
+import type { AiSdkContext } from "../api/context-ai-sdk.ts";
 import { ThreadkeepError, unwrap } from "../api/errors.ts";
 import { faultOf } from "../api/problem.ts";
 import { DAY_SECONDS } from "../api/quota.ts";

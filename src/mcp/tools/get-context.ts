@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { contextRequestSchema, omittedSchema } from "../../api/context.ts";
+import { omittedSchema } from "../../api/context-meta.ts";
+import { contextRequestSchema } from "../../api/context.ts";
 import { readContextText } from "../context-text.ts";
 import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
 

@@ -9,7 +9,7 @@ import {
   type ProviderOptions,
   providerOptionsSchema,
   type ToolContentEntry,
-} from "../../api/context.ts";
+} from "../../api/context-ai-sdk.ts";
 import type { Json } from "../../api/text.ts";
 import { fileInWords } from "../file-words.ts";
 import { entryPart, promptedOutput, toToolOutput } from "../tool-output.ts";

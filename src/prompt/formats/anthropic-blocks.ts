@@ -1,4 +1,4 @@
-import type { AnthropicAssistantBlock, AnthropicSaidBlock, AnthropicUserBlock } from "../../api/context.ts";
+import type { AnthropicAssistantBlock, AnthropicSaidBlock, AnthropicUserBlock } from "../../api/context-anthropic.ts";
 import type { Json } from "../../api/text.ts";
 import { decodeBase64 } from "../file-tokens.ts";
 import { heldBy } from "../incoming/taken.ts";

@@ -4,7 +4,7 @@ import type {
   AnthropicMessage,
   AnthropicUserBlock,
   CacheTtl,
-} from "../../api/context.ts";
+} from "../../api/context-anthropic.ts";
 import { searchBlocks, thinkingBlock, toResultBlock, toSaidBlock } from "./anthropic-blocks.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import type { ToolFiles } from "./audience.ts";

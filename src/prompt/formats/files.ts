@@ -1,4 +1,4 @@
-import { imageTypeSchema } from "../../api/context.ts";
+import { imageTypeSchema } from "../../api/context-anthropic.ts";
 import type { Content } from "../../api/message.ts";
 import { messageText } from "../message-text.ts";
 import type { PartOf } from "./turns.ts";

@@ -1,4 +1,4 @@
-import { type OpenaiChatMessage, openaiImageDetailSchema } from "../../api/context.ts";
+import { type OpenaiChatMessage, openaiImageDetailSchema } from "../../api/context-openai.ts";
 import { heldBy } from "../incoming/taken.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";

@@ -1,4 +1,4 @@
-import type { OpenaiResponsesContext, OpenaiResponsesItem } from "../../api/context.ts";
+import type { OpenaiResponsesContext, OpenaiResponsesItem } from "../../api/context-openai.ts";
 import { outputFiles, outputParts, promptedOutput } from "../tool-output.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import type { Audience, ToolFiles } from "./audience.ts";

@@ -1,4 +1,5 @@
-import type { ProviderOptions, UiMessage, UiPart } from "../../api/context.ts";
+import type { ProviderOptions } from "../../api/context-ai-sdk.ts";
+import type { UiMessage, UiPart } from "../../api/context-ui.ts";
 import type { Part, ToolApproval } from "../../api/message.ts";
 import type { Json } from "../../api/text.ts";
 import { type CallMatches, matchCalls } from "../calls.ts";

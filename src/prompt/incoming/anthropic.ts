@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { ToolContentEntry, ToolOutput } from "../../api/context.ts";
+import type { ToolContentEntry, ToolOutput } from "../../api/context-ai-sdk.ts";
 import {
   type AnthropicAnswerIn,
   type AnthropicDocumentIn,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Omitted } from "../../../src/api/context.ts";
+import type { Omitted } from "../../../src/api/context-meta.ts";
 import { MAX_BRANCHES, MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
 import type { NewMessage, Seq } from "../../../src/api/message.ts";
 import { type BranchPoint, Siblings } from "../../../src/prompt/branch.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ContextRequest, Omitted } from "../../../src/api/context.ts";
+import type { Omitted } from "../../../src/api/context-meta.ts";
+import type { ContextRequest } from "../../../src/api/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
 import { resolveSettings, type SessionSettings } from "../../../src/api/session.ts";
 import { itemsTokens } from "../../../src/prompt/items.ts";
