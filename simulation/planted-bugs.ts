@@ -100,8 +100,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "base-version-not-checked": [
     {
       file: "session/summary/run.ts",
-      replace: "if (given.lease !== lease || given.baseVersion === null",
-      by: "if (given.baseVersion === null",
+      replace: "if (job.lease !== lease || chunk === null)",
+      by: "if (chunk === null)",
     },
     {
       file: "session/summary/run.ts",
@@ -133,7 +133,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "version-not-purged-after-an-erase": [
     {
       file: "session/summary/run.ts",
-      replace: "if (rebuildBase !== null) store.summaries.deleteVersionsAfter(rebuildBase);",
+      replace: "if (replacesAfter !== null) store.summaries.deleteVersionsAfter(replacesAfter);",
       by: "",
     },
   ],
@@ -207,7 +207,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   "fallback-never-replaced": [
-    { file: "session/summary/run.ts", replace: "if (summary.degraded) upgrade = ", by: "if (false) upgrade = " },
+    { file: "session/summary/run.ts", replace: "if (made.degraded) upgrade = ", by: "if (false) upgrade = " },
   ],
   "expires-though-somebody-spoke": [
     {
@@ -241,8 +241,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-rebuilt-summary-forgets-that-it-failed": [
     {
       file: "session/summary/rebuild.ts",
-      replace: "const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };",
-      by: "const before = { usage };",
+      replace: "store.jobs.put({ ...job, firstError, lastError, firstFailedAt, lastFailedAt });",
+      by: "store.jobs.put(job);",
     },
   ],
   "a-failure-told-late-stays-listed": [
@@ -309,8 +309,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-fallback-lands-before-it-is-whole": [
     {
       file: "session/summary/run.ts",
-      replace: "if (chunkThroughSeq < job.throughSeq) {",
-      by: "if (chunkThroughSeq < job.throughSeq && fallbackCause === null) {",
+      replace: "if (throughSeq < job.throughSeq) {",
+      by: "if (throughSeq < job.throughSeq && fallbackCause === null) {",
     },
   ],
   "a-file-stays-after-its-last-message": [

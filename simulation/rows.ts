@@ -281,16 +281,20 @@ function readJobs(object: OnDisk): JobState[] {
 /** The last message that a model has in hand; null if none has any. */
 export function lastGivenSeq(object: OnDisk): number | null {
   if (!isWritten(object)) return null;
-  const [row] = object.disk.read("SELECT chunk_through_seq FROM jobs WHERE lease IS NOT NULL AND kind = 'summarize'");
+  const [row] = object.disk.read(
+    "SELECT chunk_through_seq FROM summaries_in_progress JOIN jobs ON id = job_id WHERE lease IS NOT NULL",
+  );
   return row === undefined || row["chunk_through_seq"] === null ? null : Number(row["chunk_through_seq"]);
 }
 
 /** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
 export function draftOf(object: OnDisk): { jobId: string; throughSeq: number } | null {
   const [row] = isWritten(object)
-    ? object.disk.read("SELECT id, draft ->> 'throughSeq' AS through_seq FROM jobs WHERE draft IS NOT NULL LIMIT 1")
+    ? object.disk.read(
+        "SELECT job_id, draft ->> 'throughSeq' AS through_seq FROM summaries_in_progress WHERE draft IS NOT NULL",
+      )
     : [];
-  return row === undefined ? null : { jobId: String(row["id"]), throughSeq: Number(row["through_seq"]) };
+  return row === undefined ? null : { jobId: String(row["job_id"]), throughSeq: Number(row["through_seq"]) };
 }
 
 export function hiddenSeqsOf(object: OnDisk): number[] {

@@ -122,7 +122,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "erasing what another branch alone covers leaves its versions",
-    file: "src/session/summary/invalidate.ts",
+    file: "src/session/summary/in-progress.ts",
     replace: "return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();",
     by: "return summaries.newest()?.throughSeq ?? 0;",
     tests: ["unit/runtime/branches"],
@@ -376,9 +376,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an operator may drop the summary that takes erased words out",
-    file: "src/session/outbox/failed-jobs.ts",
-    replace: "if (rebuildBase === null && invalidatedFromSeq === null) return null;",
-    by: "if (rebuildBase === null || invalidatedFromSeq === null) return null;",
+    file: "src/session/outbox/jobs.ts",
+    replace: 'return goal.is === "rebuild" || store',
+    by: 'return goal.is === "rebuild" && store',
     tests: ["unit/runtime/session-jobs"],
   },
   {
@@ -573,8 +573,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary is given up one failure too late",
     file: "src/session/outbox/jobs.ts",
-    replace: "failures >= maxFailures(job)",
-    by: "failures > maxFailures(job)",
+    replace: "failures >= maxFailures(unit, job)",
+    by: "failures > maxFailures(unit, job)",
     tests: ["unit/runtime/session-jobs"],
   },
   {
@@ -797,7 +797,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a better summary is tried before the pause that the summarizer asked for",
     file: "src/session/summary/upgrade.ts",
-    replace: "Math.max(upgradeDelayMs(0, 0.5), (fallbackCause?.retryAfterSeconds ?? 0) * 1000)",
+    replace: "Math.max(upgradeDelayMs(0, 0.5), (fellBack?.cause?.retryAfterSeconds ?? 0) * 1000)",
     by: "upgradeDelayMs(0, 0.5)",
     tests: ["unit/runtime/session-jobs"],
   },
@@ -825,8 +825,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "what is better than a fallback summary begins from the fallback summary of another branch, where it takes newer messages along",
     file: "src/session/summary/run.ts",
-    replace: "const isGood = isUpgrade || asked?.degraded === false;",
-    by: "const isGood = isUpgrade;",
+    replace: 'const isGood = goal.is === "upgrade" || asked?.degraded === false;',
+    by: 'const isGood = goal.is === "upgrade";',
     tests: ["unit/runtime/branches"],
   },
   {

@@ -246,7 +246,7 @@ describe("items that were carried over", () => {
     const carried = { text: "Ada lives in Lisbon.", sourceSession: source.session, sourceSeqs: [3] };
     unwrap(await withoutAlarm(copy, (session) => session.eraseMessage("turn-3")));
     const job = (await pendingJobs(copy)).find(({ kind }) => kind === "summarize");
-    expect(job).toMatchObject({ rebuild_base: 1 });
+    expect(job).toMatchObject({ details: { is: "rebuild", lastKept: 1 } });
     await summarizeBy(copy, quoting);
     const items = await itemsOf(copy);
     expect(items).toContainEqual(expect.objectContaining(carried));

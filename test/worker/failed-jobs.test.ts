@@ -249,7 +249,7 @@ describe("erasing a session", () => {
     await operations.report(other);
     unwrap(await withoutAlarm(ref, (object) => object.erase()));
     const erasure = await jobOf(ref, "erase");
-    expect(await pendingJobs(ref)).toMatchObject([{ kind: "erase", settles: JSON.stringify([jobId]) }]);
+    expect(await pendingJobs(ref)).toMatchObject([{ kind: "erase", details: { settles: [jobId] } }]);
     const away = async (): Promise<never> => {
       throw new Error("out of reach");
     };
@@ -309,13 +309,16 @@ describe("dropping a failed job", () => {
   );
 
   it.each([
-    ["takes something out that was erased", "rebuild_base = 0"],
-    ["follows a change under way", "invalidated_from_seq = 1"],
-    ["takes the place of a fallback summary", "rebuild_base = 0, is_upgrade = 1"],
+    ["takes something out that was erased", `UPDATE jobs SET details = '{"is":"rebuild","lastKept":0}'`],
+    [
+      "follows a change under way",
+      "INSERT INTO summaries_in_progress (job_id, invalidated_from_seq) SELECT id, 1 FROM jobs",
+    ],
+    ["takes the place of a fallback summary", `UPDATE jobs SET details = '{"is":"upgrade","lastKept":0}'`],
   ])("is refused for a summary that %s", async (_why, change) => {
     const ref = await chatOf(8);
     const { jobId } = await scheduleSummary(ref);
-    await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(`UPDATE jobs SET ${change}`));
+    await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(change));
     await operations.report(failureOf(ref, { jobId }));
     expect(await asOperator("DELETE", `/${jobId}?reason=tidy`)).toMatchObject({
       status: 409,

@@ -129,7 +129,7 @@ describe("promise 9: erasing erases a message", () => {
     // Versions 1 to 3 cover 8, 12 and 14: turn 10 is covered by the last two.
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-10")));
     const job = (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
-    expect(job).toMatchObject({ rebuild_base: 1, through_seq: 14 });
+    expect(job).toMatchObject({ details: { is: "rebuild", lastKept: 1 }, through_seq: 14 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 10)).data;
     expect(versions.map(({ version, throughSeq }) => [version, throughSeq])).toEqual([
@@ -186,7 +186,7 @@ describe("promise 9: erasing erases a message", () => {
       omitted: [{ fromSeq: 3, throughSeq: 3, reason: "hidden" }],
     });
     const rebuild = (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
-    expect(rebuild).toMatchObject({ rebuild_base: 0, through_seq: 8 });
+    expect(rebuild).toMatchObject({ details: { is: "rebuild", lastKept: 0 }, through_seq: 8 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
   });
@@ -196,7 +196,7 @@ describe("promise 9: erasing erases a message", () => {
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-5"));
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));
     const jobs = (await pendingJobs(ref)).filter(({ kind }) => kind === "summarize");
-    expect(jobs).toMatchObject([{ rebuild_base: 0, through_seq: 8 }]);
+    expect(jobs).toMatchObject([{ details: { is: "rebuild", lastKept: 0 }, through_seq: 8 }]);
     const wait = Number(jobs[0]?.["next_send_at"]) - Date.now();
     expect(wait).toBeGreaterThan(3_000);
     expect(wait).toBeLessThanOrEqual(5_000);

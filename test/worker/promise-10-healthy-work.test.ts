@@ -198,7 +198,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(await first).toBe("acked");
     await takeAlarm(ref);
     const given = await rowOf(ref, "summarize");
-    expect(given).toMatchObject({ lease: null, chunk_through_seq: null, sends: 0, failures: 0 });
+    expect(given).toMatchObject({ lease: null, lease_until: null, sends: 0, failures: 0 });
     expect(Number(given["next_send_at"])).toBeLessThanOrEqual(Date.now());
     const second = deliver(job, parts);
     await isAsked(2);

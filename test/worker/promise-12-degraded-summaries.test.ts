@@ -142,7 +142,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     model.down = "refused";
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ version: 2, degraded: true });
-    expect(await summarizeJob(ref)).toMatchObject({ rebuild_base: 1, is_upgrade: 1, state: "pending" });
+    expect(await summarizeJob(ref)).toMatchObject({ details: { is: "upgrade", lastKept: 1 }, state: "pending" });
     model.down = null;
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ version: 3, throughSeq: 16, degraded: false, summarizer: "test/model" });
@@ -170,7 +170,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       return state.storage.getAlarm();
     });
     const waiting = await summarizeJob(ref);
-    expect(waiting).toMatchObject({ is_upgrade: 1 });
+    expect(waiting).toMatchObject({ details: { is: "upgrade" } });
     // The audit has to be told of the appends before the lease ends.
     expect(rings).toBeGreaterThan(Date.now() + 30_000);
     expect(rings).toBeLessThanOrEqual(Number(waiting?.["next_send_at"]));
@@ -247,7 +247,11 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       pauses.push((Number(job?.["next_send_at"]) - Number(job?.["last_failed_at"])) / 1_000);
     }
     expect(await newest(ref)).toMatchObject({ version: 1, degraded: true });
-    expect(await summarizeJob(ref)).toMatchObject({ state: "pending", failures: 25, is_upgrade: 1 });
+    expect(await summarizeJob(ref)).toMatchObject({
+      state: "pending",
+      failures: 25,
+      details: { is: "upgrade" },
+    });
     expect(pauses.slice(6)).toEqual(Array.from({ length: 19 }, () => 3_600));
   });
 
@@ -262,7 +266,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       said(`More ${at}: ${"the boat leaves the harbour office. ".repeat(12)}`),
     );
     await withoutAlarm(ref, (session) => session.append({ messages: more }, null));
-    expect(await summarizeJob(ref)).toMatchObject({ is_upgrade: 0, rebuild_base: 0 });
+    expect(await summarizeJob(ref)).toMatchObject({ details: { is: "rebuild", lastKept: 0 } });
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: true });
     expect((await newest(ref))?.throughSeq).toBeGreaterThan(first?.throughSeq ?? 0);
@@ -304,7 +308,10 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(await newest(ref)).toMatchObject({ degraded: true, summarizer: "extractive" });
     expect(model.asked).toEqual([]);
     await deliver(ref, model);
-    expect(await summarizeJob(ref)).toMatchObject({ last_error: "summarizer over_budget", is_upgrade: 1 });
+    expect(await summarizeJob(ref)).toMatchObject({
+      last_error: "summarizer over_budget",
+      details: { is: "upgrade" },
+    });
     model.tenant = UNSET_TENANT;
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: false });

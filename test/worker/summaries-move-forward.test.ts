@@ -90,7 +90,7 @@ describe("promise 7: no version covers less than the one before it, whoever made
     state.answersLeft = 1;
     await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 1, throughSeq: 30, degraded: true }]);
-    expect(await summarizeRow(ref)).toMatchObject({ is_upgrade: 1, rebuild_base: 0 });
+    expect(await summarizeRow(ref)).toMatchObject({ details: { is: "upgrade", lastKept: 0 } });
     state.answersLeft = Number.POSITIVE_INFINITY;
     await bring(ref, parts);
     expect(await versionsOf(ref)).toEqual([{ version: 2, throughSeq: 30, degraded: false }]);
@@ -169,8 +169,7 @@ describe("promise 9: what waits to be summarized again", () => {
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
     expect(await summarizeRow(ref)).toMatchObject({
       draft: null,
-      rebuild_base: 0,
-      is_upgrade: 0,
+      details: { is: "rebuild", lastKept: 0 },
       invalidated_from_seq: null,
     });
   });
@@ -191,7 +190,11 @@ describe("promise 9: what waits to be summarized again", () => {
     };
     const answer = { model: "test", items: [folded, ...quoting(step.request).items] };
     await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer));
-    expect(await summarizeRow(ref)).toMatchObject({ state: "pending", rebuild_base: 0, through_seq: 4 });
+    expect(await summarizeRow(ref)).toMatchObject({
+      state: "pending",
+      details: { is: "rebuild", lastKept: 0 },
+      through_seq: 4,
+    });
     const [summary] = unwrap(await sessionAt(ref).summaries(undefined, 1)).data;
     expect(summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs)).not.toContain(4);
     const omitted = [{ fromSeq: 4, throughSeq: 4, reason: "hidden" }];

@@ -10,7 +10,7 @@ import {
   withoutDoubles,
 } from "../../prompt/items.ts";
 import { noteChange } from "../log/index.ts";
-import { mayBeListed, newJob, scheduleArchive } from "../outbox/index.ts";
+import { mayBeListed, newJob, released, scheduleArchive } from "../outbox/index.ts";
 import { type OriginRow, settingsOf } from "../sqlite/index.ts";
 import {
   countAnew,
@@ -75,9 +75,9 @@ export function readCarried(unit: Unit, mayWait: boolean): Carried {
 
 /** Schedules the job that carries items over. Called when the continuation is created. */
 export function scheduleCarryOver(unit: Unit, source: OriginRow): void {
-  const { store, now } = unit;
+  const { store } = unit;
   store.lineage.putOrigin(source);
-  store.jobs.put(newJob("restore", unit.session.epoch, unit.newId(), 0, now, now));
+  store.jobs.put(newJob(unit, { kind: "restore" }));
 }
 
 /**
@@ -87,11 +87,7 @@ export function scheduleCarryOver(unit: Unit, source: OriginRow): void {
 export function rescheduleCarryOver(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("restore");
-  store.jobs.put(
-    open === null
-      ? newJob("restore", unit.session.epoch, unit.newId(), 0, now, now)
-      : { ...open, lease: null, sends: 0, nextSendAt: now },
-  );
+  store.jobs.put(open === null ? newJob(unit, { kind: "restore" }) : { ...released(open), sends: 0, nextSendAt: now });
 }
 
 /** The source, and what the consumer of the job must know. */
@@ -141,9 +137,10 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   const summarizing = summarizeJob(unit);
   // While a summarizer is working, a new version would make its answer, which is paid for, useless. A job that only
   // upgrades a fallback summary is not waited for: it may wait for days itself.
-  const isBegun = summarizing?.draft !== null && summarizing?.isUpgrade === false;
-  const isUnderWay = summarizing?.state === "pending" && (summarizing.lease !== null || isBegun);
-  if (isUnderWay) return false;
+  if (summarizing?.state === "pending") {
+    const isBegun = summarizing.goal.is !== "upgrade" && store.jobs.inProgress(summarizing.id).draft !== null;
+    if (summarizing.lease !== null || isBegun) return false;
+  }
   const isAnew = origin.state === "stale";
   store.jobs.delete(jobId);
   const items = given === null ? [] : given.items.map((item) => ofOrigin(item, origin, given.origins));
@@ -199,10 +196,14 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
 
 /** If a draft continues from the version before, it continues from this one now, with the carried items added. */
 function addToDraft(unit: Unit, version: number, kept: readonly KeptItem[]): void {
+  const { jobs } = unit.store;
   const job = summarizeJob(unit);
-  if (job?.draft?.baseVersion !== version - 1) return;
-  const items = [...job.draft.items, ...numbered(kept, version)];
-  unit.store.jobs.put({ ...job, draft: { ...job.draft, baseVersion: version, items } });
+  if (job === undefined) return;
+  const inProgress = jobs.inProgress(job.id);
+  const { draft } = inProgress;
+  if (draft?.baseVersion !== version - 1) return;
+  const items = [...draft.items, ...numbered(kept, version)];
+  jobs.putInProgress(job.id, { ...inProgress, draft: { ...draft, baseVersion: version, items } });
 }
 
 /** Gives the items ids in a version, in the order of their sources. */

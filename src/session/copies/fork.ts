@@ -106,9 +106,9 @@ export function beginAgain(unit: Unit, copying: Copying): void {
 
 /** Schedules the job that copies. Called when the fork is created. */
 export function scheduleCopy(unit: Unit, source: OriginRow): JobRow {
-  const { store, now } = unit;
+  const { store } = unit;
   store.lineage.putOrigin(source);
-  const job = newJob("fork", unit.session.epoch, unit.newId(), source.throughSeq, now, now);
+  const job = newJob(unit, { kind: "fork" }, { throughSeq: source.throughSeq });
   store.jobs.put(job);
   return job;
 }

@@ -159,7 +159,7 @@ export function tellCopies(unit: Unit, erased: Erased): void {
   }
   if (!store.lineage.hasPendingErasures()) return;
   const open = store.jobs.first("erase-copies");
-  if (open === null) store.jobs.put(newJob("erase-copies", unit.session.epoch, unit.newId(), 0, now, now));
+  if (open === null) store.jobs.put(newJob(unit, { kind: "erase-copies" }));
   else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 

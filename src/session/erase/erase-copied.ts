@@ -183,9 +183,12 @@ function deleteCarried(unit: Unit, source: EpochRef, seqs: SeqSet | null): void 
   const { store } = unit;
   if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
   const job = summarizeJob(unit);
-  if (job === undefined || job.draft === null) return;
+  if (job === undefined) return;
+  const inProgress = store.jobs.inProgress(job.id);
+  const { draft } = inProgress;
+  if (draft === null) return;
   const isErased = seqs === null ? () => true : containsSeq(seqs);
   const isGone = (item: KeptItem): boolean =>
     item.sourceEpoch === source.epoch && item.sourceSeqs.some((seq) => isErased(seq));
-  store.jobs.put({ ...job, draft: withoutItems(job.draft, isGone) });
+  store.jobs.putInProgress(job.id, { ...inProgress, draft: withoutItems(draft, isGone) });
 }

@@ -7,7 +7,7 @@ import { erasedOf, furtherOrigins, tellCopies, upTo } from "../copies/index.ts";
 import { findMessage, noteErasures } from "../log/index.ts";
 import { mayBeListed, newJob, scheduleArchive, scheduleAuditRange } from "../outbox/index.ts";
 import { keepDay } from "../quota/index.ts";
-import type { JobRow, EpochRef, MessageRow, SeqSet, SessionRow } from "../sqlite/index.ts";
+import type { EraseJob, EpochRef, MessageRow, SeqSet, SessionRow } from "../sqlite/index.ts";
 import { mayBeFoldedIn } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { invalidate } from "./invalidate.ts";
@@ -98,7 +98,7 @@ export function scheduleArchivedChange(unit: Unit, seqs: SeqSet, isCovered: bool
  * same.
  * @returns the erase job, which tells the archive
  */
-export function eraseSession(unit: Unit): JobRow {
+export function eraseSession(unit: Unit): EraseJob {
   const { store, now } = unit;
   scheduleAuditRange(unit);
   keepDay(unit);
@@ -114,8 +114,7 @@ export function eraseSession(unit: Unit): JobRow {
   }
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
-  const job = {
-    ...newJob("erase", unit.session.epoch, unit.newId(), 0, now, now),
+  const erased = {
     settles: [
       ...settles.map((ended) => ended.id),
       ...(unit.session.archiveAside === 0 ? [] : [setAsideIdOf(unit.session.epoch)]),
@@ -123,6 +122,7 @@ export function eraseSession(unit: Unit): JobRow {
     grantedAt: unit.session.grantedAt,
     beganAt: unit.session.beganAt,
   };
+  const job = newJob(unit, { kind: "erase", erased });
   store.jobs.put(job);
   return job;
 }

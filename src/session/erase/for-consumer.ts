@@ -18,9 +18,9 @@ export interface ErasureStep {
 /** Reads what the archive has to erase; null if it has confirmed that already. */
 export function readErasure(unit: Unit, jobId: string, epoch: string): ErasureStep | null {
   const job = unit.findJob(jobId, epoch);
-  if (job === null) return null;
-  const { settles, grantedAt } = job;
-  return { createdAt: job.beganAt, hasFailed: mayBeListed(job), settles, grantedAt };
+  if (job?.kind !== "erase") return null;
+  const { beganAt, settles, grantedAt } = job.erased;
+  return { createdAt: beganAt, hasFailed: mayBeListed(job), settles, grantedAt };
 }
 
 /** Erases what this session took from other sessions and what has been erased there since. */

@@ -4,17 +4,20 @@ import { isOn } from "../../prompt/branch.ts";
 import { ownSources } from "../../prompt/items.ts";
 import { upTo } from "../copies/index.ts";
 import { newJob } from "../outbox/index.ts";
-import type { JobRow, SeqSet } from "../sqlite/index.ts";
+import type { SeqSet, SummarizeJob } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import {
   begunThrough,
+  CONTINUE,
   countAnew,
   coveredAmong,
   coveredAnywhere,
   REBUILD_DELAY_MS,
+  rebuilding,
   revived,
   summarizeJob,
   uncovered,
+  withMore,
   withoutItems,
 } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
@@ -48,10 +51,9 @@ export function invalidate(unit: Unit, seqs: SeqSet, textChanged: SeqSet): boole
   const covered = coveredAmong(unit, changed);
   if (job !== undefined) invalidateJob(unit, job, changed);
   else if (newest !== null && covered !== null) {
-    store.jobs.put({
-      ...newJob("summarize", unit.session.epoch, unit.newId(), newest.throughSeq, now + REBUILD_DELAY_MS, now),
-      rebuildBase: store.summaries.versionBefore(lowestOf(covered)),
-    });
+    const goal = rebuilding(CONTINUE, store.summaries.versionBefore(lowestOf(covered)));
+    const about = { throughSeq: newest.throughSeq, nextSendAt: now + REBUILD_DELAY_MS };
+    store.jobs.put(newJob(unit, { kind: "summarize", goal }, about));
   }
   return covered !== null;
 }
@@ -59,15 +61,17 @@ export function invalidate(unit: Unit, seqs: SeqSet, textChanged: SeqSet): boole
 /** Whether a version of the summary covers a message, or a pending job has already given it to a summarizer. */
 export function wasGivenToSummarizer(unit: Unit, seq: Seq): boolean {
   if (coveredAmong(unit, [seq]) !== null) return true;
+  const { jobs, branches } = unit.store;
   const job = summarizeJob(unit);
-  return job !== undefined && seq <= begunThrough(job) && isOn(unit.store.branches.through(job.throughSeq), seq);
+  if (job === undefined || seq > begunThrough(job, jobs.inProgress(job.id))) return false;
+  return isOn(branches.through(job.throughSeq), seq);
 }
 
 /**
  * Selects the messages that concern a job: those on the branch that it summarizes, and those that a version covers. No
  * summarizer of this job receives any other.
  */
-function concerningJob(unit: Unit, job: JobRow, seqs: SeqSet): SeqSet {
+function concerningJob(unit: Unit, job: SummarizeJob, seqs: SeqSet): SeqSet {
   const { store } = unit;
   if (store.branches.isSole || "throughSeq" in seqs) return seqs;
   const branch = store.branches.through(job.throughSeq);
@@ -87,48 +91,47 @@ function splitByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): 
  * its answer is invalid; otherwise it drops its draft. If versions cover changed messages, it is to rebuild from a
  * version before them.
  */
-function invalidateJob(unit: Unit, open: JobRow, given: SeqSet): void {
+function invalidateJob(unit: Unit, open: SummarizeJob, given: SeqSet): void {
   const { store, now } = unit;
   const seqs = concerningJob(unit, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   // Changed messages on another branch were not given to this job's summarizer, but may have been to those of the
   // versions that it replaces.
   const { on, off } = splitByBranch(store, open.throughSeq, seqs);
+  const before = store.jobs.inProgress(open.id);
   // No summarizer is working (no lease), so the draft costs nothing more to drop: it rests on changed messages and
   // would have to be made again anyway.
-  const job =
-    open.lease === null && lowestBetween(on, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
-  const begun = begunThrough(job);
+  const isDropped = open.lease === null && lowestBetween(on, 0, begunThrough(open, before)) !== null;
+  let inProgress = isDropped ? { ...before, draft: null } : before;
+  const begun = begunThrough(open, inProgress);
   const firstGiven = lowestBetween(on, 0, begun);
   const coveredSeq = coveredAnywhere(store);
   const behind = [lowestBetween(on, begun, coveredSeq), lowestBetween(off, 0, coveredSeq)].filter(
     (seq) => seq !== null,
   );
-  let changed: JobRow = job;
+  let job = open;
   if (firstGiven !== null) {
-    changed = {
-      ...changed,
-      isUpgrade: false,
-      invalidatedFromSeq: Math.min(job.invalidatedFromSeq ?? Number.MAX_SAFE_INTEGER, firstGiven),
-    };
-    if (job.draft !== null) {
+    job = { ...job, goal: withMore(job.goal) };
+    const { draft } = inProgress;
+    const invalidatedFromSeq = Math.min(inProgress.invalidatedFromSeq ?? firstGiven, firstGiven);
+    inProgress = { ...inProgress, invalidatedFromSeq };
+    if (draft !== null) {
       const isErased = containsSeq(seqs);
       const isGone = (item: Item): boolean => ownSources(item).some((seq) => seq <= begun && isErased(seq));
-      const draft = withoutItems(job.draft, isGone);
-      store.summaries.hide(uncovered(job.draft.items.filter(isGone), draft.items));
-      changed = { ...changed, ...revived(job, now), draft };
+      const left = withoutItems(draft, isGone);
+      store.summaries.hide(uncovered(draft.items.filter(isGone), left.items));
+      inProgress = { ...inProgress, draft: left };
+      job = { ...job, ...revived(job, now) };
     }
   }
   if (behind.length > 0) {
-    const before = store.summaries.versionBefore(Math.min(...behind));
-    const rebuildBase = Math.min(job.rebuildBase ?? Number.MAX_SAFE_INTEGER, before);
-    changed = {
-      ...changed,
+    job = {
+      ...job,
       ...revived(job, now),
       throughSeq: Math.max(job.throughSeq, covered),
-      rebuildBase,
-      isUpgrade: false,
+      goal: rebuilding(job.goal, store.summaries.versionBefore(Math.min(...behind))),
     };
   }
-  if (changed !== open) store.jobs.put(changed);
+  if (job !== open) store.jobs.put(job);
+  if (inProgress !== before) store.jobs.putInProgress(job.id, inProgress);
 }

@@ -2,9 +2,9 @@ import { ThreadkeepError } from "../../api/errors.ts";
 import type { JobKind } from "../../api/job.ts";
 import { type JobStanding, LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../../lib/retry-policy.ts";
 import { noteChange } from "../log/index.ts";
-import type { JobRow } from "../sqlite/index.ts";
+import type { EmbedJob, JobRow, SummarizeJob } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
-import { isHeld } from "./jobs.ts";
+import { isHeld, released, removesErased } from "./jobs.ts";
 
 /** Failing jobs: which of them operators have on their list, and how operators retry or drop one. */
 
@@ -32,16 +32,6 @@ export function mayBeKnown(unit: Unit, jobId: string): boolean {
   const job = unit.store.jobs.byId(jobId);
   return job !== null && mayBeListed(job);
 }
-
-/** Fields that clear earlier failures of a job, once a step of it has succeeded. */
-export const NEVER_FAILED = {
-  failures: 0,
-  sends: 0,
-  firstError: null,
-  lastError: null,
-  firstFailedAt: null,
-  lastFailedAt: null,
-} as const satisfies Partial<JobRow>;
 
 /**
  * Records in the job that operators were told of a failed delivery, or of one that the queue gave up. The job may not
@@ -90,7 +80,7 @@ export function retryJob(unit: Unit, jobId: string): boolean {
 export function dropJob(unit: Unit, jobId: string): boolean {
   const job = unit.row === null ? null : unit.store.jobs.byId(jobId);
   if (job === null) return false;
-  const advice = adviceOf(job);
+  const advice = adviceOf(unit, job);
   if (advice !== null) {
     throw new ThreadkeepError({
       code: "job_needed",
@@ -100,12 +90,8 @@ export function dropJob(unit: Unit, jobId: string): boolean {
   }
   if (job.state === "failed") return true;
   unit.store.jobs.put({
-    ...job,
+    ...released(job),
     state: "failed",
-    lease: null,
-    leaseUntil: null,
-    baseVersion: null,
-    chunkThroughSeq: null,
     lastError: "dropped by an operator",
     lastFailedAt: unit.now,
   });
@@ -123,14 +109,27 @@ export function endJob(unit: Unit, jobId: string): boolean {
   return isKnown;
 }
 
+/**
+ * Ends a job that has nothing left to do. If operators may have it on their list, it is not deleted but scheduled, so
+ * that a consumer takes it once more and removes it from that list.
+ */
+export function callOff({ store, now }: Unit, job: SummarizeJob | EmbedJob): void {
+  if (!mayBeListed(job)) {
+    store.jobs.delete(job.id);
+    return;
+  }
+  store.jobs.deleteInProgress(job.id);
+  store.jobs.put({ ...released(job), goal: { is: "called-off" }, state: "pending", throughSeq: 0, nextSendAt: now });
+}
+
 /** Why a job cannot be dropped, and what to do instead; null if it can. */
-function adviceOf({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): string | null {
-  if (kind === "embed") return null;
-  if (kind !== "summarize") return ADVICE[kind] ?? NEWER_KIND;
-  if (isUpgrade) {
+function adviceOf(unit: Unit, job: JobRow): string | null {
+  if (job.kind === "embed") return null;
+  if (job.kind !== "summarize") return ADVICE[job.kind] ?? NEWER_KIND;
+  if (job.goal.is === "upgrade") {
     return "It replaces a fallback summary, which would otherwise stay for good. Fix the summarizer and retry the job, or pause the tenant's summaries.";
   }
-  if (rebuildBase === null && invalidatedFromSeq === null) return null;
+  if (!removesErased(unit, job)) return null;
   return "It removes something from the summary that was edited or erased. Fix the summarizer and retry the job, or erase the session.";
 }
 

@@ -113,7 +113,7 @@ export function scheduleIdleWork(unit: Unit): void {
   if (archiveAt !== null && archiveAt <= now) scheduleArchive(unit);
   const expiry = expiryAt(unit);
   if (expiry !== null && expiry <= now && !store.jobs.isPending("expire")) {
-    store.jobs.put(newJob("expire", unit.session.epoch, unit.newId(), 0, now, now));
+    store.jobs.put(newJob(unit, { kind: "expire" }));
   }
 }
 

@@ -3,11 +3,11 @@ export type { OutboxQueues } from "./alarm.ts";
 export { AuditStore } from "./audit-store.ts";
 export { noteAppend, scheduleAuditRange } from "./audit.ts";
 export {
+  callOff,
   dropJob,
   endJob,
   mayBeKnown,
   mayBeListed,
-  NEVER_FAILED,
   noteUndelivered,
   retryJob,
   standingOf,
@@ -19,7 +19,18 @@ export { failJob, settleListed } from "./for-consumer.ts";
 export type { Ended } from "./for-consumer.ts";
 export { JobStore } from "./job-store.ts";
 export { JobTraces } from "./job-traces.ts";
-export { addUsage, heldMs, isHeld, newJob, scheduleArchive, postponeJob, putOff, toJob } from "./jobs.ts";
+export {
+  addUsage,
+  heldMs,
+  isHeld,
+  NEVER_FAILED,
+  newJob,
+  postponeJob,
+  putOff,
+  released,
+  scheduleArchive,
+  toJob,
+} from "./jobs.ts";
 export type { Failed, FailureReport, PutOff } from "./jobs.ts";
 export { listingOf, scheduleListing } from "./listing.ts";
 export type { Listing } from "./listing.ts";

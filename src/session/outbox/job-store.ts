@@ -1,7 +1,18 @@
 import type { JobKind } from "../../api/job.ts";
 import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
-import { overwritten, type JobRow, number, numberOrNull, text, toJobRow } from "../sqlite/index.ts";
+import {
+  type JobRow,
+  NOTHING_IN_PROGRESS,
+  number,
+  numberOrNull,
+  overwritten,
+  storedDetails,
+  type SummaryInProgress,
+  text,
+  toJobRow,
+  toSummaryInProgress,
+} from "../sqlite/index.ts";
 
 /** All SQL statements for jobs. This file decides nothing. */
 
@@ -12,7 +23,7 @@ const MAX_DUE_AT_ONCE = 100;
 const ERASURES = "'erase', 'erase-copies'";
 
 /**
- * The table of jobs. Each write is noted in `Changes`, so that the commit sets the alarm and answers whoever waits for
+ * The table of jobs, and that of summaries in progress. Each write of a job is noted in `Changes`, so that the commit sets the alarm and answers whoever waits for
  * a job.
  */
 export class JobStore {
@@ -44,9 +55,10 @@ export class JobStore {
    * The oldest job of a kind; null if there is none. Erasures have one job for each epoch, every other kind has at most
    * one.
    */
-  first(kind: JobKind): JobRow | null {
+  first<Kind extends JobKind>(kind: Kind): (JobRow & { readonly kind: Kind }) | null {
     const row = this.#sql.exec("SELECT * FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT 1", kind).toArray()[0];
-    return row === undefined ? null : toJobRow(row);
+    const job = row === undefined ? null : toJobRow(row);
+    return job !== null && isOfKind(job, kind) ? job : null;
   }
 
   /**
@@ -64,13 +76,14 @@ export class JobStore {
 
   /**
    * The oldest pending job that was sent at least `sends` times, and that has failed or was created by `createdBy` (ms
-   * since 1970). Null if there is none. Upgrades are left out.
+   * since 1970). Null if there is none. Upgrades of summaries and vectors are left out.
    */
   oldestSent(sends: number, createdBy: number): Pick<JobRow, "id" | "kind" | "createdAt"> | null {
     const row = this.#sql
       .exec(
         `SELECT id, kind, created_at FROM jobs
-         WHERE state = 'pending' AND is_upgrade = 0 AND sends >= ? AND (first_failed_at IS NOT NULL OR created_at <= ?)
+         WHERE state = 'pending' AND kind <> 'embed' AND coalesce(details ->> 'is', '') <> 'upgrade'
+           AND sends >= ? AND (first_failed_at IS NOT NULL OR created_at <= ?)
          ORDER BY created_at, id LIMIT 1`,
         sends,
         createdBy,
@@ -132,60 +145,84 @@ export class JobStore {
     return row === undefined ? null : toJobRow(row);
   }
 
-  /** Writes a job. The earlier draft is overwritten with zeros first, so that no copy of it stays in the database. */
+  /** Writes a job. */
   put(job: JobRow): void {
     this.#noteWrite();
     if (job.state === "failed") this.#changes.endedJobs.add(job.id);
-    this.#overwriteDraft(job.id);
     this.#sql.exec(
-      `INSERT OR REPLACE INTO jobs (id, epoch, kind, state, through_seq, from_scratch, rebuild_base, invalidated_from_seq,
-         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, first_error, last_error,
-         first_failed_at, last_failed_at, created_at, settles, granted_at, began_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO jobs (id, epoch, kind, state, through_seq, sends, failures, next_send_at, lease, lease_until,
+         first_error, last_error, first_failed_at, last_failed_at, created_at, details)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.epoch,
       job.kind,
       job.state,
       job.throughSeq,
-      job.fromScratch ? 1 : 0,
-      job.rebuildBase,
-      job.invalidatedFromSeq,
       job.sends,
       job.failures,
       job.nextSendAt,
       job.lease,
       job.leaseUntil,
-      job.baseVersion,
-      job.chunkThroughSeq,
-      job.draft === null ? null : JSON.stringify(job.draft),
-      job.usage === null ? null : JSON.stringify(job.usage),
-      job.isUpgrade ? 1 : 0,
       job.firstError,
       job.lastError,
       job.firstFailedAt,
       job.lastFailedAt,
       job.createdAt,
-      job.settles.length === 0 ? null : JSON.stringify(job.settles),
-      job.grantedAt,
-      job.beganAt,
+      storedDetails(job),
     );
-  }
-
-  #overwriteDraft(id: string): void {
-    this.#sql.exec(`UPDATE jobs SET draft = ${overwritten("draft")} WHERE id = ? AND draft IS NOT NULL`, id);
   }
 
   delete(id: string): void {
     this.#noteWrite();
     this.#changes.endedJobs.add(id);
-    this.#overwriteDraft(id);
-    this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
+    const [row] = this.#sql.exec("DELETE FROM jobs WHERE id = ? RETURNING kind", id).toArray();
+    if (row?.["kind"] === "summarize") this.deleteInProgress(id);
   }
 
   /** Deletes all jobs except erasures. */
   deleteAllButErasures(): void {
     this.#noteWrite();
     this.#changes.isWiped = true;
+    this.#sql.exec(`UPDATE summaries_in_progress SET draft = ${overwritten("draft")}`);
+    this.#sql.exec("DELETE FROM summaries_in_progress");
     this.#sql.exec(`DELETE FROM jobs WHERE kind NOT IN (${ERASURES})`);
   }
+
+  /** What a summarize job has in progress. */
+  inProgress(jobId: string): SummaryInProgress {
+    const row = this.#sql.exec("SELECT * FROM summaries_in_progress WHERE job_id = ?", jobId).toArray()[0];
+    return row === undefined ? NOTHING_IN_PROGRESS : toSummaryInProgress(row);
+  }
+
+  /** Writes what a summarize job has in progress. */
+  putInProgress(jobId: string, { chunk, draft, invalidatedFromSeq, usage }: SummaryInProgress): void {
+    this.#overwriteDraft(jobId);
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO summaries_in_progress (job_id, base_version, chunk_through_seq, invalidated_from_seq, draft, usage)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+      jobId,
+      chunk?.baseVersion ?? null,
+      chunk?.throughSeq ?? null,
+      invalidatedFromSeq,
+      draft === null ? null : JSON.stringify(draft),
+      usage === null ? null : JSON.stringify(usage),
+    );
+  }
+
+  deleteInProgress(jobId: string): void {
+    this.#overwriteDraft(jobId);
+    this.#sql.exec("DELETE FROM summaries_in_progress WHERE job_id = ?", jobId);
+  }
+
+  /** Overwrites the stored draft with zeros, so that no copy of it stays in the database. */
+  #overwriteDraft(jobId: string): void {
+    this.#sql.exec(
+      `UPDATE summaries_in_progress SET draft = ${overwritten("draft")} WHERE job_id = ? AND draft IS NOT NULL`,
+      jobId,
+    );
+  }
+}
+
+function isOfKind<Kind extends JobKind>(job: JobRow, kind: Kind): job is JobRow & { readonly kind: Kind } {
+  return job.kind === kind;
 }

@@ -13,7 +13,7 @@ import {
 } from "../../lib/retry-policy.ts";
 import { planMessages, planVersions } from "../archive/index.ts";
 import { noteChange } from "../log/index.ts";
-import type { JobRow, SeqSet } from "../sqlite/index.ts";
+import type { JobBase, JobDetails, JobRow, SeqSet, SummarizeJob } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
 /**
@@ -21,44 +21,44 @@ import type { Unit } from "../unit.ts";
  * message.
  */
 
-/** A pending job, first due at `nextSendAt` (ms since 1970). */
-export function newJob(
-  kind: JobRow["kind"],
-  epoch: string,
-  id: string,
-  throughSeq: Seq,
-  nextSendAt: number,
-  now: number,
-): JobRow {
+/** What of a new job is not the same for all. */
+export interface NewJob {
+  readonly throughSeq?: Seq;
+  /** When it is first due, in ms since 1970; by default at once. */
+  readonly nextSendAt?: number;
+  /** The id of the job in whose place it comes; by default a new one. */
+  readonly id?: string | undefined;
+}
+
+/** A pending job of the session, which the caller has to write. */
+export function newJob<Details extends JobDetails>(
+  unit: Unit,
+  details: Details,
+  { throughSeq = 0, nextSendAt = unit.now, id = unit.newId() }: NewJob = {},
+): JobBase & Details {
   return {
     id,
-    epoch,
-    kind,
+    epoch: unit.session.epoch,
     state: "pending",
     throughSeq,
-    fromScratch: false,
-    rebuildBase: null,
-    invalidatedFromSeq: null,
-    sends: 0,
-    failures: 0,
     nextSendAt,
     lease: null,
     leaseUntil: null,
-    baseVersion: null,
-    chunkThroughSeq: null,
-    draft: null,
-    usage: null,
-    isUpgrade: false,
-    firstError: null,
-    lastError: null,
-    firstFailedAt: null,
-    lastFailedAt: null,
-    createdAt: now,
-    settles: [],
-    grantedAt: 0,
-    beganAt: 0,
+    ...NEVER_FAILED,
+    createdAt: unit.now,
+    ...details,
   };
 }
+
+/** Fields of a job that has not failed, or whose earlier failures no longer count because a step of it has succeeded. */
+export const NEVER_FAILED = {
+  failures: 0,
+  sends: 0,
+  firstError: null,
+  lastError: null,
+  firstFailedAt: null,
+  lastFailedAt: null,
+} as const satisfies Partial<JobBase>;
 
 /** The job as clients see it. */
 export function toJob(row: JobRow): Job {
@@ -79,6 +79,11 @@ export function toJob(row: JobRow): Job {
  */
 export function isHeld(job: JobRow, now: number): boolean {
   return job.leaseUntil !== null && job.leaseUntil > now;
+}
+
+/** The job without its lease: no consumer holds it, and an answer under that lease changes nothing. */
+export function released<Row extends JobRow>(job: Row): Row {
+  return { ...job, lease: null, leaseUntil: null };
 }
 
 /**
@@ -155,9 +160,11 @@ export function putOff(unit: Unit, jobId: string, { afterMs, lease, hasProgresse
   const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null || (lease !== undefined && job.lease !== lease)) return;
-  const released =
-    lease === undefined ? {} : { lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
-  store.jobs.put({ ...job, ...released, sends: hasProgressed ? 0 : job.sends, nextSendAt: unit.now + afterMs });
+  store.jobs.put({
+    ...(lease === undefined ? job : released(job)),
+    sends: hasProgressed ? 0 : job.sends,
+    nextSendAt: unit.now + afterMs,
+  });
 }
 
 /** Sends a job again at a time (ms since 1970), and not before. */
@@ -184,7 +191,7 @@ export function scheduleArchive(unit: Unit, isReplaced = false, changed: SeqSet 
   const open = store.jobs.first("archive");
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (open === null) {
-    store.jobs.put(newJob("archive", unit.session.epoch, unit.newId(), throughSeq, now, now));
+    store.jobs.put(newJob(unit, { kind: "archive" }, { throughSeq }));
     return;
   }
   // While the archive fails, the backoff stays in effect: a new summary does not mean that the archive is back.
@@ -211,14 +218,19 @@ export interface Failed {
 }
 
 /** The number of failures after which a job is set to failed. */
-function maxFailures({ kind, isUpgrade, rebuildBase, invalidatedFromSeq }: JobRow): number {
-  if (kind === "embed") return MAX_EMBEDDING_FAILURES;
-  // A job that replaces a degraded summary is retried without limit: an attempt costs little while the summarizer is
-  // known to be unavailable.
-  if (kind !== "summarize" || isUpgrade) return Number.POSITIVE_INFINITY;
-  // A rebuild is retried without limit: the versions that it replaces may still contain what was erased.
-  const isRebuild = rebuildBase !== null || invalidatedFromSeq !== null;
-  return isRebuild ? Number.POSITIVE_INFINITY : MAX_SUMMARIZE_FAILURES;
+function maxFailures(unit: Unit, job: JobRow): number {
+  if (job.kind === "embed") return MAX_EMBEDDING_FAILURES;
+  // An upgrade is retried without limit: an attempt costs little while the summarizer is known to be unavailable.
+  const isLimited = job.kind === "summarize" && job.goal.is !== "upgrade" && !removesErased(unit, job);
+  return isLimited ? MAX_SUMMARIZE_FAILURES : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Whether versions that the job replaces, or an answer to it, may contain what was edited or erased. Such a job has to be
+ * done.
+ */
+export function removesErased({ store }: Unit, { id, goal }: SummarizeJob): boolean {
+  return goal.is === "rebuild" || store.jobs.inProgress(id).invalidatedFromSeq !== null;
 }
 
 /**
@@ -231,28 +243,31 @@ export function noteFailure(unit: Unit, jobId: string, failure: Failed, random: 
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
-  const gaveUp = failures >= maxFailures(job);
-  const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
+  const gaveUp = failures >= maxFailures(unit, job);
+  const isUpgrade = job.kind === "summarize" && job.goal.is === "upgrade";
+  const backoff = isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
   const firstError = job.firstError ?? job.lastError ?? failure.reason;
   store.jobs.put({
-    ...job,
+    ...released(job),
     state: gaveUp ? "failed" : "pending",
     failures,
     nextSendAt: now + delay,
-    lease: null,
-    leaseUntil: null,
-    baseVersion: null,
-    chunkThroughSeq: null,
-    usage: addUsage(job.usage, failure.usage, failure.lease === undefined ? undefined : heldMs(job, now)),
     firstError,
     lastError: failure.reason,
     firstFailedAt,
     lastFailedAt: now,
   });
+  if (job.kind === "summarize") addFailedUsage(unit, job, failure);
   if (gaveUp && job.kind === "summarize") noteChange(unit, "summaryFailed", { throughSeq: job.throughSeq });
   return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
+}
+
+function addFailedUsage({ store, now }: Unit, job: SummarizeJob, { lease, usage: spent }: Failed): void {
+  const before = store.jobs.inProgress(job.id);
+  const usage = addUsage(before.usage, spent, lease === undefined ? undefined : heldMs(job, now));
+  if (usage !== before.usage) store.jobs.putInProgress(job.id, { ...before, usage });
 }
 
 /** How long the job's lease has been held, in ms; 0 if it is not. */

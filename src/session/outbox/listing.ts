@@ -27,7 +27,7 @@ const CALLER_MS = 5_000;
 export function scheduleListing(unit: Unit): void {
   const { store, now } = unit;
   const open = store.jobs.first("list");
-  if (open === null) store.jobs.put(newJob("list", unit.session.epoch, unit.newId(), 0, now + CALLER_MS, now));
+  if (open === null) store.jobs.put(newJob(unit, { kind: "list" }, { nextSendAt: now + CALLER_MS }));
   // While the directory fails, the backoff stays in effect.
   else if (open.failures === 0) store.jobs.put({ ...open, nextSendAt: now + CALLER_MS });
 }

@@ -13,7 +13,12 @@ import type {
   EarlierRow,
   SummaryRow,
   Draft,
+  EmbeddingGoal,
+  ErasedEpoch,
+  JobDetails,
   JobRow,
+  SummaryGoal,
+  SummaryInProgress,
   LedgerRow,
   VersionedItem,
 } from "./rows.ts";
@@ -189,33 +194,51 @@ export function toSummaryRow(row: Row): SummaryRow {
 }
 
 export function toJobRow(row: Row): JobRow {
-  const draft = textOrNull(row["draft"]);
   return {
     id: text(row["id"]),
     epoch: text(row["epoch"]),
-    kind: text(row["kind"]) as JobKind,
     state: text(row["state"]) as JobRow["state"],
     throughSeq: number(row["through_seq"]),
-    fromScratch: number(row["from_scratch"]) === 1,
-    rebuildBase: numberOrNull(row["rebuild_base"]),
-    invalidatedFromSeq: numberOrNull(row["invalidated_from_seq"]),
     sends: number(row["sends"]),
     failures: number(row["failures"]),
     nextSendAt: number(row["next_send_at"]),
     lease: textOrNull(row["lease"]),
     leaseUntil: numberOrNull(row["lease_until"]),
-    baseVersion: numberOrNull(row["base_version"]),
-    chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
-    draft: draft === null ? null : stored<Draft>(draft),
-    usage: row["usage"] === null ? null : stored<SummaryUsage>(row["usage"]),
-    isUpgrade: number(row["is_upgrade"]) === 1,
     firstError: textOrNull(row["first_error"]),
     lastError: textOrNull(row["last_error"]),
     firstFailedAt: numberOrNull(row["first_failed_at"]),
     lastFailedAt: numberOrNull(row["last_failed_at"]),
     createdAt: number(row["created_at"]),
-    settles: row["settles"] === null ? [] : stored<string[]>(row["settles"]),
-    grantedAt: number(row["granted_at"]),
-    beganAt: number(row["began_at"]),
+    ...toJobDetails(row),
+  };
+}
+
+function toJobDetails(row: Row): JobDetails {
+  const kind = text(row["kind"]) as JobKind;
+  switch (kind) {
+    case "summarize":
+      return { kind, goal: stored<SummaryGoal>(row["details"]) };
+    case "embed":
+      return { kind, goal: stored<EmbeddingGoal>(row["details"]) };
+    case "erase":
+      return { kind, erased: stored<ErasedEpoch>(row["details"]) };
+    default:
+      return { kind };
+  }
+}
+
+/** What `jobs.details` stores of a job. */
+export function storedDetails(job: JobDetails): string | null {
+  if ("goal" in job) return JSON.stringify(job.goal);
+  return "erased" in job ? JSON.stringify(job.erased) : null;
+}
+
+export function toSummaryInProgress(row: Row): SummaryInProgress {
+  const baseVersion = numberOrNull(row["base_version"]);
+  return {
+    chunk: baseVersion === null ? null : { baseVersion, throughSeq: number(row["chunk_through_seq"]) },
+    draft: row["draft"] === null ? null : stored<Draft>(row["draft"]),
+    invalidatedFromSeq: numberOrNull(row["invalidated_from_seq"]),
+    usage: row["usage"] === null ? null : stored<SummaryUsage>(row["usage"]),
   };
 }

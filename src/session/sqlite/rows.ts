@@ -287,53 +287,109 @@ export interface Draft extends GoodPart {
   readonly good: GoodPart | null;
 }
 
-export interface JobRow {
+/** What every job has. */
+export interface JobBase {
   readonly id: string;
   /** The epoch of the session for which the job works. */
   readonly epoch: string;
-  readonly kind: JobKind;
   readonly state: "pending" | "failed";
   readonly throughSeq: Seq;
-  readonly fromScratch: boolean;
-  /**
-   * The version from which to rebuild the summary, because a message after it was changed; null if the job continues
-   * from the newest version.
-   */
-  readonly rebuildBase: number | null;
-  /** The lowest seq of a message that was changed after a summarizer had received it; null if there is none. */
-  readonly invalidatedFromSeq: Seq | null;
   readonly sends: number;
   readonly failures: number;
   readonly nextSendAt: number;
   readonly lease: string | null;
   readonly leaseUntil: number | null;
-  /** While a summarizer is working: the version that it continues from. */
-  readonly baseVersion: number | null;
-  /** And the last message that it received. */
-  readonly chunkThroughSeq: Seq | null;
-  readonly draft: Draft | null;
-  /** The tokens spent on it so far, including failed attempts. */
-  readonly usage: SummaryUsage | null;
-  /**
-   * The job only replaces a fallback summary by a better one. It can wait for a model, and a job that is more urgent
-   * takes its place.
-   */
-  readonly isUpgrade: boolean;
   readonly firstError: string | null;
   readonly lastError: string | null;
   readonly firstFailedAt: number | null;
   readonly lastFailedAt: number | null;
   readonly createdAt: number;
+}
+
+/** The kind of a job, and what only jobs of this kind have. */
+export type JobDetails =
+  | { readonly kind: "summarize"; readonly goal: SummaryGoal }
+  | { readonly kind: "embed"; readonly goal: EmbeddingGoal }
+  | { readonly kind: "erase"; readonly erased: ErasedEpoch }
+  | { readonly kind: Exclude<JobKind, "summarize" | "embed" | "erase"> };
+
+export type JobRow = JobBase & JobDetails;
+export type SummarizeJob = Extract<JobRow, { readonly kind: "summarize" }>;
+export type EmbedJob = Extract<JobRow, { readonly kind: "embed" }>;
+export type EraseJob = Extract<JobRow, { readonly kind: "erase" }>;
+
+/**
+ * Nothing is left to do, but operators may have the job on their list of failed jobs: its consumer takes it from there.
+ */
+interface CalledOff {
+  readonly is: "called-off";
+}
+
+/** What a summarize job is to do. */
+export type SummaryGoal =
+  /** To add newer messages to the newest version. */
+  | { readonly is: "continue" }
+  /** To summarize everything anew, because a client asked for it. The earlier versions stay. */
+  | { readonly is: "from-scratch" }
+  | Replacement
+  | CalledOff;
+
+/** A summary that replaces versions. */
+export interface Replacement {
   /**
-   * Of an erasure: ids of jobs that ended with the session and that may be on the operators' list of failed jobs. They
-   * are removed from the list when the erasure is done.
+   * `rebuild`: because a message that these versions cover was edited or erased, or because an operator asked for it.
+   * `upgrade`: only because they are fallback summaries. An upgrade can wait for a model; whatever is more urgent makes
+   * a rebuild of it.
+   */
+  readonly is: "rebuild" | "upgrade";
+  /** All versions after this one are replaced; 0 if all are. */
+  readonly lastKept: number;
+  /** Whether everything is summarized anew, instead of from version `lastKept` on. */
+  readonly isFromScratch: boolean;
+}
+
+/** What an embed job is to do: to make the vectors that are missing, or nothing any more. */
+export type EmbeddingGoal = { readonly is: "embed" } | CalledOff;
+
+/** What an erasure knows of the epoch that was erased. */
+export interface ErasedEpoch {
+  /**
+   * Ids of jobs that ended with the session and that may be on the operators' list of failed jobs. They are removed
+   * from the list when the erasure is done.
    */
   readonly settles: readonly string[];
-  /** Of an erasure: the time of the newest creation grant that the erased epoch had recorded; 0 if it had none. */
+  /** The time of the newest creation grant that the epoch had recorded; 0 if it had none. */
   readonly grantedAt: number;
-  /** Of an erasure: when the erased epoch began; 0 if that was not stored. */
   readonly beganAt: number;
 }
+
+/** What a summarize job has once a consumer has taken it. */
+export interface SummaryInProgress {
+  /** What was last given to a summarizer. Its answer counts only while the job has the lease under which it was given. */
+  readonly chunk: Chunk | null;
+  readonly draft: Draft | null;
+  /**
+   * The lowest seq of a message that was edited or erased after a summarizer had received it: from there on, the draft
+   * and the next answer are invalid. Null if there is none.
+   */
+  readonly invalidatedFromSeq: Seq | null;
+  /** The tokens spent so far, including failed attempts. */
+  readonly usage: SummaryUsage | null;
+}
+
+interface Chunk {
+  /** The version that the summary continues from. */
+  readonly baseVersion: number;
+  /** The last message that the summarizer received. */
+  readonly throughSeq: Seq;
+}
+
+export const NOTHING_IN_PROGRESS: SummaryInProgress = {
+  chunk: null,
+  draft: null,
+  invalidatedFromSeq: null,
+  usage: null,
+};
 
 /**
  * An item, with the first version that contains it and the first that does not any more (null: the newest still does).

@@ -177,35 +177,31 @@ export const MIGRATIONS: readonly Migration[] = [
         kind TEXT NOT NULL,
         state TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
-        from_scratch INTEGER NOT NULL DEFAULT 0,
-        rebuild_base INTEGER,
-        invalidated_from_seq INTEGER,
-        sends INTEGER NOT NULL DEFAULT 0,
-        failures INTEGER NOT NULL DEFAULT 0,
+        sends INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
         next_send_at INTEGER NOT NULL,
         lease TEXT,
         lease_until INTEGER,
-        base_version INTEGER,
-        chunk_through_seq INTEGER,
-        draft TEXT,
+        -- The first error, in addition to the last: an outage often begins with another error than the one it goes on
+        -- with.
+        first_error TEXT,
         last_error TEXT,
         first_failed_at INTEGER,
         last_failed_at INTEGER,
         created_at INTEGER NOT NULL,
-        -- usage: JSON of the tokens spent on a summary so far, including failed attempts. is_upgrade: 1 if the job only
-        -- replaces a fallback summary by a better one, and can wait.
-        usage TEXT,
-        is_upgrade INTEGER NOT NULL DEFAULT 0,
-        -- The first error, in addition to the last: an outage often begins with another error than the one it goes on
-        -- with.
-        first_error TEXT,
-        -- Of an erasure: JSON of the ids of jobs that ended with the session and that may be on the operators' list of
-        -- failed jobs.
-        settles TEXT,
-        -- Of an erasure: the newest creation grant that the erased epoch recorded, which tells whether the directory's
-        -- entry belongs to it; and when that epoch began.
-        granted_at INTEGER NOT NULL DEFAULT 0,
-        began_at INTEGER NOT NULL DEFAULT 0
+        -- JSON of what only jobs of this kind have: SummaryGoal, EmbeddingGoal, or ErasedEpoch of an erasure.
+        details TEXT
+      ) WITHOUT ROWID;
+
+      -- What a summarize job has once a consumer has taken it. base_version, chunk_through_seq: what was last given to a
+      -- summarizer. draft: JSON of Draft. usage: JSON of the tokens spent so far, including failed attempts.
+      CREATE TABLE summaries_in_progress (
+        job_id TEXT PRIMARY KEY,
+        base_version INTEGER,
+        chunk_through_seq INTEGER,
+        invalidated_from_seq INTEGER,
+        draft TEXT,
+        usage TEXT
       ) WITHOUT ROWID;
 
       -- origins: sessions from which this one took messages or items. copies: sessions that took some from this one. A

@@ -5,16 +5,18 @@ import { roomForMessages } from "../../prompt/context.ts";
 import { chooseCut, isSummaryDue, type CutMessage, type Thresholds, thresholdsWithin } from "../../prompt/cut.ts";
 import { chooseInstructions, mostForInstructions } from "../../prompt/pin-instructions.ts";
 import { plainBudget } from "../../tokens/tokenizers.ts";
-import { isHeld, mayBeListed, newJob } from "../outbox/index.ts";
+import { isHeld, newJob } from "../outbox/index.ts";
 import {
   messageCostOf,
-  type JobRow,
   type MessageRow,
   settingsOf,
+  type SummarizeJob,
   summarizedBudgetOf,
   type SummaryRow,
 } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
+import { CONTINUE, fromScratch, isFromScratch, withMore } from "./goal.ts";
+import { discardWork } from "./in-progress.ts";
 
 /**
  * Decides when a summary is scheduled and which messages it covers. A session has at most one job of kind `summarize`.
@@ -30,7 +32,7 @@ export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> 
 /**
  * The session's summarize job, either pending or failed (given up after too many failures); undefined if there is none.
  */
-export function summarizeJob(unit: Unit): JobRow | undefined {
+export function summarizeJob(unit: Unit): SummarizeJob | undefined {
   return unit.store.jobs.first("summarize") ?? undefined;
 }
 
@@ -122,18 +124,17 @@ export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
   const { store, now } = unit;
   const open = summarizeJob(unit);
   if (open === undefined) {
-    store.jobs.put(newJob("summarize", unit.session.epoch, unit.newId(), target, now, now));
+    store.jobs.put(newJob(unit, { kind: "summarize", goal: CONTINUE }, { throughSeq: target }));
     return true;
   }
   if (open.state === "pending" && (isHeld(open, now) || !isRemake(unit, open))) return false;
-  // A job that failed keeps its draft, since those model calls are already paid for, and its `rebuildBase`, since the
-  // versions after it may still contain something that was edited or erased. It also keeps its id, under which
+  // A job that failed keeps its draft, since those model calls are already paid for. It also keeps its id, under which
   // operators have it on their list, so that it is removed from there when it completes.
   store.jobs.put({
     ...open,
     state: "pending",
     throughSeq: Math.max(open.throughSeq, target),
-    isUpgrade: false,
+    goal: withMore(open.goal),
     failures: 0,
     // A job that only waited to replace a fallback summary may be days old. Its age counts from now, so that it is not
     // reported as late at once.
@@ -145,45 +146,19 @@ export function scheduleSummaryThrough(unit: Unit, target: Seq): boolean {
 }
 
 /**
- * Ends a summarize job that has no messages left to cover. If operators may have it on their list, it is not deleted
- * but scheduled with `throughSeq` 0, so that a consumer takes it once more and removes it from that list.
- */
-export function endSummary(unit: Unit, job: JobRow): void {
-  const { store } = unit;
-  if (!mayBeListed(job)) {
-    store.jobs.delete(job.id);
-    return;
-  }
-  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "pending", throughSeq: 0, nextSendAt: unit.now });
-}
-
-/** The job without its lease and its draft: no consumer holds it, and it starts from its first chunk. */
-export function withoutWork(job: JobRow): JobRow {
-  return { ...job, draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
-}
-
-/** Fields of a job that only continues from the newest version: it neither rebuilds nor replaces one. */
-const GOES_ON = { isUpgrade: false, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null } as const;
-
-/** Whether a job replaces existing versions, rather than only continuing from the newest one. */
-export function isMadeAnew({ isUpgrade, fromScratch, rebuildBase, invalidatedFromSeq }: JobRow): boolean {
-  return isUpgrade || fromScratch || rebuildBase !== null || invalidatedFromSeq !== null;
-}
-
-/**
  * Whether a job only replaces a summary of messages that are covered already (an upgrade, or a run from scratch). Such
  * a job can be extended to newer messages as soon as a summary of these is due.
  */
-export function isRemake(unit: Unit, { isUpgrade, fromScratch, rebuildBase, throughSeq }: JobRow): boolean {
-  if (isUpgrade) return true;
-  return fromScratch && rebuildBase === null && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
+export function isRemake(unit: Unit, { goal, throughSeq }: SummarizeJob): boolean {
+  if (goal.is === "upgrade") return true;
+  return goal.is === "from-scratch" && throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /**
  * When to send a job that a client asked for. It does not wait for a backoff. A job that a consumer is working on keeps
  * its time, unless the request makes it start from scratch.
  */
-function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number {
+function nextSendByHand(open: SummarizeJob, isRestarted: boolean, now: number): number {
   if (isRestarted) return now;
   if (isHeld(open, now)) return open.nextSendAt;
   return open.sends === 0 || open.failures > 0 ? now : open.nextSendAt;
@@ -193,12 +168,12 @@ function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number
  * Schedules a summary because a client asked for one, even if it is not due.
  * @returns the job as it is stored; null if there is nothing to summarize
  */
-export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): JobRow | null {
+export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): SummarizeJob | null {
   const { store, now } = unit;
   const tip = store.messages.tip();
   if (tip === null) return null;
   const summary = store.summaries.newest();
-  const fromScratch = request.fromScratch === true;
+  const isAnew = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
   const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, covered);
   const bounds = boundsOf(unit, summary, tokens);
@@ -207,26 +182,27 @@ export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): Jo
     request.keepRecentTokens === undefined
       ? chooseCut(newestFirst, bounds.keepRecentTokens, bounds.room)
       : chooseCut(newestFirst, request.keepRecentTokens),
-    fromScratch ? covered : 0,
+    isAnew ? covered : 0,
   );
   const open = summarizeJob(unit);
   if (open === undefined) {
-    if (target === 0 || (target <= covered && !fromScratch)) return null;
-    const job = { ...newJob("summarize", unit.session.epoch, unit.newId(), target, now, now), fromScratch };
+    if (target === 0 || (target <= covered && !isAnew)) return null;
+    const goal = isAnew ? fromScratch(CONTINUE) : CONTINUE;
+    const job = newJob(unit, { kind: "summarize", goal }, { throughSeq: target });
     store.jobs.put(job);
     return job;
   }
-  const restart = fromScratch && !open.fromScratch;
-  const job: JobRow = {
-    ...open,
+  const isRestarted = isAnew && !isFromScratch(open.goal);
+  const before = isRestarted ? discardWork(unit, open) : open;
+  const goal = target > covered ? withMore(before.goal) : before.goal;
+  const job: SummarizeJob = {
+    ...before,
     state: "pending",
-    throughSeq: Math.max(open.throughSeq, target),
-    isUpgrade: open.isUpgrade && target <= covered,
-    fromScratch: open.fromScratch || fromScratch,
-    nextSendAt: nextSendByHand(open, restart, now),
+    throughSeq: Math.max(before.throughSeq, target),
+    goal: isAnew ? fromScratch(goal) : goal,
+    nextSendAt: nextSendByHand(open, isRestarted, now),
     failures: open.state === "failed" ? 0 : open.failures,
-    sends: open.isUpgrade && target > covered ? 0 : open.sends,
-    ...(restart ? { draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null } : {}),
+    sends: open.goal.is === "upgrade" && target > covered ? 0 : open.sends,
   };
   store.jobs.put(job);
   return job;

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import type { Seq } from "../../api/message.ts";
 import { LEASE_MS } from "../../lib/retry-policy.ts";
 import { isTold, messageText } from "../../prompt/message-text.ts";
-import { isHeld, mayBeListed, newJob } from "../outbox/index.ts";
+import { callOff, isHeld, mayBeListed, newJob } from "../outbox/index.ts";
 import type { OwnedVector, VectorOwner } from "../search/index.ts";
-import type { JobRow } from "../sqlite/index.ts";
+import type { EmbedJob, JobRow } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { isOverBudget } from "./run.ts";
@@ -73,17 +73,17 @@ export interface KeyedVector {
  * Schedules the job that makes the missing vectors. A job that had failed becomes pending again.
  * @param isBegun whether the caller continues with the job itself, so that it is sent to the queue only after a delay
  */
-export function scheduleEmbedding(unit: Unit, isBegun: boolean): JobRow {
+export function scheduleEmbedding(unit: Unit, isBegun: boolean): EmbedJob {
   const { store, now } = unit;
   const open = store.jobs.first("embed");
   const nextSendAt = isBegun ? now + HEAD_START_MS : now;
-  // At least 1, because `throughSeq` 0 marks a job that was called off: see `callOffEmbedding`.
-  const throughSeq = Math.max(1, store.summaries.newest()?.throughSeq ?? 0);
-  const job: JobRow =
+  const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
+  const job: EmbedJob =
     open === null
-      ? { ...newJob("embed", unit.session.epoch, unit.newId(), throughSeq, nextSendAt, now), isUpgrade: true }
+      ? newJob(unit, { kind: "embed", goal: { is: "embed" } }, { throughSeq, nextSendAt })
       : {
           ...open,
+          goal: { is: "embed" },
           state: "pending",
           throughSeq,
           failures: open.state === "failed" ? 0 : open.failures,
@@ -94,16 +94,10 @@ export function scheduleEmbedding(unit: Unit, isBegun: boolean): JobRow {
   return job;
 }
 
-/**
- * Ends a failed embed job before the session expires. If operators may have it on their list, it is not deleted but
- * scheduled with `throughSeq` 0, so that a consumer takes it once more and removes it from that list.
- */
+/** Calls off a failed embed job before the session expires. */
 export function callOffEmbedding(unit: Unit): void {
-  const { store } = unit;
-  const job = store.jobs.first("embed");
-  if (job === null || job.state !== "failed") return;
-  if (mayBeListed(job)) store.jobs.put({ ...job, state: "pending", throughSeq: 0, nextSendAt: unit.now });
-  else store.jobs.delete(job.id);
+  const job = unit.store.jobs.first("embed");
+  if (job?.state === "failed") callOff(unit, job);
 }
 
 /**
@@ -113,9 +107,9 @@ export function callOffEmbedding(unit: Unit): void {
 export function beginEmbedding(unit: Unit, jobId: string, model: string | null): EmbeddingStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job === null || job.kind !== "embed" || job.state !== "pending") return NOTHING_TO_EMBED;
+  if (job?.kind !== "embed" || job.state !== "pending") return NOTHING_TO_EMBED;
   if (isHeld(job, unit.now)) return HELD;
-  if (model === null || job.throughSeq === 0) {
+  if (model === null || job.goal.is === "called-off") {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job) };
   }

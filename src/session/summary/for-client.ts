@@ -9,6 +9,7 @@ import { startOfDay, summaryQuotaFault, takeForUser } from "../quota/index.ts";
 import type { JobRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { scheduleSummaryByHand, summarizeJob } from "./due.ts";
+import { isFromScratch } from "./goal.ts";
 import { goodThrough, tokensReadAgain } from "./invalidate.ts";
 import { restoreSummary } from "./restore.ts";
 
@@ -82,7 +83,7 @@ export function readSummarized(unit: Unit, job: JobRow | null): { job: Job | nul
 function countTokensToRead(unit: Unit, { fromScratch }: SummarizeRequest): TokenCount {
   const { messages, summaries } = unit.store;
   const open = summarizeJob(unit);
-  const isAnew = fromScratch === true && open?.fromScratch !== true;
+  const isAnew = fromScratch === true && (open === undefined || !isFromScratch(open.goal));
   // A job that exists already costs only the minimum: if it had failed, it is sent again, and a client that waits for
   // it keeps the object awake.
   if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;

@@ -18,10 +18,8 @@ export {
   summarizeForClient,
 } from "./for-client.ts";
 export {
-  begunThrough,
   countAnew,
   coveredAmong,
-  coveredAnywhere,
   goodThrough,
   mayBeFoldedIn,
   REBUILD_DELAY_MS,
@@ -32,6 +30,8 @@ export {
   uncovered,
   withoutItems,
 } from "./invalidate.ts";
+export { CONTINUE, rebuilding, withMore } from "./goal.ts";
+export { begunThrough, coveredAnywhere } from "./in-progress.ts";
 export { settleSummaryWork } from "./rebase.ts";
 export { scheduleRebuild } from "./rebuild.ts";
 export { compareSummaries, readLosses } from "./report.ts";

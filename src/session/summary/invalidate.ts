@@ -5,10 +5,12 @@ import { type Branch, isOn } from "../../prompt/branch.ts";
 import { itemsTokens, ownSources } from "../../prompt/items.ts";
 import { upTo } from "../copies/index.ts";
 import { newJob } from "../outbox/index.ts";
-import type { Draft, JobRow, SeqSet, SummaryRow } from "../sqlite/index.ts";
+import type { Draft, SeqSet, SummarizeJob, SummaryRow } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { summarizeJob } from "./due.ts";
+import { CONTINUE, lastKept, rebuilding, withMore } from "./goal.ts";
+import { begunThrough, coveredAnywhere } from "./in-progress.ts";
 
 /**
  * What happens to summaries when a message that they were made from is edited or erased: versions are invalidated, and
@@ -39,17 +41,8 @@ export function scheduleRebuildFrom(unit: Unit, invalidatedFromSeq: Seq): void {
   const { store, now } = unit;
   if (invalidatedFromSeq > coveredAnywhere(store)) return;
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
-  store.jobs.put({
-    ...newJob("summarize", unit.session.epoch, unit.newId(), throughSeq, now + REBUILD_DELAY_MS, now),
-    rebuildBase: store.summaries.versionBefore(invalidatedFromSeq),
-  });
-}
-
-/**
- * The last message that any version covers, on whichever branch. A change to any message up to it may affect a version.
- */
-export function coveredAnywhere({ branches, summaries }: SessionStore): Seq {
-  return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();
+  const goal = rebuilding(CONTINUE, store.summaries.versionBefore(invalidatedFromSeq));
+  store.jobs.put(newJob(unit, { kind: "summarize", goal }, { throughSeq, nextSendAt: now + REBUILD_DELAY_MS }));
 }
 
 /**
@@ -88,11 +81,11 @@ export function mayBeFoldedIn(unit: Unit, seq: Seq): boolean {
  */
 export function lastSoundVersion(unit: Unit): number {
   const pending = summarizeJob(unit);
-  const rebuildBase = pending?.rebuildBase ?? Number.MAX_SAFE_INTEGER;
-  const invalidatedFromSeq = pending?.invalidatedFromSeq ?? null;
-  const lastValid =
-    invalidatedFromSeq === null ? Number.MAX_SAFE_INTEGER : unit.store.summaries.versionBefore(invalidatedFromSeq);
-  return Math.min(rebuildBase, lastValid);
+  if (pending === undefined) return Number.MAX_SAFE_INTEGER;
+  const { jobs, summaries } = unit.store;
+  const { invalidatedFromSeq } = jobs.inProgress(pending.id);
+  const lastValid = invalidatedFromSeq === null ? Number.MAX_SAFE_INTEGER : summaries.versionBefore(invalidatedFromSeq);
+  return Math.min(lastKept(pending.goal) ?? Number.MAX_SAFE_INTEGER, lastValid);
 }
 
 /**
@@ -104,15 +97,19 @@ export function rebuildFromStart(unit: Unit): void {
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   const open = summarizeJob(unit);
   if (open === undefined && coveredAnywhere(store) === 0) return;
-  const pending = open ?? newJob("summarize", unit.session.epoch, unit.newId(), covered, now + REBUILD_DELAY_MS, now);
-  const job = pending.lease === null ? { ...pending, draft: null } : pending;
+  const nextSendAt = now + REBUILD_DELAY_MS;
+  const job = open ?? newJob(unit, { kind: "summarize", goal: CONTINUE }, { throughSeq: covered, nextSendAt });
+  const before = store.jobs.inProgress(job.id);
+  const inProgress = job.lease === null ? { ...before, draft: null } : before;
+  const isBegun = begunThrough(job, inProgress) > 0;
   store.jobs.put({
     ...job,
     ...revived(job, now),
     throughSeq: Math.max(job.throughSeq, covered),
-    isUpgrade: false,
-    ...(begunThrough(job) > 0 ? { invalidatedFromSeq: 1 } : { rebuildBase: store.summaries.versionBefore(1) }),
+    goal: isBegun ? withMore(job.goal) : rebuilding(job.goal, store.summaries.versionBefore(1)),
   });
+  if (isBegun) store.jobs.putInProgress(job.id, { ...inProgress, invalidatedFromSeq: 1 });
+  else if (before.draft !== null) store.jobs.putInProgress(job.id, inProgress);
 }
 
 /** The draft without some of its items, including those of its `good` part. */
@@ -135,7 +132,8 @@ export function goodThrough(unit: Unit): Seq {
   const tip = store.messages.tip();
   const isUntouched = sound === Number.MAX_SAFE_INTEGER || tip === null;
   const settled = isUntouched ? newest : (store.summaries.at(tip.branch, sound)?.throughSeq ?? 0);
-  return Math.max(settled, job.invalidatedFromSeq === null ? begunThrough(job) : 0);
+  const inProgress = store.jobs.inProgress(job.id);
+  return Math.max(settled, inProgress.invalidatedFromSeq === null ? begunThrough(job, inProgress) : 0);
 }
 
 /** Updates the token count of the newest version after items were deleted from it. */
@@ -144,16 +142,11 @@ export function countAnew({ summaries }: SessionStore): void {
   if (newest !== null) summaries.setTokens(newest.version, itemsTokens(summaries.items(newest.version)));
 }
 
-/** The last message that a summarizer was given for this job, saved or not; 0 if none was. */
-export function begunThrough(job: JobRow): Seq {
-  return Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
-}
-
 /**
  * The fields that make a failed job pending again, for a rebuild: the versions that it replaces may still contain what
  * was erased. Empty for a job that is pending already.
  */
-export function revived(job: JobRow, now: number): Partial<JobRow> {
+export function revived(job: SummarizeJob, now: number): Partial<Pick<SummarizeJob, "state" | "nextSendAt">> {
   return job.state === "failed" ? { state: "pending", nextSendAt: now + REBUILD_DELAY_MS } : {};
 }
 

@@ -1,9 +1,10 @@
 import { isOn } from "../../prompt/branch.ts";
-import { newJob } from "../outbox/index.ts";
-import type { JobRow } from "../sqlite/index.ts";
+import { callOff } from "../outbox/index.ts";
+import type { SummarizeJob } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
-import { endSummary, isMadeAnew, summarizeJob, withoutWork } from "./due.ts";
-import { begunThrough } from "./invalidate.ts";
+import { summarizeJob } from "./due.ts";
+import { CONTINUE } from "./goal.ts";
+import { begunThrough, discardWork, isOver } from "./in-progress.ts";
 import { scheduleUpgrade } from "./upgrade.ts";
 
 /**
@@ -13,12 +14,9 @@ import { scheduleUpgrade } from "./upgrade.ts";
  * @param isRebased whether the newest version changed
  */
 export function settleSummaryWork(unit: Unit, isRebased: boolean): void {
-  const { now } = unit;
   adaptJob(unit, isRebased);
   const newVersion = isRebased ? unit.store.summaries.newest() : null;
-  if (newVersion?.degraded === true && summarizeJob(unit) === undefined) {
-    scheduleUpgrade(unit, newJob("summarize", unit.session.epoch, unit.newId(), 0, now, now), null);
-  }
+  if (newVersion?.degraded === true && summarizeJob(unit) === undefined) scheduleUpgrade(unit, null);
 }
 
 function adaptJob(unit: Unit, isRebased: boolean): void {
@@ -27,25 +25,26 @@ function adaptJob(unit: Unit, isRebased: boolean): void {
   const tip = store.messages.tip();
   if (open === undefined || tip === null) return;
   const { branch } = tip;
-  const isDraftValid = !isRebased && isOn(branch, begunThrough(open)) && isOn(branch, open.draft?.throughSeq ?? 0);
-  const job = isDraftValid ? open : { ...withoutWork(open), nextSendAt: unit.now };
+  const before = store.jobs.inProgress(open.id);
+  const begunSeqs = [begunThrough(open, before), before.draft?.throughSeq ?? 0];
+  const isDraftValid = !isRebased && begunSeqs.every((seq) => isOn(branch, seq));
+  const job = isDraftValid ? open : { ...discardWork(unit, open), nextSendAt: unit.now };
   const newest = store.summaries.newest();
   const covered = newest?.throughSeq ?? 0;
-  const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunThrough(job), covered);
-  if (open.isUpgrade && newest?.degraded === true) {
-    const rebuildBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put(isRebased ? { ...job, throughSeq: covered, rebuildBase } : { ...job, throughSeq });
+  const begunSeq = isDraftValid ? begunThrough(open, before) : 0;
+  const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunSeq, covered);
+  const asUpgrade = (isFromScratch: boolean): Pick<SummarizeJob, "throughSeq" | "goal"> => ({
+    throughSeq: covered,
+    goal: { is: "upgrade", lastKept: store.summaries.lastGoodVersion(newest?.version ?? 0), isFromScratch },
+  });
+  if (job.goal.is === "upgrade" && newest?.degraded === true) {
+    store.jobs.put({ ...job, ...(isRebased ? asUpgrade(job.goal.isFromScratch) : { throughSeq }) });
     return;
   }
-  const remaining: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, rebuildBase: null, fromScratch: false } : job;
-  const isOver = !isMadeAnew(remaining) && throughSeq <= covered;
-  if (isOver && newest?.degraded === true) {
-    // Nothing more is to be covered, but the newest version is degraded. The job becomes its upgrade, and keeps the id
-    // under which operators may have it on their list.
-    const rebuildBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put({ ...remaining, throughSeq: covered, isUpgrade: true, rebuildBase });
-    return;
-  }
-  if (isOver) endSummary(unit, remaining);
-  else store.jobs.put({ ...remaining, throughSeq });
+  const remaining: SummarizeJob = { ...job, throughSeq, goal: job.goal.is === "upgrade" ? CONTINUE : job.goal };
+  if (!isOver(unit, remaining, store.jobs.inProgress(job.id))) store.jobs.put(remaining);
+  // Nothing more is to be covered, but the newest version is degraded. The job becomes its upgrade, and keeps the id
+  // under which operators may have it on their list.
+  else if (newest?.degraded === true) store.jobs.put({ ...remaining, ...asUpgrade(false) });
+  else callOff(unit, remaining);
 }

@@ -1,10 +1,12 @@
 import { lastThrough } from "../../prompt/branch.ts";
 import { chooseCut } from "../../prompt/cut.ts";
 import { ownSources } from "../../prompt/items.ts";
-import { newJob, scheduleArchive } from "../outbox/index.ts";
-import { settingsOf } from "../sqlite/index.ts";
+import { callOff, NEVER_FAILED, newJob, scheduleArchive } from "../outbox/index.ts";
+import { settingsOf, type SummaryGoal } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
-import { cutMessages, endSummary, summarizeJob } from "./due.ts";
+import { cutMessages, summarizeJob } from "./due.ts";
+import { isFromScratch, lastKept } from "./goal.ts";
+import { discardWork } from "./in-progress.ts";
 import { forgetVersions } from "./run.ts";
 
 /**
@@ -17,7 +19,7 @@ import { forgetVersions } from "./run.ts";
 export function scheduleRebuild(unit: Unit): string | null {
   const { store, now } = unit;
   const open = summarizeJob(unit);
-  if (open?.state === "pending" && open.fromScratch && open.rebuildBase === 0) {
+  if (open?.state === "pending" && isFromScratch(open.goal) && lastKept(open.goal) === 0) {
     store.jobs.put({ ...open, nextSendAt: Math.min(open.nextSendAt, now) });
     return open.id;
   }
@@ -34,18 +36,19 @@ export function scheduleRebuild(unit: Unit): string | null {
   const throughSeq =
     Math.max(cutAt(settingsOf(unit.session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
   if (throughSeq === 0) {
-    if (open !== undefined) endSummary(unit, open);
+    if (open !== undefined) callOff(unit, open);
     if (newest === null || store.branches.isSole) store.summaries.deleteVersionsAfter(newest?.version ?? 0);
     else forgetVersions(unit, newest);
     store.summaries.clearHidden();
     if (unit.session.archiveRev > 0) scheduleArchive(unit, true);
     return null;
   }
-  const fresh = newJob("summarize", unit.session.epoch, open?.id ?? unit.newId(), throughSeq, now, now);
   // Usage of failed attempts of the earlier job still counts. It keeps its id and its failures, because operators may
   // have it on their list, from which it is removed when it completes.
-  const { usage = null, firstError = null, lastError = null, firstFailedAt = null, lastFailedAt = null } = open ?? {};
-  const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };
-  store.jobs.put({ ...fresh, ...before, fromScratch: true, rebuildBase: 0 });
-  return fresh.id;
+  if (open !== undefined) discardWork(unit, open);
+  const goal: SummaryGoal = { is: "rebuild", lastKept: 0, isFromScratch: true };
+  const job = newJob(unit, { kind: "summarize", goal }, { throughSeq, id: open?.id });
+  const { firstError, lastError, firstFailedAt, lastFailedAt } = open ?? NEVER_FAILED;
+  store.jobs.put({ ...job, firstError, lastError, firstFailedAt, lastFailedAt });
+  return job.id;
 }

@@ -7,6 +7,8 @@ import type { SummaryRow } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
 import { scheduleSummaryIfDue, summarizeJob } from "./due.ts";
+import { CONTINUE } from "./goal.ts";
+import { discardWork } from "./in-progress.ts";
 import { lastSoundVersion } from "./invalidate.ts";
 import { settleSummaryWork } from "./rebase.ts";
 import { restoreVersion } from "./run.ts";
@@ -42,8 +44,12 @@ export function restoreSummary(unit: Unit, asked: SummaryRow, { expectedVersion 
   const tokens = restoreVersion(unit, newest, asked);
   store.summaries.clearHidden();
   const open = summarizeJob(unit);
-  // A job that was to replace the deleted versions has nothing left to replace: it continues from the restored version.
-  if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, rebuildBase: null, invalidatedFromSeq: null });
+  if (open !== undefined) {
+    // A job that was to replace the deleted versions has nothing left to replace: it continues from the restored version.
+    // If that is a fallback summary, an upgrade has to replace it.
+    const goal = open.goal.is === "upgrade" ? { ...open.goal, isFromScratch: false } : CONTINUE;
+    store.jobs.put({ ...discardWork(unit, open), goal });
+  }
   settleSummaryWork(unit, true);
   scheduleArchive(unit, true);
   scheduleSummaryIfDue(unit);

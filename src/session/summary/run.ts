@@ -2,7 +2,7 @@ import { OVER_BUDGET_REASON } from "../../api/health.ts";
 import { MAX_SUMMARIZER_INPUT_TOKENS, MIN_USER_SUMMARY_TOKENS } from "../../api/limits.ts";
 import type { Role, Seq, TokenCount } from "../../api/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../../api/summarizer.ts";
-import type { Item, KeptItem } from "../../api/summary.ts";
+import type { Item, KeptItem, SummaryUsage } from "../../api/summary.ts";
 import { LEASE_MS } from "../../lib/retry-policy.ts";
 import { isOn } from "../../prompt/branch.ts";
 import { cutText } from "../../prompt/cut-text.ts";
@@ -14,17 +14,20 @@ import { countForUser, startOfDay } from "../quota/index.ts";
 import {
   type Draft,
   type GoodPart,
-  type JobRow,
   localTime,
   type MessageRow,
   saidTime,
   settingsOf,
+  type SummarizeJob,
+  type SummaryInProgress,
   type SummaryRow,
 } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
-import { isMadeAnew, isRemake } from "./due.ts";
-import { coveredAnywhere, scheduleRebuildFrom, uncovered } from "./invalidate.ts";
+import { isRemake } from "./due.ts";
+import { isFromScratch, lastKept } from "./goal.ts";
+import { coveredSeq, isOver, withoutInvalidated } from "./in-progress.ts";
+import { scheduleRebuildFrom, uncovered } from "./invalidate.ts";
 import { scheduleUpgrade, type Upgrade } from "./upgrade.ts";
 
 /** Tells the consumer of a summarize job what to do next. */
@@ -74,43 +77,29 @@ const MAX_GIVEN_TOKENS = MAX_SUMMARIZER_INPUT_TOKENS / 2;
 export function beginSummary(unit: Unit, jobId: string): SummaryStep {
   const { store } = unit;
   const job = store.jobs.byId(jobId);
-  if (job === null || job.kind !== "summarize" || job.state !== "pending") return NOTHING_PENDING;
+  if (job?.kind !== "summarize" || job.state !== "pending") return NOTHING_PENDING;
   if (isHeld(job, unit.now)) return HELD;
-  if (isOver(unit, job)) {
+  const inProgress = store.jobs.inProgress(job.id);
+  if (isOver(unit, job, inProgress)) {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
-  return handOutChunk(unit, discardInvalidDraft(job));
-}
-
-/**
- * Discards a draft that covers a message which was edited or erased meanwhile. Otherwise a second job would have to
- * remove that from the summary, and every chunk after the message would be paid for twice.
- */
-function discardInvalidDraft(job: JobRow): JobRow {
-  const { draft, invalidatedFromSeq } = job;
-  const isInvalidated = draft !== null && invalidatedFromSeq !== null && invalidatedFromSeq <= draft.throughSeq;
-  return isInvalidated ? { ...job, draft: null } : job;
-}
-
-/**
- * Whether the job has nothing left to do: `endSummary` set its `throughSeq` to 0, or the newest version, perhaps of
- * another branch, covers all of it already.
- */
-function isOver(unit: Unit, job: JobRow): boolean {
-  return !isMadeAnew(job) && job.throughSeq <= (unit.store.summaries.newest()?.throughSeq ?? 0);
+  return handOutChunk(unit, job, inProgress);
 }
 
 /**
  * Takes the lease, and returns as many messages after the draft as fit into one call of the summarizer, at least one.
  */
-function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
+function handOutChunk(unit: Unit, given: SummarizeJob, inProgress: SummaryInProgress): SummaryStep {
   const { store } = unit;
   const baseVersion = store.summaries.newest()?.version ?? 0;
-  // A draft that continues from an older version is discarded: the newer version may contain items that the draft
-  // dropped.
-  const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
-  const job = extendToCovered(unit, rereadChangedMessages(unit, given, saved?.throughSeq ?? 0));
+  const { invalidatedFromSeq } = inProgress;
+  const saved = isValid(inProgress, baseVersion) ? inProgress.draft : null;
+  // The chunk contains the changed message once more, so the summarizer itself reads what it says now.
+  const job = extendToCovered(
+    unit,
+    invalidatedFromSeq === null ? given : withoutInvalidated(unit, given, invalidatedFromSeq),
+  );
   const draft = saved ?? emptyDraft(unit, baseVersion, job);
   const maxTokens = settingsOf(unit.session).summaryMaxTokens;
   const { given: previous } = partItems(draft.items, MAX_GIVEN_TOKENS);
@@ -138,15 +127,14 @@ function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
   const leaseUntil = unit.now + LEASE_MS;
   store.jobs.put({
     ...job,
-    draft: saved,
     lease,
     leaseUntil,
     // The job is not sent again while the lease is valid: the consumer of that delivery would find the job held, and
     // only use up a slot.
     nextSendAt: leaseUntil,
-    baseVersion,
-    chunkThroughSeq,
   });
+  const chunk = { baseVersion, throughSeq: chunkThroughSeq };
+  store.jobs.putInProgress(job.id, { ...inProgress, draft: saved, chunk, invalidatedFromSeq: null });
   return {
     next: "call",
     lease,
@@ -157,47 +145,31 @@ function handOutChunk(unit: Unit, given: JobRow): SummaryStep {
   };
 }
 
+/**
+ * Whether the draft can be continued. It cannot if it covers a message that was edited or erased meanwhile: a second job
+ * would have to remove that from the summary, and every chunk after the message would be paid for twice. Nor if it
+ * continues from an older version: the newer one may contain items that the draft dropped.
+ */
+function isValid({ draft, invalidatedFromSeq }: SummaryInProgress, baseVersion: number): boolean {
+  if (draft === null || draft.baseVersion !== baseVersion) return false;
+  return invalidatedFromSeq === null || invalidatedFromSeq > draft.throughSeq;
+}
+
 /** Whether the session has used up its `summarizerTokensPerDay` for today (UTC). */
 export function isOverBudget(unit: Unit): boolean {
   const budget = settingsOf(unit.session).summarizerTokensPerDay;
   return budget !== null && unit.store.spent.on(startOfDay(unit.now)).summarizerTokens >= budget;
 }
 
-/**
- * Handles a change to a message that a summarizer was given but whose answer is not saved. The message is in the chunk
- * that is handed out now, so this run itself reads the changed text, and `invalidatedFromSeq` can be cleared. If
- * existing versions cover the message, the job becomes a rebuild from the version before them.
- */
-function rereadChangedMessages(unit: Unit, job: JobRow, savedThroughSeq: Seq): JobRow {
-  const { store } = unit;
-  const { invalidatedFromSeq } = job;
-  if (invalidatedFromSeq === null || invalidatedFromSeq <= savedThroughSeq) return job;
-  if (invalidatedFromSeq > coveredAnywhere(store)) return { ...job, invalidatedFromSeq: null };
-  const rebuildBase = Math.min(
-    job.rebuildBase ?? Number.MAX_SAFE_INTEGER,
-    store.summaries.versionBefore(invalidatedFromSeq),
-  );
-  return { ...job, invalidatedFromSeq: null, rebuildBase, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
-}
-
 /** Extends the job so that the new version covers at least what the newest version covers. */
-function extendToCovered(unit: Unit, job: JobRow): JobRow {
+function extendToCovered(unit: Unit, job: SummarizeJob): SummarizeJob {
   return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(unit)) };
 }
 
-/**
- * The last message that the newest version covers. It is limited to the end of the log, because a corrupt version may
- * claim more.
- */
-function coveredSeq(unit: Unit): Seq {
-  const { store } = unit;
-  return Math.min(store.summaries.newest()?.throughSeq ?? 0, store.messages.head()?.seq ?? 0);
-}
-
 /** The draft to start with: the items of the version that the job continues from, and all carried items. */
-function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
+function emptyDraft(unit: Unit, baseVersion: number, job: SummarizeJob): Draft {
   const { store } = unit;
-  const base = job.fromScratch ? null : baseOf(unit, job.rebuildBase ?? baseVersion, job);
+  const base = isFromScratch(job.goal) ? null : baseOf(unit, job, baseVersion);
   const own =
     base === null ? [] : store.summaries.items(base.version).filter((item) => item.sourceSession === undefined);
   // Carried items are kept even when summarizing from scratch: they cite no message of this session, so a summarizer
@@ -215,16 +187,17 @@ function emptyDraft(unit: Unit, baseVersion: number, job: JobRow): Draft {
 }
 
 /**
- * The version that a rebuild continues from: the one that covers the most of the job's branch, which need not be the
- * newest. A rebuild that is to replace a fallback summary never continues from a degraded version: its result would be
- * degraded too, and would have to be made, and paid for, again.
+ * The version that the job continues from. For a rebuild it is the one that covers the most of the job's branch, which
+ * need not be the last that is kept. A rebuild that is to replace a fallback summary never continues from a degraded
+ * version: its result would be degraded too, and would have to be made, and paid for, again.
  */
-function baseOf(unit: Unit, version: number, { throughSeq, rebuildBase, isUpgrade }: JobRow): SummaryRow | null {
+function baseOf(unit: Unit, { goal, throughSeq }: SummarizeJob, newestVersion: number): SummaryRow | null {
   const { store } = unit;
-  const asked = store.summaries.byVersion(version);
-  if (store.branches.isSole || rebuildBase === null) return asked;
-  const isGood = isUpgrade || asked?.degraded === false;
-  return store.summaries.at(store.branches.through(throughSeq), version, isGood ? "good" : "any");
+  const kept = lastKept(goal);
+  const asked = store.summaries.byVersion(kept ?? newestVersion);
+  if (store.branches.isSole || kept === null) return asked;
+  const isGood = goal.is === "upgrade" || asked?.degraded === false;
+  return store.summaries.at(store.branches.through(throughSeq), kept, isGood ? "good" : "any");
 }
 
 /** The item as clients, summarizers and the archive see it, without the epoch of its source session. */
@@ -264,18 +237,17 @@ export function saveAnswer(
   fallbackCause: Failed | null,
 ): Saved {
   const { store, now } = unit;
-  const given = store.jobs.byId(jobId);
-  if (given === null || given.state !== "pending") return notLanded(NOTHING_PENDING);
-  if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
-    return notLanded(HELD);
-  }
-  const { chunkThroughSeq, baseVersion } = given;
-  const job = given;
+  const job = store.jobs.byId(jobId);
+  if (job?.kind !== "summarize" || job.state !== "pending") return notLanded(NOTHING_PENDING);
+  const inProgress = store.jobs.inProgress(jobId);
+  const { chunk, invalidatedFromSeq } = inProgress;
+  if (job.lease !== lease || chunk === null) return notLanded(HELD);
+  const { throughSeq } = chunk;
   const isFallback = fallbackCause !== null;
-  const draft = job.draft ?? emptyDraft(unit, baseVersion, job);
+  const draft = inProgress.draft ?? emptyDraft(unit, chunk.baseVersion, job);
   const version = draft.baseVersion + 1;
   const { heldBack } = partItems(draft.items, MAX_GIVEN_TOKENS);
-  const branch = store.branches.through(chunkThroughSeq);
+  const branch = store.branches.through(throughSeq);
   const merged = mergeItems(
     draft.items,
     // Items that did not fit into the call are kept: the summarizer had no chance to keep them.
@@ -291,56 +263,56 @@ export function saveAnswer(
   );
   if (isPostponedByBudget(job)) {
     const tokens =
-      store.messages.totalCostOn(branch, chunkThroughSeq) - store.messages.totalCostOn(branch, draft.throughSeq);
+      store.messages.totalCostOn(branch, throughSeq) - store.messages.totalCostOn(branch, draft.throughSeq);
     countForUser(unit, { summarizerTokens: Math.max(MIN_USER_SUMMARY_TOKENS, tokens) });
   }
   // If a message was changed meanwhile, the items that cite it were refused. Contexts must not treat those messages as
   // covered until the rebuild.
-  if (job.invalidatedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
-  const saved: JobRow = {
-    ...job,
-    ...(fallbackCause === null
-      ? {}
-      : {
-          firstError: job.firstError ?? fallbackCause.reason,
-          lastError: fallbackCause.reason,
-          firstFailedAt: job.firstFailedAt ?? now,
-          lastFailedAt: now,
-        }),
-    usage: addUsage(job.usage, answer.usage, heldMs(given, now)),
-    draft: {
-      ...draft,
-      throughSeq: chunkThroughSeq,
-      items: merged.items,
-      dropped: draft.dropped + merged.dropped.length,
-      summarizer: answer.model,
-      degraded: draft.degraded || isFallback,
-      good: isFallback ? goodPartOf(job.draft) : draft.good,
-    },
+  if (invalidatedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
+  const made: Draft = {
+    ...draft,
+    throughSeq,
+    items: merged.items,
+    dropped: draft.dropped + merged.dropped.length,
+    summarizer: answer.model,
+    degraded: draft.degraded || isFallback,
+    good: isFallback ? goodPartOf(inProgress.draft) : draft.good,
   };
-  if (chunkThroughSeq < job.throughSeq) {
-    return notLanded(handOutChunk(unit, discardInvalidDraft(saved)));
+  const usage = addUsage(inProgress.usage, answer.usage, heldMs(job, now));
+  const noted = isFallback ? withFailure(job, fallbackCause.reason, now) : job;
+  if (throughSeq < job.throughSeq) {
+    return notLanded(handOutChunk(unit, noted, { ...inProgress, usage, draft: made }));
   }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another version was committed meanwhile: start again from that one.
-    return notLanded(handOutChunk(unit, { ...saved, draft: null }));
+    return notLanded(handOutChunk(unit, noted, { ...inProgress, usage, draft: null }));
   }
-  const summary = saved.draft ?? draft;
-  commitSummary(unit, summary, version, saved);
+  commitSummary(unit, made, version, { replacesAfter: lastKept(job.goal), usage });
   // A summary that replaces a fallback summary is not counted against the daily limit: the fallback summary was.
-  if (!job.isUpgrade) store.spent.add(startOfDay(now), { summaries: 1 });
+  if (job.goal.is !== "upgrade") store.spent.add(startOfDay(now), { summaries: 1 });
   store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
-  if (job.invalidatedFromSeq !== null) scheduleRebuildFrom(unit, job.invalidatedFromSeq);
+  if (invalidatedFromSeq !== null) scheduleRebuildFrom(unit, invalidatedFromSeq);
   else {
     // The new version covers the messages that were hidden before, or they were hidden for a draft that was discarded.
     store.summaries.clearHidden();
-    if (summary.degraded) upgrade = scheduleUpgrade(unit, saved, fallbackCause);
+    if (made.degraded) upgrade = scheduleUpgrade(unit, { job: noted, draft: made, cause: fallbackCause });
   }
   return {
-    step: { next: "done", hasFailed: given.firstFailedAt !== null, upgrade },
+    step: { next: "done", hasFailed: job.firstFailedAt !== null, upgrade },
     committedVersion: version,
-    isReplaced: job.rebuildBase !== null,
+    isReplaced: lastKept(job.goal) !== null,
+  };
+}
+
+/** The job with the failure that made a fallback summary necessary. */
+function withFailure(job: SummarizeJob, reason: string, now: number): SummarizeJob {
+  return {
+    ...job,
+    firstError: job.firstError ?? reason,
+    lastError: reason,
+    firstFailedAt: job.firstFailedAt ?? now,
+    lastFailedAt: now,
   };
 }
 
@@ -348,8 +320,8 @@ export function saveAnswer(
  * Whether the job replaces a summary that was made without the model because a daily limit was used up. What the model
  * reads for it counts for the user on the day that it is read: otherwise the user's limit would only put the cost off.
  */
-function isPostponedByBudget({ isUpgrade, firstError, lastError }: JobRow): boolean {
-  return isUpgrade && [firstError, lastError].includes(OVER_BUDGET_REASON);
+function isPostponedByBudget({ goal, firstError, lastError }: SummarizeJob): boolean {
+  return goal.is === "upgrade" && [firstError, lastError].includes(OVER_BUDGET_REASON);
 }
 
 /**
@@ -489,24 +461,24 @@ export function forgetVersions(unit: Unit, newest: SummaryRow): void {
   const carried = unit.store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
   const nothing = { baseVersion: newest.version, throughSeq: 0, ...EMPTY_VERSION, dropped: 0, good: null };
   const draft = { ...nothing, items: carried.map(toKeptItem) };
-  commitSummary(unit, draft, newest.version + 1, { rebuildBase: 0, usage: null });
+  commitSummary(unit, draft, newest.version + 1, { replacesAfter: 0, usage: null });
 }
 
 const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
 
 /**
- * Writes a version with its items, and announces it on the live feed. A rebuild first deletes all versions after
- * `rebuildBase`.
+ * Writes a version with its items, and announces it on the live feed.
+ * @param replacesAfter all versions after this one are deleted; null if none is
  */
 function commitSummary(
   unit: Unit,
   draft: Draft,
   version: number,
-  { rebuildBase, usage }: Pick<JobRow, "rebuildBase" | "usage">,
+  { replacesAfter, usage }: { readonly replacesAfter: number | null; readonly usage: SummaryUsage | null },
 ): void {
   const { store } = unit;
-  if (rebuildBase !== null) store.summaries.deleteVersionsAfter(rebuildBase);
-  replaceItems(unit, rebuildBase ?? draft.baseVersion, draft.items, version);
+  if (replacesAfter !== null) store.summaries.deleteVersionsAfter(replacesAfter);
+  replaceItems(unit, replacesAfter ?? draft.baseVersion, draft.items, version);
   store.summaries.insert({
     version,
     throughSeq: draft.throughSeq,

@@ -32,7 +32,7 @@ export function maintain(unit: Unit, task: MaintenanceTask): MaintenanceResult {
 /** Whether a summary is due by the settings, or the pending job failed or only upgrades a fallback summary. */
 function lags(unit: Unit): boolean {
   const open = summarizeJob(unit);
-  if (open !== undefined && (open.failures > 0 || open.isUpgrade)) return true;
+  if (open !== undefined && (open.failures > 0 || open.goal.is === "upgrade")) return true;
   return isDue(unit);
 }
 
@@ -40,7 +40,7 @@ function scheduleExpiryIfDue(unit: Unit): boolean {
   const { store, now } = unit;
   const at = expiryAt(unit);
   if (at === null || at > now) return false;
-  if (!store.jobs.isPending("expire")) store.jobs.put(newJob("expire", unit.session.epoch, unit.newId(), 0, now, now));
+  if (!store.jobs.isPending("expire")) store.jobs.put(newJob(unit, { kind: "expire" }));
   return true;
 }
 

@@ -23,10 +23,15 @@ export function takeAlarm(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
 }
 
-/** The rows of the session's outbox. */
-export function pendingJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
+/** The rows of the session's outbox, each with what only its kind has, and with the summary that it has in progress. */
+export function pendingJobs(ref: SessionRef): Promise<Record<string, unknown>[]> {
+  const select = `SELECT jobs.*, draft, chunk_through_seq, invalidated_from_seq FROM jobs
+    LEFT JOIN summaries_in_progress ON job_id = jobs.id ORDER BY kind`;
   return runInDurableObject(stubAt(ref), (_, state) =>
-    state.storage.sql.exec("SELECT * FROM jobs ORDER BY kind").toArray(),
+    state.storage.sql
+      .exec(select)
+      .toArray()
+      .map((row) => ({ ...row, details: JSON.parse(String(row["details"])) as unknown })),
   );
 }
 

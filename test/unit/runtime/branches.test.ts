@@ -510,7 +510,8 @@ describe("a branch that is gone back to", () => {
     const id = pair.session.job("summarize")?.id;
     const step = pair.begin();
     pair.erase(5);
-    expect(pair.session.job("summarize")).toMatchObject({ id, rebuildBase: 0, invalidatedFromSeq: null });
+    expect(pair.session.job("summarize")).toMatchObject({ id, goal: { is: "rebuild", lastKept: 0 } });
+    expect(pair.session.store.jobs.inProgress(id ?? "").invalidatedFromSeq).toBeNull();
     pair.answer(step, id);
     const { summaries } = pair.session.store;
     expect(summaries.backward(Number.MAX_SAFE_INTEGER, 10)).toEqual([summaries.newest()]);
@@ -524,11 +525,12 @@ describe("a branch that is gone back to", () => {
     const { session } = pair;
     session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
     const known = { failures: 4, firstFailedAt: NOON, lastFailedAt: NOON, firstError: "away", lastError: "away" };
-    const { id } = session.schedule("summarize", { throughSeq: 2, isUpgrade: true, rebuildBase: 0, ...known });
+    const goal = { is: "upgrade", lastKept: 0, isFromScratch: false } as const;
+    const { id } = session.schedule("summarize", { throughSeq: 2, goal, ...known });
     pair.switchTo(1);
     pair.switchTo(5);
     expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 2, degraded: true });
-    expect(session.job("summarize")).toMatchObject({ id, throughSeq: 2, isUpgrade: true });
+    expect(session.job("summarize")).toMatchObject({ id, throughSeq: 2, goal: { is: "upgrade" } });
     pair.answer(pair.begin(), id);
     expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 2, degraded: false });
   });
@@ -541,7 +543,7 @@ describe("a branch that is gone back to", () => {
     pair.switchTo(1);
     pair.switchTo(5);
     scheduleSummaryThrough(session.unit(), 4);
-    expect(session.job("summarize")).toMatchObject({ throughSeq: 4, isUpgrade: false });
+    expect(session.job("summarize")).toMatchObject({ throughSeq: 4, goal: { is: "rebuild" } });
     const begun = pair.begin();
     if (begun?.next !== "call") throw new Error("nothing is pending");
     expect(begun.request.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);

@@ -8,7 +8,16 @@ import { newJob } from "../../../src/session/outbox/jobs.ts";
 import { TenantQuota } from "../../../src/session/quota/tenant-quota.ts";
 import { UserQuota } from "../../../src/session/quota/user-quota.ts";
 import { SearchIndex } from "../../../src/session/search/text-index.ts";
-import type { JobRow, SessionRow, SummaryRow } from "../../../src/session/sqlite/rows.ts";
+import {
+  type JobBase,
+  type JobDetails,
+  type JobRow,
+  NOTHING_IN_PROGRESS,
+  type SessionRow,
+  type SummaryGoal,
+  type SummaryInProgress,
+  type SummaryRow,
+} from "../../../src/session/sqlite/rows.ts";
 import { migrate } from "../../../src/session/sqlite/schema.ts";
 import { SessionStore } from "../../../src/session/store.ts";
 import { Unit } from "../../../src/session/unit.ts";
@@ -126,14 +135,34 @@ export class NodeSession {
       this.store.summaries.insertItem(itemOf(`${version}.${at + 1}`, item), version);
   }
 
-  schedule(kind: JobRow["kind"], change: Partial<JobRow> = {}): JobRow {
-    const job = { ...newJob(kind, EPOCH, this.newId(), 0, NOON, NOON), ...change };
+  schedule(kind: JobRow["kind"], { goal, inProgress, ...change }: JobChange = {}): JobRow {
+    const job = { ...newJob(this.unit(), detailsOf(kind, goal)), ...change };
     this.store.jobs.put(job);
+    if (inProgress !== undefined) this.store.jobs.putInProgress(job.id, { ...NOTHING_IN_PROGRESS, ...inProgress });
     return job;
   }
 
-  job(kind: JobRow["kind"]): JobRow | undefined {
-    return this.jobs.find((job) => job.kind === kind);
+  job<Kind extends JobRow["kind"]>(kind: Kind): (JobRow & { readonly kind: Kind }) | undefined {
+    return this.store.jobs.first(kind) ?? undefined;
+  }
+}
+
+/** What a job has other than a new one of its kind. */
+interface JobChange extends Partial<JobBase> {
+  readonly goal?: SummaryGoal;
+  readonly inProgress?: Partial<SummaryInProgress>;
+}
+
+function detailsOf(kind: JobRow["kind"], goal: SummaryGoal = { is: "continue" }): JobDetails {
+  switch (kind) {
+    case "summarize":
+      return { kind, goal };
+    case "embed":
+      return { kind, goal: { is: "embed" } };
+    case "erase":
+      return { kind, erased: { settles: [], grantedAt: 0, beganAt: 0 } };
+    default:
+      return { kind };
   }
 }
 

@@ -76,14 +76,14 @@ describe("an earlier version of the summary that is restored", () => {
   it("is refused where it rests on what was erased since; one from before that leaves nothing of it to be made again", () => {
     const session = withVersions();
     eraseMessage(session.unit(), "seq-3");
-    expect(session.job("summarize")?.rebuildBase).toBe(1);
+    expect(session.job("summarize")?.goal).toEqual({ is: "rebuild", lastKept: 1, isFromScratch: false });
     expect(restore(session, 2)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
     expect(restore(session, 1)).toMatchObject({ ok: true, value: { isChanged: true } });
     expect(versionsOf(session)).toEqual([
       [1, 2],
       [4, 2],
     ]);
-    expect(session.job("summarize")).toMatchObject({ rebuildBase: null, invalidatedFromSeq: null, throughSeq: 6 });
+    expect(session.job("summarize")).toMatchObject({ goal: { is: "continue" }, throughSeq: 6 });
     expect(session.store.summaries.isAnyHidden()).toBe(false);
   });
 
@@ -129,24 +129,22 @@ describe("an earlier version of the summary that is restored", () => {
     session.say(6);
     session.summarize(1, 2, [], { degraded: true });
     session.summarize(2, 2, [{ text: "message number 1", sourceSeqs: [2] }]);
-    session.schedule("summarize", { throughSeq: 2, fromScratch: true });
+    session.schedule("summarize", { throughSeq: 2, goal: { is: "from-scratch" } });
     restore(session, 1);
     expect(session.job("summarize")).toMatchObject({
-      isUpgrade: true,
-      fromScratch: false,
-      rebuildBase: 0,
+      goal: { is: "upgrade", lastKept: 0, isFromScratch: false },
       throughSeq: 2,
     });
     const other = withVersions();
     other.summarize(4, 6, [{ text: "message number 1", sourceSeqs: [2] }]);
-    other.schedule("summarize", { throughSeq: 6, fromScratch: true });
+    other.schedule("summarize", { throughSeq: 6, goal: { is: "from-scratch" } });
     restore(other, 3);
     expect(other.job("summarize")).toBeUndefined();
   });
 
   it("is not restored from under an operator who has the summary made anew", () => {
     const session = withVersions();
-    session.schedule("summarize", { throughSeq: 6, fromScratch: true, rebuildBase: 0 });
+    session.schedule("summarize", { throughSeq: 6, goal: { is: "rebuild", lastKept: 0, isFromScratch: true } });
     expect(restore(session, 1)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
   });
 
@@ -156,7 +154,7 @@ describe("an earlier version of the summary that is restored", () => {
     session.summarize(1, 2);
     session.summarize(2, 34);
     restore(session, 1);
-    expect(session.job("summarize")).toMatchObject({ state: "pending", rebuildBase: null, fromScratch: false });
+    expect(session.job("summarize")).toMatchObject({ state: "pending", goal: { is: "continue" } });
     expect(session.job("summarize")?.throughSeq).toBeGreaterThan(30);
   });
 });

@@ -24,6 +24,8 @@ import { maintain } from "../../../src/session/verify/maintain.ts";
 import { EPOCH, NodeSession, NOON, outcomeOf } from "./node-session.ts";
 
 const DUE = { summarizeAfterTokens: 100, keepRecentTokens: 0 };
+const UPGRADE = { is: "upgrade", lastKept: 0, isFromScratch: false } as const;
+const REBUILD = { is: "rebuild", lastKept: 0, isFromScratch: false } as const;
 
 describe("a job that fails", () => {
   it.each([
@@ -39,9 +41,9 @@ describe("a job that fails", () => {
 
   it.each([
     ["archives", "archive", {}],
-    ["makes a summary better", "summarize", { isUpgrade: true }],
-    ["takes something out of the summary", "summarize", { rebuildBase: 0 }],
-    ["takes something out of what a model is given", "summarize", { invalidatedFromSeq: 1 }],
+    ["makes a summary better", "summarize", { goal: UPGRADE }],
+    ["takes something out of the summary", "summarize", { goal: REBUILD }],
+    ["takes something out of what a model is given", "summarize", { inProgress: { invalidatedFromSeq: 1 } }],
   ] as const)("and %s is never given up", (_, kind, change) => {
     const session = new NodeSession();
     const { id } = session.schedule(kind, { ...change, failures: 100 });
@@ -92,9 +94,9 @@ describe("a job that fails", () => {
 
   it.each([
     ["goes on from the last summary", {}, undefined],
-    ["takes something out of the summary", { rebuildBase: 0 }, "job_needed"],
-    ["takes something out of what a model is given", { invalidatedFromSeq: 3 }, "job_needed"],
-    ["makes a summary better", { isUpgrade: true }, "job_needed"],
+    ["takes something out of the summary", { goal: REBUILD }, "job_needed"],
+    ["takes something out of what a model is given", { inProgress: { invalidatedFromSeq: 3 } }, "job_needed"],
+    ["makes a summary better", { goal: UPGRADE }, "job_needed"],
   ])("and %s may be dropped, or not", (_, change, code) => {
     const session = new NodeSession();
     const job = session.schedule("summarize", change);
@@ -191,7 +193,7 @@ describe("a job that is sent", () => {
     ["sent a time less", { ...late, sends: LATE_AFTER_SENDS - 1 }, false],
     ["pending a moment less", { ...late, createdAt: late.createdAt + 1 }, false],
     ["pending a moment less, but known to fail", { ...late, createdAt: NOON, firstFailedAt: NOON }, true],
-    ["only to make a summary better", { ...late, isUpgrade: true }, false],
+    ["only to make a summary better", { ...late, goal: UPGRADE }, false],
     ["given up", { ...late, state: "failed" }, false],
   ] as const)("is late, or not, when it is %s", (_, change, isLate) => {
     const session = new NodeSession();
@@ -244,9 +246,13 @@ describe("a summary", () => {
     const session = new NodeSession();
     session.say(5);
     session.summarize(1, 5, [], { degraded: true });
-    const failed = session.schedule("summarize");
+    session.schedule("summarize");
+    const job = session.job("summarize");
+    if (job === undefined) throw new Error("nothing is pending");
+    const made = { baseVersion: 0, throughSeq: 5, items: [], dropped: 0, summarizer: "extractive", degraded: true };
     const nextAfter = (retryAfterSeconds: number): number => {
-      const upgrade = scheduleUpgrade(session.unit(), failed, { reason: "busy", retryAfterSeconds });
+      const fellBack = { job, draft: { ...made, good: null }, cause: { reason: "busy", retryAfterSeconds } };
+      const upgrade = scheduleUpgrade(session.unit(), fellBack);
       return session.store.jobs.byId(upgrade?.jobId ?? "")?.nextSendAt ?? 0;
     };
     expect(nextAfter(86_400)).toBe(NOON + 86_400_000);

@@ -397,7 +397,7 @@ describe("what is erased", () => {
     session.say(2);
     session.store.setArchiveAside(3);
     const failing = session.schedule("archive", { failures: 9, firstFailedAt: NOON });
-    const { settles } = eraseSession(session.unit(NOON + 1));
+    const { settles } = eraseSession(session.unit(NOON + 1)).erased;
     expect(session.row).toMatchObject({ metadata: {}, settings: {}, erasedAt: NOON + 1 });
     expect(session.row.hashKey).toHaveLength(0);
     expect(settles).toEqual([failing.id, expect.stringMatching(/^set-aside-/)]);
@@ -407,7 +407,7 @@ describe("what is erased", () => {
 
   it("settles no rows set aside where there are none", () => {
     const session = withMessages(1);
-    expect(eraseSession(session.unit()).settles).toEqual([]);
+    expect(eraseSession(session.unit()).erased.settles).toEqual([]);
   });
 
   it("is covered byte for byte, however many bytes a character takes", () => {

@@ -156,7 +156,7 @@ describe("an answer of a summarizer", () => {
     const { session, id } = begun();
     expect(save(session, id, "lease", { reason: "away" })).toMatchObject({ step: { upgrade: { reason: "away" } } });
     expect(session.store.summaries.newest()?.degraded).toBe(true);
-    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, rebuildBase: 0, throughSeq: 2 });
+    expect(session.job("summarize")).toMatchObject({ goal: { is: "upgrade", lastKept: 0 }, throughSeq: 2 });
   });
 
   it("goes on numbering past the ninth item of a version", () => {
@@ -164,10 +164,8 @@ describe("an answer of a summarizer", () => {
     const items = Array.from({ length: 11 }, (_, at) =>
       itemOf(`1.${at + 1}`, { text: `message number ${at}`, sourceSeqs: [at + 1] }),
     );
-    const { id } = session.schedule("summarize", {
-      throughSeq: 12,
-      draft: { baseVersion: 0, throughSeq: 11, items, dropped: 0, summarizer: "model", degraded: false, good: null },
-    });
+    const made = { baseVersion: 0, throughSeq: 11, items, dropped: 0, summarizer: "model", degraded: false };
+    const { id } = session.schedule("summarize", { throughSeq: 12, inProgress: { draft: { ...made, good: null } } });
     beginSummary(
       session.unit(NOON, () => "lease"),
       id,
@@ -216,7 +214,7 @@ describe("a change of what the summary covers", () => {
     expect(session.store.summaries.items(2).map(({ sourceSeqs }) => sourceSeqs)).toEqual([[2], [4]]);
     expect(hiddenOf(session)).toEqual([3]);
     expect(session.job("summarize")).toMatchObject({
-      rebuildBase: 1,
+      goal: { is: "rebuild", lastKept: 1 },
       throughSeq: 4,
       nextSendAt: NOON + REBUILD_DELAY_MS,
     });
@@ -227,13 +225,13 @@ describe("a change of what the summary covers", () => {
     [2, 0],
     [3, 1],
     [4, 1],
-  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, rebuildBase) => {
+  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, lastKept) => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4);
-    expect(session.store.summaries.versionBefore(seq)).toBe(rebuildBase);
+    expect(session.store.summaries.versionBefore(seq)).toBe(lastKept);
     editMessage(session.unit(), `seq-${seq}`, { content: "something else" });
-    expect(session.job("summarize")?.rebuildBase).toBe(rebuildBase);
+    expect(session.job("summarize")?.goal).toMatchObject({ is: "rebuild", lastKept });
   });
 
   it.each([
@@ -329,11 +327,15 @@ describe("a change of what the summary covers", () => {
         session.unit(NOON, () => "lease"),
         id,
       );
-    session.schedule("summarize", { throughSeq: 0, rebuildBase: 0, invalidatedFromSeq: 1 });
+    const rebuild = {
+      goal: { is: "rebuild", lastKept: 0, isFromScratch: false },
+      inProgress: { invalidatedFromSeq: 1 },
+    } as const;
+    session.schedule("summarize", rebuild);
     expect(scheduleRebuild(session.unit())).toBeNull();
     expect(session.job("summarize")).toBeUndefined();
     const known = { state: "failed", failures: 9, firstFailedAt: NOON, lastFailedAt: NOON } as const;
-    const { id } = session.schedule("summarize", { throughSeq: 0, rebuildBase: 0, invalidatedFromSeq: 1, ...known });
+    const { id } = session.schedule("summarize", { ...rebuild, ...known });
     expect(scheduleRebuild(session.unit())).toBeNull();
     expect(session.job("summarize")).toMatchObject({ id, state: "pending", nextSendAt: NOON });
     expect(begin(id)).toMatchObject({ next: "done", hasFailed: true });
