@@ -456,7 +456,6 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "the-last-message-that-a-model-holds-is-erased-unseen",
   "a-fallback-lands-before-it-is-whole",
   "a-file-stays-after-its-last-message",
-  "an-import-forgets-pins",
   "a-version-is-restored-that-rests-on-what-is-erased",
   "versions-after-a-restored-one-stay",
 ]);
