@@ -10,7 +10,10 @@ const PASSWORD = "simulation";
 const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
 const DEFAULT_STEPS = 200;
 
-/** An environment variable: the address of a database that the tests have made, which each simulation of theirs gets a copy of. */
+/**
+ * An environment variable: the address of a database that the tests have made, which each simulation of theirs gets a copy of.
+ * @internal A test names its own database by it.
+ */
 export const TEMPLATE_DATABASE = "THREADKEEP_SIMULATION_TEMPLATE";
 
 /**

@@ -43,7 +43,10 @@ export interface MonthBill {
   readonly dollars: number;
 }
 
-/** How often each operation happens in a month. */
+/**
+ * How often each operation happens in a month.
+ * @internal A small step of the bill whose arithmetic a test checks against examples.
+ */
 export function timesOf(use: Use, measured: Measured): Record<OperationName, number> {
   const { users, turns, days, sessions, awake } = use;
   const asked = users * turns * days;

@@ -55,6 +55,7 @@ function cellOf(line: { readonly used: string; readonly dollars: number } | unde
   return line.used === "" ? showDollars(line.dollars) : `${line.used}: ${showDollars(line.dollars)}`;
 }
 
+/** @internal How amounts are rounded has cases that no bill has all of. */
 export function showDollars(dollars: number): string {
   if (dollars === 0) return "$0";
   const digits = dollars < 1_000 ? 2 : 0;

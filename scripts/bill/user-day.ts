@@ -6,8 +6,12 @@ import { resolveSettings } from "../../src/api/session.ts";
 import { userBoundsOf } from "../../src/api/user-quota.ts";
 import { dollarsFor, type ModelPrices, type Usage } from "./prices.ts";
 
-/** Requests per user and period of the rate limiter, as in `wrangler.toml`. */
+/**
+ * Requests per user and period of the rate limiter, as in `wrangler.toml`.
+ * @internal A test compares it with the limit of wrangler.toml.
+ */
 export const USER_REQUESTS = { limit: 100, periodSeconds: 10 } as const;
+/** @internal A test checks it against that limit. */
 export const REQUESTS_PER_DAY = (USER_REQUESTS.limit * DAY_SECONDS) / USER_REQUESTS.periodSeconds;
 /** An example price, as in the README. */
 export const EXAMPLE_MODEL: ModelPrices = { input: 0.1, output: 0.4 };
@@ -38,6 +42,7 @@ export interface UserDayRow {
   readonly dollars: number | null;
 }
 
+/** @internal A test compares the rows with the table in the documents. */
 export function userDayRows(limits: SessionLimits | undefined, model: ModelPrices): UserDayRow[] {
   const { day, sessionsPerDay, exportsPerDay } = userBoundsOf(limits);
   const row = (

@@ -41,7 +41,10 @@ export class Replay {
   }
 }
 
-/** Checks that the log contains every acknowledged turn exactly once, with its text, in its place, and nothing else. */
+/**
+ * Checks that the log contains every acknowledged turn exactly once, with its text, in its place, and nothing else.
+ * @internal The demo's log never differs, so only a test sees what it says if it does.
+ */
 export function compareLogs(
   acknowledged: readonly Acknowledged[],
   stored: readonly { readonly id: string; readonly seq: number; readonly content: unknown }[],

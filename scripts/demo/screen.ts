@@ -49,7 +49,10 @@ export function createScreen(target: ScreenTarget, env: Readonly<Record<string, 
   };
 }
 
-/** Wraps between words, and indents continuation lines. */
+/**
+ * Wraps between words, and indents continuation lines.
+ * @internal Line breaks have cases that no screen of the demo has.
+ */
 export function wrap(text: string, width: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? "";
   const [first = "", ...words] = text.slice(indent.length).split(" ");

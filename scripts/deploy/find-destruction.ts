@@ -18,7 +18,10 @@ const DESTRUCTIVE: readonly { pattern: RegExp; what: string }[] = [
   },
 ];
 
-/** One line for each statement that does more than add: `where: what it does`. */
+/**
+ * One line for each statement that does more than add: `where: what it does`.
+ * @internal SQL has cases that no migration has.
+ */
 export function destructiveStatements(where: string, sql: string): string[] {
   const statements = withoutBodies(sql);
   return DESTRUCTIVE.filter(({ pattern }) => pattern.test(statements)).map(

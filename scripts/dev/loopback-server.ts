@@ -48,7 +48,10 @@ export function sendJson(
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
-/** The headers, each as one string. */
+/**
+ * The headers, each as one string.
+ * @internal Stand-ins of tests answer with the same server as the programs'.
+ */
 export function headersOf(request: IncomingMessage): Record<string, string> {
   return Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 }

@@ -14,7 +14,10 @@ export function isWranglerConnectedTo(port: number): boolean {
   return clientsOf(port).some((pid) => WRANGLER.test(readCommandLine(pid) ?? ""));
 }
 
-/** The processes connected to a local port, as far as the system reveals them to this user. */
+/**
+ * The processes connected to a local port, as far as the system reveals them to this user.
+ * @internal A test can connect itself, but not as wrangler does.
+ */
 export function clientsOf(port: number): number[] {
   if (process.platform === "linux") return linuxClientsOf(port);
   if (process.platform === "darwin") return macClientsOf(port);

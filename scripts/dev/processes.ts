@@ -25,7 +25,10 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return now !== null && now.startedAt === identity.startedAt;
 }
 
-/** The processes that `pid` started, and their descendants, nearest first. */
+/**
+ * The processes that `pid` started, and their descendants, nearest first.
+ * @internal A test ends what a start that it made has left.
+ */
 export function listDescendants(pid: number): ProcessIdentity[] {
   const all = listProcesses();
   const found: ProcessIdentity[] = [];

@@ -375,7 +375,10 @@ async function checkPort(wanted: number | undefined): Promise<number | null> {
   }
 }
 
-/** @param found `taken`, or the system's error code if nobody can listen there */
+/**
+ * @param found `taken`, or the system's error code if nobody can listen there
+ * @internal Which sentence is shown depends on what takes the port, which no test can arrange each time.
+ */
 export function describePort(port: number, found: string): string {
   const next = port < LAST_PORT_OF_ROOT || port === LAST_PORT ? DEFAULT_PORT : port + 1;
   const other = `Choose another: npm start -- --port ${next} (or set PORT).`;

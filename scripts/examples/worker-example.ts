@@ -18,7 +18,10 @@ interface DeclaredObjects {
   readonly class_name: string;
 }
 
-/** Reads the Worker of an example, with the bindings in its wrangler.toml. */
+/**
+ * Reads the Worker of an example, with the bindings in its wrangler.toml.
+ * @internal A test starts the example with other settings.
+ */
 export function readWorkerExample(name: string) {
   const config = readConfig({ config: inProject(`examples/${name}/wrangler.toml`) }, { hideWarnings: true });
   const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [

@@ -4,6 +4,7 @@ import type { Prepared } from "./prepare.ts";
 
 /** Bytes around the messages of a body, with some to spare. */
 const ENVELOPE_BYTES = 1_024;
+/** @internal Tests go up to it and past it. */
 export const MAX_BATCH_BYTES = MAX_BODY_BYTES - ENVELOPE_BYTES;
 
 /** Whether there are enough messages for a full append. */

@@ -82,7 +82,10 @@ async function firstValues(source: Source): Promise<unknown[]> {
   return values;
 }
 
-/** The format of a parsed value, or null. */
+/**
+ * The format of a parsed value, or null.
+ * @internal Tests recognise formats without files.
+ */
 export function formatOf(value: unknown): Format | null {
   if (!isRecord(value)) return null;
   if (Array.isArray(value["meeting_transcripts"])) return "qmsum";

@@ -23,6 +23,7 @@ import { makeReport, showReport } from "./report.ts";
 import { fileSource, readUtf8, type Source, UnreadableSource } from "./source.ts";
 import { Tally } from "./tally.ts";
 
+/** @internal Tests expect the documented exit codes by name. */
 export const IMPORT_EXIT = { ...EXIT, badLines: 2, outOfReach: 3 } as const;
 
 /** A model's summary takes seconds; if nothing happens for this long, something is wrong. */

@@ -115,7 +115,10 @@ export function namesOf<T extends string>(known: readonly T[]): (text: string, b
   };
 }
 
-/** The absolute path of a folder. */
+/**
+ * The absolute path of a folder.
+ * @internal Tests parse folders without a program around them.
+ */
 export function folder(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It must name a folder, and is empty.");
   return path.resolve(text);

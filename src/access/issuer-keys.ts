@@ -29,6 +29,7 @@ export interface IssuerKeyLimits {
   readonly maxBytes: number;
 }
 
+/** @internal Tests go up to it and past it. */
 export const ISSUER_KEY_LIMITS: IssuerKeyLimits = {
   freshMs: 600_000,
   usableMs: 7_200_000,

@@ -89,7 +89,10 @@ export function createAdmission(
   };
 }
 
-/** The limits per period that wrangler.toml has by default. */
+/**
+ * The limits per period that wrangler.toml has by default.
+ * @internal Tests go up to it and past it.
+ */
 export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
   user: 100,
   key: 2_000,

@@ -69,6 +69,7 @@ function digest(text: string): string {
 /**
  * The network that an address belongs to: an IPv4 address itself, however it is spelt, or the /64 of an IPv6 address.
  * All texts that are no address count as one network. Null if there is no address, as on a local machine.
+ * @internal Addresses have more forms than a test of the limit can send.
  */
 export function networkOf(address: string | null): string | null {
   if (address === null || address === "") return null;

@@ -11,6 +11,7 @@ export const ALERT_KINDS = [
   "jobs-failing",
   "budget-used-up",
 ] as const;
+/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const alertKindSchema = z.enum(ALERT_KINDS);
 export type AlertKind = z.infer<typeof alertKindSchema>;
 

@@ -5,7 +5,10 @@ import { sessionIdSchema, userIdSchema } from "./session.ts";
 import { tenantIdSchema } from "./tenant.ts";
 import { isoTime } from "./text.ts";
 
-/** The actions that are audited: each request by its name in the table, failed authentication, and requests beyond a rate limit. */
+/**
+ * The actions that are audited: each request by its name in the table, failed authentication, and requests beyond a rate limit.
+ * @internal A test checks that it lists every action of the table of requests.
+ */
 export const AUDIT_ACTIONS = ["authenticate", "sendRequests", ...Object.keys(REQUESTS)] as [
   "authenticate",
   "sendRequests",

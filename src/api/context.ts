@@ -19,6 +19,7 @@ import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
 import { safeText } from "./text.ts";
 
+/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const contextFormatSchema = z.enum([
   "threadkeep",
   "openai-chat",

@@ -136,6 +136,7 @@ function validationFailed(faults: readonly FieldFault[]): ThreadkeepError {
 /**
  * Converts every issue to one or more faults.
  * @param input the value that was validated: the value that a union refused decides which of its variants is explained
+ * @internal A test words faults of schemas that no request has alone.
  */
 export function fieldFaults(issues: readonly Issue[], input: unknown): FieldFault[] {
   return issues.flatMap((issue) => flatten(issue, [], input));

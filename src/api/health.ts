@@ -4,7 +4,10 @@ import { z } from "zod";
 export const healthStatusSchema = z.enum(["ok", "degraded", "down"]);
 export type HealthStatus = z.infer<typeof healthStatusSchema>;
 
-/** The components that are checked, by their names in `/readyz`. */
+/**
+ * The components that are checked, by their names in `/readyz`.
+ * @internal Tests check that every component is reported and documented.
+ */
 export const COMPONENTS = [
   "sessions",
   "operations",

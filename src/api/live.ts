@@ -51,7 +51,10 @@ const summaryFailedEventSchema = event("summaryFailed", {
 });
 const expiredEventSchema = event("expired", {});
 
-/** An event of the session, with its `rev`. */
+/**
+ * An event of the session, with its `rev`.
+ * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
+ */
 export const liveEventSchema = z
   .discriminatedUnion("type", [
     appendedEventSchema,
@@ -65,6 +68,7 @@ export const liveEventSchema = z
   .meta({ id: "LiveEvent" });
 export type LiveEvent = z.infer<typeof liveEventSchema>;
 
+/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const helloSchema = z
   .object({
     type: z.literal("hello"),

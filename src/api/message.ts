@@ -107,6 +107,7 @@ const dataPartSchema = z.strictObject({
   data: contentJson,
 });
 
+/** @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have. */
 export const partSchema = z
   .union([
     // A discriminated union finds the right schema by `type`. A message may have hundreds of parts, and a plain union

@@ -111,7 +111,10 @@ const WHATEVER_ELSE_IS_WRONG = {
     operationNameSchema.safeParse(Reflect.get(Object(value), "op")).success,
 };
 
-/** What a run is asked to do. */
+/**
+ * What a run is asked to do.
+ * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
+ */
 export const operationRequestSchema = z
   .strictObject(requestShape)
   .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG)

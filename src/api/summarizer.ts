@@ -42,7 +42,10 @@ export const summarizerRequestSchema = z.object({
 });
 export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 
-/** An item in a summarizer's answer. With an `id` it replaces that item of `previous`; without one it is new. */
+/**
+ * An item in a summarizer's answer. With an `id` it replaces that item of `previous`; without one it is new.
+ * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
+ */
 export const proposedItemSchema = z.object({
   id: z.string().optional(),
   kind: itemKindSchema,

@@ -9,7 +9,10 @@ const STATEMENT_TIMEOUT_MS = 20_000;
 
 export type Database = NodePgDatabase;
 
-/** PostgreSQL did not accept the connection; `cause` says why. */
+/**
+ * PostgreSQL did not accept the connection; `cause` says why.
+ * @internal Stand-ins of the archive throw it.
+ */
 export class ArchiveUnreachable extends Error {
   override readonly name = "ArchiveUnreachable";
 }

@@ -31,7 +31,10 @@ export interface EmbedderOptions {
   readonly now?: () => number;
 }
 
-/** Workers AI accepts 100 texts per request, but small servers keep all of them in memory at once. */
+/**
+ * Workers AI accepts 100 texts per request, but small servers keep all of them in memory at once.
+ * @internal Tests go up to it and past it.
+ */
 export const MAX_TEXTS_PER_REQUEST = 64;
 /** A server on a laptop processes this much in a few seconds. */
 const MAX_REQUEST_CHARACTERS = 128 * 1024;

@@ -31,6 +31,7 @@ export interface QueryEmbedderOptions {
 /**
  * How long a request waits for the vector of its query. People do not notice it, and models on the same continent
  * answer in a third of it.
+ * @internal Tests go up to it and past it.
  */
 export const QUERY_DEADLINE_MS = 150;
 /**

@@ -3,7 +3,7 @@
 const QUOTED_TAG = /(W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
 /** A tag made from the bytes: equal tags mean equal bytes. */
-export async function strongTag(bytes: Uint8Array): Promise<string> {
+async function strongTag(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
   return `"${hex.join("").slice(0, 32)}"`;
@@ -13,7 +13,7 @@ export async function strongTag(bytes: Uint8Array): Promise<string> {
  * Whether `If-None-Match` contains the tag. The comparison is weak, because a proxy that compresses an answer marks our
  * tag as weak.
  */
-export function matchesTag(ifNoneMatch: string | null, tag: string): boolean {
+function matchesTag(ifNoneMatch: string | null, tag: string): boolean {
   if (ifNoneMatch === null) return false;
   if (ifNoneMatch.trim() === "*") return true;
   const named = ifNoneMatch.match(QUOTED_TAG) ?? [];

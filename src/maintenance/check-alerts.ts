@@ -19,6 +19,7 @@ export interface AlertDeps {
   readonly now?: () => number;
 }
 
+/** @internal Tests go up to it and past it. */
 export const THRESHOLDS: AlertThresholds = {
   backlogMessages: BACKLOG_MESSAGES,
   backlogSeconds: BACKLOG_AGE_MS / 1000,

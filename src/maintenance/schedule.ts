@@ -1,5 +1,6 @@
 /** The cron schedules in wrangler.toml. */
 export const EVERY_MINUTE = "* * * * *";
+/** @internal A test compares the crons with those of wrangler.toml. */
 export const EVERY_NIGHT = "17 3 * * *";
 
 export interface Scheduled {

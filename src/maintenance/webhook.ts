@@ -16,6 +16,7 @@ export const NOTICE_HEADER = "Threadkeep-Notice";
  * The signature header, `t=SECONDS,v1=HEX`: an HMAC-SHA-256 over the seconds since 1970, a full stop, and the body as
  * sent. The receiver must refuse a `t` that is more than a few minutes old, so that nobody can replay a notice.
  * @param now ms since 1970
+ * @internal A test checks the receiver in the documents with it.
  */
 export function signBody(body: string, secret: string, now: number): string {
   const seconds = Math.floor(now / 1000);

@@ -25,6 +25,7 @@ interface PromptSpec {
   ask(sessionId: string): string;
 }
 
+/** @internal Tests ask for each prompt of the list. */
 export const prompts: readonly PromptSpec[] = [
   {
     name: "continue_session",

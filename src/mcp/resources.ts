@@ -33,6 +33,7 @@ interface ResourceSpec {
   read(call: RequestContext, sessionId: string, seq: number): Promise<string>;
 }
 
+/** @internal Tests read each resource of the list. */
 export const resources: readonly ResourceSpec[] = [
   {
     name: "context",

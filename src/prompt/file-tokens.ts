@@ -9,7 +9,10 @@ import { heldFile } from "./held-files.ts";
  * text costs.
  */
 
-/** The minimum for any file, and the cost of a file of unknown size. */
+/**
+ * The minimum for any file, and the cost of a file of unknown size.
+ * @internal Tests go up to it and past it.
+ */
 export const FILE_TOKENS: TokenCount = 1_000;
 /** Anthropic scales an image down to about 1,600 tokens; OpenAI's tiles cost 1,445 at most. */
 const LARGE_IMAGE_TOKENS: TokenCount = 1_600;

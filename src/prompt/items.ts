@@ -344,7 +344,10 @@ export function renderSummary(items: readonly Item[]): RenderedItems | null {
   return rendered;
 }
 
-/** Renders the items that are not superseded, by kind, oldest first. The same items give the same bytes. */
+/**
+ * Renders the items that are not superseded, by kind, oldest first. The same items give the same bytes.
+ * @internal A test counts the tokens of items as they are rendered.
+ */
 export function renderItems(items: readonly Item[]): string {
   const lines: string[] = [`<${SUMMARY_TAG}>`];
   for (const [kind, heading] of HEADINGS) {

@@ -104,7 +104,10 @@ function unexplained(text: string): Found[] {
   );
 }
 
-/** The first relative words of a text; null if it has none, or a date nearby explains them. */
+/**
+ * The first relative words of a text; null if it has none, or a date nearby explains them.
+ * @internal Which words count is a table that a test goes through.
+ */
 export function relativeWords(text: string): string | null {
   return unexplained(text.normalize("NFC"))[0]?.words ?? null;
 }

@@ -7,6 +7,7 @@ import { tenantIdSchema } from "../api/tenant.ts";
 /**
  * The `props` of a service binding. They are set in the configuration of the calling Worker, whose code cannot change
  * them.
+ * @internal The service itself needs it only as a part of other schemas, or for its type; tests compare it with what clients and documents have.
  */
 export const bindingPropsSchema = z.strictObject({
   tenant: tenantIdSchema,

@@ -35,7 +35,10 @@ export interface AuditTrailOptions {
   readonly wait?: (ms: number) => Promise<void>;
 }
 
-/** Events in one queue message. At a kilobyte each they take half of what a message may have. */
+/**
+ * Events in one queue message. At a kilobyte each they take half of what a message may have.
+ * @internal Tests go up to it and past it.
+ */
 export const MAX_EVENTS_PER_MESSAGE = 50;
 /** How long events are collected, so that requests served at the same time share a message, in ms. */
 const GATHER_MS = 20;
@@ -43,13 +46,18 @@ const GATHER_MS = 20;
 const RETRY_MS = 1_000;
 /**
  * How many kinds of refusals are counted separately at a time. A flood of made-up names thus causes no flood of events.
+ * @internal Tests go up to it and past it.
  */
 export const MAX_COUNTED = 200;
-/** The first refusals after a minute without any are sent after this, in ms. */
+/**
+ * The first refusals after a minute without any are sent after this, in ms.
+ * @internal Tests go up to it and past it.
+ */
 export const SOON_MS = 5_000;
 /**
  * Further refusals are counted for this long, about as long as an isolate may run after an answer: fewer than three
  * events a minute of each kind.
+ * @internal Tests go up to it and past it.
  */
 export const COUNT_MS = 25_000;
 const QUIET_MS = 60_000;

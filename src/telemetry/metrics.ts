@@ -14,9 +14,13 @@ export interface MetricsDataset {
 /**
  * The meaning of each text column: the first is `blob1`. Only append to it. docs/metrics.md lists the same columns, and
  * a test compares them.
+ * @internal A test compares the columns with the documents.
  */
 export const BLOBS = ["point", "name", "result", "actor", "model"] as const;
-/** The meaning of each number column, from `double1` on. */
+/**
+ * The meaning of each number column, from `double1` on.
+ * @internal A test compares the columns with the documents.
+ */
 export const DOUBLES = [
   "durationMs",
   "attempts",

@@ -28,6 +28,7 @@ export function errorFields(thrown: unknown): LogFields {
 /**
  * Removes what may be a user's data from an error message: query parameters (drizzle appends them), quoted text (V8
  * quotes JSON that it could not parse), credentials, and everything long.
+ * @internal Secrets have more forms than an error of the service shows.
  */
 export function redactText(text: string): string {
   const redacted = text

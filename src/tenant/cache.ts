@@ -32,6 +32,7 @@ export interface TenantCacheLimits {
   readonly unauthenticated: number;
 }
 
+/** @internal Tests go up to it and past it. */
 export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
   freshMs: 30_000,
   usableMs: 600_000,

@@ -59,7 +59,7 @@ async function isThere(body: () => Promise<unknown>): Promise<Looked> {
 }
 
 /** @param now ms since 1970 */
-export function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looked {
+function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looked {
   if (queues === null) return { status: "unknown", detail: "the platform does not count them here" };
   const messages = queues.reduce((sum, queue) => sum + queue.messages, 0);
   const ages = queues.map(({ oldestAt }) => (oldestAt === null ? 0 : Math.max(0, now - oldestAt)));
@@ -72,14 +72,14 @@ export function judgeQueues(queues: readonly QueueBacklog[] | null, now: number)
   return { status: "degraded", detail: `not drained: ${full.map(({ queue }) => queue).join(", ")}`, measures };
 }
 
-export function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHealth): Looked {
+function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHealth): Looked {
   const measures = { jobs: failedJobs, tenantsOverBudget };
   if (failedJobs < MANY_FAILED_JOBS) return { status: "ok", measures };
   return { status: "degraded", detail: "many jobs keep failing: see GET /v1/admin/jobs", measures };
 }
 
 /** @param now ms since 1970 */
-export function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number): Looked {
+function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: number): Looked {
   const oldestMs = oldestScheduledAt === null ? 0 : Math.max(0, now - oldestScheduledAt);
   const measures = { oldestSeconds: Math.floor(oldestMs / 1000) };
   if (oldestMs < PENDING_AGE_MS) return { status: "ok", measures };
@@ -90,7 +90,7 @@ export function judgePendingWork({ oldestScheduledAt }: OperationsHealth, now: n
  * The service is `down` only without sessions. Without any other component contexts and appends still work, so that is
  * `degraded`.
  */
-export function overallStatus(components: Readiness["components"]): HealthStatus {
+function overallStatus(components: Readiness["components"]): HealthStatus {
   const statuses = new Set(Object.values(components).map(({ status }) => status));
   if (statuses.has("down")) return "down";
   return statuses.has("degraded") ? "degraded" : "ok";

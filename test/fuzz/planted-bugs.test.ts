@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fuzz } from "../../simulation/fuzz-process.ts";
+import { fuzz } from "../support/fuzz-process.ts";
 
 /** Each run looks for a few bugs, for a limited time; `npm run fuzz -- --planted` looks for all of them. */
 const BUGS_A_RUN = 5;

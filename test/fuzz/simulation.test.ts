@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fuzz } from "../../simulation/fuzz-process.ts";
+import { fuzz } from "../support/fuzz-process.ts";
 import { KNOWN_SEEDS } from "./known-seeds.ts";
 
 /** How long untried seeds run, and how many of them run even on a slow machine. */

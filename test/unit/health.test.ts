@@ -1,6 +1,6 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { COMPONENTS, type OperationsHealth, readinessSchema } from "../../src/api/health.ts";
-import { checkReadiness, type HealthProbes, judgePendingWork, withoutDetails } from "../../src/usecases/health.ts";
+import { checkReadiness, type HealthProbes, withoutDetails } from "../../src/usecases/health.ts";
 import { cacheSingleFlight } from "../../src/usecases/single-flight-cache.ts";
 
 const NOTHING_WRONG: OperationsHealth = { failedJobs: 0, tenantsOverBudget: 0, oldestScheduledAt: null };
@@ -87,12 +87,19 @@ describe("readiness", () => {
     expect((await withFailed(100)).status).toBe("degraded");
   });
 
-  it("measures the age of pending work from its first scheduling; a clock that is ahead gives no negative age", () => {
-    const pendingSince = (oldestScheduledAt: number) =>
-      judgePendingWork({ ...NOTHING_WRONG, oldestScheduledAt }, 1_000_000);
-    expect(pendingSince(1_000_000 - 239_999)).toMatchObject({ status: "ok", measures: { oldestSeconds: 239 } });
-    expect(pendingSince(1_000_000 - 240_000)).toMatchObject({ status: "degraded", measures: { oldestSeconds: 240 } });
-    expect(pendingSince(1_000_001)).toMatchObject({ status: "ok", measures: { oldestSeconds: 0 } });
+  it("measures the age of pending work from its first scheduling; a clock that is ahead gives no negative age", async () => {
+    vi.useFakeTimers({ now: 1_000_000, toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const pendingSince = async (oldestScheduledAt: number) => {
+      const operations = { ...NOTHING_WRONG, oldestScheduledAt };
+      return (await checkReadiness(probes({ readOperations: async () => operations }))).components["pendingWork"];
+    };
+    expect(await pendingSince(1_000_000 - 239_999)).toMatchObject({ status: "ok", measures: { oldestSeconds: 239 } });
+    expect(await pendingSince(1_000_000 - 240_000)).toMatchObject({
+      status: "degraded",
+      measures: { oldestSeconds: 240 },
+    });
+    expect(await pendingSince(1_000_001)).toMatchObject({ status: "ok", measures: { oldestSeconds: 0 } });
   });
 
   it("tells strangers the status of each part, but neither numbers nor reasons", async () => {

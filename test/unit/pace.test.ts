@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Pace, pacedAs, paceRequests } from "../../src/access/pace.ts";
+import { costsOf, Pace, paceRequests } from "../../src/access/pace.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
 import {
   BYTES_PER_PACED_UNIT,
@@ -123,6 +123,12 @@ describe("the users who are paced", () => {
   const ticket = { id: "t1", epoch: "l1", expiresAt: 0 };
 
   it("are those with a token or ticket, within a tenant; a back end is not paced, whoever it acts for", () => {
+    const names: string[] = [];
+    const { spend } = costsOf({ spend: (user) => names.push(user), refuse: () => undefined });
+    const pacedAs = (caller: Principal): string | null => {
+      spend(caller, 1);
+      return names.pop() ?? null;
+    };
     expect(pacedAs(someone({}))).toBe("acme/user:ada");
     expect(pacedAs(someone({ kind: "tenant-key", id: "key:k1", ticket }))).toBe("acme/user:ada");
     expect(pacedAs(someone({ tenant: "other" }))).toBe("other/user:ada");

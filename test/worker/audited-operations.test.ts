@@ -36,14 +36,7 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
     "checkOfJson",
     "askOfUser",
   ],
-  "health.ts": [
-    "checkReadiness",
-    "judgeFailedJobs",
-    "judgePendingWork",
-    "judgeQueues",
-    "overallStatus",
-    "withoutDetails",
-  ],
+  "health.ts": ["checkReadiness", "withoutDetails"],
   // Called by use cases that have checked that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "query-meaning.ts": ["createMeaningOf"],

@@ -120,7 +120,10 @@ export async function takesQuery(client: BenchClient): Promise<boolean> {
   return describesQuery(JSON.parse(body.toString("utf8")));
 }
 
-/** Whether the body of `POST …/context` has a `query` in this OpenAPI document. */
+/**
+ * Whether the body of `POST …/context` has a `query` in this OpenAPI document.
+ * @internal Documents of earlier versions are given to it by a test.
+ */
 export function describesQuery(document: unknown): boolean {
   const { paths, components } = documentSchema.parse(document);
   const content = paths["/v1/sessions/{sessionId}/context"]?.post?.requestBody?.content ?? {};

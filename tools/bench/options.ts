@@ -8,6 +8,7 @@ import {
   wholeNumber,
 } from "../../scripts/program/command-line.ts";
 
+/** @internal A test checks that each section can be asked for. */
 export const SECTIONS = [
   "bundle",
   "latency",

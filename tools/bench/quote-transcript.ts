@@ -17,7 +17,10 @@ const dataSchema = z
   }));
 export type PromptData = z.output<typeof dataSchema>;
 
-/** The data that the prompt of the built-in agent contains. */
+/**
+ * The data that the prompt of the built-in agent contains.
+ * @internal Stand-in models of tests read prompts with it.
+ */
 export function readPromptData(prompt: string): PromptData {
   const [, mark] = /^DATA (\S+)$/m.exec(prompt) ?? [];
   const lines = prompt.split("\n");

@@ -106,7 +106,10 @@ export interface Span {
   readonly attributes: string;
 }
 
-/** Reads all spans as the runtime recorded them. */
+/**
+ * Reads all spans as the runtime recorded them.
+ * @internal A test reads the traces of a service with it.
+ */
 export function readSpans(stateDir: string): Span[] {
   const database = new DatabaseSync(storeOf(stateDir), { readOnly: true });
   try {

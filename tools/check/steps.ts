@@ -30,6 +30,14 @@ export const ONE_CHECKER = ["--checkers", "1"];
 
 const checkTypes = (project: string): string[] => [packages("typescript/bin/tsc"), "-p", project, ...ONE_CHECKER];
 
+const KNIP_OPTIONS = ["--no-progress", "--no-config-hints"];
+/**
+ * Finds exports and files that nothing but tests imports.
+ *
+ * @internal A test plants such an export and runs knip with it.
+ */
+export const FOR_TESTS_ALONE = ["--production", "--include", "exports,files", "--tags=-internal"];
+
 const STEPS: Step[] = [
   { name: "types of the Worker", mend: "", command: checkTypes("tsconfig.json") },
   { name: "types of programs and tests", mend: "", command: checkTypes("tsconfig.node.json") },
@@ -52,7 +60,12 @@ const STEPS: Step[] = [
   {
     name: "dead code",
     mend: "Delete what nothing uses, and the word `export` where only the file itself uses it. knip.jsonc lists the files that are started by their path",
-    command: [packages("knip/bin/knip.js"), "--no-progress", "--no-config-hints"],
+    command: [packages("knip/bin/knip.js"), ...KNIP_OPTIONS],
+  },
+  {
+    name: "code for tests alone",
+    mend: "Move what only tests use to test/support, or test it through what uses it. knip.jsonc says what the tag @internal is for",
+    command: [packages("knip/bin/knip.js"), ...KNIP_OPTIONS, ...FOR_TESTS_ALONE],
   },
   {
     name: "every environment deploys",

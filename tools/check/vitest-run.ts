@@ -117,7 +117,10 @@ function readResults(file: string): Results {
   return { planned, testResults: noted.filter((line) => !("planned" in line)) };
 }
 
-/** Whether every test file has ended. */
+/**
+ * Whether every test file has ended.
+ * @internal A test gives it the last lines of runs that ended in each way.
+ */
 export function isOver({ planned, testResults }: Results): boolean {
   return planned !== null && testResults.length >= planned;
 }

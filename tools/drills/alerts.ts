@@ -67,7 +67,10 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
   };
 }
 
-/** Fails unless each alert was sent once when it started and once when it ended, and one of them was of this kind. */
+/**
+ * Fails unless each alert was sent once when it started and once when it ended, and one of them was of this kind.
+ * @internal A drill passes, so only a test sees what it finds.
+ */
 export function checkToldOnce(told: readonly Told[], kind: AlertKind): void {
   const ids = [...new Set(told.map(({ alert }) => alert.id))];
   for (const id of ids) {

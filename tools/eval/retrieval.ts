@@ -116,7 +116,10 @@ function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Que
 // ---------------------------------------------------------------------------------------------------------------------
 // Ways of retrieving that need no service
 
-/** The part of Cloudflare's storage API that the index uses, on node:sqlite. */
+/**
+ * The part of Cloudflare's storage API that the index uses, on node:sqlite.
+ * @internal Tests of retrieval search an index in Node with it.
+ */
 export function nodeStorage(database: DatabaseSync): SearchStorage {
   const run = (query: string, bindings: readonly SqlStorageValue[]): Record<string, SQLOutputValue>[] => {
     if (bindings.length > 100 || query.length > 100_000) throw new Error("beyond the limits of a Durable Object");
@@ -156,7 +159,10 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
 const MESSAGES_TABLE = `CREATE TABLE messages (seq INTEGER PRIMARY KEY, role TEXT NOT NULL, author TEXT, content TEXT,
   held_bytes INTEGER NOT NULL DEFAULT 0, occurred_at INTEGER, created_at INTEGER NOT NULL, erased_at INTEGER)`;
 
-/** A database with the conversation's messages, with seqs from 1. */
+/**
+ * A database with the conversation's messages, with seqs from 1.
+ * @internal Tests of retrieval search an index in Node with it.
+ */
 export function loadMessages(turns: Iterable<Turn>, path: string = ":memory:"): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec(`${MESSAGES_TABLE}; BEGIN`);
@@ -168,6 +174,7 @@ export function loadMessages(turns: Iterable<Turn>, path: string = ":memory:"): 
   return database;
 }
 
+/** @internal Tests of retrieval search an index in Node with it. */
 export function buildIndex(database: DatabaseSync): SearchIndex {
   const index = new SearchIndex(nodeStorage(database));
   while (!index.catchUp().done);

@@ -23,7 +23,10 @@ export function listOperations(document: OpenApiDocument): Offered[] {
   );
 }
 
-/** The scopes that an operation needs; null if it needs no key. */
+/**
+ * The scopes that an operation needs; null if it needs no key.
+ * @internal Tests of scopes go through the operations with it.
+ */
 export function scopesOf(operation: Operation): readonly string[] | null {
   return operation.security[0]?.["apiKey"] ?? null;
 }

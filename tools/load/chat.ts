@@ -113,6 +113,7 @@ export class Chat {
   }
 }
 
+/** @internal A test finds a writer's messages by it. */
 export function messageId(number: number): string {
   return `m-${number}`;
 }

@@ -104,7 +104,10 @@ async function readSession(chat: Chat, deadline: number, signal: AbortSignal): P
   return { found, state, unmentioned: missingFrom(context) };
 }
 
-/** Compares what a session contains with what its client was told. A pure function. */
+/**
+ * Compares what a session contains with what its client was told. A pure function.
+ * @internal A run finds no difference, so only a test sees what it says of one.
+ */
 export function compare(
   chat: Pick<Chat, "seqs" | "script">,
   found: readonly Stored[],

@@ -69,6 +69,7 @@ export async function readUpdates(
 /**
  * When the append was sent that made the summary of `readableAt` due. It is the first of the last appends whose contexts said that a summary
  * was pending, or else the last append. Null if none was sent before, as for a session whose past made a summary due.
+ * @internal Runs are seldom late, so a test gives it times.
  */
 export function whenCalledFor(appends: readonly SentAppend[], readableAt: number): number | null {
   const before = appends.filter(({ sentAt }) => sentAt <= readableAt);

@@ -80,6 +80,7 @@ function isSupabase(issuer: string): boolean {
 /**
  * The page's content security policy: it may run only its own files, and connect only to this service and the issuers
  * at which people sign in.
+ * @internal A test compares the whole policy with what is documented.
  */
 export function inspectorPolicy(issuers: readonly string[]): string {
   const connect = ["'self'", ...new Set(issuers.map((issuer) => new URL(issuer).origin))];

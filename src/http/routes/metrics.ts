@@ -29,7 +29,10 @@ const read = defineRoute({
 
 export const metricsRoutes = [read];
 
-/** @param now ms since 1970 */
+/**
+ * @param now ms since 1970
+ * @internal A test gives it numbers that a running service has not.
+ */
 export function gaugesOf({ failed, tenants, backlogs, runs }: Stats, now: number): Gauge[] {
   const age = (at: number | null): number[] => (at === null ? [] : [Math.max(0, (now - at) / 1000)]);
   return [

@@ -19,6 +19,7 @@ const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: /[^a-zA-Z0-9_-]/
 /**
  * The user message that precedes an answer at the beginning of the window, because the first message must be the
  * user's. It is one token, which the message overhead already covers.
+ * @internal Tests expect the sentence by name.
  */
 export const FIRST_USER_NOTE = NOTHING_SAID;
 

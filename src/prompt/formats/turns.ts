@@ -43,7 +43,10 @@ export type OnTurn = (index: number, messages: number) => void;
 export type AssistantTurn = Extract<Turn, { role: "assistant" }>;
 export type UserTurn = Extract<Turn, { role: "user" }>;
 
-/** The result given to a call that has none. */
+/**
+ * The result given to a call that has none.
+ * @internal Tests expect the sentence by name.
+ */
 export const NO_RESULT = "[no result: nothing answered this call]";
 /** The name of a tool whose name is unknown. */
 const UNNAMED_TOOL = "tool";

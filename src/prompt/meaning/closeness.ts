@@ -9,7 +9,10 @@ export interface NearTurn {
   readonly nearness: number;
 }
 
-/** A number that no term of the query has. */
+/**
+ * A number that no term of the query has.
+ * @internal Tests place texts around these limits.
+ */
 export const MEANING = -2;
 
 /**

@@ -76,6 +76,7 @@ function bitsByByte(word: number): number {
   return (nibbles + (nibbles >>> 4)) & 0x0f0f_0f0f;
 }
 
+/** @internal How close codes come to vectors does not show in what is found. */
 export function bitsOf(word: number): number {
   return Math.imul(bitsByByte(word), 0x0101_0101) >>> 24;
 }
@@ -84,6 +85,7 @@ export function bitsOf(word: number): number {
  * Writes the Hamming distance of each code to `code` into `distances`. Four words at a time go through carry-save
  * adders (Harley-Seal), so that bits are counted once for four words, which takes a third of the time. A code has a
  * multiple of four words.
+ * @internal How close codes come to vectors does not show in what is found.
  */
 export function measure(codes: Uint32Array, code: Uint32Array, distances: Uint16Array, from: number): void {
   const words = code.length;

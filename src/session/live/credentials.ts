@@ -8,6 +8,7 @@ import type { Attachment } from "./attachment.ts";
 
 /**
  * How long the result of a check is valid, in ms: a revoked key stops working within a minute, as it does over HTTP.
+ * @internal Tests go up to it and past it.
  */
 export const KEY_CHECKED_FOR_MS = 60_000;
 /**

@@ -6,9 +6,13 @@ import { faultOf } from "../../api/problem.ts";
 /**
  * How many frames of one caller may query the rate limiter at the same time, so that a flood of frames does not become
  * a flood of queries.
+ * @internal Tests go up to it and past it.
  */
 export const MAX_ASKED_AT_ONCE = 8;
-/** How many frames of one caller may wait for that. Their text is held in memory meanwhile. */
+/**
+ * How many frames of one caller may wait for that. Their text is held in memory meanwhile.
+ * @internal Tests go up to it and past it.
+ */
 export const MAX_WAITING_FRAMES = 200;
 /** How many callers are remembered before idle ones are dropped. */
 const MAX_CALLERS = 200;

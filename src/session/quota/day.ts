@@ -64,6 +64,7 @@ export function startOfDay(now: number): number {
  * The last message before today, by binary search: it reads 17 rows of 100,000 messages, once a day while the object stays in
  * memory. Imported messages may have any time, so the search may end among them at either side; messages that were
  * appended today always come after the result.
+ * @internal Checked on generated logs, which would take minutes to append.
  */
 export function findDayStart(log: DatedLog, now: number): Place {
   const day = startOfDay(now);
@@ -130,6 +131,7 @@ export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
 /**
  * Why an append that exceeds the session's limits is refused; null if it does not exceed them. The append is in the log
  * already, and is rolled back.
+ * @internal Quotas have cases that would take a day to reach.
  */
 export function appendQuotaFault(
   limits: SessionLimits,

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { inject } from "vitest";
-import { projectRoot } from "../scripts/dev/paths.ts";
-import "../test/support/provided.ts";
-import { TEMPLATE_DATABASE } from "./test-bench.ts";
+import { projectRoot } from "../../scripts/dev/paths.ts";
+import "./provided.ts";
+import { TEMPLATE_DATABASE } from "../../simulation/test-bench.ts";
 
 /**
  * Runs `npm run fuzz` with options, as a process of its own: the code under test is loaded by Node itself, with stand-ins and patches, which
