@@ -3,23 +3,23 @@ import type { RetrievedMessage } from "../../src/prompt/retrieved.ts";
 import { renderRetrieved } from "../../src/prompt/retrieved.ts";
 import { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "../../src/session/sqlite/said-at.ts";
 
-describe("when a message was said", () => {
+describe("the time at which a message was said", () => {
   it.each([
     ["2026-07-01T23:30:00-07:00", "2026-07-01T23:30:00.000-07:00", "2026-07-01"],
     ["2026-07-02T00:10:00.5+05:45", "2026-07-02T00:10:00.500+05:45", "2026-07-02"],
     ["2026-07-02T06:30:00Z", "2026-07-02T06:30:00.000Z", "2026-07-02"],
     ["2026-07-02T06:30:00+00:00", "2026-07-02T06:30:00.000Z", "2026-07-02"],
     ["9999-12-31T10:00:00-10:00", "9999-12-31T10:00:00.000-10:00", "9999-12-31"],
-    // There the local day is in a year before the first.
+    // There the local day is in a year before year 1.
     ["0000-12-31T20:00:00-12:00", "0001-01-01T08:00:00.000Z", "0001-01-01"],
-  ])("is told by the clock of whoever said it, also once it was stored: %s", (time, told, day) => {
+  ])("is given by the clock of whoever said it, also after it was stored: %s", (time, told, day) => {
     const row = { ...fromStoredTime(toStoredTime(readSaidAt(time))), createdAt: 0 };
     expect(saidTime(row)).toBe(told);
     expect(row.occurredAt).toBe(Date.parse(time));
     expect(new Date(localTime(row)).toISOString().slice(0, 10)).toBe(day);
   });
 
-  it("is stored as ever where no offset is told, and is when it came in where nothing is", () => {
+  it("is stored without an offset if none is given, and is the time of arrival if no time is given", () => {
     expect(toStoredTime(readSaidAt("2026-07-02T06:30:00Z"))).toBe(Date.UTC(2026, 6, 2, 6, 30));
     expect(toStoredTime(readSaidAt(undefined))).toBeNull();
     const row = { ...fromStoredTime(null), createdAt: Date.UTC(2026, 0, 1) };
@@ -27,7 +27,7 @@ describe("when a message was said", () => {
     expect(localTime(row)).toBe(row.createdAt);
   });
 
-  it("stands before a turn that a query brings back, as the day by that clock", () => {
+  it("is the day by that clock, before a retrieved turn", () => {
     const [occurredAt, createdAt] = ["2026-07-01T23:30:00.000-07:00", "2026-07-02T06:31:00.000Z"];
     const message: RetrievedMessage["message"] = {
       id: "m",

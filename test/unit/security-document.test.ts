@@ -18,7 +18,7 @@ describe("the threat model", () => {
     for (const link of links) expect(existsSync(link), link).toBe(true);
   });
 
-  it("names for each threat a defence, where it stands, and a test that attacks it", () => {
+  it("names for each threat a defence, where it is, and a test that attacks it", () => {
     expect(threats.length).toBeGreaterThan(40);
     for (const line of threats) {
       const [threat = "", defence = "", place = "", test = ""] = line.slice(2, -2).split(" | ");
@@ -28,12 +28,12 @@ describe("the threat model", () => {
     }
   });
 
-  it("names those tests as their files do, in the title of each link", () => {
+  it("names those tests exactly as their files do, in the title of each link", () => {
     for (const line of threats) {
       const named = [...line.matchAll(/\]\(\.\.\/(test\/[\w/-]+\.test\.ts)(?: "([^"]*)")?\)/g)];
       for (const [, file = "", title = ""] of named) {
         expect(title, `${file} in: ${line.slice(0, 80)}`).not.toBe("");
-        // What a test or a group of tests is called, with or without a table of its cases before it.
+        // The name of a test or a group of tests, with or without a table of cases before it.
         const source = readFileSync(file, "utf8");
         const isCalledSo = [`("${title}"`, `(\`${title}\``].some((call) =>
           source.replaceAll(/\(\s+/g, "(").includes(call),

@@ -17,8 +17,8 @@ function contextOf(messages: readonly SaidMessage[], maxTokens: number, found: R
   return assembleContext(inputOf({ log: logOf(messages), summary: null }, maxTokens, found));
 }
 
-describe("a budget that is nearly too small", () => {
-  it("has the words of a question before the names of its files, beside a summary", () => {
+describe("a budget that is almost too small", () => {
+  it("prefers the words of a question to the names of its files, next to a summary", () => {
     const items = Array.from({ length: 40 }, (_, index) => ({
       id: `1.${index}`,
       kind: "fact" as const,
@@ -39,7 +39,7 @@ describe("a budget that is nearly too small", () => {
     }
   });
 
-  it("has an instruction beside a message that fills the room which a query gives back", () => {
+  it("has room for an instruction next to a message that fills the room which a query returns", () => {
     const made = { summarizer: "test", degraded: false, droppedItems: 0, createdAt: "2026-01-01T00:00:00.000Z" };
     const summary = { version: 1, throughSeq: 1, items: [], tokens: 0, ...made };
     const log = logOf([
@@ -54,7 +54,7 @@ describe("a budget that is nearly too small", () => {
     }
   });
 
-  it("has all of a pinned question that only the summary has, where what a tool brought leaves it a few words", () => {
+  it("has room for the whole of a pinned question that only the summary covers, if a tool's output would leave it a few words", () => {
     const items = [
       { id: "1.1", kind: "event" as const, text: "asked for a berth", sourceSeqs: [1], status: "current" as const },
     ];
@@ -75,7 +75,7 @@ describe("a budget that is nearly too small", () => {
     }
   });
 
-  it("has a question without its author's name, where both have no room", () => {
+  it("has a question without its author's name if both do not fit", () => {
     const question: SaidMessage = { role: "user", author: "ꔀ".repeat(60), content: "Which berth is free?" };
     const answer: SaidMessage = { role: "assistant", content: "I look. ".repeat(300) };
     for (let maxTokens = 256; maxTokens < 320; maxTokens += 4) {
@@ -84,7 +84,7 @@ describe("a budget that is nearly too small", () => {
     }
   });
 
-  it("brings back nothing older where the question would lose its words by it, or the newest message", () => {
+  it("retrieves nothing older if the question or the newest message would lose words by it", () => {
     const message = {
       id: "m1",
       seq: 1,

@@ -15,18 +15,18 @@ describe("the key of a socket", () => {
       { by: { kind: "tenant-key", id: "deployment-key" }, keyCheckedAt: 0 },
       false,
     ],
-  ] as const)("is to be checked %s", (_name, attachment, isDue) => {
+  ] as const)("has to be checked %s", (_name, attachment, isDue) => {
     expect(isCheckDue(attachment, NOW)).toBe(isDue);
   });
 
-  it("is good for a while longer if the check fails, and that is told", async () => {
+  it("is considered valid for a while if the check fails, which is reported", async () => {
     const lines: string[] = [];
     const log = createLog({ write: (_level, line) => void lines.push(line) });
     const began = Date.now();
     const verdict = await checkKeys(() => Promise.reject(new Error("away")), "acme", ["abc"], log);
     expect(verdict.isGood("abc")).toBe(true);
     expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, began)).toBe(false);
-    // Soon, and not only after as long as a check that was answered holds.
+    // It is checked again soon, and not only after the interval for a check that succeeded.
     expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, Date.now() + 10_000)).toBe(true);
     expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, Date.now() + KEY_CHECKED_FOR_MS)).toBe(true);
     expect(lines.join()).toContain("socket_keys_not_checked");

@@ -7,7 +7,7 @@ import { spanOfDelivery, spanOfRequest } from "../../src/telemetry/span-text.ts"
 const document = readFileSync("docs/metrics.md", "utf8");
 
 describe("the span of a request", () => {
-  it("is named by the method and the route, and says the address without what is in its place", () => {
+  it("has the method and the route as its name, and the URL with the route's template", () => {
     const url = "https://memory.example/v1/sessions/a-secret/messages?afterSeq=4";
     expect(spanOfRequest("POST", url, "/v1/sessions/{sessionId}/messages")).toEqual({
       name: "POST /v1/sessions/{sessionId}/messages",
@@ -19,11 +19,11 @@ describe("the span of a request", () => {
     });
   });
 
-  it("of a request for what is no URL says so much less", () => {
+  it("for an invalid URL has correspondingly less", () => {
     expect(spanOfRequest("GET", "*", null)).toMatchObject({ name: "GET", attributes: { "url.full": "/{unknown}" } });
   });
 
-  it("says nothing of an address that nothing answers at", () => {
+  it("contains nothing of a URL without a route", () => {
     const text = JSON.stringify(spanOfRequest("GET", "https://memory.example/v2/a-secret?q=another", null));
     expect(text).not.toMatch(/a-secret|another/);
     expect(JSON.parse(text)).toMatchObject({ name: "GET" });
@@ -31,7 +31,7 @@ describe("the span of a request", () => {
 });
 
 describe("docs/metrics.md", () => {
-  it("names each attribute that spans get here", () => {
+  it("names each attribute that Threadkeep sets", () => {
     const texts = [
       spanOfRequest("GET", "https://memory.example/livez", "/livez"),
       spanOfDelivery("threadkeep-archive", 3),
@@ -40,7 +40,7 @@ describe("docs/metrics.md", () => {
       expect(document).toContain(`\`${key}\``);
   });
 
-  it.each([undefined, "staging", "production"])("tells the shares that wrangler.toml has: %s", (env) => {
+  it.each([undefined, "staging", "production"])("states the sampling rates of wrangler.toml: %s", (env) => {
     const { observability } = readConfig({ config: "wrangler.toml", env }, { hideWarnings: true });
     const traces = observability?.traces?.head_sampling_rate;
     expect(document).toContain(

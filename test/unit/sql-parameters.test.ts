@@ -20,11 +20,11 @@ const OWN_WORDS = [
 
 interface Statement {
   readonly where: string;
-  /** The code between `${` and `}`; all of it where the text is no literal at all. */
+  /** The code between `${` and `}`; the whole code if the text is not a literal. */
   readonly expressions: readonly string[];
 }
 
-/** The first argument of every call of `sql.exec`, and of drizzle's `sql.raw`, which takes a text as it is. */
+/** The first argument of every call of `sql.exec`, and of drizzle's `sql.raw`, which inserts a text unchanged. */
 function statementsOf(file: string): Statement[] {
   const source = readFileSync(file, "utf8");
   const statements: Statement[] = [];
@@ -65,7 +65,7 @@ describe("a statement", () => {
   const files = globSync("src/**/*.ts");
   const statements = files.flatMap(statementsOf);
 
-  it("is found where statements stand", () => {
+  it("is found wherever statements are", () => {
     expect(
       statements.filter(({ where }) => /^src\/session\/(?:[\w-]+\/)?[\w-]*store\.ts:/.test(where)).length,
     ).toBeGreaterThan(60);
@@ -74,7 +74,7 @@ describe("a statement", () => {
     );
   });
 
-  it("is never put together of anything but the code's own words: what comes from outside is a parameter", () => {
+  it("is built only from the code's own words: input from outside is a parameter", () => {
     const foreign = statements.flatMap(({ where, expressions }) =>
       expressions
         .filter((expression) => !OWN_WORDS.some((own) => own.test(expression)))

@@ -38,14 +38,14 @@ describe("a folder that a person names", () => {
     "new\nline",
     "-dash",
     "a/b/c/d",
-  ])("is made with those above it: %j", (name) => {
+  ])("is created together with the folders above it: %j", (name) => {
     const place = path.join(temporary(), name);
     makeFolder(place, 0o700);
     makeFolder(place, 0o700);
     expect(statSync(place).mode & 0o777).toBe(0o700);
   });
 
-  it("is refused where a file stands there, or above it, or a link that leads nowhere or in a circle", () => {
+  it("is refused if there is a file in its place or above it, or a link that leads nowhere or in a circle", () => {
     const directory = temporary();
     const inside = (name: string): string => path.join(directory, name);
     writeFileSync(inside("file"), "");
@@ -78,20 +78,20 @@ describe("a folder that a person names", () => {
     },
   );
 
-  it("has a name", () => {
+  it("has to have a name", () => {
     for (const text of ["", " ", "\t"]) expect(() => folder(text)).toThrow("It must name a folder");
     expect(folder("somewhere")).toBe(path.resolve("somewhere"));
   });
 });
 
 describe("a service's state", () => {
-  it("is put in no folder that holds more: a disk, a home, a checkout", async () => {
+  it("is not put into a folder with other content: a disk, a home, a checkout", async () => {
     for (const stateDir of [path.parse(projectRoot).root, homedir(), projectRoot, path.dirname(projectRoot)]) {
       await expect(startService({ stateDir }), stateDir).rejects.toThrow("holds more than a service's state");
     }
   });
 
-  it("is put in no place of a file, and what is there stays as it is", async () => {
+  it("is not put in the place of a file, which stays as it is", async () => {
     const directory = temporary();
     const file = path.join(directory, "state");
     writeFileSync(file, "mine");
@@ -101,8 +101,8 @@ describe("a service's state", () => {
   });
 });
 
-describe("a port that was asked for", () => {
-  it("is taken where somebody listens, and free after that", async () => {
+describe("a requested port", () => {
+  it("is recognized as in use while somebody listens, and as free afterwards", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) => {
       server.listen(0, "127.0.0.1", () => {
@@ -115,7 +115,7 @@ describe("a port that was asked for", () => {
     expect(await lookAtPort(port)).toBe("free");
   });
 
-  it("is told for what it is: taken, kept for root, or not to be had", () => {
+  it("gets its own message if it is in use, reserved for root, or unavailable", () => {
     expect(describePort(8_787, "taken")).toBe(
       "Port 8787 is taken by another program. Choose another: npm start -- --port 8788 (or set PORT).",
     );
@@ -127,8 +127,8 @@ describe("a port that was asked for", () => {
   });
 });
 
-describe("what else programs are told by name", () => {
-  it("is a file that can be written in the end, or it is refused before the work", () => {
+describe("a file or service that is named", () => {
+  it("can be written at the end, or is refused before the work starts", () => {
     const directory = temporary();
     writeFileSync(path.join(directory, "file"), "");
     expect(outputFile(path.join(directory, "new.json"))).toBe(path.join(directory, "new.json"));
@@ -195,14 +195,14 @@ describe("the address of a database", () => {
     ["postgres://ada:50%@db.example/threadkeep", "has a user name or a password"],
     ["postgres://ada:%ff%fe@db.example/threadkeep", "has a user name or a password"],
     ["postgres://ada:secret@db.example/threadkeep#x", "has a user name or a password"],
-  ])("is refused before anybody connects, without a word of what it holds: %s", (text, reason) => {
+  ])("is refused before a connection is made, without repeating its content: %s", (text, reason) => {
     const read = (): URL => readDatabaseAddress("DATABASE_URL", text);
     expect(read).toThrow(StartError);
     expect(read).toThrow(`DATABASE_URL ${reason}`);
     for (const secret of ["secret", "ret@", "ada:", "db.example"]) expect(read).not.toThrow(secret);
   });
 
-  it("is looked at before anything of a service is made", async () => {
+  it("is checked before anything of a service is created", async () => {
     const stateDir = path.join(temporary(), "state");
     const starts = [
       { databaseUrl: "nonsense" },

@@ -35,7 +35,7 @@ function faultsOf(data: unknown): string[] {
 }
 
 describe("an answer of a model", () => {
-  test("gets the ids of earlier items back, and new items get none", () => {
+  test("gets the ids of earlier items back, and new items have none", () => {
     const [kept, added] = itemsOf([{ ...PREVIOUS[0], id: "i1", status: "superseded" }, NEW]);
     expect(kept).toEqual({ ...PREVIOUS[0], status: "superseded" });
     expect(added).toEqual({ kind: "fact", text: "Ada moved to Lisbon", sourceSeqs: [5], status: "current" });
@@ -45,16 +45,16 @@ describe("an answer of a model", () => {
     expect(itemsOf([{ ...NEW, id: "" }])[0]).not.toHaveProperty("id");
   });
 
-  test("keeps the sources of an item that stands as it was, even where it names the new ones alone", () => {
+  test("keeps the sources of an unchanged item, even if it only names the new ones", () => {
     expect(itemsOf([{ ...PREVIOUS[0], id: "i1", sourceSeqs: [6] }])[0]?.sourceSeqs).toEqual([1, 3, 6]);
   });
 
-  test("takes other sources for an item that was reworded", () => {
+  test("accepts new sources for an item that was reworded", () => {
     const reworded = { ...PREVIOUS[0], id: "i1", text: "Ada lives in Lisbon", sourceSeqs: [6, 5, 6] };
     expect(itemsOf([reworded])[0]?.sourceSeqs).toEqual([5, 6]);
   });
 
-  test("loses what has no room: superseded items first, done ones next, of the others the oldest", () => {
+  test("loses items that do not fit: superseded ones first, then done ones, and of the others the oldest", () => {
     const items = [
       { ...PREVIOUS[0], id: "i1", status: "superseded", text: "Ada lives in Berlin, in the east" },
       { ...PREVIOUS[1], id: "i2", status: "done" },
@@ -92,13 +92,13 @@ describe("an answer of a model", () => {
     expect(faultsOf(data)).toEqual([fault]);
   });
 
-  test("may be empty where nothing held before", () => {
+  test("may be empty if there were no items before", () => {
     const superseded = PREVIOUS.map((item) => ({ ...item, status: "superseded" as const }));
     expect(itemsOf([], { ...REQUEST, previous: superseded })).toEqual([]);
     expect(itemsOf([], { ...REQUEST, previous: [] })).toEqual([]);
   });
 
-  test("names all of its faults at once", () => {
+  test("is refused with all of its faults at once", () => {
     expect(
       faultsOf({
         items: [
@@ -109,7 +109,7 @@ describe("an answer of a model", () => {
     ).toEqual(["items[0].text is empty", "items[1].sourceSeqs is empty"]);
   });
 
-  test("that is accepted keeps to the contract and the budget, whatever a model wrote", () => {
+  test("that is accepted satisfies the contract and the budget, whatever a model wrote", () => {
     const item = fc.record({
       id: fc.constantFrom(null, "", "i1", "i2", "i3"),
       kind: fc.constantFrom("fact", "task", "rumour"),

@@ -10,7 +10,7 @@ function item(id: string, text: string, sourceSeqs = [1], change: Partial<Item> 
 }
 
 describe("two versions of a summary", () => {
-  it("are told apart by what became of each item", () => {
+  it("differ by what became of each item", () => {
     const kept = item("1", "Ada lives in Lisbon.");
     const moved = item("2", "The meeting is on Tuesday at nine.", [4]);
     const gone = item("3", "The red bicycle was sold.", [6]);
@@ -24,7 +24,7 @@ describe("two versions of a summary", () => {
     });
   });
 
-  it("have an item reworded by its status alone, and not by another session's message of the same number", () => {
+  it("have a reworded item if only its status changed, and do not confuse messages of different sessions with the same seq", () => {
     const task = item("1", "Book the ferry.", [3], { kind: "task" });
     const done = { ...task, status: "done" as const };
     expect(compareItems([task], [done]).reworded).toEqual([{ before: task, after: done }]);
@@ -32,7 +32,7 @@ describe("two versions of a summary", () => {
     expect(compareItems([task], [carried])).toMatchObject({ dropped: [task], added: [carried] });
   });
 
-  it("account for every item once, whatever they hold (any items)", () => {
+  it("account for every item once, whatever they contain (any items)", () => {
     const items = fc.array(
       fc.record({
         id: fc.string(),
@@ -94,15 +94,15 @@ describe("what a summary lost of a message", () => {
     ["a date in figures", "The flight is on March 14.", "Flight on 2026-03-14."],
     ["a name with an ending", "It is near Alfama.", "Lives in Alfama's old part."],
     ["a wish in other words", "Please always answer in Portuguese.", "Answers are to be in Portuguese always"],
-  ])("is not what an item says with %s", (_, text, kept) => {
+  ])("does not include what an item says with %s", (_, text, kept) => {
     expect(lostOf(text, kept)).toEqual([]);
   });
 
-  it("is no name where a language begins every noun with a capital", () => {
+  it("includes no nouns as names if a language capitalizes every noun", () => {
     expect(lostOf("Ich habe gestern mit dem Nachbarn den Garten und die Hecke am Haus geschnitten.")).toEqual([]);
   });
 
-  it("is bounded", () => {
+  it("is limited", () => {
     const text = Array.from({ length: 500 }, (_, at) => `It cost ${at + 1000} euros.`).join(" ");
     expect(lostOf(text)).toHaveLength(MAX_LOST_WORDS);
   });

@@ -56,31 +56,28 @@ async function faultOf(work: Promise<unknown>): Promise<Fault> {
   throw thrown;
 }
 
-/** How every token is refused whose signature is not verified: whatever the reason, nobody learns it. */
+/** The refusal of every token whose signature is not verified: it is the same for every reason. */
 const PLAINLY_REFUSED = {
   code: "unauthenticated",
   detail: "This token was refused. Sign in again, and send the access token as it was issued, whole.",
 };
 
 describe("a token of a trusted issuer", () => {
-  test.each(["ES256", "RS256"] as const)(
-    "signed with %s speaks for its subject in the issuer's tenant",
-    async (alg) => {
-      await issuer.addKey("two", alg);
-      const token = await issuer.sign("two", NOW);
-      expect(await verifier()(token)).toEqual({
-        kind: "user",
-        id: "user:mira",
-        tenant: "acme",
-        owner: "mira",
-        scopes: ["memory:read", "memory:write", "memory:erase"],
-        // An hour, and what clocks may differ by.
-        expiresAt: NOW_MS + 3_660_000,
-      });
-    },
-  );
+  test.each(["ES256", "RS256"] as const)("signed with %s acts for its subject in the issuer's tenant", async (alg) => {
+    await issuer.addKey("two", alg);
+    const token = await issuer.sign("two", NOW);
+    expect(await verifier()(token)).toEqual({
+      kind: "user",
+      id: "user:mira",
+      tenant: "acme",
+      owner: "mira",
+      scopes: ["memory:read", "memory:write", "memory:erase"],
+      // An hour, and the tolerance for different clocks.
+      expiresAt: NOW_MS + 3_660_000,
+    });
+  });
 
-  test("is checked once: sent again it costs neither a fetch nor a signature", async () => {
+  test("is checked once: sent again it costs neither a fetch nor a signature check", async () => {
     const verify = verifier();
     const token = await issuer.sign("one", NOW);
     await verify(token);
@@ -92,11 +89,11 @@ describe("a token of a trusted issuer", () => {
       times.push(performance.now() - began);
     }
     expect(issuer.requests).toBe(1);
-    // The median: whatever else the machine does takes single ones aside.
+    // The median, because other work on the machine delays single requests.
     expect(times.toSorted((a, b) => a - b)[250]).toBeLessThan(1);
   });
 
-  test("speaks for its own user alone: a request that names another is forbidden, remembered or not", async () => {
+  test("acts only for its own user: a request that names another one is forbidden, cached or not", async () => {
     const verify = verifier();
     const token = await issuer.sign("one", NOW);
     for (let run = 0; run < 2; run += 1) {
@@ -107,7 +104,7 @@ describe("a token of a trusted issuer", () => {
     expect((await verify(token, { "Threadkeep-User": "mira" })).owner).toBe("mira");
   });
 
-  test("whose key the issuer withdraws is refused a quarter of an hour later at most", async () => {
+  test("whose key the issuer withdraws is refused a quarter of an hour later at the latest", async () => {
     const verify = verifier();
     const token = await issuer.sign("one", NOW);
     await verify(token);
@@ -123,7 +120,7 @@ describe("a token of a trusted issuer", () => {
     expect(await faultOf(verify(late))).toEqual(PLAINLY_REFUSED);
   });
 
-  test("is forgotten when it ends, also where it was checked a moment before", async () => {
+  test("is refused when it expires, even if it was checked a moment before", async () => {
     const verify = verifier();
     const token = await issuer.sign("one", NOW, { exp: NOW + 10 });
     await verify(token);
@@ -132,13 +129,13 @@ describe("a token of a trusted issuer", () => {
   });
 });
 
-describe("a token is refused, and no reason is given before its signature is verified,", () => {
+describe("a token is refused without a reason before its signature is verified", () => {
   test("with alg none", async () => {
     const token = new UnsecuredJWT({ iss: issuer.issuer, aud: "authenticated", sub: "mira", exp: NOW + 60 }).encode();
     expect(await faultOf(verifier()(token))).toEqual(PLAINLY_REFUSED);
   });
 
-  test("with HS256, made of the public key as the secret", async () => {
+  test("with HS256, with the public key as its secret", async () => {
     const [jwk] = issuer.keys;
     if (jwk === undefined) throw new Error("no key");
     const key = await importJWK(jwk, "ES256", { extractable: true });
@@ -151,40 +148,40 @@ describe("a token is refused, and no reason is given before its signature is ver
     expect(issuer.requests).toBe(0);
   });
 
-  test("without a key id, or with one too long", async () => {
+  test("without a key id, or with an overlong one", async () => {
     for (const kid of [undefined, "", "k".repeat(300)]) {
       expect(await faultOf(verifier()(await issuer.sign("one", NOW, {}, { kid })))).toEqual(PLAINLY_REFUSED);
     }
     expect(issuer.requests).toBe(0);
   });
 
-  test("of another issuer, whose address is not asked for anything", async () => {
+  test("of another issuer, from whose address nothing is fetched", async () => {
     const stranger = new TokenIssuer("https://evil.test/auth/v1");
     await stranger.addKey("one");
     expect(await faultOf(verifier()(await stranger.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
     expect(stranger.requests + issuer.requests).toBe(0);
   });
 
-  test("of somebody who writes a trusted issuer's name", async () => {
+  test("of somebody who uses a trusted issuer's name", async () => {
     const stranger = new TokenIssuer();
     await stranger.addKey("one");
     expect(await faultOf(verifier()(await stranger.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
   });
 
-  test("whose claims were changed after it was signed", async () => {
+  test("whose claims were changed after signing", async () => {
     const [head = "", body = "", signature = ""] = (await issuer.sign("one", NOW)).split(".");
     const claims = { ...JSON.parse(Buffer.from(body, "base64url").toString()), sub: "ada" };
     const forged = `${head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.${signature}`;
     expect(await faultOf(verifier()(forged))).toEqual(PLAINLY_REFUSED);
   });
 
-  test("that says that it must be understood in a way that nobody here does", async () => {
+  test("with a critical header that is not supported", async () => {
     const [, body = "", signature = ""] = (await issuer.sign("one", NOW)).split(".");
     const head = Buffer.from(JSON.stringify({ alg: "ES256", kid: "one", crit: ["tk"], tk: 1 })).toString("base64url");
     expect(await faultOf(verifier()(`${head}.${body}.${signature}`))).toEqual(PLAINLY_REFUSED);
   });
 
-  test("that brings a key of its own in its header", async () => {
+  test("with a key of its own in its header", async () => {
     const stranger = new TokenIssuer();
     const jwk = await stranger.addKey("one");
     const token = await stranger.sign("one", NOW, {}, { jwk });
@@ -198,14 +195,14 @@ describe("a token is refused, and no reason is given before its signature is ver
   });
 
   test.each(["", ".", "..", "eyJ..", "eyJh.eyJh.", "a.b.c", "eyJhbGciOiJFUzI1NiJ9.bm90IGpzb24.AA", "é.é.é"])(
-    "that is none: %j",
+    "that is not a token: %j",
     async (text) => {
       expect(await faultOf(verifier()(text))).toEqual(PLAINLY_REFUSED);
     },
   );
 });
 
-describe("the holder of a token with a true signature is told what is wrong with it:", () => {
+describe("the holder of a token with a valid signature is told what is wrong with it", () => {
   test.each([
     ["it has expired, by more than clocks may differ", { exp: NOW - 61 }, "refresh it"],
     ["it has no end", { exp: undefined }, '"exp"'],
@@ -223,20 +220,20 @@ describe("the holder of a token with a true signature is told what is wrong with
     expect(fault.detail).toContain(words);
   });
 
-  test("but it is taken while clocks may differ", async () => {
+  test("but small differences between clocks are tolerated", async () => {
     for (const claims of [{ exp: NOW - 59 }, { nbf: NOW + 59 }]) {
       expect((await verifier()(await issuer.sign("one", NOW, claims))).owner).toBe("mira");
     }
   });
 
-  test("and one of an anonymous user is taken where the issuer is set so", async () => {
+  test("and an anonymous user's token is accepted if the issuer's configuration allows it", async () => {
     const token = await issuer.sign("one", NOW, { is_anonymous: true });
     expect((await verifier({ anonymousUsers: true })(token)).owner).toBe("mira");
   });
 });
 
 describe("the issuer's keys", () => {
-  test("are fetched anew behind a request's back before they are old: nobody waits while they are in use", async () => {
+  test("are refreshed in the background before they are old: nobody waits while they are in use", async () => {
     const verify = verifier();
     await verify(await issuer.sign("one", NOW));
     issuer.answer = () => new Promise(() => undefined);
@@ -245,7 +242,7 @@ describe("the issuer's keys", () => {
     expect(issuer.requests).toBe(2);
   });
 
-  test("that are new are fetched with the first token that names one", async () => {
+  test("are fetched again for the first token that names a new one", async () => {
     const verify = verifier();
     await verify(await issuer.sign("one", NOW));
     await issuer.addKey("two");
@@ -254,7 +251,7 @@ describe("the issuer's keys", () => {
     expect(issuer.requests).toBe(2);
   });
 
-  test("are not asked for by a flood of made-up key ids", async () => {
+  test("are not requested by a flood of invented key ids", async () => {
     const verify = verifier();
     await verify(await issuer.sign("one", NOW));
     nowMs += ISSUER_KEY_LIMITS.unknownKeyRestMs;
@@ -270,12 +267,12 @@ describe("the issuer's keys", () => {
     expect(issuer.requests, "asked again before the rest is over").toBe(2);
   });
 
-  test("are asked for without following anybody elsewhere", async () => {
+  test("are requested without following redirects", async () => {
     await verifier()(await issuer.sign("one", NOW));
     expect(issuer.lastRequest?.redirect).toBe("manual");
   });
 
-  test("are read up to a length, also where all of it is keys", async () => {
+  test("are read up to a maximum length, even if all of it is keys", async () => {
     const padding = " ".repeat(ISSUER_KEY_LIMITS.maxBytes);
     issuer.answer = async () => new Response(`${JSON.stringify({ keys: issuer.keys })}${padding}`);
     expect(await faultOf(verifier()(await issuer.sign("one", NOW)))).toMatchObject({ code: "unavailable" });
@@ -289,7 +286,7 @@ describe("the issuer's keys", () => {
     expect(issuer.requests).toBe(1);
   });
 
-  test("serve on for two hours while the issuer is away, and it is told once that it is", async () => {
+  test("are used for two hours while the issuer is unavailable, which is logged once", async () => {
     const verify = verifier();
     await verify(await issuer.sign("one", NOW));
     issuer.answer = async () => Promise.reject(new Error("no route"));
@@ -329,7 +326,7 @@ describe("the issuer's keys", () => {
     },
   );
 
-  test("do not do for another algorithm, nor twice under one name", async () => {
+  test("are not used for another algorithm, nor if two have one id", async () => {
     await issuer.addKey("two");
     await issuer.addKey("two");
     expect(await faultOf(verifier()(await issuer.sign("two", NOW)))).toEqual(PLAINLY_REFUSED);
@@ -341,7 +338,7 @@ describe("the issuer's keys", () => {
 describe("a token that is bound to a resource", () => {
   const RESOURCE = "https://threadkeep.test/mcp";
 
-  test("is taken there and nowhere else, before and after it is known", async () => {
+  test("is accepted there and nowhere else, before and after it is cached", async () => {
     const verify = verifier();
     const token = await issuer.sign("one", NOW, { aud: RESOURCE, scope: "memory:read" });
     for (let time = 0; time < 2; time += 1) {
@@ -361,7 +358,7 @@ describe("a token that is bound to a resource", () => {
     [{ scope: "openid profile" }, ["memory:read", "memory:write", "memory:erase"]],
     [{ scope: "memory:read" }, ["memory:read"]],
     [{ aud: ["authenticated", RESOURCE] }, ["memory:read", "memory:write", "memory:erase"]],
-  ])("has what it was granted, and a user's own all that a user may: %j", async (claims, scopes) => {
+  ])("has the scopes that it was granted, and a user's own token all scopes of a user: %j", async (claims, scopes) => {
     const token = await issuer.sign("one", NOW, claims);
     expect(await verifier()(token, {}, "/mcp")).toMatchObject({ scopes });
   });

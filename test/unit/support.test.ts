@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isSupported } from "../../src/prompt/support.ts";
 
-describe("promise 8: whether a statement rests on what it cites", () => {
+describe("promise 8: whether messages support a statement", () => {
   const source =
     "user Ada 2026-11-07 7 November 2026 I moved from Berlin to Lisbon, and the invoice INV-2041 over 1,250.50 is paid.";
 
@@ -12,7 +12,7 @@ describe("promise 8: whether a statement rests on what it cites", () => {
     ["Paid on 2026-11-07", "the day as in a date"],
     ["Paid in 11/2026", "the month, without its day"],
     ["Ada moved from Berlin to Lisbon with invoice INV-２０４１", "digits of another width"],
-  ])("takes %j: %s are there", (statement) => {
+  ])("they do: %j, of which %s are found", (statement) => {
     expect(isSupported(statement, [source])).toBe(true);
   });
 
@@ -32,16 +32,16 @@ describe("promise 8: whether a statement rests on what it cites", () => {
     ["Due on the 7th", "Due on 2026-07-07"],
     ["Due on 2026-07-07", "Due on 7 July 2026, the 7th month"],
     ["Room 12 is free", "Room 012 is free"],
-  ])("takes a number with and without leading zeros for one: %j from %j", (statement, said) => {
+  ])("numbers with and without leading zeros are equal: %j from %j", (statement, said) => {
     expect(isSupported(statement, [said])).toBe(true);
   });
 
-  it("goes by pairs of characters where a script leaves no spaces", () => {
+  it("pairs of characters are compared in scripts without spaces", () => {
     expect(isSupported("她搬到了里斯本", ["我从柏林搬到了里斯本，她也一样"])).toBe(true);
     expect(isSupported("管理员密码必须公开", ["我从柏林搬到了里斯本"])).toBe(false);
   });
 
-  it("lets a German noun be reworded, but no name be exchanged where there is one alone", () => {
+  it("a German noun may be reworded, but a single name may not be replaced", () => {
     const said = ["Die Rechnung der Werft in Hamburg ist bezahlt, die Quittung liegt bei."];
     expect(isSupported("Bezahlt ist die Rechnung der Werft in Hamburg, samt Quittung und Beleg", said)).toBe(true);
     expect(isSupported("Die Rechnung ist bezahlt in Bremen", said)).toBe(false);

@@ -30,7 +30,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** One tenant, its object and one isolate. `endedAt` has when each rev gave way to the next. */
+/** One tenant, its object and one isolate. `endedAt` says when each rev was replaced by the next. */
 class World {
   rev = 1;
   changedHere = 0;
@@ -63,7 +63,7 @@ class World {
     this.cache.keep("acme", this.settings());
   }
 
-  /** What is wrong with what a read gives; null if nothing is. */
+  /** What is wrong with the result of a read; null if nothing is. */
   async faultOfRead(): Promise<string | null> {
     let served: number | null = null;
     void this.cache.read("acme").then((answer) => (served = answer?.rev ?? 0));
@@ -81,7 +81,7 @@ class World {
   }
 }
 
-it("serves in time, nothing from before its own change nor over 10 minutes old, and the truth once the object answers", async () => {
+it("answers in time, with nothing older than its own change or than 10 minutes, and with the truth once the object answers", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const world = new World();

@@ -15,7 +15,7 @@ const at = (rev: number): TenantSettings => ({
 const hangs = (): Promise<never> => new Promise(() => {});
 const fails = (): Promise<never> => Promise.reject(new Error("Network connection lost."));
 
-/** A cache over an object that answers as the test says, and what came of it. */
+/** A cache over an object that answers as the test says, and a record of its calls. */
 function cacheOver(answer: (tenant: string) => Promise<TenantSettings>, limits = TENANT_CACHE_LIMITS) {
   const source = { answer };
   const calls: string[] = [];
@@ -33,7 +33,7 @@ function cacheOver(answer: (tenant: string) => Promise<TenantSettings>, limits =
   return { cache, source, calls, kept, events };
 }
 
-/** What a promise has come to once all that needs no time has happened. */
+/** The state of a promise after everything that needs no time. */
 async function settledNow<T>(promise: Promise<T>): Promise<T | "waits"> {
   let result: T | "waits" = "waits";
   void promise.then((value) => (result = value));
@@ -56,7 +56,7 @@ describe("an isolate that reads a tenant", () => {
     expect(calls).toEqual(["acme"]);
   });
 
-  it("asks the object once for reads at the same time", async () => {
+  it("asks the object once for concurrent reads", async () => {
     const { cache, calls } = cacheOver(async () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       return at(1);
@@ -67,7 +67,7 @@ describe("an isolate that reads a tenant", () => {
     expect(calls).toEqual(["acme"]);
   });
 
-  it("counts the age of an answer from its question: one that took 9 s may be 9 s old", async () => {
+  it("counts the age of an answer from its request: one that took 9 s may be 9 s old", async () => {
     const { cache, source, calls } = cacheOver(async () => {
       await new Promise((resolve) => setTimeout(resolve, 9 * SECOND));
       return at(1);
@@ -90,7 +90,7 @@ describe("an isolate that reads a tenant", () => {
     ]);
   });
 
-  it("waits for no refresh: the old answer serves until the new one is there", async () => {
+  it("does not wait for a refresh: the old answer is used until the new one is there", async () => {
     const { cache, source, calls } = cacheOver(async () => at(1));
     await cache.read("acme");
     await pass(30 * SECOND);
@@ -104,7 +104,7 @@ describe("an isolate that reads a tenant", () => {
     expect(await settledNow(cache.read("acme"))).toEqual(at(2));
   });
 
-  it("keeps each call alive past the request that began it", async () => {
+  it("keeps each call alive after the request that started it", async () => {
     const { cache, kept } = cacheOver(async () => at(1));
     await cache.read("acme");
     await pass(30 * SECOND);
@@ -114,8 +114,8 @@ describe("an isolate that reads a tenant", () => {
   });
 });
 
-describe("a tenant's object that is out of reach", () => {
-  it("leaves the answer of before to serve for 10 minutes, then none", async () => {
+describe("an unavailable tenant object", () => {
+  it("leaves the last answer valid for 10 minutes, and then none", async () => {
     const { cache, source } = cacheOver(async () => at(1));
     await cache.read("acme");
     source.answer = fails;
@@ -146,7 +146,7 @@ describe("a tenant's object that is out of reach", () => {
     expect(await settledNow(cache.read("acme"))).toBeNull();
   });
 
-  it("is left in peace for 5 s after a failure, and serves again afterwards", async () => {
+  it("is not called for 5 s after a failure, and is used again afterwards", async () => {
     const { cache, source, calls } = cacheOver(fails);
     await cache.read("acme");
     source.answer = async () => at(3);
@@ -157,7 +157,7 @@ describe("a tenant's object that is out of reach", () => {
     expect(await settledNow(cache.read("acme"))).toEqual(at(3));
   });
 
-  it("is reported when it goes and when it is back, not with each call in between", async () => {
+  it("is logged when it becomes unavailable and when it is back, not with each call in between", async () => {
     const { cache, source, events } = cacheOver(fails);
     for (let read = 0; read < 4; read += 1) {
       await cache.read("acme");
@@ -173,7 +173,7 @@ describe("a tenant's object that is out of reach", () => {
 });
 
 describe("a tenant's object that does not answer", () => {
-  it("holds the first read up for 1 s, and none after that", async () => {
+  it("delays the first read by 1 s, and none after that", async () => {
     const { cache } = cacheOver(hangs);
     const first = cache.read("acme");
     await pass(600);
@@ -185,7 +185,7 @@ describe("a tenant's object that does not answer", () => {
     expect(await settledNow(cache.read("acme"))).toBeNull();
   });
 
-  it("still caches an answer that comes late", async () => {
+  it("still fills the cache with a late answer", async () => {
     const late = Promise.withResolvers<TenantSettings>();
     const { cache, calls } = cacheOver(() => late.promise);
     const first = cache.read("acme");
@@ -196,7 +196,7 @@ describe("a tenant's object that does not answer", () => {
     expect(calls).toHaveLength(1);
   });
 
-  it("is asked anew after 10 s, and an answer to the call that was given up undoes nothing", async () => {
+  it("is called again after 10 s, and an answer to the abandoned call undoes nothing", async () => {
     const lost = Promise.withResolvers<TenantSettings>();
     const { cache, source, calls, events } = cacheOver(() => lost.promise);
     void cache.read("acme");
@@ -214,7 +214,7 @@ describe("a tenant's object that does not answer", () => {
 });
 
 describe("a change made through an isolate", () => {
-  it("is what its next read gives", async () => {
+  it("is seen by its next read", async () => {
     const { cache, calls } = cacheOver(async () => at(1));
     await cache.read("acme");
     cache.keep("acme", at(2));
@@ -222,7 +222,7 @@ describe("a change made through an isolate", () => {
     expect(calls).toHaveLength(1);
   });
 
-  it("is not undone by a read that began before it and ends after it", async () => {
+  it("is not undone by a read that started before it and ends after it", async () => {
     const early = Promise.withResolvers<TenantSettings>();
     const { cache } = cacheOver(() => early.promise);
     const read = cache.read("acme");
@@ -239,7 +239,7 @@ describe("a change made through an isolate", () => {
     expect(await cache.read("acme")).toEqual(at(3));
   });
 
-  it("gives way to an older rev that the object itself has: it may have been restored", async () => {
+  it("is replaced by an older rev of the object itself, which may have been restored", async () => {
     const { cache } = cacheOver(async () => at(1));
     cache.keep("acme", at(3));
     await pass(30 * SECOND);
@@ -249,8 +249,8 @@ describe("a change made through an isolate", () => {
   });
 });
 
-describe("the memory of an isolate", () => {
-  it("holds so many tenants and no more: the one not read for longest goes first", async () => {
+describe("the cache of an isolate", () => {
+  it("has a maximum number of tenants, and evicts the one that was not read for longest", async () => {
     const { cache, calls } = cacheOver(async () => at(1), { ...TENANT_CACHE_LIMITS, tenants: 3 });
     for (const tenant of ["a", "b", "c", "a", "d"]) await cache.read(tenant);
     expect(calls).toEqual(["a", "b", "c", "d"]);

@@ -12,7 +12,7 @@ const TENANT = "acme";
 
 const ofMessages = (messages: number): Taken => ({ messages, tokens: 0 });
 
-/** A tenant's object in memory. What it is told can get lost on its way, and so can its answers. */
+/** A tenant's object in memory. Reports to it can be lost, and so can its answers. */
 class StandInTenant {
   readonly #told = new Map<string, Map<number, Taken>>();
   calls = 0;
@@ -35,7 +35,7 @@ class StandInTenant {
   };
 }
 
-/** An isolate whose sessions append; it counts what it took in truth. */
+/** An isolate whose sessions append, with the true count of what they used. */
 class StandInIsolate {
   days = new TenantDays(createLog({ write: () => undefined }));
   readonly #tenant: StandInTenant;
@@ -47,7 +47,7 @@ class StandInIsolate {
     this.#clock = clock;
   }
 
-  /** Whether an append passed; what it took is told before anything else happens if it is due. */
+  /** Whether an append passed. A due report is sent before anything else happens. */
   async append(messages: number, limits: SessionLimits, told?: number): Promise<boolean> {
     const { at } = this.#clock;
     const day = new Date(at).toISOString().slice(0, 10);
@@ -60,20 +60,20 @@ class StandInIsolate {
     return true;
   }
 
-  /** Whoever waits to tell does so, once it is time. */
+  /** Sends the report that waits, when it is due. */
   async tick(): Promise<void> {
     if (this.#waiting === null || this.#waiting.at > this.#clock.at) return;
     this.#waiting = null;
     await this.days.tell(TENANT, this.#tenant.note, this.#clock.at);
   }
 
-  /** As after a crash: what was not told is forgotten. */
+  /** As in a crash: unreported usage is forgotten. */
   restart(): void {
     this.days = new TenantDays(createLog({ write: () => undefined }));
     this.#waiting = null;
   }
 
-  /** The object that was to tell is evicted. */
+  /** The object that was to send the report is evicted. */
   evict(): void {
     this.#waiting = null;
   }
@@ -85,7 +85,7 @@ function setUp(isolates = 1) {
   return { clock, tenant, isolates: Array.from({ length: isolates }, () => new StandInIsolate(tenant, clock)) };
 }
 
-describe("the day of a tenant, as its sessions' isolates see to it", () => {
+describe("a tenant's day, as its isolates count it", () => {
   const step = fc.record({
     isolate: fc.nat(4),
     messages: fc.integer({ min: 1, max: 30 }),
@@ -94,7 +94,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     isTold: fc.boolean(),
   });
 
-  test("is never refused under its quota, whatever is lost, crashes or comes twice", async () => {
+  test("is never refused below its quota, whatever is lost, crashes or is repeated", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 1_000 }), fc.array(step, { maxLength: 120 }), async (bound, steps) => {
         const { clock, tenant, isolates } = setUp(5);
@@ -118,7 +118,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     );
   });
 
-  test("overruns its quota by no more than its isolates have not told: a hundredth in each, and one append", async () => {
+  test("exceeds its quota only by what its isolates have not reported: a hundredth in each, and one append", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 500, max: 2_000 }),
@@ -137,7 +137,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     );
   });
 
-  test("is all used where 400 sessions of mixed sizes share it, and each of them is refused after that", async () => {
+  test("is used up completely by 400 sessions of mixed sizes, which are all refused afterwards", async () => {
     const { clock, tenant, isolates } = setUp(8);
     const limits = { tenantMessagesPerDay: 20_000 };
     let truth = 0;
@@ -157,11 +157,11 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     }
     expect(refused).toBe(400);
     expect(truth).toBeLessThan(20_000 * 1.1);
-    // Every five seconds an isolate, and a hundred times for the shares.
+    // Each isolate reports every five seconds, and a hundred times for its shares.
     expect(tenant.calls).toBeLessThan(100 + 8 * (1 + (clock.at - NOON) / 5_000));
   });
 
-  test("begins anew at midnight, and what was not told of the day before is told still", async () => {
+  test("starts anew at midnight, and what was unreported of the day before is still reported", async () => {
     const { clock, tenant, isolates } = setUp(2);
     const [one, other] = isolates;
     const limits = { tenantMessagesPerDay: 1_000 };
@@ -180,7 +180,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     expect(tenant.total(startOfDay(clock.at))).toBe(2);
   });
 
-  test("is told of what could not be told when it was over, though nothing came to that day any more", async () => {
+  test("is completed by a late report of what could not be reported in time, even if nothing else happened on that day", async () => {
     const { clock, tenant, isolates } = setUp();
     const [isolate] = isolates;
     const limits = { tenantMessagesPerDay: 100 };
@@ -195,7 +195,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     expect(tenant.total(startOfDay(clock.at))).toBe(1);
   });
 
-  test("takes an answer of yesterday for none, and one of today that came with the settings for what it is", async () => {
+  test("ignores an answer of yesterday, and uses one of today that came with the settings", async () => {
     const { clock, isolates } = setUp();
     const limits = { tenantMessagesPerDay: 10 };
     const told = (day: string, messages: number) => ({ takenToday: { day, messages, tokens: 0 } });
@@ -209,7 +209,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     });
   });
 
-  test("is told once in five seconds and not with each append; the tail is told by whoever waits, or by the next", async () => {
+  test("is reported once in five seconds and not with each append; the rest is reported by a waiting call, or by the next one", async () => {
     const { clock, tenant, isolates } = setUp();
     const [isolate] = isolates;
     const limits = { tenantMessagesPerDay: 100_000 };
@@ -226,7 +226,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     expect(tenant.calls).toBe(3);
   });
 
-  test("goes on while the tenant's object is away, tells it seldom then, and all of it with the first append when it is back", async () => {
+  test("continues while the tenant's object is unavailable, with few reports, and a complete one with the first append afterwards", async () => {
     const { clock, tenant, isolates } = setUp();
     const [isolate] = isolates;
     const limits = { tenantMessagesPerDay: 1_000 };
@@ -243,7 +243,7 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     expect(tenant.total(startOfDay(NOON))).toBe(505);
   });
 
-  test("bounds what is asked for alone: an edit takes no messages, and passes where none are left", () => {
+  test("limits only what is requested: an edit uses no messages, and passes if none are left", () => {
     const { clock, isolates } = setUp();
     const days = isolates[0]?.days;
     days?.count(TENANT, { messages: 5, tokens: 50 }, clock.at);

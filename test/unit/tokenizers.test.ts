@@ -5,7 +5,7 @@ import { budgetFor, plainBudget, tokenizerOf } from "../../src/tokens/tokenizers
 import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
 describe("a budget in Claude's tokens", () => {
-  it("is kept by counts a third higher, so that less goes in", () => {
+  it("is counted with a third more tokens, so that less fits", () => {
     fc.assert(
       fc.property(chat, fc.integer({ min: 256, max: 20_000 }), (value, maxTokens) => {
         const input = inputOf(value, maxTokens, candidatesOf(value));
@@ -21,14 +21,14 @@ describe("a budget in Claude's tokens", () => {
     );
   });
 
-  it("that is named for so many tokens has room for them, and one less has not", () => {
+  it("of exactly so many tokens has room for them, and one less has not", () => {
     for (let plain = 1; plain <= 20_000; plain += 1) {
       expect(plainBudget(budgetFor(plain, "claude"), "claude")).toBe(plain);
       expect(plainBudget(budgetFor(plain, "claude") - 1, "claude")).toBeLessThan(plain);
     }
   });
 
-  it("is that of Anthropic's format alone", () => {
+  it("only applies to Anthropic's format", () => {
     expect((["anthropic", "openai-chat", "ai-sdk", "threadkeep"] as const).map(tokenizerOf)).toEqual([
       "claude",
       "o200k",

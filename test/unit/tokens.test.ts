@@ -21,7 +21,7 @@ const hostile = [...hostileTexts(SEED, lenders(natural)), ...joinTexts(SEED, 300
   texts,
 }));
 
-/** Texts read of each group, so that the true tokenizer, which is slow, has done within seconds. */
+/** Texts of each group, few enough that the slow true tokenizer is done within seconds. */
 const MOST_TEXTS = 60;
 const LONG = 2_000;
 const SHORT = 200;
@@ -36,26 +36,26 @@ function samplesOf(texts: readonly string[], length: number, perText = 4) {
 }
 
 const LEAST = 0.95;
-/** The mean over the true count. */
+/** Mean estimate divided by true count. */
 const MOST_MEAN = 1.15;
 
 describe("the estimate of tokens, against o200k_base", () => {
-  it.each([...spoken, ...hostile])("of $name is never more than 5 % under over 200 characters", ({ name, texts }) => {
+  it.each([...spoken, ...hostile])("of $name is never more than 5 % too low over 200 characters", ({ name, texts }) => {
     expect(measure(name, samplesOf(texts, SHORT)).min).toBeGreaterThanOrEqual(LEAST);
   });
 
-  it.each(spoken)("of $name is never more than 5 % under over 2,000 characters", ({ name, texts }) => {
+  it.each(spoken)("of $name is never more than 5 % too low over 2,000 characters", ({ name, texts }) => {
     const samples = samplesOf(texts, LONG);
     if (samples.length === 0) return;
     expect(measure(name, samples).min).toBeGreaterThanOrEqual(LEAST);
   });
 
-  it.each(natural)("of $name is over the true count by no more than 15 % on average", ({ name, texts }) => {
+  it.each(natural)("of $name is on average at most 15 % too high", ({ name, texts }) => {
     const row = measure(name, [...samplesOf(texts, SHORT), ...samplesOf(texts, 500, 8), ...samplesOf(texts, LONG)]);
     expect(row.mean).toBeLessThanOrEqual(MOST_MEAN);
   });
 
-  // Found by joining tokens at random: merged in the wrong order, or from whole ideographs, each came out a token or two short.
+  // Found by joining random tokens: merged in the wrong order, or from whole ideographs, each was estimated a token or two too low.
   it.each([
     "diistorexprastes",
     "ayerzunghor",
@@ -69,7 +69,7 @@ describe("the estimate of tokens, against o200k_base", () => {
     expect(measure(word, [`${word} `.repeat(40)]).min).toBeGreaterThanOrEqual(LEAST);
   });
 
-  it("is 0 for nothing, and a whole number for anything", () => {
+  it("is 0 for an empty text, and a whole number for any text", () => {
     expect(estimateTokens("")).toBe(0);
     for (const text of ["a", "\ud800", "\udc00\ud800", "\u0000", "\ufeff", "🙂".repeat(50), " ".repeat(5_000)]) {
       expect(Number.isInteger(estimateTokens(text))).toBe(true);
@@ -77,14 +77,14 @@ describe("the estimate of tokens, against o200k_base", () => {
     }
   });
 
-  it("tells whether a text has just so many tokens, or one more", () => {
+  it("says whether a text has exactly so many tokens, or one more", () => {
     for (const text of ["harbour", "The berth fee is 18 euro a night.", "velvet pepper ".repeat(200), "ꔀ".repeat(90)]) {
       expect(isWithinTokens(text, estimateTokens(text)), text.slice(0, 20)).toBe(true);
       expect(isWithinTokens(text, estimateTokens(text) - 1), text.slice(0, 20)).toBe(false);
     }
   });
 
-  it("is 2 for a common word, and not more for its spellings", () => {
+  it("is 2 for a common word, and not more for its other spellings", () => {
     for (const word of ["user", " user", "User", " User", " the", "今天"]) {
       expect(estimateTokens(word)).toBe(2);
     }
@@ -106,8 +106,8 @@ describe("the estimate of tokens, against o200k_base", () => {
     ["spaces without an end", " "],
     ["breaks and spaces", "\n  "],
     ["capitals behind a letter without case", "กABCDEFGH"],
-  ])("takes time by length alone for %s, so that no text stalls a request", (_, part) => {
-    // Milliseconds of the processor that this thread took: what others do on the machine meanwhile is not in them.
+  ])("takes time in proportion to the length for %s, so that no text stalls a request", (_, part) => {
+    // Milliseconds of processor time of this thread, without other work on the machine.
     const took = (length: number, times: number): number => {
       const long = part.repeat(length / part.length);
       const before = process.threadCpuUsage();
@@ -117,7 +117,7 @@ describe("the estimate of tokens, against o200k_base", () => {
     };
     took(32_000, 1);
     const asTen = Math.min(...Array.from({ length: 3 }, () => took(32_000, 10)));
-    // The same number of characters: as much work, and ten times as much if it grew with the square of the length.
+    // The same number of characters takes equal time, and would take ten times as long if it grew with the square of the length.
     const bound = 4 * asTen + 20;
     let asOne = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < 3 && asOne >= bound; tries += 1) asOne = Math.min(asOne, took(320_000, 1));
@@ -143,7 +143,7 @@ describe("the words that a text is split into", () => {
     }
   });
 
-  it("are those of o200k_base whatever kinds of characters follow each other", () => {
+  it("are those of o200k_base for any sequence of characters", () => {
     const unit = fc.constantFrom(..."aZ \t\n\r1.'/sTlLvErRéǅʰ今कि\u0301\u00a0\ufeff٣½🙂𝐀𝒜𝟙");
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 12 }), (text) => {
@@ -165,14 +165,14 @@ describe("the vocabulary", () => {
     expect(committed.equals(packVocabulary())).toBe(true);
   });
 
-  it("knows each token that was packed, by the class of its rank", () => {
+  it("knows each packed token, with the class of its rank", () => {
     const kept = keptTokens();
     const wrong = [...kept].filter(([token, rank]) => lookUp(token) !== classOfRank(rank));
     expect(wrong).toEqual([]);
     expect(Math.max(...Array.from(kept.keys(), (token) => token.length))).toBe(longest);
   });
 
-  it("takes no group of bytes for a token that is none", () => {
+  it("takes no other group of bytes for a token", () => {
     const kept = keptTokens();
     const group = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)) });
     fc.assert(
@@ -195,10 +195,10 @@ const text = fc.oneof(
   fc.lorem({ maxCount: 20 }),
 );
 
-/** What parts may lack of the whole where a cut goes through a word. */
+/** How many tokens the parts may lack of the whole if a word is cut. */
 const MOST_LACKING = 3;
 
-describe("the estimate of tokens, of parts", () => {
+describe("the estimate of tokens, for parts of a text", () => {
   const whole = [...spoken, ...hostile].flatMap(({ texts }) => windows(texts.slice(0, 12), SHORT, 2));
   const piece = fc.tuple(fc.constantFrom(...whole), fc.nat(SHORT), fc.nat(SHORT));
   const parts = fc.oneof(
@@ -211,7 +211,7 @@ describe("the estimate of tokens, of parts", () => {
       ]),
   );
 
-  it("exceeds the sum over the parts by no more than a few tokens, wherever a text is cut", () => {
+  it("exceeds the sum over the parts by at most a few tokens, wherever a text is cut", () => {
     fc.assert(
       fc.property(parts, ([before, after]) => {
         const sum = estimateTokens(before) + estimateTokens(after);
@@ -221,7 +221,7 @@ describe("the estimate of tokens, of parts", () => {
     );
   });
 
-  it("never exceeds the sum over the lines of a text, as lists of items are added up", () => {
+  it("never exceeds the sum over the lines of a text, by which lists of items are counted", () => {
     const line = fc.tuple(text, fc.constantFrom("- ", "[")).map(([words, mark]) => `${mark}${words}\n`);
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 4 }), (lines) => {
@@ -232,7 +232,7 @@ describe("the estimate of tokens, of parts", () => {
     );
   });
 
-  it("falls by no more than a few tokens when a text grows", () => {
+  it("falls by at most a few tokens when a text grows", () => {
     fc.assert(
       fc.property(parts, ([before, after]) => {
         expect(estimateTokens(before)).toBeLessThanOrEqual(estimateTokens(before + after) + MOST_LACKING);

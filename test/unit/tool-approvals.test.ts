@@ -25,8 +25,8 @@ function promptOf(format: ContextFormat, ...answers: SaidMessage[]) {
   return renderContext(context, { format, summaryRole: "user" });
 }
 
-describe("what a user lets a tool do", () => {
-  it.each([true, false])("is given to the SDK while nothing has run: approved %s", (approved) => {
+describe("a user's approval of a tool", () => {
+  it.each([true, false])("is given to the SDK while the tool has not run: approved %s", (approved) => {
     const prompt = promptOf("ai-sdk", { role: "assistant", content: [call({ ...ASKED, approved, reason: "Fine." })] });
     if (!("messages" in prompt)) throw new Error("this format has messages");
     expect(z.array(modelMessageSchema).safeParse(prompt.messages).error).toBeUndefined();

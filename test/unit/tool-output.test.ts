@@ -11,7 +11,7 @@ describe("a tool's output", () => {
     [{ type: "error-json", value: "seven" }, { type: "error-json", value: "seven" }, "seven", true],
     [{ type: "execution-denied" }, { type: "execution-denied" }, "execution denied", true],
     [{ type: "execution-denied", reason: "not now" }, { type: "execution-denied", reason: "not now" }, "not now", true],
-    // Looks like an envelope, and is none: all of it is output.
+    // It looks like an envelope and is not one: all of it is output.
     [
       { type: "text", value: 3 },
       { type: "json", value: { type: "text", value: 3 } },
@@ -19,7 +19,7 @@ describe("a tool's output", () => {
       false,
     ],
   ])(
-    "of %j is in the AI SDK's envelope, reads as what was said, and tells whether it failed",
+    "of %j is in the AI SDK's envelope, is read as text, and says whether it failed",
     (given, envelope, text, failed) => {
       const output = toToolOutput(given);
       expect(output).toEqual(envelope);
@@ -28,7 +28,7 @@ describe("a tool's output", () => {
     },
   );
 
-  it("names what is no text among its contents", () => {
+  it("names contents that are not text", () => {
     const value = [
       { type: "text", text: "Here:" },
       { type: "file-data", data: "AAAA", mediaType: "image/png" },

@@ -8,7 +8,7 @@ const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const GIVEN = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
 
 describe("a trace", () => {
-  it("goes on under the caller's id, with a span of its own", () => {
+  it("continues with the caller's id, and a span of its own", () => {
     const own = continueTrace(GIVEN);
     expect(traceIdOf(own)).toBe(TRACE_ID);
     expect(own).not.toBe(GIVEN);
@@ -26,7 +26,7 @@ describe("a trace", () => {
     `00-${TRACE_ID}-${"0".repeat(16)}-01`,
     `${GIVEN}\r\nx: y`,
     GIVEN.repeat(1_000),
-  ])("begins anew where the caller's is %j", (given) => {
+  ])("is a new one if the caller's is %j", (given) => {
     const own = continueTrace(given);
     expect(own).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     expect(traceIdOf(own)).not.toBe(TRACE_ID);
@@ -36,7 +36,7 @@ describe("a trace", () => {
 });
 
 describe("the traces of jobs", () => {
-  it("are those of the call that came last before a job was first sent, however often it is sent again", () => {
+  it("are those of the last call before a job was first sent, however often it is sent again", () => {
     const traces = new JobTraces();
     expect(traces.of("before-any-call")).toBeUndefined();
     traces.noteCaller("a");
@@ -50,7 +50,7 @@ describe("the traces of jobs", () => {
     expect(traces.of("fourth")).toBe("a");
   });
 
-  it("are forgotten before they are many", () => {
+  it("are limited in number", () => {
     const traces = new JobTraces();
     traces.noteCaller("a");
     traces.of("first");
@@ -71,7 +71,7 @@ const idAt = (share: number): string =>
     .padStart(8, "0")}`;
 
 describe("the sampling of logs", () => {
-  it("writes what one trace caused whole or not at all, and its share of traces", () => {
+  it("keeps or drops everything of one trace, and keeps its share of traces", () => {
     const { log, lines } = logging({ sample: 0.25 });
     for (const share of [0, 0.24, 0.26, 0.99]) {
       for (const event of ["request", "job"]) log.info(event, { traceId: idAt(share) });
@@ -79,7 +79,7 @@ describe("the sampling of logs", () => {
     expect(lines.map((line) => JSON.parse(line).traceId)).toEqual([idAt(0), idAt(0), idAt(0.24), idAt(0.24)]);
   });
 
-  it("never leaves out a warning or an error", () => {
+  it("never drops a warning or an error", () => {
     const { log, lines } = logging({ sample: 0 });
     log.info("request", { traceId: idAt(0) });
     log.info("without a trace");
@@ -89,7 +89,7 @@ describe("the sampling of logs", () => {
     expect(lines).toHaveLength(2);
   });
 
-  it("goes by what the deployment is set to, also in logs that were made before that was known", () => {
+  it("follows the deployment's setting, also in logs that were created before it was known", () => {
     const { log, lines } = logging();
     configureLogs({ minLevel: "error", sample: 1 });
     log.warn("left out");
@@ -100,7 +100,7 @@ describe("the sampling of logs", () => {
     expect(lines.map((line) => JSON.parse(line).event)).toEqual(["written"]);
   });
 
-  it("is read from the environment, and leaves nothing out where that is wrong: the fault is told with all others", () => {
+  it("is read from the environment, and drops nothing if it is invalid, which is reported with all other faults", () => {
     expect(readLogSettings({})).toEqual({ minLevel: "info", sample: 1 });
     expect(readLogSettings({ THREADKEEP_LOG_LEVEL: "warn", THREADKEEP_LOG_SAMPLE: "0.05" })).toEqual({
       minLevel: "warn",

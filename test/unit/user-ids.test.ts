@@ -36,15 +36,15 @@ const REFUSED = [
 ];
 
 describe("the id of a user", () => {
-  it("is any text on one line, whatever system it comes from", () => {
+  it("is any text on one line, from any system", () => {
     for (const id of TAKEN) expect([id, userIdSchema.safeParse(id).success, checkUserId(id)]).toEqual([id, true, id]);
   });
 
-  it("is none that no header or URL can carry, that nobody can see, or that stands for the tenant", () => {
+  it("cannot be one that no header or URL can carry, that is invisible, or that stands for the tenant", () => {
     for (const id of REFUSED) expect([id, userIdSchema.safeParse(id).success]).toEqual([id, false]);
   });
 
-  it("comes through a header as it was, from the client or as the bytes of UTF-8", () => {
+  it("passes through a header unchanged, from the client or as bytes of UTF-8", () => {
     fc.assert(
       fc.property(fc.oneof(fc.constantFrom(...TAKEN), fc.string({ unit: "grapheme", minLength: 1 })), (id) => {
         fc.pre(userIdSchema.safeParse(id).success);
@@ -57,7 +57,7 @@ describe("the id of a user", () => {
     );
   });
 
-  it("names objects that no other owner's names meet, shards of a tenant's list included", () => {
+  it("names objects that no other owner's names collide with, including shards of a tenant's list", () => {
     const id = fc.oneof(
       fc.constantFrom(...TAKEN, "-", "-/3", "a", "b", "a/b", "a%2Fb"),
       fc.string({ unit: "grapheme" }),

@@ -15,8 +15,8 @@ import {
 const NOON = Date.UTC(2026, 10, 29, 12);
 const of = (name: UserCount, count: number) => ({ ...NOTHING_OF_USER, [name]: count });
 
-describe("what a user may", () => {
-  it("has a bound in each respect where the tenant says nothing, and none where it says null", () => {
+describe("a user's limits", () => {
+  it("are set in each respect if the tenant sets nothing, and removed by null", () => {
     const usual = userBoundsOf();
     expect(usual).toEqual({
       day: { messages: 10_000, tokens: 4_000_000, bytes: 268_435_456, summarizerTokens: 1_000_000 },
@@ -46,7 +46,7 @@ describe("what a user may", () => {
     },
   );
 
-  it("is refused of a copy as soon as there is no room for the whole of it", () => {
+  it("refuse a copy that does not fit as a whole", () => {
     const bounds = userBoundsOf({ userMessagesPerDay: 10 });
     expect(userCopyFault(of("messages", 4), of("messages", 6), bounds, NOON)).toBeNull();
     expect(userCopyFault(of("messages", 4), of("messages", 7), bounds, NOON)).toMatchObject({
@@ -56,7 +56,7 @@ describe("what a user may", () => {
     expect(userCopyFault(of("messages", 10), of("bytes", 7), bounds, NOON)).toBeNull();
   });
 
-  it("is told with what to do next", () => {
+  it("are reported with what to do next", () => {
     expect(userQuotaFault("sessions", 500, 0, NOON).detail).toMatch(
       /500 new sessions a day.* Nothing was changed\. Go on after Retry-After seconds, let your back end/,
     );
@@ -66,8 +66,8 @@ describe("what a user may", () => {
   });
 });
 
-describe("the day of a session to which a user appends", () => {
-  it("is that of any session where there is a user whose day it counts for", () => {
+describe("a session to which a user appends", () => {
+  it("counts for the user's day, whichever session it is", () => {
     expect(limitsByUser("ada", undefined)).toBeUndefined();
     expect(limitsByUser("ada", { sessionMessagesPerDay: 5 })).toEqual({ sessionMessagesPerDay: 5 });
   });

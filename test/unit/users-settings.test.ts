@@ -34,7 +34,7 @@ function pathsOf(byUser: SessionSettings, own: OwnSettings = {}, tenant: TenantT
 }
 
 describe("a user's settings", () => {
-  it("may be tighter, and hold", () => {
+  it("may be stricter, and then apply", () => {
     const byUser = {
       maxTokens: 4_000,
       keepRecentTokens: 0,
@@ -46,7 +46,7 @@ describe("a user's settings", () => {
     expect(held({ byUser })).toEqual({ ...held({}), ...byUser });
   });
 
-  it("may say what holds anyway", () => {
+  it("may repeat what applies anyway", () => {
     const { profile: _profile, ...resolved } = held({});
     expect(pathsOf(resolved)).toEqual([]);
     expect(held({ byUser: resolved })).toEqual(held({}));
@@ -68,22 +68,22 @@ describe("a user's settings", () => {
     { archiveMessages: false },
   ])("may not loosen what the operator pays for: %j", (byUser) => {
     expect(pathsOf(byUser)).toEqual(Object.keys(byUser));
-    // What was set while it was allowed holds no more once it is looser than what the tenant says now.
+    // A setting that was made while it was allowed is ignored once it is less strict than the tenant's.
     expect(held({ byUser })).toEqual(held({}));
   });
 
-  it("may turn no archive on, which costs as well", () => {
+  it("may not turn on the archive, which also costs", () => {
     expect(pathsOf({ archiveMessages: true }, {}, {})).toEqual(["archiveMessages"]);
   });
 
-  it("are all decided about: one that is added to the contract has to be placed here", () => {
+  it("are all classified: a new setting of the contract has to be added here", () => {
     for (const name of Object.keys(sessionSettingsSchema.shape)) {
       const value = name === "profile" ? "agent" : name === "archiveMessages" ? false : 999_999_999;
       expect(pathsOf({ [name]: value })).toEqual([name]);
     }
   });
 
-  it("stand beside those of the back end: what a user sets anew takes back nothing of them", () => {
+  it("are separate from those of the back end: a user's change takes back nothing of them", () => {
     const own = { maxTokens: 2_000, archiveMessages: true };
     const first = settingsByUser(own, { maxTokens: 1_000 }, TENANT);
     expect(held(first).maxTokens).toBe(1_000);
@@ -92,20 +92,20 @@ describe("a user's settings", () => {
     expect(pathsOf({ maxTokens: 3_000 }, first)).toEqual(["maxTokens"]);
   });
 
-  it("follow their tenant, which may tighten later what they left alone or said as it was", () => {
+  it("follow their tenant, which may later restrict what they left unset or repeated", () => {
     const byUser = { maxTokens: 4_000, archiveMessages: true, summarizeAfterTokens: 6_000 };
     const own = settingsByUser({}, byUser, TENANT);
     const now = { ...TENANT, maxTokens: 1_000, archiveMessages: false, summarizeAfterTokens: 7_000 };
     expect(held(own, now)).toMatchObject({ maxTokens: 1_000, archiveMessages: false, summarizeAfterTokens: 7_000 });
   });
 
-  it("draw no threshold after them: a smaller budget makes no summary sooner", () => {
+  it("do not change thresholds: a smaller budget makes no summary due earlier", () => {
     const byUser = { maxTokens: 256 };
     expect(pathsOf(byUser, {}, {})).toEqual([]);
     expect(held({ byUser }, {})).toEqual({ ...resolveSettings({}), maxTokens: 256 });
   });
 
-  it("may be what they like where the tenant opened them", () => {
+  it("may be anything if the tenant allows it", () => {
     const open = { ...TENANT, usersMay: { set: ["summarizeAfterTokens" as const] } };
     const byUser = { summarizeAfterTokens: 3_000 };
     expect(pathsOf(byUser, {}, open)).toEqual([]);
@@ -113,11 +113,11 @@ describe("a user's settings", () => {
     expect(pathsOf({ ...byUser, archiveMessages: false }, {}, open)).toEqual(["archiveMessages"]);
     const all = { ...TENANT, usersMay: { set: "all" as const } };
     expect(pathsOf({ archiveMessages: false, maxTokens: 1_000_000 }, {}, all)).toEqual([]);
-    // And hold no more once it is closed again.
+    // And they are ignored once the tenant forbids it again.
     expect(held({ byUser }, TENANT)).toEqual(held({}));
   });
 
-  it("go into a file as far as they hold", () => {
+  it("are exported as far as they apply", () => {
     const settings = { archiveMessages: true, byUser: { maxTokens: 4_000, summaryMaxTokens: 9_000 } };
     expect(plainSettings({ settings, tenantSettings: TENANT })).toEqual({ archiveMessages: true, maxTokens: 4_000 });
   });

@@ -7,7 +7,7 @@ const file = (status: string, ...tests: string[]): object => ({
 });
 
 describe("the count at the end of npm test", () => {
-  it("counts passed, failed and skipped tests apart", () => {
+  it("counts passed, failed and skipped tests separately", () => {
     const report = { testResults: [file("failed", "passed", "failed"), file("passed", "passed", "skipped", "todo")] };
     expect(countResults(report, 1)).toEqual({
       passed: 2,
@@ -25,11 +25,11 @@ describe("the count at the end of npm test", () => {
     expect(countResults(undefined, null)).toMatchObject({ passed: 0, failed: 1 });
   });
 
-  it("counts an error outside all tests, which vitest tells by its exit code alone", () => {
+  it("counts an error outside of all tests, which vitest reports only by its exit code", () => {
     expect(countResults({ testResults: [file("passed", "passed")] }, 1)).toMatchObject({ passed: 1, failed: 1 });
   });
 
-  it("knows a run that is over: each file that was planned has ended", () => {
+  it("recognizes a finished run: each planned file has ended", () => {
     expect(isOver({ planned: null, testResults: [] })).toBe(false);
     expect(isOver({ planned: 2, testResults: [{ status: "passed", assertionResults: [] }] })).toBe(false);
     expect(isOver({ planned: 1, testResults: [{ status: "failed", assertionResults: [] }] })).toBe(true);

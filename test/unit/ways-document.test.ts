@@ -11,7 +11,7 @@ function filesOf(beginning: string): string[] {
   return [...paragraph.matchAll(/`(src\/[^`]+)`/g)].map(([, file = ""]) => file);
 }
 
-/** Whether a file imports another: directly, or from the index of its slice. */
+/** Whether a file imports another one, directly or through the index of its slice. */
 function imports(from: string, to: string): boolean {
   const named = new Set(
     [...readFileSync(path.join(projectRoot, from), "utf8").matchAll(/ from "(\.[^"]+)"/g)].map(([, specifier = ""]) =>
@@ -26,7 +26,7 @@ test.each([
   ["The way of an append", 10],
   ["The way of a search", 9],
   ["What decides about the erasure", 10],
-])("%s is told in at most %d files, and each of them is there", (beginning, most) => {
+])("%s is described with at most %d files, all of which exist", (beginning, most) => {
   const files = filesOf(beginning);
   expect(files.length).toBeGreaterThan(5);
   expect(files.length).toBeLessThanOrEqual(most);

@@ -25,7 +25,7 @@ describe("the check of words", () => {
     ]);
   });
 
-  test("lets words pass that only look alike, and those of chats", () => {
+  test("accepts words that only look similar, and those in chats", () => {
     const alike = "const birthday = lifetime; allowed, followed, powers, olives; a ticketLife; preparedOf();";
     expect(findOldWords("src/access/tickets.ts", alike)).toEqual([]);
     expect(findOldWords("examples/chat.md", "My life in Lisbon")).toEqual([]);

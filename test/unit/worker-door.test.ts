@@ -16,7 +16,7 @@ interface Asked {
   readonly host?: string;
 }
 
-/** Sends a request through the door: the answer, what reached the Worker, and what was begun. */
+/** Sends a request through the module in front of the Worker: its answer, what reached the Worker, and what was started. */
 async function knock(
   path: string,
   { method = "GET", headers = {}, body, isWrangler = false, host = "localhost" }: Asked = {},
@@ -60,8 +60,8 @@ const OF_A_PAGE: readonly Asked[] = [
   { host: "evil.example" },
 ];
 
-describe("the door of a laptop's service", () => {
-  it("hands requests on without the simulator's headers, from where the connection is", async () => {
+describe("the module in front of a local service", () => {
+  it("passes requests on without the simulator's headers, and with the connection's address", async () => {
     const headers = {
       "MF-Original-URL": "http://evil.example/v1/sessions",
       "mf-route-override": "another",
@@ -88,7 +88,7 @@ describe("the door of a laptop's service", () => {
     "/cdn-cgi/local/email",
     "/cdn-cgi/local/platform-proxy",
     "/cdn-cgi/anything",
-  ])("has no %s, with the admin key neither", async (path) => {
+  ])("offers no %s, not even with the admin key", async (path) => {
     for (const method of ["GET", "POST"]) {
       const headers = { Authorization: `Bearer ${ADMIN_KEY}` };
       expect(await knock(path, { method, headers, isWrangler: true })).toMatchObject({
@@ -99,7 +99,7 @@ describe("the door of a laptop's service", () => {
     }
   });
 
-  it.each(OF_A_PAGE)("begins nothing for a page: %j", async (asked) => {
+  it.each(OF_A_PAGE)("starts nothing for a page: %j", async (asked) => {
     const headers = { ...asked.headers, Authorization: `Bearer ${ADMIN_KEY}` };
     const body = { params: { op: "erase-user", tenant: "local", user: "victim" } };
     for (const [path, method] of [
@@ -128,7 +128,7 @@ describe("the door of a laptop's service", () => {
     expect(await knock(TRIGGER, { isWrangler: true })).toMatchObject({ status: 404, begun: [] });
   });
 
-  it("runs what a cron would for the admin key, and for nobody else at the machine", async () => {
+  it("runs a cron for the admin key, and for nobody else on this machine", async () => {
     const admin = { Authorization: `Bearer ${ADMIN_KEY}` };
     const rung = { status: 200, text: "ok", begun: ["* * * * *"] };
     expect(await knock(SCHEDULED, { headers: admin })).toMatchObject(rung);
@@ -140,7 +140,7 @@ describe("the door of a laptop's service", () => {
 });
 
 describe.runIf(process.platform === "linux" || process.platform === "darwin")("who is connected to a port", () => {
-  it("is told by process: this one, which is not wrangler, and nobody once it has hung up", async () => {
+  it("is found by process: this one, which is not wrangler, and nobody after it has disconnected", async () => {
     const server = createServer();
     onTestFinished(() => void server.close());
     const port = await new Promise<number>((resolve) => {

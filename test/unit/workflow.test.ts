@@ -7,13 +7,13 @@ import { readCommandLine } from "../support/command-line.ts";
 const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
 
-test("the workflow runs no program that package.json lacks", () => {
+test("the workflow only runs programs of package.json", () => {
   const named = [...workflow.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name ?? "");
   expect(named).toEqual(["deploy:check", "migrate", "deploy"]);
   for (const name of named) expect(scripts).toHaveProperty([name]);
 });
 
-test("the workflows use each action at the hash of a commit, since a tag can be moved", () => {
+test("the workflows pin each action to a commit hash, because a tag can be moved", () => {
   for (const file of readdirSync(".github/workflows")) {
     const text = readFileSync(`.github/workflows/${file}`, "utf8");
     const actions = [...text.matchAll(/uses: *(.+)/g)].map(([, action]) => action);
@@ -22,13 +22,13 @@ test("the workflows use each action at the hash of a commit, since a tag can be 
   }
 });
 
-test("newer versions of packages and of actions are offered", () => {
+test("updates of packages and of actions are proposed automatically", () => {
   const dependabot = readFileSync(".github/dependabot.yml", "utf8");
   const ecosystems = [...dependabot.matchAll(/package-ecosystem: (\S+)/g)].map(([, name]) => name);
   expect(ecosystems).toEqual(["npm", "github-actions"]);
 });
 
-test("the nightly simulation runs fresh seeds and looks for each planted bug, with options that there are", () => {
+test("the nightly simulation runs new seeds and looks for each planted bug, with options that exist", () => {
   const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
   const runs = [...nightly.matchAll(/npm run --silent fuzz -- ([^|\n]*)/g)].map(([, options = ""]) => options);
   expect(runs).toEqual([expect.stringContaining("--from fresh"), expect.stringContaining("--planted")]);
@@ -36,7 +36,7 @@ test("the nightly simulation runs fresh seeds and looks for each planted bug, wi
   for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
 });
 
-test("the nightly kills and chats are programs of package.json, with options that there are", async () => {
+test("the nightly kills and chats are programs of package.json, with options that exist", async () => {
   const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
   const optionsOf = (program: string): string[] => {
     expect(scripts).toHaveProperty([program]);
@@ -54,7 +54,7 @@ test("the environments of the workflow are those of wrangler.toml", () => {
   for (const name of environments) expect(config).toContain(`[env.${name}]`);
 });
 
-test("the workflow holds no secret, deploys main by hand alone, and puts nothing that somebody typed into a shell", () => {
+test("the workflow contains no secret, deploys main only by hand, and puts no typed text into a shell", () => {
   for (const [, name, value] of workflow.matchAll(/^\s+(\w*(?:TOKEN|ACCOUNT_ID|DATABASE_URL|KEY)\w*): (.*)$/gm)) {
     expect(value, name).toBe(`\${{ secrets.${name} }}`);
   }

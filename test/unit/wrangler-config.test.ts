@@ -6,14 +6,14 @@ import { EVERY_MINUTE, EVERY_NIGHT } from "../../src/maintenance/schedule.ts";
 
 const ENVIRONMENTS = ["staging", "production"];
 
-/** An environment inherits no bindings: what it does not repeat is missing there, and only a deploy would tell. */
+/** An environment inherits no bindings: what it does not repeat is missing there, which only a deploy would show. */
 const local = read(undefined);
 
 function read(environment: string | undefined): Config {
   return readConfig({ config: "wrangler.toml", env: environment }, { hideWarnings: true });
 }
 
-/** Everything that must be the same everywhere; names of queues without their environment, variables without their values. */
+/** Everything that must be the same everywhere: names of queues without their environment, variables without their values. */
 function comparable(config: Config, environment: string): Record<string, unknown> {
   const {
     name: _name,
@@ -52,13 +52,13 @@ describe.each(ENVIRONMENTS)("the environment %s", (environment) => {
     expect(comparable(deployed, environment)).toEqual(comparable(local, environment));
   });
 
-  it("has a name and queues of its own", () => {
+  it("has its own name and queues", () => {
     expect(deployed.name).not.toBe(local.name);
     const localQueues = queueNames(local);
     for (const queue of queueNames(deployed)) expect(localQueues).not.toContain(queue);
   });
 
-  it("counts requests by itself: limits of one name space would be used up by another environment's callers", () => {
+  it("counts requests separately: a shared name space would let another environment's callers use up its limits", () => {
     const spaces = [local, ...ENVIRONMENTS.map((other) => read(other))].flatMap(({ ratelimits }) =>
       ratelimits.map(({ namespace_id: space }) => space),
     );
@@ -66,17 +66,17 @@ describe.each(ENVIRONMENTS)("the environment %s", (environment) => {
     for (const { simple } of deployed.ratelimits) expect(simple.period).toBe(RATE_LIMIT_PERIOD_SECONDS);
   });
 
-  it("measures into a dataset of its own", () => {
+  it("has its own dataset of metrics", () => {
     const datasets = [local, ...ENVIRONMENTS.map(read)].flatMap(({ analytics_engine_datasets: own }) =>
       own.map(({ dataset }) => dataset),
     );
     expect(datasets).toHaveLength(1 + ENVIRONMENTS.length);
     expect(new Set(datasets).size).toBe(datasets.length);
-    // Its SQL knows names of letters, digits and underscores alone.
+    // Its SQL only accepts names of letters, digits and underscores.
     for (const dataset of datasets) expect(dataset).toMatch(/^[a-z_][a-z0-9_]*$/);
   });
 
-  it("has a database of its own", () => {
+  it("has its own database", () => {
     const others = ENVIRONMENTS.filter((other) => other !== environment).map((other) => read(other));
     for (const { id } of deployed.hyperdrive) {
       for (const other of others) expect(other.hyperdrive.map((binding) => binding.id)).not.toContain(id);
@@ -88,13 +88,13 @@ describe.each([undefined, ...ENVIRONMENTS])("the queues of the environment %s", 
   const { queues } = read(environment);
   const consumed = queues.consumers?.map((consumer) => consumer.queue) ?? [];
 
-  it("are all consumed, those of dead letters too: unconsumed, they forget after four days", () => {
+  it("are all consumed, including dead letters, which would be lost after four days", () => {
     for (const { queue } of queues.producers ?? []) expect(consumed).toContain(queue);
     for (const { dead_letter_queue: dead } of queues.consumers ?? [])
       if (dead !== undefined) expect(consumed).toContain(dead);
   });
 
-  it("lose no message: each that work is sent to has a limit of retries and a dead-letter queue", () => {
+  it("lose no message: each work queue has a retry limit and a dead-letter queue", () => {
     const produced = queues.producers?.map((producer) => producer.queue) ?? [];
     for (const consumer of queues.consumers ?? []) {
       if (!produced.includes(consumer.queue)) continue;
@@ -104,7 +104,7 @@ describe.each([undefined, ...ENVIRONMENTS])("the queues of the environment %s", 
   });
 });
 
-it("sets each variable to the default of the table, names no secret's value, and asks for the secrets that have none", () => {
+it("sets each variable to the default of the table, contains no secret's value, and asks for the secrets without one", () => {
   const rows = variableRows();
   const defaults = Object.fromEntries(rows.map((row) => [row.name, row.default ?? local.vars[row.name]]));
   expect(defaults).toMatchObject(local.vars);
@@ -114,21 +114,21 @@ it("sets each variable to the default of the table, names no secret's value, and
   expect(local.secrets?.required).toEqual(required);
 });
 
-it("has a cron for all that is done by the clock, and none that nothing is done for", () => {
+it("has a cron for everything that runs by the clock, and no other", () => {
   expect(local.triggers.crons).toEqual([EVERY_MINUTE, EVERY_NIGHT]);
 });
 
-it("asks for no account on a laptop: an AI binding stands under deployed environments alone", () => {
+it("needs no account on a laptop: only deployed environments have an AI binding", () => {
   expect(local.ai).toBeUndefined();
 });
 
-it("declares its objects once: exports and migrations exclude each other", () => {
+it("declares its objects once, because exports and migrations exclude each other", () => {
   expect(local.migrations).toEqual([]);
   const declared = Object.keys(local.exports ?? {});
   for (const { class_name: name } of local.durable_objects.bindings) expect(declared).toContain(name);
 });
 
-it("keeps query strings out of the platform's logs: they may carry what was searched for", () => {
+it("keeps query strings out of the platform's logs, because they may contain search terms", () => {
   for (const environment of [undefined, ...ENVIRONMENTS]) {
     expect(read(environment).observability).toMatchObject({ redact_query_string: true });
   }

@@ -16,7 +16,7 @@ import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session
 import { checkIntegrity, checkSummaryIntegrity } from "../../../src/session/verify/integrity.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
-/** What a chat is: what each message follows, and where the branch ends that is shown. */
+/** A plain model of a chat: which message each one follows, and where the active branch ends. */
 class Chat {
   readonly afterOf: Seq[] = [0];
   readonly content: (string | null)[] = [null];
@@ -32,7 +32,7 @@ class Chat {
     this.head = this.last;
   }
 
-  /** What leads to a message, itself included. */
+  /** The messages that lead to a message, and the message itself. */
   path(seq: Seq = this.head): Seq[] {
     const path: Seq[] = [];
     for (let at = seq; at > 0; at = this.afterOf[at] ?? 0) path.unshift(at);
@@ -40,7 +40,7 @@ class Chat {
   }
 }
 
-/** A session, and what its chat ought to be. */
+/** A session, and the chat that it should represent. */
 class Pair {
   readonly session = new NodeSession();
   readonly chat = new Chat();
@@ -78,7 +78,7 @@ class Pair {
     scheduleSummaryByHand(this.session.unit(), { keepRecentTokens });
   }
 
-  /** A consumer takes what is pending. */
+  /** A consumer takes the pending summary. */
   begin(): SummaryStep | null {
     const job = this.session.job("summarize");
     if (job === undefined) return null;
@@ -88,7 +88,7 @@ class Pair {
     );
   }
 
-  /** And answers with an item for each message that it was told. */
+  /** It answers with an item for each message that it was given. */
   answer(step: SummaryStep | null, jobId: string | undefined): void {
     if (step?.next !== "call" || jobId === undefined) return;
     const said = step.request.messages.map(({ seq, text }) => ({ kind: "fact" as const, text, sourceSeqs: [seq] }));
@@ -116,7 +116,7 @@ const seqsOf = (ranges: readonly Omitted[]): Seq[] =>
     Array.from({ length: throughSeq - fromSeq + 1 }, (_, at) => fromSeq + at),
   );
 
-/** Nothing off the branch is in a context, and nothing on it is missing in silence. */
+/** Nothing off the branch is in a context, and nothing on it is missing silently. */
 function check(pair: Pair, maxTokens: number, atSeq?: Seq): void {
   const { chat } = pair;
   const context = pair.context(maxTokens, atSeq);
@@ -146,7 +146,7 @@ function check(pair: Pair, maxTokens: number, atSeq?: Seq): void {
   expect(path.filter((seq) => !told.has(seq))).toEqual([]);
 }
 
-/** A chat without branches that says the same. */
+/** A chat without branches in which the same was said. */
 function alike(chat: Chat): NodeSession {
   const session = new NodeSession();
   for (const seq of chat.path()) {
@@ -183,7 +183,7 @@ const action = fc.oneof(
 );
 
 describe("a session with branches", () => {
-  it("is read as the chat that the user sees, whatever was said, summarized, changed and gone back to", () => {
+  it("is read as the chat that the user sees, whatever was said, summarized, changed and activated", () => {
     fc.assert(
       fc.property(
         fc.array(action, { minLength: 3, maxLength: 30 }),
@@ -228,7 +228,7 @@ describe("a session with branches", () => {
     );
   });
 
-  it("gives a context that is the same as that of a chat in which nothing else was said", () => {
+  it("gives the same context as a chat in which nothing else was said", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.option(fc.double({ min: 0, max: 1, noNaN: true }))), {
@@ -263,7 +263,7 @@ describe("a session with branches", () => {
     );
   });
 
-  it("tells the alternatives of each message, and where they lead", () => {
+  it("lists the alternatives of each message, and where they lead", () => {
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 25 }),
@@ -298,8 +298,8 @@ function regenerated(): Pair {
   return pair;
 }
 
-describe("an answer that is made anew", () => {
-  it("is repeated without harm, and conflicts where it follows another message", () => {
+describe("a regenerated answer", () => {
+  it("can be repeated without harm, and conflicts if it follows another message", () => {
     const session = new NodeSession();
     session.say(3);
     const again = (afterSeq?: Seq) =>
@@ -315,7 +315,7 @@ describe("an answer that is made anew", () => {
     expect(session.append([{ id: "b", role: "user", content: "So.", afterSeq: 1 }])).toMatchObject({ ok: false });
   });
 
-  it("follows no message that is not there", () => {
+  it("cannot follow a message that does not exist", () => {
     const session = new NodeSession();
     session.say(2);
     expect(session.append([{ role: "user", content: "Hm.", afterSeq: 3 }])).toMatchObject({
@@ -324,7 +324,7 @@ describe("an answer that is made anew", () => {
     });
   });
 
-  it("is what the next message follows, and what expectedHeadSeq tells", () => {
+  it("is followed by the next message, and counts for expectedHeadSeq", () => {
     const { session } = regenerated();
     expect(session.append(["Good."], NOON, 9)).toMatchObject({
       ok: false,
@@ -341,7 +341,7 @@ describe("an answer that is made anew", () => {
     expect(all.filter(({ offBranch }) => offBranch === true).map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it("takes of a budget what it says itself, whoever asks", () => {
+  it("uses a budget for what it says itself, whoever asks", () => {
     const pair = new Pair();
     for (const content of ["one", "two", "three and more words than that"]) pair.say(content);
     pair.say("another", 1);
@@ -352,14 +352,14 @@ describe("an answer that is made anew", () => {
     expect(tip.totalCost).toBeLessThan(messages.totalCostAt(tip.seq));
   });
 
-  it("is no branch too many", () => {
+  it("is refused if there are too many branches", () => {
     const session = new NodeSession();
     session.say(1);
     const again = () => session.append([{ role: "assistant", content: "x", afterSeq: 1 }]);
     const points = "INSERT INTO branches (seq, after_seq) SELECT -value, 0 FROM json_each(?)";
     again();
     again();
-    // As if so many had come before.
+    // As if this many branches existed already.
     session.sql.exec(points, JSON.stringify(Array.from({ length: MAX_BRANCHES - 2 }, (_, at) => at + 1)));
     session.store.forget();
     expect(again()).toMatchObject({ ok: true });
@@ -371,8 +371,8 @@ describe("an answer that is made anew", () => {
   });
 });
 
-describe("a branch that is gone back to", () => {
-  it("brings its summary back, and no model is asked", () => {
+describe("a branch that is activated again", () => {
+  it("brings its summary back without a call of a model", () => {
     const pair = regenerated();
     const { session } = pair;
     pair.switchTo(9);
@@ -393,7 +393,7 @@ describe("a branch that is gone back to", () => {
     expect(session.job("summarize")).toBeUndefined();
   });
 
-  it("has a tool's call with its results, where a summary of another branch ends between them", () => {
+  it("has a tool's call with its results if a summary of another branch ends between them", () => {
     const session = new NodeSession();
     const call = (id: string) => ({ type: "tool-call" as const, toolCallId: id, toolName: "find", input: {} });
     const result = (id: string): NewMessage => ({
@@ -401,7 +401,7 @@ describe("a branch that is gone back to", () => {
       content: [{ type: "tool-result", toolCallId: id, toolName: "find", output: `found by ${id}` }],
     });
     session.append(["Where is it?", { role: "assistant", content: [call("a"), call("b")] }, result("a"), result("b")]);
-    // The question is asked anew after the calls: on that branch nothing answers them.
+    // The question is asked again after the calls: on that branch nothing answers them.
     session.append([{ role: "user", content: "Leave that. What is the time?", afterSeq: 2 }]);
     settleBranch(session.unit());
     session.append(["Noon.", "Thanks.", "Goodbye."]);
@@ -426,7 +426,7 @@ describe("a branch that is gone back to", () => {
     expect(context.omitted.map(({ reason }) => reason)).toEqual(["branch"]);
   });
 
-  it("takes nothing from a summary that was under way for another", () => {
+  it("takes nothing from a pending summary of another branch", () => {
     const pair = regenerated();
     const { session } = pair;
     pair.switchTo(9);
@@ -439,7 +439,7 @@ describe("a branch that is gone back to", () => {
     expect(pair.context(4_000).summary).toBeNull();
   });
 
-  it("is cited by no item of another", () => {
+  it("is cited by no item of another branch", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     const { session } = pair;
@@ -452,14 +452,14 @@ describe("a branch that is gone back to", () => {
     expect(pair.context(4_000).summary).toMatchObject({ items: [], droppedItems: 1 });
   });
 
-  it("is told on the feed, with what both branches share", () => {
+  it("is reported on the feed, with what both branches share", () => {
     const { session } = regenerated();
     expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 1, headSeq: 9 });
     switchBranch(session.unit(), { headSeq: 4 });
     expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 4, headSeq: 10 });
   });
 
-  it("is erased like any other", () => {
+  it("can be erased like any other", () => {
     const pair = regenerated();
     pair.switchTo(9);
     pair.summarize();
@@ -474,7 +474,7 @@ describe("a branch that is gone back to", () => {
     expect(session.store.summaries.newest()?.throughSeq).toBe(0);
   });
 
-  it("is no part of a summary under way for another: to erase of it has nothing paid for again", () => {
+  it("is not part of another branch's pending summary: erasing in it makes nothing be paid for again", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     pair.schedule(0);
@@ -488,7 +488,7 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("is no part of one that a later message of another branch ends: what is changed of it has nothing made again", () => {
+  it("is not part of a pending summary that a later message of another branch ends: changing it repeats nothing", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     pair.summarize();
@@ -500,7 +500,7 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("takes the versions along that cover what is erased of it, and leaves what is under way for another", () => {
+  it("loses the versions that cover an erased message, and leaves another branch's pending summary alone", () => {
     const pair = regenerated();
     pair.switchTo(9);
     pair.summarize();
@@ -519,7 +519,7 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("has the fallback summary that it brings back made better, also by a job that operators know", () => {
+  it("gets a better summary than the fallback summary that it brings back, also by a job that operators know", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
     const { session } = pair;
@@ -535,7 +535,7 @@ describe("a branch that is gone back to", () => {
     expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 2, degraded: false });
   });
 
-  it("has what makes its fallback summary better begin before it, also where newer messages are taken along", () => {
+  it("gets its better summary from before the fallback summary, also if newer messages are included", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
     const { session } = pair;
@@ -552,7 +552,7 @@ describe("a branch that is gone back to", () => {
     expect(session.job("summarize")).toBeUndefined();
   });
 
-  it("that has nothing to summarize takes all versions with it when it is rebuilt, what was erased of them too", () => {
+  it("without anything to summarize loses all versions when it is rebuilt, including those of erased messages", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
     const { session } = pair;
@@ -567,7 +567,7 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("costs a session that never branches nothing", () => {
+  it("costs nothing in a session that never branches", () => {
     const session = new NodeSession();
     session.say(40);
     session.summarize(1, 20);

@@ -9,13 +9,13 @@ import { noteTokenizer, readContext } from "../../../src/session/log/read-contex
 import { scheduleSummaryByHand, scheduleSummaryIfDue } from "../../../src/session/summary/due.ts";
 import { NodeSession } from "./node-session.ts";
 
-/** A message of about so many tokens. */
+/** A message of about this many tokens. */
 const words = (tokens: number): string => "the ".repeat(tokens).trim();
 
 const contextOf = (session: NodeSession, request: ContextRequest = {}) =>
   readContext(session.unit(), request, null, MAX_CONTEXT_BYTES).context;
 
-/** Negative tokens are those of an instruction. */
+/** Negative tokens stand for an instruction. */
 function say(session: NodeSession, tokens: number): void {
   const seq = (session.store.messages.head()?.seq ?? 0) + 1;
   const role = tokens < 0 ? "system" : seq % 2 === 1 ? "user" : "assistant";
@@ -23,26 +23,26 @@ function say(session: NodeSession, tokens: number): void {
   scheduleSummaryIfDue(session.unit());
 }
 
-/** What has no room in a budget, and is not in a summary under way. */
+/** Messages that do not fit a budget, and are not in a pending summary. */
 function seqsOf(omitted: readonly Omitted[]): number[] {
   return omitted
     .filter(({ reason }) => reason === "budget")
     .flatMap(({ fromSeq, throughSeq }) => Array.from({ length: throughSeq - fromSeq + 1 }, (_, at) => fromSeq + at));
 }
 
-/** The summary that is pending comes, of so many tokens. */
+/** Completes the pending summary, with this many tokens. */
 function land(session: NodeSession, tokens: number): boolean {
   const job = session.job("summarize");
   if (job === undefined) return false;
   const version = (session.store.summaries.newest()?.version ?? 0) + 1;
   session.summarize(version, job.throughSeq, [{ text: words(tokens) }]);
-  // What earlier versions said is still there.
+  // Items of earlier versions are still there.
   session.store.summaries.setTokens(version, itemsTokens(session.store.summaries.items(version)));
   session.store.jobs.delete(job.id);
   return true;
 }
 
-describe("what is not set", () => {
+describe("a threshold that is not set", () => {
   it("follows from the budget, in the proportions of the profile", () => {
     const thresholds = (settings: SessionSettings) => {
       const { summarizeAfterTokens, keepRecentTokens, summaryMaxTokens } = resolveSettings(settings);
@@ -60,7 +60,7 @@ describe("what is not set", () => {
 });
 
 describe("a budget", () => {
-  it("forgets nothing without a summary, whatever is set and however long messages are", () => {
+  it("forgets nothing without a summary, whatever the settings are and however long messages are", () => {
     fc.assert(
       fc.property(
         fc.record(
@@ -86,7 +86,7 @@ describe("a budget", () => {
               const covered = summary?.throughSeq ?? 0;
               const cut = new Set(messages.flatMap(({ seq, cut: isCut }) => (isCut === true ? [seq] : [])));
               const forgotten = seqsOf(omitted).filter((seq) => seq > covered && !cut.has(seq));
-              // There is one summary at a time: it is made anew for what came while it was made.
+              // There is only one pending summary at a time; messages that came meanwhile need another one.
               if (!summaryPending) expect(messages.length === 0 ? [] : forgotten).toEqual([]);
               expect(leftOut !== undefined).toBe(omitted.some(({ reason }) => reason === "budget"));
               if (!land(session, summaryTokens)) break;
@@ -99,7 +99,7 @@ describe("a budget", () => {
     );
   });
 
-  it("of a single reading says what it left out, and names a budget that leaves out nothing", () => {
+  it("of a single read says what it left out, and names a budget that would leave out nothing", () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(5, 40, 200, 900, -40, -200), { minLength: 4, maxLength: 25 }),
@@ -126,7 +126,7 @@ describe("a budget", () => {
     );
   });
 
-  it("that a user set makes no summary sooner: a context says what it has no room for", () => {
+  it("that a user set makes no summary due earlier: a context says what it has no room for", () => {
     const session = new NodeSession({ settings: { byUser: { maxTokens: 300 } } });
     for (let at = 0; at < 12; at += 1) say(session, 100);
     expect(session.job("summarize")).toBeUndefined();
@@ -134,8 +134,8 @@ describe("a budget", () => {
   });
 });
 
-describe("what a summary under way covers", () => {
-  it("is told apart from what it does not", () => {
+describe("the part of omitted that a pending summary covers", () => {
+  it("is distinguished from what it does not cover", () => {
     const session = new NodeSession();
     for (let at = 0; at < 12; at += 1) say(session, 100);
     session.schedule("summarize", { throughSeq: 3 });
@@ -145,7 +145,7 @@ describe("what a summary under way covers", () => {
     expect(leftOut?.messages).toBe((omitted[1]?.throughSeq ?? 0) - 3);
   });
 
-  it("is all that a context has no room for, if somebody asks for a summary", () => {
+  it("is everything that a context has no room for, after a summary is requested", () => {
     const session = new NodeSession({ settings: { maxTokens: 1_000 } });
     for (const tokens of [900, 900]) say(session, tokens);
     session.store.jobs.delete(session.job("summarize")?.id ?? "");

@@ -33,7 +33,7 @@ afterEach(() => {
 const ref = { tenant: "acme", owner: "ada", session: "chat" };
 const hello = { role: "user", content: "hello" } as const;
 
-/** The object over the tables of a session, with whatever stands around it. */
+/** The object over a session's tables, with stand-ins for everything around it. */
 function objectOf(session: NodeSession, directory?: object, jurisdiction?: string): ChatSession {
   const ctx = {
     storage: new ObjectStorage(session.disk),
@@ -65,7 +65,7 @@ function newObject(): { object: ChatSession; session: NodeSession } {
 }
 
 describe("the audit of appends", () => {
-  it("begins with the first message of a range", async () => {
+  it("starts with the first message of a range", async () => {
     const session = new NodeSession();
     session.say(3);
     const by: Appender = { kind: "tenant-key", id: "key:k", isUser: false };
@@ -83,7 +83,7 @@ describe("an append to a session that does not exist", () => {
   const byKey: Appender = { kind: "tenant-key", id: "key:k", isUser: false };
   const granted = { ok: true, value: { createdAt: NOON, grantedAt: NOON, isKnown: false } };
 
-  /** An object of which nothing is written, and what it asks the directory. */
+  /** An object to which nothing was written, and its calls of the directory. */
   function askingObject(answer: () => unknown = () => granted, renew: () => unknown = () => undefined) {
     const { session } = newObject();
     const asked: unknown[] = [];
@@ -103,7 +103,7 @@ describe("an append to a session that does not exist", () => {
     return { asked, session, object: objectOf(session, namespace, "eu") };
   }
 
-  it("asks the directory once, where its tenant's objects lie, and one to a session that is there asks nobody", async () => {
+  it("asks the directory once, in the tenant's jurisdiction; an append to an existing session asks nobody", async () => {
     const { object, asked } = askingObject();
     const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false };
     expect(await object.append(request, creation, tenant, byKey)).toMatchObject({ ok: true, value: { headSeq: 1 } });
@@ -112,7 +112,7 @@ describe("an append to a session that does not exist", () => {
     expect(asked).toHaveLength(3);
   });
 
-  it("is held against the bounds of the user who makes it, and of nobody in a session of the tenant itself", async () => {
+  it("is checked against the limits of the user who makes it, and of nobody in a session of the tenant itself", async () => {
     const { object, asked } = askingObject();
     const limits = { userSessions: 7 };
     const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false, limits };
@@ -133,7 +133,7 @@ describe("an append to a session that does not exist", () => {
     expect(await object.state()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
-  it("fails while the directory is away, as a passing fault or as one of ours, and writes nothing", async () => {
+  it("fails while the directory is unavailable, as a temporary fault or as a bug, and writes nothing", async () => {
     let error = Object.assign(new Error("Network connection lost."), { retryable: true });
     const { object } = askingObject(() => {
       throw error;
@@ -146,7 +146,7 @@ describe("an append to a session that does not exist", () => {
     expect(await object.state()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
-  it("goes by what is there once the directory has answered: two at once are in one session", async () => {
+  it("uses what exists once the directory has answered: two at once are in one session", async () => {
     const answers: ((answer: unknown) => void)[] = [];
     const { object } = askingObject(() => new Promise((answer) => answers.push(answer)));
     const appends = ["a", "a", "b"].map((id) => object.append({ messages: [{ ...hello, id }] }, creation));
@@ -187,8 +187,8 @@ describe("an append to a session that does not exist", () => {
   });
 });
 
-describe("a summary that a user asks for by hand", () => {
-  it("counts for their day as much as the least one does, however little is new", async () => {
+describe("a summary that a user requests", () => {
+  it("counts for their day at least as much as the smallest one, however little is new", async () => {
     const session = new NodeSession({ settings: { keepRecentTokens: 0 } });
     session.sql.exec("UPDATE session SET tenant = ?", crypto.randomUUID());
     session.say(9);
@@ -203,14 +203,14 @@ describe("a summary that a user asks for by hand", () => {
 });
 
 describe("a session's epoch", () => {
-  it("begins while its creation grant is valid, and no later", async () => {
+  it("starts while its creation grant is valid, and not later", async () => {
     const { object } = newObject();
     const create = (ago: number) => object.create({ ref, createdAt: NOON, grantedAt: NOON - ago });
     expect(await create(CREATION_GRANT_MS + 1)).toMatchObject({ ok: false });
     expect(await create(CREATION_GRANT_MS)).toMatchObject({ ok: true, value: { created: true } });
   });
 
-  it("begins later than the one that was erased before it, though it is the same millisecond", async () => {
+  it("starts later than the erased one before it, even within the same millisecond", async () => {
     const { object, session } = newObject();
     const begin = async (): Promise<number> => {
       await object.create({ ref, createdAt: NOON });
@@ -221,7 +221,7 @@ describe("a session's epoch", () => {
     expect([first, await begin()]).toEqual([NOON, NOON + 1]);
   });
 
-  it("that expires leaves what was taken of the day, where that is bounded", async () => {
+  it("leaves the day's usage behind when it expires, if the day is limited", async () => {
     const session = new NodeSession({
       settings: { expireAfterIdleSeconds: 60 },
       tenantSettings: { limits: { sessionMessagesPerDay: 5 } },
@@ -254,7 +254,7 @@ describe("the day of all sessions of a tenant", () => {
     [{ messages: 0, tokens: 5 }, "quota_exceeded"],
     [{ messages: 5, tokens: 0 }, "quota_exceeded"],
     [{ messages: 0, tokens: 0 }, undefined],
-  ])("counts %j, tokens without a message as well", (taken, code) => {
+  ])("counts %j, including tokens without a message", (taken, code) => {
     const limits = { tenantMessagesPerDay: 5, tenantTokensPerDay: 5 };
     const quota = new TenantQuota(
       () => standIn({}),
@@ -265,7 +265,7 @@ describe("the day of all sessions of a tenant", () => {
     expect(quota.faultOf(tenant, limits, { messages: 1, tokens: 1 }, undefined, NOON)?.code).toBe(code);
   });
 
-  it("has room for a copy as large as all of it", () => {
+  it("has room for a copy as large as the whole quota", () => {
     const limits = { tenantMessagesPerDay: 5, tenantTokensPerDay: 50 };
     expect(copiedQuotaFault(limits, { messages: 5, tokens: 50 }, NOON)).toBeNull();
     expect(copiedQuotaFault(limits, { messages: 6, tokens: 50 }, NOON)).toMatchObject({
@@ -279,7 +279,7 @@ describe("the day of all sessions of a tenant", () => {
 });
 
 describe("a frame", () => {
-  it("is measured in bytes, and may have all that it may have", () => {
+  it("is measured in bytes, and may have exactly the maximum", () => {
     const frame = (text: string): string =>
       JSON.stringify({ type: "append", id: "a", messages: [{ ...hello, content: text }] });
     const room = MAX_FRAME_BYTES - frame("").length;
@@ -290,7 +290,7 @@ describe("a frame", () => {
 });
 
 describe("a socket", () => {
-  /** One end of it, with what it was told. */
+  /** One end of a socket, with everything that it received. */
   class Line {
     readonly readyState = 1;
     readonly told: { type: string; code?: string; status?: number }[] = [];
@@ -317,7 +317,7 @@ describe("a socket", () => {
       },
     );
     vi.stubGlobal("WebSocketRequestResponsePair", Object);
-    // That of Node has no status of a changed protocol.
+    // Node's Response does not allow status 101.
     vi.stubGlobal(
       "Response",
       class {
@@ -356,7 +356,7 @@ describe("a socket", () => {
     [["memory:write"], true, "error"],
     [["memory:write", "memory:read"], true, "answer"],
     [["memory:read"], false, "error"],
-  ] as const)("with %j appends, and has a context with it: %s, for an %s", async (scopes, hasContext, type) => {
+  ] as const)("with %j appends, and gets a context with it: %s, for an %s", async (scopes, hasContext, type) => {
     const { line, say } = await opened({ scopes });
     await say({ type: "append", id: "a", messages: [hello], ...(hasContext ? { context: {} } : {}) });
     const answers = line.told.filter((frame) => frame.type === "answer" || frame.type === "error");
@@ -382,7 +382,7 @@ describe("a socket", () => {
     expect((await opened({ expiresAt })).line.attachment.until).toBe(NOON + ms);
   });
 
-  it("takes a burst of frames, and no more after a long silence", async () => {
+  it("may send a burst of frames, but not a larger one after a long silence", async () => {
     const { line, say } = await opened();
     vi.setSystemTime(NOON + 60_000);
     for (let at = 0; at < MAX_FRAME_BURST; at += 1) await say({ type: "ack", rev: 0 });

@@ -3,7 +3,7 @@ import { MAX_CONTEXT_BYTES } from "../../../src/api/limits.ts";
 import { readContext } from "../../../src/session/log/read-context.ts";
 import { NodeSession } from "./node-session.ts";
 
-/** What each statement of a reading gives back. */
+/** The number of rows that each statement of a read returns. */
 function readingOf(session: NodeSession, maxTokens?: number) {
   const { sql } = session;
   const exec = sql.exec.bind(sql);
@@ -25,7 +25,7 @@ function readingOf(session: NodeSession, maxTokens?: number) {
 const turn = "The harbour master said that berth twelve is free until the end of the week. ".repeat(4);
 
 describe("what a context reads", () => {
-  it("is hardly more of the log than it holds, however long that is", () => {
+  it("reads hardly more of the log than it contains, however long the log is", () => {
     const session = new NodeSession();
     for (let at = 0; at < 400; at += 1) session.append([`${at} ${turn}`]);
     for (const maxTokens of [500, 2_000, 10_000, 100_000]) {
@@ -34,7 +34,7 @@ describe("what a context reads", () => {
     }
   });
 
-  it("is in two statements for a chat of few messages, once the object knows what else there is", () => {
+  it("takes two statements for a chat of few messages, once the object has cached what else there is", () => {
     const session = new NodeSession();
     for (let at = 0; at < 50; at += 1) session.append([turn]);
     readingOf(session);
@@ -42,7 +42,7 @@ describe("what a context reads", () => {
     expect(readingOf(session).statements).toBe(2);
   });
 
-  it("tells of what came after it was last read: an instruction, a pin, a summary, and one that is pending", () => {
+  it("includes everything since the last read: an instruction, a pin, a summary, and a pending one", () => {
     const session = new NodeSession();
     for (let at = 0; at < 60; at += 1) session.append([turn]);
     const seqs = (): number[] => readingOf(session, 1_000).context.messages.map(({ seq }) => seq);

@@ -18,7 +18,7 @@ const isTaken = (schema: z.ZodType, value: unknown): boolean => schema.safeParse
 const faultsOf = (schema: z.ZodType, value: unknown): string[] =>
   (schema.safeParse(value).error?.issues ?? []).map(({ path }) => path.join("."));
 
-/** So many arrays, one in the other, around a number. */
+/** A number inside this many nested arrays. */
 function nested(depth: number): Json {
   let value: Json = 1;
   for (let at = 0; at < depth; at += 1) value = [value];
@@ -26,8 +26,8 @@ function nested(depth: number): Json {
 }
 
 describe("a message's size", () => {
-  it("is counted in bytes of its JSON, and may be all of the bound", () => {
-    // Two of its bytes are the quotes.
+  it("is counted in bytes of its JSON, and may be exactly the maximum", () => {
+    // Two of its bytes are the quotation marks.
     const largest = "é".repeat((MAX_MESSAGE_BYTES - 2) / 2);
     expect(() => refuseOversize([{ path: "/content", content: largest }])).not.toThrow();
     const refused = () => refuseOversize(["a", `${largest}a`].map((content, at) => ({ path: `/${at}`, content })));
@@ -43,20 +43,20 @@ describe("a message's size", () => {
 });
 
 describe("JSON", () => {
-  it("is the same text in whatever order an object's names come", () => {
+  it("has the same text whatever the order of an object's names", () => {
     expect(canonicalJson({ b: [{ y: 1, x: null }], a: "a" })).toBe('{"a":"a","b":[{"x":null,"y":1}]}');
     expect(canonicalJson({ a: "a", b: [{ x: null, y: 1 }] })).toBe(canonicalJson({ b: [{ y: 1, x: null }], a: "a" }));
     expect(canonicalJson([1, 2])).not.toBe(canonicalJson([2, 1]));
   });
 
-  it("nests 32 levels deep, and no deeper", () => {
+  it("may nest 32 levels deep, and not deeper", () => {
     expect(isTaken(safeJson, nested(32))).toBe(true);
     expect(isTaken(safeJson, nested(33))).toBe(false);
   });
 });
 
 describe("a moment", () => {
-  it("lies within the years 1 to 9999 of UTC, their first and last millisecond among them", () => {
+  it("is within the years 1 to 9999 UTC, including their first and last millisecond", () => {
     expect([MIN_TIME_MS - 1, MIN_TIME_MS, MAX_TIME_MS, MAX_TIME_MS + 1].map(isStorableTime)).toEqual([
       false,
       true,
@@ -69,13 +69,13 @@ describe("a moment", () => {
 });
 
 describe("settings", () => {
-  it("of a session come before those of its tenant, and these before the defaults", () => {
+  it("of a session take precedence over those of its tenant, and these over the defaults", () => {
     const tenant = { maxTokens: 5_000, summaryMaxTokens: 500 };
     expect(resolveSettings({ maxTokens: 6_000 }, tenant)).toMatchObject({ maxTokens: 6_000, summaryMaxTokens: 500 });
     expect(resolveSettings({}, {})).toMatchObject({ maxTokens: 16_000, summaryMaxTokens: 2_000 });
   });
 
-  it("may say never, which is not the same as nothing", () => {
+  it('may be null for "never", which is different from not being set', () => {
     const never = { summarizeAfterIdleSeconds: null, expireAfterIdleSeconds: null };
     expect(resolveSettings(never)).toMatchObject(never);
     expect(resolveSettings(never, { summarizeAfterIdleSeconds: 60, expireAfterIdleSeconds: 86_400 })).toMatchObject(
@@ -84,7 +84,7 @@ describe("settings", () => {
     expect(resolveSettings({}).summarizeAfterIdleSeconds).toBe(1_800);
   });
 
-  it("keep less word for word than what calls for a summary", () => {
+  it("keep less verbatim than what makes a summary due", () => {
     const settings = (keepRecentTokens: number) => ({ summarizeAfterTokens: 1_000, keepRecentTokens });
     expect(isTaken(sessionSettingsSchema, settings(999))).toBe(true);
     expect(faultsOf(sessionSettingsSchema, settings(1_000))).toEqual(["keepRecentTokens"]);
@@ -92,7 +92,7 @@ describe("settings", () => {
   });
 });
 
-describe("what is asked for", () => {
+describe("a request", () => {
   it.each([
     ["a ticket that reads", ticketRequestSchema, { scopes: ["memory:read"] }, true],
     ["a ticket that reads and writes", ticketRequestSchema, { scopes: ["memory:write", "memory:read"] }, true],
@@ -109,11 +109,11 @@ describe("what is asked for", () => {
     ["a tenant of 63 characters", tenantIdSchema, "a".repeat(63), true],
     ["a tenant of 64 characters", tenantIdSchema, "a".repeat(64), false],
     ["a tenant that begins with a dash", tenantIdSchema, "-a", false],
-  ] as const)("is taken or not: %s", (_, schema, value, isGood) => {
+  ] as const)("is accepted or not: %s", (_, schema, value, isGood) => {
     expect(isTaken(schema, value)).toBe(isGood);
   });
 
-  it.each([operationRequestSchema, newOperationSchema])("of an operation has to say who is meant", (schema) => {
+  it.each([operationRequestSchema, newOperationSchema])("for an operation has to say who is meant", (schema) => {
     const faults = (asked: object): string[] => faultsOf(schema, { dryRun: false, ...asked });
     expect(faults({ op: "verify" })).toEqual([]);
     expect(faults({ op: "rebuild" })).toEqual(["tenant"]);
@@ -127,7 +127,7 @@ describe("what is asked for", () => {
   });
 });
 
-describe("a line of an erased message", () => {
+describe("a line for an erased message", () => {
   const line = { type: "message", seq: 1, id: "a", role: "user", createdAt: "2026-11-22T12:00:00.000Z" };
   const erasedAt = "2026-11-22T13:00:00.000Z";
 
@@ -136,13 +136,13 @@ describe("a line of an erased message", () => {
     [{ erasedAt }, []],
     [{ content: "hello", erasedAt }, ["content"]],
     [{}, ["content"]],
-  ])("says when it was erased, or what was said: %j", (more, faults) => {
+  ])("says when it was erased, or has content: %j", (more, faults) => {
     expect(faultsOf(messageLineSchema, { ...line, ...more })).toEqual(faults);
   });
 });
 
 describe("a ticket", () => {
-  it("is good for a minute", () => {
+  it("is valid for a minute", () => {
     expect(TICKET_SECONDS).toBe(60);
   });
 });

@@ -23,7 +23,7 @@ import { checkLogIntegrity } from "../../../src/session/verify/integrity.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../../support/temporary-directory.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
-/** Base64 that nothing else has, of so many characters. */
+/** Unique base64 of this many characters. */
 function base64Of(name: string, length: number, start = ""): string {
   let text = start;
   for (let at = 0; text.length < length; at += 1) text += createHash("sha256").update(`${name} ${at}`).digest("hex");
@@ -56,7 +56,7 @@ function contentOf(session: NodeSession, seq: number): Content | null | undefine
   return session.store.messages.bySeq(seq)?.content;
 }
 
-/** What a context is made of again, with all files read before it is known which have room. */
+/** The same context, made with all files read before it is known which of them fit. */
 function contextsOf(session: NodeSession, format: ContextFormat, maxTokens: number) {
   const request = { format, maxTokens } as const;
   const render = (): unknown =>
@@ -128,7 +128,7 @@ const anyContent: fc.Arbitrary<Content> = fc.array(part, { minLength: 1, maxLeng
 const RUNS = { numRuns: 25, seed: 20261129 };
 
 describe("a message with files", () => {
-  it("is given back byte for byte, from a row of few bytes", () => {
+  it("is returned byte for byte, from a row of few bytes", () => {
     fc.assert(
       fc.property(fc.array(anyContent, { minLength: 1, maxLength: 4 }), (contents) => {
         const session = new NodeSession();
@@ -148,7 +148,7 @@ describe("a message with files", () => {
     );
   });
 
-  it("says, takes and is named without them what it says, takes and is named with them", () => {
+  it("has the same text, tokens and description with references as with the files themselves", () => {
     fc.assert(
       fc.property(anyContent, (one) => {
         const session = new NodeSession();
@@ -166,7 +166,7 @@ describe("a message with files", () => {
     );
   });
 
-  it("makes the same context in every format, whether its files are read first or last", () => {
+  it("gives the same context in every format, whether its files are read first or last", () => {
     fc.assert(
       fc.property(
         fc.array(anyContent, { minLength: 1, maxLength: 5 }),
@@ -185,7 +185,7 @@ describe("a message with files", () => {
     );
   });
 
-  it("may have 4 MiB of words, of any script", () => {
+  it("may have 4 MiB of text in any script", () => {
     const session = new NodeSession();
     const words = ["a word ".repeat(MAX_MESSAGE_BYTES / 7 - 1), "記憶".repeat(MAX_MESSAGE_BYTES / 6 - 1)];
     session.append(words);
@@ -200,7 +200,7 @@ describe("a message with files", () => {
   });
 });
 
-describe("a file that several messages have", () => {
+describe("a file of several messages", () => {
   it("is stored once, and counts with each of them", () => {
     const session = new NodeSession();
     const data = photo("shared", 600_000);
@@ -237,7 +237,7 @@ describe("a file that several messages have", () => {
     expect(heldIn(session)).toBe(0);
   });
 
-  it("is taken along by a fork, and stored once there as well", () => {
+  it("is copied by a fork, and stored once there as well", () => {
     const source = new NodeSession();
     const shared = photo("shared", 500_000);
     for (let at = 0; at < 3; at += 1) source.append([said(file(shared))]);
@@ -256,14 +256,14 @@ describe("a file that several messages have", () => {
   });
 });
 
-/** Whether pieces of texts are anywhere in the file of a database, pages that were freed included. */
+/** Whether any of these texts are anywhere in a database file, including unused pages. */
 async function tracesIn(session: NodeSession, texts: readonly string[]): Promise<boolean[]> {
   const directory = makeTemporaryDirectory();
   try {
     const copy = path.join(directory, "copy.sqlite");
     await backup(session.disk.database, copy);
     const bytes = readFileSync(copy);
-    // Of each 4 KB, a piece that is shorter than what a page can break off.
+    // One piece of each 4 KB, shorter than what the end of a page can cut off.
     return texts.map((text) =>
       Array.from({ length: Math.ceil(text.length / 4_000) }, (_, at) =>
         text.slice(at * 4_000 + 100, at * 4_000 + 140),
@@ -275,7 +275,7 @@ async function tracesIn(session: NodeSession, texts: readonly string[]): Promise
 }
 
 describe("a long session of photos", () => {
-  it("costs a context the bytes of those that it shows, and a look at the log none", () => {
+  it("makes a context read the bytes of those that it shows, and a page of the log read none", () => {
     const session = new NodeSession();
     for (let at = 0; at < 40; at += 1)
       session.append([said({ type: "text", text: `photo ${at}` }, file(photo(`${at}`, 100_000)))]);
@@ -294,7 +294,7 @@ describe("a long session of photos", () => {
     expect(reads).toHaveLength(3);
   });
 
-  it("reads a session without files by the statements that it had without them", () => {
+  it("does not change the statements for a session without files", () => {
     const session = new NodeSession();
     session.say(50);
     let statements = 0;

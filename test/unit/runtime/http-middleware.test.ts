@@ -23,19 +23,19 @@ const ask = async (
 ) => app.request(url, { method, headers });
 
 describe("a request's id", () => {
-  it.each(["a", "req-1", "A.b_c:d-9", "x".repeat(128)])("is the caller's where it is sane: %s", async (id) => {
+  it.each(["a", "req-1", "A.b_c:d-9", "x".repeat(128)])("is the caller's if it is well-formed: %s", async (id) => {
     const answer = await ask(appWith(), "http://a.test/v1/things", { "X-Request-Id": id });
     expect(answer.headers.get("X-Request-Id")).toBe(id);
   });
 
-  it.each(["", "x".repeat(129), "a b", "a;b", "{}", `a"b`, "é"])("is ours where theirs is not: %j", async (id) => {
+  it.each(["", "x".repeat(129), "a b", "a;b", "{}", `a"b`, "é"])("is a new one if theirs is not: %j", async (id) => {
     const answer = await ask(appWith(), "http://a.test/v1/things", { "X-Request-Id": id });
     expect(answer.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
 describe("an answer", () => {
-  it("is kept by no browser, unless it says otherwise itself", async () => {
+  it("may not be stored by a browser, unless it says otherwise", async () => {
     expect((await ask(appWith(), "http://a.test/v1/things")).headers.get("Cache-Control")).toBe("no-store");
     expect((await ask(appWith(), "http://a.test/page")).headers.get("Cache-Control")).toBe("no-cache");
   });
@@ -43,7 +43,7 @@ describe("an answer", () => {
   it.each([
     ["http://a.test/v1/things", null],
     ["https://a.test/v1/things", "max-age=31536000"],
-  ])("of %s asks for https from then on: %s", async (url, hsts) => {
+  ])("of %s requires https from then on: %s", async (url, hsts) => {
     const { headers } = await ask(appWith(), url);
     expect(headers.get("Strict-Transport-Security")).toBe(hsts);
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
@@ -51,7 +51,7 @@ describe("an answer", () => {
   });
 });
 
-describe("a page elsewhere", () => {
+describe("a page of another origin", () => {
   const OURS = "https://chat.example.com";
   const app = appWith([OURS]);
   const allowed = async (origin: string, method = "GET", more: Record<string, string> = {}) => {
@@ -66,32 +66,32 @@ describe("a page elsewhere", () => {
     ["http://chat.example.com", null],
     ["https://chat.example.com:8443", null],
     ["null", null],
-  ])("may read what it asks for, or not: %s", async (origin, told) => {
+  ])("may read an answer, or not: %s", async (origin, told) => {
     const [allow, vary] = await allowed(origin);
     expect(allow).toBe(told);
     expect(vary).toContain("Origin");
   });
 
-  it("is asked about before it writes, and told nothing where it is not allowed", async () => {
+  it("is answered before it writes, and gets no permission if it is not allowed", async () => {
     const asks = { "Access-Control-Request-Method": "POST" };
     expect((await allowed(OURS, "OPTIONS", asks))[0]).toBe(OURS);
     expect((await allowed("https://evil.test", "OPTIONS", asks))[0]).toBeNull();
   });
 
-  it("gets an answer that no cache may give to another, though it named no origin", async () => {
+  it("gets an answer that caches must not reuse for another origin, even if it named no origin", async () => {
     expect((await ask(app, "http://a.test/v1/things")).headers.get("Vary")).toContain("Origin");
     expect((await ask(appWith(), "http://a.test/v1/things")).headers.get("Vary")).toBeNull();
   });
 });
 
-describe("the name that the service is called by", () => {
+describe("the host name of a request", () => {
   it.each([
     ["memory.example.com", 200],
     ["memory.example.com:8787", 200],
     ["evil-memory.example.com", 421],
     ["memory.example.com.evil.test", 421],
     ["example.com", 421],
-  ])("is one of its own: %s", async (host, status) => {
+  ])("is accepted: %s", async (host, status) => {
     const app = appWith([], ["memory.example.com"]);
     expect((await ask(app, `http://${host}/v1/things`)).status).toBe(status);
     expect((await ask(appWith(), `http://${host}/v1/things`)).status).toBe(200);

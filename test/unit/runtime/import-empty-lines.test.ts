@@ -8,7 +8,7 @@ async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
 }
 
-/** The numbers of the lines that hold something. */
+/** The numbers of the lines that are not empty. */
 async function read(lines: readonly string[]): Promise<number[]> {
   const numbers: number[] = [];
   for await (const { number } of readParsed(linesOf(lines), { isStrict: false, isByUser: false, mended: [] }))
@@ -20,11 +20,11 @@ describe("the empty lines of a file", () => {
   const empty = (count: number): string[] =>
     Array.from({ length: count }, (_, at) => ["", " ", "\r", "\t \r"][at % 4] ?? "");
 
-  it("are passed over, and count as lines", async () => {
+  it("are skipped, and count as lines", async () => {
     expect(await read([...empty(MAX_IMPORT_EMPTY_LINES), END])).toEqual([MAX_IMPORT_EMPTY_LINES + 1]);
   });
 
-  it("are so many at most: megabytes of them would hold the thread for minutes", async () => {
+  it("are limited, because megabytes of them would occupy the thread for minutes", async () => {
     await expect(read([END, ...empty(MAX_IMPORT_EMPTY_LINES + 1), END])).rejects.toMatchObject({
       fault: {
         code: "validation_failed",

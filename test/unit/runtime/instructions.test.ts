@@ -9,7 +9,7 @@ import { NodeSession } from "./node-session.ts";
 const contextOf = (session: NodeSession, maxTokens: number) =>
   readContext(session.unit(), { maxTokens }, null, MAX_CONTEXT_BYTES).context;
 
-/** A chat of a hundred turns, with what was instructed at some of them. */
+/** A chat of a hundred turns with instructions at some of them. */
 function chatWith(instructions: Readonly<Record<number, string>>): NodeSession {
   const session = new NodeSession();
   for (let seq = 1; seq <= 100; seq += 1) {
@@ -26,7 +26,7 @@ function chatWith(instructions: Readonly<Record<number, string>>): NodeSession {
 }
 
 describe("an instruction", () => {
-  it("stays in its words and its place wherever it was given, equal ones once, an erased one not", () => {
+  it("stays verbatim and in its place wherever it was given; equal ones stay once, erased ones do not", () => {
     const session = chatWith({ 1: "Be brief.", 40: "Never use my last name.", 60: "Be brief.", 70: "Forget this." });
     eraseMessage(session.unit(), "seq-70");
     const { messages, omitted } = contextOf(session, 4_000);
@@ -39,7 +39,7 @@ describe("an instruction", () => {
     expect(omitted).toEqual([]);
   });
 
-  it("that its share has no room for is named, the newest keep their place", () => {
+  it("without room in its share is named; the newest ones keep their place", () => {
     const long = "Answer as a sailor would, and name the ship. ".repeat(40);
     const session = chatWith({ 10: `${long} First.`, 20: `${long} Second.`, 30: "Be brief." });
     const { messages, omitted, tokens } = contextOf(session, 2_000);
@@ -72,7 +72,7 @@ describe("a pinned message", () => {
     return session;
   }
 
-  it("stays in its words, its role and its place, in every budget, and tells what it costs", () => {
+  it("stays verbatim, in its role and its place, in every budget, and says what it costs", () => {
     const session = chatWithPin(WORDS);
     for (const maxTokens of [512, 1_000, 4_000, 16_000]) {
       const context = contextOf(session, maxTokens);
@@ -84,7 +84,7 @@ describe("a pinned message", () => {
     }
   });
 
-  it("goes once it is unpinned, comes once it is pinned, and its summary stands through both", () => {
+  it("leaves when it is unpinned, comes when it is pinned, and the summary stays in both cases", () => {
     const session = chatWithPin(WORDS);
     const patch = (id: string, pinned: boolean) => editMessage(session.unit(), id, { pinned });
     expect(patch("seq-1", false)).toMatchObject({ isPinned: false, editedAt: null });
@@ -97,7 +97,7 @@ describe("a pinned message", () => {
     expect(pinnedAt(contextOf(session, 2_000))).toEqual([]);
   });
 
-  it("that is too large for its share by itself is cut, and named", () => {
+  it("that is too large for the share is cut, and named", () => {
     const context = contextOf(chatWithPin(`${WORDS} ${"And she is blue. ".repeat(400)} The end of it.`), 2_000);
     const [pin] = context.messages;
     expect(pin).toMatchObject({ seq: 1, pinned: true, cut: true });
@@ -106,7 +106,7 @@ describe("a pinned message", () => {
     expect(context.omitted).toContainEqual({ fromSeq: 1, throughSeq: 1, reason: "budget" });
   });
 
-  it("is not told as if nothing had answered its calls", () => {
+  it("is not shown as if nothing had answered its calls", () => {
     const call = { type: "tool-call" as const, toolCallId: "c", toolName: "look", input: {} };
     const content = [{ type: "text" as const, text: "I look." }, call];
     const context = contextOf(chatWithPin("Look.", { role: "assistant", content, pinned: true }), 2_000);

@@ -8,7 +8,7 @@ const document = openApiDocument(routes, "1.2.3");
 const text = writeLlmsText(document);
 
 describe("/llms.txt", () => {
-  it("names each route with a link to its place in the reference, and begins as the convention says", () => {
+  it("names each route with a link to the reference, and begins as the convention says", () => {
     expect(text).toMatch(/^# Threadkeep\n\n> .+\n/);
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
@@ -19,7 +19,7 @@ describe("/llms.txt", () => {
     }
   });
 
-  it("names each format of a context, and no other", () => {
+  it("names all formats of a context, and no others", () => {
     const named = /^- Formats of a context: (.+)\.$/m.exec(text)?.[1] ?? "";
     const formats = [...named.matchAll(/`([^`]+)`/g)].map(([, format]) => format);
     expect(formats.length).toBeGreaterThan(3);
@@ -29,14 +29,14 @@ describe("/llms.txt", () => {
 });
 
 describe("the OpenAPI document", () => {
-  it("is refused where an operation has no example, and names the file to add it to", () => {
+  it("is refused if an operation has no example, and the fault names the file to add it to", () => {
     const [route] = routes;
     if (route === undefined) throw new Error("there are no routes");
     const made = () => openApiDocument([...routes, { ...route, operationId: "newOperation" }], "1.2.3");
     expect(made).toThrow(/has no example .*"newOperation" in scripts\/openapi\/examples\.ts/);
   });
 
-  it("is refused where an example is of no operation", () => {
+  it("is refused if an example belongs to no operation", () => {
     expect(() => openApiDocument(routes.slice(1), "1.2.3")).toThrow(/examples of no operation: \w+$/);
   });
 });

@@ -14,7 +14,7 @@ import { createLog } from "../../../src/telemetry/log.ts";
 import { EPOCH, itemOf, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
 
-// What PostgreSQL holds is nothing.
+// PostgreSQL contains nothing.
 vi.mock("../../../src/archive/held.ts", () => ({
   readHeldSession: async () => null,
   readHeldSummary: async () => ({ versions: [], items: [] }),
@@ -56,7 +56,7 @@ describe("an item in the archive", () => {
 });
 
 describe("an operation on each session", () => {
-  it("comes to one that fails twice, and says so", async () => {
+  it("reports a session that fails twice", async () => {
     let visits = 0;
     const operation = eachSession(async () => {
       visits += 1;
@@ -68,7 +68,7 @@ describe("an operation on each session", () => {
     expect(slice).toMatchObject({ counts: { failed: 1 }, failed: 1, failures: [{ user: null, session: "chat" }] });
   });
 
-  it("counts one that is good the second time", async () => {
+  it("counts a session that succeeds the second time as done", async () => {
     let visits = 0;
     const operation = eachSession(async () => {
       visits += 1;
@@ -82,7 +82,7 @@ describe("an operation on each session", () => {
 });
 
 describe("the sessions of an operation", () => {
-  /** Lists of a tenant and two of its users, page by page. */
+  /** The lists of a tenant and two of its users, page by page. */
   const lists = standIn<MaintenanceDeps>({
     directory: {
       list: async (
@@ -122,7 +122,7 @@ describe("the sessions of an operation", () => {
     return pages;
   }
 
-  it("come in pages of as many as are asked for, across owners", async () => {
+  it("come in pages of the requested size, across owners", async () => {
     const all = ["-c", "-b", "-a", "adac", "adab", "adaa", "bobc", "bobb", "boba"];
     for (const limit of [2, 4, 5]) {
       const pages = await pagesOf({}, limit);
@@ -132,14 +132,14 @@ describe("the sessions of an operation", () => {
     expect((await pagesOf({ tenant: "acme" }, 100)).flat()).toEqual(all);
   });
 
-  it("of a user, and one by itself, are no others", async () => {
+  it("are only those of the named user, or the one named session", async () => {
     expect((await pagesOf({ tenant: "acme", user: "ada" }, 2)).flat()).toEqual(["adac", "adab", "adaa"]);
     expect(await pagesOf({ tenant: "acme", session: "chat" }, 2)).toEqual([["chat"]]);
   });
 });
 
 describe("an operation in passes", () => {
-  it("ends with the last of them", async () => {
+  it("ends with the last pass", async () => {
     const pass = (name: string, steps: number) => ({
       slice: async (_request: object, cursor: string | null): Promise<Slice> => {
         const step = Number(cursor ?? 0) + 1;
@@ -164,7 +164,7 @@ describe("a retry of failed jobs", () => {
     [{ tenant: "acme", session: "chat" }, "-"],
     [{ tenant: "acme", user: "ada", session: "chat" }, "ada"],
     [{ tenant: "acme", user: "ada" }, "ada"],
-  ])("of %j is of the owner %s", async (scope, owner) => {
+  ])("of %j is for the owner %s", async (scope, owner) => {
     const asked: (string | undefined)[] = [];
     const list = async (_limit: number, _after: null, { user }: { user?: string }) => {
       asked.push(user);
@@ -211,7 +211,7 @@ describe("a run", () => {
   }
   const more = { cursor: "more" };
 
-  it("pauses between its steps, and for as long as one asks for where that is longer", async () => {
+  it("pauses between its steps, and longer if a step asks for it", async () => {
     const slices = [more, { ...more, waitSeconds: 5 }, { ...more, waitSeconds: 0.5 }, {}];
     expect(await run(slices, { slicesPerInstance: 10, pauseMs: 1_000 })).toMatchObject({
       status: "complete",
@@ -219,7 +219,7 @@ describe("a run", () => {
     });
   });
 
-  it("goes on in another instance after as many steps as one takes", async () => {
+  it("continues in another instance after the maximum number of steps", async () => {
     const pacing = { slicesPerInstance: 2, pauseMs: 1 };
     expect(await run([more, more, more, {}], pacing)).toMatchObject({ status: "continued", taken: 2 });
     expect(await run([more, {}], pacing)).toMatchObject({ status: "complete", taken: 2, started: [] });
@@ -248,7 +248,7 @@ describe("a session that is verified", () => {
     ["has a pending archive job", { isArchivePending: true }, "unsettled"],
     ["is of another epoch", { epoch: "later" }, "unsettled"],
     ["was erased", { state: "erased" }, "unsettled"],
-  ])("and afterwards %s is %s, where the archive lacks it", async (_, change, result) => {
+  ])("and afterwards %s is %s, if the archive lacks it", async (_, change, result) => {
     const reports = [whole, { ...whole, ...change }];
     const parts = standIn<Parameters<typeof verifySession>[2]>({
       sessions: { get: () => ({ checkIntegrity: async () => reports.shift() }) },
@@ -263,7 +263,7 @@ describe("a user who was erased", () => {
     [{ hasAuditKey: true }, "left of the user: 1 key of the audit"],
     [{ entries: 2 }, "left of the user: 2 entries in the list of sessions"],
     [{ hasAuditKey: true, erasure: "erasing" }, null],
-  ])("with %j is found to be left: %s", async (change, detail) => {
+  ])("with %j is reported as left: %s", async (change, detail) => {
     const parts = standIn<Parameters<typeof verifyUser>[2]>({
       users: { standing: async () => ({ erasure: "erased", entries: 0, hasAuditKey: false, ...change }) },
       operations: { countOfUser: async () => 0 },

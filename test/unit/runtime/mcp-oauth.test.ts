@@ -27,20 +27,20 @@ import { createMcpSurface } from "../../../src/mcp/surface.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { callWith } from "./stand-in.ts";
 
-/** A real authorization server on loopback: discovery, registration, PKCE, resource indicators, refresh. Everybody who comes is signed in. */
+/** A real authorization server on loopback: discovery, registration, PKCE, resource indicators, refresh. Everybody is signed in. */
 
 const SCOPE = "memory:read memory:write memory:erase";
 
 interface AuthorizationServer {
   readonly issuer: string;
-  /** What a person's browser does with an authorization URL: follows it, cookies and all, to the client's own address. */
+  /** Does what a person's browser does with an authorization URL: follows it with its cookies to the client's address. */
   authorize(url: URL): Promise<URL>;
-  /** The forms that were posted for tokens. */
+  /** The forms that were posted to get tokens. */
   readonly tokenRequests: URLSearchParams[];
   close(): Promise<void>;
 }
 
-/** @param user who signs in @param accessTokenSeconds how long an access token is good */
+/** @param user who signs in @param accessTokenSeconds how long an access token is valid */
 async function startAuthorizationServer(user: string, accessTokenSeconds: number): Promise<AuthorizationServer> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const key = { ...(await exportJWK(privateKey)), kid: "one", use: "sig", alg: "ES256" };
@@ -75,7 +75,7 @@ async function startAuthorizationServer(user: string, accessTokenSeconds: number
     issueRefreshToken: () => true,
     findAccount: (_context: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub }) }),
     interactions: { url: (_context: unknown, { uid }: { readonly uid: string }) => `/interaction/${uid}` },
-    // Whoever signs in agrees to what the client asks for.
+    // The user agrees to what the client asks for.
     async loadExistingGrant({ oidc }: GrantContext) {
       const grant = new provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
       const { resource, scope = "" } = oidc.params;
@@ -146,7 +146,7 @@ const log = createLog({ write: () => undefined });
 const API_KEY = "tk_test_api_key_0123456789";
 const deployment = { tenant: "acme", apiKey: API_KEY, adminKey: "tk_test_admin_key_0123456789" };
 
-/** What each session's object was told, by its whole name. */
+/** What each session's object received, by its full name. */
 const told = new Map<string, string[]>();
 
 const sessions = {
@@ -204,7 +204,7 @@ beforeAll(async () => {
   return () => server.close();
 });
 
-/** A client that has nothing yet, and remembers what it gets. */
+/** A client without credentials, which keeps those that it gets. */
 class NewClient implements OAuthClientProvider {
   readonly redirectUrl = "http://client.test/callback";
   information: StoredOAuthClientInformation | undefined;
@@ -253,7 +253,7 @@ async function connected(authProvider: NewClient): Promise<Client> {
   return client;
 }
 
-/** Sent away to sign in, and back with a code. @param granted what the user agrees to, if not to all that is asked for */
+/** Sends the user to sign in, and returns with a code. @param granted what the user agrees to, if not to everything */
 async function signIn(provider: NewClient, granted?: string): Promise<void> {
   await expect(connected(provider)).rejects.toThrow(UnauthorizedError);
   const url = new URL(provider.authorizationUrl ?? "none:");
@@ -263,7 +263,7 @@ async function signIn(provider: NewClient, granted?: string): Promise<void> {
 }
 
 describe("an MCP client without a key", () => {
-  it("finds its authorization server, registers, signs its user in with PKCE, and gets a token for this resource alone", async () => {
+  it("finds its authorization server, registers, signs its user in with PKCE, and gets a token only for this resource", async () => {
     const provider = new NewClient();
     await signIn(provider);
     const asked = provider.authorizationUrl?.searchParams;
@@ -283,14 +283,14 @@ describe("an MCP client without a key", () => {
     expect(told.get("acme/ada/trip")).toEqual(["I am Ada."]);
     const context = await client.callTool({ name: "get_context", arguments: { sessionId: "trip" } });
     expect(JSON.stringify(context)).toContain("I am Ada.");
-    // The token is bound to /mcp: elsewhere it is nobody's.
+    // The token is bound to /mcp and refused elsewhere.
     const elsewhere = new Request("http://memory.test/v1/sessions", {
       headers: { authorization: `Bearer ${provider.stored?.access_token}` },
     });
     expect((await ask(elsewhere)).status).toBe(401);
   });
 
-  it("has its token refreshed once it is good no more", async () => {
+  it("has its token refreshed when it expires", async () => {
     const provider = new NewClient();
     await signIn(provider);
     const good = provider.stored;
@@ -303,7 +303,7 @@ describe("an MCP client without a key", () => {
     expect(decodeJwt(provider.stored?.access_token ?? "").aud).toBe(MCP_URL);
   });
 
-  it("is told which scope it lacks, and what to ask for", async () => {
+  it("learns which scope is missing, and what to ask for", async () => {
     const provider = new NewClient();
     await signIn(provider, "memory:read");
     expect(decodeJwt(provider.stored?.access_token ?? "")["scope"]).toBe("memory:read");
@@ -325,7 +325,7 @@ describe("an MCP client without a key", () => {
     expect(challenge).toContain("memory:erase memory:read");
     expect(challenge).toContain('resource_metadata="http://memory.test/.well-known/oauth-protected-resource/mcp"');
     expect(refused).toEqual(["eraseMessage"]);
-    // The client sends its user to agree to that as well.
+    // The client then sends its user to agree to that scope.
     const client = await connected(provider);
     const erase = client.callTool({ name: "erase_message", arguments: { sessionId: "trip", messageId: "m0" } });
     await expect(erase).rejects.toThrow(UnauthorizedError);
@@ -358,7 +358,7 @@ describe("a token for another resource", () => {
 });
 
 describe("the protected resource", () => {
-  it("tells of itself beside the resource and at the root, and of who gives tokens", async () => {
+  it("describes itself next to the resource and at the root, and names who issues tokens", async () => {
     for (const path of METADATA_ROUTES) {
       const answer = await ask(new Request(`http://memory.test${path}`));
       expect(await answer.json(), path).toEqual({
@@ -377,7 +377,7 @@ describe("the protected resource", () => {
     expect(elsewhere.headers.get("WWW-Authenticate")).toBe('Bearer realm="threadkeep"');
   });
 
-  it("takes an API key as a bearer, for machines", async () => {
+  it("accepts an API key as bearer token, for machines", async () => {
     const client = new Client({ name: "a machine", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
     const headers = { authorization: `Bearer ${API_KEY}` };
     await client.connect(

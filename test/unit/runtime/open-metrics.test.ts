@@ -16,7 +16,7 @@ describe("OpenMetrics text", () => {
     );
   });
 
-  it("leaves out a gauge that nobody knows the value of", () => {
+  it("leaves out a gauge without a known value", () => {
     expect(writeOpenMetrics([{ name: "unknown", help: "Nobody knows.", samples: [] }])).toBe("# EOF\n");
   });
 });
@@ -31,7 +31,7 @@ describe("the gauges", () => {
   };
   const textOf = (stats: Parameters<typeof gaugesOf>[0]): string => writeOpenMetrics(gaugesOf(stats, NOW));
 
-  it("tell ages in seconds, with their labels", () => {
+  it("report ages in seconds, with their labels", () => {
     const lines = textOf(known).split("\n");
     expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([
       'threadkeep_part_up{part="operations"} 1',
@@ -46,7 +46,7 @@ describe("the gauges", () => {
     ]);
   });
 
-  it("say what is out of reach, and leave out what it would have told", () => {
+  it("say what is unavailable, and leave out its values", () => {
     const away = { failed: null, tenants: null, backlogs: [], runs: [] };
     const lines = textOf(away).split("\n");
     expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([
@@ -54,7 +54,7 @@ describe("the gauges", () => {
     ]);
   });
 
-  it("give no age below nothing for what a clock that runs ahead has noted", () => {
+  it("report no negative age if a clock is ahead", () => {
     const ahead = { ...known, failed: { counts: [], oldestAt: NOW + 1_000 } };
     expect(textOf(ahead)).toContain("threadkeep_failed_jobs_oldest_seconds 0\n");
   });

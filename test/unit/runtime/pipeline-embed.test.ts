@@ -29,7 +29,7 @@ const JOB = {
   sends: 1,
 } as const;
 
-/** Says what was asked of each part, in order. */
+/** Records the calls of each part, in order. */
 function given({
   steps = [CALL, DONE],
   embed = async (texts) => ({ vectors: texts.map(() => new Float32Array(3)), usage: USAGE }),
@@ -97,7 +97,7 @@ async function deliver(options: Parameters<typeof given>[0], change: object = {}
 }
 
 describe("the consumer of vectors", () => {
-  it("has what is handed out embedded, saves it under its key, and counts what it took, until nothing is lacking", async () => {
+  it("gets the handed-out texts embedded, saves them under their keys, and counts the usage, until nothing is missing", async () => {
     expect(await deliver({ steps: [CALL, { ...CALL, lease: "second", texts: [TEXTS[1]] }, DONE] })).toEqual([
       ["begin", "m"],
       ["spend", USAGE],
@@ -107,16 +107,16 @@ describe("the consumer of vectors", () => {
     ]);
   });
 
-  it("ends the job where embeddings are off, and asks nobody", async () => {
+  it("ends the job if embeddings are off, without a call", async () => {
     expect(await deliver({ steps: [DONE], isOff: true })).toEqual([["begin", null]]);
   });
 
-  it("does nothing while another is at it, and while its tenant paused", async () => {
+  it("does nothing while another consumer has the job, or while the tenant is paused", async () => {
     expect(await deliver({ steps: [{ next: "wait" }] })).toEqual([["begin", "m"]]);
     expect(await deliver({ tenant: { ...UNSET_TENANT, summarization: "paused" } })).toEqual([]);
   });
 
-  it("saves the vectors that came, where fewer came than were asked for", async () => {
+  it("saves the vectors that came if some are missing", async () => {
     const calls = await deliver({ embed: async () => ({ vectors: [new Float32Array(3)], usage: USAGE }) });
     expect(calls[2]).toEqual(["save", "lease", "m", ["m1.a"], USAGE]);
   });
@@ -155,18 +155,18 @@ describe("the consumer of vectors", () => {
     expect(calls.some(([what]) => what === "save")).toBe(false);
   });
 
-  it("asks nobody past a budget, the session's or the tenant's", async () => {
+  it("calls nobody beyond a budget, the session's or the tenant's", async () => {
     const embed = (): Promise<never> => Promise.reject(new Error("asked"));
     const over = ["failure", { reason: OVER_BUDGET_REASON, lease: "lease", retryAfterSeconds: 3_600 }];
     expect(await deliver({ embed, steps: [{ ...CALL, isOverBudget: true }] })).toContainEqual(over);
     expect(await deliver({ embed, tenant: { ...UNSET_TENANT, isOverBudget: true } })).toContainEqual(over);
   });
 
-  it("takes a job that failed before off the operators' list", async () => {
+  it("removes a job that failed before from the operators' list", async () => {
     expect(await deliver({ steps: [CALL, { ...DONE, hasFailed: true }] })).toContainEqual(["clear", "vectors"]);
   });
 
-  it("makes room for others after a hundred calls, and goes on later", async () => {
+  it("makes room for others after a hundred calls, and continues later", async () => {
     const calls = await deliver({ steps: Array.from({ length: 500 }, () => CALL) });
     expect(calls.filter(([what]) => what === "save")).toHaveLength(100);
     expect(calls.at(-1)).toEqual(["putOff", { afterMs: 0, lease: "lease", hasProgressed: true }]);
@@ -198,17 +198,17 @@ describe("the consumer of a summary", () => {
     return { calls, verdict: verdict.verdict };
   }
 
-  it("goes on with the vectors in the same delivery", async () => {
+  it("continues with the vectors in the same delivery", async () => {
     const { calls } = await summarize({}, { ...landed, embeddingJobId: "vectors" });
     expect(calls.map(([what]) => what)).toEqual(["answer", "begin", "spend", "save"]);
     expect(calls[0]).toEqual(["answer", true]);
   });
 
-  it("asks for none where embeddings are off", async () => {
+  it("requests none if embeddings are off", async () => {
     expect((await summarize({ isOff: true }, landed)).calls).toEqual([["answer", false]]);
   });
 
-  it("comes to its end whatever becomes of the vectors", async () => {
+  it("succeeds whatever happens to the vectors", async () => {
     const { calls, verdict } = await summarize(
       { embed: () => Promise.reject(new ProviderError("unreachable", "HTTP 503")) },
       { ...landed, embeddingJobId: "vectors" },

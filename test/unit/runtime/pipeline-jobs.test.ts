@@ -35,7 +35,7 @@ const jobOf = (kind: JobKind, change: Partial<JobMessage> = {}): JobMessage => (
 });
 const delivery = (kind: JobKind, change: Partial<JobMessage> = {}) => ({ job: jobOf(kind, change), attempts: 1 });
 
-/** What consumers are made of, with a list of what they asked of it: whose lists they touched, and what was spent. */
+/** The dependencies of consumers, which record what was asked: changes of lists, and spending. */
 function surroundings(more: object = {}) {
   const reported: Failure[] = [];
   const cleared: string[] = [];
@@ -67,7 +67,7 @@ const failure = (failures: number, gaveUp = false) => ({
 });
 
 describe("an erased session", () => {
-  it("takes what was listed of its jobs off the list, before it confirms", async () => {
+  it("has its listed jobs removed from the list before it confirms", async () => {
     const done: string[] = [];
     const session = {
       readErasure: async () => ({ createdAt: NOON, hasFailed: false, settles: ["old", "aside"], grantedAt: 1 }),
@@ -89,7 +89,7 @@ describe("an erased session", () => {
 });
 
 describe("a batch of many sessions for the archive", () => {
-  /** Archives so many sessions with so many bytes each. Returns the most bytes held at once, and the sessions written by each transaction. */
+  /** Archives this many sessions of this many bytes. Returns the most bytes held at once, and the sessions in each transaction. */
   async function held(sessions: number, bytes: number) {
     let most = 0;
     let now = 0;
@@ -111,7 +111,7 @@ describe("a batch of many sessions for the archive", () => {
         }),
       },
       withDatabase: async () => {
-        // The look whether PostgreSQL is there comes before anything is read.
+        // The check for PostgreSQL comes before anything is read.
         if (now === 0) return;
         written.push(now / bytes);
         const results = Array.from({ length: now / bytes }, () => "applied");
@@ -125,11 +125,11 @@ describe("a batch of many sessions for the archive", () => {
     return { most, written };
   }
 
-  it("is written in one transaction where there is little of it", async () => {
+  it("is written in one transaction if it is small", async () => {
     expect((await held(50, 10_000)).written).toEqual([50]);
   });
 
-  it("is written in rounds where there is much, so that what is held of it stays under half of an isolate's memory", async () => {
+  it("is written in rounds if it is large, so that less than half of an isolate's memory is used", async () => {
     const { most, written } = await held(50, 4 * 1024 * 1024);
     expect(most).toBeLessThan(64 * 1024 * 1024);
     expect(written).toEqual([...Array<number>(12).fill(4), 2]);
@@ -137,7 +137,7 @@ describe("a batch of many sessions for the archive", () => {
 });
 
 describe("events of the audit", () => {
-  it("that are refusals alone make no key for whom they name", async () => {
+  it("that are only refusals create no key for the user they name", async () => {
     const asked: unknown[] = [];
     const event = (owner: string, result: string): QueuedAuditEvent => ({
       id: `${owner}-${result}`,
@@ -165,8 +165,8 @@ describe("events of the audit", () => {
   });
 });
 
-describe("a session that begins with what is known of its user", () => {
-  it("has nothing of its own, nor of an earlier epoch of another", async () => {
+describe("a session that is seeded from its user's sessions", () => {
+  it("gets nothing of its own, nor of an earlier epoch of another session", async () => {
     const carried: { items: { id: string }[]; origins: { session: string }[] }[] = [];
     const memory = (session: string, epoch: string) => ({
       session,
@@ -199,13 +199,13 @@ describe("a session that begins with what is known of its user", () => {
   });
 });
 
-describe("a delivery that fails for a fault of ours", () => {
+describe("a delivery that fails because of a bug", () => {
   it.each([
-    // Its lease tells the session by itself.
+    // The lease already informs the session.
     ["summarize", 0, "retry"],
     ["fork", 1, "ack"],
     ["expire", 1, "ack"],
-  ] as const)("of the kind %s is told to its session %i times, and ends in %s", async (kind, told, end) => {
+  ] as const)("of the kind %s is reported to its session %i times, and ends in %s", async (kind, told, end) => {
     const [notes, ends]: [unknown[], string[]] = [[], []];
     const fails = () => Promise.reject(new TypeError("ours"));
     const session = {
@@ -230,11 +230,11 @@ describe("a delivery that fails for a fault of ours", () => {
   });
 });
 
-describe("a copy that goes with its source", () => {
+describe("a copy that is erased with its source", () => {
   it.each([
     [true, ["copy"]],
     [false, []],
-  ])("goes off the list of sessions where it is gone: %s", async (isGone, gone) => {
+  ])("is removed from the list of sessions if it is gone: %s", async (isGone, gone) => {
     const removed: string[] = [];
     let rounds = 0;
     const session = {
@@ -256,11 +256,11 @@ describe("a copy that goes with its source", () => {
   });
 });
 
-describe("a delivery that goes on for long", () => {
-  /** What an invocation may ask of the platform. */
+describe("a delivery that takes long", () => {
+  /** How many requests the platform allows an invocation. */
   const MAX_REQUESTS = 1_000;
 
-  /** A session's object whose every call is counted. */
+  /** A session's object that counts every call. */
   function counted(methods: Record<string, (...given: unknown[]) => Promise<unknown>>) {
     const calls = { all: 0, putOff: [] as unknown[] };
     const session = Object.fromEntries(
@@ -289,7 +289,7 @@ describe("a delivery that goes on for long", () => {
 
   const goesOn = [expect.objectContaining({ afterMs: 0, hasProgressed: true })];
 
-  it("copies so many pages of a fork, and the next goes on", async () => {
+  it("copies a limited number of a fork's pages, and the next one continues", async () => {
     const step = { source: { session: "source", epoch: "epoch" }, afterSeq: 0, throughSeq: 9, hasFailed: false };
     const { parts, calls } = counted({
       nextCopyStep: async () => step,
@@ -301,7 +301,7 @@ describe("a delivery that goes on for long", () => {
     expect(calls.putOff).toEqual(goesOn);
   });
 
-  it("summarizes so many chunks, gives the lease back, and the next goes on", async () => {
+  it("summarizes a limited number of parts, returns the lease, and the next one continues", async () => {
     const request = { previous: [], messages: [], maxTokens: 100 };
     const step = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false };
     const { parts, calls } = counted({ beginSummary: async () => step, saveAnswer: async () => step });
@@ -310,7 +310,7 @@ describe("a delivery that goes on for long", () => {
     expect(calls.putOff).toEqual([expect.objectContaining({ afterMs: 0, lease: "lease", hasProgressed: true })]);
   });
 
-  it("tells so many copies of an erasure, and the next goes on after them", async () => {
+  it("notifies a limited number of copies of an erasure, and the next one continues after them", async () => {
     const [begun, through]: [unknown[], unknown[]] = [[], []];
     const { parts, calls } = counted({
       readPendingErasures: async (...[, , afterRow]: unknown[]) => {
@@ -338,7 +338,7 @@ describe("a delivery that goes on for long", () => {
     expect(calls.putOff).toEqual(goesOn);
   });
 
-  it("erases so many sessions of a user, and the directory sends the next", async () => {
+  it("erases a limited number of a user's sessions, and the directory sends the next one", async () => {
     const asked: unknown[] = [];
     const sessions = Array.from({ length: 50 }, (_, at) => `chat-${at}`);
     const { parts } = surroundings({
@@ -363,7 +363,7 @@ describe("the erasure of a user", () => {
   it.each([
     ["erased", ["erasure"]],
     ["erasing", []],
-  ])("that is found to be %s leaves the list: %j", async (state, gone) => {
+  ])("that is %s leaves the list: %j", async (state, gone) => {
     const cleared: string[] = [];
     const { parts } = surroundings({
       operations: {
@@ -375,7 +375,7 @@ describe("the erasure of a user", () => {
         nextErasureStep: async () => ({ next: "places" }),
         concludeErasure: async () => state,
       },
-      // No session that the archive alone knows, and no row that is left.
+      // Neither a session that only the archive knows, nor a row that is left.
       withDatabase: async () => 0,
     });
     expect(
@@ -385,11 +385,11 @@ describe("the erasure of a user", () => {
   });
 });
 
-describe("a session that is to expire", () => {
+describe("a session that is due to expire", () => {
   it.each([
     [true, ["expire"]],
     [false, []],
-  ])("does as the list of sessions takes it: %s", async (isTaken, ended) => {
+  ])("does what the directory answers: %s", async (isTaken, ended) => {
     const done: string[] = [];
     const session = {
       stepExpiry: async () => ({ step: "expire", at: NOON, grantedAt: 1, hasFailed: false, archivedRev: 0 }),
@@ -437,7 +437,7 @@ describe("a dead letter of another version", () => {
 });
 
 describe("a fork whose source is gone", () => {
-  it("is taken off the list of sessions", async () => {
+  it("is removed from the list of sessions", async () => {
     const removed: unknown[] = [];
     const session = {
       nextCopyStep: async () => ({
@@ -463,13 +463,13 @@ describe("a job that fails", () => {
     [REPORT_AFTER_FAILURES - 1, false, []],
     [REPORT_AFTER_FAILURES, false, ["retrying"]],
     [1, true, ["failed"]],
-  ])("%i times, given up: %s, is on the list as %j", async (failures, gaveUp, states) => {
+  ])("%i times, given up: %s, is listed as %j", async (failures, gaveUp, states) => {
     const { parts, reported } = surroundings({ sessions: { get: () => ({ noteUndelivered: async () => true }) } });
     await reportFailure(parts, jobOf("archive"), "away", failure(failures, gaveUp));
     expect(reported.map(({ state }) => state)).toEqual(states);
   });
 
-  it.each(["users", "operations"])("is noted by its object as listed, though %s did not answer", async (away) => {
+  it.each(["users", "operations"])("is recorded by its object as listed, even if %s did not answer", async (away) => {
     const noted: string[] = [];
     const { parts } = surroundings({
       sessions: { get: () => ({ noteUndelivered: async (jobId: string) => noted.push(jobId) > 0 }) },
@@ -483,7 +483,7 @@ describe("a job that fails", () => {
     expect(noted).toEqual(["job"]);
   });
 
-  it("comes again if its object cannot be told, and is then taken off the list by whoever does it", async () => {
+  it("is repeated if its object cannot be told, and then removed from the list by whoever does it", async () => {
     const { parts, reported, cleared } = surroundings({
       sessions: {
         get: () => ({
@@ -502,7 +502,7 @@ describe("a job that fails", () => {
     expect(cleared).toEqual(["job"]);
   });
 
-  it("and is about all of a user comes again if the list cannot be told whole, and goes from it once it is over", async () => {
+  it("for a user is repeated if the list cannot be told completely, and removed from it when it is done", async () => {
     const { parts, cleared } = surroundings({
       users: {
         readErasure: async () => {
@@ -519,7 +519,7 @@ describe("a job that fails", () => {
     expect(cleared).toEqual(["job"]);
   });
 
-  it("for rows that PostgreSQL refuses is on the list until none is left", async () => {
+  it("for rows that PostgreSQL refuses is listed until none is left", async () => {
     const { parts, reported, cleared } = surroundings();
     const row = { name: "message 3", code: "22P05" };
     await reportSetAside(parts, jobOf("archive"), { total: 1, named: [row] });
@@ -539,7 +539,7 @@ describe("a summary", () => {
     summarize: () => Promise.reject(new ProviderError("timeout", "it took too long", { usage })),
   };
 
-  it("that comes to nothing is paid all the same, by its session and by its tenant", async () => {
+  it("that fails is paid for all the same, by its session and by its tenant", async () => {
     const noted: unknown[] = [];
     const session = {
       beginSummary: async () => call,
@@ -558,7 +558,7 @@ describe("a summary", () => {
     expect(spent).toEqual([["acme", usage]]);
   });
 
-  it("that is a fallback summary has the better one that is pending on the operators' list", async () => {
+  it("that is a fallback summary is on the operators' list with the better one that is pending", async () => {
     const upgrade = { jobId: "better", reason: "summarizer timeout", ...failure(1) };
     const session = {
       beginSummary: async () => ({ ...call, failures: 2 }),

@@ -46,12 +46,12 @@ describe("a summarizer that fails", () => {
     ["timeout", {}, "failure"],
     ["refused", { isUpgrade: true }, "failure"],
     ["unreachable", { failures: 9, isUpgrade: true }, "failure"],
-  ] as const)("by %s with %j gives a %s", async (kind, change, given) => {
+  ] as const)("by %s with %j leads to a %s", async (kind, change, given) => {
     expect((await asked(kind, change)).kind).toBe(given);
     expect((await asked(kind, change, false)).kind).toBe("failure");
   });
 
-  it("is paid for what it took, whatever stands in for its answer", async () => {
+  it("is charged for what it used, whatever replaces its answer", async () => {
     expect(await asked("refused", {})).toMatchObject({
       answer: { model: "fallback", usage: USAGE },
       fallbackCause: { reason: "summarizer refused", usage: USAGE },
@@ -59,7 +59,7 @@ describe("a summarizer that fails", () => {
     expect(await asked("timeout", {})).toMatchObject({ kind: "failure", usage: USAGE });
   });
 
-  it("is not asked past the budget", async () => {
+  it("is not called beyond the budget", async () => {
     const spent = { isOverBudget: true };
     const fallbackCause = { reason: OVER_BUDGET_REASON, retryAfterSeconds: 3_600 };
     expect(await asked("timeout", spent)).toMatchObject({ answer: { model: "fallback" }, fallbackCause });
@@ -67,10 +67,10 @@ describe("a summarizer that fails", () => {
   });
 });
 
-describe("a job that is done", () => {
+describe("a finished job", () => {
   const ref = { tenant: "acme", owner: "ada", session: "chat" };
   const OVER: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
-  /** What objects answer of a job that is over, whatever kind it is of. */
+  /** The answers of objects for finished jobs of any kind. */
   const NOTHING = {
     beginSummary: async () => OVER,
     beginEmbedding: async () => ({ next: "done", hasFailed: false }),
@@ -84,7 +84,7 @@ describe("a job that is done", () => {
     jobStanding: async () => "over",
     noteFailure: async () => null,
   };
-  /** @returns what was taken off the list of failures, and whether the delivery was acknowledged */
+  /** @returns what was removed from the list of failures, and whether the delivery was acknowledged */
   async function deliver(kind: JobKind, attempts: number, session: object = {}, more: object = {}) {
     const cleared: string[] = [];
     const verdicts: string[] = [];
@@ -107,7 +107,7 @@ describe("a job that is done", () => {
   }
 
   it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies", "embed", "list"] as const)(
-    "by a delivery that never got the answer leaves the operators' list when it is delivered again: %s",
+    "whose confirmation was lost leaves the operators' list when it is delivered again: %s",
     async (kind) => {
       expect(await deliver(kind, 2)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
       expect(await deliver(kind, 1)).toEqual({ cleared: [], verdicts: ["acked"] });
@@ -115,7 +115,7 @@ describe("a job that is done", () => {
     },
   );
 
-  it("by its session, since nothing is left to summarize, leaves the operators' list with its first delivery", async () => {
+  it("that ended because nothing is left to summarize leaves the operators' list with its first delivery", async () => {
     const known = { beginSummary: async () => ({ ...OVER, hasFailed: true }) };
     expect(await deliver("summarize", 1, known)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
   });
@@ -131,7 +131,7 @@ describe("a job that is done", () => {
   };
   const expiring = { stepExpiry: async () => ({ step: "cancel", at: NOON, grantedAt: 0, hasFailed: false }) };
 
-  it("leaves the list though its object answers only that no such job is pending", async () => {
+  it("leaves the list even if its object only answers that no such job is pending", async () => {
     const lost = { ...copying, saveCopyPage: () => Promise.reject(new Error("the answer was lost")) };
     expect(await deliver("fork", 1, lost)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
   });
@@ -141,7 +141,7 @@ describe("a job that is done", () => {
     ["restore", carrying, "carryOver", true],
     ["expire", expiring, "confirmExpiry", true],
   ] as const)(
-    "leaves the list where another delivery failed while it was done: %s",
+    "leaves the list if another delivery failed while it was being done: %s",
     async (kind, session, end, done) => {
       expect((await deliver(kind, 1, { ...session, [end]: async () => "known" })).cleared).toEqual(["job"]);
       expect((await deliver(kind, 1, { ...session, [end]: async () => done })).cleared).toEqual([]);
@@ -161,7 +161,7 @@ describe("a job that is measured", () => {
     [{ isDead: true }, { verdict: "ack" }, true, "dead"],
     [{ isDead: true }, { verdict: "retry", delaySeconds: 1 }, null, "retried"],
     [{ isUnknown: true }, { verdict: "retry", delaySeconds: 1 }, null, "unknown"],
-  ] as const)("and is %j with %j, given up: %s, ends %s", (more, verdict, gaveUp, result) => {
+  ] as const)("with %j and %j, given up: %s, counts as %s", (more, verdict, gaveUp, result) => {
     const ledger = createJobLedger();
     if (gaveUp !== null) ledger.fail("a", gaveUp);
     expect(measuredJob(message(NOON), verdict, { ...about, ...more }, ledger, NOON)).toMatchObject({
@@ -170,13 +170,13 @@ describe("a job that is measured", () => {
     });
   });
 
-  it("waited from when it was sent, and for nothing where the queue's clock runs ahead", () => {
+  it("waited since it was sent, and not at all if the queue's clock is ahead", () => {
     const waited = (sentAt: number): number =>
       measuredJob(message(sentAt), { verdict: "ack" }, about, createJobLedger(), NOON).waitedMs;
     expect([NOON - 500, NOON, NOON + 500].map(waited)).toEqual([500, 0, 0]);
   });
 
-  it("adds up what it spent, under the last model that was named", () => {
+  it("adds up what it spent, under the model that was named last", () => {
     const ledger = createJobLedger();
     ledger.spend("a", "model", { ...USAGE, costMicroDollars: 7 }, false);
     ledger.spend("a", "", USAGE, false);
@@ -247,7 +247,7 @@ describe("the day of a user", () => {
     () => undefined,
   );
 
-  it("is bounded for a user, and not for what belongs to the tenant alone", () => {
+  it("is limited for a user, and not for the tenant itself", () => {
     const [ada, tenant] = ["ada", "-"].map((owner) => ({ tenant: crypto.randomUUID(), owner, tenantSettings }));
     if (ada === undefined || tenant === undefined) throw new Error("nobody");
     for (const session of [ada, tenant]) quota.count(session, { messages: 5, summarizerTokens: 10 }, NOON);

@@ -25,7 +25,7 @@ vi.mock("cloudflare:workers", () => import("../../../simulation/durable-object.t
 const DAY_MS = 86_400_000;
 const ref = (session: string) => ({ tenant: "acme", owner: "ada", session });
 
-/** An object on a disk of its own. */
+/** An object with storage of its own. */
 function made<O>(Kind: new (ctx: DurableObjectState, env: never) => O, env: object = {}): { object: O; disk: Disk } {
   const disk = new Disk();
   const storage = new ObjectStorage(disk);
@@ -33,7 +33,7 @@ function made<O>(Kind: new (ctx: DurableObjectState, env: never) => O, env: obje
   return { object: new Kind(standIn(ctx), standIn<never>(env)), disk };
 }
 
-describe("the book of alerts", () => {
+describe("the state of alerts", () => {
   const digest = (id: string): AlertNotice => ({
     v: 1,
     id,
@@ -50,7 +50,7 @@ describe("the book of alerts", () => {
   };
   const newStore = (): AlertStore => new AlertStore(standIn(new ObjectStorage(new Disk())));
 
-  it("is kept once for each look: who looked at the same time tells nobody", () => {
+  it("is stored once for overlapping checks: the later one reports nothing", () => {
     const store = newStore();
     expect(store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("a")], NOON)).toBe(true);
     expect(store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("b")], NOON)).toBe(false);
@@ -59,7 +59,7 @@ describe("the book of alerts", () => {
     expect(store.takeNotices(9, NOON).map(({ notice }) => notice.id)).toEqual(["a"]);
   });
 
-  it("schedules a notice for a week", () => {
+  it("keeps a notice for a week", () => {
     const store = newStore();
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("a")], NOON);
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [started("b")], NOON + 7 * DAY_MS);
@@ -68,7 +68,7 @@ describe("the book of alerts", () => {
     expect(store.countPending()).toBe(1);
   });
 
-  it("schedules the newest digest alone, and sends no notice twice at once", () => {
+  it("keeps only the newest digest, and sends no notice twice at once", () => {
     const store = newStore();
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [digest("a")], NOON);
     store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [digest("b")], NOON);
@@ -79,7 +79,7 @@ describe("the book of alerts", () => {
 });
 
 describe("the key of the audit", () => {
-  it("is there until it is destroyed, and for good", () => {
+  it("exists until it is destroyed, and then never again", () => {
     const key = new AuditKey(standIn(new ObjectStorage(new Disk())));
     expect([key.nameOf("ada", false), key.isThere()]).toEqual([null, false]);
     const name = key.nameOf("ada", true);
@@ -93,7 +93,7 @@ describe("the key of the audit", () => {
 describe("a directory", () => {
   const newDirectory = () => made(Directory).object;
 
-  it("makes no key of the audit for a user who was erased, however late the event comes", async () => {
+  it("creates no audit key for an erased user, however late the event comes", async () => {
     const [known, erased] = [newDirectory(), newDirectory()];
     await erased.beginErasure({ tenant: "acme", owner: "ada" });
     expect(await known.auditName("ada", true)).toMatch(/^[0-9a-f]{32}$/);
@@ -101,7 +101,7 @@ describe("a directory", () => {
     expect(await erased.standing(null)).toMatchObject({ hasAuditKey: false, erasure: "erasing" });
   });
 
-  it("takes as many sessions of a user as they may have, and those that are there again", async () => {
+  it("accepts as many sessions of a user as allowed, and those that exist already", async () => {
     const directory = newDirectory();
     const byUser = { bounds: { ...userBoundsOf(undefined), sessions: 2, sessionsPerDay: null } };
     const register = (session: string) => directory.register(ref(session), NOON, {}, null, byUser);
@@ -111,7 +111,7 @@ describe("a directory", () => {
     expect(await directory.register(ref("c"), NOON, {})).toMatchObject({ ok: true });
   });
 
-  it("gives a page of a list, and says whether there is more behind it", async () => {
+  it("returns a page of the list, and says whether there is more", async () => {
     const directory = newDirectory();
     for (const session of ["a", "b", "c", "d"]) await directory.register(ref(session), NOON, {});
     const client = createDirectoryClient(standIn({ getByName: () => directory }));
@@ -135,7 +135,7 @@ describe("a directory", () => {
 });
 
 describe("the list of owners", () => {
-  it("writes over a name before its row is deleted", async () => {
+  it("overwrites a name before its row is deleted", async () => {
     const { object: owners, disk } = made(Owners, {
       OPERATIONS: { getByName: () => ({ noteUse: async () => undefined }) },
     });
@@ -152,7 +152,7 @@ describe("the list of owners", () => {
 });
 
 describe("how operations ended", () => {
-  it("is told of all, and to no tenant", async () => {
+  it("are reported for all operations, and to no tenant", async () => {
     const { object: operations } = made(Operations);
     await operations.beginRun("a", { op: "verify", dryRun: false, sliceSize: 10 }, "running");
     expect((await operations.stats(null)).runs).toMatchObject([{ op: "verify", status: "running", count: 1 }]);
@@ -163,14 +163,14 @@ describe("how operations ended", () => {
 describe("a tenant", () => {
   const newTenant = () => made(Tenant).object;
 
-  it("keeps that it freed its users of a bound, which is not the same as no word of it", async () => {
+  it("remembers that it freed its users of a limit, which is different from not setting it", async () => {
     const tenant = newTenant();
     const limits = { userMessagesPerDay: null, sessionMessagesPerDay: null, sessionTokensPerDay: 5 };
     expect((await tenant.update({ limits })).limits).toEqual({ userMessagesPerDay: null, sessionTokensPerDay: 5 });
     expect((await tenant.update({ limits: {} })).limits).toEqual({});
   });
 
-  it("has a budget until it is taken away", async () => {
+  it("has a budget until it is removed", async () => {
     const tenant = newTenant();
     const budgetAfter = async (patch: Parameters<Tenant["update"]>[0]) =>
       (await tenant.update(patch)).summarizerTokensPerDay;
@@ -185,7 +185,7 @@ describe("a tenant", () => {
     [100, 100, true],
     [0, 0, true],
     [null, 1_000_000, false],
-  ])("of a budget of %s tokens has used it up with %i: %s", async (budget, spent, isOverBudget) => {
+  ])("with a budget of %s tokens has used it up with %i: %s", async (budget, spent, isOverBudget) => {
     const tenant = newTenant();
     await tenant.update({ summarizerTokensPerDay: budget });
     await tenant.spend({ inputTokens: spent, outputTokens: 0 });
@@ -197,12 +197,12 @@ describe("a tenant", () => {
   });
 });
 
-describe("PostgreSQL away, with a hundred thousand sessions that wait for it", () => {
+describe("an outage of PostgreSQL, with a hundred thousand waiting sessions", () => {
   const SESSIONS = 100_000;
   const BATCH = 50;
   const ISOLATES = 20;
 
-  it("is one entry of the list, wakes no session, and goes when it is back; whoever asks is answered at once", async () => {
+  it("is one entry on the list, wakes no session, and disappears afterwards; requests are answered at once", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: NOON });
     try {
       const { object } = made(Operations);
@@ -263,7 +263,7 @@ describe("PostgreSQL away, with a hundred thousand sessions that wait for it", (
           if (parts === undefined) throw new Error("no isolate");
           const deliveries = Array.from({ length: BATCH }, () => ({ job, attempts }));
           for (const { verdict } of await archiveBatch(deliveries, parts)) verdicts.add(verdict);
-          // All of them within two minutes, as their pauses have it.
+          // All of them are delivered within two minutes, by their pauses.
           vi.setSystemTime(Date.now() + 60);
         }
         return verdicts;
@@ -287,7 +287,7 @@ describe("PostgreSQL away, with a hundred thousand sessions that wait for it", (
     }
   });
 
-  it("is forgotten once nobody tells of it any more", async () => {
+  it("is forgotten when nobody reports it any more", async () => {
     const { object } = made(Operations);
     const outage = { id: ARCHIVE_AWAY_ID, kind: "archive", reason: "away", deliveries: 3 } as const;
     await object.noteOutage({ ...outage, at: Date.now() });

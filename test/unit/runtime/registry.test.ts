@@ -19,10 +19,10 @@ import { NodeSession, NOON } from "./node-session.ts";
 const DAY_MS = 86_400_000;
 const newSql = (): SqlStorage => new NodeSession().sql;
 
-describe("what a user has taken in a day", () => {
+describe("a user's usage of a day", () => {
   const report = (teller: string, messages: number) => ({ ...NOTHING_OF_USER, teller, day: NOON, messages });
 
-  it("is the sum of what each teller told last, however late a report comes", () => {
+  it("is the sum of what each isolate reported last, however late a report comes", () => {
     const days = new UserDays(newSql());
     expect(days.note(report("a", 5)).total.messages).toBe(5);
     expect(days.note(report("b", 3)).total.messages).toBe(8);
@@ -34,8 +34,8 @@ describe("what a user has taken in a day", () => {
   });
 });
 
-describe("what a tenant has taken in a day", () => {
-  it("is the sum of what each teller told last, however late a report comes", () => {
+describe("a tenant's usage of a day", () => {
+  it("is the sum of what each isolate reported last, however late a report comes", () => {
     const taken = new TenantTaken(newSql());
     const note = (teller: string, messages: number, tokens: number) =>
       taken.note({ teller, day: NOON, messages, tokens });
@@ -79,7 +79,7 @@ describe("the failed jobs", () => {
     [{ tenant: "acme", user: "ada" }, ["d", "a"]],
     [{ session: "other" }, ["d"]],
     [{ kind: "erase" }, ["c"]],
-  ])("are listed by %j, the last to fail first", (filter, ids) => {
+  ])("are listed by %j, the most recent failure first", (filter, ids) => {
     const { jobs } = listed(
       failure("a", NOON + 1),
       failure("b", NOON + 2, { owner: "bob" }),
@@ -90,7 +90,7 @@ describe("the failed jobs", () => {
     expect(jobs.list(10, null, filter).map(({ jobId }) => jobId)).toEqual(ids);
   });
 
-  it("are paged without a gap, those of one moment among them", () => {
+  it("are paged without a gap, even if several failed at one moment", () => {
     const { jobs } = listed(...["a", "b", "c", "d", "e"].map((id) => failure(id, id < "d" ? NOON : NOON + 1)));
     const seen: string[] = [];
     for (let after: { at: number; jobId: string } | null = null, more = true; more;) {
@@ -103,7 +103,7 @@ describe("the failed jobs", () => {
     expect(seen).toEqual(["e", "d", "c", "b", "a"]);
   });
 
-  it("keep what went wrong first", () => {
+  it("keep their first error", () => {
     const { jobs } = listed(
       failure("a", NOON),
       failure("a", NOON + 9, { firstError: "later", firstFailedAt: new Date(NOON + 9).toISOString() }),
@@ -119,7 +119,7 @@ describe("the failed jobs", () => {
     expect(jobs.list(9, null).map(({ jobId }) => jobId)).toEqual(["b"]);
   });
 
-  it("of one user go alone", () => {
+  it("of one user are removed alone", () => {
     const others = [failure("b", NOON, { owner: "bob" }), failure("c", NOON, { tenant: "other" })];
     const { jobs } = listed(failure("a", NOON), ...others);
     expect(jobs.deleteOfUser({ tenant: "acme", owner: "ada" })).toBe(false);
@@ -130,7 +130,7 @@ describe("the failed jobs", () => {
     expect(jobs.oldestAt(null)).toBe(NOON);
   });
 
-  it("count each tenant over its budget once, and not among those that fail", () => {
+  it("count each tenant over its budget once, and not as failing", () => {
     const over = { reason: "summarizer over_budget" };
     const { jobs } = listed(
       failure("a", NOON, over),
@@ -148,7 +148,7 @@ describe("the failed jobs", () => {
     expect(jobs.counts("other")).toEqual([]);
   });
 
-  it("are looked for by number, and compared by name: no two users are taken for one", () => {
+  it("are found by hash and compared by name: no two users are mistaken for each other", () => {
     const { jobs, sql } = listed(failure("a", NOON), failure("b", NOON + 1, { owner: "bob", session: "other" }));
     const first = "(SELECT owner_key FROM failures WHERE job_id = 'a')";
     sql.exec(
@@ -159,7 +159,7 @@ describe("the failed jobs", () => {
     expect(of({ session: "chat" })).toEqual(["a"]);
   });
 
-  it("are ten thousand at most, and the oldest go first", () => {
+  it("are at most ten thousand, and the oldest are removed first", () => {
     const { jobs, sql } = listed();
     sql.exec(
       `INSERT INTO failures (job_id, first_failed_at, last_failed_at, tenant, owner_key, session_key, kind, failure)
@@ -183,7 +183,7 @@ describe("the failed jobs", () => {
 });
 
 describe("late work", () => {
-  it("is as old as the oldest of it, until it is settled or nobody speaks of it any more", () => {
+  it("is as old as the oldest job, until it is done or nobody reports it any more", () => {
     const store = new LateWorkStore(newSql());
     store.note({ jobId: "a", kind: "archive", scheduledAt: NOON - 5 }, NOON);
     store.note({ jobId: "b", kind: "archive", scheduledAt: NOON - 9 }, NOON + 1);
@@ -193,7 +193,7 @@ describe("late work", () => {
     expect(store.oldestScheduledAt(NOON + 900_000)).toBeNull();
   });
 
-  it("is told once in ten seconds, and at once where it is older than what was told", async () => {
+  it("is reported once in ten seconds, and at once if it is older than what was reported", async () => {
     let now = NOON;
     const told: string[] = [];
     const client = createLateWorkClient(createLog({ write: () => undefined }), () => now);
@@ -227,7 +227,7 @@ describe("a tenant's keys", () => {
   const endOf = (keys: TenantKeys, id: string): string | null | undefined =>
     keys.list(200, null, NOON).find((key) => key.id === id)?.expiresAt;
 
-  it("are a hundred that are good at once, and no more", () => {
+  it("are at most a hundred valid ones", () => {
     const keys = new TenantKeys(newSql());
     const ids = Array.from({ length: MAX_LIVE_KEYS }, () => issued(keys));
     expect(() => issued(keys)).toThrow("too_many_keys");
@@ -254,7 +254,7 @@ describe("a tenant's keys", () => {
     });
   });
 
-  it("are good until they end or are revoked, and not in that moment", () => {
+  it("are valid until they expire or are revoked, and not in that moment", () => {
     const keys = new TenantKeys(newSql());
     const id = issued(keys, NOON + 10);
     const live = (now: number): string[] => (keys.hashes(now)?.live ?? []).map((key) => key.id);
@@ -293,7 +293,7 @@ describe("runs of operations", () => {
     return new OperationRuns(sql);
   }
 
-  it("that are over stay as they ended", () => {
+  it("that have ended do not change", () => {
     const runs = newRuns();
     expect(runs.begin("a", REQUEST, "queued", NOON).created).toBe(true);
     expect(runs.begin("a", REQUEST, "running", NOON)).toMatchObject({ created: false, run: { status: "running" } });
@@ -308,7 +308,7 @@ describe("runs of operations", () => {
     expect(runs.finish("unknown", "complete", null, NOON)).toBeNull();
   });
 
-  it("are counted by how they ended, but for dry ones", () => {
+  it("are counted by result, except dry runs", () => {
     const runs = newRuns();
     for (const id of ["a", "b"]) {
       runs.begin(id, REQUEST, "running", NOON);
@@ -341,7 +341,7 @@ describe("runs of operations", () => {
     expect(runs.byId("of-ada")?.report.notes).toEqual([]);
   });
 
-  it("are listed the newest first, page by page", () => {
+  it("are listed newest first, page by page", () => {
     const runs = newRuns();
     for (const [at, id] of ["a", "b", "c"].entries()) runs.begin(id, REQUEST, "running", at < 2 ? NOON : NOON + 1);
     expect(runs.list(2, null).map(({ id }) => id)).toEqual(["c", "b"]);
@@ -356,7 +356,7 @@ describe("the list of sessions", () => {
     entries.make();
     return { entries, sql };
   }
-  /** A database of its own: a session's has a table of the same name. */
+  /** A database of its own, because a session's has a table of the same name. */
   class ListSql {
     readonly sql: SqlStorage;
     constructor() {
@@ -366,7 +366,7 @@ describe("the list of sessions", () => {
     }
   }
 
-  it("is paged the newest first, without a gap where several began at once", () => {
+  it("is paged newest first, without a gap if several sessions were created at once", () => {
     const { entries } = newEntries();
     for (const id of ["a", "b", "c"]) entries.grant(id, NOON, { topic: id === "b" ? "x" : "y" }, false, null, NOON);
     entries.grant("d", NOON + 1, {}, false, null, NOON);
@@ -380,7 +380,7 @@ describe("the list of sessions", () => {
     expect(entries.count(3)).toBe(3);
   });
 
-  it("takes an entry off by the grant that it was made with, and no later one", () => {
+  it("removes an entry with the grant that it was created with, and not with a later one", () => {
     const { entries } = newEntries();
     const first = entries.grant("a", NOON, {}, false, null, NOON);
     const later = entries.grant("a", NOON, {}, false, null, NOON + 1);
@@ -399,7 +399,7 @@ describe("the list of sessions", () => {
     expect(entries.grant("a", NOON, {}, false, null, NOON).grantedAt).toBeGreaterThan(later.grantedAt);
   });
 
-  it("keeps an entry that was held for an earlier word, until its object was asked whether an epoch came of that", () => {
+  it("keeps an entry that an earlier grant holds, until its object was asked whether that grant led to an epoch", () => {
     const { entries } = newEntries();
     entries.grant("a", NOON, {}, false, null, NOON);
     const earlier = entries.grant("a", NOON, {}, false, null, NOON + 1);
@@ -416,7 +416,7 @@ describe("the list of sessions", () => {
     expect(entries.has("a")).toBe(false);
   });
 
-  it("keeps a change of the metadata when it is told only afterwards of the epoch that it belongs to", () => {
+  it("keeps a change of metadata that arrives before the epoch that it belongs to", () => {
     const { entries } = newEntries();
     entries.grant("a", NOON, { v: "of an epoch before" }, false, null, NOON);
     const { grantedAt } = entries.grant("a", NOON, {}, false, null, NOON + 1);
@@ -429,7 +429,7 @@ describe("the list of sessions", () => {
     expect(metadata()).toEqual({ v: "as the next began" });
   });
 
-  it("keeps the later of two changes of the metadata that cross on their way, also when they come again", () => {
+  it("keeps the later of two changes of metadata that cross on their way, also if they are repeated", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
@@ -447,7 +447,7 @@ describe("the list of sessions", () => {
     entries.setMetadata("a", { v: "eleventh" }, { grantedAt: NOON + 5, rev: 11 });
     entries.setMetadata("a", { v: "tenth" }, { grantedAt, rev: 10 });
     expect(metadata()).toEqual({ v: "eleventh" });
-    // A new epoch counts its changes from the first on.
+    // A new epoch counts its changes from the beginning.
     const { grantedAt: anew } = entries.grant("a", NOON, {}, false, null, NOON + 9);
     entries.renew("a", { v: "new" }, anew);
     entries.setMetadata("a", { v: "twelfth" }, { grantedAt: NOON + 5, rev: 12 });
@@ -456,7 +456,7 @@ describe("the list of sessions", () => {
     expect(metadata()).toEqual({ v: "newer" });
   });
 
-  it("takes metadata and expiry of the epoch that it lists, and of no earlier one", () => {
+  it("accepts metadata and expiry of the listed epoch, and of no earlier one", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
@@ -469,12 +469,12 @@ describe("the list of sessions", () => {
     expect(entries.list({ limit: 1, after: null, metadata: {} }).entries[0]).toHaveProperty("expiredAt");
   });
 
-  it("keeps the expiry of an epoch that is told only after it that it began, and none of an epoch before", () => {
+  it("keeps an expiry that arrives before its epoch, and none of an earlier epoch", () => {
     const { entries } = newEntries();
     const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const { grantedAt: second } = entries.grant("a", NOON, { v: "1" }, false, null, NOON + 1);
     const entry = () => entries.list({ limit: 1, after: null, metadata: {} }).entries[0];
-    // Decided after the second grant was given, in an epoch that had not recorded it.
+    // Decided after the second grant, in an epoch that had not recorded that grant.
     entries.setExpired("a", true, NOON + 5, first);
     entries.renew("a", { v: "2" }, second);
     expect(entry()).toMatchObject({ metadata: { v: "2" } });
@@ -485,7 +485,7 @@ describe("the list of sessions", () => {
     expect(entry()).toMatchObject({ metadata: { v: "3" }, expiredAt: new Date(NOON + 20).toISOString() });
   });
 
-  it("is as an epoch that is there says, where whoever began it is gone, and the epoch before had expired", async () => {
+  it("follows an existing epoch if its creator is gone and the epoch before it had expired", async () => {
     const { entries } = newEntries();
     const ref = { tenant: "acme", owner: "ada", session: "a" };
     const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
@@ -503,7 +503,7 @@ describe("the list of sessions", () => {
     expect(entry).not.toHaveProperty("expiredAt");
   });
 
-  it("of an erased user is looked at again until nothing is left, and no earlier than late grants allow", () => {
+  it("of an erased user is searched again until nothing is left, and not before late grants have become invalid", () => {
     const { entries, sql } = newEntries();
     entries.grant("a", NOON, {}, false, null, NOON);
     const erasure = new DirectoryErasure(sql);

@@ -32,8 +32,8 @@ function textsOf({ store }: NodeSession): string[] {
   return store.summaries.items(store.summaries.newest()?.version ?? 0).map(({ text }) => text);
 }
 
-describe("an earlier version of the summary that is restored", () => {
-  it("holds again under a new number, and those after it are gone from the object and from the archive", () => {
+describe("a restored version of the summary", () => {
+  it("is the newest again under a new number, and later versions are gone from the object and from the archive", () => {
     const session = withVersions();
     expect(restore(session, 2)).toMatchObject({ ok: true, value: { isChanged: true } });
     expect(versionsOf(session)).toEqual([
@@ -48,7 +48,7 @@ describe("an earlier version of the summary that is restored", () => {
     expect(session.store.feed.after(0, 9)).toMatchObject([{ kind: "summarized", version: 4, throughSeq: 4 }]);
   });
 
-  it("changes nothing where it holds already, whatever version the repeated request expects", () => {
+  it("changes nothing if it is the newest already, whatever version the repeated request expects", () => {
     const session = withVersions();
     expect(restore(session, 3)).toEqual({ ok: true, value: { isChanged: false, tokens: 0 } });
     restore(session, 1, 3);
@@ -57,7 +57,7 @@ describe("an earlier version of the summary that is restored", () => {
     expect(session.disk.dump()).toBe(before);
   });
 
-  it("is refused where another version is the newest than whoever asks has seen", () => {
+  it("is refused if the newest version is not the one that the caller has seen", () => {
     const session = withVersions();
     expect(restore(session, 1, 2)).toMatchObject({
       ok: false,
@@ -66,14 +66,14 @@ describe("an earlier version of the summary that is restored", () => {
     expect(versionsOf(session)).toHaveLength(3);
   });
 
-  it("keeps what was carried over since", () => {
+  it("keeps items that were carried over since", () => {
     const session = withVersions();
     session.summarize(4, 6, [{ text: "Ada lives in Lisbon", sourceSession: "old", sourceEpoch: "an-epoch" }]);
     restore(session, 2);
     expect(textsOf(session).toSorted()).toEqual(["Ada lives in Lisbon", "message number 3"]);
   });
 
-  it("is refused where it rests on what was erased since; one from before that leaves nothing of it to be made again", () => {
+  it("is refused if it covers a message that was erased since; one from before that message leaves nothing to rebuild", () => {
     const session = withVersions();
     eraseMessage(session.unit(), "seq-3");
     expect(session.job("summarize")?.goal).toEqual({ is: "rebuild", lastKept: 1, isFromScratch: false });
@@ -87,7 +87,7 @@ describe("an earlier version of the summary that is restored", () => {
     expect(session.store.summaries.isAnyHidden()).toBe(false);
   });
 
-  it("is refused where it is of another branch, and is restored once that is active", () => {
+  it("is refused if it belongs to another branch, and can be restored once that is active", () => {
     const session = withVersions();
     session.append([{ role: "user", content: "said anew", afterSeq: 3 }]);
     expect(restore(session, 2)).toMatchObject({
@@ -98,7 +98,7 @@ describe("an earlier version of the summary that is restored", () => {
     expect(restore(session, 2)).toMatchObject({ ok: true, value: { isChanged: true } });
   });
 
-  it("is what the next summary goes on from: an answer that was on its way lands nowhere", () => {
+  it("is the base of the next summary: an answer that was on its way is ignored", () => {
     const session = withVersions();
     const { id } = session.schedule("summarize", { throughSeq: 8 });
     const late = beginSummary(
@@ -124,7 +124,7 @@ describe("an earlier version of the summary that is restored", () => {
     ]);
   });
 
-  it("ends a job that has nothing to cover any more, and keeps what is to be better than it where it is degraded", () => {
+  it("ends a job that has nothing left to cover, and keeps the job that replaces it if it is degraded", () => {
     const session = new NodeSession();
     session.say(6);
     session.summarize(1, 2, [], { degraded: true });
@@ -142,13 +142,13 @@ describe("an earlier version of the summary that is restored", () => {
     expect(other.job("summarize")).toBeUndefined();
   });
 
-  it("is not restored from under an operator who has the summary made anew", () => {
+  it("is refused while an operator's rebuild is pending", () => {
     const session = withVersions();
     session.schedule("summarize", { throughSeq: 6, goal: { is: "rebuild", lastKept: 0, isFromScratch: true } });
     expect(restore(session, 1)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
   });
 
-  it("calls for a summary of what only the versions after it covered, where that is more than may stay word for word", () => {
+  it("makes a summary due of what only later versions covered, if that is more than may stay verbatim", () => {
     const session = new NodeSession({ settings: { summarizeAfterTokens: 200, keepRecentTokens: 20 } });
     session.say(40);
     session.summarize(1, 2);

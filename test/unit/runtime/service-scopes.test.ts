@@ -6,7 +6,7 @@ import { appendMessages } from "../../../src/usecases/messages.ts";
 import type { RequestContext } from "../../../src/usecases/request-context.ts";
 import { createSession } from "../../../src/usecases/sessions.ts";
 
-/** A caller with these scopes. What stands behind the service is not there: whoever gets to it was let in. */
+/** A caller with these scopes. Nothing else of the service exists, so a caller who gets past the check fails differently. */
 function callerWith(scopes: readonly Scope[], owner = "ada"): RequestContext {
   const letIn = (): never => {
     throw new Error("let in");
@@ -23,7 +23,7 @@ function callerWith(scopes: readonly Scope[], owner = "ada"): RequestContext {
   return { principal, requestId: "r", from: null, parts };
 }
 
-/** They have what these operations ask for before and after they let somebody in. */
+/** What these operations use before and after the check. */
 function isParts(parts: object): parts is RequestContext["parts"] {
   return "sessions" in parts && "audit" in parts;
 }

@@ -14,11 +14,11 @@ describe("a session", () => {
     ["all the bytes it may", 1, MAX_BYTES_PER_SESSION, undefined],
     ["one message more", MAX_MESSAGES_PER_SESSION + 1, 1, "session_full"],
     ["one byte more", 1, MAX_BYTES_PER_SESSION + 1, "session_full"],
-  ])("holds %s: %i messages, %i bytes give %s", (_, messages, bytes, code) => {
+  ])("with %s: %i messages, %i bytes give %s", (_, messages, bytes, code) => {
     expect(fullFault(messages, bytes)?.code).toBe(code);
   });
 
-  it("tells its own ids from a client's", () => {
+  it("distinguishes its own ids from a client's", () => {
     expect(["seq-1", "seq-100", "seq-0", "seq-01", "seq-", "Seq-1", "seq-1 "].map(seqOfServerId)).toEqual([
       1,
       100,
@@ -32,7 +32,7 @@ describe("a session", () => {
 });
 
 describe("an append", () => {
-  it("that is sent again is answered as before, though the head it expects has moved on", () => {
+  it("that is repeated is answered as before, even if the head that it expects has moved on", () => {
     const session = new NodeSession();
     expect(session.append([said("a")], NOON, 0)).toMatchObject({ ok: true, value: { headSeq: 1, createdCount: 1 } });
     expect(session.append([said("a")], NOON, 0)).toMatchObject({
@@ -51,7 +51,7 @@ describe("an append", () => {
     ["another role", { role: "assistant" as const }],
     ["an author", { author: "Ada" }],
     ["another time", { occurredAt: "2026-11-22T10:00:00Z" }],
-  ])("of an id that was there is a conflict with %s, and none with its own", (_, change) => {
+  ])("with an existing id conflicts with %s, and not with its own content", (_, change) => {
     const session = new NodeSession();
     session.append([said("a")]);
     expect(session.append([{ ...said("a"), ...change }])).toMatchObject({
@@ -61,7 +61,7 @@ describe("an append", () => {
     expect(session.append([said("a")]).ok).toBe(true);
   });
 
-  it("is compared by what was said, whatever order its properties come in", () => {
+  it("is compared by its content, whatever the order of its properties", () => {
     const session = new NodeSession();
     const call = (input: Record<string, string>): NewMessage => ({
       id: "a",
@@ -73,7 +73,7 @@ describe("an append", () => {
     expect(session.append([call({ two: "1", one: "2" })]).ok).toBe(false);
   });
 
-  it("of an erased message, by its id or the server's, says that it is erased", () => {
+  it('of an erased message, by its id or the server\'s, is answered with "erased"', () => {
     const session = new NodeSession();
     session.append([said("a"), "b"]);
     for (const id of ["a", "seq-2"]) eraseMessage(session.unit(), id);
@@ -89,13 +89,13 @@ describe("an append", () => {
     });
   });
 
-  it("may name the next of the server's ids, and no other", () => {
+  it("may use the next of the server's ids, and no other", () => {
     const session = new NodeSession();
     expect(session.append([said("seq-2")])).toMatchObject({ ok: false, fault: { code: "validation_failed" } });
     expect(session.append([said("seq-1"), said("seq-2")]).ok).toBe(true);
   });
 
-  it("that begins a session is held against the bounds of the session and of its tenant", () => {
+  it("that creates a session is checked against the limits of the session and of its tenant", () => {
     const tenantFull = { code: "quota_exceeded", detail: "the tenant's" } as const;
     const fault = (limits: { sessionMessagesPerDay?: number }) =>
       beginningFault({ messages: [said("a"), said("b")] }, limits, () => tenantFull, NOON);

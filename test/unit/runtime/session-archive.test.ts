@@ -21,7 +21,7 @@ const confirm = (session: NodeSession, messageSeq: number): boolean =>
   confirmArchived(session.unit(), jobOf(session), { rev: session.row.archiveRev, version: 0, messageSeq });
 
 describe("the messages of a session in the archive", () => {
-  it("go there in pages of 500, and each page that is confirmed clears what failed before", () => {
+  it("are sent in pages of 500, and each confirmed page clears earlier failures", () => {
     const session = archived(501);
     expect(session.row.messageArchive).toMatchObject({ sentSeq: 500, targetSeq: 501, confirmedSeq: 0 });
     const delta = readArchiveDelta(session.unit(), jobOf(session));
@@ -37,7 +37,7 @@ describe("the messages of a session in the archive", () => {
     expect(session.jobs).toEqual([]);
   });
 
-  it("follow an edit once: what was confirmed is sent no more", () => {
+  it("are sent again once after an edit; confirmed ones are not sent again", () => {
     const session = archived(3);
     confirm(session, 3);
     editMessage(session.unit(), "seq-2", { content: "mended" });
@@ -49,7 +49,7 @@ describe("the messages of a session in the archive", () => {
     expect(session.row.messageArchive?.changed).toEqual([]);
   });
 
-  it("that changed while a page was on its way are sent with the next", () => {
+  it("that changed while a page was on its way are sent with the next one", () => {
     const session = archived(3);
     const { archiveRev } = session.row;
     eraseMessage(session.unit(), "seq-3");
@@ -62,7 +62,7 @@ describe("the messages of a session in the archive", () => {
 
 describe("a long history of summaries", () => {
   const TEXT = "message number 1 ".repeat(100);
-  /** So many versions, each with an item of its own, which takes the place of the one before. */
+  /** This many versions, each with an item that replaces that of the version before. */
   function withHistory(versions: number, itemsEach = 1): NodeSession {
     const session = new NodeSession();
     session.append(["message number 1"]);
@@ -80,7 +80,7 @@ describe("a long history of summaries", () => {
     return session;
   }
 
-  /** Sends pages to an archive that keeps them, until no job is pending. */
+  /** Sends pages to an archive that stores them, until no job is pending. */
   function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Map<string, number | null> } {
     const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
     for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {
@@ -98,7 +98,7 @@ describe("a long history of summaries", () => {
     return held;
   }
 
-  it("goes to the archive in pages, a revision each, and none of them is left out", () => {
+  it("is sent to the archive in pages, one revision each, without leaving any out", () => {
     const session = withHistory(60, 8);
     const held = drain(session);
     expect(held.pages).toBeGreaterThan(2);
@@ -109,13 +109,13 @@ describe("a long history of summaries", () => {
     expect(session.row).toMatchObject({ archivedVersion: 60, archivedRev: session.row.archiveRev });
   });
 
-  it("begins anew where something in it was erased while a page was on its way", () => {
+  it("is sent from the beginning if something in it was erased while a page was on its way", () => {
     const session = withHistory(60, 8);
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
     if (first === null) throw new Error("nothing is pending");
     scheduleArchive(session.unit(), true);
-    // The page of the revision before comes back late, and says that the archive is further than the next one knows.
+    // The page of the revision before comes back late, and says that the archive is further than the next page knows.
     expect(confirmArchived(session.unit(), job, first)).toBe(false);
     const second = readArchiveDelta(session.unit(), job);
     expect(second).toMatchObject({ isReplaced: true, summaries: [{ version: 1 }, ...first.summaries.slice(1)] });
@@ -124,7 +124,7 @@ describe("a long history of summaries", () => {
     expect(drain(session).versions.size).toBe(60);
   });
 
-  it("that the archive lost is sent from its beginning, at a revision that no page under way has", () => {
+  it("that the archive lost is sent from the beginning, with a revision that no page on its way has", () => {
     const session = withHistory(60, 8);
     const job = session.job("archive")?.id ?? "";
     const lost = readArchiveDelta(session.unit(), job);
@@ -139,7 +139,7 @@ describe("a long history of summaries", () => {
     expect(drain(session).versions.size).toBe(60);
   });
 
-  it("takes a version along that came while a page was on its way", () => {
+  it("includes a version that came while a page was on its way", () => {
     const session = withHistory(2);
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
@@ -157,13 +157,13 @@ describe("the archive of a session", () => {
     [NOON, NOON + 1],
     [NOON + 5, NOON + 6],
     [undefined, NOON],
-  ])("that is outranked by an epoch of %s begins after it: %i", (outrankedBy, beganAt) => {
+  ])("that has a later revision of an epoch %s continues after it: %i", (outrankedBy, beganAt) => {
     const session = archived(1);
     forgetArchived(session.unit(), jobOf(session), outrankedBy);
     expect(session.row).toMatchObject({ beganAt, archivedRev: 0, archiveReplace: true });
   });
 
-  it("is sent anew above the revision that the archive holds", () => {
+  it("is sent anew with a higher revision than the archive has", () => {
     const session = archived(2);
     confirm(session, 2);
     expect(resyncArchive(session.unit(), 40)).toBe("scheduled");
@@ -175,7 +175,7 @@ describe("the archive of a session", () => {
     expect(session.job("archive")?.nextSendAt).toBe(NOON + 5);
   });
 
-  it("is not pending where there is nothing to send", () => {
+  it("is not pending if there is nothing to send", () => {
     const session = new NodeSession();
     session.say(1);
     expect(resyncArchive(session.unit(), 0)).toBe("nothing");
@@ -200,7 +200,7 @@ describe("a silent session", () => {
     expect(stepExpiry(session.unit(LATER), id)).toBe(step);
   });
 
-  it("does not expire while something else is pending, or rows of it are here alone", () => {
+  it("does not expire while another job is pending, or while only it has some rows", () => {
     const session = new NodeSession({ settings: EXPIRING });
     session.append(["one"]);
     session.summarize(1, 1);
@@ -219,7 +219,7 @@ describe("a silent session", () => {
     expect(step()).toBe("done");
   });
 
-  it("was last active when somebody said or edited something, or when it began", () => {
+  it("was last active when somebody appended or edited, or when it was created", () => {
     const session = new NodeSession({ settings: EXPIRING });
     const expiry = (): number => expiryAt(session.unit()) ?? 0;
     const fromBeginning = expiry();
@@ -233,7 +233,7 @@ describe("a silent session", () => {
     expect(expiry() - fromBeginning).toBe(5_000);
   });
 
-  it("wakes by the first of what it waits for, and for nothing where it waits for none", () => {
+  it("wakes for the earliest of its reasons, and not at all if there is none", () => {
     const waiting = new NodeSession({ settings: { expireAfterIdleSeconds: 100, archiveMessages: true } });
     expect(soonestIdleAt(waiting.unit())).toBeLessThanOrEqual(NOON + 120_000);
     const none = new NodeSession({ settings: { summarizeAfterIdleSeconds: null } });
@@ -248,14 +248,14 @@ describe("the day of a session that is erased", () => {
     ["summaries", { sessionSummariesPerDay: 9 }, 2],
     ["nothing", {}, 0],
     ["what is unbounded", { sessionMessagesPerDay: null }, 0],
-  ])("is kept where it has a bound of %s", (_, limits, messages) => {
+  ])("is kept if it has a limit of %s", (_, limits, messages) => {
     const session = new NodeSession({ tenantSettings: { limits } });
     session.append(["one", "two"]);
     keepDay(session.unit());
     expect(session.store.spent.on(startOfDay(NOON)).messages).toBe(messages);
   });
 
-  it("adds up, and goes when another day is noted", () => {
+  it("is added up, and replaced on another day", () => {
     const { store } = new NodeSession();
     const today = startOfDay(NOON);
     for (let count = 0; count < 2; count += 1) {

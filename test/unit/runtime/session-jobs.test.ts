@@ -31,7 +31,7 @@ describe("a job that fails", () => {
   it.each([
     [MAX_SUMMARIZE_FAILURES - 1, "pending"],
     [MAX_SUMMARIZE_FAILURES, "failed"],
-  ])("is after %i failures %s", (failures, state) => {
+  ])("after %i failures is %s", (failures, state) => {
     const session = new NodeSession();
     const { id } = session.schedule("summarize", { failures: failures - 1 });
     const report = noteFailure(session.unit(), id, { reason: "away" }, 0.5);
@@ -44,13 +44,13 @@ describe("a job that fails", () => {
     ["makes a summary better", "summarize", { goal: UPGRADE }],
     ["takes something out of the summary", "summarize", { goal: REBUILD }],
     ["takes something out of what a model is given", "summarize", { inProgress: { invalidatedFromSeq: 1 } }],
-  ] as const)("and %s is never given up", (_, kind, change) => {
+  ] as const)("of kind %s is never given up", (_, kind, change) => {
     const session = new NodeSession();
     const { id } = session.schedule(kind, { ...change, failures: 100 });
     expect(noteFailure(session.unit(), id, { reason: "away" }, 0.5)?.gaveUp).toBe(false);
   });
 
-  it("waits as many seconds as it was asked to, and no shorter than its own pause", () => {
+  it("waits as many seconds as it was asked to, and at least its own pause", () => {
     const session = new NodeSession();
     const { id } = session.schedule("summarize");
     noteFailure(session.unit(), id, { reason: "busy", retryAfterSeconds: 7_200 }, 0.5);
@@ -59,7 +59,7 @@ describe("a job that fails", () => {
     expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
   });
 
-  it("is told by its lease: who lost it changes nothing", () => {
+  it("is reported under its lease: a consumer that lost it changes nothing", () => {
     const session = new NodeSession();
     const { id } = session.schedule("summarize", { lease: "mine", leaseUntil: NOON + 1 });
     expect(noteFailure(session.unit(), id, { reason: "late", lease: "theirs" }, 0.5)).toBeNull();
@@ -69,7 +69,7 @@ describe("a job that fails", () => {
     expect(session.store.jobs.byId(id)).toMatchObject({ lease: null, nextSendAt: NOON + 9 });
   });
 
-  it("keeps what went wrong first, whoever tells of what comes after", () => {
+  it("keeps its first error, whoever reports later ones", () => {
     const session = new NodeSession();
     const { id } = session.schedule("archive");
     noteFailure(session.unit(), id, { reason: "first" }, 0.5);
@@ -114,7 +114,7 @@ describe("a job that fails", () => {
     },
   );
 
-  it("is pending at once when it is tried again", () => {
+  it("is pending at once when it is retried", () => {
     const session = new NodeSession();
     const given = session.schedule("summarize", { state: "failed", failures: 9, nextSendAt: NOON + 1 });
     const archive = session.schedule("archive", { failures: 9, nextSendAt: NOON + 9_000 });
@@ -129,11 +129,11 @@ describe("a job that fails", () => {
     ["held", { leaseUntil: NOON + 1 }],
     ["pending", { leaseUntil: NOON }],
     ["pending", {}],
-  ] as const)("stands as %s", (standing, change) => {
+  ] as const)("is shown as %s", (standing, change) => {
     expect(standingOf(change === null ? null : new NodeSession().schedule("archive", change), NOON)).toBe(standing);
   });
 
-  it("adds up what was spent in vain", () => {
+  it("adds up the cost of failed attempts", () => {
     const usage = { inputTokens: 10, outputTokens: 1 };
     expect(addUsage(null, undefined, undefined)).toBeNull();
     expect(addUsage(null, usage, undefined)).toEqual(usage);
@@ -144,7 +144,7 @@ describe("a job that fails", () => {
     });
   });
 
-  it("adds up how long it took, also where nothing is known to be spent", () => {
+  it("adds up how long it took, even if no cost is known", () => {
     const first = addUsage(null, undefined, 40);
     expect(first).toEqual({ durationMs: 40 });
     expect(addUsage(first, { inputTokens: 10, outputTokens: 1 }, 2)).toEqual({
@@ -169,7 +169,7 @@ describe("a job that is sent", () => {
     expect(takeDueJobs(session.unit(), () => 0.5)).toEqual([]);
   });
 
-  it("waits longer while the queue is full, unless somebody has it or it was sent since", () => {
+  it("waits longer while the queue is full, unless it is leased or was sent since", () => {
     const session = new NodeSession();
     const job = session.schedule("archive", { sends: 2, nextSendAt: NOON + 1 });
     const noted = (sends: number): boolean => noteBacklog(session.unit(), { jobId: job.id, sends }, 3_600_000, 0.5);
@@ -180,7 +180,7 @@ describe("a job that is sent", () => {
     expect(noted(2)).toBe(false);
   });
 
-  it("that no queue took is tried again after a pause", () => {
+  it("that no queue accepted is tried again after a pause", () => {
     const session = new NodeSession();
     const { id } = session.schedule("archive", { sends: 1 });
     noteNotSent(session.unit(), id, 0.5);
@@ -201,7 +201,7 @@ describe("a job that is sent", () => {
     expect(oldestLate(session.unit()) !== null).toBe(isLate);
   });
 
-  it("and is late is told of by the one that is pending longest", () => {
+  it("that is late is reported by the one that has been pending longest", () => {
     const session = new NodeSession();
     const ages = [LATE_AFTER_MS + 5, LATE_AFTER_MS + 9, LATE_AFTER_MS + 1];
     for (const age of ages) session.schedule("archive", { ...late, createdAt: NOON - age });
@@ -210,7 +210,7 @@ describe("a job that is sent", () => {
 });
 
 describe("a summary", () => {
-  it("that was given up is pending again by an append only after a rest", () => {
+  it("that was given up becomes pending again by an append only after a pause", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
     session.schedule("summarize", { state: "failed", failures: 9, lastFailedAt: NOON });
@@ -221,7 +221,7 @@ describe("a summary", () => {
     expect(session.job("summarize")).toMatchObject({ state: "pending", failures: 0, sends: 0 });
   });
 
-  it("is pending once, and not while one is under way", () => {
+  it("is pending once, and not while another one is in progress", () => {
     const session = new NodeSession({ settings: DUE });
     session.say(30);
     expect(scheduleSummaryIfDue(session.unit())).toBe(true);
@@ -235,14 +235,14 @@ describe("a summary", () => {
     ["somebody is at after a failure", { sends: 1, failures: 1, nextSendAt: NOON + 9, leaseUntil: NOON + 9 }, NOON + 9],
     ["failed, and is in its pause", { sends: 1, failures: 1, nextSendAt: NOON + 9 }, NOON],
     ["was just sent", { sends: 1, nextSendAt: NOON + 9 }, NOON + 9],
-  ])("asked for by hand that %s is sent at the right time", (_, change, at) => {
+  ])("that was requested while %s is sent at the right time", (_, change, at) => {
     const session = new NodeSession();
     session.say(5);
     session.schedule("summarize", change);
     expect(scheduleSummaryByHand(session.unit(), { keepRecentTokens: 0 })?.nextSendAt).toBe(at);
   });
 
-  it("that is to be better comes no earlier than the summarizer asked for", () => {
+  it("that replaces a fallback summary comes no earlier than the summarizer asked for", () => {
     const session = new NodeSession();
     session.say(5);
     session.summarize(1, 5, [], { degraded: true });
@@ -261,7 +261,7 @@ describe("a summary", () => {
 });
 
 describe("an operator's expire", () => {
-  it("takes a session that was silent for as long as it may be, and no earlier", () => {
+  it("applies to a session that has been silent for as long as allowed, and no earlier", () => {
     const session = new NodeSession({ settings: { expireAfterIdleSeconds: 100 } });
     session.say(1);
     expect(maintain(session.unit(NOON + 99_000), "expire")).toBe("nothing");
@@ -274,7 +274,7 @@ describe("an operator's expire", () => {
 });
 
 describe("the audit of appends", () => {
-  it("names eight principals, and all others together", () => {
+  it("names eight principals, and counts all others together", () => {
     const session = new NodeSession();
     session.say(12);
     for (let at = 1; at <= 10; at += 1) noteAppend(session.unit(NOON + at), { kind: "user", id: `u${at}` }, at);
@@ -284,7 +284,7 @@ describe("the audit of appends", () => {
     expect(open?.actors.map(({ id }) => id)).toEqual(["u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "many"]);
   });
 
-  it("that no queue takes is sent again after longer and longer pauses", () => {
+  it("that no queue accepts is sent again after longer and longer pauses", () => {
     const session = new NodeSession();
     session.say(1);
     noteAppend(session.unit(), { kind: "user", id: "ada" }, 1);

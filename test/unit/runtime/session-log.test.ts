@@ -37,20 +37,20 @@ describe("a page of messages", () => {
     [{ beforeSeq: 100, limit: 3 }, [5, 6, 7], "5"],
     [{ afterSeq: 2, beforeSeq: 5, limit: 3 }, [3, 4], null],
     [{ limit: 7 }, [1, 2, 3, 4, 5, 6, 7], null],
-  ])("of seven, asked for by %j", (query, seqs, nextCursor) => {
+  ])("of seven, requested by %j", (query, seqs, nextCursor) => {
     const page = readMessages(withMessages(7).unit(), query);
     expect(page.data.map(({ seq }) => seq)).toEqual(seqs);
     expect(page).toMatchObject({ nextCursor, hasMore: nextCursor !== null });
   });
 
-  it("goes on through more rows than are read at once", () => {
+  it("continues through more rows than are read at once", () => {
     const { data } = readMessages(withMessages(300).unit(), { limit: 300 });
     expect(data.map(({ seq }) => seq)).toEqual(Array.from({ length: 300 }, (_, at) => at + 1));
   });
 });
 
 describe("messages that are being erased", () => {
-  /** As after the first slice of many: all through the second are erased, and their text is still to be written over. */
+  /** The state after the first slice of many: all messages up to the second are erased, and their text is still to be overwritten. */
   function erasing(): NodeSession {
     const session = withMessages(3);
     session.sql.exec("INSERT INTO erasing (one, through_seq, erased_at) VALUES (1, 2, ?)", NOON);
@@ -58,7 +58,7 @@ describe("messages that are being erased", () => {
     return session;
   }
 
-  it("are erased to whoever reads, and those after them are not", () => {
+  it("are erased for readers, and those after them are not", () => {
     const { store } = erasing();
     expect([1, 2, 3].map((seq) => store.messages.bySeq(seq)?.content)).toEqual([null, null, "message number 2"]);
     expect([...store.messages.forward(1, 3)].map(({ erasedAt }) => erasedAt)).toEqual([NOON, NOON, null]);
@@ -68,7 +68,7 @@ describe("messages that are being erased", () => {
     expect(store.messages.unerased({ throughSeq: 2 })).toBeNull();
   });
 
-  it("count for nothing, in tokens and in bytes, and those after them for what they take", () => {
+  it("count nothing, in tokens and in bytes, and those after them count what they take", () => {
     const { store } = erasing();
     const whole = withMessages(3).store;
     const [two, three] = [whole.messages.totalCostAt(2), whole.messages.totalCostAt(3)];
@@ -89,7 +89,7 @@ describe("messages that are being erased", () => {
 });
 
 describe("the totals of a log", () => {
-  it("follow appends, edits and erasures, in any block, and stand up to a look", () => {
+  it("follow appends, edits and erasures, in any block, and pass the integrity check", () => {
     const session = withMessages(300);
     const { store } = session;
     const costAt = (seq: number): number =>
@@ -97,7 +97,7 @@ describe("the totals of a log", () => {
         (sum, { content, tokens }) => sum + (content === null ? 0 : tokens),
         0,
       );
-    // What each message costs beside its content is the same for all that are there.
+    // Besides its content each message costs the same.
     const beside = store.messages.totalCostAt(1) - costAt(1);
     editMessage(session.unit(), "seq-5", { content: "a much longer text than it was before ".repeat(9) });
     editMessage(session.unit(), "seq-128", { content: "x" });
@@ -109,7 +109,7 @@ describe("the totals of a log", () => {
     expect(checkLogIntegrity(session.unit(), 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
   });
 
-  it("that do not add up are found, wherever they are", () => {
+  it("that are wrong are found, wherever they are", () => {
     for (const harm of [
       "UPDATE messages SET total_cost = total_cost + 1 WHERE seq = 2",
       "UPDATE messages SET tokens = tokens + 1 WHERE seq = 3",
@@ -123,7 +123,7 @@ describe("the totals of a log", () => {
     }
   });
 
-  it("have what edits of a day brought, all of them, and none of another day", () => {
+  it("include everything that edits of a day brought, and nothing of another day", () => {
     const session = withMessages(2);
     const day = startOfDay(NOON);
     const long = (words: number): string => "word ".repeat(words);
@@ -138,13 +138,13 @@ describe("the totals of a log", () => {
   });
 });
 
-describe("a look at a session", () => {
+describe("the integrity check of a session", () => {
   const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] => {
     const pages = [checkIntegrity(session.unit(), alarmAt), checkSourcesIntegrity(session.unit(), 0)];
     return [...pages, checkSummaryIntegrity(session.unit(), 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
   };
 
-  it("finds nothing where all is well", () => {
+  it("finds nothing if all is well", () => {
     const session = withMessages(4);
     session.summarize(1, 2, [{ text: "message number 0", sourceSeqs: [1] }]);
     session.summarize(2, 2);
@@ -188,15 +188,15 @@ describe("a look at a session", () => {
     [NOON + 600_000, false],
     [NOON + 600_001, true],
     [NOON, false],
-  ])("takes an alarm at %s for one that comes too late, or not", (alarmAt, isLate) => {
+  ])("treats an alarm at %s as too late, or not", (alarmAt, isLate) => {
     const session = withMessages(1);
     session.schedule("archive", { nextSendAt: NOON });
     expect(flawsOf(session, alarmAt)).toEqual(isLate ? ["missing-job"] : []);
   });
 });
 
-describe("a look at a long history", () => {
-  /** So many versions, each with items of some KiB together. */
+describe("the integrity check of a long history", () => {
+  /** This many versions, each with several KiB of items. */
   function withVersions(versions: number, itemsEach: number): NodeSession {
     const session = withMessages(2);
     const text = `message number ${"1 ".repeat(900)}`;
@@ -210,7 +210,7 @@ describe("a look at a long history", () => {
     return session;
   }
 
-  it("goes on in pages, none of them of more than 256 KiB of items, and tells each version and item once", () => {
+  it("reads pages of at most 256 KiB of items, and each version and item once", () => {
     const session = withVersions(20, 20);
     const versions: number[] = [];
     const items: string[] = [];
@@ -239,7 +239,7 @@ describe("a look at a long history", () => {
     );
   });
 
-  it("reads so much of what items cite, and goes on with the next of them", () => {
+  it("reads a limited amount of cited messages, and continues with the next", () => {
     const session = new NodeSession();
     session.append([`nobody said so ${"word ".repeat(40_000)}`, "message"]);
     for (let at = 1; at <= 30; at += 1) session.summarize(at, 2, [{ text: "Paris in 1789", sourceSeqs: [1] }]);
@@ -252,8 +252,8 @@ describe("a look at a long history", () => {
   });
 });
 
-describe("messages that are hidden", () => {
-  it("are told as ranges, and of too many the last goes on to the end of all", () => {
+describe("hidden messages", () => {
+  it("are reported as ranges; if there are too many, the last range extends to the end", () => {
     const { store } = withMessages(1);
     store.summaries.hide([1, 2, 3, 5, 7, 8, 11]);
     expect(store.summaries.hiddenRanges(8, 10)).toEqual([
@@ -268,7 +268,7 @@ describe("messages that are hidden", () => {
   });
 });
 
-describe("a summary that is read", () => {
+describe("a summary", () => {
   it.each([
     [MAX_EXPANDED_SOURCES, false],
     [MAX_EXPANDED_SOURCES + 1, true],
@@ -284,7 +284,7 @@ describe("a summary that is read", () => {
     expect(hasMoreSources).toBe(hasMore);
   });
 
-  it("comes by pages, the newest first, each version once", () => {
+  it("is listed in pages, newest first, each version once", () => {
     const session = withMessages(5);
     for (const version of [1, 2, 3, 4, 5]) session.summarize(version, version);
     const pages: (readonly number[])[] = [];
@@ -297,7 +297,7 @@ describe("a summary that is read", () => {
     expect(pages).toEqual([[5, 4], [3, 2], [1]]);
   });
 
-  it("as of a message is that which covers it, and names as hidden only what it covered", () => {
+  it("as of a message is the one that covers it, and only names hidden messages that it covered", () => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4);
@@ -318,7 +318,7 @@ describe("the search in a session", () => {
   const found = (session: NodeSession, query: string): number[] =>
     searchMessages(session.unit(), { query }).data.map(({ message }) => message.seq);
 
-  it("forgets the newest message it has indexed as well as any other", () => {
+  it("forgets the newest indexed message as well as any other", () => {
     for (const seq of [1, 2]) {
       const session = new NodeSession();
       session.append(["the red balloon", "the red kite"]);
@@ -330,7 +330,7 @@ describe("the search in a session", () => {
     }
   });
 
-  it("follows an edit of the newest message it has indexed", () => {
+  it("follows an edit of the newest indexed message", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "the red kite"]);
     found(session, "red");
@@ -340,7 +340,7 @@ describe("the search in a session", () => {
     expect(found(session, "red")[0]).toBe(1);
   });
 
-  it("brings back for a context as of a message none that came later", () => {
+  it("retrieves no later message for a context as of a message", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "something else", "the red kite"]);
     const seqs = (throughSeq: number): number[] =>
@@ -369,7 +369,7 @@ describe("the search in a session", () => {
 });
 
 describe("the feed of a session", () => {
-  it("tells erasures in a row as one, in the order of their seqs", () => {
+  it("reports consecutive erasures as one, in the order of their seqs", () => {
     const session = withMessages(12);
     noteErasures(session.unit(), [11, 2, 10, 9]);
     const events = readEvents(session.unit(), 12, 100, 1_000_000).map(({ json }) => JSON.parse(json));
@@ -379,7 +379,7 @@ describe("the feed of a session", () => {
     ]);
   });
 
-  it("goes on for whoever knows the last change that was forgotten, and for nobody further back", () => {
+  it("continues for a reader who knows the last forgotten change, and for nobody further back", () => {
     const session = withMessages(1);
     for (let count = 0; count < 5; count += 1) noteErasures(session.unit(), [1]);
     session.store.feed.forgetFirst(2);
@@ -391,8 +391,8 @@ describe("the feed of a session", () => {
   });
 });
 
-describe("what is erased", () => {
-  it("leaves nothing of the session on its row", () => {
+describe("an erasure", () => {
+  it("leaves nothing of the session in its row", () => {
     const session = new NodeSession({ metadata: { patient: "Ada" }, settings: { maxTokens: 777 } });
     session.say(2);
     session.store.setArchiveAside(3);
@@ -405,12 +405,12 @@ describe("what is erased", () => {
     expect(session.disk.dump()).not.toMatch(/Ada|message number|777/);
   });
 
-  it("settles no rows set aside where there are none", () => {
+  it("reports no rows as set aside if there are none", () => {
     const session = withMessages(1);
     expect(eraseSession(session.unit()).erased.settles).toEqual([]);
   });
 
-  it("is covered byte for byte, however many bytes a character takes", () => {
+  it("overwrites every byte, however many bytes a character takes", () => {
     const { sql } = new NodeSession();
     for (const text of ["plain", "é", "日本語", "🙂🙂"]) {
       const blank = sql.exec(`SELECT hex(${overwritten("said")}) AS bytes FROM (SELECT ? AS said)`, text).one()[
@@ -421,7 +421,7 @@ describe("what is erased", () => {
     expect(sql.exec(`SELECT ${overwritten("said")} AS bytes FROM (SELECT NULL AS said)`).one()["bytes"]).toBeNull();
   });
 
-  it("is written over where pages were freed: until the database grows", () => {
+  it("overwrites freed pages, up to the point where the database would grow", () => {
     const sizes = [8, 8, 8, 9, 9];
     const statements: string[] = [];
     overwriteFreedPages({
@@ -435,7 +435,7 @@ describe("what is erased", () => {
 });
 
 describe("the state of a session", () => {
-  it("says whether the archive has it all", () => {
+  it("says whether the archive is complete", () => {
     const session = withMessages(1);
     session.store.setArchiveRev(2, false);
     session.store.setArchived(1, 0);

@@ -35,8 +35,8 @@ function withMessages(count: number, begun: ConstructorParameters<typeof NodeSes
   return session;
 }
 
-describe("what a summarizer is given", () => {
-  it("are the messages since the summary, with when they were said and not when they came", () => {
+describe("the messages that a summarizer gets", () => {
+  it("are those since the summary, with when they were said and not when they arrived", () => {
     const session = new NodeSession();
     session.append([
       { role: "user", content: "old" },
@@ -69,15 +69,15 @@ describe("what a summarizer is given", () => {
     ).toEqual({ next: "wait" });
   });
 
-  it("is held against what they cost, the message's date among it", () => {
+  it("are counted by their cost, including the message's date", () => {
     const session = new NodeSession();
     session.append([{ role: "user", author: "Ada", content: "hi", occurredAt: "2020-01-02T23:30:00-05:00" }]);
     const row = session.store.messages.bySeq(1);
-    // Theirs: in UTC it was the third already.
+    // By their clock: in UTC it was the third already.
     expect(row === null ? "" : evidenceOf(row)).toBe("user Ada 2020-01-02 2 January 2020 hi");
   });
 
-  it("has the clock of whoever said it, and an item carries the day by that clock", () => {
+  it("have the time by the author's clock, and an item has the day by that clock", () => {
     const session = new NodeSession();
     const occurredAt = "2026-07-01T23:30:00.000-07:00";
     session.append([{ role: "user", content: "The ferry leaves tomorrow at nine", occurredAt }]);
@@ -102,7 +102,7 @@ describe("what a summarizer is given", () => {
     [100, true],
     [101, true],
   ])(
-    "comes from a fallback summary once %i of 100 tokens of the day are spent: %s",
+    "are given to a fallback summary once %i of 100 tokens of the day are used: %s",
     (summarizerTokens, isOverBudget) => {
       const session = withMessages(2, { settings: { summarizerTokensPerDay: 100 } });
       session.store.spent.add(startOfDay(NOON), { summarizerTokens });
@@ -144,7 +144,7 @@ describe("an answer of a summarizer", () => {
     expect(session.jobs).toEqual([]);
   });
 
-  it("that comes with another lease, or a second time, changes nothing", () => {
+  it("with another lease, or a second time, changes nothing", () => {
     const { session, id } = begun();
     expect(save(session, id, "other")).toMatchObject({ committedVersion: null, step: { next: "wait" } });
     save(session, id, "lease");
@@ -152,14 +152,14 @@ describe("an answer of a summarizer", () => {
     expect(session.store.summaries.newest()?.version).toBe(1);
   });
 
-  it("made without a model is to be made better, from the last good version", () => {
+  it("made without a model is to be replaced, starting from the last good version", () => {
     const { session, id } = begun();
     expect(save(session, id, "lease", { reason: "away" })).toMatchObject({ step: { upgrade: { reason: "away" } } });
     expect(session.store.summaries.newest()?.degraded).toBe(true);
     expect(session.job("summarize")).toMatchObject({ goal: { is: "upgrade", lastKept: 0 }, throughSeq: 2 });
   });
 
-  it("goes on numbering past the ninth item of a version", () => {
+  it("continues the numbering after the ninth item of a version", () => {
     const session = withMessages(12);
     const items = Array.from({ length: 11 }, (_, at) =>
       itemOf(`1.${at + 1}`, { text: `message number ${at}`, sourceSeqs: [at + 1] }),
@@ -176,7 +176,7 @@ describe("an answer of a summarizer", () => {
   });
 });
 
-/** Each seq that the summary covers no more. */
+/** Each seq that the summary stopped covering. */
 function hiddenOf(session: NodeSession): number[] {
   const ranges = session.store.summaries.hiddenRanges(Number.MAX_SAFE_INTEGER, 100);
   return ranges.flatMap(({ fromSeq, throughSeq }) =>
@@ -185,7 +185,7 @@ function hiddenOf(session: NodeSession): number[] {
 }
 
 describe("a range of several calls", () => {
-  it("begins again at once where something of it was erased meanwhile: what goes on from it would be paid again", () => {
+  it("restarts at once if something in it was erased meanwhile, because later parts would be paid for again", () => {
     const session = new NodeSession();
     session.append(["one", "two", "three"].map((word) => `${word} `.repeat(20_000).trim()));
     const { id } = session.schedule("summarize", { throughSeq: 3 });
@@ -205,8 +205,8 @@ describe("a range of several calls", () => {
   });
 });
 
-describe("a change of what the summary covers", () => {
-  it("takes out the items that cite it, hides what they alone covered, and calls for a summary from before it", () => {
+describe("a change of a covered message", () => {
+  it("deletes the items that cite it, hides what only they covered, and schedules a summary from before it", () => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4, [{ sourceSeqs: [3, 4] }, { sourceSeqs: [2] }, { sourceSeqs: [4] }]);
@@ -225,7 +225,7 @@ describe("a change of what the summary covers", () => {
     [2, 0],
     [3, 1],
     [4, 1],
-  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, lastKept) => {
+  ])("at seq %i goes back to version %i: the newest one that does not cover it", (seq, lastKept) => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4);
@@ -237,7 +237,7 @@ describe("a change of what the summary covers", () => {
   it.each([
     ["that no item cites", "message number 9", [2]],
     ["that says the same in other parts", [{ type: "text" as const, text: "message number 1" }], []],
-  ])("by an edit of a message %s hides what it says now, until that is summarized", (_, content, hidden) => {
+  ])("by an edit of a message %s hides its new text until that is summarized", (_, content, hidden) => {
     const session = withMessages(4);
     session.summarize(1, 3, [{ sourceSeqs: [1] }]);
     editMessage(session.unit(), "seq-2", { content });
@@ -253,7 +253,7 @@ describe("a change of what the summary covers", () => {
     expect(hiddenOf(session)).toEqual([]);
   });
 
-  it("by an edit of a message that had no text when a summarizer was asked hides it until the next summary", () => {
+  it("by an edit of a message that had no text when a summarizer was called hides it until the next summary", () => {
     const session = new NodeSession();
     session.append(["message number 0", { role: "user", content: "" }, "message number 2", "message number 3"]);
     const first = session.schedule("summarize", { throughSeq: 3 });
@@ -281,7 +281,7 @@ describe("a change of what the summary covers", () => {
     expect(hiddenOf(session)).toEqual([]);
   });
 
-  it("past what it covers calls for none", () => {
+  it("after the covered range schedules nothing", () => {
     const session = withMessages(6);
     session.summarize(1, 4, [{ sourceSeqs: [4] }]);
     eraseMessage(session.unit(), "seq-5");
@@ -289,7 +289,7 @@ describe("a change of what the summary covers", () => {
     expect(session.store.summaries.items(1)).toHaveLength(1);
   });
 
-  it("takes what is erased out of a draft, and out of the good part of one", () => {
+  it("removes erased text from a draft, and from the good part of one", () => {
     const erased = itemOf("1.1", { sourceSeqs: [1] });
     const kept = itemOf("1.2", { sourceSeqs: [2] });
     const good = { throughSeq: 2, items: [erased, kept], dropped: 0, summarizer: "model" };
@@ -300,7 +300,7 @@ describe("a change of what the summary covers", () => {
     expect(withoutItems({ ...draft, good: null }, () => true)).toMatchObject({ items: [], good: null });
   });
 
-  it("leaves covered what another item speaks of", () => {
+  it("leaves messages covered that another item cites", () => {
     expect([...uncovered([itemOf("a", { sourceSeqs: [1, 2, 3] })], [itemOf("b", { sourceSeqs: [2] })])]).toEqual([
       1, 3,
     ]);
@@ -308,7 +308,7 @@ describe("a change of what the summary covers", () => {
     expect([...uncovered([carried], [])]).toEqual([]);
   });
 
-  it("of which nothing is left takes the old summary out of the archive", () => {
+  it("after which nothing is left removes the old summary from the archive", () => {
     const session = new NodeSession();
     session.append(["one"]);
     eraseMessage(session.unit(), "seq-1");
@@ -318,7 +318,7 @@ describe("a change of what the summary covers", () => {
     expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
   });
 
-  it("of which nothing is left ends its job with the consumer who takes that off the operators' list, if it may be there", () => {
+  it("after which nothing is left lets the consumer end its job and remove it from the operators' list", () => {
     const session = new NodeSession();
     session.append(["one"]);
     eraseMessage(session.unit(), "seq-1");
@@ -343,10 +343,10 @@ describe("a change of what the summary covers", () => {
   });
 });
 
-describe("the report of a version", () => {
+describe("the report on a version", () => {
   const user = (content: string) => ({ role: "user" as const, content });
 
-  it("holds it against the version before, or another, without the lives of sessions that items came from", () => {
+  it("compares it with the version before, or another one, without the epochs of sessions that items came from", () => {
     const session = withMessages(6);
     session.summarize(1, 2, [{ text: "Ada lives in Lisbon" }, { sourceSession: "old", sourceEpoch: "an-epoch" }]);
     session.summarize(2, 4, [{ text: "Ada moved to Porto", sourceSeqs: [4] }]);
@@ -371,7 +371,7 @@ describe("the report of a version", () => {
     ]);
   });
 
-  it("names what users said of its branch that no item says, page by page, and nothing that was erased", () => {
+  it("names what users said on its branch that no item says, page by page, and nothing that was erased", () => {
     const session = new NodeSession();
     session.append([user("The code is 4711."), { role: "assistant", content: "Noted: 4711 and 9999." }]);
     session.append([user("And the gate is 5522."), user("My locker is 6633."), user("The bus is 7744.")]);
@@ -393,7 +393,7 @@ describe("the report of a version", () => {
     expect(readLosses(session.unit(), 2, 0, 2)).toBeNull();
   });
 
-  it("reads no more for a page than it may, however little it finds", () => {
+  it("reads at most the allowed number of messages for a page, however little it finds", () => {
     const session = new NodeSession();
     const talk = Array.from({ length: 100 }, () => "Hello again.");
     for (let said = 0; said < MAX_LOSSES_READ; said += talk.length) session.append(talk);
@@ -414,14 +414,14 @@ describe("the versions of a summary", () => {
     [3, 1],
     [4, 2],
     [9, 2],
-  ])("hold as of seq %i: %s", (seq, version) => {
+  ])("are those as of seq %i: %s", (seq, version) => {
     const session = withMessages(6);
     session.summarize(1, 2);
     session.summarize(2, 4);
     expect(session.store.summaries.at(session.store.branches.through(seq))?.version ?? null).toBe(version);
   });
 
-  it("are taken back with what ended in them", () => {
+  it("are deleted together with the items that ended in them", () => {
     const session = withMessages(6);
     session.summarize(1, 2, [{}]);
     session.summarize(2, 4, [{ sourceSeqs: [3] }]);
@@ -520,7 +520,7 @@ describe("an imported line", () => {
       0,
     ],
     ["an item that nobody said", [...three, summary(1, 2), item({ text: "Paris, 1789" })], 1],
-  ])("with %s is taken", (_, lines, dropped) => {
+  ])("with %s is accepted", (_, lines, dropped) => {
     expect(importing(lines).saved).toMatchObject({ ok: true, value: { dropped, throughLine: lines.length + 1 } });
   });
 
@@ -532,7 +532,7 @@ describe("an imported line", () => {
   it.each([
     ["that says that an edit overtook it", [...three, end({ complete: false })]],
     ["with a line after it", [...three, end(), item()]],
-  ])("of the end %s is refused", (_, lines) => {
+  ])("for the end with %s is refused", (_, lines) => {
     expect(importing(lines).saved).toMatchObject({ ok: false, fault: { code: "validation_failed" } });
   });
 
@@ -541,7 +541,7 @@ describe("an imported line", () => {
     ["a message less", { messages: 2 }, "validation_failed"],
     ["a summary more", { summaries: 2 }, "validation_failed"],
     ["no item that was dropped", { items: 1 }, "validation_failed"],
-  ])("of the end that counts %s ends the import, or not", (_, more, code) => {
+  ])("for the end that counts %s ends the import, or not", (_, more, code) => {
     const items = [item(), item({ id: "1.2", text: "Paris, 1789" })];
     const { session, saved } = importing([...three, summary(1, 2), ...items, end(more)]);
     if (!saved.ok) throw new Error(saved.fault.detail);
@@ -552,7 +552,7 @@ describe("an imported line", () => {
     expect(session.job("archive")).toBeDefined();
   });
 
-  it("is missed where the file ends before its end", () => {
+  it("is missing if the file ends early", () => {
     const { session, saved } = importing(three);
     if (!saved.ok) throw new Error(saved.fault.detail);
     expect(importFault(session.unit(), saved.value)?.facts).toEqual({ line: 5 });
@@ -577,7 +577,7 @@ describe("a fork", () => {
     return { session, id, rows, end };
   }
 
-  it("takes messages in order, up to the one it is made through, whichever come twice", () => {
+  it("copies messages in order, up to its last one, even if some come twice", () => {
     const { session, id, rows, end } = copying();
     const save = (page: Parameters<typeof saveCopyPage>[2]) => saveCopyPage(session.unit(), id, page);
     expect(save({ changes: 0, rows: rows.slice(0, 2), end: null })).toMatchObject({ afterSeq: 2, throughSeq: 3 });
@@ -590,7 +590,7 @@ describe("a fork", () => {
     expect(session.jobs).toEqual([]);
   });
 
-  it("begins again when its source changed between two pages", () => {
+  it("restarts if its source changed between two pages", () => {
     const { session, id, rows } = copying();
     saveCopyPage(session.unit(), id, { changes: 0, rows: rows.slice(0, 2), end: null });
     const page = { changes: 1, rows: rows.slice(2), end: null };
@@ -599,7 +599,7 @@ describe("a fork", () => {
     expect(session.row.copying).toMatchObject({ sourceChanges: null });
   });
 
-  it("is told of erasures as far as the longest copy that was made under its name", () => {
+  it("is notified of erasures as far as the longest copy that was made under its id", () => {
     const session = withMessages(9);
     session.store.lineage.putCopy("copy", 6);
     session.store.lineage.putCopy("copy", 2);
@@ -609,7 +609,7 @@ describe("a fork", () => {
     expect(session.job("erase-copies")).toBeDefined();
   });
 
-  it("of which there are thousands is told of an erasure without reading one of them", () => {
+  it("is notified of an erasure without being read, even if there are thousands", () => {
     const session = withMessages(9);
     for (let at = 0; at < 3_000; at += 1) session.store.lineage.putCopy(`copy-${at}`, at % 3 === 0 ? null : at % 9);
     const own = { session: "chat", epoch: EPOCH };
@@ -636,7 +636,7 @@ describe("a fork", () => {
     );
   });
 
-  it("goes on with the copies after those that an earlier delivery told", () => {
+  it("is notified after those that an earlier delivery notified", () => {
     const session = withMessages(3);
     const own = { session: "chat", epoch: EPOCH };
     for (const copy of ["a", "b", "c"]) session.store.lineage.putCopy(copy, null);
@@ -658,12 +658,12 @@ describe("a fork", () => {
     [null, 0, null],
     [{ throughSeq: 5 }, 2, { throughSeq: 2 }],
     [{ throughSeq: 1 }, 2, { throughSeq: 1 }],
-  ])("took of %j, made through %i, %j", (seqs, throughSeq, taken) => {
+  ])("that copied %j up to %i is affected by %j", (seqs, throughSeq, taken) => {
     expect(upTo(seqs, throughSeq)).toEqual(taken);
   });
 });
 
-describe("a session that continues another", () => {
+describe("a continuation", () => {
   const SOURCE = {
     session: "source",
     epoch: "source-epoch",
@@ -696,7 +696,7 @@ describe("a session that continues another", () => {
     return session.store.summaries.items(version).map(({ text }) => text);
   }
 
-  it("asks anew in pages, and keeps what is held there still of however many items", () => {
+  it("asks again in pages, and keeps the items that are still valid, however many there are", () => {
     const session = new NodeSession();
     session.append(["message number 0"]);
     const carriedFrom = { sourceSession: SOURCE.session, sourceEpoch: SOURCE.epoch };
@@ -719,7 +719,7 @@ describe("a session that continues another", () => {
     expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
   });
 
-  it("confirms no erasure before the archive has, though what it was given since ends before that", () => {
+  it("confirms no erasure before the archive has, even if later items end before that", () => {
     const session = new NodeSession();
     scheduleCarryOver(session.unit(), SOURCE);
     session.schedule("restore");
@@ -750,7 +750,7 @@ describe("a session that continues another", () => {
     expect(isConfirmed()).toBe(true);
   });
 
-  it("begins with what still holds there", () => {
+  it("starts with the items that are still valid", () => {
     expect(carried().toSorted()).toEqual(["fifth", "first", "second"]);
   });
 
@@ -759,11 +759,11 @@ describe("a session that continues another", () => {
     ["one of several that an item cites", 6, ["first", "second"]],
     ["all through one", { throughSeq: 2 }, ["fifth"]],
     ["everything", "all", []],
-  ] as const)("and is told meanwhile that %s is erased begins without it", (_, what, left) => {
+  ] as const)("that is notified that %s is erased starts without it", (_, what, left) => {
     expect(carried(({ store }) => void store.lineage.noteSourceErasure(SOURCE, what, null)).toSorted()).toEqual(left);
   });
 
-  it("does not mind what is erased in another epoch of that id", () => {
+  it("is not affected by what is erased in another epoch of that id", () => {
     const other = { session: "source", epoch: "another-epoch" };
     expect(carried(({ store }) => void store.lineage.noteSourceErasure(other, { throughSeq: 9 }, null))).toHaveLength(
       3,

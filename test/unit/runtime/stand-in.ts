@@ -1,12 +1,12 @@
 import type { Principal } from "../../../src/api/principal.ts";
 import type { RequestContext } from "../../../src/usecases/request-context.ts";
 
-/** Has of what it stands in for what the code under test uses, and nothing else: whatever more is asked of it fails. */
+/** Has only the members that the code under test uses. Using any other member fails. */
 export function standIn<T extends object>(part: object): T {
   return part as T;
 }
 
-/** What is thrown, as far as the outside is told of it; null if nothing is. */
+/** What was thrown, as the outside sees it; null if nothing was thrown. */
 export async function thrownBy(body: () => unknown): Promise<unknown> {
   try {
     await body();

@@ -20,7 +20,7 @@ vi.mock("cloudflare:workers", async () => {
 
 const log = createLog({ write: () => undefined });
 
-/** Asks the API as a tenant's key. */
+/** Calls the API with a tenant's key. */
 async function ask(parts: object, path: string, init: RequestInit = {}): Promise<Response> {
   const { principal, parts: whole } = callWith(parts);
   const app = createApp({
@@ -53,7 +53,7 @@ describe("a parameter of a request", () => {
     ["/v1/sessions?metadata.a=1&metadata.b=2", null],
     ["/v1/sessions?limits=1", "limits"],
     ["/v1/sessions/chat?limit=1", "is not a known parameter"],
-  ])("is known and stands once: %s", async (path, told) => {
+  ])("is known and occurs once: %s", async (path, told) => {
     const answer = await ask(parts, path);
     expect(answer.status).toBe(told === null ? 200 : 422);
     if (told !== null) expect(await answer.text()).toContain(told);
@@ -65,7 +65,7 @@ describe("the methods of a path", () => {
     ["/v1/sessions", "GET, HEAD, OPTIONS, POST"],
     ["/v1/sessions/chat/messages", "GET, HEAD, OPTIONS, POST"],
     ["/v1/sessions/chat/fork", "OPTIONS, POST"],
-  ])("are told, HEAD wherever there is GET: %s", async (path, allow) => {
+  ])("are listed, with HEAD wherever there is GET: %s", async (path, allow) => {
     const options = await ask({}, path, { method: "OPTIONS" });
     expect([options.status, options.headers.get("Allow")]).toEqual([204, allow]);
     const put = await ask({}, path, { method: "PUT" });
@@ -78,7 +78,7 @@ describe("an append", () => {
     [[true, true], 201],
     [[false, true], 201],
     [[false, false], 200],
-  ])("of messages of which these are new, %j, is answered %i", async (created, status) => {
+  ])("of messages that are new as in %j is answered with %i", async (created, status) => {
     const messages = created.map((isNew, at) => ({ id: `${at}`, seq: at + 1, created: isNew }));
     const append = async () => ({ ok: true, value: { messages, headSeq: messages.length } });
     const body = { messages: created.map(() => ({ role: "user", content: "hello" })) };
@@ -87,7 +87,7 @@ describe("an append", () => {
     expect([...answer.headers.keys()].filter((name) => name.startsWith("ratelimit"))).toEqual([]);
   });
 
-  it("has fields of what is left of the day where it is bounded, and none else", () => {
+  it("has headers with what is left of the day if it is limited, and otherwise none", () => {
     expect(rateLimitFields([])).toEqual({});
     const quotas = [
       { name: "messages", limit: 9, remaining: 4, resetSeconds: 60 },
@@ -106,7 +106,7 @@ describe("a fork", () => {
     ["copying", false, 202],
     ["active", true, 201],
     ["active", false, 200],
-  ])("that is %s, new: %s, is answered %i", async (status, created, expected) => {
+  ])("that is %s, new: %s, is answered with %i", async (status, created, expected) => {
     const session = {
       beginFork: async () => ({ ok: true, value: { metadata: {}, settings: {} } }),
       createFork: async () => ({ ok: true, value: { session: { id: "b", status }, created } }),
@@ -123,7 +123,7 @@ describe("an event stream", () => {
     ["?since=5", {}, 5],
     ["?since=5", { "Last-Event-ID": "7" }, 7],
     ["", { "Last-Event-ID": "7" }, 7],
-  ])("begins after the last event that is known: %j with %j after %j", async (query, headers, since) => {
+  ])("begins after the last known event: %j with %j after %j", async (query, headers, since) => {
     const asked: unknown[] = [];
     const fetch = async (request: Request): Promise<Response> => {
       asked.push(readOpening(request)?.since);
@@ -135,7 +135,7 @@ describe("an event stream", () => {
     expect(asked).toEqual([since]);
   });
 
-  /** A socket that the test speaks on. */
+  /** A socket whose messages the test sends. */
   class Line extends EventTarget {
     readonly acknowledged: number[] = [];
     accept(): void {}
@@ -148,7 +148,7 @@ describe("an event stream", () => {
     }
   }
 
-  it("gives each event its rev as its id, and hello where it begins, and acknowledges what was taken", async () => {
+  it("gives each event its rev as id, begins with hello, and acknowledges what was taken", async () => {
     const line = new Line();
     const { body } = eventStreamAnswer(standIn<WebSocket>(line));
     if (body === null) throw new Error("no body");
@@ -157,11 +157,11 @@ describe("an event stream", () => {
       new TextDecoder().decode((await reader.read()).value).split("\n")[0] ?? "";
     line.say({ type: "hello", rev: 9, since: 7 });
     expect(await next()).toBe("id: 7");
-    // Alone, it is acknowledged at once: a quiet stream has nothing that it could wait for.
+    // A single event is acknowledged at once, because a quiet stream has nothing to wait for.
     line.say({ type: "appended", rev: 8 });
     expect(await next()).toBe("id: 8");
     await vi.waitFor(() => expect(line.acknowledged).toEqual([8]));
-    // Of many that wait not each one is, but the last of them is.
+    // Of many waiting events not each is acknowledged, but the last one is.
     line.say(...Array.from({ length: 5 }, (_, at) => ({ type: "appended", rev: 9 + at })));
     for (let at = 0; at < 5; at += 1) expect(await next()).toBe(`id: ${9 + at}`);
     await vi.waitFor(() => expect(line.acknowledged.at(-1)).toBe(13));
@@ -180,13 +180,13 @@ describe("a service binding", () => {
     [forAda, undefined, "ada"],
     [forAda, { user: "ada" }, "ada"],
     [forAda, { user: "bob" }, null],
-  ])("%j, called with %j, speaks for %j", async (binding, caller, owner) => {
+  ])("%j, called with %j, acts for %j", async (binding, caller, owner) => {
     const thrown = await thrownBy(() => expect(principalOf(binding, caller).owner).toBe(owner));
     if (owner === null) expect(thrown).toMatchObject({ fault: { code: "forbidden" } });
     else expect(thrown).toBeNull();
   });
 
-  it("takes as many bytes as a body may have, however few characters they are", async () => {
+  it("accepts as many bytes as a body may have, however few characters they are", async () => {
     const largest = "é".repeat((MAX_BODY_BYTES - 2) / 2);
     expect(plainJson(largest)).toBe(largest);
     expect(await thrownBy(() => plainJson(`${largest}a`))).toMatchObject({ fault: { code: "body_too_large" } });
@@ -194,7 +194,7 @@ describe("a service binding", () => {
     expect(plainJson(undefined)).toBeUndefined();
   });
 
-  it("is told when to come back, where that is known", () => {
+  it("is told when to try again, if that is known", () => {
     const fault = { code: "rate_limited", detail: "Too many.", facts: { limit: 5 } } as const;
     expect(remoteError(fault, "r")).toMatchObject({ facts: { limit: 5 }, status: 429, requestId: "r" });
     expect(remoteError({ ...fault, retryAfterSeconds: 7 }, "r")).toHaveProperty("facts", {
@@ -203,7 +203,7 @@ describe("a service binding", () => {
     });
   });
 
-  it("is limited as whoever calls over HTTP is, and before anything is done", async () => {
+  it("is limited like a caller over HTTP, before anything is done", async () => {
     const limited: Principal[] = [];
     let isOver = false;
     let reads = 0;

@@ -27,7 +27,7 @@ afterEach(() => {
 const HOUR_MS = 3_600_000;
 const UNSEEN = new Error("as the test asked");
 
-/** An object's transactions on the tables of a session, and the storage that they are made on. */
+/** An object's transactions on the tables of a session, and their storage. */
 async function open(session: NodeSession): Promise<{ calls: Transactions; storage: ObjectStorage }> {
   const storage = new ObjectStorage(session.disk);
   let ready: unknown = null;
@@ -51,7 +51,7 @@ async function opened(begun?: ConstructorParameters<typeof NodeSession>[0]) {
   return { session, ...(await open(session)) };
 }
 
-/** A change that fails after it did something. */
+/** A change that fails after it has written something. */
 function failed(calls: Transactions, change: (unit: Unit) => void): void {
   const body = (unit: Unit): void => {
     change(unit);
@@ -60,7 +60,7 @@ function failed(calls: Transactions, change: (unit: Unit) => void): void {
   expect(() => calls.change(body)).toThrow(UNSEEN);
 }
 
-describe("the search index, once a change has committed", () => {
+describe("the search index after a commit", () => {
   async function indexed() {
     const known = await opened();
     known.session.append([
@@ -68,7 +68,7 @@ describe("the search index, once a change has committed", () => {
       { id: "two", role: "user", content: "the otter swims" },
     ]);
     known.session.search.catchUp();
-    /** What is found first, by an object that remembers nothing. */
+    /** What a search finds first, in an object without a cache. */
     const find = (query: string): number | undefined => {
       const { sql, store } = known.session;
       const index = new SearchIndex({ sql, transactionSync: (body) => known.storage.transactionSync(body) });
@@ -78,13 +78,13 @@ describe("the search index, once a change has committed", () => {
     return { ...known, find };
   }
 
-  it("has the words that an edit brought, and not those that it took", async () => {
+  it("has the words that an edit added, and not those that it removed", async () => {
     const { calls, find } = await indexed();
     calls.change((unit) => editMessage(unit, "one", { content: "the ibis waits" }));
     expect([find("heron"), find("ibis")]).toEqual([undefined, 1]);
   });
 
-  it("has no words of what was erased", async () => {
+  it("has no words of an erased message", async () => {
     const { calls, session } = await indexed();
     const words = (): number => session.sql.exec("SELECT term FROM search_vocabulary").toArray().length;
     const before = words();
@@ -93,19 +93,19 @@ describe("the search index, once a change has committed", () => {
     expect(words()).toBe(before - 2);
   });
 
-  it("is gone with the log", async () => {
+  it("is gone together with the log", async () => {
     const { calls, session } = await indexed();
     calls.change(eraseSession);
     expect(session.sql.exec("SELECT name FROM sqlite_master WHERE name LIKE 'search%'").toArray()).toEqual([]);
   });
 });
 
-describe("the alarm, once a change has committed,", () => {
-  it("rings for the job that is due first, and is left alone by one that is due later", async () => {
+describe("the alarm after a commit", () => {
+  it("is set for the job that is due first, and not changed by one that is due later", async () => {
     const { calls, session } = await opened();
     const put = (id: string, at: number): void =>
       calls.change(({ store }) => {
-        // Read before it is changed: what was read then is not what holds now.
+        // It is read before the change: the value from then is outdated now.
         store.jobs.nextSendAt();
         store.jobs.put({ ...jobOf(session), id, nextSendAt: NOON + at });
       });
@@ -117,7 +117,7 @@ describe("the alarm, once a change has committed,", () => {
     expect(session.disk.alarm).toBe(NOON + 5_000);
   });
 
-  it("is set anew where it ought to have rung", async () => {
+  it("is set again if it should have rung already", async () => {
     const { calls, session } = await opened();
     const job = jobOf(session);
     const put = (at: number): void => calls.change(({ store }) => store.jobs.put({ ...job, nextSendAt: NOON + at }));
@@ -127,21 +127,21 @@ describe("the alarm, once a change has committed,", () => {
     expect(session.disk.alarm).toBe(NOON + 60_000);
   });
 
-  it("rings sooner after an append whose silence calls for something sooner", async () => {
+  it("rings sooner after an append whose silence has an earlier end", async () => {
     const { calls, session } = await opened({ settings: { summarizeAfterIdleSeconds: 60, archiveMessages: true } });
     calls.change(({ store }) => store.jobs.put({ ...jobOf(session), nextSendAt: NOON + 5 * HOUR_MS }));
     calls.change((unit) => appendMessages(unit, [{ role: "user", content: "hello" }], undefined));
     expect(session.disk.alarm).toBeLessThan(NOON + HOUR_MS);
   });
 
-  it("rings sooner by settings that let the session expire sooner", async () => {
+  it("rings sooner after a change of settings that lets the session expire sooner", async () => {
     const { calls, session } = await opened();
     calls.change(({ store }) => store.jobs.put({ ...jobOf(session), nextSendAt: NOON + 5 * HOUR_MS }));
     calls.change(({ store }) => store.updateSession({}, { expireAfterIdleSeconds: 60 }));
     expect(session.disk.alarm).toBeLessThan(NOON + HOUR_MS);
   });
 
-  it("is not taken for set where that was rolled back", async () => {
+  it("is not considered set if setting it was rolled back", async () => {
     const { calls, session, storage } = await opened();
     const job = jobOf(session);
     calls.change(({ store }) => store.jobs.put({ ...job, nextSendAt: NOON + 9_000 }));
@@ -169,7 +169,7 @@ describe("the alarm, once a change has committed,", () => {
     expect(session.disk.alarm).toBe(NOON + 60_000);
   });
 
-  it("is set where an object begins that has lost it, and has a job", async () => {
+  it("is set when an object with a job starts without one", async () => {
     const session = new NodeSession();
     session.schedule("archive", { nextSendAt: NOON + 7_000 });
     await open(session);
@@ -178,7 +178,7 @@ describe("the alarm, once a change has committed,", () => {
 });
 
 describe("a change that fails", () => {
-  it("leaves nothing of what was read while it was made", async () => {
+  it("keeps nothing in the cache of what was read during it", async () => {
     const { calls, session } = await opened();
     failed(calls, (unit) => {
       unit.store.updateSession({ topic: "herons" }, {});
@@ -188,7 +188,7 @@ describe("a change that fails", () => {
     expect(session.row.metadata).toEqual({});
   });
 
-  it("tells no socket, and does nothing that was to be done once it has committed", async () => {
+  it("informs no socket, and does nothing that was to be done after the commit", async () => {
     const { calls } = await opened();
     const told: string[] = [];
     calls.onCommit(() => told.push("socket"));
@@ -204,7 +204,7 @@ describe("a change that fails", () => {
 });
 
 describe("a unit", () => {
-  it("reads its session as it stands after each write", async () => {
+  it("reads its session's current state after each write", async () => {
     const { calls } = await opened();
     calls.change((unit) => {
       expect(unit.session.metadata).toEqual({});
@@ -214,7 +214,7 @@ describe("a unit", () => {
     expect(calls.unit().session.metadata).toEqual({ topic: "herons" });
   });
 
-  it("reads what its caller brought of the tenant, if that is newer", async () => {
+  it("uses the tenant's settings that its caller brought, if they are newer", async () => {
     const { calls } = await opened();
     const tenant: TenantSettings = {
       rev: 3,
@@ -226,7 +226,7 @@ describe("a unit", () => {
     expect(calls.unit().session.tenantRev).toBe(0);
   });
 
-  it("refuses a session that expired, and one that is not whole yet", async () => {
+  it("refuses an expired session, and one that is not complete yet", async () => {
     const { calls, session } = await opened();
     expect(calls.readSession(() => "read")).toEqual({ ok: true, value: "read" });
     session.store.setCopying({ kind: "fork", until: NOON, sourceChanges: null });
@@ -240,21 +240,21 @@ describe("a unit", () => {
 });
 
 describe("a consumer's call", () => {
-  it("changes nothing for a job of an epoch that is over, or for none", async () => {
+  it("changes nothing for a job of an ended epoch, or for no job", async () => {
     const { calls, session } = await opened();
     const { id } = session.schedule("archive");
     const done = (jobId: string, epoch: string): string => calls.forJob(jobId, epoch, "over", () => "done");
     expect([done(id, EPOCH), done(id, "another"), done("none", EPOCH)]).toEqual(["done", "over", "over"]);
   });
 
-  it("counts what a model took, also where the job is over", async () => {
+  it("counts what a model used, even if the job is over", async () => {
     const { calls, session } = await opened();
     expect(calls.forPaidJob("none", EPOCH, 7, "over", () => "done")).toBe("over");
     expect(session.store.spent.on(startOfDay(NOON)).summarizerTokens).toBe(7);
   });
 });
 
-describe("whoever waits for a job", () => {
+describe("a request that waits for a job", () => {
   it.each<[string, (unit: Unit, id: string) => void]>([
     ["is done", ({ store }, id) => store.jobs.delete(id)],
     [
@@ -274,14 +274,14 @@ describe("whoever waits for a job", () => {
     await Promise.resolve();
     expect(answers).toBe(0);
     calls.change((unit) => change(unit, id));
-    // Answered within the same turn: no time passes in this test, so that whoever waits for it to pass waits for ever.
+    // It is answered within the same turn: no time passes in this test, so a request that waits for time would wait for ever.
     await Promise.race([waiting, new Promise(setImmediate)]);
     expect(answers).toBe(1);
   });
 });
 
-describe("an object that vanishes", () => {
-  it("knows of no session any more, and keeps what was spent of its day until that is over", async () => {
+describe("an object that is emptied", () => {
+  it("knows no session any more, and keeps what was spent on its day until that day is over", async () => {
     const { calls, session } = await opened();
     calls.change(({ store }) => store.spent.add(startOfDay(NOON), { summaries: 1 }));
     await calls.vanish();
@@ -290,7 +290,7 @@ describe("an object that vanishes", () => {
     expect(session.disk.alarm).toBe(endOfDay(startOfDay(NOON)));
   });
 
-  it("is not written to by whoever comes back to it", async () => {
+  it("is not written to by a later call", async () => {
     const { calls } = await opened();
     await calls.vanish();
     const body = vi.fn<() => void>();
@@ -300,7 +300,7 @@ describe("an object that vanishes", () => {
 });
 
 describe("a slice of an erasure", () => {
-  it("that failed is tried again after a minute, and no sooner", async () => {
+  it("that failed is tried again after a minute, and not sooner", async () => {
     const session = new NodeSession();
     session.say(2);
     session.sql.exec("INSERT INTO erasing (one, through_seq, erased_at) VALUES (1, 2, ?)", NOON);
@@ -317,8 +317,8 @@ describe("a slice of an erasure", () => {
   });
 });
 
-describe("what a store remembers", () => {
-  it("of the newest version goes when another lands", () => {
+describe("the cache of a store", () => {
+  it("forgets the newest version when another one is stored", () => {
     const { store, ...session } = summarized();
     const branch = store.branches.active(3);
     expect(store.summaries.shownAt(branch)?.version).toBe(1);
@@ -326,7 +326,7 @@ describe("what a store remembers", () => {
     expect(store.summaries.shownAt(branch)?.version).toBe(2);
   });
 
-  it("of there being no instruction goes when a message is pinned", () => {
+  it("forgets that there is no instruction when a message is pinned", () => {
     const { store } = summarized();
     const pinned = (): number[] => [...store.messages.instructions(store.branches.active(3), 3)].map(({ seq }) => seq);
     expect(pinned()).toEqual([]);
@@ -342,8 +342,8 @@ function summarized() {
   return { store: session.store, land: (version: number) => session.summarize(version, 2) };
 }
 
-describe("the directory's grant", () => {
-  it("is recorded, though what it was asked for is refused", async () => {
+describe("the creation grant", () => {
+  it("is recorded even if the request is refused", async () => {
     const session = new NodeSession();
     session.store.expire(NOON);
     const ctx = {

@@ -8,7 +8,7 @@ import { itemOf, NodeSession } from "./node-session.ts";
 const WORK = "I start at nine at Northwind, down by the harbour.";
 const ON_WORK = { text: "Employer: Northwind", sourceSeqs: [3] };
 
-/** Twelve turns, of which the third tells something that no word of "employer" is in. */
+/** Twelve turns. The third one says something without any word of "employer". */
 function withWork(): NodeSession {
   const session = new NodeSession();
   session.say(2);
@@ -21,8 +21,8 @@ function find(session: NodeSession, query: string): number[] {
   return searchMessages(session.unit(), { query }).data.map(({ message }) => message.seq);
 }
 
-describe("what an item of the summary says counts as words of the turns that it cites", () => {
-  it("from the version on that says it, in a search and in a context, and no longer than that", () => {
+describe("the words of an item count as words of the turns that it cites", () => {
+  it("from the version that has it on, in a search and in a context, and no longer", () => {
     const session = withWork();
     const { store } = session;
     expect(find(session, "employer")).toEqual([]);
@@ -33,14 +33,14 @@ describe("what an item of the summary says counts as words of the turns that it 
         ({ message }) => message.seq,
       );
     expect(inContext(12)[0]).toBe(3);
-    // As of a message that this summary did not know of.
+    // As of a message that this summary did not know.
     expect(inContext(6)).toEqual([]);
     store.summaries.endItem("1.1", 1, 2);
     session.summarize(2, 9);
     expect(find(session, "employer")).toEqual([]);
   });
 
-  it("until the turn is edited or erased: nothing of it is left to be found by", () => {
+  it("until the turn is edited or erased: then nothing of it can be found", () => {
     const edited = withWork();
     edited.summarize(1, 8, [ON_WORK]);
     expect(find(edited, "employer")[0]).toBe(3);
@@ -54,7 +54,7 @@ describe("what an item of the summary says counts as words of the turns that it 
     expect(find(erased, "employer")).toEqual([]);
   });
 
-  it("on the branch that is asked for alone", () => {
+  it("only on the requested branch", () => {
     const session = withWork();
     session.append([{ role: "user", content: "said anew", afterSeq: 2 }]);
     session.summarize(1, 2, [{ ...ON_WORK, sourceSeqs: [2, 3] }]);
@@ -96,12 +96,12 @@ describe("what an item of the summary says counts as words of the turns that it 
   });
 });
 
-describe("a turn of which the summary keeps a wish or a preference", () => {
+describe("a turn whose wish or preference the summary keeps", () => {
   it.each([
     ["instruction", [2, 6]],
     ["preference", [2, 6]],
     ["fact", [6, 2]],
-  ] as const)("comes before one that says as much, if it is kept as %s", (kind, order) => {
+  ] as const)("ranks before a turn with equal words, if it is kept as %s", (kind, order) => {
     const session = new NodeSession();
     const other = "Something else altogether was told here.";
     const talk = [

@@ -28,7 +28,7 @@ import { EPOCH, NodeSession, NOON } from "./node-session.ts";
 const MODEL = "test/words";
 const DIMENSIONS = 96;
 
-/** A vector of the words of a text: texts that share words are near each other. "sea" and "ocean" mean the same. */
+/** A vector of a text's words: texts that share words are near each other. "sea" and "ocean" mean the same. */
 function embed(text: string): Float32Array {
   const sum = new Float32Array(DIMENSIONS);
   for (const word of text.toLowerCase().match(/[a-z0-9]+/g) ?? []) {
@@ -57,7 +57,7 @@ function save(session: NodeSession, { lease, texts }: Call, model = MODEL): Embe
   return saveVectors(session.unit(), jobId, lease, model, vectors);
 }
 
-/** Does all that is pending, as a consumer would. @returns the texts of each call */
+/** Does all pending work like a consumer. @returns the texts of each call */
 function embedAll(session: NodeSession, model = MODEL): string[][] {
   const calls: string[][] = [];
   let step = begin(session, model);
@@ -96,8 +96,8 @@ function chat(): NodeSession {
   return session;
 }
 
-describe("texts that are given to a model", () => {
-  it("are what users said and the items of the newest version, and no answers", () => {
+describe("the texts that are given to a model", () => {
+  it("are users' messages and the items of the newest version, without answers", () => {
     const session = chat();
     expect(embedAll(session)).toEqual([
       [
@@ -112,7 +112,7 @@ describe("texts that are given to a model", () => {
     expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([-2, -1, 1, 3, 5]);
   });
 
-  it("are given once, and then only what is new", () => {
+  it("are given once, and later only the new ones", () => {
     const session = chat();
     embedAll(session);
     expect(embedAll(session)).toEqual([]);
@@ -121,7 +121,7 @@ describe("texts that are given to a model", () => {
     expect(embedAll(session)).toEqual([["a new sail", "The user buys a sail"]]);
   });
 
-  it("come in calls of 64 texts, and of fewer where they are long", () => {
+  it("come in calls of 64 texts, and of fewer if they are long", () => {
     const session = new NodeSession();
     session.say(150);
     expect(embedAll(session).map(({ length }) => length)).toEqual([64, 64, 22]);
@@ -132,13 +132,13 @@ describe("texts that are given to a model", () => {
     expect(Math.max(...calls.flat().map(({ length }) => length))).toBe(4_000);
   });
 
-  it("are none of a message that says nothing in words", () => {
+  it("include no message without text", () => {
     const session = new NodeSession();
     session.append([" ", { role: "user", content: [{ type: "data-form", data: {} }] }, "words"]);
     expect(embedAll(session)).toEqual([["words"]]);
   });
 
-  it("are asked again where no vector came, and where one came for another text", () => {
+  it("are given again if no vector came, or one for another text", () => {
     const session = chat();
     const step = expectCall(begin(session));
     const jobId = session.job("embed")?.id ?? "";
@@ -156,7 +156,7 @@ describe("texts that are given to a model", () => {
   });
 });
 
-describe("what was embedded for a text that changed meanwhile", () => {
+describe("the vector of a text that changed meanwhile", () => {
   const changes: Record<string, (session: NodeSession) => void> = {
     "was edited": (session) => void editMessage(session.unit(), "seq-1", { content: "we flew" }),
     "was erased": (session) => void eraseMessage(session.unit(), "seq-1"),
@@ -169,14 +169,14 @@ describe("what was embedded for a text that changed meanwhile", () => {
     const next = save(session, step);
     const owners = session.store.vectors.owners();
     expect(owners.has(1)).toBe(false);
-    // The item that cited it went with it.
+    // The item that cited it was deleted with it.
     expect(owners.has(-1)).toBe(false);
     expect(owners.has(3)).toBe(true);
     const again = next.next === "call" ? next.texts.map(({ text }) => text) : [];
     expect(again).toEqual(_what === "was edited" ? ["we flew"] : []);
   });
 
-  it("is dropped where it comes under a lease that is lost, or of an erased session", () => {
+  it("is dropped if its lease is lost, or if its session was erased", () => {
     const session = chat();
     const step = expectCall(begin(session));
     expect(save(session, { ...step, lease: "another" })).toEqual({ next: "wait" });
@@ -187,8 +187,8 @@ describe("what was embedded for a text that changed meanwhile", () => {
   });
 });
 
-describe("a vector goes with what it is of", () => {
-  it("when a message is edited, and is made anew with the next summary", () => {
+describe("a vector is deleted", () => {
+  it("when its message is edited, and made again with the next summary", () => {
     const session = chat();
     embedAll(session);
     editMessage(session.unit(), "seq-3", { metadata: { rated: 1 } });
@@ -199,7 +199,7 @@ describe("a vector goes with what it is of", () => {
     expect(embedAll(session)).toEqual([["my dog sleeps"]]);
   });
 
-  it("when a message is erased, with those of the items that cite it", () => {
+  it("when its message is erased, with the vectors of items that cite it", () => {
     const session = chat();
     embedAll(session);
     eraseMessage(session.unit(), "seq-1");
@@ -214,7 +214,7 @@ describe("a vector goes with what it is of", () => {
     expect(embedAll(session).flat()).not.toContain("we sailed over the sea");
   });
 
-  it("when the session is erased or expires", () => {
+  it("when its session is erased or expires", () => {
     for (const end of [
       (session: NodeSession) => void eraseSession(session.unit()),
       (session: NodeSession) => session.store.expire(NOON),
@@ -227,7 +227,7 @@ describe("a vector goes with what it is of", () => {
     }
   });
 
-  it("when its version goes, or a later one has it no more", () => {
+  it("when its version is deleted, or a later version drops its item", () => {
     const session = chat();
     embedAll(session);
     session.store.summaries.deleteVersionsAfter(0);
@@ -243,7 +243,7 @@ describe("a vector goes with what it is of", () => {
 });
 
 describe("the pages of the database", () => {
-  it("keep nothing of a vector that is gone, nor of vectors of another model", () => {
+  it("keep nothing of a deleted vector, nor of vectors of another model", () => {
     const directory = makeTemporaryDirectory();
     try {
       const file = path.join(directory, "session.sqlite");
@@ -285,8 +285,8 @@ describe("the pages of the database", () => {
   });
 });
 
-describe("a place that is free again", () => {
-  it("is taken by the next vector, and no row is added", () => {
+describe("a free slot", () => {
+  it("is used by the next vector, and no row is added", () => {
     const session = new NodeSession();
     session.say(40);
     embedAll(session);
@@ -305,8 +305,8 @@ describe("a place that is free again", () => {
   });
 });
 
-describe("what is near to a query", () => {
-  it("is found by its meaning where no word is shared", () => {
+describe("a search by meaning", () => {
+  it("finds a turn without a shared word", () => {
     const session = chat();
     const find = (query: string, asked?: QueryMeaning) =>
       searchMessages(session.unit(), { query }, asked).data.map(({ message }) => message.seq);
@@ -321,7 +321,7 @@ describe("what is near to a query", () => {
     expect(find("ocean", { without: "late" })).toEqual([]);
   });
 
-  it("is a turn that an item cites, where the item is nearer than the turn's own words", () => {
+  it("finds a turn that an item cites, if the item is nearer than the turn's own words", () => {
     const session = new NodeSession();
     session.append(["I start at nine at Northwind", "and my cat sleeps"]);
     session.summarize(1, 2, [{ text: "The employer of the user", sourceSeqs: [1] }]);
@@ -350,7 +350,7 @@ describe("what is near to a query", () => {
     expect(use({ model: MODEL, vector: new Float32Array(8).fill(1) })).toBe("other-model");
   });
 
-  it("is only what the branch shows, and what comes up to its head", () => {
+  it("finds only turns of the branch, up to its head", () => {
     const session = new NodeSession();
     session.append(["the sea", "the harbour"]);
     session.append([{ role: "user", content: "the ocean liner", afterSeq: 1 }]);
@@ -363,7 +363,7 @@ describe("what is near to a query", () => {
     expect(at(1)).toEqual([1]);
   });
 
-  it("is told by the items of the version that the branch shows", () => {
+  it("uses the items of the version that the branch shows", () => {
     const session = chat();
     embedAll(session);
     const [newest] = session.store.summaries.backward(10, 1);
@@ -376,7 +376,7 @@ describe("what is near to a query", () => {
 });
 
 describe("another model", () => {
-  it("makes all vectors anew, and takes the place of the old ones when the first of its own come", () => {
+  it("makes all vectors again, and replaces the old ones with its first", () => {
     const session = chat();
     embedAll(session);
     const step = expectCall(begin(session, "test/other"));
@@ -387,7 +387,7 @@ describe("another model", () => {
     expect(near(session, "sea", "test/other").use).toBe("used");
   });
 
-  it("is also one of another length under the same name: all are made anew", () => {
+  it("includes another length under the same name: all are made again", () => {
     const session = new NodeSession();
     session.say(70);
     embedAll(session);
@@ -406,8 +406,8 @@ describe("another model", () => {
   });
 });
 
-describe("the job of vectors", () => {
-  it("waits while another consumer is at it, and is over when nothing is lacking", () => {
+describe("the job that makes vectors", () => {
+  it("waits while another consumer has it, and ends when nothing is missing", () => {
     const session = chat();
     const step = expectCall(begin(session));
     expect(begin(session)).toEqual({ next: "wait" });
@@ -416,7 +416,7 @@ describe("the job of vectors", () => {
     expect(session.jobs).toEqual([]);
   });
 
-  it("leaves no table where there is nothing to embed, nor where embeddings were switched off", () => {
+  it("leaves no table if there is nothing to embed, or if embeddings were switched off", () => {
     const session = new NodeSession();
     expect(begin(session)).toEqual({ next: "done", hasFailed: false });
     const other = chat();
@@ -425,7 +425,7 @@ describe("the job of vectors", () => {
     expect(other.jobs).toEqual([]);
   });
 
-  it("is sent a minute after the summary, if whoever landed that did not go on with it", () => {
+  it("is sent a minute after the summary, unless the consumer of the summary continued with it", () => {
     const session = chat();
     const job = scheduleEmbedding(session.unit(), true);
     const due = (now: number) => takeDueJobs(session.unit(now), () => 0.5);
@@ -448,7 +448,7 @@ describe("the job of vectors", () => {
     expect(embedAll(session)).toHaveLength(1);
   });
 
-  it("keeps its pause while the provider is away, also when a summary lands", () => {
+  it("keeps its pause while the provider is unavailable, also when a summary is stored", () => {
     const session = chat();
     const job = scheduleEmbedding(session.unit(), false);
     const { lease } = expectCall(begin(session));
@@ -458,7 +458,7 @@ describe("the job of vectors", () => {
     expect(again.failures).toBe(1);
   });
 
-  it("may be dropped and tried again by an operator", () => {
+  it("can be dropped and retried by an operator", () => {
     const session = chat();
     const job = session.schedule("embed", { throughSeq: 4, failures: 5 });
     expect(dropJob(session.unit(), job.id)).toBe(true);
@@ -467,7 +467,7 @@ describe("the job of vectors", () => {
     expect(session.job("embed")).toMatchObject({ state: "pending", failures: 0 });
   });
 
-  it("does not hold up the end of a session: one that was given up is called off", () => {
+  it("does not delay the end of a session: one that was given up is cancelled", () => {
     const session = chat();
     session.schedule("embed", { throughSeq: 4, state: "failed", failures: 8 });
     callOffEmbedding(session.unit());
@@ -479,7 +479,7 @@ describe("the job of vectors", () => {
 });
 
 describe("a fork", () => {
-  it("makes vectors of its own, if its source has any", () => {
+  it("makes vectors of its own if its source has any", () => {
     for (const isEmbedded of [true, false]) {
       const source = chat();
       if (isEmbedded) embedAll(source);
