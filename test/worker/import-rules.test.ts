@@ -123,13 +123,16 @@ describe("an item of an import that names another session", () => {
     expect(await open.save([])).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
-  it("is left out if the message was erased there since it was vouched for", async () => {
+  it.each([
+    ["the message that it cites", "turn-2"],
+    ["another message, which it may repeat in other words,", "turn-4"],
+  ])("is left out if %s was erased there since it was vouched for", async (_which, erased) => {
     const source = await chatOf(4);
     const open = await openImport();
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
     const { session, epoch } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
     unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
-    unwrap(await sessionAt(source).eraseMessage("turn-2"));
+    unwrap(await sessionAt(source).eraseMessage(erased));
     await until("it is told", async () => (await storedText(open.ref)).includes(source.session));
     const progress = unwrap(await open.save([item], { session, epoch }));
     expect(progress).toMatchObject({ items: 1, dropped: 1 });

@@ -281,14 +281,15 @@ class Saving {
   }
 
   /**
-   * Whether the other session vouched for the item, and nothing of what it cites was erased there since. That session
-   * has recorded this one as a copy, so this one is told of later erasures.
+   * Whether the other session vouched for the item, and nothing was erased there since: an item may repeat in other
+   * words what a message said that it does not cite. That session has recorded this one as a copy, so this one is told
+   * of later erasures.
    */
-  #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: EpochRef | undefined): boolean {
+  #isVouched({ sourceSession = "" }: ItemLine, vouchedBy: EpochRef | undefined): boolean {
     if (vouchedBy === undefined || vouchedBy.session !== sourceSession) return false;
     const { lineage } = this.#unit.store;
     const { epoch } = vouchedBy;
-    if (lineage.isErasedAtSource(vouchedBy, sourceSeqs)) return false;
+    if (lineage.hasErasuresAtSource(vouchedBy)) return false;
     const origins = lineage.origins();
     if (origins.some((known) => known.epoch === epoch)) return true;
     if (origins.length >= MAX_IMPORT_SOURCE_SESSIONS) return false;

@@ -122,6 +122,11 @@ export class LineageStore {
     return found.toArray().length > 0;
   }
 
+  /** Whether it is noted that anything of this epoch was erased. */
+  hasErasuresAtSource({ epoch }: Pick<EpochRef, "epoch">): boolean {
+    return this.#sql.exec("SELECT 1 FROM source_erasures WHERE epoch = ? LIMIT 1", epoch).toArray().length > 0;
+  }
+
   forgetSourceErasures(): void {
     this.#sql.exec("DELETE FROM source_erasures");
   }
