@@ -25,7 +25,7 @@ function readiness(change: Record<string, ComponentHealth> = {}): Readiness {
   return { status: "ok", checkedAt: new Date().toISOString(), components };
 }
 
-/** An Operations object and a mailbox that no other test has. */
+/** An Operations object and a mailbox of this test alone. */
 function setUp({ hasWebhook = true } = {}) {
   const name = crypto.randomUUID();
   const base = inject("standInWebhookUrl");
@@ -48,7 +48,7 @@ function setUp({ hasWebhook = true } = {}) {
     (await mailbox())
       .filter(({ status }) => status === 204)
       .map(({ body }) => alertNoticeSchema.parse(JSON.parse(body)));
-  /** Notices are due at once, however long their pause. */
+  /** Makes all notices due, however long their pause is. */
   const makeDue = (): Promise<unknown> =>
     runInDurableObject(env.OPERATIONS.getByName(name), (_, state) => {
       state.storage.sql.exec("UPDATE alert_notices SET next_send_at = 0");
@@ -71,7 +71,7 @@ function isDue({ storage }: DurableObjectState, now: number): boolean {
 }
 
 describe("alerts", () => {
-  it("are posted once when they start and once when they end, signed, each with an id of its own", async () => {
+  it("are posted once when they start and once when they end, signed, each with its own id", async () => {
     const { look, mailbox, taken, keeper } = setUp();
     for (let minute = 0; minute < 4; minute += 1) await look({ postgres: AWAY });
     for (let minute = 0; minute < 4; minute += 1) await look();
@@ -92,7 +92,7 @@ describe("alerts", () => {
     ["fails", 500],
     ["sends them elsewhere", 307],
     ["refuses them", 400],
-  ])("stay pending while the webhook %s, and reach it later in their order under the same ids", async (_, status) => {
+  ])("stay pending while the webhook %s, and reach it later in order and with the same ids", async (_, status) => {
     const { look, mailbox, taken, keeper, answerWith, makeDue, lines } = setUp();
     await answerWith(status);
     for (let minute = 0; minute < 2; minute += 1) await look({ postgres: AWAY });
@@ -114,7 +114,7 @@ describe("alerts", () => {
     expect(await keeper.countPending()).toBe(0);
   });
 
-  it("are not sent again within their pause, which grows to a quarter of an hour, nor counted twice by two checks at a time", async () => {
+  it("are not sent again within their pause, which grows to a quarter of an hour, and not counted twice by overlapping checks", async () => {
     const { name, keeper, look } = setUp({ hasWebhook: false });
     await look({ postgres: AWAY });
     const book = await keeper.readBook();
@@ -151,7 +151,7 @@ describe("alerts", () => {
     expect(pauses).toEqual([10, 20, 40, 80, 160, 320, 640, 900, 900]);
   });
 
-  it("are kept without a webhook, and no notices pile up for it", async () => {
+  it("are kept without a webhook, and no notices pile up", async () => {
     const { look, keeper } = setUp({ hasWebhook: false });
     await look({ postgres: AWAY });
     await look({ postgres: AWAY });
@@ -159,7 +159,7 @@ describe("alerts", () => {
     expect(await keeper.countPending()).toBe(0);
   });
 
-  it("leave one digest pending, the newest, while the webhook is away for hours", async () => {
+  it("leave only the newest digest pending while the webhook is unavailable for hours", async () => {
     const { look, taken, answerWith, makeDue, clock } = setUp();
     await answerWith(500);
     await look();
@@ -175,7 +175,7 @@ describe("alerts", () => {
     expect(Date.parse(notices[0]?.at ?? "")).toBeGreaterThan(Date.now() + 4 * 3_600_000);
   });
 
-  it("are checked again by the next minute when nobody could look, and the log says so", async () => {
+  it("are checked again a minute after a check that failed, which is logged", async () => {
     const { keeper, lines } = setUp();
     const log = createLog({ write: (_, line) => lines.push(line) });
     const checkReadiness = async (): Promise<Readiness> => {
@@ -187,7 +187,7 @@ describe("alerts", () => {
   });
 });
 
-describe("what fails, is late or waits for a budget", () => {
+describe("a failing job, late work or a used-up budget", () => {
   const operations = createOperationsClient(env.OPERATIONS);
   const failure = (reason: string): Failure => ({
     jobId: crypto.randomUUID(),
@@ -210,7 +210,7 @@ describe("what fails, is late or waits for a budget", () => {
     return states.map(({ alert }) => alert).find((alert) => alert?.kind === kind)?.measures;
   };
 
-  it("starts its alert by the measures that the Operations object took", async () => {
+  it("starts its alert on the numbers of the Operations object", async () => {
     const poison = failure("archive: 22P02");
     const overBudget = failure(OVER_BUDGET_REASON);
     const late: LateWork = { jobId: crypto.randomUUID(), kind: "archive", scheduledAt: Date.now() - 3_600_000 };
@@ -238,7 +238,7 @@ describe("GET /v1/admin/alerts", () => {
     return exports.default.fetch(new Request("https://threadkeep.example/v1/admin/alerts", { headers }));
   };
 
-  it("lists what the cron found, and when it looked", async () => {
+  it("lists what the cron found, and when it checked", async () => {
     const before = Date.now();
     await worker.scheduled(createScheduledController({ cron: EVERY_MINUTE }), env, createExecutionContext());
     const response = await read(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
@@ -248,7 +248,7 @@ describe("GET /v1/admin/alerts", () => {
     expect(list.pendingNotices).toBe(0);
   });
 
-  it("is for the admin alone", async () => {
+  it("requires the admin key", async () => {
     expect((await read(TEST_WORKER_BINDINGS.THREADKEEP_API_KEY)).status).toBe(403);
   });
 });

@@ -13,7 +13,7 @@ import { freshTenant, tenants } from "../support/worker-user.ts";
 const OPERATOR = ["memory:read", "memory:write", "ops"] as const;
 const PRICES = { input: 1, output: 5 };
 
-/** The surface of the inspector with a model behind it, for one who has these scopes. */
+/** The inspector's surface with a model, for a caller with these scopes. */
 async function inspectorWith(replies: StandInReply[] | null, change: Partial<Principal> = {}) {
   const tenant = freshTenant();
   const model = replies === null ? null : await scriptModel(replies, "sk-of-the-test-0123456789");
@@ -76,7 +76,7 @@ async function inspectorWith(replies: StandInReply[] | null, change: Partial<Pri
 const QUESTION = { role: "user", content: "Where do I live?" };
 
 describe("a turn that the model answers", () => {
-  it("is asked with what Threadkeep gives, told as it comes, appended, and counted for the tenant's day", async () => {
+  it("is sent with Threadkeep's context, streamed, appended, and counted for the tenant's day", async () => {
     const chat = await inspectorWith([{ does: "answer", text: "In Porto." }]);
     await chat.say({ role: "system", content: "Be brief." }, { role: "user", content: "I am Ada, of Porto." });
     await chat.say({ role: "assistant", content: "Hello Ada." }, QUESTION);
@@ -88,14 +88,14 @@ describe("a turn that the model answers", () => {
     const prompt = promptOf(request ?? expect.fail("nobody was asked"));
     expect(prompt.system).toContain("Be brief.");
     expect(prompt.turns.map(({ text }) => text)).toEqual(["I am Ada, of Porto.", "Hello Ada.", "Where do I live?"]);
-    // The stand-in's streams tell no usage: what was sent and said is counted as estimated.
+    // The stand-in's streams report no usage, so what was sent and said is counted by an estimate.
     const { spentToday } = await tenants.readRecord(chat.tenant);
     expect(spentToday.inputTokens).toBeGreaterThan(10);
     expect(spentToday.outputTokens).toBeGreaterThan(1);
     expect(await chat.caller()).toMatchObject({ model: "openai-compatible/m" });
   });
 
-  it("appends nothing where the model fails, says what to check, and quotes nothing", async () => {
+  it("appends nothing if the model fails, says what to check, and quotes nothing", async () => {
     const chat = await inspectorWith([{ does: "refuse", status: 401 }]);
     await chat.say(QUESTION);
     const { lines } = await chat.ask();
@@ -106,7 +106,7 @@ describe("a turn that the model answers", () => {
     expect(await chat.said()).toEqual(["user: Where do I live?"]);
   });
 
-  it("is not appended to what was said meanwhile, nor answered where no user spoke last", async () => {
+  it("is not appended if something was said meanwhile, and not answered if the last message is not a user's", async () => {
     const chat = await inspectorWith([
       { does: "stall", text: "In " },
       { does: "answer", text: "" },
@@ -114,7 +114,7 @@ describe("a turn that the model answers", () => {
     await chat.say(QUESTION);
     const reader = ((await chat.stream()) ?? expect.fail("no stream")).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe('{"text":"In "}\n');
-    // Whoever goes away is answered no more, and the model is told so.
+    // If the reader leaves, the model's answer is stopped.
     void reader.cancel();
     await until(
       "the model's request is given up",
@@ -128,7 +128,7 @@ describe("a turn that the model answers", () => {
     expect((await chat.ask()).problem).toMatchObject({ code: "validation_failed" });
   });
 
-  it("is refused without a model, past the tenant's budget, and to all who do not look after the service", async () => {
+  it("is refused without a model, beyond the tenant's budget, and to everybody but operators", async () => {
     const none = await inspectorWith(null);
     await none.say(QUESTION);
     expect(await none.ask()).toMatchObject({ status: 501, problem: { code: "model_not_configured" } });

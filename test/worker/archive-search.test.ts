@@ -12,7 +12,7 @@ function itemOf(text: string, change: Partial<ArchivedItem> = {}): ArchivedItem 
   return { id: `of ${text}`, kind: "fact", text, sourceSeqs: [1], status: "current", ...change };
 }
 
-/** A session of this owner whose only summary holds these items. */
+/** A session of this owner whose only summary has these items. */
 async function archive(
   { tenant, owner }: MemoryOwner,
   items: readonly ArchivedItem[],
@@ -53,7 +53,7 @@ async function search(owner: MemoryOwner, query: string | MemoryQuery, limit = 2
 }
 
 describe("search across sessions, in the archive", () => {
-  it("finds an item by a word in another form, and says where it stands and what it rests on", async () => {
+  it("finds an item by another form of a word, and says where it is and which messages it cites", async () => {
     const owner = newOwner();
     const write = await archive(owner, [
       itemOf("Ada keeps two boats in Lisbon", { kind: "preference", sourceSeqs: [3, 7], sourceSession: "before" }),
@@ -108,14 +108,14 @@ describe("search across sessions, in the archive", () => {
     "%_\\",
     "test/-",
     "\u{1F600}\u200d\u202e",
-  ])("takes the syntax of a text search as words: %s", async (query) => {
+  ])("treats the syntax of a text search as words: %s", async (query) => {
     const owner = newOwner();
     await archive(owner, [itemOf("unrelated words altogether")]);
     const names = query.includes("unrelated");
     expect(await search(owner, query)).toEqual(names ? ["unrelated words altogether"] : []);
   });
 
-  it("finds nothing of another user or tenant, whatever the query says", async () => {
+  it("finds nothing of another user or tenant, whatever the query is", async () => {
     const mine = newOwner();
     const other = newOwner();
     await archive(other, [itemOf("The secret harbour")]);
@@ -131,7 +131,7 @@ describe("search across sessions, in the archive", () => {
     expect(await search(other, "harbour")).toEqual(["The secret harbour"]);
   });
 
-  it("puts the item with the rarer words first, and of equals the newer", async () => {
+  it("ranks the item with the rarer words first, and of equal ones the newer", async () => {
     const owner = newOwner();
     for (const day of [1, 2, 3]) {
       await archive(owner, [itemOf(`The invoice of day ${day} is paid`)], Date.UTC(2026, 0, day));
@@ -147,7 +147,7 @@ describe("search across sessions, in the archive", () => {
     expect(await search(owner, "invoice", 2)).toEqual(found.slice(1, 3));
   });
 
-  it("looks among kinds, statuses and sessions that are named, and never at an item that a later version left out", async () => {
+  it("filters by kinds, statuses and sessions, and never finds an item that a later version dropped", async () => {
     const owner = newOwner();
     const first = await archive(owner, [
       itemOf("tea is a fact"),
@@ -169,7 +169,7 @@ describe("search across sessions, in the archive", () => {
     expect(await search(owner, { query: "tea", sessions: ["unknown"] })).toEqual([]);
   });
 
-  it("gives page after page without an item twice or left out", async () => {
+  it("returns page after page without repeating or skipping an item", async () => {
     const owner = newOwner();
     await archive(
       owner,
@@ -186,7 +186,7 @@ describe("search across sessions, in the archive", () => {
     expect(pages).toHaveLength(25);
   });
 
-  it("forgets a session with its erasure", async () => {
+  it("finds nothing of an erased session", async () => {
     const owner = newOwner();
     const { ref, epoch, createdAt } = await archive(owner, [itemOf("the harbour")]);
     await asWorkerOf(ref, (transaction) => applyErasure(transaction, { ref, epoch, createdAt }));
@@ -195,8 +195,8 @@ describe("search across sessions, in the archive", () => {
   });
 });
 
-describe("a user's memories across sessions", () => {
-  it("are current facts and preferences, newest first, with where they come from", async () => {
+describe("the memories of a user across sessions", () => {
+  it("are current facts and preferences, newest first, with their sources", async () => {
     const owner = newOwner();
     const old = await archive(owner, [itemOf("likes tea", { kind: "preference" })], Date.UTC(2026, 0, 1));
     const young = await archive(

@@ -86,7 +86,7 @@ async function rowsOf(write: ArchiveWrite) {
   });
 }
 
-describe("the archive's fence", () => {
+describe("the version check of the archive", () => {
   it("applies a write once; repeated it changes nothing", async () => {
     const write = writeOf();
     expect(await apply(write)).toBe("applied");
@@ -108,7 +108,7 @@ describe("the archive's fence", () => {
     expect((await rowsOf(first)).session).toMatchObject({ rev: 2, through_seq: 8 });
   });
 
-  it("ends an item that a later version left out", async () => {
+  it("ends an item that a later version dropped", async () => {
     const first = writeOf();
     await apply(first);
     const [item] = first.items;
@@ -123,7 +123,7 @@ describe("the archive's fence", () => {
     expect((await rowsOf(first)).items).toMatchObject([{ item_id: "1.1", to_version: 2 }]);
   });
 
-  it("asks for everything when it holds less than a write builds on, as after a restore", async () => {
+  it("asks for everything if it has less than a write builds on, as after a restore", async () => {
     const first = writeOf();
     await apply(first);
     const gap = { ...writeOf({ rev: 4, baseRev: 3 }), ref: first.ref, epoch: first.epoch };
@@ -132,7 +132,7 @@ describe("the archive's fence", () => {
     expect((await rowsOf(first)).session).toMatchObject({ rev: 1 });
   });
 
-  it("gives the place of an earlier epoch of a session to the later one, never the other way", async () => {
+  it("replaces an earlier epoch of a session by a later one, never vice versa", async () => {
     const old = writeOf({ rev: 7 });
     await apply(old);
     const young = { ...writeOf(), ref: old.ref, createdAt: old.createdAt + 1 };
@@ -142,7 +142,7 @@ describe("the archive's fence", () => {
     expect(await rowsOf(old)).toMatchObject({ summaries: [], items: [] });
   });
 
-  it("orders writers of one session that come at the same time", async () => {
+  it("orders concurrent writers of one session", async () => {
     const base = writeOf();
     const writes = Array.from({ length: 8 }, (_, index) => ({
       ...writeOf({ rev: index + 1 }),
@@ -154,14 +154,14 @@ describe("the archive's fence", () => {
     expect((await rowsOf(base)).session).toMatchObject({ rev: 8 });
   });
 
-  it("lets the Worker's role write rows and nothing else", async () => {
+  it("lets the Worker's role only write rows", async () => {
     const refused = await refusalOf(asWorker((database) => database.execute(sql`create table t (x int)`)));
     expect(refused).toMatch(/permission denied/);
   });
 });
 
 describe("the tenant of a transaction", () => {
-  it("is the only one that is written, read and erased in it, and has to be named", async () => {
+  it("must be named, and only its rows are written, read and erased", async () => {
     const [ours, theirs] = [writeOf(), writeOf({ ref: { ...freshRef(), tenant: "another" } })];
     expect(await apply(ours)).toBe("applied");
     expect(await refusalOf(apply(theirs, "test"))).toMatch(/violates row-level security policy/);
@@ -184,7 +184,7 @@ describe("the tenant of a transaction", () => {
     expect(await seen(null)).toEqual([]);
   });
 
-  it("is named once for all of its sessions in a batch, whoever else's are in it", async () => {
+  it("is named once for all of its sessions in a batch, which may also contain other tenants' sessions", async () => {
     const refs = [freshRef(), freshRef(), { ...freshRef(), tenant: "another" }, { ...freshRef(), tenant: "another" }];
     for (const ref of refs) {
       const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
@@ -220,7 +220,7 @@ describe("the tenant of a transaction", () => {
     }
   });
 
-  it("is over with the transaction, whatever the connection is used for next", async () => {
+  it("ends with the transaction, whatever the connection is used for next", async () => {
     const write = writeOf();
     await apply(write);
     const after = await asWorker(async (database) => {

@@ -33,7 +33,7 @@ import {
 } from "../support/session.ts";
 
 const ARCHIVING: SessionSettings = { archiveMessages: true };
-/** Nothing is summarized of its own accord. */
+/** No summary becomes due by itself. */
 const QUIET: SessionSettings = {
   maxTokens: 1_000_000,
   summarizeAfterTokens: 1_000_000,
@@ -48,7 +48,7 @@ interface Archived {
   readonly content: unknown;
 }
 
-/** What the archive holds of the messages of an epoch, in the form of `heldBy`. */
+/** What the archive has of an epoch's messages, in the form of `heldBy`. */
 function archived(epoch: string): Promise<Archived[]> {
   return onArchive(async (database) => {
     const { rows } = await database.execute<Record<string, unknown>>(
@@ -66,7 +66,7 @@ function archived(epoch: string): Promise<Archived[]> {
   });
 }
 
-/** What the object holds. */
+/** What the object has. */
 async function heldBy(ref: SessionRef): Promise<Archived[]> {
   const { data } = unwrap(await sessionAt(ref).messages({ limit: 1_000_000 }));
   return data.map(toArchived);
@@ -82,7 +82,7 @@ function toArchived({ seq, id, role, author, content, metadata, editedAt, erased
   return { seq, id, role, ...plain };
 }
 
-/** How many rows of PostgreSQL, of any table, have a text in them. */
+/** How many rows of PostgreSQL, in any table, contain a text. */
 function rowsWith(text: string): Promise<number> {
   return onArchive(async (database) => {
     const { rows } = await database.execute<{ name: string }>(
@@ -111,7 +111,7 @@ async function archivedChat(turns = 12): Promise<SessionRef> {
   return ref;
 }
 
-/** A chat of as many messages of 80 kB, three of which make a page. */
+/** A chat of this many messages of 80 kB, three of which make a page. */
 async function bulkyChat(count: number, settings: SessionSettings): Promise<SessionRef> {
   const ref = freshRef();
   const messages = Array.from({ length: count }, (_, index) => said(`${index}: ${"boat ".repeat(16_000)}`));
@@ -140,7 +140,7 @@ async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDel
   await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version, messageSeq }));
 }
 
-/** Delivers the archive job until none is pending. Returns how many deliveries it took. */
+/** Delivers the archive job until none is pending. Returns the number of deliveries. */
 async function archiveAll(ref: SessionRef): Promise<number> {
   for (let deliveries = 0; deliveries < 50; deliveries += 1) {
     if (!(await pendingJobs(ref)).some(({ kind }) => kind === "archive")) return deliveries;
@@ -151,7 +151,7 @@ async function archiveAll(ref: SessionRef): Promise<number> {
 }
 
 describe("messages in the archive", () => {
-  it("follow with a summary, the latest ones included, parts and metadata as they were said", async () => {
+  it("are archived with a summary, including the latest ones, with parts and metadata unchanged", async () => {
     const ref = await chatOf(12, { settings: { ...QUIET, ...ARCHIVING } });
     const rich = {
       ...said("", "rich"),
@@ -165,7 +165,7 @@ describe("messages in the archive", () => {
     expect(await archived(await epochOf(ref))).toHaveLength(14);
   });
 
-  it("follow with their files, each message with its own", async () => {
+  it("are archived with their files, each message with its own", async () => {
     const ref = freshRef();
     const data = `/9j/${"photo".repeat(200_000)}`;
     const photo: NewMessage = { role: "user", content: [{ type: "file", mediaType: "image/jpeg", data }] };
@@ -182,7 +182,7 @@ describe("messages in the archive", () => {
     expect(await rowsWith("photophoto")).toBe(0);
   });
 
-  it("stay out of it without the setting", async () => {
+  it("are not archived without the setting", async () => {
     const ref = await chatOf(12, { settings: QUIET });
     const unlike = `gannet-${crypto.randomUUID()}`;
     unwrap(await sessionAt(ref).append({ messages: [said(unlike)] }, null));
@@ -191,7 +191,7 @@ describe("messages in the archive", () => {
     expect(await archived(await epochOf(ref))).toEqual([]);
   });
 
-  it("follow after a silence, though too little was said for a summary", async () => {
+  it("are archived after a silence, even if too little was said for a summary", async () => {
     const ref = await chatOf(2, { settings: ARCHIVING });
     expect(await pendingJobs(ref)).toEqual([]);
     await letPass(ref, HOUR_MS);
@@ -202,7 +202,7 @@ describe("messages in the archive", () => {
     expect(await pendingJobs(ref)).toEqual([]);
   });
 
-  it("all follow page by page when it is switched on later, and are archived once the last one is", async () => {
+  it("are all archived page by page when it is switched on later, and `archived` is true after the last page", async () => {
     const ref = await bulkyChat(8, QUIET);
     await switchTo(ref, true);
     const first = await deltaOf(ref);
@@ -210,7 +210,7 @@ describe("messages in the archive", () => {
     await deliver(await jobOf(ref, "archive"));
     expect((await archived(first.epoch)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
-    // One of the two pages that are left may be written by the session's own alarm.
+    // The session's own alarm may write one of the two remaining pages.
     expect(await archiveAll(ref)).toBeLessThanOrEqual(2);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
     await expectArchiveLikeObject(ref);
@@ -237,7 +237,7 @@ describe("messages in the archive", () => {
     expect(await pendingJobs(ref)).toEqual([]);
   });
 
-  it("follow by the tenant's setting, and go by it, as it reaches the session with an append", async () => {
+  it("are archived by the tenant's setting, and removed by it, when an append brings it to the session", async () => {
     const ref = await chatOf(8, { settings: QUIET });
     const on = { ...UNSET_TENANT, rev: 1, settings: ARCHIVING };
     const off = { ...UNSET_TENANT, rev: 2, settings: { archiveMessages: false } };
@@ -251,7 +251,7 @@ describe("messages in the archive", () => {
 });
 
 describe("an archived message that is changed", () => {
-  it("is changed in the archive, its metadata alone as well", async () => {
+  it("is changed in the archive, also if only its metadata changed", async () => {
     const ref = await archivedChat();
     unwrap(await sessionAt(ref).editMessage("turn-3", { content: "Ada sold the boat." }));
     unwrap(await sessionAt(ref).editMessage("turn-12", { metadata: { seen: true } }));
@@ -259,7 +259,7 @@ describe("an archived message that is changed", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("is nowhere in PostgreSQL once erased is what it is called, and keeps its seq and its id", async () => {
+  it("is nowhere in PostgreSQL after an erasure, except for its seq and id", async () => {
     const secret = `pelican-${crypto.randomUUID()}`;
     const ref = await chatOf(4, { settings: { ...QUIET, ...ARCHIVING } });
     const message = { ...said(`The word is ${secret}.`, "secret"), author: secret, metadata: { word: secret } };
@@ -299,7 +299,7 @@ describe("an archived message that is changed", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("makes no delivery larger than two pages, however many are changed while the archive is away", async () => {
+  it("is sent in deliveries of at most two pages, however many messages changed while the archive was unavailable", async () => {
     const ref = await bulkyChat(8, { ...QUIET });
     await switchTo(ref, true);
     await archiveAll(ref);
@@ -323,8 +323,8 @@ describe("an archived message that is changed", () => {
   });
 });
 
-describe("messages that are to be in the archive no more", () => {
-  it("are erased from it when the setting is switched off, and follow again when it is on", async () => {
+describe("messages that are not to be archived any more", () => {
+  it("are erased from it when the setting is switched off, and sent there when it is switched on", async () => {
     const ref = await archivedChat();
     const epoch = await epochOf(ref);
     await switchTo(ref, false);
@@ -339,7 +339,7 @@ describe("messages that are to be in the archive no more", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("are whole after off and on, though a confirmation from before comes in between", async () => {
+  it("are complete after off and on, even if an earlier confirmation arrives in between", async () => {
     const ref = await bulkyChat(4, QUIET);
     await switchTo(ref, true);
     const early = await deltaOf(ref);
@@ -355,7 +355,7 @@ describe("messages that are to be in the archive no more", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("go with their session, and with an earlier epoch of it", async () => {
+  it("are erased with their session, and with an earlier epoch of it", async () => {
     const ref = await archivedChat();
     const first = await epochOf(ref);
     unwrap(await sessionAt(ref).erase());
@@ -369,7 +369,7 @@ describe("messages that are to be in the archive no more", () => {
     expect(await archived(first)).toEqual([]);
   });
 
-  it("stay there when the session expires, and go when it is erased", async () => {
+  it("stay there when the session expires, and are erased when it is erased", async () => {
     const settings = { ...QUIET, ...ARCHIVING, expireAfterIdleSeconds: 3_600 };
     const ref = await chatOf(8, { settings });
     await pipelineDeps().directory.register(ref, Date.now(), {});
@@ -387,8 +387,8 @@ describe("messages that are to be in the archive no more", () => {
   });
 });
 
-describe("an archive that was set back", () => {
-  it("is filled again with everything, and rid of what was erased since", async () => {
+describe("a restored archive", () => {
+  it("is filled again with everything, and loses what was erased since", async () => {
     const ref = await archivedChat();
     const epoch = await epochOf(ref);
     const before = await onArchive((database) =>
@@ -406,7 +406,7 @@ describe("an archive that was set back", () => {
     await expectArchiveLikeObject(ref);
   });
 
-  it("is rid of messages that were taken out of it since, though all that follows is the summary anew", async () => {
+  it("loses messages that were removed from it since, even if the only later write is a summary", async () => {
     const ref = await archivedChat();
     const epoch = await epochOf(ref);
     const ofEpoch = sql`epoch = ${epoch}`;
@@ -432,7 +432,7 @@ describe("an archive that was set back", () => {
     expect(await archived(epoch)).toEqual([]);
   });
 
-  it("is filled again when it lost the session as a whole", async () => {
+  it("is filled again if it lost the session completely", async () => {
     const ref = await archivedChat();
     const epoch = await epochOf(ref);
     await onArchive(async (database) => {
@@ -447,7 +447,7 @@ describe("an archive that was set back", () => {
 });
 
 describe("a copy of a session", () => {
-  it("archives messages of its own when it is a fork, and what is erased at its source goes there too", async () => {
+  it("archives its own messages as a fork, and what is erased in its source is erased there, too", async () => {
     const ref = await archivedChat();
     const fork = await forkOf(ref);
     await archivedWhole(fork);
@@ -461,7 +461,7 @@ describe("a copy of a session", () => {
     await expectArchiveLikeObject(fork);
   });
 
-  it("archives them when it is an import, erased ones as tombstones", async () => {
+  it("archives them as an import, erased ones as tombstones", async () => {
     const ref = await chatOf(4, { settings: { ...QUIET, ...ARCHIVING } });
     unwrap(await sessionAt(ref).eraseMessage("turn-2"));
     const file = await request("GET", `/sessions/${ref.session}/export`);

@@ -30,7 +30,7 @@ async function append(ref: SessionRef, texts: readonly string[], by: AuditActor 
   unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, { ...by, isUser: false }));
 }
 
-/** What the archive knows of a session's appends, the oldest first. */
+/** The audit's events of a session's appends, oldest first. */
 async function stored(ref: SessionRef): Promise<AuditEvent[]> {
   const filter = { session: ref.session, action: "appendMessages" };
   const events = await asWorker((database) => readAuditEvents(database, filter, { limit: 100, after: null }));
@@ -51,7 +51,7 @@ async function fallSilent(ref: SessionRef): Promise<void> {
   await alarm(ref);
 }
 
-/** Audit events that are yet to be sent, and ranges that are still open. */
+/** Audit events that are still to be sent, and ranges that are still open. */
 function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables: number }> {
   return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
     const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'pending_audits'").toArray().length;
@@ -61,7 +61,7 @@ function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables:
   });
 }
 
-/** The session falls silent, and another queue stands in the place of the audit's until the object is evicted. */
+/** Makes the session silent. Another queue replaces that of the audit until the object is evicted. */
 async function fallSilentWith(ref: SessionRef, send: (body: unknown) => Promise<unknown>): Promise<void> {
   await letPass(ref, SILENCE_MS);
   await runInDurableObject(stubAt(ref), (session) => {
@@ -72,7 +72,7 @@ async function fallSilentWith(ref: SessionRef, send: (body: unknown) => Promise<
 }
 
 describe("appends in the audit", () => {
-  it("are told as one range when the session falls silent, and the next ones as the next", async () => {
+  it("are recorded as one range when the session becomes silent, and later ones as the next range", async () => {
     const ref = freshRef();
     await append(ref, ["one", "two"]);
     await append(ref, ["three"]);
@@ -95,7 +95,7 @@ describe("appends in the audit", () => {
     expect(await kept(ref)).toMatchObject({ pending: 0, open: 0 });
   });
 
-  it("are told when a summary lands, up to the newest message", async () => {
+  it("are recorded when a summary is stored, up to the newest message", async () => {
     const ref = freshRef();
     const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
     unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, BY_KEY));
@@ -104,7 +104,7 @@ describe("appends in the audit", () => {
     expect(range?.details).toMatchObject({ fromSeq: 1, throughSeq: 12 });
   });
 
-  it("are told of each principal that took part, and of more than eight as of many", async () => {
+  it('are recorded for each principal that took part, and for more than eight as "many"', async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
     await append(ref, ["two"], BY_ADMIN);
@@ -122,7 +122,7 @@ describe("appends in the audit", () => {
     expect(events.filter(({ actor }) => actor.kind === "many")).toHaveLength(1);
   });
 
-  it("are told though the session is erased before anybody was, and then the object is as if it had never been", async () => {
+  it("are recorded even if the session is erased first, and then the object is empty", async () => {
     const ref = freshRef();
     await append(ref, ["one", "two"]);
     unwrap(await sessionAt(ref).erase());
@@ -130,7 +130,7 @@ describe("appends in the audit", () => {
     await until("the object vanishes", async () => (await kept(ref)).tables === 0);
   });
 
-  it("are told through an outage of the queue and an eviction", async () => {
+  it("are recorded in spite of an outage of the queue and an eviction", async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
     await fallSilentWith(ref, () => Promise.reject(new Error("the queue is out of reach")));
@@ -140,7 +140,7 @@ describe("appends in the audit", () => {
     await until("nothing is pending", async () => (await kept(ref)).pending === 0);
   });
 
-  it("are told once where the object died between the sending and the noting of it", async () => {
+  it("are recorded once if the object ends between sending and noting it", async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
     let sent = 0;
@@ -155,7 +155,7 @@ describe("appends in the audit", () => {
     expect(await told(ref, 1)).toHaveLength(1);
   });
 
-  it("of a batch that changes nothing, because it was appended before, are none", async () => {
+  it("are not recorded for a batch that was appended before and changes nothing", async () => {
     const ref = freshRef();
     const messages = [said("one", "m1")];
     unwrap(await sessionAt(ref).append({ messages }, creationOf(ref), undefined, BY_KEY));
@@ -165,7 +165,7 @@ describe("appends in the audit", () => {
     expect(await kept(ref)).toMatchObject({ pending: 0, open: 0 });
   });
 
-  it("cost no row and no alarm of their own, but for the first of a range and each further principal", async () => {
+  it("cost no row and no alarm of their own, except for the first of a range and each further principal", async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
     const rows = async (by: AuditActor): Promise<number> => {

@@ -24,7 +24,7 @@ async function audit(filter: Record<string, string>, key = ADMIN_KEY): Promise<A
   return answer.body["data"] as AuditEvent[];
 }
 
-/** Waits for the queue; gives the events that a filter finds once there are as many as asked for. */
+/** Waits for the queue. Returns the events that a filter finds, once there are enough. */
 async function eventsOf(filter: Record<string, string>, count: number): Promise<AuditEvent[]> {
   let events: AuditEvent[] = [];
   await until(`${count} events`, async () => {
@@ -34,7 +34,7 @@ async function eventsOf(filter: Record<string, string>, count: number): Promise<
   return events;
 }
 
-/** In the order of the alphabet: what happened within one millisecond has no order. */
+/** In alphabetical order, because events of one millisecond have no order. */
 function actionsOf(events: readonly AuditEvent[]): string[] {
   return events.map(({ action }) => action).toSorted();
 }
@@ -69,12 +69,12 @@ describe("the audit of a user's session", () => {
     const imported = await send("POST", `/v1/import?sessionId=${copy}`, { ...as, body: file.text });
     const erased = await send("DELETE", at, as);
     answered = [ticket, fork, imported, erased].map(({ status }) => status);
-    // What only reads is no event.
+    // Reads make no events.
     await send("POST", `/v1/sessions/${copy}/context`, { ...as, body: { query: secret } });
     await send("GET", `/v1/sessions/${copy}/messages`, as);
   });
 
-  it("tells of each write, once, who did it, from where, and with what result", async () => {
+  it("contains each write once, with who did it, from where, and with what result", async () => {
     expect(answered).toEqual([201, 201, 201, 202]);
     const events = await eventsOf({ tenant: "test", user }, 10);
     expect(actionsOf(events).filter((action) => action !== "appendMessages")).toEqual([
@@ -112,7 +112,7 @@ describe("the audit of a user's session", () => {
     expect(byAction["importSession"]).toMatchObject({ session: copy, details: { messages: 3 } });
   });
 
-  it("holds neither what was said, nor metadata, ids of messages, keys, tickets, whole addresses or users", async () => {
+  it("contains no content, metadata, message ids, keys, tickets, whole addresses or users", async () => {
     await eventsOf({ tenant: "test", user }, 10);
     const rows = await onArchive((database) => database.execute(sql`select * from audit_events`));
     const all = JSON.stringify(rows.rows);
@@ -122,7 +122,7 @@ describe("the audit of a user's session", () => {
 });
 
 describe("the audit of operators", () => {
-  it("tells of what they read and change, under the tenant that it is about, and never of a key", async () => {
+  it("contains what they read and change, under the tenant that it is about, and never a key", async () => {
     const tenant = `t-${crypto.randomUUID()}`;
     const at = `/v1/admin/tenants/${tenant}`;
     const admin = { key: ADMIN_KEY };
@@ -153,7 +153,7 @@ describe("the audit of operators", () => {
     expect(text).not.toContain(String(made["key"]).split("_").at(-1));
     expect(text).not.toContain("secret of ops");
 
-    // Its own keys with the scope may read it, and nothing of others.
+    // The tenant's own keys with the scope may read its events, and nothing of others.
     const key = String(rotated["key"]);
     const own = await audit({}, key);
     expect(own.length).toBeGreaterThanOrEqual(7);
@@ -166,7 +166,7 @@ describe("the audit of operators", () => {
 });
 
 describe("a page of the audit", () => {
-  it("follows the one before without a gap or a repetition, while events go on coming", async () => {
+  it("follows the one before without a gap or a repetition, while new events arrive", async () => {
     const user = `u-${crypto.randomUUID()}`;
     const ids = Array.from({ length: 7 }, () => crypto.randomUUID());
     await Promise.all(ids.map((id) => send("POST", "/v1/sessions", { user, body: { id } })));
@@ -199,7 +199,7 @@ describe("a page of the audit", () => {
     const later = await audit({ tenant: "test", user, from: second?.at ?? "" });
     expect(later.map(({ action }) => action)).toContain("updateSession");
     expect(await audit({ tenant: "test", user, to: "2020-01-01T00:00:00Z" })).toEqual([]);
-    // A user that does not exist, or that is another tenant's, has no events.
+    // A user who does not exist, or who belongs to another tenant, has no events.
     expect(await audit({ tenant: "test", user: crypto.randomUUID() })).toEqual([]);
     expect(await audit({ tenant: "another", user })).toEqual([]);
   });
@@ -217,7 +217,7 @@ describe("a page of the audit", () => {
     ["limit=101", "limit"],
     ["cursor=WzEsMl0", "cursor"],
     ["colour=blue", "colour"],
-  ])("is refused where the query says %s, and says where the fault is", async (query, path) => {
+  ])("is refused if the query has %s, and the refusal says where the fault is", async (query, path) => {
     const answer = await send("GET", `/v1/admin/audit?${query}`, { key: ADMIN_KEY });
     expect(answer.status, answer.text).toBe(422);
     expect(JSON.stringify(answer.body["errors"])).toContain(path);

@@ -82,8 +82,8 @@ function hasKey(user: string): Promise<boolean> {
   );
 }
 
-describe("an event that comes from the queue", () => {
-  it("is stored once, however often its message is delivered, and with what others", async () => {
+describe("an event from the queue", () => {
+  it("is stored once, however often its message is delivered, and whichever others are with it", async () => {
     const event = eventOf();
     const other = eventOf();
     await deliver([{ v: 1, events: [event] }]);
@@ -97,7 +97,7 @@ describe("an event that comes from the queue", () => {
     expect(await stored({ session: other.session ?? "" })).toHaveLength(1);
   });
 
-  it("waits while PostgreSQL is away, longer each time, and is stored when it is back", async () => {
+  it("waits while PostgreSQL is unavailable, longer each time, and is stored when it is back", async () => {
     const event = eventOf();
     const body = { v: 1, events: [event] };
     const parts = {
@@ -117,7 +117,7 @@ describe("an event that comes from the queue", () => {
     expect(await stored({ session: event.session ?? "" })).toHaveLength(1);
   });
 
-  it("is not held up by a message that nobody understands", async () => {
+  it("is not held up by a message that no consumer understands", async () => {
     const event = eventOf();
     const { acks, retries } = await deliver([{ v: 2 }, { v: 1, events: [event] }, null, { v: 1, events: [{}] }]);
     expect(acks).toEqual(["1"]);
@@ -125,7 +125,7 @@ describe("an event that comes from the queue", () => {
     expect(await stored({ session: event.session ?? "" })).toHaveLength(1);
   });
 
-  it("is stored though PostgreSQL refuses another of its message or batch, which alone comes again", async () => {
+  it("is stored even if PostgreSQL refuses another event of its message or batch; only that one is delivered again", async () => {
     const [before, beside, after] = [eventOf(), eventOf(), eventOf()];
     const refused = eventOf({ requestId: "no \u0000 text" });
     const bodies = [[before], [beside, refused], [after]].map((events) => ({ v: 1, events }));
@@ -136,7 +136,7 @@ describe("an event that comes from the queue", () => {
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ event: "audit_not_stored", events: 1 }]);
   });
 
-  it("waits when PostgreSQL goes away between a batch that was refused and its messages", async () => {
+  it("waits if PostgreSQL becomes unavailable between a refused batch and its messages", async () => {
     let statements = 0;
     const breaking = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
       asWorker((database) =>
@@ -155,14 +155,14 @@ describe("an event that comes from the queue", () => {
     expect(statements).toBe(3);
   });
 
-  it("is kept though this version knows neither its action nor its details", async () => {
+  it("is stored even if this version knows neither its action nor its details", async () => {
     const event = { ...eventOf(), action: "transcendSession", result: "too_wise", details: { karma: 7 } };
     expect((await deliver([{ v: 1, events: [event] }])).acks).toEqual(["0"]);
     const [found] = await stored({ session: event.session ?? "" });
     expect(found).toMatchObject({ action: "transcendSession", result: "too_wise", details: { karma: 7 } });
   });
 
-  it("is counted in the log when it is dead, without a name in it", async () => {
+  it("is counted in the log when it is a dead letter, without a name", async () => {
     const dead = await deliver([{ v: 1, events: [eventOf({ owner: "yuri" }), eventOf()] }, "nonsense"], {
       queue: "threadkeep-audit-failed-production",
     });
@@ -173,7 +173,7 @@ describe("an event that comes from the queue", () => {
 });
 
 describe("a user in the audit", () => {
-  it("is a keyed hash, the same each time, whether the user acts or a key does in the user's name", async () => {
+  it("is a keyed hash, always the same one, whether the user acts or a key acts for the user", async () => {
     const user = freshName();
     const byKey = eventOf({ owner: user });
     const byUser = eventOf({ owner: user, actor: { kind: "user", id: `user:${user}` } });
@@ -186,7 +186,7 @@ describe("a user in the audit", () => {
     expect(JSON.stringify(raw.rows)).not.toContain(user);
   });
 
-  it("has another name in another tenant, and another user another one", async () => {
+  it("has another hash in another tenant, and another user has another one", async () => {
     const user = freshName();
     const names = await Promise.all([
       directory.auditName("test", user, true),
@@ -196,7 +196,7 @@ describe("a user in the audit", () => {
     expect(new Set(names).size).toBe(3);
   });
 
-  it("has no name any more once the key is destroyed, nor does one come back with a late event", async () => {
+  it("has no hash any more once the key is destroyed, and a late event does not bring one back", async () => {
     const user = freshName();
     const before = eventOf({ owner: user });
     await deliver([{ v: 1, events: [before] }]);
@@ -208,11 +208,11 @@ describe("a user in the audit", () => {
     expect(await stored({ session: late.session ?? "" })).toMatchObject([
       { user: null, actor: { kind: "user", id: "user" } },
     ]);
-    // What was stored before stays as it is, and nobody can tell whose it is.
+    // Stored events stay as they are, and nobody can tell whose they are.
     expect((await stored({ session: before.session ?? "" }))[0]?.user).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  it("gets no key, and leaves no trace, by requests that were refused", async () => {
+  it("gets no key, and leaves no trace, through refused requests", async () => {
     const user = freshName();
     const refused = eventOf({ owner: user, result: "session_not_found", details: { count: 1 } });
     await deliver([{ v: 1, events: [refused] }]);
@@ -220,7 +220,7 @@ describe("a user in the audit", () => {
     expect(await stored({ session: refused.session ?? "" })).toMatchObject([{ user: null }]);
   });
 
-  it("is not stored in clear when the directory is out of reach: the events wait", async () => {
+  it("is not stored in clear text if the directory is unavailable: the events wait", async () => {
     const event = eventOf({ owner: freshName() });
     const away = { ...directory, auditName: () => Promise.reject(new Error("away")) };
     const { acks, retries } = await deliver([{ v: 1, events: [event] }], { directory: away });
@@ -230,7 +230,7 @@ describe("a user in the audit", () => {
 });
 
 describe("the daily retention", () => {
-  it("asks PostgreSQL for it, and leaves a day on which PostgreSQL is away to the next", async () => {
+  it("is done by PostgreSQL, and skipped on a day on which PostgreSQL is unavailable", async () => {
     const lines: string[] = [];
     const log = createLog({ write: (_level, line) => lines.push(line) });
     await retainAudit({ withDatabase: asWorker, log }, 400);

@@ -24,7 +24,7 @@ import type { RequestContext, Deps } from "../../src/usecases/request-context.ts
 import { useCase } from "../../src/usecases/use-case.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
-/** Functions that use cases are made of. */
+/** Functions that use cases consist of. */
 const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   "asked-meaning.ts": ["meaningOfText", "meaningOfQuery", "meaningOfAppended"],
   "request-context.ts": [
@@ -43,7 +43,7 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   // Called by use cases that have authorized the retry.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
-  // Called by use cases and by the cron: who calls them may read the run.
+  // Called by use cases and by the cron, whose callers may read the run.
   "lost-runs.ts": ["endIfLost"],
   "use-case.ts": ["useCase", "refuseAhead"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
@@ -53,7 +53,7 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   "transfer.ts": ["chargeExport", "exportLines"],
 };
 
-/** Routes whose method is POST because they need a body, and which change nothing. */
+/** Routes with the method POST only because they need a body; they change nothing. */
 const READ_BY_POST = new Set(["requestContext", "searchSession", "searchMemory"]);
 
 declare global {
@@ -91,12 +91,12 @@ const routes = [
   ...userRoutes,
 ];
 
-describe("what the service offers", () => {
-  it("is made of use cases alone: nothing is done before it is authorized and audited", () => {
+describe("the exported functions of the service", () => {
+  it("are all use cases: nothing is done before it is authorized and audited", () => {
     expect(strays).toEqual([]);
   });
 
-  it("is audited one by one if it writes or is an operator's", () => {
+  it("are audited one by one if they write or are an operator's", () => {
     const toAudit = routes.filter(
       ({ operationId, method, scopes }) =>
         (method !== "get" && !READ_BY_POST.has(operationId)) || scopes.includes("admin"),
@@ -105,7 +105,7 @@ describe("what the service offers", () => {
     expect(toAudit.filter(({ action }) => REQUESTS[action].audit === "refusals")).toEqual([]);
   });
 
-  it("does each request of the table, which has no other rows, and the audit names them all", () => {
+  it("correspond to the rows of the table of requests, and the audit names all of them", () => {
     expect(new Set(useCases.keys())).toEqual(new Set(Object.keys(REQUESTS)));
     expect(AUDIT_ACTIONS).toEqual(["authenticate", "sendRequests", ...Object.keys(REQUESTS)]);
   });
@@ -146,7 +146,7 @@ describe("an operation", () => {
     },
   );
 
-  it("that was done is told once, with who, what, where and from where", async () => {
+  it("that was done is recorded once, with who, what, where and from which network", async () => {
     const { call, audit, measured } = callWith(["memory:write"]);
     expect(await write(call, "trip", 7)).toBe(7);
     expect(measured).toMatchObject([{ action: "editMessage", result: "ok", tenant: "acme", actor: "tenant-key" }]);
@@ -160,7 +160,7 @@ describe("an operation", () => {
     ["for want of a scope", [], 7, "forbidden"],
     ["by what it found", ["memory:write"], -1, "message_not_found"],
     ["by a fault of ours", ["memory:write"], 0, "internal"],
-  ] as const)("that was refused %s is counted, and is no event of its own", async (_why, scopes, seq, result) => {
+  ] as const)("that was refused %s is counted, and is not an event of its own", async (_why, scopes, seq, result) => {
     const { call, audit, measured } = callWith(scopes);
     await expect(write(call, "trip", seq)).rejects.toThrow(seq === 0 ? "the fault is ours" : result);
     expect(measured).toMatchObject([{ action: "editMessage", result, tenant: "acme" }]);
@@ -181,7 +181,7 @@ describe("an operation", () => {
     expect(isDone).toBe(true);
   });
 
-  it("names no session that has not the form of one: it is whatever the caller sent", async () => {
+  it("names no session whose id has a wrong form, because it could be anything that the caller sent", async () => {
     const { call, audit } = callWith([]);
     await expect(write(call, "my password is hunter2", 7)).rejects.toThrow("forbidden");
     expect(audit.refused[0]?.session).toBeNull();

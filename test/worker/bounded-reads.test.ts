@@ -22,14 +22,14 @@ import {
   unwrap,
 } from "../support/session.ts";
 
-/** What grows with a session, a user or a deployment is read in pieces: none of them is held at once, whatever there is. */
+/** Whatever grows with a session, a user or a deployment is read in pieces, so that never all of it is in memory at once. */
 
 interface Counted {
-  /** Rows that were read of tables and indexes. */
+  /** Rows read from tables and indexes. */
   rows: number;
-  /** Rows that the widest of the statements gave. */
+  /** The most rows that one statement returned. */
   widest: number;
-  /** Statements that gave more than one. */
+  /** Statements that returned more than one row. */
   many: string[];
 }
 
@@ -95,7 +95,7 @@ function eventOf({ tenant, owner, session }: SessionRef): RawAuditEvent {
   };
 }
 
-describe("sessions of an owner by their metadata", () => {
+describe("an owner's sessions by their metadata", () => {
   const SESSIONS = 3_000;
 
   async function listed(metadata: Metadata, limit: number) {
@@ -113,7 +113,7 @@ describe("sessions of an owner by their metadata", () => {
     });
   }
 
-  it("are read no further than the page needs", async () => {
+  it("are read only as far as the page needs", async () => {
     const { result, read } = await listed({ topic: "boats" }, 20);
     expect(result.entries.map(({ id }) => id)).toEqual(
       Array.from({ length: 20 }, (_, index) => `s${String(SESSIONS - 10 * index).padStart(5, "0")}`),
@@ -123,15 +123,15 @@ describe("sessions of an owner by their metadata", () => {
     expect(read.widest).toBeLessThanOrEqual(250);
   });
 
-  it("are never held all at once, where nothing fits", async () => {
+  it("are never all in memory at once, even if none matches", async () => {
     const { result, read } = await listed({ topic: "planes" }, 20);
     expect(result).toEqual({ entries: [], scanEnd: null });
     expect(read.widest).toBeLessThanOrEqual(250);
   });
 });
 
-describe("events that a session schedules the audit", () => {
-  it("are read some at a time, those that wait longest first, until all are sent", async () => {
+describe("audit events of a session", () => {
+  it("are read some at a time, oldest first, until all are sent", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
     const pending = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
@@ -154,8 +154,8 @@ describe("events that a session schedules the audit", () => {
   });
 });
 
-describe("failed jobs of a user", () => {
-  it("are forgotten in pieces, and nobody else's with them", async () => {
+describe("the failed jobs of a user", () => {
+  it("are forgotten in pieces, without those of others", async () => {
     const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
     await runInDurableObject(stub, (_, { storage }) => {
       storage.sql.exec(FAILURES_SCHEMA);
@@ -192,8 +192,8 @@ describe("failed jobs of a user", () => {
   });
 });
 
-describe("what operations told of a user", () => {
-  it("is forgotten run by run", async () => {
+describe("the names of a user in reports of operations", () => {
+  it("are removed run by run", async () => {
     const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
     await runInDurableObject(stub, (_, { storage }) => {
       const runs = new OperationRuns(storage.sql);
@@ -211,11 +211,11 @@ describe("what operations told of a user", () => {
   });
 });
 
-describe("the list of failed jobs, with all that it takes", () => {
+describe("the full list of failed jobs", () => {
   const LISTED = 10_000;
   const JOBS = 10_000;
 
-  /** All at once: what the list counts is written as it would have counted. */
+  /** Inserted all at once, with the counts that the list would have kept. */
   function fill(sql: SqlStorage): void {
     const failure = failureOf("test", "ada", 0);
     sql.exec(
@@ -234,7 +234,7 @@ describe("the list of failed jobs, with all that it takes", () => {
     }
   }
 
-  it("costs no more than a hundred rows, whatever is asked of it or told", async () => {
+  it("reads and writes at most a hundred rows for any request or report", async () => {
     const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
     const cost = await runInDurableObject(stub, async (operations, { storage }) => {
       fill(storage.sql);

@@ -38,7 +38,7 @@ const answer = (content: string, more: Partial<NewMessage> = {}): NewMessage => 
   ...more,
 });
 
-/** Where people meet, asked and answered twice: the first answer, and what was said after it, are off the branch. */
+/** Where people meet, asked and answered twice: the first answer and what followed it are off the branch. */
 const FIRST: NewMessage[] = [
   said("Where do we meet, at which gate?"),
   answer("We meet at the northern gate, by the fountain."),
@@ -74,7 +74,7 @@ async function exported(ref: SessionRef): Promise<string> {
 }
 
 describe("another answer", () => {
-  it("takes the place of the first one in prompts and search, which stays readable and can be gone back to", async () => {
+  it("replaces the first one in prompts and search, which stays readable and can be activated again", async () => {
     const ref = await meeting();
     const appended = await request<{ headSeq: number; context: RenderedContext }>("POST", `${pathOf(ref)}/messages`, {
       messages: [{ ...ANEW, id: "anew" }],
@@ -142,7 +142,7 @@ describe("another answer", () => {
     expect((await request("GET", pathOf(ref))).body).toEqual(before.body);
   });
 
-  it("is nobody else's: a stranger finds no session, and a reader may not", async () => {
+  it("is only for the session's owner: a stranger finds no session, and a reader may not write", async () => {
     const ref = await meetingAnew();
     expect(await request("PUT", `${pathOf(ref)}/branch`, { headSeq: 8 }, "mallory")).toMatchObject({ status: 404 });
     const reader = userOf("test", "-", {
@@ -162,7 +162,7 @@ describe("another answer", () => {
 });
 
 describe("a user", () => {
-  it("edits a question and goes back, but leaves no instruction behind", async () => {
+  it("edits a question and goes back, but cannot leave an instruction behind", async () => {
     const ref = { tenant: freshTenant(), owner: "ada", session: crypto.randomUUID() };
     const rule: NewMessage = { role: "system", content: "Refund nobody." };
     await meeting(ref, [rule, said("May I?"), answer("No."), { ...rule, content: "Be brief." }, said("Why?")]);
@@ -189,7 +189,7 @@ describe("on the live feed", () => {
     return client.find(`the answer to ${frame.id}`, fits);
   }
 
-  it("a branch is begun and gone back to by frames, with a ticket as well, and everybody is told in order", async () => {
+  it("a branch is started and activated by frames, also with a ticket, and everybody is informed in order", async () => {
     const ref = await meeting();
     const other = await follow(ref);
     const { body } = await request<Ticket>("POST", `${pathOf(ref)}/tickets`, {
@@ -229,7 +229,7 @@ describe("on the live feed", () => {
 });
 
 describe("a session with branches", () => {
-  it("is the same after an export and an import: places, summaries, and which branch is active", async () => {
+  it("is the same after an export and an import: seqs, summaries, and which branch is active", async () => {
     const ref = await meeting();
     await summarizeAndArchive(ref);
     unwrap(await sessionAt(ref).append({ messages: [{ ...ANEW, id: "anew" }, ...FIRST.slice(2)] }, null));
@@ -266,7 +266,7 @@ describe("a session with branches", () => {
     expect(await sessionAt(copy).state()).toMatchObject({ ok: false });
   });
 
-  it("is forked through a message of any branch, which is then the active one of the fork", async () => {
+  it("is forked up to a message of any branch, which is then the fork's active branch", async () => {
     const ref = await meetingAnew();
     const fork = await forkOf(ref);
     expect(await textOf(fork)).toBe(await textOf(ref));
@@ -277,7 +277,7 @@ describe("a session with branches", () => {
     await until("it is erased along", async () => unwrap(await sessionAt(fork).message("seq-2")).erased === true);
   });
 
-  it("hands on the summary of its active branch, and answers a search across sessions with that alone", async () => {
+  it("archives the summary of its active branch, and only that one is found by a search across sessions", async () => {
     const ref = await meeting(freshRef(crypto.randomUUID()));
     await summarizeAndArchive(ref);
     const across = async (): Promise<string> => {
@@ -287,7 +287,7 @@ describe("a session with branches", () => {
     };
     expect(await across()).toContain("northern");
     unwrap(await sessionAt(ref).append({ messages: [ANEW, ...FIRST.slice(4), ...FIRST.slice(4)] }, null));
-    // Also before the archive is told.
+    // Also before the archive has been updated.
     expect(await across()).not.toContain("northern");
     await summarizeAndArchive(ref);
     expect(await across()).toContain("southern");
@@ -301,7 +301,7 @@ describe("a session with branches", () => {
     ).not.toContain("");
   });
 
-  it("is continued by what the summary of its active branch holds", async () => {
+  it("is continued with the items of its active branch's summary", async () => {
     const ref = await meeting();
     await summarizeAndArchive(ref);
     unwrap(await sessionAt(ref).append({ messages: [ANEW, ...FIRST.slice(4), ...FIRST.slice(4)] }, null));
@@ -311,7 +311,7 @@ describe("a session with branches", () => {
     expect(texts).not.toContain("northern");
   });
 
-  it("has its messages in the archive with what each follows, and nothing of one that is erased off the branch", async () => {
+  it("has its messages in the archive with the messages that they follow, and nothing of one that is erased off the branch", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).append({ messages: FIRST }, creationOf(ref, { archiveMessages: true })));
     await summarizeAndArchive(ref);

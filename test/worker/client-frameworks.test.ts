@@ -12,20 +12,20 @@ import { workerClient } from "../support/worker-client.ts";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const DATA_URL = `data:image/png;base64,${PNG}`;
-/** What everybody writes: a question with a photo, which is put in other words, a call of a tool, its result and an answer. */
+/** The chat of every framework: a question with a photo, which is then rephrased, a tool call, its result and an answer. */
 const ASKED = "Where is this?";
 const CHANGED = "Which city is this?";
 const CALL = { id: "call_1", name: "find_place", input: { photo: "first" } };
 const RESULT = "Lisbon, Alfama";
 const ANSWER = "It is Lisbon.";
-/** What everybody goes on with. */
+/** How every framework continues it. */
 const NEXT = "How warm is it there?";
 const NEXT_ANSWER = "It has 21 degrees.";
 
 interface Framework {
-  /** The chat, its question put in other words where the framework does that itself. */
+  /** The chat, with the question rephrased if the framework can do that. */
   write(client: Threadkeep, sessionId: string): Promise<void>;
-  /** Reads the chat, says what is wrong with it, and goes on. */
+  /** Reads the chat, says what is wrong with it, and continues it. */
   goOn(client: Threadkeep, sessionId: string): Promise<string[]>;
 }
 
@@ -68,7 +68,7 @@ const langchainChat = (words: string) => [
   new AIMessage({ id: "a2", content: ANSWER }),
 ];
 
-/** The question in other words, by whoever only has the session. */
+/** Rephrases the question through the session itself. */
 async function changeQuestion(client: Threadkeep, sessionId: string): Promise<void> {
   const session = client.session(sessionId);
   const { data } = await session.messages().page();
@@ -304,9 +304,9 @@ const FRAMEWORKS: Record<string, Framework> = {
 
 const PAIRS = Object.keys(FRAMEWORKS).flatMap((writer) => Object.keys(FRAMEWORKS).map((reader) => [writer, reader]));
 
-describe("one log under every framework", () => {
+describe("one log for every framework", () => {
   it.each(PAIRS)(
-    "what %s wrote, %s reads and goes on with, and every prompt is legal",
+    "is written by %s, read and continued by %s, and every prompt is valid",
     async (writer = "", reader = "") => {
       const client = workerClient();
       await FRAMEWORKS[writer]?.write(client, "s");
@@ -334,8 +334,8 @@ describe("one log under every framework", () => {
   );
 });
 
-describe("an agent of the OpenAI Agents SDK on a chat that another framework has written", () => {
-  it("is told of no result whose call was never there: its provider would refuse every run from then on", async () => {
+describe("an agent of the OpenAI Agents SDK on another framework's chat", () => {
+  it("gets no result without its call, which its provider would refuse in every later run", async () => {
     const client = workerClient();
     const [question, , result, answer] = chat("m");
     const messages = [question, result, answer].map((one) => ({
@@ -348,7 +348,7 @@ describe("an agent of the OpenAI Agents SDK on a chat that another framework has
   });
 });
 
-describe("a page of the AI SDK on a chat that another framework has written", () => {
+describe("a page of the AI SDK on another framework's chat", () => {
   const answer = { finishReason: "stop", responseMessages: [{ role: "assistant", content: "In the south." }] } as const;
   const said = async (client: Threadkeep): Promise<unknown[]> => {
     const { messages } = await client.session("s").context({ format: "openai-chat" });
@@ -361,7 +361,7 @@ describe("a page of the AI SDK on a chat that another framework has written", ()
     ["tool", RESULT],
   ];
 
-  it("has the answer after a tool's result, where that framework stopped", async () => {
+  it("shows the answer after a tool's result, where that framework stopped", async () => {
     const client = workerClient();
     const messages = chat("m").slice(0, 3);
     await client.session("s").append(messages.map((one) => ({ ...one, content: [...one.content] as Part[] })));
@@ -371,7 +371,7 @@ describe("a page of the AI SDK on a chat that another framework has written", ()
     expect(await said(client)).toEqual([...opening, ["assistant", "In the south."]]);
   });
 
-  it("has the last answer anew, after the tool's result that it rests on", async () => {
+  it("gets the last answer regenerated, after the tool's result that it is based on", async () => {
     const client = workerClient();
     await FRAMEWORKS["OpenAI's SDK"]?.write(client, "s");
     const memory = threadkeep({ client, sessionId: "s" });

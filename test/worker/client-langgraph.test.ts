@@ -4,14 +4,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ThreadkeepSaver } from "../../client/src/langgraph/saver.ts";
 import { workerClient } from "../support/worker-client.ts";
 
-// The suite of LangGraph takes them from where vitest puts them with `globals`.
+// LangGraph's suite uses the globals that vitest provides with `globals`.
 Object.assign(globalThis, { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it });
 
 const suite = {
   checkpointerName: "threadkeep-client/langgraph",
   createCheckpointer: () => new ThreadkeepSaver({ client: workerClient() }),
 };
-// Its tests of lists lean on their order.
+// Its tests of lists depend on their order.
 describe("by the suite of LangGraph", { shuffle: false }, () => {
   validate(suite);
   deltaChannelHistoryTests(suite);
@@ -35,7 +35,7 @@ const chatOf = async (saver: ThreadkeepSaver, config: object): Promise<unknown> 
   (await saver.getTuple(config))?.checkpoint.channel_values["messages"];
 
 describe("the checkpointer of LangGraph", () => {
-  it("brings back each version of a list, however it has changed, also in another process", async () => {
+  it("restores each version of a list, however it has changed, also in another process", async () => {
     const client = workerClient();
     const saver = new ThreadkeepSaver({ client });
     const long = "a word ".repeat(200_000);
@@ -76,7 +76,7 @@ describe("the checkpointer of LangGraph", () => {
     }
   });
 
-  it("sees what another process writes, deletes and begins anew", async () => {
+  it("sees what another process writes, deletes and creates again", async () => {
     const client = workerClient();
     const [one, other] = [new ThreadkeepSaver({ client }), new ThreadkeepSaver({ client })];
     const first = await putChat(one, rootOf("t"), ["one"], 1);

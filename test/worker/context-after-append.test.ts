@@ -3,9 +3,9 @@ import type { AppendResult } from "../../src/api/append.ts";
 import { chatOf, failStatements, follow, said, sessionAt, type SessionRef, unwrap } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
 
-/** Only the search index is read by these. */
+/** Only the search index reads these rows. */
 const SEARCH = /search_/;
-/** Only a context reads these messages from the newest back. */
+/** Only a context reads these messages from the newest backwards. */
 const CONTEXT = /AS bytes FROM messages WHERE seq <= \? AND seq >= \? ORDER BY seq DESC/;
 
 const repairs: (() => Promise<void>)[] = [];
@@ -23,7 +23,7 @@ async function chatThatFails(pattern: RegExp): Promise<SessionRef> {
 const pathOf = ({ session }: SessionRef, rest: string): string => `/v1/sessions/${session}/${rest}`;
 
 describe("an append whose context cannot be made", () => {
-  it("stores its messages, and says over HTTP what became of the context", async () => {
+  it("stores its messages, and says over HTTP what happened to the context", async () => {
     const ref = await chatThatFails(CONTEXT);
     const body = { messages: [said("Where is crate 7?", "asked")], context: { format: "openai-chat" } };
     const answer = await send<AppendResult>("POST", pathOf(ref, "messages"), body);
@@ -31,7 +31,7 @@ describe("an append whose context cannot be made", () => {
     expect(answer.body).not.toHaveProperty("context");
     expect(answer.body.contextError).toMatchObject({ code: "internal" });
     expect(answer.body.contextError?.detail).toContain("are stored");
-    // Once more, as a client does that did not see the answer: nothing is stored twice.
+    // It is repeated, as by a client that lost the answer: nothing is stored twice.
     expect(await send("POST", pathOf(ref, "messages"), body)).toMatchObject({
       status: 200,
       body: { messages: [{ seq: 13, created: false }], contextError: { code: "internal" } },
@@ -42,7 +42,7 @@ describe("an append whose context cannot be made", () => {
     });
   });
 
-  it("says so on a socket as well, and has told the feed of its messages", async () => {
+  it("says so on a socket as well, and has reported its messages on the feed", async () => {
     const ref = await chatThatFails(CONTEXT);
     const client = await follow(ref);
     client.send({ type: "append", id: "f1", messages: [said("by socket", "s1")], context: { query: "auto" } });
@@ -52,8 +52,8 @@ describe("an append whose context cannot be made", () => {
   });
 });
 
-describe("a context whose older messages cannot be looked for", () => {
-  it("comes without them and names the fault, with an append and by itself, in every format", async () => {
+describe("a context whose older messages cannot be searched", () => {
+  it("is made without them and names the fault, with an append and by itself, in every format", async () => {
     const ref = await chatThatFails(SEARCH);
     const appended = unwrap(
       await sessionAt(ref).append({ messages: [said("What of the invoice?", "q")], context: { query: "auto" } }, null),
@@ -67,7 +67,7 @@ describe("a context whose older messages cannot be looked for", () => {
     expect(context).toMatchObject({ meta: { headSeq: 13, retrievalError: { code: "internal" } } });
   });
 
-  it("names no fault where all is well", async () => {
+  it("names no fault if all is well", async () => {
     const ref = await chatOf(12);
     const context = unwrap(await sessionAt(ref).context({ query: "invoice 1003" }));
     expect(context).not.toHaveProperty("retrievalError");

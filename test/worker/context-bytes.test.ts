@@ -18,13 +18,13 @@ async function screenshots(count: number): Promise<SessionRef> {
   return ref;
 }
 
-describe("a context of more files than the platform carries", () => {
+describe("a context of more files than the platform can carry", () => {
   it("is answered in every format, with the newest files and the names of the others", async () => {
     const ref = await screenshots(170);
     for (const format of contextFormatSchema.options) {
       const context = unwrap(await sessionAt(ref).context({ maxTokens: 200_000, format }));
       expect(jsonBytes(context), format).toBeLessThanOrEqual(MAX_CONTEXT_BYTES);
-      // A prompt of one text names every file, whatever there is room for.
+      // A prompt of one text names every file, whatever would fit.
       if (format !== "text") expect(jsonBytes(context), format).toBeGreaterThan(20 * FILE_BYTES);
       expect(JSON.stringify(context), format).toMatch(/\[image, 1\d\d KB, message 1\]/);
     }

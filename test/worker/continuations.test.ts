@@ -38,7 +38,7 @@ import {
 const SECRET = "the invoice 1003";
 const FOLDED = "mandrake";
 
-/** A continuation that only the test brings on its way. */
+/** A continuation whose job only the test delivers. */
 async function beginContinuation(source: SessionRef): Promise<SessionRef> {
   const copy = beside(source);
   const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
@@ -65,8 +65,8 @@ function item(id: string, text: string, sourceSeqs: number[], change: Partial<It
   return { id, kind: "fact", text, sourceSeqs, status: "current", ...change };
 }
 
-describe("a session that continues from another", () => {
-  it("begins with what the other's summary holds, each item naming the session that its sources are of", async () => {
+describe("a continuation", () => {
+  it("starts with the items of the other session's summary, each of which names the session of its sources", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = await continuationOf(source);
@@ -85,14 +85,14 @@ describe("a session that continues from another", () => {
     expect((await archivedTexts(await epochOf(copy))).toSorted()).toEqual(carried.map(({ text }) => text).toSorted());
   });
 
-  it("first has the other's summary brought up to date with all but its last four messages", async () => {
+  it("first lets the other session summarize all but its last four messages", async () => {
     const source = await chatOf(12);
     const copy = await continuationOf(source);
     expect(unwrap(await sessionAt(source).state()).summary).toMatchObject({ throughSeq: 8 });
     expect((await itemsOf(copy)).length).toBeGreaterThan(0);
   });
 
-  it("does with the summary that there is when a new one is too long in coming", async () => {
+  it("uses the existing summary if a new one takes too long", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     unwrap(await sessionAt(source).append({ messages: [13, 14, 15, 16].map((number) => turn(number)) }, null));
@@ -117,7 +117,7 @@ describe("a session that continues from another", () => {
     const sendFor = async (sends: number): Promise<number> => {
       const sentAt = Date.now();
       await runInDurableObject(stubAt(copy), (_, { storage }) => storage.sql.exec("UPDATE jobs SET sends = ?", sends));
-      // Never by the queue, which would give it up after some rounds.
+      // Not through the queue, which would give the job up after some deliveries.
       expect(await deliver(job, stuck)).toBe("acked");
       const pending = (await pendingJobs(copy)).find(({ kind }) => kind === "restore");
       return pending === undefined ? 0 : Math.round((Number(pending["next_send_at"]) - sentAt) / 1_000);
@@ -128,7 +128,7 @@ describe("a session that continues from another", () => {
     expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "done", throughSeq: 8 });
   });
 
-  it("leaves out what no longer holds, and the oldest where the budget does not do for all", async () => {
+  it("leaves out superseded items, and the oldest ones if they do not fit the budget", async () => {
     const source = await chatOf(12);
     const copy = beside(source);
     const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
@@ -149,7 +149,7 @@ describe("a session that continues from another", () => {
     expect(summary.droppedItems).toBe(12 - seqs.length);
   });
 
-  it("names no message of the other in omitted, and cites none in expanded sources", async () => {
+  it("names no message of the other session in omitted, and cites none in expanded sources", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = await continuationOf(source);
@@ -162,7 +162,7 @@ describe("a session that continues from another", () => {
     expect(unwrap(await sessionAt(copy).summary(1, true)).sources).toEqual([]);
   });
 
-  it("is answered by whoever asks for it twice as it is, and refused where there is nothing to continue from", async () => {
+  it("is answered the same when it is requested twice, and refused if there is nothing to continue from", async () => {
     const source = await chatOf(12);
     const copy = await continuationOf(source);
     const again = await request("POST", "/sessions", { id: copy.session, continueFrom: source.session });
@@ -179,7 +179,7 @@ describe("a session that continues from another", () => {
     });
   });
 
-  it("says that it has nothing when the other was erased before anything was carried over", async () => {
+  it("says that it has nothing if the other session was erased before anything was carried over", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = await beginContinuation(source);
@@ -194,7 +194,7 @@ describe("a session that continues from another", () => {
     unwrap(await sessionAt(copy).append({ messages: [turn(1)] }, null));
   });
 
-  it("takes over no item whose message was erased while it was on its way", async () => {
+  it("does not carry over an item whose message was erased in the meantime", async () => {
     const source = await chatOf(12);
     await summarizeBy(source, quoting);
     const copy = await beginContinuation(source);
@@ -208,8 +208,8 @@ describe("a session that continues from another", () => {
   });
 });
 
-describe("items that were carried over", () => {
-  it("keep their words and sources whatever a summarizer makes of them; their status may change", async () => {
+describe("carried items", () => {
+  it("keep their words and sources whatever a summarizer returns; their status may change", async () => {
     const source = await chatOf(12);
     const copy = await beginContinuation(source);
     await carry(copy, {
@@ -236,7 +236,7 @@ describe("items that were carried over", () => {
     ]);
   });
 
-  it("outlive a summary from scratch, and one that is made again after an erasure", async () => {
+  it("survive a summary from scratch, and a rebuild after an erasure", async () => {
     const source = await chatOf(12);
     const copy = await beginContinuation(source);
     await carry(copy, { throughSeq: 8, items: [item("1.1", "Ada lives in Lisbon.", [3])], origins: [] });
@@ -255,7 +255,7 @@ describe("items that were carried over", () => {
     expect(versions.at(-1)).toMatchObject({ version: 1, throughSeq: 0, items: [carried] });
   });
 
-  it("wait for a summary that is under way, and not for one that was given up", async () => {
+  it("wait for a pending summary, and not for one that was given up", async () => {
     const source = await chatOf(12);
     const copy = await beginContinuation(source);
     unwrap(await sessionAt(copy).append({ messages: [1, 2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
@@ -275,7 +275,7 @@ describe("items that were carried over", () => {
     expect(await itemsOf(copy)).toHaveLength(1);
   });
 
-  it("pass from one session to the next, five times, and keep their words and the name of the first", async () => {
+  it("pass through five continuations, and keep their words and the name of the first session", async () => {
     const first = await chatOf(12);
     await summarizeBy(first, quoting);
     const [before] = await itemsOf(first);
@@ -295,7 +295,7 @@ describe("items that were carried over", () => {
     expect(sources.size).toBe(6);
   });
 
-  it("are taken out of every version and of the archive when a message that they cite is erased where it was said", async () => {
+  it("are removed from every version and from the archive when a message that they cite is erased in its session", async () => {
     const a = await chatOf(12);
     await summarizeBy(a, quoting);
     const b = await continuationOf(a);
@@ -323,7 +323,7 @@ describe("items that were carried over", () => {
     }
   });
 
-  it("go once the other's new summary is there, where what was erased was folded into items that cite other messages", async () => {
+  it("are replaced once the other session's new summary is there, if erased text may be in items that cite other messages", async () => {
     const a = await chatOf(12);
     await summarizeBy(a, ({ previous, messages }) => ({
       model: "test",
@@ -339,7 +339,7 @@ describe("items that were carried over", () => {
     }));
     const b = await continuationOf(a);
     unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
-    // A model of the continuation folds it once more, into an item about what was said there.
+    // A model of the continuation puts it into yet another item, about something that was said there.
     await summarizeBy(b, ({ previous, messages }) => ({
       model: "test",
       items: [
@@ -367,7 +367,7 @@ describe("items that were carried over", () => {
     expect(unwrap(await sessionAt(b).state()).origin).toMatchObject({ state: "done" });
   });
 
-  it("are none of another session's that was erased: what was said in the new one since stays", async () => {
+  it("are gone when their session is erased; what was said in the new session stays", async () => {
     const a = await chatOf(12);
     await summarizeBy(a, quoting);
     const b = await continuationOf(a);
@@ -385,8 +385,8 @@ describe("items that were carried over", () => {
   });
 });
 
-describe("a continuation of a session that is not there for strangers", () => {
-  it("of another owner is answered as of one that does not exist", async () => {
+describe("a request to continue another owner's session", () => {
+  it("is answered as for one that does not exist", async () => {
     const foreign = { ...freshRef("mallory") };
     unwrap(await sessionAt(foreign).append({ messages: [turn(1)] }, creationOf(foreign)));
     expect(await request("POST", "/sessions", { continueFrom: foreign.session })).toMatchObject({ status: 404 });

@@ -24,7 +24,7 @@ import {
   withoutAlarm,
 } from "../support/session.ts";
 
-/** What the simulation (test/fuzz) found, each as the shortest story that shows it. */
+/** Faults that the simulation (test/fuzz) found, each with the fewest steps that show it. */
 
 function call(step: SummaryStep): Extract<SummaryStep, { next: "call" }> {
   if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
@@ -81,7 +81,7 @@ function inTransaction<T>(body: (database: Parameters<typeof applyArchiveWrite>[
 }
 
 describe("lives of a session that was erased and begun anew", () => {
-  it("are all erased from the archive, though the second ends before the first is confirmed", async () => {
+  it("are all erased from the archive, even if the second ends before the first is confirmed", async () => {
     const ref = await chatOf(12);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
@@ -94,7 +94,7 @@ describe("lives of a session that was erased and begun anew", () => {
     expect((await archivedOf(ref)).versions).toEqual([]);
   });
 
-  it("are erased each by its own date, which the archive keeps in the place of none that began later", async () => {
+  it("are erased with the date of each, which the archive keeps instead of the date of a later epoch", async () => {
     const ref = await chatOf(2);
     const began: number[] = [];
     for (let epoch = 1; epoch <= 3; epoch += 1) {
@@ -138,7 +138,7 @@ describe("lives of a session that was erased and begun anew", () => {
     expect(await sessionAt(ref).remains()).toBe("nothing");
   });
 
-  it("give their place in the archive to the last one, even if a clock says that it began earlier", async () => {
+  it("are replaced in the archive by the last one, even if a clock says that it started earlier", async () => {
     const ref = await chatOf(12);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
@@ -153,7 +153,7 @@ describe("lives of a session that was erased and begun anew", () => {
     expect(await archivedOf(ref)).toMatchObject({ erased: false, versions: [1] });
   });
 
-  it("do not come back by a late write, though only an earlier one has a row in the archive", async () => {
+  it("do not come back by a late write, even if only an earlier one has a row in the archive", async () => {
     const ref = freshRef();
     const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
     const late: ArchiveWrite = {
@@ -177,13 +177,13 @@ describe("lives of a session that was erased and begun anew", () => {
   });
 });
 
-describe("a session of which nothing is pending any more", () => {
+describe("a session without pending jobs", () => {
   const leftOf = (ref: SessionRef): Promise<unknown[]> =>
     runInDurableObject(stubAt(ref), (_, state) =>
       state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'session'").toArray(),
     );
 
-  /** The last job is confirmed, and the object breaks off before it is emptied. */
+  /** The last job is confirmed, and the request breaks off before the object is emptied. */
   async function breakOff(ref: SessionRef, keepsAlarm: boolean): Promise<void> {
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await runInDurableObject(stubAt(ref), async (_, state) => {
@@ -194,21 +194,21 @@ describe("a session of which nothing is pending any more", () => {
     await evictDurableObject(stubAt(ref));
   }
 
-  it("leaves an empty object, though whoever confirmed the last of it broke off before that", async () => {
+  it("leaves an empty object, even if the last confirmation broke off before that", async () => {
     const ref = await chatOf(2);
     await breakOff(ref, false);
     expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
     await until("the object is empty", async () => (await leftOf(ref)).length === 0);
   });
 
-  it("leaves an empty object when its alarm rings, whatever that was set for", async () => {
+  it("leaves an empty object when its alarm rings, whatever the alarm was set for", async () => {
     const ref = await chatOf(2);
     await breakOff(ref, true);
     await fire(ref);
     expect(await leftOf(ref)).toEqual([]);
   });
 
-  it("sets its alarm with the last confirmation, so that the rest is not left to whoever confirms", async () => {
+  it("sets its alarm with the last confirmation, so that the rest does not depend on the caller", async () => {
     const ref = await chatOf(2);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await runInDurableObject(stubAt(ref), (_, state) => void state.storage.sql.exec("DELETE FROM pending_audits"));
@@ -224,8 +224,8 @@ describe("a session of which nothing is pending any more", () => {
   });
 });
 
-describe("a summary that is made again", () => {
-  it("takes the place of the versions that it replaces in the archive, too", async () => {
+describe("a rebuilt summary", () => {
+  it("also replaces the versions in the archive that it replaces in the object", async () => {
     const ref = await chatOf(12);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
@@ -238,7 +238,7 @@ describe("a summary that is made again", () => {
     expect((await archivedOf(ref)).versions).toEqual([2]);
   });
 
-  it("is not pending where what changed is given to the summarizer anew, since its first answer was never saved", async () => {
+  it("is not scheduled if the changed message is given to the summarizer again, because its first answer was never saved", async () => {
     const ref = await chatOf(8);
     const job = await scheduleSummary(ref);
     const { lease } = call(await sessionAt(ref).beginSummary(job.jobId, job.epoch));
@@ -249,7 +249,7 @@ describe("a summary that is made again", () => {
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted: [] });
   });
 
-  it("deletes the versions that cover an erased message, also when it began from scratch before the erasure", async () => {
+  it("deletes the versions that cover an erased message, also if it started from scratch before the erasure", async () => {
     const ref = await chatOf(12);
     await land(ref, await scheduleSummary(ref));
     const job = await scheduleSummary(ref, { fromScratch: true });
@@ -262,7 +262,7 @@ describe("a summary that is made again", () => {
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted: [] });
   });
 
-  it("asks no summarizer about a range in which everything is erased", async () => {
+  it("calls no summarizer for a range in which everything is erased", async () => {
     const ref = await chatOf(8);
     for (const seq of [1, 2, 3, 4]) unwrap(await sessionAt(ref).eraseMessage(`turn-${seq}`));
     const { summary } = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
@@ -271,7 +271,7 @@ describe("a summary that is made again", () => {
 });
 
 describe("the archive's confirmation", () => {
-  it("changes nothing when it comes after another has ended the job", async () => {
+  it("changes nothing if it comes after another one has ended the job", async () => {
     const ref = await chatOf(8);
     await land(ref, await scheduleSummary(ref));
     const [job] = await pendingJobs(ref);

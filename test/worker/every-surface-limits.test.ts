@@ -18,7 +18,7 @@ import { send } from "../support/worker-http.ts";
 
 const log = createLog({ write: () => undefined });
 
-/** Lets so many requests of each name pass. */
+/** Lets this many requests of each name pass. */
 function limitOf(most: number) {
   const counts = new Map<string, number>();
   const key = {
@@ -37,7 +37,7 @@ const asked = (app: ReturnType<typeof appWith>, body = "{}"): Promise<Response> 
 };
 
 describe("a call over a service binding", () => {
-  it("counts like a request, before anything is read or done for it", async () => {
+  it("is counted like a request, before anything is read or done for it", async () => {
     const { counts, limit: limitRequests } = limitOf(3);
     const tenant = `t-${crypto.randomUUID()}`;
     const known: Partial<Deps> = { audit: listeningTrail(), directory: createDirectoryClient(env.DIRECTORY) };
@@ -70,7 +70,7 @@ describe("the summarizer's MCP server, asked from outside", () => {
   const headers = { accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18" };
   const everyOther = scopeSchema.exclude(["summarizer"]).options;
 
-  it("is for who has its scope, and every call of it is audited", async () => {
+  it("requires its scope, and every call is audited", async () => {
     const audit = listeningTrail();
     const to = (principal: Principal) => appWith({ agent, authenticate: async () => principal }, { audit });
     expect((await asked(to(admin))).status).toBe(200);
@@ -79,7 +79,7 @@ describe("the summarizer's MCP server, asked from outside", () => {
       const refused = await asked(to(wrong), "{");
       expect([refused.status, await refused.json()]).toMatchObject([403, { code: "forbidden" }]);
     }
-    // The administrator's are about no tenant in particular; those of its key a tenant's operators read.
+    // The administrator's calls belong to no tenant; those of a tenant's key can be read by the tenant's operators.
     expect(audit.recorded).toMatchObject([
       { action: "askSummarizer", result: "ok", tenant: null, actor: { id: "admin" } },
       { action: "askSummarizer", result: "ok", tenant: "test", actor: { id: "key:1" } },
@@ -89,7 +89,7 @@ describe("the summarizer's MCP server, asked from outside", () => {
     );
   });
 
-  it("counts like a request, each of a batch too, and takes no more than a request", async () => {
+  it("is counted like a request, for each request of a batch, and accepts no larger body than one", async () => {
     const statusesOf = async (...bodies: string[]): Promise<number[]> => {
       const app = appWith({ agent, authenticate: async () => admin, limit: limitOf(3).limit });
       const statuses: number[] = [];
@@ -102,7 +102,7 @@ describe("the summarizer's MCP server, asked from outside", () => {
     expect(await statusesOf(many, "{", `"${"x".repeat(MAX_BODY_BYTES)}"`)).toEqual([422, 400, 413]);
   });
 
-  it("is reached so in the Worker itself, and a key for it alone opens nothing else", async () => {
+  it("is called in the same way inside the Worker, and a key with only that scope opens nothing else", async () => {
     const as = (key: string) => send("POST", SUMMARIZER_ROUTE, listing, { key, headers });
     const adminKey = TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY;
     const keys = `/v1/admin/tenants/${TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT}/keys`;
@@ -124,7 +124,7 @@ describe("the summarizer's MCP server, asked from outside", () => {
     expect(page.status).toBe(403);
   });
 
-  it("is not there where it is turned off, and the service has its summaries from it all the same", async () => {
+  it("does not exist if it is turned off, and the service still makes summaries with it", async () => {
     const { app, pipelineOf } = assemble(Object.assign({}, env, { SUMMARIZER_ENDPOINT: "off" }), log);
     const request = new Request(`http://threadkeep.test${SUMMARIZER_ROUTE}`, {
       method: "POST",

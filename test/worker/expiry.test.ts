@@ -41,7 +41,7 @@ import {
 const HOUR_MS = 3_600_000;
 const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
 
-/** A chat that is listed, and falls silent for longer than its settings allow. */
+/** A listed chat that is silent for longer than its settings allow. */
 async function silentChat(turns = 12, settings: SessionSettings = EXPIRING): Promise<SessionRef> {
   const ref = await chatOf(turns, { settings });
   const grant = await pipelineDeps().directory.register(ref, Date.now(), {});
@@ -54,7 +54,7 @@ function pendingKinds(ref: SessionRef): Promise<unknown[]> {
   return pendingJobs(ref).then((jobs) => jobs.map(({ kind }) => kind).toSorted());
 }
 
-/** The alarm rings, and what it sends stays in the hands of the test: nothing of it is due to anybody else. */
+/** The alarm rings, and only the test delivers what it sends. */
 async function scheduleExpiry(ref: SessionRef) {
   await runInDurableObject(stubAt(ref), async (session, state) => {
     await session.alarm();
@@ -80,7 +80,7 @@ describe("expiry", () => {
     expect(unwrap(await sessionAt(ref).message("turn-1")).seq).toBe(1);
   });
 
-  it("says when, at the earliest, and puts it off with each append", async () => {
+  it("has a date at the earliest, which each append postpones", async () => {
     const ref = await chatOf(2, { settings: EXPIRING });
     const expiresAt = async (): Promise<number> => Date.parse(unwrap(await sessionAt(ref).state()).expiresAt ?? "");
     const first = await expiresAt();
@@ -91,7 +91,7 @@ describe("expiry", () => {
     expect(await expiresAt()).toBeGreaterThanOrEqual(first);
   });
 
-  it("leaves a tombstone that answers 410 to whatever is asked, and nothing that was said", async () => {
+  it("leaves a tombstone that answers every request with 410, and nothing that was said", async () => {
     const ref = await silentChat();
     await untilExpired(ref);
     const expired = { status: 410, body: { code: "session_expired" } };
@@ -117,7 +117,7 @@ describe("expiry", () => {
     expect((await archivedTexts(await epochOf(ref))).join("\n")).toContain("invoice");
   });
 
-  it("shows in the list since when", async () => {
+  it("is shown in the list with its date", async () => {
     const ref = await silentChat(2);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
     await untilExpired(ref);
@@ -148,7 +148,7 @@ describe("expiry", () => {
   it.each([
     ["lost", sql`delete from sessions where session = `],
     ["set back to an earlier revision of", sql`update sessions set rev = rev - 1 where session = `],
-  ])("sends all of it again first where a restored archive has %s the session", async (_, setBack) => {
+  ])("first sends everything again if a restored archive has %s the session", async (_, setBack) => {
     const ref = await silentChat();
     const job = await scheduleExpiry(ref);
     await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.epoch));
@@ -164,7 +164,7 @@ describe("expiry", () => {
     expect(await onArchive(ref, sql`select session from sessions where epoch = ${epoch}`)).toHaveLength(1);
   });
 
-  it("does not happen while the summary is a degraded one", async () => {
+  it("does not happen while the summary is a fallback summary", async () => {
     const ref = await silentChat(2);
     const job = await scheduleExpiry(ref);
     await deliver(job);
@@ -185,7 +185,7 @@ describe("expiry", () => {
     expect(await isExpired(ref)).toBe(true);
   });
 
-  it("does not happen before the session has what it continues from", async () => {
+  it("does not happen before the carried items have arrived", async () => {
     const source = await chatOf(12);
     const ref = beside(source);
     const origin = unwrap(await sessionAt(source).beginContinuation(ref.session));
@@ -205,7 +205,7 @@ describe("expiry", () => {
     expect(await step()).toBe(true);
   });
 
-  it("is called off by an append that comes in between, and the list forgets that it was to be", async () => {
+  it("is cancelled by an append that comes in between, and the list drops its date", async () => {
     const ref = await silentChat(2);
     const job = await scheduleExpiry(ref);
     const { sessions } = pipelineDeps();
@@ -227,19 +227,19 @@ describe("expiry", () => {
     });
     await deliver(job, overtaken);
     expect(steps).toBe(1);
-    // The list says that it expired, and the object still schedules it to set that right.
+    // The list says that it expired, and the object still has a job to correct that.
     expect(await pendingKinds(ref)).toContain("expire");
     await deliver(job);
     expect(unwrap(await sessionAt(ref).message("late")).seq).toBe(3);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
     expect(await pendingKinds(ref)).not.toContain("expire");
-    // An alarm that rings too early looks, and is set again.
+    // An alarm that rings too early checks, and is set again.
     await ring(ref);
     const alarm = await runInDurableObject(stubAt(ref), (_, state) => state.storage.getAlarm());
     expect(alarm).toBeGreaterThan(Date.now() + HOUR_MS - 60_000);
   });
 
-  it("waits while the list knows of a later decision, as after a clock went back, and happens once that is past", async () => {
+  it("waits while the list knows a later decision, as after a clock went back, and happens once that time is over", async () => {
     const ref = freshRef();
     const { directory, sessions } = pipelineDeps();
     const grant = await directory.register(ref, Date.now(), {});
@@ -266,7 +266,7 @@ describe("expiry", () => {
     expect((await listed(ref)).get(ref.session)).toHaveProperty("expiredAt");
   });
 
-  it("is not undone by deliveries that come late, of whatever kind", async () => {
+  it("is not undone by late deliveries of any kind", async () => {
     const ref = await silentChat();
     const { jobId, epoch } = await scheduleSummary(ref);
     const step = await sessionAt(ref).beginSummary(jobId, epoch);
@@ -290,7 +290,7 @@ describe("expiry", () => {
 });
 
 describe("an expired session", () => {
-  it("is erased like any other, archive included, and its id is free then", async () => {
+  it("is erased like any other, including the archive, and then its id is free", async () => {
     const ref = await silentChat();
     await untilExpired(ref);
     const epoch = await epochOf(ref);
@@ -307,7 +307,7 @@ describe("an expired session", () => {
     expect(unwrap(await sessionAt(ref).message("n")).content).toBe("a new beginning");
   });
 
-  it("lends its summary, through the archive, to a session that continues from it", async () => {
+  it("gives its summary, from the archive, to a continuation", async () => {
     const ref = await silentChat();
     await untilExpired(ref);
     const before = await archivedTexts(await epochOf(ref));
@@ -321,7 +321,7 @@ describe("an expired session", () => {
     await until("what was lent is taken back", async () => (await itemsOf(copy)).length === 0);
   });
 
-  it("cannot be carried over while PostgreSQL is away, and is once it is back", async () => {
+  it("cannot be continued while PostgreSQL is unavailable, and can afterwards", async () => {
     const ref = await silentChat(6);
     await untilExpired(ref);
     const copy = beside(ref);
@@ -333,7 +333,7 @@ describe("an expired session", () => {
         throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
       },
     });
-    // Its object has the retry: the queue's own are for deliveries that do not reach it.
+    // Its object retries; the queue's own retries are for deliveries that do not reach the object.
     expect(await deliver(job, away)).toBe("acked");
     await takeAlarm(copy);
     expect(await pendingJobs(copy)).toMatchObject([
@@ -344,7 +344,7 @@ describe("an expired session", () => {
     expect((await itemsOf(copy)).length).toBeGreaterThan(0);
   });
 
-  it("of which nothing was ever said expires as well", async () => {
+  it("expires even if nothing was ever said in it", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).create(creationOf(ref, EXPIRING)));
     await letPass(ref, 2 * HOUR_MS);

@@ -57,7 +57,7 @@ async function listed(ref: Partial<SessionRef>): Promise<Failure[]> {
   return (await asOperator<Page<Failure>>("GET", `?${query.join("&")}`)).body.data;
 }
 
-/** A session whose summary was given up, and stands on the list. */
+/** A session whose summary was given up and is on the list. */
 async function givenUp(): Promise<{ ref: SessionRef; jobId: string; epoch: string }> {
   const ref = await chatOf(8);
   const { jobId, epoch } = await scheduleSummary(ref);
@@ -71,7 +71,7 @@ async function givenUp(): Promise<{ ref: SessionRef; jobId: string; epoch: strin
 }
 
 describe("the list of failed jobs", () => {
-  it("is filtered by tenant, user, session and kind, and by all of them at once", async () => {
+  it("is filtered by tenant, user, session and kind, and by all of them together", async () => {
     const user = crypto.randomUUID();
     const [one, other] = [freshRef(user), freshRef(user)];
     const first = failureOf(one);
@@ -95,7 +95,7 @@ describe("the list of failed jobs", () => {
     }
   });
 
-  it("keeps what went wrong first, however often the job is reported again", async () => {
+  it("keeps the first error, however often the job is reported again", async () => {
     const failure = failureOf(freshRef(crypto.randomUUID()));
     await operations.report(failure);
     const later = {
@@ -113,7 +113,7 @@ describe("the list of failed jobs", () => {
 });
 
 describe("retrying a failed job", () => {
-  it("makes a summary that was given up, and takes it off the list", async () => {
+  it("makes a summary that was given up, and removes it from the list", async () => {
     const { ref, jobId } = await givenUp();
     expect(await sessionAt(ref).state()).toMatchObject({ value: { summaryPending: false } });
     expect(await asOperator("POST", `/${jobId}/retry`)).toEqual({ status: 200, body: { jobId, outcome: "retried" } });
@@ -122,7 +122,7 @@ describe("retrying a failed job", () => {
     expect(await asOperator("POST", `/${jobId}/retry`)).toMatchObject({ status: 404, body: { code: "job_not_found" } });
   });
 
-  it("leaves pauses out, and is told of at once when it fails anew", async () => {
+  it("skips pauses, and is reported at once if it fails again", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     await runInDurableObject(stubAt(ref), (_, { storage }) =>
@@ -135,7 +135,7 @@ describe("retrying a failed job", () => {
     expect(Number(job?.["next_send_at"])).toBeLessThanOrEqual(Date.now());
   });
 
-  it("takes a job off the list that is pending no longer, and leaves no rows in an object that was never written", async () => {
+  it("removes a job from the list that is not pending any more, and leaves no rows in an object that was never written to", async () => {
     const ref = freshRef();
     const failure = failureOf(ref);
     await operations.report(failure);
@@ -148,9 +148,9 @@ describe("retrying a failed job", () => {
     expect(tables).toEqual([]);
   });
 
-  it("makes the erasure of a user due, and refuses to drop it", async () => {
+  it("makes the erasure of a user due, and dropping it is refused", async () => {
     const user = { tenant: "test", owner: crypto.randomUUID() };
-    // It waits for something: only a retry brings it on its way.
+    // It waits for something, so that only the retry delivers it.
     const jobId = await runInDurableObject(
       env.DIRECTORY.getByName(`test/${user.owner}`),
       async (object, { storage }) => {
@@ -171,7 +171,7 @@ describe("retrying a failed job", () => {
     await until("the user is erased", async () => (await users.readErasure(user))?.state === "erased");
   });
 
-  it("is done by filter, page by page, and says what stays and why", async () => {
+  it("works by filter, page by page, and says what stays and why", async () => {
     const user = crypto.randomUUID();
     const gone = Array.from({ length: 4 }, (_, at) =>
       failureOf(freshRef(user), { kind: "archive", lastFailedAt: `2026-11-22T10:0${at}:00.000Z` }),
@@ -212,7 +212,7 @@ describe("retrying a failed job", () => {
     expect(await operations.find(failure.jobId)).not.toBeNull();
   });
 
-  it("of one whose object is out of reach holds up none of the others", async () => {
+  it("of a job whose object is unavailable does not hold up the others", async () => {
     const user = crypto.randomUUID();
     const [near, far] = [failureOf(freshRef(user)), failureOf(freshRef(user))];
     for (const failure of [near, far]) await operations.report(failure);
@@ -243,7 +243,7 @@ describe("retrying a failed job", () => {
 });
 
 describe("erasing a session", () => {
-  it("takes its failed jobs off the list, before it confirms that it is erased", async () => {
+  it("removes its failed jobs from the list before it confirms that the session is erased", async () => {
     const { ref, jobId } = await givenUp();
     const other = failureOf(freshRef());
     await operations.report(other);
@@ -262,7 +262,7 @@ describe("erasing a session", () => {
     expect(await operations.find(other.jobId)).not.toBeNull();
   });
 
-  it("asks nothing of the list where none of its jobs can be on it", async () => {
+  it("does not ask the list if none of its jobs can be on it", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     unwrap(await withoutAlarm(ref, (object) => object.erase()));
@@ -275,7 +275,7 @@ describe("erasing a session", () => {
 });
 
 describe("dropping a failed job", () => {
-  it("gives a summary up that goes on from the last one: it comes back when somebody asks", async () => {
+  it("gives up a summary that continues from the last one, which becomes due again on request", async () => {
     const ref = await chatOf(8);
     const { jobId } = await scheduleSummary(ref);
     await operations.report(failureOf(ref, { jobId }));
@@ -327,7 +327,7 @@ describe("dropping a failed job", () => {
     expect(await pendingJobs(ref)).toMatchObject([{ id: jobId, state: "pending" }]);
   });
 
-  it("takes what nobody understands off the list, and leaves its object as it is", async () => {
+  it("removes a job from the list that no consumer understands, and leaves its object as it is", async () => {
     const ref = await chatOf(8);
     const { jobId } = await scheduleSummary(ref);
     await operations.report(failureOf(ref, { jobId, state: "unknown", kind: "of-tomorrow" }));
@@ -339,7 +339,7 @@ describe("dropping a failed job", () => {
     expect(await listed({ session: ref.session })).toEqual([]);
   });
 
-  it("wants a reason, of one line's length", async () => {
+  it("requires a reason on one line", async () => {
     for (const query of ["", "?reason=", `?reason=${"x".repeat(201)}`, "?reason=a&reason=b", "?reason=a&force=1"]) {
       expect(await asOperator("DELETE", `/some-job${query}`), query).toMatchObject({ status: 422 });
     }

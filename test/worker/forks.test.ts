@@ -33,13 +33,13 @@ import {
 
 const SECRET = "the invoice 1003";
 
-/** The context but for the names that have to differ. */
+/** The context without the names that have to differ. */
 async function metaOf(ref: SessionRef, atSeq: number, maxTokens?: number): Promise<string> {
   const context = unwrap(await sessionAt(ref).context({ atSeq, ...(maxTokens === undefined ? {} : { maxTokens }) }));
   return JSON.stringify({ ...context, sessionId: "", headSeq: 0 });
 }
 
-/** A fork that only the test brings on its way. */
+/** A fork whose job only the test delivers. */
 async function beginFork(source: SessionRef, throughSeq?: number): Promise<SessionRef> {
   const copy = beside(source);
   const from = unwrap(await sessionAt(source).beginFork(copy.session, throughSeq));
@@ -65,7 +65,7 @@ function headOf(ref: SessionRef): Promise<number> {
 }
 
 describe("a fork", () => {
-  it("has the same ids: a retried append changes nothing, and the next message goes its own way", async () => {
+  it("has the same ids: a retried append changes nothing, and the next message only goes to the fork", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source, { throughSeq: 4 });
     expect(unwrap(await sessionAt(fork).append({ messages: [turn(3), turn(4)] }, null))).toEqual({
@@ -81,7 +81,7 @@ describe("a fork", () => {
     expect(unwrap(await sessionAt(source).message("turn-5")).content).not.toBe("another way");
   });
 
-  it("takes the retry of an edited message's first append for what it is, and other content for a conflict", async () => {
+  it("recognizes the retry of an edited message's first append, and treats other content as a conflict", async () => {
     const source = await chatOf(6);
     unwrap(await sessionAt(source).editMessage("turn-3", { content: "Nothing of the kind." }));
     const fork = await forkOf(source);
@@ -123,7 +123,7 @@ describe("a fork", () => {
     );
   });
 
-  it("gives the context that its source gives as of that message, byte by byte, the summary included", async () => {
+  it("gives the same context as its source as of that message, byte by byte, including the summary", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     unwrap(await sessionAt(source).append({ messages: [13, 14, 15, 16, 17, 18].map((number) => turn(number)) }, null));
@@ -136,7 +136,7 @@ describe("a fork", () => {
     }
   });
 
-  it("takes the summary along under its version, and goes on from it", async () => {
+  it("copies the summary with its version number, and continues from it", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const fork = await forkOf(source);
@@ -156,7 +156,7 @@ describe("a fork", () => {
   });
 
   it.each(["edited", "erased"])(
-    "leaves a summary behind that may hold what was %s while a new one is pending",
+    "leaves out a summary that may contain what was %s while a new one is pending",
     async (how) => {
       const source = await chatOf(12);
       await summarizeAndArchive(source);
@@ -169,7 +169,7 @@ describe("a fork", () => {
     },
   );
 
-  it("of a session whose summary is made again takes the last version from before the change", async () => {
+  it("of a session whose summary is being rebuilt takes the last version from before the change", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     unwrap(await sessionAt(source).append({ messages: [13, 14, 15, 16].map((number) => turn(number)) }, null));
@@ -179,7 +179,7 @@ describe("a fork", () => {
     expect(unwrap(await sessionAt(fork).state()).summary).toMatchObject({ version: 1, throughSeq: 8 });
   });
 
-  it("is made once, however often it is asked for", async () => {
+  it("is made once, however often it is requested", async () => {
     const source = await chatOf(6);
     const body = { id: crypto.randomUUID(), throughSeq: 5 };
     const first = await request<SessionState>("POST", `/sessions/${source.session}/fork`, body);
@@ -190,7 +190,7 @@ describe("a fork", () => {
     expect(further).toMatchObject({ status: 409, body: { code: "session_exists" } });
   });
 
-  it("through the newest message is made once, though the source has moved on when it is asked for again", async () => {
+  it("up to the newest message is made once, even if the source has moved on when it is requested again", async () => {
     const source = await chatOf(6);
     const body = { id: crypto.randomUUID() };
     await request("POST", `/sessions/${source.session}/fork`, body);
@@ -199,7 +199,7 @@ describe("a fork", () => {
     expect(again).toMatchObject({ status: 200, body: { id: body.id, headSeq: 6 } });
   });
 
-  it("is refused an id that is taken, its source's own id, and a message that is not there yet", async () => {
+  it("is refused for an id that is taken, for its source's own id, and for a message that does not exist yet", async () => {
     const source = await chatOf(6);
     const other = await chatOf(1);
     const path = `/sessions/${source.session}/fork`;
@@ -221,7 +221,7 @@ describe("a fork", () => {
     expect(unwrap(await sessionAt(other).message("turn-1")).seq).toBe(1);
   });
 
-  it("of a fork has what the first one took along", async () => {
+  it("of a fork has what the first fork copied", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const first = await forkOf(source, { throughSeq: 10 });
@@ -240,7 +240,7 @@ describe("a fork", () => {
 });
 
 describe("a fork that is being copied", () => {
-  it("takes 5,000 messages in pages, and each of them once", async () => {
+  it("copies 5,000 messages in pages, and each of them once", async () => {
     const source = await chatOf(5_000, { words: 3, settings: { summarizeAfterTokens: 1_000_000 } });
     const fork = await beginFork(source);
     const job = await jobOf(fork, "fork");
@@ -274,7 +274,7 @@ describe("a fork that is being copied", () => {
     expect(unwrap(await sessionAt(fork).state())).toMatchObject({ headSeq: 5_000, status: "active" });
   });
 
-  it("answers its state alone: whatever else is asked has to come again", async () => {
+  it("only answers its state: every other request has to be repeated later", async () => {
     const source = await chatOf(6);
     const fork = await beginFork(source);
     expect(unwrap(await sessionAt(fork).state())).toMatchObject({ status: "copying", origin: { state: "pending" } });
@@ -289,7 +289,7 @@ describe("a fork that is being copied", () => {
     expect(await headOf(fork)).toBe(0);
   });
 
-  it.each(["edit", "erasure"])("begins again after an %s at its source", async (change) => {
+  it.each(["edit", "erasure"])("starts again after an %s in its source", async (change) => {
     const source = await chatOf(12);
     const fork = await beginFork(source);
     const { jobId } = await jobOf(fork, "fork");
@@ -304,7 +304,7 @@ describe("a fork that is being copied", () => {
     expect(unwrap(await sessionAt(fork).message("turn-3"))).toEqual(unwrap(await sessionAt(source).message("turn-3")));
   });
 
-  it("takes nothing from a page that was read before an erasure it has noted since", async () => {
+  it("accepts nothing from a page that was read before an erasure that it has noted since", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const fork = await beginFork(source);
@@ -320,7 +320,7 @@ describe("a fork that is being copied", () => {
     expect(unwrap(await sessionAt(fork).message("turn-3"))).toMatchObject({ erased: true });
   });
 
-  it("skips what it has of a page that comes twice or late, and is not copied again once it is whole", async () => {
+  it("skips messages of a repeated or late page that it has, and is not copied again once it is complete", async () => {
     const source = await chatOf(6);
     const fork = await beginFork(source);
     const job = await jobOf(fork, "fork");
@@ -344,7 +344,7 @@ describe("a fork that is being copied", () => {
     expect(unwrap(await sessionAt(fork).state())).toMatchObject({ headSeq: 300, status: "active" });
   });
 
-  it("is gone, and listed no more, when its source was erased or expired before it was whole", async () => {
+  it("is deleted, also from the list, if its source was erased or expired before it was complete", async () => {
     for (const how of ["erased", "expired"]) {
       const source = await chatOf(6);
       const copy = beside(source);
@@ -379,7 +379,7 @@ describe("a fork that is being copied", () => {
     expect(Date.now() - startedAt, "it does not wait to the end").toBeLessThan(longest);
   });
 
-  it("does not come back by a late page after it was erased", async () => {
+  it("is not brought back by a late page after it was erased", async () => {
     const source = await chatOf(6);
     const fork = await beginFork(source);
     const { jobId, epoch } = await jobOf(fork, "fork");

@@ -21,13 +21,13 @@ import {
 const WORDS = ["invoice", "Lisbon", "Friday", "budget", "office", "contract", "meeting", "garden", "window", "ticket"];
 const FULL = { summaryMaxTokens: 32_000, summarizeAfterTokens: 1_000_000, maxTokens: 100_000 };
 
-/** A message of some hundred tokens that one item can hold as it is. */
+/** A message of a few hundred tokens that fits into one item. */
 function fact(number: number): NewMessage {
   const words = Array.from({ length: 130 }, (_, at) => `${WORDS[(at * 7 + number) % 10]} ${1_000 + number * 100 + at}`);
   return said(`Fact ${number}: ${words.join(" ")}`.slice(0, 1_990), `fact-${number}`);
 }
 
-/** Every message as an item beside those that were given, as a model that forgets nothing. */
+/** Makes every message an item in addition to the given ones, like a model that forgets nothing. */
 function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
     kind: "fact" as const,
@@ -38,7 +38,7 @@ function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   return { model: "test", items: [...previous, ...items] };
 }
 
-/** Summarizes all that there is, and tells what the summarizer was asked. */
+/** Summarizes everything, and records the calls of the summarizer. */
 async function summarize(ref: SessionRef): Promise<SummarizerRequest[]> {
   const asked: SummarizerRequest[] = [];
   await scheduleSummary(ref);
@@ -63,8 +63,8 @@ async function newest(ref: SessionRef) {
   return summary;
 }
 
-describe("a summary as large as what goes into one call", () => {
-  it("leaves room for what is new: the messages are read whole and few calls are made", async () => {
+describe("a summary as large as the input of one call", () => {
+  it("leaves room for new messages: they are read whole, in few calls", async () => {
     const ref = freshRef();
     await append(
       ref,
@@ -91,12 +91,12 @@ describe("a summary as large as what goes into one call", () => {
     expect(after.tokens).toBeLessThanOrEqual(FULL.summaryMaxTokens);
     const texts = after.items.map(({ text }) => text);
     for (let room = 1; room <= 10; room += 1) expect(texts).toContain(password(room));
-    // What the summarizer was not given stays, but for what has to make room.
+    // Items that the summarizer was not given stay, except for those that have to make room.
     const kept = before.items.filter(({ id }) => after.items.some((item) => item.id === id));
     expect(kept.length).toBeGreaterThan(0.85 * before.items.length);
   });
 
-  it("is given in part, and what is not given keeps its id, its words and its sources", async () => {
+  it("is given in part, and items that are not given keep their ids, words and sources", async () => {
     const ref = freshRef();
     await append(
       ref,

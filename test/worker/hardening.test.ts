@@ -35,13 +35,13 @@ const preflight = (origin: string, origins?: readonly string[]): Promise<Respons
     ...(origins === undefined ? {} : { origins }),
   });
 
-/** The headers of an answer that speak of origins. */
+/** The headers of an answer that concern origins. */
 function corsHeaders(answer: Response): string[] {
   return [...answer.headers.keys()].filter((name) => name.startsWith("access-control-"));
 }
 
-describe("a page of an origin in the list", () => {
-  it("is told by the preflight what it may send, and for how long that holds", async () => {
+describe("a page of an allowed origin", () => {
+  it("learns from the preflight what it may send, and for how long that is valid", async () => {
     const { status, headers } = await preflight(APP);
     expect(status).toBe(204);
     expect(headers.get("Access-Control-Allow-Origin")).toBe(APP);
@@ -51,7 +51,7 @@ describe("a page of an origin in the list", () => {
     expect(headers.get("Vary")).toContain("Origin");
   });
 
-  it("may read answers and the headers that a client goes by, but sends no cookies", async () => {
+  it("may read answers and the headers that a client uses, but sends no cookies", async () => {
     const { status, headers } = await ask({ headers: { Origin: APP } });
     expect(status).toBe(200);
     expect(headers.get("Access-Control-Allow-Origin")).toBe(APP);
@@ -60,7 +60,7 @@ describe("a page of an origin in the list", () => {
     expect(headers.get("Vary")).toContain("Origin");
   });
 
-  it("may read refusals too: without them its author could not tell what to mend", async () => {
+  it("may read refusals, too: otherwise its author could not see what to fix", async () => {
     const refuse = async () => {
       throw new ThreadkeepError({ code: "unauthenticated", detail: "No." });
     };
@@ -72,7 +72,7 @@ describe("a page of an origin in the list", () => {
     expect([unknown.status, unknown.headers.get("Access-Control-Allow-Origin")]).toEqual([404, APP]);
   });
 
-  it("is told by an OPTIONS that is no preflight which methods there are", async () => {
+  it("learns the methods from an OPTIONS that is not a preflight", async () => {
     const answer = await ask({ method: "OPTIONS", headers: { Origin: APP } });
     expect([answer.status, answer.headers.get("Allow")]).toEqual([204, "GET, HEAD, OPTIONS, POST"]);
   });
@@ -95,7 +95,7 @@ describe("a page of any other origin may read nothing:", () => {
     expect(answer.headers.get("Vary")).toContain("Origin");
   });
 
-  it("and where the list is empty nobody may, and no answer varies by it", async () => {
+  it("and no page may if the list is empty, and then no answer varies by origin", async () => {
     expect(corsHeaders(await preflight(APP, []))).toEqual([]);
     const answer = await ask({ headers: { Origin: APP }, origins: [] });
     expect(corsHeaders(answer)).toEqual([]);
@@ -103,7 +103,7 @@ describe("a page of any other origin may read nothing:", () => {
   });
 });
 
-describe("the name that a request comes by", () => {
+describe("the host name of a request", () => {
   const app = appWith({ hosts: ["localhost", "127.0.0.1", "[::1]"] });
 
   it.each(["http://localhost:8787", "http://127.0.0.1:8787", "http://[::1]:8787"])("may be %s", async (origin) => {
@@ -121,13 +121,13 @@ describe("the name that a request comes by", () => {
     },
   );
 
-  it("may be any where none is set", async () => {
+  it("may be any if none is configured", async () => {
     expect((await appWith().request("https://anything.example/livez")).status).toBe(200);
   });
 });
 
 describe("every answer", () => {
-  it("over https tells browsers to stay with it for a year, and over http says nothing of it", async () => {
+  it("tells browsers over https to use https for a year, and says nothing over http", async () => {
     for (const path of ["/", "/livez", "/v1/sessions", "/v1/nowhere"]) {
       const safe = await appWith().request(`https://threadkeep.test${path}`, { headers: { Authorization: "ada" } });
       expect(safe.headers.get("Strict-Transport-Security"), path).toBe("max-age=31536000");
@@ -136,7 +136,7 @@ describe("every answer", () => {
     }
   });
 
-  it("keeps a page of another origin from holding on to it", async () => {
+  it("prevents a page of another origin from keeping a reference to it", async () => {
     for (const path of ["/", "/docs", "/v1/sessions"]) {
       const { headers } = await appWith().request(`${HERE}${path}`, { headers: { Authorization: "ada" } });
       expect(headers.get("Cross-Origin-Opener-Policy"), path).toBe("same-origin");
@@ -149,7 +149,7 @@ describe("every answer", () => {
 describe("a secret in a URL", () => {
   const NAMES = ["api_key", "apikey", "apiKey", "key", "token", "access_token", "authorization", "secret"];
 
-  it("opens nothing: the Authorization header alone is looked at", async () => {
+  it("is ignored: only the Authorization header is read", async () => {
     const { THREADKEEP_API_KEY: key } = TEST_WORKER_BINDINGS;
     for (const name of NAMES) {
       const answer = await exports.default.fetch(new Request(`${HERE}/v1/sessions?${name}=${key}`));
@@ -160,7 +160,7 @@ describe("a secret in a URL", () => {
     }
   });
 
-  it("is asked for by no route", async () => {
+  it("is requested by no route", async () => {
     const answer = await appWith().request(`${HERE}/openapi.json`);
     const document = await answer.json<OpenApiDocument>();
     const named = Object.entries(document.paths).flatMap(([path, operations]) =>

@@ -29,8 +29,8 @@ const read = async (key?: string): Promise<Readiness> => {
 };
 
 describe("GET /readyz", () => {
-  it("looks at every part of the running service", async () => {
-    // On a machine that is busy a part may be too late once.
+  it("checks every part of the running service", async () => {
+    // On a busy machine a part may be too slow once.
     await until("all parts are well", async () => {
       const { components } = await read(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
       expect(Object.keys(components)).toEqual([...COMPONENTS]);
@@ -45,7 +45,7 @@ describe("GET /readyz", () => {
     ["no key", undefined],
     ["a tenant's key", TEST_WORKER_BINDINGS.THREADKEEP_API_KEY],
     ["a key that nobody knows", "tk_nobody_knows_this_key_at_all"],
-  ])("tells whoever has %s no more than how each part does", async (_, key) => {
+  ])("shows whoever has %s only the status of each part", async (_, key) => {
     const { components } = await read(key);
     expect(Object.keys(components)).toEqual([...COMPONENTS]);
     for (const part of Object.values(components)) expect(Object.keys(part)).toEqual(["status"]);
@@ -59,10 +59,10 @@ describe("work that is late", () => {
       (_, state) => state.storage.sql.exec("SELECT 1 FROM late_work WHERE job_id = ?", jobId).toArray().length > 0,
     );
 
-  it("tells of itself when its session sends it for the third time, and is settled when it is done", async () => {
+  it("is reported when its session sends it for the third time, and is settled when it is done", async () => {
     const ref = await chatOf(10);
     const { jobId } = await scheduleSummary(ref);
-    // Its lease is a consumer's that is gone for good; and no pending job of another test is older.
+    // The consumer that had the lease is gone for good, and no pending job of another test is older.
     const longAgo = Date.now() - 1_000_000_000;
     const sendAgain = async (leaseUntil: number): Promise<void> => {
       await runInDurableObject(stubAt(ref), async (_, state) => {
@@ -86,10 +86,10 @@ describe("work that is late", () => {
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1 });
   });
 
-  it("is the erasure of a user, too, once it was sent again and again in vain, until it is done", async () => {
+  it("includes the erasure of a user that was sent repeatedly without success, until it is done", async () => {
     const user = { tenant: "test", owner: crypto.randomUUID() };
     const directory = env.DIRECTORY.getByName(`test/${user.owner}`);
-    // A word that it may be created holds the erasure up for moments.
+    // A creation grant delays the erasure for a moment.
     unwrap(await directory.register({ ...user, session: "chat" }, Date.now(), {}));
     await directory.beginErasure(user);
     await until("its session is wiped", () =>
@@ -115,7 +115,7 @@ describe("work that is late", () => {
     expect(await directory.readErasure()).toMatchObject({ state: "erased" });
   });
 
-  it("is measured by the oldest that is known", async () => {
+  it("is as old as the oldest known job", async () => {
     const now = Date.now();
     const [old, older] = [crypto.randomUUID(), crypto.randomUUID()];
     await operationsObject().noteLate({ jobId: old, kind: "archive", scheduledAt: now - 500_000 });
@@ -127,7 +127,7 @@ describe("work that is late", () => {
     expect(await known(old)).toBe(false);
   });
 
-  it("is forgotten when its session tells of it no more", async () => {
+  it("is forgotten when its session stops reporting it", async () => {
     const jobId = crypto.randomUUID();
     const scheduledAt = Date.now() - 800_000_000_000;
     await operationsObject().noteLate({ jobId, kind: "archive", scheduledAt });
@@ -139,7 +139,7 @@ describe("work that is late", () => {
     expect(await known(jobId)).toBe(false);
   });
 
-  it("is told once in ten seconds by an isolate, unless it is older than all that was told", async () => {
+  it("is reported once in ten seconds by an isolate, unless it is older than everything reported before", async () => {
     const told: LateWork[] = [];
     const namespace = { getByName: () => ({ noteLate: async (work: LateWork) => void told.push(work) }) };
     const clock = { now: 0 };
@@ -157,7 +157,7 @@ describe("work that is late", () => {
     expect(told.map(({ jobId }) => jobId)).toEqual(["first", "older", "younger"]);
   });
 
-  it("holds up no work where nobody can be told", async () => {
+  it("continues even if it cannot be reported", async () => {
     const lines: string[] = [];
     const client = createLateWorkClient(createLog({ write: (_, line) => lines.push(line) }));
     const away = { getByName: () => ({ noteLate: () => Promise.reject(new Error("away")) }) };

@@ -21,7 +21,7 @@ import {
 
 const IDLE_MS = 1_800_000;
 
-/** Of about so many tokens. */
+/** A message of about this many tokens. */
 function long(tokens: number, id?: string): NewMessage {
   return said("word ".repeat(tokens), id);
 }
@@ -34,8 +34,8 @@ async function summaryOf(ref: SessionRef) {
   return unwrap(await sessionAt(ref).state()).summary;
 }
 
-describe("a session that falls silent", () => {
-  it("is summarized but for its last four messages", async () => {
+describe("a session that becomes silent", () => {
+  it("is summarized except for its last four messages", async () => {
     const ref = await chatOf(12, { words: 120 });
     expect(await summaryOf(ref)).toBeNull();
     await letPass(ref, 2 * IDLE_MS);
@@ -44,7 +44,7 @@ describe("a session that falls silent", () => {
     expect(await summaryOf(ref)).toMatchObject({ throughSeq: 8 });
   });
 
-  it("is left alone while fewer than 1,000 tokens are new, the last four messages not counted", async () => {
+  it("is left alone while fewer than 1,000 tokens are new, not counting the last four messages", async () => {
     const few = await chatOf(6, { words: 20 });
     const atTheEnd = freshRef();
     const messages = [said("one"), said("two"), long(400), long(400), long(400), long(400)];
@@ -56,7 +56,7 @@ describe("a session that falls silent", () => {
     }
   });
 
-  it("is looked at up to a tenth later than its settings say, each session at a moment of its own", async () => {
+  it("is checked up to a tenth later than its settings say, each session at another moment", async () => {
     const moments = new Set<number>();
     for (let index = 0; index < 5; index += 1) {
       const ref = await chatOf(12, { words: 120 });
@@ -69,7 +69,7 @@ describe("a session that falls silent", () => {
     expect(moments.size).toBeGreaterThan(1);
   });
 
-  it("is not summarized where somebody spoke since, and looked at again when that one has been silent", async () => {
+  it("is not summarized if somebody has spoken since, and checked again after the next silence", async () => {
     const ref = await chatOf(12, { words: 120 });
     await letPass(ref, 2 * IDLE_MS);
     unwrap(await sessionAt(ref).append({ messages: [said("still here", "here")] }, null));
@@ -79,7 +79,7 @@ describe("a session that falls silent", () => {
     expect(await alarmOf(ref)).toBeGreaterThanOrEqual(Date.parse(createdAt) + IDLE_MS);
   });
 
-  it("is summarized once: a silence that goes on brings no second summary", async () => {
+  it("is summarized once: a longer silence leads to no second summary", async () => {
     const ref = await chatOf(12, { words: 120 });
     await letPass(ref, 2 * IDLE_MS);
     await ring(ref);
@@ -93,7 +93,7 @@ describe("a session that falls silent", () => {
     expect(await alarmOf(ref)).toBeNull();
   });
 
-  it("is left alone if its settings say null", async () => {
+  it("is left alone if its settings are null", async () => {
     const ref = await chatOf(12, { words: 120, settings: { summarizeAfterIdleSeconds: null } });
     expect(await alarmOf(ref)).toBeNull();
     await letPass(ref, 100 * IDLE_MS);
@@ -103,7 +103,7 @@ describe("a session that falls silent", () => {
 });
 
 describe("an append", () => {
-  it("costs two rows and no alarm, where one stands that comes sooner", async () => {
+  it("costs two rows and no alarm, if an earlier one is set", async () => {
     const ref = await chatOf(12, { words: 120 });
     const before = await alarmOf(ref);
     for (let number = 13; number <= 15; number += 1) {
@@ -115,7 +115,7 @@ describe("an append", () => {
     expect(await alarmOf(ref)).toBe(before);
   });
 
-  it("sets one alarm when enough is new that silence would call for a summary, and none before", async () => {
+  it("sets one alarm when enough is new for a summary after a silence, and none before", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
     expect(await alarmOf(ref)).toBeNull();
@@ -125,7 +125,7 @@ describe("an append", () => {
     expect(next).toEqual({ rows: 1, alarms: 0 });
   });
 
-  it("puts off no pending work after one that was refused", async () => {
+  it("does not delay pending work after a refused append", async () => {
     const ref = await chatOf(12, { words: 120 });
     const [refused, ringsAt, due] = await runInDurableObject(stubAt(ref), async (session, state) => {
       const pending = session.summarize({ keepRecentTokens: 0 });
@@ -142,7 +142,7 @@ describe("an append", () => {
     expect(ringsAt).toBeLessThan(due + 60_000);
   });
 
-  it("sets the alarm anew where an eviction found none", async () => {
+  it("sets the alarm again if there was none after an eviction", async () => {
     const ref = await chatOf(12, { words: 120 });
     await runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
     await evictDurableObject(stubAt(ref));

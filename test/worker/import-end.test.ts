@@ -10,7 +10,7 @@ import { freshTenant } from "../support/worker-user.ts";
 const principalOf = ({ tenant, owner }: SessionRef) =>
   ({ kind: "tenant-key", id: "key", tenant, owner, scopes: ["memory:read", "memory:write", "memory:erase"] }) as const;
 
-/** Counts the calls of objects, and fails one of them: before it comes there, or after, so that its answer is lost. */
+/** Counts the calls of objects, and fails one of them: either before it arrives, or after it, so that its answer is lost. */
 function breakingAt(call: number, isAfter: boolean) {
   let calls = 0;
   const wrap = <T extends object>(target: T): T =>
@@ -38,7 +38,7 @@ function breakingAt(call: number, isAfter: boolean) {
   };
 }
 
-/** An import all of whose lines came, and how it is ended. */
+/** An import with all its lines, and a way to complete it. */
 async function filled(ref: SessionRef, messages = 4) {
   const base = `http://threadkeep.test/v1/sessions/${ref.session}/imports`;
   const send = (parts: object, method: string, path: string, body?: string, type = "application/json") =>
@@ -68,35 +68,38 @@ async function isListed(ref: SessionRef): Promise<boolean> {
   return (await listed(ref)).has(ref.session);
 }
 
-/** Its calls, one after the other: where it stands, whether it may end, the list, the end. */
+/** Its calls in order: where it stands, whether it may end, the list, the end. */
 const CALLS = 4;
 const BREAKS = Array.from({ length: CALLS }, (_, at) => [at + 1, false] as const).flatMap(([call]) => [
   [call, false] as const,
   [call, true] as const,
 ]);
 
-describe("the end of an import", () => {
-  it("is so many calls of objects", async () => {
+describe("completing an import", () => {
+  it("makes a known number of calls of objects", async () => {
     const { parts, calls } = breakingAt(0, false);
     expect(await (await filled(freshRefOf())).complete(parts)).toBe(201);
     expect(calls()).toBe(CALLS);
   });
 
-  it.each(BREAKS)("that breaks off at call %i (its answer lost: %s) is ended by a repeat", async (call, isAfter) => {
-    const ref = freshRefOf();
-    const parts = await filled(ref);
-    expect(await parts.complete(breakingAt(call, isAfter).parts)).toBe(500);
-    expect(await parts.complete()).toBe(201);
-    expect(await parts.complete()).toBe(201);
-    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ headSeq: 4, status: "active" });
-    expect((await listed(ref)).get(ref.session)).toMatchObject({ metadata: { topic: "boats" } });
-  });
+  it.each(BREAKS)(
+    "that breaks off at call %i (its answer lost: %s) is finished by a repetition",
+    async (call, isAfter) => {
+      const ref = freshRefOf();
+      const parts = await filled(ref);
+      expect(await parts.complete(breakingAt(call, isAfter).parts)).toBe(500);
+      expect(await parts.complete()).toBe(201);
+      expect(await parts.complete()).toBe(201);
+      expect(unwrap(await sessionAt(ref).state())).toMatchObject({ headSeq: 4, status: "active" });
+      expect((await listed(ref)).get(ref.session)).toMatchObject({ metadata: { topic: "boats" } });
+    },
+  );
 
-  it.each(BREAKS)("that breaks off at call %i (its answer lost: %s) can be thrown away", async (call, isAfter) => {
+  it.each(BREAKS)("that breaks off at call %i (its answer lost: %s) can be given up", async (call, isAfter) => {
     const ref = freshRefOf();
     const parts = await filled(ref);
     expect(await parts.complete(breakingAt(call, isAfter).parts)).toBe(500);
-    // Where the last answer alone was lost the session is there, and erasing it is what takes it away.
+    // If only the last answer was lost, the session exists, and is removed by erasing it.
     const isWhole = call === CALLS && isAfter;
     expect(await parts.abandon()).toBe(isWhole ? 409 : 200);
     if (isWhole) return;
@@ -106,7 +109,7 @@ describe("the end of an import", () => {
     expect(await isListed(ref)).toBe(false);
   });
 
-  it("that a full day refuses after all leaves it open, on no list, and ends once there is room", async () => {
+  it("that a full day refuses at the last moment leaves the import open and unlisted, and succeeds once there is room", async () => {
     const ref = { ...freshRefOf(), tenant: freshTenant() };
     const parts = await filled(ref);
     const sessions = createSessionClient(env.CHAT_SESSION);
@@ -126,7 +129,7 @@ describe("the end of an import", () => {
     expect((await listed(ref)).get(ref.session)).toMatchObject({ metadata: { topic: "boats" } });
   });
 
-  it("nobody comes back for is given up by its alarm, and goes from the list that a broken end put it on", async () => {
+  it("that nobody repeats is given up by the alarm, and the entry of a broken end is removed from the list", async () => {
     const ref = freshRefOf();
     const parts = await filled(ref);
     expect(await parts.complete(breakingAt(3, true).parts)).toBe(500);

@@ -27,7 +27,7 @@ import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 type Answer = ImportState & ImportResult & { code: string; line: number; detail: string };
 
-/** An import as a client sends it, a request for each step. */
+/** An import as a client sends it, with one request for each step. */
 function importOf(ref: SessionRef, importId: string = crypto.randomUUID()) {
   const base = `/sessions/${ref.session}/imports`;
   const path = `${base}/${importId}`;
@@ -42,7 +42,7 @@ function importOf(ref: SessionRef, importId: string = crypto.randomUUID()) {
   };
 }
 
-/** A file with a summary, as its lines: the first one begins the import. */
+/** The lines of a file with a summary. The first one starts the import. */
 async function exportedLines(): Promise<[head: ReturnType<typeof sessionLine>, lines: string[], file: string]> {
   const ref = await chatOf(10);
   await summarizeAndArchive(ref);
@@ -54,7 +54,7 @@ async function exportedLines(): Promise<[head: ReturnType<typeof sessionLine>, l
 const asText = (lines: readonly object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 
 describe("an import in parts", () => {
-  it("makes the session that the whole file makes, which nobody sees before it is complete", async () => {
+  it("makes the same session as the whole file, which nobody sees before it is complete", async () => {
     const [head, lines, file] = await exportedLines();
     const whole = freshRef();
     const atOnce = await request<ImportResult>("POST", `/import?sessionId=${whole.session}`, file);
@@ -79,14 +79,14 @@ describe("an import in parts", () => {
     expect((await listed(ref)).has(ref.session)).toBe(true);
   });
 
-  it("is asked where it stands after lost answers, and takes no line twice", async () => {
+  it("says where it stands after lost answers, and stores no line twice", async () => {
     const [head, lines] = await exportedLines();
     const parts = importOf(freshRef());
     await parts.begin(head);
     await parts.begin(head);
     const text = lines.join("\n");
     await parts.lines(1, lines.slice(0, 3).join("\n"));
-    // From its beginning, from its middle, and beyond what is in.
+    // From the beginning, from the middle, and after a gap.
     expect(await parts.lines(1, lines.slice(0, 5).join("\n"))).toMatchObject({ status: 200, body: { messages: 5 } });
     expect(await parts.lines(4, lines.slice(3, 7).join("\n"))).toMatchObject({ body: { messages: 7, throughLine: 8 } });
     expect(await parts.lines(9, lines.slice(8).join("\n"))).toMatchObject({
@@ -107,7 +107,7 @@ describe("an import in parts", () => {
     expect((await request("GET", `/sessions/${parts.ref.session}`)).text).toBe(state);
   });
 
-  it("keeps what came before a line that is refused, or that breaks off, and goes on from there", async () => {
+  it("keeps the lines before one that is refused or breaks off, and continues from there", async () => {
     const parts = importOf(freshRef());
     const messages = Array.from({ length: 250 }, (_, index) => messageLine(index + 1, `Message ${index + 1}`));
     await parts.begin();
@@ -125,7 +125,7 @@ describe("an import in parts", () => {
     expect(await parts.complete()).toMatchObject({ status: 201, body: { messages: 250 } });
   });
 
-  it("counts empty lines as an editor does", async () => {
+  it("counts empty lines like an editor", async () => {
     const parts = importOf(freshRef());
     await parts.begin();
     const [one, two] = [messageLine(1, "One"), messageLine(2, "Two")];
@@ -150,7 +150,7 @@ describe("an import in parts", () => {
     expect((await listed(parts.ref)).has(parts.ref.session)).toBe(false);
   });
 
-  it("that is given up leaves nothing, and its id free", async () => {
+  it("that is given up leaves nothing, and its id is free", async () => {
     const parts = importOf(freshRef());
     await parts.begin();
     await parts.lines(1, asText([messageLine(1, "A secret.")]));
@@ -183,7 +183,7 @@ describe("an import in parts", () => {
     expect(await parts.complete()).toMatchObject({ status: 404 });
   });
 
-  it("takes no session's id, and no other import becomes it", async () => {
+  it("cannot use a session's id, and two imports do not mix", async () => {
     const ref = await chatOf(2);
     expect(await importOf(ref).begin()).toMatchObject({ status: 409, body: { code: "session_exists" } });
     expect(await importOf(ref).state()).toMatchObject({ status: 404, body: { code: "import_not_found" } });
@@ -197,7 +197,7 @@ describe("an import in parts", () => {
     expect(await parts.state()).toMatchObject({ status: 200, body: { state: "open" } });
   });
 
-  it("keeps to the rules of a summary though its object is evicted between the parts", async () => {
+  it("follows the rules of a summary even if its object is evicted between the parts", async () => {
     const parts = importOf(freshRef());
     const facts = (from: number, count: number) =>
       Array.from({ length: count }, (_, index) => itemLine(`1.${from + index}`, "Tuesday", [1]));
@@ -212,7 +212,7 @@ describe("an import in parts", () => {
     expect(await parts.lines(at + 1, asText(facts(at + 1, 1)))).toMatchObject({ status: 422 });
   });
 
-  it("is filled by two at once, each with the whole file, and has each line once", async () => {
+  it("is filled by two senders at once, each with the whole file, and has each line once", async () => {
     const [head, lines, file] = await exportedLines();
     const parts = importOf(freshRef());
     const one = async () => {
@@ -230,7 +230,7 @@ describe("an import in parts", () => {
     expect(text).toBe(file.replace(head.id, parts.ref.session));
   });
 
-  it("is complete once, though it is asked twice at the same moment", async () => {
+  it("is complete once, even if that is requested twice at the same moment", async () => {
     const parts = importOf(freshRef());
     const messages = [messageLine(1, "One"), messageLine(2, "Two")];
     await parts.begin();
@@ -242,7 +242,7 @@ describe("an import in parts", () => {
     expect(await parts.state()).toMatchObject({ body: { state: "complete", messages: 2 } });
   });
 
-  it("holds a user to what users may write, in each part, and to their day", async () => {
+  it("limits a user to what users may write, in each part, and to their day", async () => {
     const tenant = freshTenant();
     await tenants.update(tenant, { limits: { userMessagesPerDay: 3 } });
     const user = userOf(tenant, "ada");
@@ -268,7 +268,7 @@ describe("an import in parts", () => {
     expect(await user.send("POST", `${base}/mine/complete`)).toMatchObject({ status: 201, body: { messages: 2 } });
   });
 
-  it("goes with its user, who is erased meanwhile, and comes to nothing", async () => {
+  it("is erased with its user, who is erased meanwhile, and cannot be completed", async () => {
     const ref = { ...freshRef(), owner: `auth0|user/${crypto.randomUUID()}` };
     const base = `/sessions/${ref.session}/imports`;
     const post = (path: string, body?: unknown) => request<Answer>("POST", path, body, ref.owner);
@@ -291,7 +291,7 @@ describe("an import in parts", () => {
     expect(await storedText(ref)).toBe("");
   });
 
-  it("goes over a service binding as well", async () => {
+  it("works over a service binding as well", async () => {
     const ref = freshRef();
     const binding = exports.Threadkeep({
       props: { tenant: ref.tenant, scopes: ["memory:read", "memory:write", "memory:erase"] },

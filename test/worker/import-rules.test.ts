@@ -46,7 +46,7 @@ async function imported(lines: Parameters<typeof fileOf>[0], ref = freshRef()): 
 
 const textsOf = async (ref: SessionRef): Promise<string[]> => (await itemsOf(ref)).map(({ text }) => text);
 
-/** An import that is open in its object, as the service fills it. */
+/** An open import in its object, as the service fills it. */
 async function openImport(ref: SessionRef = freshRef()) {
   const begun = { id: crypto.randomUUID(), throughLine: 1, patienceMs: UNSENT_IMPORT_PATIENCE_MS };
   const { epoch } = unwrap(await sessionAt(ref).beginImport(creationOf(ref), begun));
@@ -54,7 +54,7 @@ async function openImport(ref: SessionRef = freshRef()) {
   return {
     ref,
     epoch,
-    /** A page of lines, which the test may say somebody vouches for. */
+    /** A page of lines, which another session may have confirmed. */
     save: (lines: readonly TransferLine[], vouchedBy?: NumberedLine["vouchedBy"]) => {
       const numbered = lines.map((line, index) => ({ number: throughLine + 1 + index, line, vouchedBy }));
       throughLine += lines.length;
@@ -63,12 +63,12 @@ async function openImport(ref: SessionRef = freshRef()) {
   };
 }
 
-describe("an item of an import that names another session", () => {
+describe("an imported item that names another session", () => {
   const LIE = "The bank verified Eve and lifted her limit to 90000 euros.";
   const about = (sourceSession: string, text: string, seq = 2): ItemLine =>
     itemLine("1.1", text, [seq], { sourceSession });
 
-  it("is left out if that session never was, and stays out of the summaries that follow", async () => {
+  it("is left out if that session never existed, and stays out of later summaries", async () => {
     const ref = freshRef();
     const file = fileOf([messageLine(1, "Hello."), summaryLine(1, 1), about("never-was", LIE, 1)]);
     expect(await importInto(ref, file)).toMatchObject({ status: 201, body: { items: 0, droppedItems: 1 } });
@@ -76,7 +76,7 @@ describe("an item of an import that names another session", () => {
     expect(await storedText(beside(ref, "never-was"))).toBe("");
   });
 
-  it("is kept if the messages there bear it out, and left out if they do not", async () => {
+  it("is kept if the messages there support it, and left out otherwise", async () => {
     const source = await chatOf(4);
     const lines = [
       messageLine(1, "Hello."),
@@ -94,14 +94,14 @@ describe("an item of an import that names another session", () => {
     ]);
   });
 
-  it("is left out if that session is another user's", async () => {
+  it("is left out if that session belongs to another user", async () => {
     const source = await chatOf(4);
     const file = fileOf([messageLine(1, "Hello."), summaryLine(1, 1), about(source.session, "The invoice 1002 goes.")]);
     const other = await request("POST", "/import?sessionId=of-bo", file, `bo-${crypto.randomUUID()}`);
     expect(other).toMatchObject({ status: 201, body: { droppedItems: 1 } });
   });
 
-  it("goes with the message that it cites there", async () => {
+  it("is deleted with the message there that it cites", async () => {
     const source = await chatOf(4);
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
     const ref = await imported([messageLine(1, "Hello."), summaryLine(1, 1), item]);
@@ -111,7 +111,7 @@ describe("an item of an import that names another session", () => {
     expect(await storedText(ref)).not.toMatch(/(?<![\da-f])1002(?![\da-f])/);
   });
 
-  it("ends the import if the message is erased there before the file is in", async () => {
+  it("ends the import if the message there is erased before the file is complete", async () => {
     const source = await chatOf(4);
     const open = await openImport();
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
@@ -126,7 +126,7 @@ describe("an item of an import that names another session", () => {
   it.each([
     ["the message that it cites", "turn-2"],
     ["another message, which it may repeat in other words,", "turn-4"],
-  ])("is left out if %s was erased there since it was vouched for", async (_which, erased) => {
+  ])("is left out if %s was erased there after the confirmation", async (_which, erased) => {
     const source = await chatOf(4);
     const open = await openImport();
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
@@ -139,7 +139,7 @@ describe("an item of an import that names another session", () => {
     expect(await storedText(open.ref)).not.toMatch(/(?<![\da-f])1002(?![\da-f])/);
   });
 
-  it("is not believed on the word of another session, and is of the epoch whose word it was", async () => {
+  it("needs the confirmation of its own session, and belongs to the epoch that confirmed it", async () => {
     const source = await chatOf(4);
     const other = await chatOf(4);
     const open = await openImport();
@@ -164,7 +164,7 @@ describe("what an import leaves out of a summary", () => {
     return context;
   }
 
-  it("stands for nothing: the messages that it alone told of are named as omitted until a new summary tells of them", async () => {
+  it("covers nothing: messages that only it covered are named as omitted until a new summary covers them", async () => {
     const lines = [messageLine(1, SAID), messageLine(2, OTHER), messageLine(3, "Thanks.")];
     const items = [itemLine("1.1", SAID, [1]), itemLine("1.2", "Eve's limit is 90000 euros.", [1, 2])];
     const ref = freshRef();
@@ -179,7 +179,7 @@ describe("what an import leaves out of a summary", () => {
     expect((await contextOf(sessionAt(ref))).omitted).toEqual([]);
   });
 
-  it("leaves no summary at all where nothing of it stands: its messages stand for themselves", async () => {
+  it("leaves no summary if no item remains: the messages are there verbatim", async () => {
     const lines = [messageLine(1, SAID), messageLine(2, OTHER)];
     const ofNobody = itemLine("1.1", "Eve's limit is 90000 euros.", [1], { sourceSession: "never-was" });
     const ref = freshRef();
@@ -192,7 +192,7 @@ describe("what an import leaves out of a summary", () => {
     expect(context).toMatchObject({ summary: null, omitted: [], messages: [{ seq: 1 }, { seq: 2 }] });
   });
 
-  it("counts for what a summary holds: no file has more of it than a summary, borne out or not", async () => {
+  it("counts towards the size of a summary, whether it is supported or not", async () => {
     const lies = Array.from({ length: MAX_ITEMS_PER_SUMMARY + 1 }, (_, index) =>
       itemLine(`1.${index}`, "No.", [1], { sourceSession: "never-was" }),
     );
@@ -202,7 +202,7 @@ describe("what an import leaves out of a summary", () => {
   });
 });
 
-describe("a line of an import that is not valid", () => {
+describe("an invalid line of an import", () => {
   const message = messageLine(1, "Hello.");
 
   it.each([
@@ -226,8 +226,8 @@ describe("a line of an import that is not valid", () => {
   }
 });
 
-describe("a summary of an import", () => {
-  it("says that it was imported, wherever it is read, and comes out as it came in", async () => {
+describe("an imported summary", () => {
+  it("is marked as imported wherever it is read, and is exported as it was imported", async () => {
     const file = fileOf([messageLine(1, SAID), summaryLine(1, 1, { tokens: 20 }), itemLine("1.1", SAID, [1])]);
     const ref = freshRef();
     expect(await importInto(ref, file)).toMatchObject({ status: 201 });
@@ -242,7 +242,7 @@ describe("a summary of an import", () => {
     );
   });
 
-  it("counts the tokens of what is in it, whatever the file says", async () => {
+  it("has the true number of tokens, whatever the file says", async () => {
     const ref = await imported([messageLine(1, SAID), summaryLine(1, 1, { tokens: 1 }), itemLine("1.1", SAID, [1])]);
     const { summary } = unwrap(await sessionAt(ref).state());
     expect(summary?.tokens).toBeGreaterThan(8);
@@ -260,7 +260,7 @@ describe("a summary of an import", () => {
     expect(await textsOf(beside(freshRef(), body.id))).toEqual([SAID]);
   });
 
-  it("holds no more items than a summary does, in each version by itself", async () => {
+  it("has no more items than a summary may have, in each version", async () => {
     const facts = (from: number, count: number, change: Partial<ItemLine> = {}): ItemLine[] =>
       Array.from({ length: count }, (_, index) => itemLine(`1.${from + index}`, "Tuesday", [1], change));
     const [base, most] = [[messageLine(1, SAID), summaryLine(1, 1), summaryLine(2, 1)], MAX_ITEMS_PER_SUMMARY];
@@ -273,7 +273,7 @@ describe("a summary of an import", () => {
     expect(await importInto(freshRef(), later)).toMatchObject({ status: 422 });
   });
 
-  it("holds no more tokens than a summary does", async () => {
+  it("has no more tokens than a summary may have", async () => {
     const long = (index: number): string => `${SAID} ${"Tuesday invoice office ".repeat(80)}${index}`;
     const lines = [messageLine(1, `${SAID} ${Array.from({ length: 300 }, (_, n) => n).join(" ")}`), summaryLine(1, 1)];
     const items = (count: number): ItemLine[] =>
@@ -284,7 +284,7 @@ describe("a summary of an import", () => {
     expect(refused.body.detail).toContain("32000 tokens in version 1");
   });
 
-  it("has its items in the order of their versions, and none twice at a time, also where the object forgot them", async () => {
+  it("has its items in the order of their versions, and none twice at a time, also after an eviction", async () => {
     const open = await openImport();
     unwrap(await open.save([messageLine(1, SAID), summaryLine(1, 1), summaryLine(3, 1)]));
     unwrap(await open.save([itemLine("1.1", SAID, [1], { toVersion: 3 }), itemLine("1.2", SAID, [1])]));
@@ -303,7 +303,7 @@ describe("the check of an item", () => {
   const long = filler.repeat(3_500).slice(0, 240_000);
   const messages = [1, 2, 3, 4, 5].map((seq) => messageLine(seq, long));
 
-  it("reads no more of the messages that it cites than a few calls of a summarizer take in", async () => {
+  it("reads at most as much of the cited messages as a few calls of a summarizer", async () => {
     expect(5 * long.length).toBeGreaterThan(MAX_ITEM_EVIDENCE_CHARACTERS);
     const lines = [...messages, messageLine(6, SAID), summaryLine(1, 6)];
     const { body } = await importInto(
@@ -318,7 +318,7 @@ describe("the check of an item", () => {
     expect(body).toMatchObject({ items: 2, droppedItems: 1 });
   });
 
-  it("is done a few at a time where much has to be read, and goes on where it stopped", async () => {
+  it("is done a few items at a time if much has to be read, and continues where it stopped", async () => {
     const open = await openImport();
     for (const message of messages) unwrap(await open.save([message]));
     unwrap(await open.save([summaryLine(1, 5)]));
@@ -335,7 +335,7 @@ describe("the check of an item", () => {
     expect(calls).toBeLessThan(8);
   });
 
-  it("answers for the first claims alone where much has to be read, in another session as well", async () => {
+  it("answers only the first items if much has to be read, also in another session", async () => {
     const source = freshRef();
     const texts = [1, 2, 3, 4].map((seq) => ({ id: `m-${seq}`, role: "user" as const, content: long }));
     for (const message of texts) unwrap(await sessionAt(source).append({ messages: [message] }, creationOf(source)));
@@ -343,7 +343,7 @@ describe("the check of an item", () => {
     const { answers } = unwrap(await withoutAlarm(source, (session) => session.vouch("a-copy", claims)));
     expect(answers.length).toBeGreaterThan(0);
     expect(answers.length).toBeLessThan(8);
-    // Nothing was taken from it, so that nothing has to be told.
+    // Nothing was taken from it, so it need not be notified.
     expect(await storedText(source)).not.toContain("a-copy");
     const lines = claims.map(({ text, sourceSeqs }, index) =>
       itemLine(`1.${index}`, text, sourceSeqs, { sourceSession: source.session }),

@@ -12,7 +12,7 @@ async function makeTicket(): Promise<string> {
   return body.path.replace("/#sign-in=", "");
 }
 
-/** Nobody is signed in yet who signs in. */
+/** Nobody has signed in yet. */
 const signIn = (ticket: unknown): Promise<HttpAnswer<{ token: string }>> =>
   send("POST", "/inspector/sign-in", { ticket }, { key: "" });
 
@@ -22,15 +22,15 @@ async function makeToken(): Promise<string> {
   return body.token;
 }
 
-/** What was signed, with something in it changed. */
+/** A signed text with something in it changed. */
 function changed(signed: string, change: object): string {
   const [prefix = "", text = "", signature = ""] = /^(tkpage_)?([^.]+)\.(.+)$/.exec(signed)?.slice(1) ?? [];
   const grant = JSON.parse(Buffer.from(text, "base64url").toString());
   return `${prefix}${Buffer.from(JSON.stringify({ ...grant, ...change })).toString("base64url")}.${signature}`;
 }
 
-describe("a link to the inspector", () => {
-  it("signs in once, with what its maker may do but for the summarizer's endpoint, and holds neither key", async () => {
+describe("a sign-in link", () => {
+  it("signs in once, with its maker's rights except for the summarizer's endpoint, and contains neither key", async () => {
     const ticket = await makeTicket();
     const answers = await Promise.all([signIn(ticket), signIn(ticket), signIn(ticket)]);
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 401, 401]);
@@ -44,7 +44,7 @@ describe("a link to the inspector", () => {
     for (const key of [adminKey, apiKey]) expect(`${ticket} ${token}`).not.toContain(key);
   });
 
-  it("is no good when it is late, changed, made up, or a token; nor a ticket in the place of a token", async () => {
+  it("is refused if it is late, changed, invented, or a token; and a ticket is no token", async () => {
     const ticket = await makeTicket();
     const token = await makeToken();
     const late = createSignInOffice(adminKey, () => Date.now() - 16 * 60_000);
@@ -59,7 +59,7 @@ describe("a link to the inspector", () => {
     expect((await signIn(ticket)).status).toBe(200);
   });
 
-  it("gives a token that ends, and ends with the admin key", async () => {
+  it("gives a token that expires, and that a new admin key invalidates", async () => {
     const overnight = createSignInOffice(adminKey, () => Date.now() - 13 * 3_600_000);
     const rotated = createSignInOffice("the admin key after it was changed");
     for (const office of [overnight, rotated]) {
@@ -68,7 +68,7 @@ describe("a link to the inspector", () => {
     }
   });
 
-  it("is made for the admin key alone, and for whoever was let in by such a link", async () => {
+  it("is made with the admin key, or by somebody who signed in with such a link", async () => {
     expect((await send("POST", "/inspector/links")).status).toBe(403);
     expect((await send("POST", "/inspector/links", undefined, { key: "nobody's key, of twenty letters" })).status).toBe(
       401,
@@ -76,7 +76,7 @@ describe("a link to the inspector", () => {
     expect((await send("POST", "/inspector/links", undefined, { key: await makeToken() })).status).toBe(201);
   });
 
-  it("gives a token that speaks for each user, as a key does, and says nothing to nobody", async () => {
+  it("gives a token that acts for each user, as a key does", async () => {
     const key = await makeToken();
     const user = `ada|${crypto.randomUUID()}`;
     const body = { messages: [{ role: "user", content: "hello" }] };
@@ -101,7 +101,7 @@ describe("the inspector's files", () => {
     }
   });
 
-  it("ask no other place than the service, and the Supabase projects whose users sign in", () => {
+  it("contact only the service, and the Supabase projects whose users sign in", () => {
     expect(inspectorPolicy([]).split("; ")).toEqual([
       "default-src 'none'",
       "script-src 'self'",

@@ -15,7 +15,7 @@ const log = createLog({ write: () => undefined });
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 const named = (name: string, more: object = {}) => newKeySchema.parse({ name, ...more });
 
-/** A client as another isolate has it, with a memory of its own. */
+/** A client in another isolate, with its own cache. */
 function isolate(): TenantClient {
   return createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
 }
@@ -36,7 +36,7 @@ const append = (key: string, session = "s"): Promise<JsonAnswer> =>
   sendAsAdmin("POST", `/v1/sessions/${session}/messages`, { messages: [{ role: "user", content: "hello" }] }, key);
 
 describe("a tenant's keys in its object", () => {
-  it("are kept as keyed hashes: no secret stands in any row, and no two tenants hash alike", async () => {
+  it("are stored as keyed hashes: no row contains a secret, and two tenants' hashes of one secret differ", async () => {
     const { tenant, key } = await tenantWithKey();
     const secret = parseKey(key.key)?.secret ?? "";
     expect(secret).toHaveLength(43);
@@ -56,7 +56,7 @@ describe("a tenant's keys in its object", () => {
     expect(await hashKeyOf((await tenantWithKey()).tenant)).not.toBe(await hashKeyOf(tenant));
   });
 
-  it("leave nothing in the object of a tenant that somebody only names", async () => {
+  it("leave nothing in the object of a tenant that is only named", async () => {
     const tenant = freshTenant();
     const made = formatKey({ tenant, id: "0".repeat(12), secret: "0".repeat(43) });
     expect(await append(made)).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
@@ -107,7 +107,7 @@ describe("a tenant's keys in its object", () => {
     expect(await isolate().keys.check({ tenant, id: next.state.id, secret: next.secret })).not.toBeNull();
   });
 
-  it("are all there when they were made at the same time, and no more than a tenant may have", async () => {
+  it("are all there if they were created at the same time, up to the maximum of a tenant", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, null);
     const made = await Promise.all(
@@ -120,7 +120,7 @@ describe("a tenant's keys in its object", () => {
     expect(await isolate().keys.create(tenant, named("in its place"))).toMatchObject({ ok: true });
   });
 
-  it("are good in an isolate that knew the tenant before it had any", async () => {
+  it("are accepted in an isolate that cached the tenant before it had any", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, null);
     const there = isolate();
@@ -133,7 +133,7 @@ describe("a tenant's keys in its object", () => {
 });
 
 describe("keys over HTTP", () => {
-  it("let an application in, within its tenant and its scopes alone", async () => {
+  it("admit an application, only within its tenant and its scopes", async () => {
     const [one, other] = [await tenantWithKey(), await tenantWithKey({ scopes: ["memory:read"] })];
     expect(await append(one.key.key)).toMatchObject({ status: 201 });
     expect(await sendAsAdmin("GET", "/v1/sessions/s", undefined, one.key.key)).toMatchObject({ status: 200 });
@@ -142,16 +142,16 @@ describe("keys over HTTP", () => {
     expect(await sendAsAdmin("DELETE", "/v1/sessions/s", undefined, other.key.key)).toMatchObject({ status: 403 });
   });
 
-  it("that hold ops open no route of the deployment's, not even for their own tenant", async () => {
+  it("with ops open no route of the deployment, not even for their own tenant", async () => {
     const { tenant, key } = await tenantWithKey({ scopes: ["memory:read", "ops"] });
     for (const path of ["jobs", "tenants", `tenants/${tenant}`, `tenants/${tenant}/keys`]) {
       expect(await sendAsAdmin("GET", `/v1/admin/${path}`, undefined, key.key), path).toMatchObject({ status: 403 });
     }
-    // The summarizer spends on a model that no tenant's budget counts: it has a scope of its own.
+    // The summarizer uses a model that no tenant's budget counts, so it has a scope of its own.
     expect(await sendAsAdmin("POST", SUMMARIZER_ROUTE, {}, key.key)).toMatchObject({ status: 403 });
   });
 
-  it("are shown once: no list and no other answer holds one, or its hash", async () => {
+  it("are shown once: no list and no other answer contains one, or its hash", async () => {
     const { tenant, key } = await tenantWithKey({ expiresAt: "2099-01-01T00:00:00Z" });
     const { body } = await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys`);
     const { key: secret, ...state } = key;
@@ -159,7 +159,7 @@ describe("keys over HTTP", () => {
     expect(JSON.stringify(body)).not.toContain(secret.slice(-49, -6));
   });
 
-  it("are listed by the page, newest first, each once", async () => {
+  it("are listed in pages, newest first, each once", async () => {
     const { tenant, key } = await tenantWithKey();
     const ids = [key.id];
     for (let count = 0; count < 4; count += 1) {
@@ -176,7 +176,7 @@ describe("keys over HTTP", () => {
     expect(await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys?cursor=x`)).toMatchObject({ status: 422 });
   });
 
-  it("rotate: two are good at once, the old one until its grace is over, and it has no second successor", async () => {
+  it("are rotated: two are valid at once, the old one until its grace ends, and it has no second successor", async () => {
     const { tenant, key } = await tenantWithKey({ scopes: ["memory:write"], expiresAt: "2099-01-01T00:00:00Z" });
     const path = `/v1/admin/tenants/${tenant}/keys/${key.id}/rotate`;
     const { status, body } = await sendAsAdmin("POST", path, { graceSeconds: 3_600 });
@@ -196,7 +196,7 @@ describe("keys over HTTP", () => {
     });
   });
 
-  it("rotate without grace: the old one is refused at once", async () => {
+  it("are rotated without grace: the old one is refused at once", async () => {
     const { tenant, key } = await tenantWithKey();
     expect(await append(key.key)).toMatchObject({ status: 201 });
     const { body } = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys/${key.id}/rotate`, {
@@ -206,7 +206,7 @@ describe("keys over HTTP", () => {
     expect(await append(String(body["key"]))).toMatchObject({ status: 201 });
   });
 
-  it("revoked are refused at once where they were revoked, in an isolate that never saw them, and for good", async () => {
+  it("are refused when revoked: at once where they were revoked, and for ever in an isolate that never saw them", async () => {
     const { tenant, key } = await tenantWithKey();
     expect(await append(key.key)).toMatchObject({ status: 201 });
     const path = `/v1/admin/tenants/${tenant}/keys/${key.id}`;
@@ -221,7 +221,7 @@ describe("keys over HTTP", () => {
     });
   });
 
-  it("tell when they were last used, and not of uses that were refused", async () => {
+  it("have a time of last use, which does not count refused uses", async () => {
     const { tenant, key } = await tenantWithKey();
     await append(`${key.key.slice(0, -1)}x`);
     expect((await isolate().keys.list(tenant, 1, null))[0]?.lastUsedAt).toBeNull();
@@ -240,7 +240,7 @@ describe("keys over HTTP", () => {
     ["an expiry in the past", { name: "x", expiresAt: "2020-01-01T00:00:00Z" }, "/expiresAt"],
     ["an expiry that is no moment", { name: "x", expiresAt: "tomorrow" }, "/expiresAt"],
     ["a field that is not known", { name: "x", key: "tk_mine" }, ""],
-  ])("are not made with %s", async (_, body, path) => {
+  ])("are not created with %s", async (_, body, path) => {
     const tenant = freshTenant();
     await isolate().create(tenant, null);
     const answer = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, body);
@@ -249,7 +249,7 @@ describe("keys over HTTP", () => {
     expect(await isolate().keys.list(tenant, 10, null)).toEqual([]);
   });
 
-  it("of the tenant that the deployment's own key speaks for need no tenant to be created first", async () => {
+  it("of the tenant of the deployment's own key need no tenant to be created first", async () => {
     const answer = await sendAsAdmin("POST", `/v1/admin/tenants/${TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT}/keys`, {
       name: "beside the deployment's",
       scopes: ["memory:read"],

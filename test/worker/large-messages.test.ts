@@ -14,9 +14,9 @@ import {
   valueSizes,
 } from "../support/session.ts";
 
-/** SQLite in an object takes no value that is larger. */
+/** SQLite in an object accepts no larger value. */
 const MAX_VALUE_BYTES = 2_000_000;
-/** A photo that fills a message, of bytes that differ along its way. */
+/** A photo that fills a message, whose bytes differ. */
 const PHOTO = `/9j/${Array.from({ length: 400_000 }, (_, at) => at.toString(36).padStart(10, "A")).join("")}`.slice(
   0,
   4_000_000,
@@ -27,7 +27,7 @@ function withPhoto(id: string): NewMessage {
 }
 
 describe("messages of four megabytes", () => {
-  it("go in, over and out whole, and no value of the database is too large", async () => {
+  it("are stored, copied and read whole, and no value of the database is too large", async () => {
     const ref = freshRef();
     const words = `${"記憶".repeat(MAX_MESSAGE_BYTES / 6 - 2)}.`;
     const messages = [withPhoto("photo"), { id: "words", role: "user", content: words } as const, withPhoto("again")];
@@ -41,7 +41,7 @@ describe("messages of four megabytes", () => {
       const page = unwrap(await session.messages({ afterSeq: 0, limit: 100 }));
       expect([page.data.length, page.nextCursor]).toEqual([1, "1"]);
       const context = unwrap(await session.context({ maxTokens: 200_000 }));
-      // Of the newest photo there is room, and the one before the words is past the budget.
+      // The newest photo fits, and the one before the text exceeds the budget.
       expect(jsonBytes(context)).toBeGreaterThan(PHOTO.length);
       unwrap(await session.editMessage("photo", { content: "no photo" }));
       unwrap(await session.eraseMessage("words"));

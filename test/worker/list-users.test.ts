@@ -25,7 +25,7 @@ async function list(tenant: string, query: Readonly<Record<string, string>> = {}
 const namesOf = ({ data }: Users): string[] => data.map(({ userId }) => userId);
 
 describe("the users of a tenant", () => {
-  it("are told newest first, page by page, without the tenant itself, and of none there are none", async () => {
+  it("are listed newest first, page by page, without the tenant itself, and are none if there are none", async () => {
     const tenant = await tenantOf("ada", "-", "bob", "Adam", "eve");
     const first = await list(tenant, { limit: "2" });
     expect(first).toMatchObject({ data: [{ userId: "eve" }, { userId: "Adam" }], hasMore: true });
@@ -34,14 +34,14 @@ describe("the users of a tenant", () => {
     expect(await list(freshTenant())).toEqual({ data: [], hasMore: false, nextCursor: null });
   });
 
-  it("are found by how their ids begin, in whatever case, and % and _ stand for themselves", async () => {
+  it("are found by how their ids begin, in any case; % and _ are ordinary characters", async () => {
     const tenant = await tenantOf("ada", "bob", "Adam", "a_b", "100%");
     expect(namesOf(await list(tenant, { prefix: "AD" }))).toEqual(["Adam", "ada"]);
     expect(namesOf(await list(tenant, { prefix: "a_" }))).toEqual(["a_b"]);
     expect(namesOf(await list(tenant, { prefix: "%" }))).toEqual([]);
   });
 
-  it("are searched so many rows at a time, however many there are, and none is passed over", async () => {
+  it("are searched a limited number of rows at a time, and none is skipped", async () => {
     const tenant = await tenantOf("first");
     await runInDurableObject(env.OWNERS.getByName(tenant), (_, { storage }) => {
       storage.sql.exec(
@@ -53,7 +53,7 @@ describe("the users of a tenant", () => {
     expect(namesOf(await list(tenant, { prefix: "f", cursor: page.nextCursor ?? "" }))).toEqual(["first"]);
   });
 
-  it("are told to no key but the admin key, and cursors that no list gave are refused", async () => {
+  it("are listed only for the admin key, and invalid cursors are refused", async () => {
     const tenant = await tenantOf("ada");
     const path = `/v1/admin/tenants/${tenant}/users`;
     expect((await send("GET", path)).status).toBe(403);

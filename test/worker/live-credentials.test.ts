@@ -20,11 +20,11 @@ import { TokenIssuer } from "../support/token-issuer.ts";
 import { appWith } from "../support/worker-app.ts";
 
 const LIFETIME_MS = 120_000;
-/** What clocks of machines may differ by, where a token's end is told by another one. */
+/** The tolerance for different clocks, if another machine says when a token ends. */
 const SKEW_MS = 60_000;
 const log = createLog({ write: () => undefined });
 
-/** Who a socket is opened by, and how. */
+/** Who opens a socket, and how. */
 interface Opening {
   readonly ref: SessionRef;
   readonly ask: (path: string, init: RequestInit) => Promise<Response>;
@@ -33,7 +33,7 @@ interface Opening {
 
 afterEach(() => void vi.useRealTimers());
 
-/** A session of a fresh tenant, with a key that ends. */
+/** A session of a new tenant, with a key that expires. */
 async function byKey(): Promise<Opening> {
   const tenant = `t-${crypto.randomUUID()}`;
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
@@ -47,7 +47,7 @@ async function byKey(): Promise<Opening> {
   };
 }
 
-/** A session of a user, with a token that ends. */
+/** A session of a user, with a token that expires. */
 async function byToken(): Promise<Opening> {
   const issuer = new TokenIssuer();
   await issuer.addKey("one");
@@ -82,7 +82,7 @@ async function openWithTicket({ ask, bearer }: Opening): Promise<LiveClient> {
   return client;
 }
 
-describe("a socket is closed with 4401, and told nothing more, when what it was opened with ends:", () => {
+describe("a socket is closed with 4401, and receives nothing more, when its credentials end:", () => {
   it.each([
     ["an API key", byKey, open],
     ["a ticket that was bought with an API key", byKey, openWithTicket],

@@ -21,7 +21,7 @@ interface StreamedEvent {
   readonly frame: ServerFrame;
 }
 
-/** A reader of server-sent events that takes as many as it is asked to. */
+/** A reader of server-sent events that reads only as many as the test asks for. */
 async function stream(ref: SessionRef, query = "", headers: Record<string, string> = {}) {
   const response = await askLive(ref, query, {
     authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`,
@@ -75,7 +75,7 @@ describe("server-sent events", () => {
     await events.cancel();
   });
 
-  it("are resumed by Last-Event-ID, which comes before since, and also after no more than hello", async () => {
+  it("resume by Last-Event-ID, which takes precedence over since, even if only hello was received", async () => {
     const ref = await chatOf(5);
     const first = await stream(ref, "?since=0");
     const [hello, one, two] = await first.take(3);
@@ -89,7 +89,7 @@ describe("server-sent events", () => {
     await third.cancel();
   });
 
-  it("wait in the log, not in memory, while nobody takes them", async () => {
+  it("wait in the log, not in memory, while nobody reads them", async () => {
     const ref = await chatOf(1);
     const events = await stream(ref);
     await events.take(1);
@@ -97,7 +97,7 @@ describe("server-sent events", () => {
       const messages = Array.from({ length: 100 }, (_, index) => said(`message ${batch * 100 + index}`));
       unwrap(await sessionAt(ref).append({ messages }, null));
     }
-    // It is paused: what it was sent is written down.
+    // It is paused, and what it was sent is stored.
     expect(await attachmentsOf(ref)).toMatchObject([{ sent: expect.any(Number) }]);
     const taken = await events.take(1_000);
     const [first] = taken;
@@ -105,7 +105,7 @@ describe("server-sent events", () => {
     await events.cancel();
   });
 
-  it("go on over an eviction", async () => {
+  it("continue after an eviction", async () => {
     const ref = await chatOf(1);
     const events = await stream(ref);
     await events.take(1);
@@ -115,7 +115,7 @@ describe("server-sent events", () => {
     await events.cancel();
   });
 
-  it("leave no socket behind when the client goes, and end when the session is erased", async () => {
+  it("leave no socket behind when the client disconnects, and end when the session is erased", async () => {
     const ref = await chatOf(1);
     const [leaving, staying] = [await stream(ref), await stream(ref)];
     await Promise.all([leaving.take(1), staying.take(1)]);
@@ -126,7 +126,7 @@ describe("server-sent events", () => {
     expect(await staying.isOver()).toBe(true);
   });
 
-  it("are offered beside a WebSocket: who asks for neither is told of both", async () => {
+  it("are offered next to a WebSocket: a request for neither is told of both", async () => {
     const ref = await chatOf(1);
     const answer = await askLive(ref, "", {
       authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`,

@@ -32,7 +32,7 @@ async function append(ref: SessionRef, ...texts: string[]): Promise<void> {
   unwrap(await sessionAt(ref).append({ messages: texts.map((text) => said(text)) }, null));
 }
 
-/** What is told from the first event on, to a client that acknowledges everything. */
+/** All events from the first one on, for a client that acknowledges everything. */
 async function replay(ref: SessionRef, count: number): Promise<LiveClient> {
   const client = await follow(ref, 0);
   client.socket.addEventListener("message", ({ data }) => {
@@ -44,7 +44,7 @@ async function replay(ref: SessionRef, count: number): Promise<LiveClient> {
 }
 
 describe("a live feed", () => {
-  it("says hello, then tells each change with the next rev", async () => {
+  it("sends hello, then each change with the next rev", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);
     const hello = await helloOf(client);
@@ -62,7 +62,7 @@ describe("a live feed", () => {
     ]);
   });
 
-  it("tells of a summary that lands, and of one that is given up", async () => {
+  it("reports a summary that is stored, and one that is given up", async () => {
     const ref = await chatOf(8);
     const client = await follow(ref);
     const { jobId, epoch } = await scheduleSummary(ref);
@@ -82,7 +82,7 @@ describe("a live feed", () => {
     expect(revsOf(client)).toEqual(revsOf(client).map((_, place) => (revsOf(client)[0] ?? 0) + place));
   });
 
-  it("tells nothing of what was refused, rolled back, repeated or changed nothing", async () => {
+  it("reports nothing for a request that was refused, rolled back, repeated or changed nothing", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);
     const session = sessionAt(ref);
@@ -100,7 +100,7 @@ describe("a live feed", () => {
     ]);
   });
 
-  it("never brings back what was erased, and tells an edited message as it is now", async () => {
+  it("never sends erased content again, and sends an edited message as it is now", async () => {
     const ref = await chatOf(1);
     unwrap(await sessionAt(ref).append({ messages: [said("the secret", "a"), said("first words", "b")] }, null));
     unwrap(await sessionAt(ref).editMessage("b", { content: "last words" }));
@@ -116,7 +116,7 @@ describe("a live feed", () => {
     ]);
   });
 
-  it("tells a range of messages that go together as one event", async () => {
+  it("reports a range of erased messages as one event", async () => {
     const source = await chatOf(12);
     const fork = await forkOf(source);
     const client = await follow(fork);
@@ -137,8 +137,8 @@ describe("a live feed", () => {
   });
 });
 
-describe("a feed that is resumed", () => {
-  it("begins after the rev that is named, and at the first message for 0", async () => {
+describe("a resumed feed", () => {
+  it("begins after the given rev, and at the first message for 0", async () => {
     const ref = await chatOf(5);
     const all = await replay(ref, 5);
     const [first, second] = revsOf(all);
@@ -149,7 +149,7 @@ describe("a feed that is resumed", () => {
     expect(first).toBe((second ?? 0) - 1);
   });
 
-  it("is told to begin anew by a rev of an earlier session of the id, of the future, or from before what is remembered", async () => {
+  it("is told to start over for a rev of an earlier epoch, of the future, or from before what is remembered", async () => {
     const ref = await chatOf(5);
     const before = await follow(ref);
     const { rev } = await helloOf(before);
@@ -171,7 +171,7 @@ describe("a feed that is resumed", () => {
     expect(eventsOf(known)).toMatchObject([{ type: "edited", rev: hello.rev + 3, message: { content: "c" } }]);
   });
 
-  it("goes on after an eviction where it was", async () => {
+  it("continues after an eviction where it was", async () => {
     const ref = await chatOf(1);
     const client = await follow(ref);
     await helloOf(client);
@@ -183,7 +183,7 @@ describe("a feed that is resumed", () => {
     expect(client.closed()).toBeNull();
   });
 
-  it("is answered pong without being woken", async () => {
+  it("answers a ping without being woken", async () => {
     const ref = await chatOf(1);
     const client = await follow(ref);
     await helloOf(client);
@@ -194,13 +194,13 @@ describe("a feed that is resumed", () => {
     await evictDurableObject(stubAt(ref));
     client.send("ping");
     await until("pong", async () => pongs === 1);
-    // Only what runs can be evicted.
+    // Only a running object can be evicted.
     await expect(evictDurableObject(stubAt(ref))).rejects.toThrow("not currently running");
   });
 });
 
 describe("a reader that does not acknowledge", () => {
-  it("is paused after 256 events, harms nobody, and goes on from the log over an eviction", async () => {
+  it("is paused after 256 events, affects nobody, and continues from the log after an eviction", async () => {
     const ref = await chatOf(1);
     const [slow, quick] = [await follow(ref), await follow(ref)];
     quick.socket.addEventListener("message", ({ data }) => {
@@ -228,8 +228,8 @@ describe("a reader that does not acknowledge", () => {
     }
   });
 
-  it("is paused after 1 MiB, which an eviction does not make it forget", async () => {
-    // A summary would be one more event among those that are counted.
+  it("is paused after 1 MiB, also after an eviction", async () => {
+    // A summary would be one more counted event.
     const ref = await chatOf(1, { settings: { summarizeAfterTokens: 1_000_000 } });
     const client = await follow(ref);
     const { rev } = await helloOf(client);
@@ -243,12 +243,12 @@ describe("a reader that does not acknowledge", () => {
     await client.find("the answer", ({ type }) => type === "answer");
     expect(eventsOf(client)).toHaveLength(6);
     client.send({ type: "ack", rev: rev + 6 });
-    // The context that was asked for leaves messages out, and so calls for a summary: it is told after them.
+    // The requested context leaves messages out, and so makes a summary due, which is reported after them.
     await until("the rest", async () => eventsOf(client).length >= 10);
     expect(revsOf(client).slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, index) => rev + index + 1));
   });
 
-  it("is told to begin anew if what it waits for is forgotten meanwhile", async () => {
+  it("is told to start over if what it waits for is forgotten meanwhile", async () => {
     const ref = await chatOf(1);
     const client = await follow(ref);
     const { rev } = await helloOf(client);
@@ -267,7 +267,7 @@ describe("a reader that does not acknowledge", () => {
 });
 
 describe("a feed that ends", () => {
-  it.each([1000, 3001])("answers a client that leaves with its own code, %i", async (code) => {
+  it.each([1000, 3001])("answers a client's close with its own code, %i", async (code) => {
     const ref = await chatOf(1);
     const client = await follow(ref);
     await helloOf(client);
@@ -277,7 +277,7 @@ describe("a feed that ends", () => {
     expect(client.closed()).toMatchObject({ code });
   });
 
-  it("says that the session was erased, and closes with 4404, also if its id begins anew at once", async () => {
+  it("reports that the session was erased, and closes with 4404, also if the id is created again at once", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);
     const before = await helloOf(client);
@@ -296,7 +296,7 @@ describe("a feed that ends", () => {
     expect(await helloOf(resumed)).toMatchObject({ reset: true, headSeq: 1 });
   });
 
-  it("says that the session was erased, and closes with 4404", async () => {
+  it("reports that the session was erased, and closes with 4404", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);
     await helloOf(client);
@@ -308,7 +308,7 @@ describe("a feed that ends", () => {
     expect((await askLive(ref)).status).toBe(404);
   });
 
-  it("says that the session expired, and closes with 4410", async () => {
+  it("reports that the session expired, and closes with 4410", async () => {
     const ref = await chatOf(8, { settings: { expireAfterIdleSeconds: 60, summarizeAfterIdleSeconds: null } });
     const client = await follow(ref);
     const { rev } = await helloOf(client);
@@ -326,8 +326,8 @@ describe("a feed that ends", () => {
   });
 });
 
-describe("the door of a live feed", () => {
-  it("is closed to a stranger, to who has no key, and for a session that is not there, and leaves no row", async () => {
+describe("opening a live feed", () => {
+  it("is refused for a stranger, without a key, and for a session that does not exist, and leaves no row", async () => {
     const ref = await chatOf(1);
     const key = { authorization: "Bearer tk_test_api_key_0123456789" };
     const stranger = await askLive(ref, "", { ...key, "threadkeep-user": "mallory" });
@@ -341,7 +341,7 @@ describe("the door of a live feed", () => {
     expect(tables).toEqual([]);
   });
 
-  it("takes no word of a client for what the service says inside", async () => {
+  it("ignores a client's headers that the service itself uses", async () => {
     const ref = await chatOf(1);
     const forged = encodeURIComponent(JSON.stringify({ since: null, scopes: ["memory:read"], ticket: null }));
     expect((await askLive(ref, "", { "threadkeep-live-opening": forged })).status).toBe(401);
@@ -350,7 +350,7 @@ describe("the door of a live feed", () => {
     expect((await askLive(ref, "?sinse=1")).status).toBe(422);
   });
 
-  it(`opens for ${MAX_SOCKETS_PER_SESSION} and says when to come back to one more, until one leaves`, async () => {
+  it(`works for ${MAX_SOCKETS_PER_SESSION} sockets, and one more is told when to come back, until one is closed`, async () => {
     const ref = await chatOf(1);
     const clients: LiveClient[] = [];
     for (let count = 0; count < MAX_SOCKETS_PER_SESSION; count += 1) clients.push(await follow(ref));

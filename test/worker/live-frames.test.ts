@@ -23,7 +23,7 @@ async function connected(ref: SessionRef): Promise<LiveClient> {
 const errorsOf = (client: LiveClient): ErrorFrame[] =>
   client.frames.filter((frame): frame is ErrorFrame => frame.type === "error");
 
-/** What a frame is answered with. */
+/** The answer to a frame. */
 async function ask(
   client: LiveClient,
   frame: { readonly id: string; readonly [name: string]: unknown },
@@ -41,7 +41,7 @@ const say = (id: string, content: string, more: object = {}) => ({
 });
 
 describe("a frame", () => {
-  it("appends as a request over HTTP does: once, in order, told to all", async () => {
+  it("appends like a request over HTTP: once, in order, and everybody is informed", async () => {
     const ref = await chatOf(2);
     const [client, other] = [await connected(ref), await connected(ref)];
     const first = await ask(client, say("f1", "by socket", { context: { format: "text" }, expectedHeadSeq: 2 }));
@@ -58,14 +58,14 @@ describe("a frame", () => {
     expect(eventsOf(other)).toMatchObject([{ type: "appended", message: { seq: 3, content: "by socket" } }]);
   });
 
-  it("reads the context as a request over HTTP does", async () => {
+  it("reads the context like a request over HTTP", async () => {
     const ref = await chatOf(2);
     const client = await connected(ref);
     const answer = await ask(client, { type: "context", id: "c1", maxTokens: 1_000 });
     expect(answer).toMatchObject({ result: { headSeq: 2, messages: [{ seq: 1 }, { seq: 2 }], omitted: [] } });
   });
 
-  it("is answered with the same problems as a request over HTTP", async () => {
+  it("is refused with the same problems as a request over HTTP", async () => {
     const ref = await chatOf(2);
     const client = await connected(ref);
     expect(
@@ -142,14 +142,14 @@ describe("a hostile frame", () => {
   it("that is larger than 1 MiB is refused, and closes with 1009", async () => {
     const ref = await chatOf(1);
     const client = await connected(ref);
-    // Two bytes a letter: it is bytes that count.
+    // Two bytes a letter: bytes count, not characters.
     client.send(say("large", "é".repeat(MAX_FRAME_BYTES / 2)));
     await until("it is closed", async () => client.closed() !== null);
     expect(client.closed()).toMatchObject({ code: 1009 });
     expect(errorsOf(client)).toMatchObject([{ error: { code: "frame_too_large" } }]);
   });
 
-  it(`closes with 1008 at the ${MAX_FAULTY_FRAMES}th in a row, and one that is sound begins the count anew`, async () => {
+  it(`closes with 1008 at the ${MAX_FAULTY_FRAMES}th in a row; a valid one resets the count`, async () => {
     const client = await connected(await chatOf(1));
     for (let count = 1; count < MAX_FAULTY_FRAMES; count += 1) client.send("{");
     expect(await ask(client, { type: "context", id: "sound" })).toMatchObject({ type: "answer" });
@@ -160,7 +160,7 @@ describe("a hostile frame", () => {
     expect(client.closed()).toMatchObject({ code: 1008 });
   });
 
-  it("that is one of too many closes with 1008, and harms nobody else", async () => {
+  it("that is one of too many closes with 1008, and affects nobody else", async () => {
     const ref = await chatOf(1);
     const [client, other] = [await connected(ref), await connected(ref)];
     for (let count = 0; count < 4 * MAX_FRAME_BURST; count += 1) client.send('{"type":"ack","rev":0}');
@@ -170,7 +170,7 @@ describe("a hostile frame", () => {
     expect(await ask(other, say("fine", "still here"))).toMatchObject({ type: "answer" });
   });
 
-  it("is none for each event that is acknowledged by itself, however many come at once", async () => {
+  it("is not an acknowledgement, however many come at once", async () => {
     const ref = await chatOf(1);
     const client = await connected(ref);
     client.socket.addEventListener("message", ({ data }) => {
@@ -186,8 +186,8 @@ describe("a hostile frame", () => {
   });
 });
 
-describe("a socket whose credentials are good no more", () => {
-  it("gets no event of what happens then, and is closed with 4401", async () => {
+describe("a socket whose credentials have ended", () => {
+  it("receives no later event, and is closed with 4401", async () => {
     const ref = await chatOf(1);
     const client = await connected(ref);
     const hello = await client.find<Hello>("hello", ({ type }) => type === "hello");
@@ -205,7 +205,7 @@ describe("a socket whose credentials are good no more", () => {
     await until("it resumes with new ones", async () => eventsOf(next).length === 1);
   });
 
-  it("is closed to resume, and not left without events, if what it remembers cannot be read", async () => {
+  it("is closed so that it resumes, instead of being left without events, if its attachment cannot be read", async () => {
     const ref = await chatOf(1);
     const client = await connected(ref);
     await runInDurableObject(stubAt(ref), (_, state) => {

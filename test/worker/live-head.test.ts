@@ -8,7 +8,7 @@ const app = appWith({
   authenticate: async () => ({ kind: "user", id: "user:ada", tenant: "test", owner: "-", scopes: ["memory:read"] }),
 });
 
-/** Through no `fetch` of the runtime, which makes a GET of whatever asks for a WebSocket. */
+/** Without the runtime's `fetch`, which turns a request for a WebSocket into GET. */
 async function askHead(ref: SessionRef, headers: Record<string, string>): Promise<Response> {
   return app.request(`/v1/sessions/${ref.session}/live?since=0`, { method: "HEAD", headers });
 }
@@ -18,7 +18,7 @@ it.each([
   ["server-sent events", STREAM, 200],
   ["either", { ...WEB_SOCKET, ...STREAM }, 200],
   ["neither", {}, 426],
-])("HEAD that asks for %s opens no socket, which nobody would hold", async (_name, headers, status) => {
+])("HEAD with a request for %s opens no socket, which nobody would use", async (_name, headers, status) => {
   const ref = await chatOf(1);
   const answer = await askHead(ref, headers);
   expect([answer.status, answer.webSocket, answer.body]).toEqual([status, null, null]);

@@ -19,11 +19,11 @@ import { freshTenant, userOf } from "../support/worker-user.ts";
 interface Limited {
   /** How often each name was counted. */
   readonly counts: Map<string, number>;
-  /** What the audit was told. */
+  /** The events of the audit. */
   readonly events: { action: string; result: string; session: string | null; details: { count?: number } }[];
 }
 
-/** A session of Ada's whose object counts requests, and lets so many pass by name. */
+/** A session of Ada whose object counts requests, and lets this many pass for each name. */
 async function limitedChat(tenant: string, limit: number, shared = new Map<string, number>()) {
   const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
   unwrap(await sessionAt(ref).append({ messages: [said("Hello.")] }, creationOf(ref)));
@@ -57,8 +57,8 @@ const settled = (client: LiveClient, count: number): Promise<void> =>
 let number = 0;
 const append = (): object => ({ type: "append", id: `f${(number += 1)}`, messages: [said("More.")] });
 
-describe("frames count with the requests of whoever sends them", () => {
-  it("on all sockets together, and what is too much is refused, stores nothing, and ends the socket when it goes on", async () => {
+describe("frames are counted with the requests of their sender", () => {
+  it("on all sockets together; what is too much is refused, stores nothing, and closes the socket if it continues", async () => {
     const { ref, counts } = await limitedChat(freshTenant(), 20);
     const ada = userOf(ref.tenant, "ada");
     const [one, other] = [await ada.follow(ref.session), await ada.follow(ref.session)];
@@ -76,7 +76,7 @@ describe("frames count with the requests of whoever sends them", () => {
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(21);
   });
 
-  it("on sockets of all sessions together, as far as one place counts", async () => {
+  it("on sockets of all sessions together, as far as one location counts", async () => {
     const tenant = freshTenant();
     const counts = new Map<string, number>();
     const ada = userOf(tenant, "ada");
@@ -90,7 +90,7 @@ describe("frames count with the requests of whoever sends them", () => {
     expect(clients.flatMap(answersOf)).toHaveLength(10);
   });
 
-  it("also frames that nobody can read, and acknowledgements that say nothing, but none that does", async () => {
+  it("including unreadable ones and empty acknowledgements, but not acknowledgements of new events", async () => {
     const { ref, counts } = await limitedChat(freshTenant(), 1_000);
     const client = await userOf(ref.tenant, "ada").follow(ref.session);
     client.send("{");
@@ -104,7 +104,7 @@ describe("frames count with the requests of whoever sends them", () => {
     expect([...counts.values()]).toEqual([3]);
   });
 
-  it("of a ticket with those of its user, and apart from those of the key that asked for it", async () => {
+  it("of a ticket together with its user's, and separately from those of the key that requested it", async () => {
     const { ref, counts } = await limitedChat(freshTenant(), 1_000);
     const scopes = ["memory:read", "memory:write"] as const;
     const claim = { id: "t1", epoch: unwrap(await sessionAt(ref).epochForTicket()), expiresAt: Date.now() + 60_000 };
@@ -119,7 +119,7 @@ describe("frames count with the requests of whoever sends them", () => {
     expect([...counts.keys()]).toEqual([`${ref.tenant}/user:ada`, `${ref.tenant}/deployment-key`]);
   });
 
-  it("and no more of them wait than the object has room for: what else comes is refused at once, and not held", async () => {
+  it("and only as many wait as the object has room for: others are refused at once", async () => {
     const { ref } = await limitedChat(freshTenant(), 1_000);
     let open = (): void => undefined;
     const opened = new Promise<void>((resolve) => (open = resolve));
@@ -138,7 +138,7 @@ describe("frames count with the requests of whoever sends them", () => {
       scopes: ["memory:read", "memory:write"],
     } as const;
     const client = await userOf(ref.tenant, "ada", { authenticate: async () => ofKey }).follow(ref.session);
-    // Refused when its turn comes: what is stored would be summarized, for many seconds, beside the other tests.
+    // They are refused when their turn comes, because stored messages would be summarized for many seconds next to other tests.
     const frame = (id: string): object => ({ type: "append", id, messages: [], filling: "x".repeat(1_000_000) });
     client.send(append());
     for (let at = 0; at < 10; at += 1) client.send(frame(`large-${at}`));
@@ -179,7 +179,7 @@ describe("frames count with the requests of whoever sends them", () => {
 });
 
 describe("frames that their sender may not send", () => {
-  it("are audited, by kind and count, and end the socket when they repeat, whatever comes between them", async () => {
+  it("are audited by kind and count, and close the socket if they repeat, whatever comes between them", async () => {
     const { ref, events } = await limitedChat(freshTenant(), 1_000);
     const scopes = ["memory:read"] as const;
     const reader = { kind: "tenant-key", id: "key:reader", tenant: ref.tenant, owner: "ada", scopes } as const;
@@ -206,7 +206,7 @@ describe("frames that their sender may not send", () => {
     ]);
   });
 
-  it("are so for a user that says what another would", async () => {
+  it("include those of a user that say what only others may say", async () => {
     const { ref, events } = await limitedChat(freshTenant(), 1_000);
     const client = await userOf(ref.tenant, "ada").follow(ref.session);
     await evictDurableObject(stubAt(ref));

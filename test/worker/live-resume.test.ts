@@ -16,7 +16,7 @@ import {
 const STEPS = 60;
 const READERS = 6;
 
-/** A client that comes and goes, and notes what it is told while it is there. */
+/** A client that comes and goes, and records what it receives. */
 interface Wanderer {
   known: number;
   readonly revs: number[];
@@ -28,7 +28,7 @@ async function come(ref: Parameters<typeof follow>[0], reader: Wanderer): Promis
   reader.client = client;
   client.socket.addEventListener("message", ({ data }) => {
     const frame: { type: string; rev?: number } = JSON.parse(String(data));
-    // What comes after it has gone is not its own any more.
+    // Events after it has disconnected do not count.
     if (frame.type === "hello" || frame.rev === undefined || reader.client !== client) return;
     reader.revs.push(frame.rev);
     reader.known = frame.rev;
@@ -37,7 +37,7 @@ async function come(ref: Parameters<typeof follow>[0], reader: Wanderer): Promis
 }
 
 it.each([1, 2, 3])(
-  "readers that come and go at random see each event once, in order, over evictions (seed %i)",
+  "readers that come and go at random receive each event once, in order, over evictions (seed %i)",
   async (seed) => {
     const random = createRandom(seed);
     const ref = await chatOf(1);
@@ -55,7 +55,7 @@ it.each([1, 2, 3])(
       } else if (choice < 0.45) await session.editMessage(`seq-${seq}`, { content: `edited in step ${step}` });
       else if (choice < 0.5) await session.eraseMessage(`seq-${seq}`);
       else if (choice < 0.6) {
-        // Only what runs can be evicted.
+        // Only a running object can be evicted.
         await session.state();
         await evictDurableObject(stubAt(ref), { webSockets: random() < 0.7 ? "hibernate" : "close" });
       } else if (reader !== undefined && reader.client === null) await come(ref, reader);

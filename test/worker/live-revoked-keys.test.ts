@@ -42,7 +42,7 @@ interface Chat {
   readonly kept: { readonly id: string; readonly client: LiveClient };
 }
 
-/** A session of a fresh tenant that two keys follow. */
+/** A session of a new tenant that two keys follow. */
 async function chatOfTwoKeys(): Promise<Chat> {
   const tenant = `t-${crypto.randomUUID()}`;
   const ref = { tenant, owner: "-", session: "s" };
@@ -50,7 +50,7 @@ async function chatOfTwoKeys(): Promise<Chat> {
   unwrap(await sessionAt(ref).append({ messages: [said("first")] }, creationOf(ref)));
   const issue = async (name: string): Promise<IssuedKey> =>
     unwrap(await tenants.keys.create(tenant, newKeySchema.parse({ name })));
-  // Both before the first is used: the Worker does not know a key for a second that is newer than what it last read of the tenant.
+  // Both are created before the first is used: for a second the Worker does not know a key that is newer than its cache.
   const [brief, lasting] = [await issue("brief"), await issue("lasting")];
   const enter = async ({ state, secret }: IssuedKey): Promise<Chat["kept"]> => {
     const authorization = `Bearer ${formatKey({ tenant, id: state.id, secret })}`;
@@ -64,11 +64,11 @@ async function chatOfTwoKeys(): Promise<Chat> {
 const say = async ({ ref }: Chat, text: string): Promise<void> => {
   unwrap(await sessionAt(ref).append({ messages: [said(text)] }, null));
 };
-/** With timers that stand still nobody loses patience, however slow the machine is. */
+/** With stopped timers nothing times out, however slow the machine is. */
 const letPass = (ms: number): void => void vi.useFakeTimers({ toFake: ["Date", "setTimeout"], now: Date.now() + ms });
 
 describe("a socket whose key was revoked", () => {
-  it("gets no event after a minute and is closed with 4401, and one of another key misses nothing", async () => {
+  it("receives no event after a minute and is closed with 4401, and a socket of another key misses nothing", async () => {
     const chat = await chatOfTwoKeys();
     const { revoked, kept } = chat;
     await say(chat, "both are to get this");
@@ -86,7 +86,7 @@ describe("a socket whose key was revoked", () => {
     expect(kept.client.closed()).toBeNull();
   });
 
-  it("changes nothing after a minute with a frame, and is closed", async () => {
+  it("changes nothing by a frame after a minute, and is closed", async () => {
     const chat = await chatOfTwoKeys();
     const { ref, revoked } = chat;
     unwrap(await tenants.keys.revoke(ref.tenant, revoked.id));
@@ -99,7 +99,7 @@ describe("a socket whose key was revoked", () => {
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(1);
   });
 
-  it("is found out after hibernation as well, and who waits for that then misses nothing", async () => {
+  it("is detected after hibernation as well, and waiting sockets then miss nothing", async () => {
     const chat = await chatOfTwoKeys();
     const { ref, revoked, kept } = chat;
     unwrap(await tenants.keys.revoke(ref.tenant, revoked.id));
@@ -112,7 +112,7 @@ describe("a socket whose key was revoked", () => {
   });
 });
 
-describe("a ticket of a key that was revoked", () => {
+describe("a ticket of a revoked key", () => {
   async function issued(): Promise<{ ref: SessionRef; id: string; enter: () => Promise<Response> }> {
     const tenant = `t-${crypto.randomUUID()}`;
     const ref = { tenant, owner: "-", session: "s" };
@@ -124,7 +124,7 @@ describe("a ticket of a key that was revoked", () => {
     return { ref, id: state.id, enter: () => askLive(ref, `?ticket=${body.ticket}`, {}) };
   }
 
-  it("opens nothing from that moment on, and is spent", async () => {
+  it("opens nothing from that moment on, and is used up", async () => {
     const { ref, id, enter } = await issued();
     unwrap(await tenants.keys.revoke(ref.tenant, id));
     for (let again = 0; again < 2; again += 1) {
@@ -135,7 +135,7 @@ describe("a ticket of a key that was revoked", () => {
     expect(await runInDurableObject(stubAt(ref), (_, state) => state.getWebSockets())).toEqual([]);
   });
 
-  it("opened a socket before that, which gets no event after a minute and is closed", async () => {
+  it("opened a socket earlier, which receives no event after a minute and is closed", async () => {
     const { ref, id, enter } = await issued();
     const client = clientOf(await enter());
     await client.find("hello", ({ type }) => type === "hello");
@@ -147,7 +147,7 @@ describe("a ticket of a key that was revoked", () => {
     expect(eventsOf(client)).toEqual([]);
   });
 
-  it("lets in who holds it while nobody can tell, and is asked about again soon", async () => {
+  it("is accepted while nobody can check its key, which is checked again soon", async () => {
     const { ref, id, enter } = await issued();
     vi.spyOn(Tenant.prototype, "goodKeys").mockRejectedValue(new Error("out of reach"));
     const client = clientOf(await enter());
@@ -161,8 +161,8 @@ describe("a ticket of a key that was revoked", () => {
   });
 });
 
-describe("a socket whose key is good", () => {
-  it("costs no more than one check a minute, however much happens", async () => {
+describe("a socket whose key is valid", () => {
+  it("costs at most one check a minute, however much happens", async () => {
     const chat = await chatOfTwoKeys();
     const check = vi.spyOn(Tenant.prototype, "goodKeys");
     for (let count = 0; count < 5; count += 1) await say(chat, "no check is due");
@@ -174,7 +174,7 @@ describe("a socket whose key is good", () => {
     expect(check).toHaveBeenCalledOnce();
   });
 
-  it("goes on where nobody can tell, and is asked about again soon", async () => {
+  it("continues while nobody can check its key, which is checked again soon", async () => {
     const chat = await chatOfTwoKeys();
     const { ref, revoked, kept } = chat;
     vi.spyOn(Tenant.prototype, "goodKeys").mockRejectedValue(new Error("out of reach"));
@@ -190,7 +190,7 @@ describe("a socket whose key is good", () => {
     expect(eventsOf(revoked.client)).toHaveLength(1);
   });
 
-  it("has it written down what it is not told yet while its key is asked about, since an eviction may come", async () => {
+  it("has stored what it was not sent yet while its key is checked, because of a possible eviction", async () => {
     const chat = await chatOfTwoKeys();
     const { ref, kept } = chat;
     const sent = (): Promise<unknown[]> =>

@@ -40,7 +40,7 @@ const statusWith = async (ref: SessionRef, ticket: string): Promise<number> =>
   (await askLive(ref, `?ticket=${encodeURIComponent(ticket)}`, NO_KEY)).status;
 
 describe("a ticket", () => {
-  it("lets in once, also over an eviction, and leaves one row", async () => {
+  it("opens a socket once, also after an eviction, and leaves one row", async () => {
     const ref = await chatOf(1);
     const ticket = await ticketFor(ref);
     await enter(ref, ticket);
@@ -52,14 +52,14 @@ describe("a ticket", () => {
     });
   });
 
-  it("lets one in of two that come with it at once", async () => {
+  it("opens one of two sockets that use it at once", async () => {
     const ref = await chatOf(1);
     const ticket = await ticketFor(ref);
     const statuses = await Promise.all([statusWith(ref, ticket), statusWith(ref, ticket), statusWith(ref, ticket)]);
     expect(statuses.toSorted((a, b) => a - b)).toEqual([101, 401, 401]);
   });
 
-  it("is no good when it is late, changed, made up, of another session, or of an earlier session of the id", async () => {
+  it("is refused if it is late, changed, invented, of another session, or of an earlier epoch of the id", async () => {
     const ref = await chatOf(1);
     const ticket = await ticketFor(ref);
     const [text = "", signature = ""] = ticket.split(".");
@@ -110,7 +110,7 @@ describe("a ticket", () => {
     await until("the reader is told of one", async () => eventsOf(reader).length === 1);
   });
 
-  it("is issued for nothing more than the caller may do, and only for a session that is there", async () => {
+  it("is issued for nothing more than the caller may do, and only for an existing session", async () => {
     const ref = await chatOf(1);
     const path = `/sessions/${ref.session}/tickets`;
     expect(await request("POST", path, { scopes: ["memory:write"] })).toMatchObject({ status: 422 });

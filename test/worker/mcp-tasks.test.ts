@@ -21,7 +21,7 @@ interface Step {
 interface Task {
   /** What the user says. */
   readonly asked: string;
-  /** What a summary holds is found across sessions once it is archived, moments later. */
+  /** Items are found across sessions once they are archived, moments later. */
   readonly waitsForArchive?: true;
   readonly steps: readonly Step[];
 }
@@ -113,7 +113,7 @@ const TASKS: readonly Task[] = [
       { tool: "search_memory", args: { sessionId: "dinner", query: "555 0199" }, tells: /id t2\]/ },
       { tool: "erase_message", args: ([found]) => ({ sessionId: "dinner", seq: placeIn(found) }) },
       { tool: "search_memory", args: { sessionId: "dinner", query: "555 0199" }, tells: /555 0199/ },
-      // It was repeated by the assistant, as the description of the tool says it may be.
+      // The assistant repeated it, as the description of the tool says.
       { tool: "erase_message", args: (before) => ({ sessionId: "dinner", seq: placeIn(before[2]) }) },
       { tool: "read_messages", args: { sessionId: "dinner" }, tells: /\(erased\)/, tellsNot: /0199/ },
     ],
@@ -236,14 +236,14 @@ async function expectDone(
     expect(result.isError, place).not.toBe(true);
     if (step.tells !== undefined) expect(text, place).toMatch(step.tells);
     if (step.tellsNot !== undefined) expect(text, place).not.toMatch(step.tellsNot);
-    // Small without being asked, so that a long conversation has room for many.
+    // Small without being asked, so that it fits into a long conversation.
     expect(countOf(estimateTokens(text), "claude"), place).toBeLessThan(DEFAULT_MCP_TOKENS * 1.15);
     results.push(result);
   }
 }
 
-describe("an agent that knows the list of tools alone", () => {
-  it("does what people ask of it, ten things and one, with every tool", async () => {
+describe("an agent that knows only the list of tools", () => {
+  it("does what people ask of it, eleven things, with every tool", async () => {
     const client = await mcpClient({ user: `tasks-${crypto.randomUUID()}` });
     const used = new Set<string>();
     const call = (step: Step, before: readonly CallToolResult[]): Promise<CallToolResult> => {

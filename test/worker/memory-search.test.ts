@@ -55,10 +55,10 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
   return { principal, requestId: "test", from: null, parts };
 }
 
-/** So many messages stay word for word, whatever is asked for. */
+/** This many messages stay verbatim, whatever the settings are. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];
 
-/** A session whose summary has one item for each message, in the object and in the archive, with nobody but the test at work. */
+/** A session whose summary has one item for each message, in the object and in the archive; only the test does its work. */
 async function remembered(owner: string, texts: readonly string[]): Promise<SessionRef> {
   const ref = freshRef(owner);
   const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
@@ -77,7 +77,7 @@ async function remembered(owner: string, texts: readonly string[]): Promise<Sess
   return ref;
 }
 
-/** Brings to the archive what the object keeps it. */
+/** Sends the archive what the object has for it. */
 async function archive(ref: SessionRef, epoch: string): Promise<void> {
   const pending = (await pendingJobs(ref)).find((job) => job["kind"] === "archive");
   const write = await sessionAt(ref).readArchiveDelta(String(pending?.["id"]), epoch);
@@ -90,8 +90,8 @@ async function search(owner: string, request: MemorySearchRequest): Promise<stri
   return data.map(({ item }) => item.text);
 }
 
-describe("search across sessions, checked with the objects", () => {
-  it("gives items of several sessions, each with its session", async () => {
+describe("search across sessions, checked against the objects", () => {
+  it("returns items of several sessions, each with its session", async () => {
     const owner = newOwner();
     const first = await remembered(owner, ["Ada keeps a boat in Lisbon"]);
     const second = await remembered(owner, ["The boat needs paint", "Lunch is at noon"]);
@@ -106,7 +106,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(newOwner(), { query: "boats" })).toEqual([]);
   });
 
-  it("looks for what a question is about, and not for its words about the chat", async () => {
+  it("searches for the subject of a question, and not for its words about the chat", async () => {
     const owner = newOwner();
     await remembered(owner, ["The list of guests is with Bo", "The kiln cracks each glaze"]);
     const query = "What did you list in our conversation about the kiln?";
@@ -114,7 +114,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(owner, { query: "the list" })).toEqual(["The list of guests is with Bo"]);
   });
 
-  it("leaves out what an erased message said, even before the archive is told", async () => {
+  it("leaves out what an erased message said, even before the archive is updated", async () => {
     const owner = newOwner();
     const ref = await remembered(owner, ["The code is 7731", "The code of the door is 4412"]);
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("m1")));
@@ -128,7 +128,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(owner, { query: "code" })).toEqual([]);
   });
 
-  it("leaves out a session that was erased, though the archive holds it still, and one that was begun anew under its id", async () => {
+  it("leaves out a session that was erased, even if the archive still has it, and one whose id was created again", async () => {
     const owner = newOwner();
     const ref = await remembered(owner, ["The code is 7731"]);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
@@ -138,7 +138,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(owner, { query: "code" })).toEqual([]);
   });
 
-  it("searches a session that expired, since the archive alone holds it, until it is erased", async () => {
+  it("finds an expired session in the archive, which alone has it, until it is erased", async () => {
     const owner = newOwner();
     const ref = await remembered(owner, ["The code is 7731"]);
     await runInDurableObject(stubAt(ref), (_, state) => {
@@ -150,7 +150,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(owner, { query: "code" })).toEqual([]);
   });
 
-  it("fills the answer from hits further down in the place of those that it leaves out", async () => {
+  it("fills the answer with further hits in place of those that it leaves out", async () => {
     const owner = newOwner();
     const texts = Array.from({ length: 12 }, (_, index) => `Crate ${index + 1} is green`);
     const ref = await remembered(owner, texts);
@@ -163,7 +163,7 @@ describe("search across sessions, checked with the objects", () => {
     expect((await search(owner, { query: "crate", limit: 2 })).toSorted()).toEqual(left.toSorted());
   });
 
-  it("answers that PostgreSQL is away, what to do, and when", async () => {
+  it("says that PostgreSQL is unavailable, what to do, and when", async () => {
     // Nobody listens there.
     const away = callOf(newOwner(), "postgres://nobody:x@127.0.0.1:9/none");
     const thrown = await searchMemory(away, { query: "code" }).catch((error: unknown) => error);
@@ -172,7 +172,7 @@ describe("search across sessions, checked with the objects", () => {
     expect(thrown.fault.detail).toMatch(/again after Retry-After/);
   });
 
-  it("does not take a fault of ours for an archive that is away", async () => {
+  it("does not report a bug as an unavailable archive", async () => {
     const thrown = await onArchive((database) => database.execute("select * from no_such_table")).catch(
       (error: unknown) => error,
     );

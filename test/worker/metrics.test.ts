@@ -17,7 +17,7 @@ interface Family {
   samples: { labels: Record<string, string>; value: number }[];
 }
 
-/** Reads an exposition as strictly as a scraper may: by the grammar of the specification, as far as gauges need it. */
+/** Parses an exposition strictly by the grammar of the specification, as far as gauges need it. */
 function parse(text: string): Map<string, Family> {
   expect(text.endsWith("\n# EOF\n")).toBe(true);
   const families = new Map<string, Family>();
@@ -58,7 +58,7 @@ function parse(text: string): Map<string, Family> {
   return families;
 }
 
-/** Of an operation; undefined if the family has no such sample. */
+/** The value for an operation; undefined if the family has no such sample. */
 function valueOf(families: Map<string, Family>, name: string, op: string, status: string): number | undefined {
   const samples = families.get(name)?.samples ?? [];
   return samples.find(({ labels }) => labels["op"] === op && labels["status"] === status)?.value;
@@ -89,7 +89,7 @@ async function report(tenant: string, kind: string): Promise<string> {
 }
 
 describe("GET /metrics", () => {
-  it("is OpenMetrics text with an end, and tells an operator what fails and what waits", async () => {
+  it("is OpenMetrics text with an end, and shows an operator failing and waiting work", async () => {
     const kind = `kind-${crypto.randomUUID()}`;
     const jobId = await report("acme", kind);
     const response = await scrape(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
@@ -108,7 +108,7 @@ describe("GET /metrics", () => {
     await operations.clear(jobId);
   });
 
-  it("tells how runs of operations stand, when the last of each ended and how, and nothing of dry ones", async () => {
+  it("shows runs of operations, when the last of each ended and how, and no dry runs", async () => {
     const begin = async (op: "verify" | "reindex", dryRun = false): Promise<string> => {
       const id = crypto.randomUUID();
       await operations.runs.begin(id, { op, dryRun, sliceSize: 500 }, "running");
@@ -134,7 +134,7 @@ describe("GET /metrics", () => {
     expect(runsOf(await families(), "reindex", "cancelled")).toBe(runsOf(before, "reindex", "cancelled") + 1);
   });
 
-  it("is for a key with the scope: nobody else, and a tenant sees its own alone", async () => {
+  it("requires a key with the scope, and shows a tenant only its own", async () => {
     expect((await scrape(null)).status).toBe(401);
     expect((await scrape(TEST_WORKER_BINDINGS.THREADKEEP_API_KEY)).status).toBe(403);
     const tenant = `t-${crypto.randomUUID()}`;
@@ -151,7 +151,7 @@ describe("GET /metrics", () => {
     for (const jobId of jobs) await operations.clear(jobId);
   });
 
-  it("goes on where a part is out of reach, and says which", async () => {
+  it("works while a part is unavailable, and says which", async () => {
     const away = async (): Promise<never> => {
       throw new Error("out of reach");
     };
@@ -164,8 +164,8 @@ describe("GET /metrics", () => {
   });
 });
 
-describe("the numbers", () => {
-  it("are left out of a queue that does not answer, and so is an age where nothing waits", async () => {
+describe("the values", () => {
+  it("are left out for a queue that does not answer, and so is an age if nothing waits", async () => {
     const metrics = async (): Promise<QueueMetrics> => ({
       backlogCount: 2,
       backlogBytes: 500,
@@ -188,7 +188,7 @@ describe("the numbers", () => {
     expect(families.has("threadkeep_failed_jobs")).toBe(false);
   });
 
-  it("stand under labels that hold quotes, backslashes and line breaks", () => {
+  it("are under labels with quotation marks, backslashes and line breaks", () => {
     const kind = 'a"b\\c\nd';
     const text = writeOpenMetrics([{ name: "one", help: "of\ntwo", samples: [{ labels: { kind }, value: 1 }] }]);
     expect(text).toBe('# TYPE one gauge\n# HELP one of\\ntwo\none{kind="a\\"b\\\\c\\nd"} 1\n# EOF\n');

@@ -4,7 +4,7 @@ import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.t
 import { pendingJobs, runInDurableObject, sessionAt, type SessionRef, storedText, unwrap } from "../support/session.ts";
 import { listedSession, payloadOf, runDeps, stepsOf } from "../support/worker-operations.ts";
 
-/** A tenant of five sessions: two of its own, two of Ada's and one of Bob's. */
+/** A tenant with five sessions: two of its own, two of Ada and one of Bob. */
 async function tenantOfFive(): Promise<SessionRef[]> {
   const tenant = `ops-${crypto.randomUUID()}`;
   const named: [string, string][] = [
@@ -23,7 +23,7 @@ function tenantOf(refs: readonly SessionRef[]): string {
   return first.tenant;
 }
 
-/** Which sessions are come to, and how often. */
+/** Which sessions are processed, and how often. */
 function watched(parts = runDeps()) {
   const visits: string[] = [];
   const { sessions } = parts;
@@ -40,7 +40,7 @@ function watched(parts = runDeps()) {
 }
 
 describe("a run", () => {
-  it("comes to every session of every owner, two in a step, and goes on in another instance after two steps", async () => {
+  it("processes every session of every owner, two in a step, and continues in another instance after two steps", async () => {
     const refs = await tenantOfFive();
     const parts = watched(runDeps({ pacing: { slicesPerInstance: 2, pauseMs: 0 } }));
     const id = crypto.randomUUID();
@@ -61,7 +61,7 @@ describe("a run", () => {
     });
   });
 
-  it("comes to the sessions of one user alone if that one is named, and to one session alone", async () => {
+  it("processes only the sessions of the named user, or the one named session", async () => {
     const refs = await tenantOfFive();
     const tenant = tenantOf(refs);
     for (const [scope, visits] of [
@@ -76,14 +76,14 @@ describe("a run", () => {
     }
   });
 
-  it("comes to tenants that nobody created", async () => {
+  it("processes tenants that nobody created", async () => {
     const refs = await tenantOfFive();
     const names = await runDeps().operations.listTenantNames(10_000, "");
     expect(names).toContain(tenantOf(refs));
     expect(names).toEqual([...new Set(names)].toSorted());
   });
 
-  it("makes a step that failed again, and counts nothing twice", async () => {
+  it("repeats a failed step, and counts nothing twice", async () => {
     const refs = await tenantOfFive();
     const parts = watched();
     let refusals = 3;
@@ -102,14 +102,14 @@ describe("a run", () => {
     expect(await parts.operations.runs.read(id)).toMatchObject({ status: "complete", progress: { done: 5 } });
   });
 
-  it("goes on where it was when its isolate ended: steps that are remembered are not made again", async () => {
+  it("continues where it was when its isolate ended: completed steps are not repeated", async () => {
     const refs = await tenantOfFive();
     const remembered = new Map<string, unknown>();
     const id = crypto.randomUUID();
     const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs), sliceSize: 2 });
     const ending = stepsOf(remembered);
     const crash = { ...ending, sleep: (name: string) => Promise.reject(new Error(`ended in ${name}`)) };
-    // What the end of an isolate leaves behind: no step after it was made, that of the failure neither.
+    // The state after an isolate's end: neither a later step nor that of the failure was made.
     const none: typeof ending.do = (name, config, body) =>
       name === "fail" ? Promise.reject(new Error("ended")) : ending.do(name, config, body);
     await expect(runOperation(payload, id, { ...crash, do: none }, runDeps())).rejects.toThrow("ended");
@@ -137,7 +137,7 @@ describe("a run", () => {
     expect((await pendingJobs(ref)).filter(({ kind }) => kind === "summarize").length).toBeLessThan(2);
   });
 
-  it("tells what it would do in a dry run, and changes nothing: neither the session, nor its alarm", async () => {
+  it("reports in a dry run what it would do, and changes neither the session nor its alarm", async () => {
     const tenant = `ops-${crypto.randomUUID()}`;
     const ref = await listedSession({ tenant, owner: "ada", session: "a" }, 12);
     const alarm = () =>
@@ -154,7 +154,7 @@ describe("a run", () => {
     expect(await runDeps().users.readErasure({ tenant, owner: "ada" })).toBeNull();
   });
 
-  it("that is cancelled begins no further step", async () => {
+  it("that is cancelled starts no further step", async () => {
     const refs = await tenantOfFive();
     const parts = watched();
     const id = crypto.randomUUID();
@@ -168,7 +168,7 @@ describe("a run", () => {
     expect(await parts.operations.runs.read(id)).toMatchObject({ status: "cancelled", progress: { done: 2 } });
   });
 
-  it("counts a session that is out of reach as failed, names it, and goes on with the others", async () => {
+  it("counts an unavailable session as failed, names it, and continues with the others", async () => {
     const refs = await tenantOfFive();
     const parts = runDeps();
     const get: typeof parts.sessions.get = (ref) => {
@@ -188,7 +188,7 @@ describe("a run", () => {
     });
   });
 
-  it("that cannot go on says so, and what to do next", async () => {
+  it("that cannot continue says so, and what to do next", async () => {
     const tenant = `ops-${crypto.randomUUID()}`;
     const parts = runDeps();
     const list = (): Promise<never> => Promise.reject(new Error("the list is gone"));

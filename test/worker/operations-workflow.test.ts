@@ -24,7 +24,7 @@ async function ended(id: string): Promise<OperationRun> {
 }
 
 describe("an operation", () => {
-  it("is begun over HTTP, once however often it is asked for, and tells what it did", async () => {
+  it("is started over HTTP, once however often it is requested, and reports what it did", async () => {
     const ref = await chatOf(12, { settings: { summarizeAfterTokens: 1_000, keepRecentTokens: 0 } });
     const asked = { id: `summarize-${ref.session}`, op: "summarize", tenant: ref.tenant, session: ref.session };
     expect(await request("POST", "", asked)).toMatchObject({ status: 202, body: { id: asked.id, status: "queued" } });
@@ -40,7 +40,7 @@ describe("an operation", () => {
     });
   });
 
-  it("that wrangler starts with a bad payload ends at once, and its error names each fault", async () => {
+  it("that wrangler starts with an invalid payload ends at once, and its error names each fault", async () => {
     for (const [payload, faults] of [
       [{ op: "erase-user", tenant: "A!", extra: 1 }, ["/tenant must be", "/extra is not a known", "/user is required"]],
       [[], ["the payload must be an object, not an array"]],
@@ -57,7 +57,7 @@ describe("an operation", () => {
     }
   });
 
-  it("makes a step that failed again by itself, and is complete then", async () => {
+  it("repeats a failed step by itself, and then completes", async () => {
     const ref = await chatOf(2);
     const id = crypto.randomUUID();
     await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
@@ -70,7 +70,7 @@ describe("an operation", () => {
     expect(await request("GET", `/${id}`)).toMatchObject({ body: { status: "complete", progress: { done: 1 } } });
   });
 
-  it("whose step fails to the end is told as failed, with what to do next", async () => {
+  it("whose step keeps failing is reported as failed, with what to do next", async () => {
     const id = crypto.randomUUID();
     await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
     await instance.modify(async (modifier) => {
@@ -83,11 +83,11 @@ describe("an operation", () => {
     expect(body).toMatchObject({ status: "failed", error: expect.stringContaining("start it again") });
   });
 
-  it("whose instance somebody terminated is told as cancelled by whoever reads it, with what to do next", async () => {
+  it("whose instance somebody terminated is reported as cancelled to whoever reads it, with what to do next", async () => {
     const tenant = `ops-${crypto.randomUUID()}`;
     for (const session of ["a", "b", "c"]) await listedSession({ tenant, owner: "ada", session });
     const id = crypto.randomUUID();
-    // One session a step, and a pause of a second between two: it cannot be over by then.
+    // With one session a step and a pause of a second between steps, it cannot be over by then.
     await request("POST", "", { id, op: "reindex", tenant, sliceSize: 1 });
     await (await env.OPERATIONS_WORKFLOW.get(id)).terminate();
     const { body } = await request("GET", `/${id}`);
@@ -96,7 +96,7 @@ describe("an operation", () => {
     expect(await request("GET", `/${id}`)).toEqual({ status: 200, body });
   });
 
-  it("whose instance ended with an error that nobody noted is told as failed by the list", async () => {
+  it("whose instance ended with an unrecorded error is shown as failed in the list", async () => {
     const { operations } = runDeps();
     const id = crypto.randomUUID();
     await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
@@ -108,7 +108,7 @@ describe("an operation", () => {
     expect(data).toMatchObject([{ id, status: "failed", error: expect.stringContaining("instance failed") }]);
   });
 
-  it("is refused over HTTP with every fault and its place, and nothing is begun", async () => {
+  it("is refused over HTTP with every fault and its place, and nothing is started", async () => {
     const id = crypto.randomUUID();
     const { status, body } = await request("POST", "", { id, op: "erase-user", session: "a", dryRun: 1, x: null });
     expect(status).toBe(422);
@@ -117,17 +117,17 @@ describe("an operation", () => {
     expect(await request("GET", `/${id}`)).toMatchObject({ status: 404 });
   });
 
-  it("that Workflows does not take is noted, and begun by the same request again", async () => {
+  it("that Workflows does not accept is recorded, and started when the request is repeated", async () => {
     const { operations } = runDeps();
     const id = crypto.randomUUID();
-    // What a request leaves behind that broke off between noting the run and beginning it.
+    // The state after a request that broke off between recording the run and starting it.
     const asked = { op: "reindex", tenant: `ops-${id}` } as const;
     await operations.runs.begin(id, { ...asked, dryRun: false, sliceSize: 500 }, "queued");
     expect(await request("POST", "", { ...asked, id })).toMatchObject({ status: 200 });
     expect(await ended(id)).toMatchObject({ status: "complete" });
   });
 
-  it("is cancelled over HTTP; one that is over stays as it is", async () => {
+  it("is cancelled over HTTP; one that has ended stays as it is", async () => {
     const { operations } = runDeps();
     const id = crypto.randomUUID();
     await operations.runs.begin(id, { op: "reindex", dryRun: false, sliceSize: 500 }, "queued");
@@ -138,7 +138,7 @@ describe("an operation", () => {
     expect(await request("DELETE", "/nowhere")).toMatchObject({ status: 404, body: { code: "operation_not_found" } });
   });
 
-  it("is listed, the newest first, page by page", async () => {
+  it("is listed newest first, page by page", async () => {
     const { operations } = runDeps();
     const ids = Array.from({ length: 3 }, () => crypto.randomUUID());
     for (const id of ids) await operations.runs.begin(id, { op: "retry", dryRun: true, sliceSize: 1 }, "queued");

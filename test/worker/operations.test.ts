@@ -28,13 +28,13 @@ async function run(request: Record<string, unknown>, parts = runDeps()): Promise
 
 const pendingKinds = async (ref: SessionRef): Promise<unknown[]> => (await pendingJobs(ref)).map(({ kind }) => kind);
 
-/** Keeps what is pending from being done: the test looks at it. */
+/** Prevents pending work from being done, so that the test can look at it. */
 function withSummarizationPaused(ref: SessionRef): Promise<unknown> {
   return runDeps().tenants.update(ref.tenant, { summarization: "paused" });
 }
 
 describe("summarize", () => {
-  it("schedules a summary to sessions that lag by their own settings, and leaves the others alone", async () => {
+  it("schedules a summary for sessions that are behind by their own settings, and leaves the others alone", async () => {
     const tenant = freshTenant();
     const [lagging, short] = await Promise.all([
       listedSession({ tenant, owner: "ada", session: "lagging" }),
@@ -44,7 +44,7 @@ describe("summarize", () => {
     unwrap(
       await sessionAt(lagging).append({ messages: Array.from({ length: 60 }, (_, at) => turn(at + 10, 80)) }, null),
     );
-    // As after a change of its settings that it was not told of: enough was said, and nothing is pending.
+    // As after a change of settings that it was not told of: enough was said, and nothing is pending.
     await runInDurableObject(stubAt(lagging), (_, state) => {
       state.storage.sql.exec("DELETE FROM jobs");
       state.storage.sql.exec(
@@ -84,13 +84,13 @@ describe("expire", () => {
 });
 
 describe("reindex", () => {
-  it("makes the index anew, and finds the same with it; a session that was never searched gets none", async () => {
+  it("rebuilds the index, with which the same is found; a session that was never searched gets none", async () => {
     const tenant = freshTenant();
     const ref = await listedSession({ tenant, owner: "-", session: "searched" }, 30);
     await listedSession({ tenant, owner: "-", session: "never" });
     const search = async () => unwrap(await sessionAt(ref).search({ query: "invoice 1007", limit: 5 }));
     const before = await search();
-    // A term that is lost: what an index out of order lacks.
+    // A lost term, as in a damaged index.
     await runInDurableObject(stubAt(ref), (_, state) => {
       state.storage.sql.exec("UPDATE search_texts SET terms = '' WHERE seq = 7");
       state.storage.sql.exec("INSERT INTO search_index (search_index) VALUES ('delete-all')");
@@ -105,7 +105,7 @@ describe("reindex", () => {
 });
 
 describe("retry", () => {
-  /** Jobs that no session knows, as a restore may leave them. */
+  /** Jobs that no session knows, as after a restore. */
   async function reportJobs(tenant: string, jobs: readonly { owner: string; kind: string }[]): Promise<TestRunDeps> {
     const parts = runDeps();
     const at = new Date().toISOString();
@@ -128,12 +128,12 @@ describe("retry", () => {
     return parts;
   }
 
-  /** Sessions that answer for the jobs. */
+  /** Stand-ins for the sessions of the jobs. */
   function answering(parts: TestRunDeps, answer: (jobId: string) => Promise<boolean>): TestRunDeps {
     return { ...parts, sessions: { get: (ref) => ({ ...sessionAt(ref), retryJob: answer }) } };
   }
 
-  it("sends again what the filter means, and nothing else", async () => {
+  it("sends again what the filter selects, and nothing else", async () => {
     const tenant = freshTenant();
     const parts = await reportJobs(tenant, [
       { owner: "ada", kind: "summarize" },
@@ -154,7 +154,7 @@ describe("retry", () => {
     expect(await parts.operations.list(10, null, { tenant })).toEqual([]);
   });
 
-  it("tells which job could not be sent, and goes on with the others", async () => {
+  it("says which job could not be sent, and continues with the others", async () => {
     const tenant = freshTenant();
     const parts = await reportJobs(tenant, [
       { owner: "ada", kind: "fork" },
@@ -176,7 +176,7 @@ describe("retry", () => {
 });
 
 describe("export-user", () => {
-  it("counts what there is and says where to fetch it", async () => {
+  it("counts what exists and says where to fetch it", async () => {
     const tenant = freshTenant();
     for (const session of ["a", "b"]) await listedSession({ tenant, owner: "ada", session });
     const ended = await run({ op: "export-user", tenant, user: "ada" });
@@ -186,7 +186,7 @@ describe("export-user", () => {
 });
 
 describe("erase-user", () => {
-  it("begins the erasure, waits for its end, and is audited like a request", async () => {
+  it("starts the erasure, waits for its end, and is audited like a request", async () => {
     const user = { tenant: freshTenant(), owner: "ada" };
     const parts = runDeps();
     const looks = [5, 2, 0];
@@ -214,7 +214,7 @@ describe("erase-user", () => {
     });
   });
 
-  it("is told of no more by the user's name once the user is erased, nor are sessions of theirs in other reports", async () => {
+  it("is not shown with the user's name once the user is erased, and neither are the user's sessions in other reports", async () => {
     const { operations } = runDeps();
     const tenant = freshTenant();
     const [about, other] = [crypto.randomUUID(), crypto.randomUUID()];
@@ -261,11 +261,11 @@ describe("the list of owners", () => {
     const stored = await runInDurableObject(env.OWNERS.getByName(tenant), (_, state) =>
       JSON.stringify(state.storage.sql.exec("SELECT * FROM owners").toArray()),
     );
-    // Not a name that random hexadecimal digits may spell.
+    // A name that random hexadecimal digits cannot form.
     expect(stored).not.toContain("yuri");
   });
 
-  it("is there at the second word where the first, which made the table, was rolled back", async () => {
+  it("is complete after a second registration if the first one, which created the table, was rolled back", async () => {
     const tenant = freshTenant();
     await runInDurableObject(env.OWNERS.getByName(tenant), async (list, { storage }) => {
       const transactionSync = storage.transactionSync.bind(storage);
@@ -283,11 +283,11 @@ describe("the list of owners", () => {
     });
   });
 
-  it("that refuses is told again later, until it takes the word", async () => {
+  it("that refuses a user is asked again later, until it accepts", async () => {
     const tenant = freshTenant();
     const { directory, owners } = runDeps();
     const list = env.OWNERS.getByName(tenant);
-    // A table that takes no owner, whether the object stays in memory or not.
+    // A table that accepts no owner, whether the object stays in memory or not.
     await runInDurableObject(list, (_, state) => void state.storage.sql.exec("CREATE TABLE owners (one INTEGER)"));
     await evictDurableObject(list);
     await directory.register({ tenant, owner: "ada", session: "a" }, Date.now(), {});

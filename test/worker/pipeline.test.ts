@@ -53,7 +53,7 @@ async function failuresOf(jobId: string) {
 }
 
 describe("the consumer", () => {
-  it("calls the summarizer once for a job that is delivered again and again", async () => {
+  it("calls the summarizer once for a job that is delivered repeatedly", async () => {
     const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [job])).toEqual({ acks: ["0"], retries: [] });
@@ -61,21 +61,21 @@ describe("the consumer", () => {
     expect(parts.calls).toEqual([4]);
   });
 
-  it("acknowledges the second of two deliveries that come together", async () => {
+  it("acknowledges the second of two concurrent deliveries", async () => {
     const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [job, job])).toEqual({ acks: ["0", "1"], retries: [] });
     expect(parts.calls).toHaveLength(1);
   });
 
-  it("acknowledges the good messages of a batch with a bad one, and sends the bad one round", async () => {
+  it("acknowledges the good messages of a batch with a bad one, and returns the bad one to the queue", async () => {
     const job = await pending(await chatOf(8));
     const { acks, retries } = await deliver(partsWith(), [{ v: 2, of: "tomorrow" }, job, "nonsense"]);
     expect(acks).toEqual(["1"]);
     expect(retries.map(({ msgId }) => msgId)).toEqual(["0", "2"]);
   });
 
-  it("sends a body of a later version round after longer and longer pauses, and leaves its job pending", async () => {
+  it("returns a body of a later version to the queue after longer and longer pauses, and leaves its job pending", async () => {
     const ref = await chatOf(8);
     const job = await pending(ref);
     const pauses: number[] = [];
@@ -92,14 +92,14 @@ describe("the consumer", () => {
     expect(await pendingJobs(ref)).toMatchObject([{ id: job.jobId, state: "pending" }]);
   });
 
-  it("reads a body of this version that a later one added to", async () => {
+  it("reads a body of this version with an additional field of a later one", async () => {
     const job = await pending(await chatOf(8));
     const parts = partsWith();
     expect(await deliver(parts, [{ ...job, trace: 7, priority: "high" }])).toEqual({ acks: ["0"], retries: [] });
     expect(parts.calls).toEqual([4]);
   });
 
-  it("sends archive work round when all of it broke unforeseen, and lets the summary beside it land", async () => {
+  it("returns archive work to the queue if all of it fails unexpectedly, and still saves a summary", async () => {
     const [ref, other] = [await chatOf(8), await chatOf(8)];
     const [job, poison] = [await pending(ref), { ...(await pending(other)), kind: "archive" as const }];
     const log = createLog({ write: () => undefined });
@@ -138,7 +138,7 @@ describe("the consumer", () => {
     },
   );
 
-  it("tells operators from the third failure on, and takes it back when the job went well", async () => {
+  it("informs operators from the third failure on, and removes the entry when the job succeeds", async () => {
     const job = await pending(await chatOf(8));
     const broken = partsWith({
       summarizer: {
@@ -158,7 +158,7 @@ describe("the consumer", () => {
     expect(await failuresOf(job.jobId)).toEqual([]);
   });
 
-  it("sends a delivery round whose summarizer broke in a way that nobody foresaw", async () => {
+  it("returns a delivery to the queue whose summarizer fails unexpectedly", async () => {
     const job = await pending(await chatOf(8));
     const broken = partsWith({
       summarizer: {
@@ -172,7 +172,7 @@ describe("the consumer", () => {
     expect(retries).toMatchObject([{ msgId: "0" }]);
   });
 
-  it("keeps the archive job pending that PostgreSQL could not take, and calls no model for it again", async () => {
+  it("keeps an archive job pending that PostgreSQL could not accept, and calls no model for it again", async () => {
     const ref = await chatOf(8);
     const job = await pending(ref);
     const parts = partsWith();
@@ -183,7 +183,7 @@ describe("the consumer", () => {
       },
     });
     const [archive] = await pendingJobs(ref);
-    // The object may have brought it on its way already: then there is nothing left to refuse.
+    // The object may have sent it already: then nothing is left to refuse.
     if (archive?.["kind"] === "archive") {
       const jobId = String(archive["id"]);
       const delivery = await deliver(away, [{ ...job, kind: "archive", jobId }], "threadkeep-archive");
@@ -194,7 +194,7 @@ describe("the consumer", () => {
     expect(parts.calls).toHaveLength(1);
   });
 
-  it("looks whether PostgreSQL is there, and writes a batch of sessions in one transaction on one connection", async () => {
+  it("checks whether PostgreSQL is there, and writes a batch of sessions in one transaction on one connection", async () => {
     const refs = await Promise.all([chatOf(8), chatOf(8), chatOf(8)]);
     let connections = 0;
     const parts = partsWith({
@@ -221,7 +221,7 @@ describe("the consumer", () => {
   });
 });
 
-describe("what is measured of jobs", () => {
+describe("the metrics of jobs", () => {
   const measuring = (): { measured: MeasuredJob[]; metrics: Metrics } => {
     const measured: MeasuredJob[] = [];
     return {
@@ -230,7 +230,7 @@ describe("what is measured of jobs", () => {
     };
   };
 
-  it("is each delivery by itself: what was made at which cost, what failed, and what nobody understood", async () => {
+  it("are recorded for each delivery: what was made at which cost, what failed, and what nobody understood", async () => {
     const [good, bad] = [await pending(await chatOf(8)), await pending(await chatOf(8))];
     const { measured, metrics } = measuring();
     let calls = 0;
@@ -261,7 +261,7 @@ describe("what is measured of jobs", () => {
     expect(JSON.stringify(measured)).not.toContain(good.session);
   });
 
-  it("is that a delivery waits for the archive, which is away", async () => {
+  it("show that a delivery waits for the unavailable archive", async () => {
     const ref = await chatOf(8);
     const { measured, metrics } = measuring();
     const away = partsWith({
@@ -279,7 +279,7 @@ describe("what is measured of jobs", () => {
 });
 
 describe("the dead letters", () => {
-  it("are indexed for operators, those that nobody understands too", async () => {
+  it("are listed for operators, including those that nobody understands", async () => {
     const job = await pending(await chatOf(8));
     const before = await operations.count();
     const queue = "threadkeep-summarize-failed-staging";
@@ -291,7 +291,7 @@ describe("the dead letters", () => {
     expect(await operations.count()).toBe(before + 2);
   });
 
-  it("of a later version are one entry, however often the object sends the job, and name whose work it is", async () => {
+  it("of a later version are one entry, however often the object sends the job, with whose work it is", async () => {
     const job = { ...(await pending(await chatOf(8))), v: 2, kind: "of-tomorrow", more: { nested: true } };
     const queue = "threadkeep-archive-failed";
     const before = await operations.count();
@@ -307,7 +307,7 @@ describe("the dead letters", () => {
     expect(await operations.count()).toBe(before + 1 + strange.length + 1);
   });
 
-  it("are sent round while the list is out of reach", async () => {
+  it("are returned to the queue while the list is unavailable", async () => {
     const job = await pending(await chatOf(8));
     const away = async (): Promise<never> => {
       throw new Error("out of reach");

@@ -18,7 +18,7 @@ describe("promise 1: one order", () => {
     }
   });
 
-  it("leaves no gap behind a refused batch", async () => {
+  it("leaves no gap after a refused batch", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     await session.append({ messages: [said("kept", "a")] }, creationOf(ref));
@@ -30,7 +30,7 @@ describe("promise 1: one order", () => {
     expect(page.data.map(({ id }) => id)).toEqual(["a", "c"]);
   });
 
-  it("refuses an append that expects another head, and takes it with the right one", async () => {
+  it("refuses an append that expects another head, and accepts it with the right one", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     await session.append({ messages: [said("one")] }, creationOf(ref));

@@ -17,7 +17,7 @@ describe("promise 2: append once", () => {
     });
   });
 
-  it("stores an id once that is appended by many at the same time", async () => {
+  it("stores an id once that many append at the same time", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const appends = await Promise.all(
@@ -46,7 +46,7 @@ describe("promise 2: append once", () => {
     expect(unwrap(await session.messages({ limit: 5 })).data).toMatchObject([{ content: "first" }]);
   });
 
-  it("takes the same parts in another order of keys for the same", async () => {
+  it("treats the same parts with another order of keys as the same", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const call = { type: "tool-call", toolCallId: "c", toolName: "find" } as const;
@@ -56,7 +56,7 @@ describe("promise 2: append once", () => {
     expect(unwrap(await append({ y: 2, x: 1 })).messages).toMatchObject([{ created: false }]);
   });
 
-  it("checks the expected head after dedupe, so that a lost answer can be asked for again", async () => {
+  it("checks the expected head after deduplication, so that a lost answer can be requested again", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     const request = { messages: [said("first", "a")], expectedHeadSeq: 0 };
@@ -64,7 +64,7 @@ describe("promise 2: append once", () => {
     expect(unwrap(await session.append(request, null)).messages).toEqual([{ id: "a", seq: 1, created: false }]);
   });
 
-  it("gives ids of its own that can be read and appended again, and refuses invented ones", async () => {
+  it("gives ids that can be read and appended again, and refuses invented ones of that form", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     await session.append({ messages: [said("first")] }, creationOf(ref));

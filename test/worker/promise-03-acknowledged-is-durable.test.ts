@@ -20,7 +20,7 @@ async function billedRows(ref: SessionRef, messages: NewMessage[]): Promise<numb
 }
 
 describe("promise 3: acknowledged is durable", () => {
-  it("keeps what was answered over an eviction", async () => {
+  it("keeps an acknowledged message through an eviction", async () => {
     const ref = freshRef();
     await sessionAt(ref).append({ messages: [said("kept", "a")] }, creationOf(ref));
     await evictDurableObject(stubAt(ref));
@@ -29,21 +29,21 @@ describe("promise 3: acknowledged is durable", () => {
     expect(unwrap(again).messages).toEqual([{ id: "a", seq: 1, created: false }]);
   });
 
-  it("keeps what was answered when every object is aborted", async () => {
+  it("keeps an acknowledged message when every object is aborted", async () => {
     const ref = freshRef();
     await sessionAt(ref).append({ messages: [said("kept", "a")] }, creationOf(ref));
     await abortAllDurableObjects();
     expect(unwrap(await sessionAt(ref).message("a")).content).toBe("kept");
   });
 
-  it("bills two rows for an append with a client's id, and one with a server's", async () => {
+  it("bills two rows for an append with a client's id, and one with the server's", async () => {
     const ref = freshRef();
     await sessionAt(ref).append({ messages: [said("first")] }, creationOf(ref));
     expect(await billedRows(ref, [said("with an id", "mine")])).toBe(2);
     expect(await billedRows(ref, [said("without")])).toBe(1);
   });
 
-  it("writes nothing and makes no schema when an unknown session is read", async () => {
+  it("writes nothing and creates no schema when an unknown session is read", async () => {
     const ref = freshRef();
     const session = sessionAt(ref);
     for (const answer of [

@@ -10,7 +10,7 @@ function call(step: SummaryStep): CallStep {
   return step;
 }
 
-/** What a summarizer might say: the first words of each message, citing it, beside what was there. */
+/** A possible answer of a summarizer: the first words of each message, citing it, and the existing items. */
 function answerTo(request: SummarizerRequest): SummarizerAnswer {
   return {
     model: "test",
@@ -27,7 +27,7 @@ function answerTo(request: SummarizerRequest): SummarizerAnswer {
 }
 
 describe("promise 7: a summary lands whole or not at all", () => {
-  it("shows nothing of a long range before its last chunk is answered", async () => {
+  it("shows nothing of a long range before its last part is answered", async () => {
     const ref = await chatOf(60, { words: 700, settings: { profile: "agent" } });
     const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
@@ -45,7 +45,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(summary).toMatchObject({ version: 1, throughSeq: 56 });
   });
 
-  it("gives a duplicate delivery nothing to do while the first one holds the lease", async () => {
+  it("gives a duplicate delivery nothing to do while the first one has the lease", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     call(await sessionAt(ref).beginSummary(jobId, epoch));
@@ -53,7 +53,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(duplicate).toMatchObject({ next: "wait" });
   });
 
-  it("takes no answer under a lease that is lost, and takes it once under one that holds", async () => {
+  it("accepts no answer under a lost lease, and one answer under a valid one", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
@@ -79,7 +79,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(await session.beginSummary(jobId, epoch)).toMatchObject({ next: "call" });
   });
 
-  it("covers messages that came while it was made by the next summary, not by this one", async () => {
+  it("covers messages that came while it was made only with the next summary", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     const session = sessionAt(ref);
@@ -90,7 +90,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(state).toMatchObject({ headSeq: 9, summary: { throughSeq: 4 } });
   });
 
-  it("makes the second summary of the items of the first and what came since, and keeps both versions", async () => {
+  it("makes the second summary from the items of the first and what came since, and keeps both versions", async () => {
     const ref = await chatOf(8);
     const session = sessionAt(ref);
     for (let round = 0; round < 2; round += 1) {
@@ -115,7 +115,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(second.sources?.map(({ seq }) => seq)).toEqual([1, 3, 4, 5, 6, 7, 8]);
   });
 
-  it("brings the summary of a chat that crosses the threshold into the context by itself", async () => {
+  it("puts the summary of a chat that crosses the threshold into the context automatically", async () => {
     const ref = await chatOf(60, { settings: { summarizeAfterTokens: 2_000, keepRecentTokens: 500 } });
     const session = sessionAt(ref);
     await until("the summary is there", async () => unwrap(await session.state()).summary !== null);

@@ -56,7 +56,7 @@ describe("promise 8: every summary item cites", () => {
     expect(summary).toMatchObject({ items: [{ text: "Ada lives in Lisbon" }], droppedItems: 1 });
   });
 
-  it("takes an item with an unknown id for a new one", async () => {
+  it("treats an item with an unknown id as new", async () => {
     const summary = await committed([{ ...current, id: "77.1", text: "Ada lives in Lisbon", sourceSeqs: [1] }]);
     expect(summary.items.map(({ id }) => id)).toEqual(["1.1"]);
   });

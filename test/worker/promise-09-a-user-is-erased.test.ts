@@ -46,7 +46,7 @@ function directoryOf({ tenant, owner }: UserRef): DurableObjectStub<Directory> {
   return env.DIRECTORY.getByName(ownerName({ tenant, owner }));
 }
 
-/** A session of a user, with a summary in the archive if asked. */
+/** A session of a user, with an archived summary if requested. */
 async function sessionOf({ tenant, owner }: UserRef, session: string, isArchived = false): Promise<SessionRef> {
   const ref = { tenant, owner, session };
   const messages = Array.from({ length: 6 }, (_, index) => turn(index + 1));
@@ -60,7 +60,7 @@ async function sessionOf({ tenant, owner }: UserRef, session: string, isArchived
   return ref;
 }
 
-/** Begins the erasure and keeps the alarm from driving it: the test does. */
+/** Starts the erasure without its alarm, so that only the test does its rounds. */
 async function beginErasure(user: UserRef): Promise<string> {
   return runInDurableObject(directoryOf(user), async (directory, state) => {
     await directory.beginErasure(user);
@@ -73,7 +73,7 @@ function erasureIn(state: DurableObjectState): Record<string, unknown> {
   return JSON.parse(state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").one().row);
 }
 
-/** Whatever was said to be created was created long ago. */
+/** Makes all creation grants old. */
 async function letGrantsPass(user: UserRef, ms = 3 * CREATION_GRANT_MS): Promise<void> {
   await runInDurableObject(directoryOf(user), (_, state) => {
     state.storage.sql.exec(
@@ -94,7 +94,7 @@ async function reportOf({ owner }: UserRef): Promise<UserErasure> {
   return body;
 }
 
-/** Drives the erasure until it is over. */
+/** Repeats rounds until the erasure is over. */
 async function finish(user: UserRef, jobId: string): Promise<UserErasure> {
   await letGrantsPass(user);
   await until("the user is erased", async () => {
@@ -121,7 +121,7 @@ function answerLate(value: CreationGrant): void {
 }
 
 describe("promise 9: erasing a user", () => {
-  it("by itself leaves nothing in objects, list, archive and failed jobs, and says so", async () => {
+  it("leaves nothing in objects, list, archive and failed jobs without further requests, and says so", async () => {
     const user = freshUser();
     const refs = [await sessionOf(user, "one", true), await sessionOf(user, "__proto__")];
     const epochs = await Promise.all(refs.map(epochOf));
@@ -154,7 +154,7 @@ describe("promise 9: erasing a user", () => {
     }
   });
 
-  it("repeated answers as it stands, and erases nobody twice", async () => {
+  it("repeated returns its current state, and erases nobody twice", async () => {
     const user = freshUser();
     await sessionOf(user, "one");
     const jobId = await beginErasure(user);
@@ -171,7 +171,7 @@ describe("promise 9: erasing a user", () => {
     expect(await reportOf(user)).toEqual(report);
   });
 
-  it("rests once it is over, also where somebody came late and had it looked at sooner", async () => {
+  it("stops once it is over, even if a late write made it search again earlier", async () => {
     const user = freshUser();
     await sessionOf(user, "one");
     const jobId = await beginErasure(user);
@@ -211,7 +211,7 @@ describe("promise 9: erasing a user", () => {
     }
   });
 
-  it("goes round again for a session that was allowed before and is created after its object was asked", async () => {
+  it("searches again for a session that was allowed before and is created after its object was asked", async () => {
     const user = freshUser();
     const ref = { ...user, session: "late" };
     const directory = pipelineDeps().directory;
@@ -226,7 +226,7 @@ describe("promise 9: erasing a user", () => {
     expect(await rowsNaming(user.owner)).toEqual([]);
   });
 
-  it("lets no session be created by an old creation grant, after the erasure has looked for sessions for the last time", async () => {
+  it("lets no session be created by an old creation grant, after the last search for sessions", async () => {
     const user = freshUser();
     const ref = { ...user, session: "too-late" };
     const grantedAt = Date.now() - CREATION_GRANT_MS - 1_000;
@@ -242,7 +242,7 @@ describe("promise 9: erasing a user", () => {
     expect(await storedText(ref)).toBe("");
   });
 
-  it("reaches an import that is under way and on no list yet", async () => {
+  it("reaches an import that is in progress and not listed yet", async () => {
     const user = freshUser();
     await sessionOf(user, "one");
     const { text } = await request("GET", "/sessions/one/export", undefined, user.owner);
@@ -265,7 +265,7 @@ describe("promise 9: erasing a user", () => {
     expect(await storedText(copy)).toBe("");
   });
 
-  it("erases the objects at once while PostgreSQL is away, waits, tells why, and goes on when it is back", async () => {
+  it("erases the objects at once while PostgreSQL is unavailable, waits, says why, and continues when it is back", async () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one", true);
     const epoch = await epochOf(ref);
@@ -299,7 +299,7 @@ describe("promise 9: erasing a user", () => {
     expect((await rowsNaming(epoch)).join()).not.toContain(user.owner);
   });
 
-  it("goes page by page, and a session that is out of reach holds up none of the others", async () => {
+  it("works page by page, and an unavailable session does not hold up the others", async () => {
     const user = freshUser();
     const { directory, sessions } = pipelineDeps();
     const names = Array.from({ length: 120 }, (_, index) => `s-${String(index).padStart(3, "0")}`);
@@ -320,7 +320,7 @@ describe("promise 9: erasing a user", () => {
     expect(await storedText(away)).toBe("");
   });
 
-  it("erases what it still finds and looks again, before it says erased", async () => {
+  it("erases what it still finds and searches again, before it says erased", async () => {
     const user = freshUser();
     const jobId = await beginErasure(user);
     const found = { archive: 0, failedJobs: 2 };
@@ -341,7 +341,7 @@ describe("promise 9: erasing a user", () => {
     await goRound(user, jobId);
     expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
     await deliver(await jobOf(ref, "erase"));
-    // The audit is yet to be told of what was appended.
+    // The audit does not know of the appends yet.
     await ring(ref);
     expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
   });
@@ -358,7 +358,7 @@ describe("promise 9: erasing a user", () => {
   });
 });
 
-describe("what comes late, after the user was erased", () => {
+describe("a late write after a user was erased", () => {
   it("changes nothing: jobs of the queues, writes to the archive, dead letters", async () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one", true);
@@ -402,7 +402,7 @@ describe("what comes late, after the user was erased", () => {
     expect(await storedText(ref)).toBe("");
   });
 
-  it("names nobody in the archive, where a session was erased before the user and is confirmed after", async () => {
+  it("names nobody in the archive, if a session was erased before the user and is confirmed afterwards", async () => {
     const user = freshUser();
     const ref = await sessionOf(user, "one");
     const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
@@ -414,7 +414,7 @@ describe("what comes late, after the user was erased", () => {
     expect(await rowsNaming(user.owner)).toEqual([]);
   });
 
-  it("is looked for once more when no late write can come: then the id is free, and begins with nothing", async () => {
+  it("is searched for once more when none can come any more: then the id is free, and starts with nothing", async () => {
     const user = freshUser();
     await sessionOf(user, "one", true);
     const jobId = await beginErasure(user);
@@ -450,7 +450,7 @@ describe("what comes late, after the user was erased", () => {
 describe("an entry of the list of sessions", () => {
   const ref = (): SessionRef => ({ ...freshUser(), session: "again" });
 
-  /** An epoch that began by a word, as a request brings it to the object. */
+  /** An epoch that was created with a grant, as a request brings it to the object. */
   async function beginBy(again: SessionRef, { grantedAt }: { grantedAt: number }): Promise<void> {
     const creation = { ref: again, createdAt: Date.now(), grantedAt };
     await withoutAlarm(again, async (session) => {
@@ -462,7 +462,7 @@ describe("an entry of the list of sessions", () => {
   const erased = (again: SessionRef): Promise<number> =>
     withoutAlarm(again, async (session) => unwrap(await session.erase()).grantedAt);
 
-  /** An import under way: what it is sent, and how it ends. */
+  /** An import in progress: what is sent to it, and how it ends. */
   function importInto(again: SessionRef): {
     send: (...lines: readonly string[]) => Promise<void>;
     end: () => Promise<number>;
@@ -495,7 +495,7 @@ describe("an entry of the list of sessions", () => {
   it.each([
     ["breaks off", ["this is not JSON"]],
     ["comes to its end", [LINE, END]],
-  ])("stays with a session that took the place of an import, when that import %s", async (_, rest) => {
+  ])("stays for a session that replaced an import, when that import %s", async (_, rest) => {
     const again = ref();
     const file = importInto(again);
     await file.send(HEAD);
@@ -507,12 +507,12 @@ describe("an entry of the list of sessions", () => {
     await file.send(...rest);
     expect(await file.end()).toBeGreaterThanOrEqual(400);
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { from: "somebody" } });
-    // And so the erasure of its user reaches it.
+    // Therefore the erasure of its user reaches it.
     await finish(again, await beginErasure(again));
     expect(await storedText(again)).toBe("");
   });
 
-  it("stays with an import that is whole, though its client never got that answer and gave it up", async () => {
+  it("stays for a complete import whose client never got that answer and gave it up", async () => {
     const again = ref();
     const file = importInto(again);
     await file.send(HEAD, LINE, END);
@@ -521,7 +521,7 @@ describe("an entry of the list of sessions", () => {
     expect([...(await listed(again)).keys()]).toEqual(["again"]);
   });
 
-  it("goes with an import that is refused at its end, and with one that breaks off", async () => {
+  it("is removed with an import that is refused at its end, and with one that breaks off", async () => {
     const again = ref();
     const wrongEnd = END.replace('"items":0', '"items":1');
     for (const rest of [[LINE, wrongEnd], [LINE], ["{}"]]) {
@@ -533,7 +533,7 @@ describe("an entry of the list of sessions", () => {
     }
   });
 
-  it("comes back with an epoch that an earlier word led to, after the epoch of a later one was erased", async () => {
+  it("comes back with an epoch that was created with an earlier grant, after a later one's epoch was erased", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     const early = await directory.register(again, Date.now(), {});
@@ -546,7 +546,7 @@ describe("an entry of the list of sessions", () => {
     expect(await storedText(again)).toContain("invoice");
   });
 
-  it("is there at the second attempt where the first, which made the tables, was rolled back", async () => {
+  it("is there at the second attempt if the first, which created the tables, was rolled back", async () => {
     const one = ref();
     const given = { ...one, session: "one" };
     await runInDurableObject(directoryOf(one), async (directory) => {
@@ -563,22 +563,25 @@ describe("an entry of the list of sessions", () => {
     });
   });
 
-  it.each([0, 5_000])("is of a new epoch by a later word, though the clock goes back by %d ms", async (backMs) => {
-    const again = ref();
-    const { directory } = pipelineDeps();
-    const start = Date.now();
-    const now = vi.spyOn(Date, "now").mockReturnValue(start);
-    await beginBy(again, await directory.register(again, start, {}));
-    const gone = await erased(again);
-    await directory.remove(again, gone);
-    expect((await directoryOf(again).standing("again")).entries).toBe(0);
-    now.mockReturnValue(start - backMs);
-    await beginBy(again, await directory.register(again, start - backMs, {}));
-    await directory.remove(again, gone);
-    expect([...(await listed(again)).keys()]).toEqual(["again"]);
-  });
+  it.each([0, 5_000])(
+    "belongs to a new epoch with a later grant, even if the clock goes back by %d ms",
+    async (backMs) => {
+      const again = ref();
+      const { directory } = pipelineDeps();
+      const start = Date.now();
+      const now = vi.spyOn(Date, "now").mockReturnValue(start);
+      await beginBy(again, await directory.register(again, start, {}));
+      const gone = await erased(again);
+      await directory.remove(again, gone);
+      expect((await directoryOf(again).standing("again")).entries).toBe(0);
+      now.mockReturnValue(start - backMs);
+      await beginBy(again, await directory.register(again, start - backMs, {}));
+      await directory.remove(again, gone);
+      expect([...(await listed(again)).keys()]).toEqual(["again"]);
+    },
+  );
 
-  it("goes by itself where a later word came to nothing, once nothing can come of it any more", async () => {
+  it("is removed by itself if a later grant was not used, once it cannot be used any more", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
@@ -593,7 +596,7 @@ describe("an entry of the list of sessions", () => {
     await until("the object is empty", async () => (await storedText(again)) === "");
   });
 
-  it("goes with the session's erase job, though the request that erased the session never reached the directory", async () => {
+  it("is removed with the session's erase job, even if the request that erased the session never reached the directory", async () => {
     const again = ref();
     await beginBy(again, await pipelineDeps().directory.register(again, Date.now(), { secret: "old" }));
     await erased(again);
@@ -601,7 +604,7 @@ describe("an entry of the list of sessions", () => {
     expect((await directoryOf(again).standing("again")).entries).toBe(0);
   });
 
-  it("says what the last change of the metadata says, though an earlier one comes late from the session", async () => {
+  it("has the metadata of the last change, even if an earlier one arrives late from the session", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
@@ -616,7 +619,7 @@ describe("an entry of the list of sessions", () => {
     expect(unwrap(await sessionAt(again).state()).metadata).toEqual({ step: 2 });
   });
 
-  it("comes to say what a change of the metadata says, though whoever made it never told the directory", async () => {
+  it("gets the metadata of a change, even if the request that made it never reached the directory", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), {}));
@@ -633,7 +636,7 @@ describe("an entry of the list of sessions", () => {
     expect(await pendingJobs(again)).toEqual([]);
   });
 
-  it("leaves no job behind once the directory was told of a client's change", async () => {
+  it("leaves no job behind once the directory has a client's change", async () => {
     const again = ref();
     await request("POST", "/sessions", { id: "again" }, again.owner);
     await request("PATCH", "/sessions/again", { metadata: { step: 1 } }, again.owner);
@@ -641,7 +644,7 @@ describe("an entry of the list of sessions", () => {
     expect(await pendingJobs(again)).toEqual([]);
   });
 
-  it("comes to say what a new epoch is, though whoever began it never told the directory of it", async () => {
+  it("is updated for a new epoch, even if the request that created it never reached the directory", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     await beginBy(again, await directory.register(again, Date.now(), { epoch: 1 }));
@@ -654,7 +657,7 @@ describe("an entry of the list of sessions", () => {
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { epoch: 2 } });
   });
 
-  it("says nothing that comes late of an epoch before: no metadata, no expiry", async () => {
+  it("ignores late news of an earlier epoch: metadata and expiry", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     const first = await directory.register(again, Date.now(), {});
@@ -681,14 +684,14 @@ describe("an entry of the list of sessions", () => {
     expect([...(await listed(again)).keys()]).toEqual(["again"]);
   });
 
-  it("goes with the session however often creating it was repeated", async () => {
+  it("is removed with the session however often its creation was repeated", async () => {
     const again = ref();
     for (let count = 0; count < 3; count += 1) await request("POST", "/sessions", { id: "again" }, again.owner);
     await request("DELETE", "/sessions/again", undefined, again.owner);
     expect(await listed(again)).toEqual(new Map());
   });
 
-  it("says nothing of an earlier epoch that a broken-off erasure left on it", async () => {
+  it("keeps nothing of an earlier epoch that an interrupted erasure left in it", async () => {
     const again = ref();
     const { directory } = pipelineDeps();
     await request("POST", "/sessions", { id: "again", metadata: { secret: "old" } }, again.owner);

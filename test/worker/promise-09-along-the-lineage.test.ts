@@ -55,7 +55,7 @@ async function expire(ref: SessionRef): Promise<void> {
 }
 
 describe("promise 9: erasing a message erases it from every copy", () => {
-  it("of forks and of their forks: log, summary, archive and search, while what was said there since stays", async () => {
+  it("in forks and their forks: log, summary, archive and search, while what was said there since stays", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const fork = await forkOf(source);
@@ -77,7 +77,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     }
   });
 
-  it("says erased once the copies have confirmed, and not before", async () => {
+  it("is answered with erased once the copies have confirmed, and not before", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source);
     expect(unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-6")))).toMatchObject({
@@ -92,14 +92,14 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     expect(await pendingJobs(source)).toEqual([]);
   });
 
-  it("tells a fork nothing of what it never took along", async () => {
+  it("does not notify a fork of what it never copied", async () => {
     const source = await chatOf(6);
     await forkOf(source, { throughSeq: 4 });
     expect(unwrap(await sessionAt(source).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
     expect(await pendingJobs(source)).toEqual([]);
   });
 
-  it("leaves a copy's own message alone that has the same seq", async () => {
+  it("does not affect a copy's own message with the same seq", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source, { throughSeq: 4 });
     unwrap(await sessionAt(fork).append({ messages: [said("five", "five"), said("six", "six")] }, null));
@@ -109,7 +109,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     expect(unwrap(await sessionAt(fork).message("five")).content).toBe("five");
   });
 
-  it("changes nothing when it is told twice, or of an epoch that the copy did not come from", async () => {
+  it("changes nothing if it is repeated, or if it concerns an epoch that the copy did not come from", async () => {
     const source = await chatOf(12);
     const fork = await forkOf(source);
     unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
@@ -122,7 +122,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     expect(await storedText(fork)).toBe(before);
   });
 
-  it("reaches the other copies though one of them is out of reach, and that one later", async () => {
+  it("reaches the other copies even if one of them is unavailable, and that one later", async () => {
     const source = await chatOf(6);
     const forks = [await forkOf(source), await forkOf(source), await forkOf(source)].toSorted((a, b) =>
       a.session < b.session ? -1 : 1,
@@ -140,7 +140,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
       },
     });
     const job = await jobOf(source, "erase-copies");
-    // The session itself is within reach, and has the retry.
+    // The session itself is available, and retries.
     expect(await deliver(job, broken)).toBe("acked");
     await takeAlarm(source);
     expect(await pendingJobs(source)).toMatchObject([{ kind: "erase-copies", failures: 1, state: "pending" }]);
@@ -154,7 +154,7 @@ describe("promise 9: erasing a message erases it from every copy", () => {
 });
 
 describe("promise 9: erasing a session erases it from every copy", () => {
-  it("of forks and of their forks, messages and summary, while what was said there since stays", async () => {
+  it("in forks and their forks, messages and summary, while what was said there since stays", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const fork = await forkOf(source, { throughSeq: 10 });
@@ -173,7 +173,7 @@ describe("promise 9: erasing a session erases it from every copy", () => {
     await until("the source is as if it had never been", async () => (await storedText(source)) === "");
   });
 
-  it("keeps the object until the copies have confirmed, though the archive has", async () => {
+  it("keeps the object until the copies have confirmed, even if the archive has", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source);
     unwrap(await withoutAlarm(source, (session) => session.erase()));
@@ -204,7 +204,7 @@ describe("promise 9: erasing a session erases it from every copy", () => {
     ]);
   });
 
-  it("does not touch a new session under the id of an erased copy", async () => {
+  it("does not affect a new session with the id of an erased copy", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source);
     unwrap(await sessionAt(fork).erase());
@@ -216,8 +216,8 @@ describe("promise 9: erasing a session erases it from every copy", () => {
   });
 });
 
-describe("promise 9: a copy that expired", () => {
-  it("goes as a whole, archive and list included, when something that it took along is erased", async () => {
+describe("promise 9: an expired copy", () => {
+  it("is deleted completely, including archive and list, if something that it copied is erased", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const made = await request<{ id: string }>("POST", `/sessions/${source.session}/fork`, {});
@@ -235,7 +235,7 @@ describe("promise 9: a copy that expired", () => {
     expect((await listed(fork)).has(fork.session)).toBe(false);
   });
 
-  it("stays when what is erased came after all that it rests on", async () => {
+  it("stays if what is erased is later than everything that it is based on", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = await continuationOf(source);
@@ -248,7 +248,7 @@ describe("promise 9: a copy that expired", () => {
     expect(await sessionAt(copy).state()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
-  it("still passes on what is erased at the session it came from, though it has no messages any more", async () => {
+  it("still passes on an erasure in its source, although it has no messages any more", async () => {
     const a = await chatOf(12);
     await summarizeAndArchive(a);
     const b = await forkOf(a);
@@ -277,7 +277,7 @@ const stateOf = async (ref: SessionRef, id: string): Promise<string> =>
   unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(id))).state;
 
 describe("promise 9: lives of one id in the lineage of a session", () => {
-  it("leave a fork what it is a fork of, though an earlier epoch of that comes along with its items", async () => {
+  it("do not change a fork's source, even if an earlier epoch of that id arrives with its items", async () => {
     const a = await chatOf(10);
     await summarizeAndArchive(a);
     const b = await continuationOf(a);
@@ -296,7 +296,7 @@ describe("promise 9: lives of one id in the lineage of a session", () => {
   });
 });
 
-describe("promise 9: a copy confirms", () => {
+describe("promise 9: a copy confirms an erasure", () => {
   it("once its own archive has, and the source says erased no earlier", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
@@ -315,7 +315,7 @@ describe("promise 9: a copy confirms", () => {
     });
   });
 
-  it("for copies of it as well: the source asks each of them itself", async () => {
+  it("only for itself: the source asks each copy of the copy", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source);
     const second = await forkOf(fork);
@@ -325,7 +325,7 @@ describe("promise 9: a copy confirms", () => {
     expect(await stateOf(source, "turn-3")).toBe("erased");
   });
 
-  it("not while the archive has yet to erase it, where the copy itself was erased", async () => {
+  it("not while the archive still has to erase it, if the copy itself was erased", async () => {
     const source = await chatOf(6);
     const fork = await forkOf(source);
     unwrap(await withoutAlarm(fork, (session) => session.erase()));
@@ -337,7 +337,7 @@ describe("promise 9: a copy confirms", () => {
     expect(await stateOf(source, "turn-3")).toBe("erased");
   });
 
-  it("where erased sessions have each other for copies, and none waits for the other", async () => {
+  it("even if erased sessions are copies of each other, and neither waits for the other", async () => {
     const [a, b] = [await chatOf(6), await chatOf(6)];
     unwrap(await sessionAt(a).beginContinuation(b.session));
     unwrap(await sessionAt(b).beginContinuation(a.session));
@@ -347,8 +347,8 @@ describe("promise 9: a copy confirms", () => {
   });
 });
 
-describe("promise 9: an erasure that comes while a file is taken in", () => {
-  /** The file of a session that continues from another, as a session that takes it in has begun to. */
+describe("promise 9: an erasure during an import", () => {
+  /** The file of a continuation, whose import has begun. */
   async function beginning(source: SessionRef) {
     const continuation = await continuationOf(source);
     const { text } = await request("GET", `/sessions/${continuation.session}/export`);
@@ -370,7 +370,7 @@ describe("promise 9: an erasure that comes while a file is taken in", () => {
     return { copy, continuation, epoch, save };
   }
 
-  it("takes with it all that is in of the file, which may say it in other words", async () => {
+  it("deletes everything of the file that is stored, because it may say the erased text in other words", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const { copy, continuation, save, epoch } = await beginning(source);
@@ -384,7 +384,7 @@ describe("promise 9: an erasure that comes while a file is taken in", () => {
     expect(await stateOf(source, "turn-3")).toBe("erased");
   });
 
-  it("is held against the items that are still on their way", async () => {
+  it("also applies to items that are still on their way", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const { copy, continuation, save, epoch } = await beginning(source);
@@ -397,10 +397,10 @@ describe("promise 9: an erasure that comes while a file is taken in", () => {
   });
 });
 
-describe("promise 9: erasing a log that is more than one transaction ought to change", () => {
+describe("promise 9: erasing a log that is too large for one transaction", () => {
   const LONG = 12_000;
 
-  /** Many short messages after those that there are, as appends would have left them. */
+  /** Many short messages after the existing ones, as if they had been appended. */
   async function lengthen(ref: SessionRef): Promise<void> {
     await runInDurableObject(stubAt(ref), (_, state) => {
       state.storage.sql.exec(
@@ -414,7 +414,7 @@ describe("promise 9: erasing a log that is more than one transaction ought to ch
     await evictDurableObject(stubAt(ref));
   }
 
-  it("says nothing at once, goes on slice by slice through evictions, and is confirmed when all is written over", async () => {
+  it("hides it at once, continues slice by slice through evictions, and is confirmed when all is overwritten", async () => {
     const source = await chatOf(2);
     await lengthen(source);
     const fork = await forkOf(source);

@@ -47,20 +47,20 @@ async function summarizedChat(): Promise<SessionRef> {
   return ref;
 }
 
-/** Work of a kind is due in an hour. */
+/** A pending job of a kind that is due in an hour. */
 function postpone(ref: SessionRef, kind: JobKind): Promise<void> {
   return runInDurableObject(stubAt(ref), (_, state) => {
     state.storage.sql.exec("UPDATE jobs SET next_send_at = ? WHERE kind = ?", Date.now() + 3_600_000, kind);
   });
 }
 
-/** What is asked again is told to be gone everywhere. */
+/** Repeats the erasure until the answer is that it is gone everywhere. */
 function untilErased(ref: SessionRef, id: string): Promise<void> {
   return until("it is erased", async () => unwrap(await sessionAt(ref).eraseMessage(id)).state === "erased");
 }
 
 describe("promise 9: erasing erases a message", () => {
-  it("leaves a summary that is as large as what is left of it, until a new one is there", async () => {
+  it("leaves a summary of the remaining items until a new one is there", async () => {
     const ref = await summarizedChat();
     const newest = async () => unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0];
     const before = await newest();
@@ -84,7 +84,7 @@ describe("promise 9: erasing erases a message", () => {
     });
   });
 
-  it("writes over every byte of a long text, which else would be freed as it is", async () => {
+  it("overwrites every byte of a long text, which would otherwise be freed unchanged", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).append({ messages: [said("é".repeat(120_000), "long")] }, creationOf(ref)));
     const sizes = await runInDurableObject(stubAt(ref), (_, state) =>
@@ -106,7 +106,7 @@ describe("promise 9: erasing erases a message", () => {
     expect(await storedText(ref)).not.toContain(SECRET);
   });
 
-  it("names in omitted what the summary covers no more, until the next one covers it again", async () => {
+  it("names in omitted what the summary stopped covering, until the next one covers it again", async () => {
     const ref = await summarizedChat();
     const before = unwrap(await sessionAt(ref).context({ format: "threadkeep" }));
     expect(before).toMatchObject({ omitted: [] });
@@ -138,7 +138,7 @@ describe("promise 9: erasing erases a message", () => {
     ]);
   });
 
-  it("takes the text out of the archive too, and says erased once that is confirmed", async () => {
+  it("removes the text from the archive too, and says erased once that is confirmed", async () => {
     const ref = await summarizedChat();
     expect((await archived(ref)).texts.join("\n")).toContain(SECRET);
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
@@ -148,7 +148,7 @@ describe("promise 9: erasing erases a message", () => {
     await untilErased(ref, "turn-3");
   });
 
-  it("does not say erased while an item that cites another message may hold it in other words", async () => {
+  it("does not say erased while an item that cites another message may contain it in other words", async () => {
     const ref = await chatOf(12);
     const folded = "the invoice goes to the harbour office of a pelican";
     await summarizeBy(ref, () => ({
@@ -166,7 +166,7 @@ describe("promise 9: erasing erases a message", () => {
     expect((await archived(ref)).texts.join()).not.toContain("pelican");
   });
 
-  it("keeps what was erased while a summary was made out of it, and makes another", async () => {
+  it("saves a summary that was made meanwhile without the erased message, and makes another", async () => {
     const ref = await chatOf(12);
     const { jobId, epoch } = await scheduleSummary(ref);
     const step = await sessionAt(ref).beginSummary(jobId, epoch);
@@ -191,7 +191,7 @@ describe("promise 9: erasing erases a message", () => {
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
   });
 
-  it("schedules one new summary for erasures that come together", async () => {
+  it("schedules one new summary for several erasures", async () => {
     const ref = await summarizedChat();
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-5"));
     await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));
@@ -202,7 +202,7 @@ describe("promise 9: erasing erases a message", () => {
     expect(wait).toBeLessThanOrEqual(5_000);
   });
 
-  it("erases a message that no summary covers without asking for a new one", async () => {
+  it("erases a message that no summary covers without scheduling a new one", async () => {
     const ref = await chatOf(6);
     expect(unwrap(await sessionAt(ref).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
     expect(await pendingJobs(ref)).toEqual([]);
@@ -213,7 +213,7 @@ describe("promise 9: erasing erases a message", () => {
 });
 
 describe("an edit", () => {
-  it("changes the text, keeps seq and id, and takes the old text out of the summary", async () => {
+  it("changes the text, keeps seq and id, and removes the old text from the summary", async () => {
     const ref = await summarizedChat();
     const edited = unwrap(
       await withoutAlarm(ref, (session) => session.editMessage("turn-3", { content: "Nothing of the kind." })),
@@ -233,14 +233,14 @@ describe("an edit", () => {
     expect(unwrap(await sessionAt(ref).message("turn-3")).content).toBe("New.");
   });
 
-  it("of the metadata alone leaves the summary alone", async () => {
+  it("of only the metadata does not affect the summary", async () => {
     const ref = await summarizedChat();
     unwrap(await sessionAt(ref).editMessage("turn-3", { metadata: { pinned: true } }));
     expect((await pendingJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
     expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({ metadata: { pinned: true } });
   });
 
-  it("is refused for a tombstone and for a message that is not there", async () => {
+  it("is refused for a tombstone and for a message that does not exist", async () => {
     const ref = await chatOf(4);
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
     expect(await sessionAt(ref).editMessage("turn-3", { content: "x" })).toMatchObject({
@@ -253,7 +253,7 @@ describe("an edit", () => {
 });
 
 describe("promise 9: erasing erases a session", () => {
-  it("wipes the object at once and the archive after, and leaves the object as if it had never been", async () => {
+  it("empties the object at once and the archive afterwards, and leaves the object as if it had never been used", async () => {
     const ref = await summarizedChat();
     expect(unwrap(await withoutAlarm(ref, (session) => session.erase()))).toMatchObject({ state: "erasing" });
     expect(await storedText(ref)).not.toContain("invoice");
@@ -273,7 +273,7 @@ describe("promise 9: erasing erases a session", () => {
     expect((await archived(ref)).session?.["erased_at"]).not.toBeNull();
   });
 
-  it("lets a late job of the erased session bring nothing back", async () => {
+  it("is not undone by a late job of the erased session", async () => {
     const ref = await chatOf(12);
     const { jobId, epoch } = await scheduleSummary(ref);
     const step = await sessionAt(ref).beginSummary(jobId, epoch);
@@ -284,7 +284,7 @@ describe("promise 9: erasing erases a session", () => {
     expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 
-  it("gives the id to a new session at once, which the erasure on its way does not touch", async () => {
+  it("frees the id at once for a new session, which the pending erasure does not affect", async () => {
     const ref = await summarizedChat();
     const old = await epochOf(ref);
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
@@ -299,7 +299,7 @@ describe("promise 9: erasing erases a session", () => {
     expect((await archived(ref)).session).toMatchObject({ erased_at: null });
   });
 
-  it("is refused for a session that is not there", async () => {
+  it("is refused for a session that does not exist", async () => {
     expect(await sessionAt(freshRef()).erase()).toMatchObject({ fault: { code: "session_not_found" } });
   });
 });

@@ -38,7 +38,7 @@ import {
 
 const operations = createOperationsClient(env.OPERATIONS);
 
-/** PostgreSQL is there, and refuses what each session has for it. */
+/** PostgreSQL is available, and refuses the data of each session. */
 const REFUSED: Partial<PipelineDeps> = { withDatabase: async () => [new Error("refused")] as never };
 
 afterEach(() => void vi.restoreAllMocks());
@@ -73,7 +73,7 @@ async function rowOf(ref: SessionRef, kind: string) {
   return row;
 }
 
-/** Lets time pass for a session's jobs, and its alarm ring. */
+/** Lets time pass for a session's jobs, and lets its alarm ring. */
 function ringAfter(ref: SessionRef, ms: number): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, { storage }) => {
     storage.sql.exec("UPDATE jobs SET next_send_at = next_send_at - ?1, lease_until = lease_until - ?1", ms);
@@ -82,7 +82,7 @@ function ringAfter(ref: SessionRef, ms: number): Promise<void> {
   });
 }
 
-/** The clock of the isolate, which the test moves on. */
+/** The isolate's clock, which the test moves. */
 function movedClock(): { pass(ms: number): void } {
   let passed = 0;
   const now = Date.now.bind(Date);
@@ -94,7 +94,7 @@ function movedClock(): { pass(ms: number): void } {
   };
 }
 
-/** The parts of the consumers, with some calls of a session's object in the test's hands. */
+/** The dependencies of the consumers; the test controls some calls of a session's object. */
 function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): PipelineDeps {
   const { sessions } = pipelineDeps();
   return pipelineDeps({
@@ -107,8 +107,8 @@ function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): Pipelin
   });
 }
 
-describe("promise 10: healthy work, however long it takes", () => {
-  it("is not sent again while a consumer is at it, and is once that is taken for dead", async () => {
+describe("promise 10: a healthy job, however long it takes", () => {
+  it("is not sent again while a consumer has its lease, and is sent again after the lease", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     await withoutAlarm(ref, (session) => session.alarm());
@@ -147,7 +147,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(alarm).toBe(leaseUntil);
   });
 
-  it("is given its time anew with each chunk", async () => {
+  it("gets its full time again with each part", async () => {
     const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
     await scheduleSummary(ref);
     const { parts, calls, isAsked } = slowModel();
@@ -165,7 +165,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(await done).toBe("acked");
   });
 
-  it("leaves the real queue alone: whatever meets the lease is acknowledged, and what waits behind it is done", async () => {
+  it("does not disturb the real queue: messages whose job is leased are acknowledged, and those behind them are done", async () => {
     const [slow, other] = [await chatOf(8), await chatOf(8)];
     await scheduleSummary(slow);
     const job = await jobOf(slow, "summarize");
@@ -185,7 +185,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("makes room for others before the platform ends its consumer, and goes on where it was", async () => {
+  it("makes room for others before the platform ends its consumer, and continues where it was", async () => {
     const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -208,13 +208,13 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1, throughSeq: 30 });
   });
 
-  it("that waits for its turn in a queue which is behind is given the time that it takes, unless it is wanted at once", async () => {
+  it("that waits in a long queue is given the time that it takes, unless it is urgent", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     const seen = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       await session.alarm();
       await storage.deleteAlarm();
-      // One for each look: the object writes beside it.
+      // One object for each look, because the object writes in between.
       const storeNow = (): SessionStore => new SessionStore(storage.sql);
       const now = Date.now();
       const noted = (sends: number, minutes: number): boolean =>
@@ -238,7 +238,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     });
   });
 
-  it("is a fork that takes many deliveries: each makes room for others, and none is given up", async () => {
+  it("may be a fork that takes many deliveries: each makes room for others, and none is given up", async () => {
     const source = await chatOf(12);
     const copy = beside(source);
     const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
@@ -262,7 +262,7 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(unwrap(await sessionAt(copy).state())).toMatchObject({ status: "active", headSeq: 12 });
   });
 
-  it("that waits for a summary of its own is put off by its object, for as long as that takes", async () => {
+  it("that waits for a summary of its own is postponed by its object, for as long as that takes", async () => {
     const source = await chatOf(12);
     await summarizeAndArchive(source);
     const copy = beside(source);
@@ -288,7 +288,7 @@ describe("promise 10: healthy work, however long it takes", () => {
 });
 
 describe("a dead letter", () => {
-  it("of work that a consumer is at, that is done, or that is of another epoch, is nothing to tell of", async () => {
+  it("is not reported for a job that is leased, done, or of another epoch", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -304,7 +304,7 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  /** How a job of each kind comes to be pending, with the test as its only consumer. */
+  /** How a job of each kind becomes pending, with the test as its only consumer. */
   const UNSETTLED: Record<Exclude<JobMessage["kind"], "expire">, () => Promise<SessionRef>> = {
     summarize: async () => {
       const ref = await chatOf(8);
@@ -363,7 +363,7 @@ describe("a dead letter", () => {
   };
 
   it.each(Object.keys(UNSETTLED) as (keyof typeof UNSETTLED)[])(
-    "of work that is pending is listed, and goes from the list when the work is done: %s",
+    "is listed for a pending job, and removed from the list when the job is done: %s",
     async (kind) => {
       const ref = await UNSETTLED[kind]();
       const job = await jobOf(ref, kind);
@@ -376,7 +376,7 @@ describe("a dead letter", () => {
     },
   );
 
-  it("of an expiry goes from the list when the session has expired", async () => {
+  it("of an expiry is removed from the list when the session has expired", async () => {
     const ref = await chatOf(1, { settings: { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null } });
     await summarizeAll(ref);
     await letPass(ref, 2 * 3_600_000);
@@ -391,7 +391,7 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("of metadata that the directory is told of by somebody else goes from the list with its job", async () => {
+  it("of metadata that another request delivers is removed from the list with its job", async () => {
     const ref = await UNSETTLED.list();
     const job = await jobOf(ref, "list");
     expect(await bury({ ...job, sends: 1 })).toBe("acked");
@@ -402,7 +402,7 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("whose object is out of reach is listed, and comes again until that object has told what became of the work", async () => {
+  it("whose object is unavailable is listed, and delivered again until the object has said what became of the job", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -418,7 +418,7 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("that comes while the work is being done leaves nothing on the list, whichever is first", async () => {
+  it("that arrives while the job is being done leaves nothing on the list, whichever is first", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -437,7 +437,7 @@ describe("a dead letter", () => {
 });
 
 describe("the list of failures", () => {
-  it("does not get a failure that is told after another delivery did the work", async () => {
+  it("does not get a failure that is reported after another delivery did the job", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -457,7 +457,7 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("clears a failed job that was done by a consumer which never got that answer", async () => {
+  it("loses a failed job that was done by a consumer which never got the answer", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
@@ -476,7 +476,7 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("forgets work of which another delivery failed while it was being done", async () => {
+  it("loses a job of which another delivery failed while it was being done", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
@@ -493,7 +493,7 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("forgets work of which a failure was told only after another delivery had done some of it", async () => {
+  it("loses a job whose failure was reported only after another delivery had done some of it", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
@@ -517,12 +517,12 @@ describe("the list of failures", () => {
     for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
     expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
     expect(await deliver(job)).toBe("acked");
-    // Nobody told the directory of the metadata.
+    // The metadata did not reach the directory.
     expect(await pendingJobs(ref)).toMatchObject([{ kind: "list" }]);
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("forgets a summary that failed when another takes its place from the whole log", async () => {
+  it("loses a failed summary that another one from the whole log replaces", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");
@@ -541,7 +541,7 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
-  it("forgets the better summary that was to come, when its session is erased", async () => {
+  it("loses a pending better summary when its session is erased", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const job = await jobOf(ref, "summarize");

@@ -17,7 +17,7 @@ import {
 } from "../support/session.ts";
 
 describe("promise 10: work is never lost, nor paid twice", () => {
-  it("commits the work that a change calls for together with the change and the alarm", async () => {
+  it("commits a job together with the change that calls for it and with the alarm", async () => {
     const ref = await chatOf(4, { settings: { summarizeAfterTokens: 1_000_000 } });
     const session = sessionAt(ref);
     const seen = await runInDurableObject(stubAt(ref), async (object, state) => {
@@ -37,7 +37,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(unwrap(await session.state()).summaryPending).toBe(true);
   });
 
-  it("still keeps it after the queue took the message, and sends it again", async () => {
+  it("keeps the job after the queue accepted the message, and sends it again", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     const sent = await runInDurableObject(stubAt(ref), async (object, state) => {
@@ -53,17 +53,17 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     );
   });
 
-  it("goes on after an eviction, from the alarm alone", async () => {
+  it("continues after an eviction, from the alarm alone", async () => {
     const ref = await chatOf(8);
     await scheduleSummary(ref);
     await evictDurableObject(stubAt(ref));
-    // The object arms itself again when it is next built, because the alarm is gone.
+    // The object sets its alarm again when it starts, because the alarm is gone.
     unwrap(await sessionAt(ref).state());
     await until("the summary lands", async () => unwrap(await sessionAt(ref).state()).summary !== null);
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
   });
 
-  it("backs off after a failure, keeps the first and the last, and goes on", async () => {
+  it("waits longer after each failure, keeps the first and the last error, and continues", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     for (const reason of ["first reason", "second reason"]) {
@@ -92,7 +92,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(890_000);
   });
 
-  it("gives a summary up after twenty failures, and takes it up again by hand", async () => {
+  it("gives a summary up after twenty failures, and schedules it again on request", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     for (let failure = 1; failure <= 20; failure += 1) {
@@ -106,7 +106,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(summary).toMatchObject({ throughSeq: 4 });
   });
 
-  it("schedules the same work once, however often it is asked for", async () => {
+  it("schedules the same job once, however often it is requested", async () => {
     const ref = await chatOf(8);
     const first = await scheduleSummary(ref);
     const second = await scheduleSummary(ref);
@@ -114,7 +114,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(await pendingJobs(ref)).toHaveLength(1);
   });
 
-  it("asks a summarizer nothing for a range that is covered", async () => {
+  it("does not call a summarizer for a range that is covered", async () => {
     const ref = await chatOf(8);
     const asked: number[][] = [];
     const parts = pipelineDeps({
@@ -132,13 +132,13 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     const again = unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
     expect(again).toMatchObject({ job: null, summary: { version: 1 } });
     expect((await pendingJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
-    // A queue delivers at least once: the same message again is no other work.
+    // A queue delivers at least once: the same message again is no other job.
     expect(await deliver(delivery, parts)).toBe("acked");
     expect(asked).toHaveLength(1);
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data).toHaveLength(1);
   });
 
-  it("makes a summary anew from the whole log when asked, as the next version", async () => {
+  it("makes a new summary from the whole log on request, as the next version", async () => {
     const ref = await chatOf(8);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     const { job, summary } = unwrap(await sessionAt(ref).summarize({ fromScratch: true, waitMs: 10_000 }));

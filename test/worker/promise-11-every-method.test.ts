@@ -8,9 +8,9 @@ const ALL_SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
 type Scope = (typeof ALL_SCOPES)[number];
 
 interface Method {
-  /** Each of these is needed. */
+  /** All of these scopes are needed. */
   readonly scopes: readonly Scope[];
-  /** Undefined: it is about no session, or makes one of the caller's own. */
+  /** Undefined: the method is about no session, or creates one of the caller's own. */
   readonly isAboutSession: boolean;
   args(session: string): unknown[];
 }
@@ -30,7 +30,7 @@ const READ = ["memory:read"] as const;
 const WRITE = ["memory:write"] as const;
 const ERASE = ["memory:erase"] as const;
 
-/** What each method is called with, so that it would do what it is for. One that is not here fails the first test. */
+/** Arguments with which each method would do something. A method that is missing here fails the first test. */
 const METHODS: Readonly<Record<string, Method>> = {
   create: own(WRITE, (id) => [{ id }]),
   sessions: own(READ, () => []),
@@ -74,7 +74,7 @@ interface Refusal {
   readonly detail: string;
 }
 
-/** What a Worker that is bound with these props gets of a method: its refusal, or null. */
+/** The result for a Worker that is bound with these props: the refusal, or null. */
 async function refusalOf(props: unknown, method: string, args: unknown[]): Promise<Refusal | null> {
   const binding = exports.Threadkeep({ props });
   try {
@@ -96,7 +96,7 @@ beforeAll(async () => {
 });
 
 describe("promise 11: every method of the service binding", () => {
-  it("is one of those that are tried here", () => {
+  it("is listed in this test", () => {
     const base = Object.getPrototypeOf(Threadkeep.prototype);
     const names = Object.getOwnPropertyNames(base).filter((name) => name !== "constructor");
     expect(names.toSorted()).toEqual(Object.keys(METHODS).toSorted());

@@ -13,12 +13,12 @@ const ALL_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:era
 
 interface Asked {
   readonly scopes: readonly Scope[];
-  /** False: it makes a session of the caller's own, or tells of no session in particular. */
+  /** False if the tool creates a session of the caller's own, or is about no particular session. */
   readonly isAboutSession: boolean;
   params(session: string): { readonly method: string; readonly params: object };
 }
 
-/** What each tool is called with, so that it would do what it is for. One that is not here fails the first test. */
+/** Arguments with which each tool would do something. A tool that is missing here fails the first test. */
 const TOOL_ARGUMENTS: Readonly<Record<string, (sessionId: string) => object>> = {
   get_context: (sessionId) => ({ sessionId }),
   append_messages: (sessionId) => ({ sessionId, messages: [{ id: "turn-1", role: "user", content: "Not the same." }] }),
@@ -32,7 +32,7 @@ const TOOL_ARGUMENTS: Readonly<Record<string, (sessionId: string) => object>> = 
   erase_message: (sessionId) => ({ sessionId, messageId: "turn-1" }),
 };
 const OF_THE_CALLER = new Set(["append_messages", "list_sessions"]);
-/** With these arguments they need no more. */
+/** With these arguments they need no more scopes. */
 const NARROWER: Readonly<Record<string, readonly Scope[]>> = { erase_message: ["memory:erase"] };
 
 function everything(): Map<string, Asked> {
@@ -90,7 +90,7 @@ function everything(): Map<string, Asked> {
 
 const EVERYTHING = [...everything()];
 
-/** The answer as a client gets it, but for what differs from one request to the next. */
+/** The answer as a client gets it, without what differs in each request. */
 async function answerTo(principal: Principal, asked: Asked, session: string): Promise<string> {
   const request = { jsonrpc: "2.0", id: 1, ...asked.params(session) };
   const { text } = await postRpc(surfaceFor(principal), request);
@@ -113,7 +113,7 @@ async function stored(): Promise<string> {
 }
 
 describe("promise 11: every tool, resource and prompt over MCP", () => {
-  it("is one of those that are tried here, and says by its use cases what it needs", () => {
+  it("is listed in this test, and its use cases say what it needs", () => {
     expect(tools.map(({ name }) => name).toSorted()).toEqual(Object.keys(TOOL_ARGUMENTS).toSorted());
     for (const [name, { scopes }] of EVERYTHING) expect(scopes.length, name).toBeGreaterThan(0);
   });
@@ -145,7 +145,7 @@ describe("promise 11: every tool, resource and prompt over MCP", () => {
     }
   });
 
-  it("refuses whoever is nobody before it looks at what is asked, with 401 and how to come in", async () => {
+  it("refuses a caller without credentials before it looks at the request, with 401 and how to sign in", async () => {
     const before = await stored();
     const bodies = [...EVERYTHING.map(([, asked]) => asked.params(known.session)), { method: "initialize" }, "{"];
     for (const authorization of ["", "Bearer nobody", "Bearer tk_test_x"]) {

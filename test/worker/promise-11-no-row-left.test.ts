@@ -3,7 +3,7 @@ import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
 import { creationOf, freshRef, listed, sessionAt, storedText, turn, unwrap } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
 
-/** Appending is what creates a session, and so is an import. */
+/** Appending creates a session, and so does an import. */
 const CREATING = new Set(["appendMessages", "beginImport"]);
 
 async function operations() {

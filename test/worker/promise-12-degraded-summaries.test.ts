@@ -28,14 +28,14 @@ import {
   withoutAlarm,
 } from "../support/session.ts";
 
-/** A model that the test brings down and up again, and an extractive summarizer that is always there. */
+/** A model that the test switches off and on, and an extractive summarizer that always works. */
 interface Bench {
   readonly parts: PipelineDeps;
   down: ProviderErrorKind | null;
-  /** What it asks for with each failure. */
+  /** The pause that it asks for with each failure. */
   retryAfterSeconds: number | undefined;
   tenant: TenantSettings;
-  /** Seqs of each call of the model. */
+  /** The seqs of each call of the model. */
   readonly asked: number[][];
   readonly spent: number[];
 }
@@ -111,14 +111,14 @@ async function summarizeJob(ref: SessionRef) {
   return (await pendingJobs(ref)).find(({ kind }) => kind === "summarize");
 }
 
-/** What operators read of one session. */
+/** What operators see of one session. */
 async function failuresOf(ref: SessionRef) {
   const all = await createOperationsClient(env.OPERATIONS).list(100, null);
   return all.filter(({ session }) => session === ref.session);
 }
 
 describe("promise 12: without a model there is an extractive summary, marked as such and replaced later", () => {
-  it("waits out a blip, and serves a marked extractive summary after the third failure", async () => {
+  it("waits through a short failure, and makes a marked extractive summary after the third", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -130,7 +130,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(await newest(ref)).toMatchObject({ version: 1, throughSeq: 8, summarizer: "extractive", degraded: true });
   });
 
-  it("replaces it from the last good version when the model is back, without anybody asking", async () => {
+  it("replaces it from the last good version when the model is back, without a request", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -154,7 +154,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     ]);
   });
 
-  it("does not ring over and over where a silence falls while the better one is being made", async () => {
+  it("does not ring repeatedly if the session becomes silent while the better summary is made", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -171,12 +171,12 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     });
     const waiting = await summarizeJob(ref);
     expect(waiting).toMatchObject({ details: { is: "upgrade" } });
-    // The audit has to be told of the appends before the lease ends.
+    // The appends are reported to the audit before the lease ends.
     expect(rings).toBeGreaterThan(Date.now() + 30_000);
     expect(rings).toBeLessThanOrEqual(Number(waiting?.["next_send_at"]));
   });
 
-  it("tells operators of a fallback summary at once, and takes it off their list when it is replaced", async () => {
+  it("informs operators of a fallback summary at once, and removes it from their list when it is replaced", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -191,7 +191,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(await failuresOf(ref)).toEqual([]);
   });
 
-  it("takes it off their list also when the chat went on meanwhile, and the better summary covers more", async () => {
+  it("removes it from their list also if the chat continued meanwhile, and the better summary covers more", async () => {
     const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
     const model = bench();
     model.down = "invalid_answer";
@@ -207,7 +207,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(await failuresOf(ref)).toEqual([]);
   });
 
-  it("asks a model that gets a range wrong ever more seldom, because each answer is paid for", async () => {
+  it("calls a model that gets a range wrong more and more rarely, because each answer is paid for", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -222,7 +222,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(pauses).toEqual([60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
   });
 
-  it("leaves a model alone for the pause that it asked for, though a fallback summary serves", async () => {
+  it("does not call a model during the pause that it asked for, even if there is only a fallback summary", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -255,7 +255,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(pauses.slice(6)).toEqual(Array.from({ length: 19 }, () => 3_600));
   });
 
-  it("goes on summarizing a session that goes on while the model is away", async () => {
+  it("continues to summarize a session that continues while the model is unavailable", async () => {
     const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
     const model = bench();
     model.down = "circuit_open";
@@ -272,7 +272,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect((await newest(ref))?.throughSeq).toBeGreaterThan(first?.throughSeq ?? 0);
   });
 
-  it("keeps what the model said of earlier chunks, and asks it for them no more", async () => {
+  it("keeps the model's answers for earlier parts, and does not ask for them again", async () => {
     const ref = await chatOf(60, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
     await scheduleSummary(ref);
     const model = bench();
@@ -291,7 +291,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     };
     await deliver(ref, flaky);
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 9)).data;
-    // Nothing lands where a chunk ended: what the model said so far waits in the job for the better summary.
+    // Nothing is saved where a part ended: the model's answers wait in the job for the better summary.
     expect(versions).toMatchObject([{ version: 1, degraded: true, throughSeq: 56 }]);
     const good = model.asked[0]?.at(-1) ?? 0;
     await deliver(ref, model);
@@ -299,7 +299,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(model.asked.slice(1).flat()[0]).toBe(good + 1);
   });
 
-  it("serves a marked extractive summary when the tenant's budget for models is used up", async () => {
+  it("makes a marked extractive summary if the tenant's budget for models is used up", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();
@@ -318,7 +318,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(model.spent).toEqual([100]);
   });
 
-  it("serves a marked extractive summary when the session's own budget is used up, and counts what was spent", async () => {
+  it("makes a marked extractive summary if the session's own budget is used up, and counts what was spent", async () => {
     const ref = await chatOf(12, { settings: { summarizerTokensPerDay: 100 } });
     await scheduleSummary(ref);
     const model = bench();
@@ -333,7 +333,7 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     expect(model.asked).toHaveLength(1);
   });
 
-  it("leaves a paused tenant's summaries pending, and makes them once it goes on", async () => {
+  it("leaves a paused tenant's summaries pending, and makes them afterwards", async () => {
     const ref = await chatOf(12);
     await scheduleSummary(ref);
     const model = bench();

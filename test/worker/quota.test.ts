@@ -50,10 +50,10 @@ async function rowsWritten(ref: SessionRef, limits: SessionLimits, id?: string):
   return bill.rows;
 }
 
-describe("the messages of a session in a day", () => {
+describe("a session's messages of a day", () => {
   const limits = { sessionMessagesPerDay: 3 };
 
-  it("are counted exactly: what goes past the limit is refused whole, and stores nothing", async () => {
+  it("are counted exactly: an append past the limit is refused as a whole, and stores nothing", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b"));
     expect(await append(ref, limits, "c", "d")).toMatchObject({
@@ -66,20 +66,20 @@ describe("the messages of a session in a day", () => {
     expect(await headOf(ref)).toBe(3);
   });
 
-  it("are not used up by what is sent again: a lost answer can be had when nothing is left", async () => {
+  it("are not used up by a repetition: a lost answer can be requested again even if nothing is left", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b", "c"));
     expect(unwrap(await append(ref, limits, "a", "b", "c"))).toMatchObject({ headSeq: 3 });
   });
 
-  it("are counted still after the object was away", async () => {
+  it("are still counted after an eviction", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b", "c"));
     await evictDurableObject(stubAt(ref));
     expect(await append(ref, limits, "d")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
   });
 
-  it("are bounded as well where the caller brings no settings along, as a frame on a socket does", async () => {
+  it("are also limited if the caller brings no settings, as a frame on a socket does", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b", "c"));
     await evictDurableObject(stubAt(ref));
@@ -89,7 +89,7 @@ describe("the messages of a session in a day", () => {
     });
   });
 
-  it("are as many again the next day", async () => {
+  it("have the full limit again on the next day", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b", "c"));
     await letPass(ref, DAY_MS);
@@ -98,14 +98,14 @@ describe("the messages of a session in a day", () => {
     expect(await headOf(ref)).toBe(6);
   });
 
-  it("are not bounded without a limit, and go by a new one from the next append on", async () => {
+  it("are not limited without a limit, and by a new one from the next append on", async () => {
     const ref = freshRef();
     unwrap(await append(ref, null, "a", "b", "c", "d"));
     expect(await append(ref, limits, "e")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
     unwrap(await append(ref, { sessionMessagesPerDay: 5 }, "e"));
   });
 
-  it("are counted on with a session that was erased and made again, until the day is over", async () => {
+  it("are still counted for a session that was erased and created again, until the day is over", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b"));
     unwrap(await sessionAt(ref).erase());
@@ -115,7 +115,7 @@ describe("the messages of a session in a day", () => {
     unwrap(await append(ref, limits, "d", "e", "f"));
   });
 
-  it("cost no row more than those of a session without limits", async () => {
+  it("cost no more rows than those of a session without limits", async () => {
     const ref = freshRef();
     const both = { sessionMessagesPerDay: 100, sessionTokensPerDay: 10_000 };
     unwrap(await append(ref, both, "a"));
@@ -124,7 +124,7 @@ describe("the messages of a session in a day", () => {
   });
 });
 
-it("the tokens of a session in a day are counted as appended, and an edit gives none back", async () => {
+it("the tokens of a session in a day are counted as appended, and an edit returns none", async () => {
   const ref = freshRef();
   unwrap(await append(ref, null, "a"));
   const { messageTokens: each } = unwrap(await sessionAt(ref).state());
@@ -137,7 +137,7 @@ it("the tokens of a session in a day are counted as appended, and an edit gives 
   });
 });
 
-it("summaries by hand end with the day's limit, and the chat goes on", async () => {
+it("requested summaries end at the day's limit, and the chat continues", async () => {
   const ref = freshRef();
   const tenant = tenantWith({ sessionSummariesPerDay: 1 });
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
@@ -159,7 +159,7 @@ describe("a tenant's limits", () => {
   const freshTenant = (): string => `t-${crypto.randomUUID()}`;
   const read = ({ body }: JsonAnswer) => tenantStateSchema.parse(body);
 
-  it("are set by the operator, replaced whole, kept beside all else, and taken away", async () => {
+  it("are set by the operator, replaced as a whole, kept next to all else, and removed", async () => {
     const tenant = freshTenant();
     const limits = { sessionMessagesPerDay: 50, sessionTokensPerDay: null };
     expect(read(await admin("PATCH", tenant, { limits })).limits).toEqual({ sessionMessagesPerDay: 50 });
@@ -173,7 +173,7 @@ describe("a tenant's limits", () => {
     expect(read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
   });
 
-  it("are refused where they make no sense, and nothing changes", async () => {
+  it("are refused if they make no sense, and nothing changes", async () => {
     const tenant = freshTenant();
     for (const limits of [
       { sessionMessagesPerDay: 0 },

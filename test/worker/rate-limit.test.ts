@@ -5,17 +5,17 @@ import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
 
-/** Two periods' worth and more: a period that ends meanwhile lets as many pass again. */
+/** More than two periods' worth, because a period that ends meanwhile lets as many pass again. */
 const FLOOD = 250;
 
-/** The HTTP surface with the limiters of wrangler.toml behind it. */
+/** The HTTP surface with the limiters of wrangler.toml. */
 function appWithLimits() {
   const limiters = { user: env.RATE_LIMIT_USER, key: env.RATE_LIMIT_KEY, tenant: env.RATE_LIMIT_TENANT };
   return appWith({ limit: createRequestLimit(createAdmission(limiters, createLog({ write: () => undefined }))) });
 }
 
 describe("a flood of one user's requests", () => {
-  it("is refused with 429 and when to come again, writes nothing, and another user's request goes on", async () => {
+  it("is refused with 429 and when to try again, writes nothing, and another user's request is not affected", async () => {
     const app = appWithLimits();
     const [mallory, ada] = [crypto.randomUUID(), crypto.randomUUID()];
     const send = (user: string, session: string) =>
@@ -38,7 +38,7 @@ describe("a flood of one user's requests", () => {
     expect(await session.state()).toMatchObject({ ok: true, value: { headSeq: stored.length } });
   });
 
-  it("is answered OPTIONS still, which asks for nobody", async () => {
+  it("is still answered for OPTIONS, which needs no credentials", async () => {
     const answer = await appWithLimits().request("http://threadkeep.test/v1/sessions", { method: "OPTIONS" });
     expect(answer.status).toBe(204);
   });

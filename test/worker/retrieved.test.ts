@@ -12,7 +12,7 @@ import {
   unwrap,
 } from "../support/session.ts";
 
-/** An early turn that no small window reaches, and a question about it at the end. */
+/** An early turn that is outside of any small window, and a question about it at the end. */
 async function chat(): Promise<SessionRef> {
   const ref = freshRef();
   const messages: NewMessage[] = Array.from({ length: 98 }, (_, index) => ({
@@ -27,7 +27,7 @@ async function chat(): Promise<SessionRef> {
   return ref;
 }
 
-/** What a context says, without the two fields that tell of now: the newest message, and whether a summary is under way. */
+/** A context without the two fields that describe the present: the newest message, and whether a summary is pending. */
 async function bytesAt(ref: SessionRef, atSeq: number, query: string): Promise<string> {
   const { headSeq: _, summaryPending: __, ...rest } = await contextOf(ref, { query, atSeq });
   return JSON.stringify(rest);
@@ -35,7 +35,7 @@ async function bytesAt(ref: SessionRef, atSeq: number, query: string): Promise<s
 
 const LATER_AUTHORS = ["Weather", "Locker", "Zoe"];
 
-/** Fifty messages that make every word of the questions common, name new authors after them, and are much longer. */
+/** Fifty long messages that make every word of the questions common, and name new authors after these words. */
 function laterMessages(): NewMessage[] {
   return Array.from({ length: 50 }, (_, index) => ({
     id: `later${index + 1}`,
@@ -50,7 +50,7 @@ async function contextOf(ref: SessionRef, request: ContextRequest) {
 }
 
 describe("a context with a query", () => {
-  it("brings back the turn that matters, with the reason, and stays within the budget", async () => {
+  it("retrieves the turn that matters, with the reason, and stays within the budget", async () => {
     const ref = await chat();
     expect((await contextOf(ref, {})).retrieved).toEqual([]);
     for (const query of ["auto", "locker at the pool"]) {
@@ -61,14 +61,14 @@ describe("a context with a query", () => {
     }
   });
 
-  it("puts it at the very end of a prompt, in the order in which it was said", async () => {
+  it("puts retrieved messages at the very end of a prompt, in the order in which they were said", async () => {
     const ref = await chat();
     const rendered = unwrap(await sessionAt(ref).context({ maxTokens: 600, query: "auto", format: "text" }));
     if (!("text" in rendered)) throw new Error("expected a text");
     expect(rendered.text.trimEnd()).toMatch(/<earlier_messages>\n[^]*number 3917[^]*<\/earlier_messages>$/);
   });
 
-  it("gives back to the recent messages what it does not use", async () => {
+  it("gives unused room back to the recent messages", async () => {
     const ref = await chat();
     const found = await contextOf(ref, { query: "locker" });
     const nothing = await contextOf(ref, { query: "zeppelin" });
@@ -76,7 +76,7 @@ describe("a context with a query", () => {
     expect(nothing.messages.length).toBeGreaterThanOrEqual(found.messages.length);
   });
 
-  it("brings back nothing after the message that it is as of", async () => {
+  it("retrieves nothing after the message that it is as of", async () => {
     const ref = await chat();
     const context = await contextOf(ref, { query: "weather locker", atSeq: 60 });
     expect(context.atSeq).toBe(60);
@@ -84,7 +84,7 @@ describe("a context with a query", () => {
     expect(context.messages.at(-1)?.seq).toBe(60);
   });
 
-  it("does not bring back what was erased", async () => {
+  it("does not retrieve an erased message", async () => {
     const ref = await chat();
     await contextOf(ref, { query: "locker" });
     unwrap(await sessionAt(ref).eraseMessage("m11"));
@@ -92,13 +92,13 @@ describe("a context with a query", () => {
     expect(JSON.stringify(context.retrieved)).not.toContain("number 3917");
   });
 
-  it("leaves no cursor open that would keep the session from being erased", async () => {
+  it("leaves no cursor open that would prevent the session from being erased", async () => {
     const ref = await chat();
     await contextOf(ref, { query: "auto", maxTokens: 300 });
     expect((await sessionAt(ref).erase()).ok).toBe(true);
   });
 
-  it("takes an empty query, and one without any word, for one that finds nothing", async () => {
+  it("finds nothing for an empty query, and for one without a word", async () => {
     const ref = await chat();
     expect((await contextOf(ref, { query: "" })).retrieved).toEqual([]);
     expect((await contextOf(ref, { query: "?! -- *" })).retrieved).toEqual([]);
@@ -130,7 +130,7 @@ describe("a context with a query as of a message", () => {
     expect(await allAt(ref, atSeq)).toEqual(before);
   });
 
-  it("has the same bytes after edits and erasures above it, and other ones after an edit below it", async () => {
+  it("has the same bytes after edits and erasures after that message, and different ones after an edit before it", async () => {
     const ref = await chat();
     unwrap(await sessionAt(ref).append({ messages: laterMessages() }, null));
     unwrap(await sessionAt(ref).search({ query: "locker" }));
@@ -143,7 +143,7 @@ describe("a context with a query as of a message", () => {
     expect(await allAt(ref, 99)).not.toEqual(before);
   });
 
-  it("has the same bytes from an object that woke up and remembers nothing", async () => {
+  it("has the same bytes from an object without a cache", async () => {
     const ref = await chat();
     unwrap(await sessionAt(ref).append({ messages: laterMessages() }, null));
     const before = [...(await allAt(ref, 60)), ...(await allAt(ref, 149))];
@@ -152,8 +152,8 @@ describe("a context with a query as of a message", () => {
   });
 });
 
-describe("an index that lags behind", () => {
-  /** More than one request indexes, and the message that matters near the end. */
+describe("an index that is behind", () => {
+  /** More messages than one request indexes, with the relevant message near the end. */
   const REACH_OF_ONE_REQUEST = 3_000;
   const WANTED_SEQ = 3_010;
 
@@ -173,7 +173,7 @@ describe("an index that lags behind", () => {
   const found = async (ref: SessionRef, atSeq: number): Promise<number | undefined> =>
     (await contextOf(ref, { query: "locker", atSeq })).retrieved[0]?.message.seq;
 
-  it("finds nothing past what it has reached, and goes on with the next request", async () => {
+  it("finds nothing past what it has reached, and continues with the next request", async () => {
     const ref = await longChat();
     expect(await found(ref, 3_100)).toBeUndefined();
     expect(await indexedThrough(ref)).toBe(REACH_OF_ONE_REQUEST);
@@ -181,7 +181,7 @@ describe("an index that lags behind", () => {
     expect(await indexedThrough(ref)).toBe(3_100);
   });
 
-  it("is taken no further than the message asked about, for which that is enough", async () => {
+  it("is only extended to the requested message, for which that is enough", async () => {
     const ref = await longChat();
     const once = await bytesAt(ref, 900, "entry 17");
     const reached = await indexedThrough(ref);

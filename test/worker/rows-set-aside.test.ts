@@ -44,7 +44,7 @@ const SETTINGS: SessionSettings = {
 };
 const HOUR_MS = 3_600_000;
 
-/** Messages that no edge lets in, each with the SQLSTATE that PostgreSQL refuses it with. */
+/** Messages that the service would never accept, each with the SQLSTATE with which PostgreSQL refuses it. */
 const REFUSED: readonly (readonly [string, Partial<NewMessage>])[] = [
   ["22P05", { content: [{ type: "text", text: "hello", providerOptions: { "x\u0000y": 1 } }] }],
   ["22P02", { content: [{ type: "text", text: "hello", providerOptions: { "x\ud800y": 1 } }] }],
@@ -55,7 +55,7 @@ const REFUSED: readonly (readonly [string, Partial<NewMessage>])[] = [
   ["22009", { occurredAt: "9999-12-31T23:59:59-10:00" }],
 ];
 
-/** A chat of turns, and of what is forced in behind the edge among them. */
+/** A chat of turns, with messages among them that bypassed the checks. */
 async function chatWith(...forced: readonly Partial<NewMessage>[]): Promise<SessionRef> {
   const ref = freshRef();
   const messages = [
@@ -101,14 +101,14 @@ async function resyncArchive(ref: SessionRef): Promise<void> {
   });
 }
 
-/** Changes rows of the object behind its back; it is built anew after that. */
+/** Changes rows of the object directly; the object is then started again. */
 async function planted(ref: SessionRef, statement: string): Promise<void> {
   await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(statement));
   await evictDurableObject(stubAt(ref));
 }
 
 describe("a message that PostgreSQL refuses", () => {
-  it.each(REFUSED)("for %s is set aside, and all else of its session is archived: %j", async (code, change) => {
+  it.each(REFUSED)("for %s is set aside, and the rest of its session is archived: %j", async (code, change) => {
     const ref = await chatWith(change);
     await summarizeAndArchive(ref);
     const rows = await archived(ref);
@@ -129,7 +129,7 @@ describe("a message that PostgreSQL refuses", () => {
     expect(found.body.data).toContainEqual(expect.objectContaining({ sessionId: ref.session }));
   });
 
-  it("stands with the others of its kind on the list of failed jobs, in the log and in the count of the session", async () => {
+  it("is with the others of its kind on the list of failed jobs, in the log and in the count of the session", async () => {
     const ref = await chatWith(...REFUSED.map(([, change]) => change));
     unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { topic: "boats" } })));
     await deliver(await jobOf(ref, "list"));
@@ -159,7 +159,7 @@ describe("a message that PostgreSQL refuses", () => {
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ archived: true, archiveSetAside: 7 });
   });
 
-  it("holds up no other session of its batch, and none is asked for again", async () => {
+  it("does not hold up another session of its batch, and none is read again", async () => {
     const refs = [
       await chatOf(6, { settings: SETTINGS }),
       await chatWith({ author: "\u0000" }),
@@ -180,7 +180,7 @@ describe("a message that PostgreSQL refuses", () => {
     expect((await Promise.all(refs.map(archived))).map((rows) => rows.length)).toEqual([6, 5, 6]);
   });
 
-  it("is archived once it is edited, and then stands nowhere any more", async () => {
+  it("is archived once it is edited, and then is on no list any more", async () => {
     const ref = await chatWith({ metadata: { "a\u0000": 1 } }, { author: "\u0000" });
     await summarizeAndArchive(ref);
     expect(await listed(ref)).toHaveLength(1);
@@ -195,7 +195,7 @@ describe("a message that PostgreSQL refuses", () => {
     expect(await listed(ref)).toEqual([]);
   });
 
-  it("is told by verify for what it is, and is no reason to send the session again", async () => {
+  it("is reported by verify as set aside, which is no reason to send the session again", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
     const { findings } = await asWorker((database) => verifySession(ref, database, pipelineDeps()));
@@ -204,7 +204,7 @@ describe("a message that PostgreSQL refuses", () => {
     ]);
   });
 
-  it("goes with its session, from the list as well", async () => {
+  it("is removed with its session, also from the list", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
     expect(await listed(ref)).toHaveLength(1);
@@ -212,7 +212,7 @@ describe("a message that PostgreSQL refuses", () => {
     await until("it is off the list", async () => (await listed(ref)).length === 0);
   });
 
-  it("keeps its session from expiring, which alone holds it", async () => {
+  it("prevents its session, which alone has it, from expiring", async () => {
     const ref = await chatWith({ author: "\u0000" });
     unwrap(await sessionAt(ref).update({ settings: { ...SETTINGS, expireAfterIdleSeconds: 3_600 } }));
     await summarizeAndArchive(ref);
@@ -227,8 +227,8 @@ describe("a message that PostgreSQL refuses", () => {
   });
 });
 
-describe("what operators may do about rows that were set aside", () => {
-  it("is to have the session sent anew, which lists what is still refused and takes off what is not", async () => {
+describe("rows that were set aside", () => {
+  it("are sent again with the session on an operator's request, which lists only those that are still refused", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
     const jobId = setAsideIdOf(await epochOf(ref));
@@ -244,7 +244,7 @@ describe("what operators may do about rows that were set aside", () => {
     expect(unwrap(await sessionAt(ref).state())).not.toHaveProperty("archiveSetAside");
   });
 
-  it("is to take them off the list; the marks stay", async () => {
+  it("can be removed from the list; the marks stay", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
     const jobId = setAsideIdOf(await epochOf(ref));
@@ -255,7 +255,7 @@ describe("what operators may do about rows that were set aside", () => {
   });
 });
 
-it("metadata, a version or an item that PostgreSQL refuses is set aside like a message, and no search or continuation meets it", async () => {
+it("metadata, a version or an item that PostgreSQL refuses is set aside like a message, and no search or continuation uses it", async () => {
   const ref = await chatOf(8, { settings: SETTINGS });
   await summarizeAndArchive(ref);
   await planted(ref, `UPDATE session SET metadata = '{"a\\u0000":1}'`);

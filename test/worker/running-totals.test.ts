@@ -29,7 +29,7 @@ import {
 
 const HOUR_MS = 3_600_000;
 
-/** An answer of about so many tokens. */
+/** An answer of about this many tokens. */
 function answer(tokens: number, seed = 0): string {
   const words = ["invoice", "Lisbon", "Friday", "Ada", "budget", "office", "contract", "meeting"];
   return Array.from({ length: tokens }, (_, index) => words[(index * 7 + seed) % words.length]).join(" ");
@@ -39,7 +39,7 @@ function edit(ref: SessionRef, id: string, content: string) {
   return withoutAlarm(ref, (session) => session.editMessage(id, { content }));
 }
 
-/** What the totals ought to be, summed anew from what the messages say, and what the store tells. */
+/** The expected totals, computed from the messages, and the store's totals. */
 function totalsOf(ref: SessionRef) {
   return runInDurableObject(stubAt(ref), (_, { storage }) => {
     const { messages: store } = new SessionStore(storage.sql);
@@ -68,7 +68,7 @@ async function flawsOf(ref: SessionRef): Promise<unknown[]> {
 }
 
 describe("the running totals", () => {
-  it("are those of the messages as they are, whatever was appended, edited and erased, and in which order", async () => {
+  it("are those of the messages as they are, whatever was appended, edited and erased, in any order", async () => {
     const ref = await chatOf(300, { words: 5 });
     let state = 17;
     const random = (below: number): number => {
@@ -91,7 +91,7 @@ describe("the running totals", () => {
     expect(fork.told).toEqual(summed);
   });
 
-  it("come back when an edit is refused", async () => {
+  it("are restored if an edit is refused", async () => {
     const ref = await chatOf(3);
     const before = (await totalsOf(ref)).told;
     await runInDurableObject(stubAt(ref), (_, { storage }) => {
@@ -103,7 +103,7 @@ describe("the running totals", () => {
     expect(unwrap(await sessionAt(ref).message("turn-2")).content).not.toContain("contract");
   });
 
-  it("that do not add up are found: of a message, of a block, and of the session", async () => {
+  it("that are wrong are found: of a message, of a block, and of the session", async () => {
     const wrongs = [
       "UPDATE messages SET cost_change = cost_change + 1 WHERE seq = 2",
       "UPDATE cost_changes SET cost = cost + 1",
@@ -119,7 +119,7 @@ describe("the running totals", () => {
     }
   });
 
-  it("cost an append after edits no row more, and an edit two", async () => {
+  it("cost no more rows for an append after edits, and two for an edit", async () => {
     const ref = await chatOf(200, { words: 5 });
     const rowsOf = (body: Parameters<typeof billed>[1]): Promise<number> => billed(ref, body).then(totalOf);
     const metadata = (session: Parameters<Parameters<typeof billed>[1]>[0], round: number) =>
@@ -134,8 +134,8 @@ describe("the running totals", () => {
   });
 });
 
-describe("text that arrives by edit", () => {
-  it("schedules a summary when it is enough, like text that was appended", async () => {
+describe("text that comes by an edit", () => {
+  it("makes a summary due if it is enough, like appended text", async () => {
     const settings = { summarizeAfterTokens: 2_000, keepRecentTokens: 500, maxTokens: 4_000 };
     const whole = freshRef();
     const filled = freshRef();
@@ -164,12 +164,12 @@ describe("text that arrives by edit", () => {
       ...unwrap(await sessionAt(whole).context({})),
       sessionId: filled.session,
       messages: expect.anything(),
-      // Of the messages, whose moments differ.
+      // The times of the messages, which differ.
       stableHash: expect.any(String),
     });
   });
 
-  it("fills a session: what goes past its size is refused, and what is taken away makes room", async () => {
+  it("fills a session: an edit past its size is refused, and removed text makes room", async () => {
     const ref = await chatOf(4);
     const { messageBytes } = unwrap(await sessionAt(ref).state());
     await runInDurableObject(stubAt(ref), (_, { storage }) => {
@@ -186,7 +186,7 @@ describe("text that arrives by edit", () => {
     });
   });
 
-  it("calls for a summary in silence, where it is worth it", async () => {
+  it("leads to a summary after a silence, if it is enough", async () => {
     const ref = await chatOf(8, { words: 5 });
     await letPass(ref, HOUR_MS);
     await ring(ref);
@@ -197,7 +197,7 @@ describe("text that arrives by edit", () => {
     expect(await pendingJobs(ref)).toMatchObject([{ kind: "summarize" }]);
   });
 
-  it("puts expiry off, while an erasure does not", async () => {
+  it("postpones expiry, while an erasure does not", async () => {
     const ref = await chatOf(2, { settings: { expireAfterIdleSeconds: 3_600 } });
     const expiresAt = async () => Date.parse(unwrap(await sessionAt(ref).state()).expiresAt ?? "");
     const first = await expiresAt();
@@ -212,7 +212,7 @@ describe("text that arrives by edit", () => {
 describe("the tokens of a session's day", () => {
   const tenantWith = (limits: SessionLimits, rev: number) => ({ ...UNSET_TENANT, rev, limits });
 
-  /** A session with an empty answer, which may take so many tokens more today. */
+  /** A session with an empty answer, and this many tokens left for today. */
   async function placeholder(left: number): Promise<SessionRef> {
     const ref = freshRef();
     const messages = [said("A question?", "q"), { id: "a", role: "assistant" as const, content: "" }];
@@ -223,7 +223,7 @@ describe("the tokens of a session's day", () => {
     return ref;
   }
 
-  it("are used by what edits bring, exactly, and an edit past them is refused whole", async () => {
+  it("are used by edits, exactly, and an edit past them is refused as a whole", async () => {
     const text = answer(100);
     const tokens = contentTokens(text);
     const ref = await placeholder(tokens);
@@ -236,7 +236,7 @@ describe("the tokens of a session's day", () => {
     expect(await sessionAt(ref).append({ messages: [said("More.")] }, null)).toMatchObject({ ok: false });
   });
 
-  it("are not given back by an edit that takes away, an erasure, or another epoch; what is taken away passes", async () => {
+  it("are not returned by an edit that removes text, an erasure, or another epoch; removing text is always allowed", async () => {
     const text = answer(100);
     const ref = await placeholder(contentTokens(text));
     unwrap(await edit(ref, "a", text));
@@ -250,7 +250,7 @@ describe("the tokens of a session's day", () => {
     expect(again).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
   });
 
-  it("are used by texts that take each other's place, though the session never grows", async () => {
+  it("are used by texts that replace each other, although the session never grows", async () => {
     const ref = await placeholder(1_000);
     const texts = [answer(100, 1), answer(100, 2), answer(100, 3)];
     let edits = 0;
@@ -259,7 +259,7 @@ describe("the tokens of a session's day", () => {
     expect(edits).toBeGreaterThan(5);
   });
 
-  it("are there anew the next day, also for messages of the day before", async () => {
+  it("are all available on the next day, also for messages of the day before", async () => {
     const text = answer(100);
     const ref = await placeholder(contentTokens(text));
     unwrap(await edit(ref, "a", text));
@@ -268,7 +268,7 @@ describe("the tokens of a session's day", () => {
     unwrap(await edit(ref, "a", answer(90, 5)));
   });
 
-  it("go by limits that came since the last append", async () => {
+  it("follow limits that came after the last append", async () => {
     const ref = await chatOf(1);
     const tenant = tenantWith({ sessionTokensPerDay: 10 }, 1);
     expect(

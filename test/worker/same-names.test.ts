@@ -104,7 +104,7 @@ describe("sessions of one id in the archive", () => {
     }
   });
 
-  it("are held as each party's own", async () => {
+  it("are stored as each party's own", async () => {
     for (const { tenant, owner, session, epoch } of parties) {
       await asWorker(async (database) => {
         expect((await readHeldRow(database, { tenant, owner, session }))?.epoch).toBe(epoch);
@@ -117,7 +117,7 @@ describe("sessions of one id in the archive", () => {
     }
   });
 
-  it("go alone when one of them is erased", async () => {
+  it("are erased separately", async () => {
     const [ada, ...others] = parties;
     if (ada === undefined) throw new Error("nobody is there");
     const { tenant, owner, session, epoch } = ada;
@@ -132,7 +132,7 @@ describe("sessions of one id in the archive", () => {
     await expectUntouched(others);
   });
 
-  it("go alone when one of the users is erased, and are counted alone", async () => {
+  it("are erased with their own user only, and are counted separately", async () => {
     const [ada, ...others] = parties;
     if (ada === undefined) throw new Error("nobody is there");
     expect(await asWorker((database) => eraseUserRows(database, ada))).toEqual([ada.epoch]);
@@ -169,7 +169,7 @@ describe("expired sessions of one id", () => {
     return ref;
   }
 
-  it("are exported with what their own user said alone, also after another's was erased", async () => {
+  it("are exported with only what their own user said, also after another's was erased", async () => {
     const [ada, bob] = [`ada-${crypto.randomUUID()}`, `bob-${crypto.randomUUID()}`];
     const session = `shared-${crypto.randomUUID()}`;
     const ofAda = await expired(ada, session, "The harbour code is 7001");

@@ -38,7 +38,7 @@ describe("search in a session", () => {
     expect(result.data[0]?.why).toBeTruthy();
   });
 
-  it("takes the syntax of queries for text", async () => {
+  it("treats the syntax of queries as text", async () => {
     const ref = await chat(LINES);
     for (const query of [
       '"walnuts',
@@ -53,7 +53,7 @@ describe("search in a session", () => {
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(5);
   });
 
-  it("writes no index before the first search, and catches up with what came since", async () => {
+  it("writes no index before the first search, and then catches up", async () => {
     const ref = await chat(LINES);
     const tables = (): Promise<number> =>
       runInDurableObject(
@@ -68,7 +68,7 @@ describe("search in a session", () => {
     expect(result).toMatchObject({ indexedThroughSeq: 6, data: [{ message: { seq: 6 } }, { message: { seq: 2 } }] });
   });
 
-  it("finds an edited message by its new words alone, and an erased one by none", async () => {
+  it("finds an edited message only by its new words, and an erased one not at all", async () => {
     const ref = await chat(LINES);
     unwrap(await sessionAt(ref).search({ query: "tent" }));
     unwrap(await sessionAt(ref).editMessage("m2", { content: "I packed the hammock." }));
@@ -80,7 +80,7 @@ describe("search in a session", () => {
     expect(await seqsFor("walnuts")).not.toContain(3);
   });
 
-  it("does not find what another session holds", async () => {
+  it("does not find messages of another session", async () => {
     const ref = await chat(["Only the weather."]);
     await chat(LINES);
     expect(unwrap(await sessionAt(ref).search({ query: "walnuts" })).data).toEqual([]);
@@ -90,7 +90,7 @@ describe("search in a session", () => {
   });
 });
 
-describe("an index of more messages than one that could be made anew at once", () => {
+describe("an index of more messages than can be indexed at once", () => {
   const WORDS = ["invoice", "Lisbon", "Friday", "Ada", "budget", "office", "contract", "meeting", "train", "ticket"];
   const line = (at: number): string =>
     Array.from({ length: 8 }, (_, i) => `${WORDS[(at * 5 + i * 7) % WORDS.length]}${(at * 31 + i * 17) % 400}`).join(
@@ -109,13 +109,13 @@ describe("an index of more messages than one that could be made anew at once", (
     }
   }
 
-  it("stays through edits and erasures, each and the next context at the price of a few rows", async () => {
+  it("is kept through edits and erasures, each of which costs a few rows, as does the next context", async () => {
     const ref = await longChat(5_300);
     const rowsOf = async (work: (session: ChatSession) => Promise<Outcome<unknown>>): Promise<number> =>
       (await billed(ref, async (session) => unwrap(await work(session)))).rows;
     const context = (session: ChatSession) => session.context({ query: "invoice77 Lisbon", maxTokens: 2_000 });
 
-    // A placeholder that becomes the answer, as applications write them: the index has not reached it.
+    // A placeholder that becomes the answer, as applications write them; it is not indexed yet.
     unwrap(await sessionAt(ref).append({ messages: [{ id: "p", role: "assistant", content: "" }] }, null));
     expect(await rowsOf((session) => session.editMessage("p", { content: line(1) }))).toBeLessThan(12);
     expect(await rowsOf(context)).toBeLessThan(30);
@@ -129,7 +129,7 @@ describe("an index of more messages than one that could be made anew at once", (
 });
 
 describe("a search among long messages", () => {
-  /** SQLite in a Durable Object takes no value of more, which the runtime of tests does not enforce. */
+  /** The largest value of SQLite in a Durable Object, which the runtime of the tests does not enforce. */
   const MAX_VALUE_BYTES = 2_000_000;
 
   async function longMessages(count: number, bytes: number): Promise<SessionRef> {
@@ -168,7 +168,7 @@ describe("a search among long messages", () => {
     expect(sizes.largestResult).toBeLessThan(16 * MAX_VALUE_BYTES);
   });
 
-  it("gives as many hits as an answer has room for, the best first, and says that there are others", async () => {
+  it("returns as many hits as an answer has room for, the best first, and says that there are more", async () => {
     const ref = await longMessages(20, 250_000);
     const sizes = await valueSizes(ref, async (session) => {
       const { data, hasMore } = unwrap(await session.search({ query: "error in the project file", limit: 20 }));

@@ -21,10 +21,10 @@ import {
   withoutAlarm,
 } from "../support/session.ts";
 
-/** So many messages stay word for word, whatever is asked for. */
+/** This many messages stay verbatim, whatever the settings are. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];
 
-/** A chat of a user whose summary says each message as it stands, and adds to the first of them what a model may make up. */
+/** A user's chat whose summary repeats each message, and adds something to the first that a model may make up. */
 async function chat(owner: string, texts: readonly string[], folded = ""): Promise<SessionRef> {
   const ref = freshRef(owner);
   const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
@@ -43,7 +43,7 @@ async function chat(owner: string, texts: readonly string[], folded = ""): Promi
   return ref;
 }
 
-/** A new session of the user, once it has what it begins with. */
+/** A new session of the user, once it has its carried items. */
 async function seeded(owner: string): Promise<SessionRef> {
   const made = await request<SessionState>("POST", "/sessions", { seedFromUser: true }, owner);
   expect(made.status).toBe(201);
@@ -59,8 +59,8 @@ async function textsOf(ref: SessionRef): Promise<string[]> {
   return (await itemsOf(ref)).map(({ text }) => text).toSorted();
 }
 
-describe("a session that begins with what is known of its user", () => {
-  it("has the current facts and preferences of all of their sessions, each naming where it was said, and nobody else's", async () => {
+describe("a session that is seeded from its user's sessions", () => {
+  it("has the current facts and preferences of all of their sessions, each with where it was said, and nobody else's", async () => {
     const owner = crypto.randomUUID();
     const one = await chat(owner, ["Mira eats no meat.", "Shall the train be booked?", "Once Mira ate meat."]);
     const two = await chat(owner, ["Mira plays the cello."]);
@@ -75,7 +75,7 @@ describe("a session that begins with what is known of its user", () => {
     );
   });
 
-  it("is for a user alone, and may not be asked for beside continueFrom", async () => {
+  it("is only for a user, and cannot be combined with continueFrom", async () => {
     expect(await request("POST", "/sessions", { seedFromUser: true })).toMatchObject({
       status: 422,
       body: { errors: [{ path: "/seedFromUser" }] },
@@ -84,12 +84,12 @@ describe("a session that begins with what is known of its user", () => {
     expect(await request("POST", "/sessions", both, "mira")).toMatchObject({ status: 422 });
   });
 
-  it("begins empty where nothing is known", async () => {
+  it("starts empty if nothing is known", async () => {
     const ref = await seeded(crypto.randomUUID());
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ headSeq: 0, summary: null, origin: null });
   });
 
-  it("loses all that came from a session when a message is erased there: other items may hold it in other words", async () => {
+  it("loses everything from a session when a message there is erased, because other items may say it in other words", async () => {
     const owner = crypto.randomUUID();
     const one = await chat(owner, ["Mira eats no meat at lunch.", "Her password is mandrake."], "Mandrake.");
     await chat(owner, ["Mira plays the cello."]);

@@ -32,12 +32,12 @@ import {
 } from "../support/session.ts";
 import { userOf } from "../support/worker-user.ts";
 
-/** What each call of the model takes. Two calls use the budget up. */
+/** The usage of each call of the model. Two calls use the budget up. */
 const USAGE = { inputTokens: 90, outputTokens: 10 };
 const BUDGET: SessionSettings = { summarizerTokensPerDay: 200 };
 const DAY_MS = 86_400_000;
 
-/** A model that counts its calls, and fails at the price of a call while the test has it so; beside it what costs nothing. */
+/** A model that counts its calls, and can be made to fail after a paid call; next to it the free summarizer. */
 function paidModel() {
   const model = {
     calls: 0,
@@ -63,7 +63,7 @@ async function summarize(ref: SessionRef, { parts }: ReturnType<typeof paidModel
   await withoutAlarm(ref, async () => undefined);
 }
 
-/** A chat with a first summary, which took half of the budget. */
+/** A chat with a first summary, which used half of the budget. */
 async function summarizedChat(settings = BUDGET) {
   const ref = await chatOf(12, { settings });
   const model = paidModel();
@@ -86,7 +86,7 @@ async function spentRows(ref: SessionRef): Promise<unknown[]> {
   );
 }
 
-/** All that the object holds is erased from the archive as well, and so the object is as if it had never been. */
+/** Everything is erased, also from the archive, so that the object is empty. */
 async function untilVanished(ref: SessionRef): Promise<void> {
   await until("nothing is left", async () => {
     for (const job of await pendingJobs(ref).catch(() => [])) {
@@ -96,7 +96,7 @@ async function untilVanished(ref: SessionRef): Promise<void> {
   });
 }
 
-describe("what a session may spend on models in a day", () => {
+describe("a session's budget for models in a day", () => {
   const ways: readonly [string, (ref: SessionRef, round: number) => Promise<unknown>][] = [
     [
       "edits",
@@ -107,7 +107,7 @@ describe("what a session may spend on models in a day", () => {
     ["summaries from scratch", (ref) => scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true })],
     ["rebuilding", (ref) => withoutAlarm(ref, (session) => session.maintain("rebuild", false))],
   ];
-  it.each(ways)("is not given back by %s, which delete what it was spent on", async (_, change) => {
+  it.each(ways)("is not returned by %s, which delete what it was spent on", async (_, change) => {
     const { ref, model } = await summarizedChat();
     for (const round of [1, 2, 3, 4, 5]) {
       await change(ref, round);
@@ -116,7 +116,7 @@ describe("what a session may spend on models in a day", () => {
     expect(model.calls).toBe(2);
   });
 
-  it("counts what was spent in vain, also once its job was dropped", async () => {
+  it("includes failed calls, also after their job was dropped", async () => {
     const ref = await chatOf(12, { settings: BUDGET });
     const model = paidModel();
     model.isDown = true;
@@ -133,7 +133,7 @@ describe("what a session may spend on models in a day", () => {
     expect(unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0]?.degraded).toBe(true);
   });
 
-  it("counts an answer that comes too late to be of use", async () => {
+  it("includes an answer that comes too late to be used", async () => {
     const { ref, model } = await summarizedChat();
     await scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true });
     const { jobId, epoch } = await jobOf(ref, "summarize");
@@ -147,7 +147,7 @@ describe("what a session may spend on models in a day", () => {
     expect(model.calls).toBe(1);
   });
 
-  it("is there anew the next day", async () => {
+  it("is full again on the next day", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     await letPass(ref, DAY_MS);
     await scheduleSummary(ref, { keepRecentTokens: 0, fromScratch: true });
@@ -155,7 +155,7 @@ describe("what a session may spend on models in a day", () => {
     expect(model.calls).toBe(2);
   });
 
-  it("is not there anew for a session that is erased and begun again under the same id", async () => {
+  it("is not reset for a session that is erased and created again with the same id", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await append(ref, { summarizerTokensPerDay: 100 });
@@ -164,7 +164,7 @@ describe("what a session may spend on models in a day", () => {
     expect(model.calls).toBe(1);
   });
 
-  it("is not there anew once the erasure left nothing else in the object; at midnight that goes, too", async () => {
+  it("is not reset if the erasure left nothing else in the object; at midnight that is deleted, too", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await untilVanished(ref);
@@ -185,14 +185,14 @@ describe("what a session may spend on models in a day", () => {
     expect(await storedText(ref)).toBe("");
   });
 
-  it("leaves nothing of a session without a bound", async () => {
+  it("leaves no row if the session has no limit", async () => {
     const { ref } = await summarizedChat({});
     unwrap(await withoutAlarm(ref, (session) => session.erase()));
     await untilVanished(ref);
     expect(await storedText(ref)).toBe("");
   });
 
-  it("is not used up in a fork or an import by what was spent where they come from", async () => {
+  it("is not used up in a fork or an import by what its source spent", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
     const imported = beside(ref);
     const { text } = await request("GET", `/sessions/${ref.session}/export`);
@@ -206,7 +206,7 @@ describe("what a session may spend on models in a day", () => {
     expect(model.calls).toBe(3);
   });
 
-  it("is counted on where a session expired meanwhile", async () => {
+  it("continues to count if the session expired meanwhile", async () => {
     const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100, expireAfterIdleSeconds: 60 });
     const parts = pipelineDeps();
     unwrap(
@@ -225,7 +225,7 @@ describe("what a session may spend on models in a day", () => {
   });
 });
 
-it("summaries by hand in a day are not given back by edits that have them made again", async () => {
+it("requested summaries of a day are not returned by edits that make them be repeated", async () => {
   const ref = freshRef();
   const tenant = { ...UNSET_TENANT, rev: 1, limits: { sessionSummariesPerDay: 2 } };
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
@@ -241,7 +241,7 @@ it("summaries by hand in a day are not given back by edits that have them made a
   });
 });
 
-it("what a version of the summary took is told to a back end, and to a user neither in lists, by itself nor in exports", async () => {
+it("the cost of a version is shown to a back end, and not to a user: neither in lists, nor alone, nor in exports", async () => {
   const owner = `ada-${crypto.randomUUID()}`;
   const ref = freshRef(owner);
   unwrap(

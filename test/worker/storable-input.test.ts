@@ -16,7 +16,7 @@ import { placesOf, type Planted, UNSTORABLE } from "../support/schema-places.ts"
 import { onArchive } from "../support/session.ts";
 import { send } from "../support/worker-http.ts";
 
-/** Every schema that what comes from outside is parsed by, and that something of may be stored. */
+/** Every schema that parses input of which something may be stored. */
 const requests: readonly (readonly [string, z.ZodType])[] = [
   ...routes.flatMap(({ operationId, request, lines }) =>
     Object.entries({ ...request, lines }).flatMap(([part, schema]): [string, z.ZodType][] =>
@@ -29,29 +29,29 @@ const requests: readonly (readonly [string, z.ZodType])[] = [
   ["props of a binding", bindingPropsSchema],
 ];
 
-/** What a client is told of a value that a schema refuses. */
+/** What a client is told about a refused value. */
 function toldOf(schema: z.ZodType, body: unknown): string[] {
   const { error } = z.object({ body: schema }).safeParse({ body });
   return fieldFaults(error?.issues ?? [], { body }).map(({ path, detail }) => `${path} ${detail}`);
 }
 
-/** How far an operation is, in the words of the instance before: nobody else writes that, and PostgreSQL gets none of it. */
+/** An operation's progress, in the form of the previous instance: only operations write it, and PostgreSQL gets none of it. */
 const OF_OUR_OWN = "operation by wrangler.chain";
 
-describe("whatever comes in", () => {
-  it.each(requests)("%s refuses in each place what no store keeps, or mends it", (name, schema) => {
+describe("input", () => {
+  it.each(requests)("of %s is refused or repaired in each place with text that no store keeps", (name, schema) => {
     for (const { path, sound, planted } of placesOf(schema, name, UNSTORABLE)) {
       if (path.startsWith(OF_OUR_OWN)) continue;
       const known = toldOf(schema, sound);
       const told = toldOf(schema, planted).filter((fault) => !known.includes(fault));
       const taken = schema.safeParse(planted);
-      // A path says which branch of a union it is in; another one, such as a loose one, may take it.
+      // A path says which branch of a union it is in; another branch, such as a loose one, may accept it.
       if (taken.success && partsOf(taken.data).every((text) => textFault(text) === null)) continue;
       expect(told, `${path} took ${JSON.stringify(planted)}`).not.toEqual([]);
     }
   });
 
-  it("is looked at in every place that a message has", () => {
+  it("is checked in every place of a message", () => {
     const places = new Set(placesOf(newMessageSchema, "message", UNSTORABLE).map(({ path }) => path));
     expect([...places]).toEqual(
       expect.arrayContaining([
@@ -117,7 +117,7 @@ describe("a refusal of what cannot be stored", () => {
 describe("content that no store keeps", () => {
   const strict = { headers: { "Threadkeep-Strict-Text": "true" } };
 
-  it("is refused where that is asked for, by an append, an edit and an import, with the place of each", async () => {
+  it("is refused on request, by an append, an edit and an import, with the place of each fault", async () => {
     const id = crypto.randomUUID();
     const path = `/v1/sessions/${id}/messages`;
     const messages = [{ id: "m", role: "user", content: "a\u0000b" }];
@@ -144,7 +144,7 @@ describe("content that no store keeps", () => {
     expect((await send("POST", imports, file)).body).toMatchObject({ messages: 1, mended: ["line 2/content"] });
   });
 
-  it("is found in any shape of message, at its place, and in no more than so many", () => {
+  it("is found in any shape of message, at its place, and reported up to a maximum number", () => {
     const sent = {
       messages: [{ role: "assistant", content: null, tool_calls: [{ function: { arguments: "\u0000" } }] }],
     };
@@ -159,12 +159,12 @@ describe("content that no store keeps", () => {
   });
 });
 
-it("the first and the last moment that are taken are those of the years 1 and 9999", () => {
+it("the first and the last accepted moments are those of the years 1 and 9999", () => {
   for (const text of ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "0000-12-31T23:00:00-01:00"])
     expect(isoTime.safeParse(text).success, text).toBe(true);
 });
 
-/** What nobody is refused for: every kind of character that a text may have, and the ends of time. */
+/** Accepted values: every kind of character that a text may have, and the first and last moments. */
 const STRANGE: Planted = {
   texts: [
     "\u0001\u001f\u007f\u0085",
@@ -188,7 +188,7 @@ function partsOf(value: unknown): string[] {
   return Object.entries(value).flatMap(([name, entry]) => [name, ...partsOf(entry)]);
 }
 
-/** What a schema makes of the values that it takes, each once. */
+/** What a schema makes of the values that it accepts, each once. */
 function takenBy(schema: z.ZodType, name: string): unknown[] {
   return placesOf(schema, name, STRANGE).flatMap(({ planted }) => {
     const parsed = schema.safeParse(planted);
@@ -196,7 +196,7 @@ function takenBy(schema: z.ZodType, name: string): unknown[] {
   });
 }
 
-describe("whatever is taken in", () => {
+describe("accepted input", () => {
   it.each<[string, z.ZodType]>([
     ["a message", newMessageSchema],
     ["a change of a session", sessionPatchSchema],

@@ -22,11 +22,11 @@ import {
   withoutAlarm,
 } from "../support/session.ts";
 
-/** What the simulation (test/fuzz) found of summaries, each as the shortest story that shows it. */
+/** Faults of summaries that the simulation (test/fuzz) found, each with the fewest steps that show it. */
 
 const LONG = { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } };
 
-/** A model that is away from a call on, until it is well again; and what it was asked. */
+/** A model that fails from a given call on, until it is repaired, and a record of its calls. */
 function flakyModel({ hasFallback = true } = {}) {
   const state = { answersLeft: Number.POSITIVE_INFINITY, asked: [] as number[][] };
   const parts = pipelineDeps({
@@ -62,7 +62,7 @@ async function summarizeRow(ref: SessionRef) {
 }
 
 describe("promise 7: no version covers less than the one before it, whoever made it", () => {
-  it("leaves the summary that there is, where a model goes away amid one from scratch, and lands that whole later", async () => {
+  it("keeps the existing summary if a model fails during one from scratch, and saves that one as a whole later", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
     await scheduleSummary(ref);
@@ -78,12 +78,12 @@ describe("promise 7: no version covers less than the one before it, whoever made
       { version: 2, throughSeq: 30, degraded: false },
       { version: 1, throughSeq: 30, degraded: false },
     ]);
-    // Both times all of it was asked for once.
+    // Both times all of it was requested once.
     const all = Array.from({ length: 30 }, (_, index) => index + 1);
     expect(state.asked.flat()).toEqual([...all, ...all]);
   });
 
-  it("lands a fallback summary whole, at a cut of the chat and not where a chunk ended, and pays for no chunk twice", async () => {
+  it("saves a fallback summary as a whole, at a cut of the chat and not where a part ended, and pays for no part twice", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
     await scheduleSummary(ref);
@@ -97,7 +97,7 @@ describe("promise 7: no version covers less than the one before it, whoever made
     expect(state.asked.flat()).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
   });
 
-  it("takes what is newly due along with one from scratch that fails, and does not wait for it", async () => {
+  it("includes newly due messages in a failing summary from scratch, and does not wait for it", async () => {
     const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
     const { state, parts } = flakyModel();
     await scheduleSummary(ref);
@@ -116,7 +116,7 @@ describe("promise 7: no version covers less than the one before it, whoever made
 });
 
 describe("promise 10: a model is not paid twice for the same range", () => {
-  it("by a message without text that is erased or edited while its summary is with the model", async () => {
+  it("when a message without text is erased or edited while its summary is being made", async () => {
     const ref = freshRef();
     const form = {
       id: "form",
@@ -140,7 +140,7 @@ describe("promise 10: a model is not paid twice for the same range", () => {
     expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted: [], summary: { throughSeq: 4 } });
   });
 
-  it("after a summary was given up: it goes on with what it has, under the name that operators know", async () => {
+  it("after a summary was given up: it continues with what it has, under the job id that operators know", async () => {
     const ref = await chatOf(34, { ...LONG, settings: { summarizeAfterTokens: 20_000, keepRecentTokens: 0 } });
     const { state, parts } = flakyModel({ hasFallback: false });
     await scheduleSummary(ref);
@@ -158,8 +158,8 @@ describe("promise 10: a model is not paid twice for the same range", () => {
   });
 });
 
-describe("promise 9: what waits to be summarized again", () => {
-  it("drops what it has so far at once when a message in it is erased, and nobody is at it", async () => {
+describe("promise 9: a range that waits to be summarized again", () => {
+  it("loses its draft at once when a message in it is erased while no consumer has the lease", async () => {
     const ref = await chatOf(34, LONG);
     const { state, parts } = flakyModel();
     await scheduleSummary(ref);
@@ -174,14 +174,14 @@ describe("promise 9: what waits to be summarized again", () => {
     });
   });
 
-  it("is made again without the last message that a model was given, where that is erased meanwhile", async () => {
+  it("is summarized without its last message if that is erased after a model was given it", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     const step = await sessionAt(ref).beginSummary(jobId, epoch);
     if (step.next !== "call") throw new Error("expected a call");
     expect(seqsOf(step.request).at(-1)).toBe(4);
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-4")));
-    // A model may have folded its words into an item that cites another message.
+    // A model may have put its words into an item that cites another message.
     const folded = {
       kind: "fact" as const,
       text: "Turn 3: the invoice 1003",

@@ -82,7 +82,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     return { model, settings, summarize };
   }
 
-  test("answers with its items, their ids given back, and tells its name, tokens and cost", async () => {
+  test("answers with its items, with their ids restored, and reports its name, tokens and cost", async () => {
     const { settings, summarize } = await given(saying(GOOD));
     expect(await summarize()).toEqual({
       items: GOOD_ITEMS,
@@ -91,7 +91,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     });
   });
 
-  test("is asked once, with the key, the rules, the data and a schema", async () => {
+  test("is called once, with the key, the rules, the data and a schema", async () => {
     const { model, summarize } = await given(saying(GOOD));
     await summarize();
     const requests = await model.requests();
@@ -105,19 +105,19 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect(JSON.stringify(request.body)).toContain('"sourceSeqs":{"type":"array"');
   });
 
-  test("too busy: rate_limited with the pause that was asked for, and no second call", async () => {
+  test("that is too busy: rate_limited with the pause that it asked for, and no second call", async () => {
     const { model, summarize } = await given({ does: "refuse", status: 429, headers: { "retry-after": "7" } });
     expect(await failureOf(summarize())).toMatchObject({ kind: "rate_limited", retryAfterSeconds: 7, status: 429 });
     expect(await model.requests()).toHaveLength(1);
   });
 
-  test.each([500, 503, 529])("broken with %i: unreachable, and no second call", async (status) => {
+  test.each([500, 503, 529])("that is broken with %i: unreachable, and no second call", async (status) => {
     const { model, summarize } = await given({ does: "refuse", status });
     expect(await failureOf(summarize())).toMatchObject({ kind: "unreachable", status });
     expect(await model.requests()).toHaveLength(1);
   });
 
-  test("with the wrong key: refused, and the log says what to look at", async () => {
+  test("with the wrong key: refused, and the log says what to check", async () => {
     const model = await scriptModel([saying(GOOD)], "another key");
     const lines: string[] = [];
     const log = createLog({ write: (_level, line) => lines.push(line) });
@@ -132,12 +132,12 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     for (const secret of [SECRET, KEY]) expect(lines.join()).not.toContain(secret);
   });
 
-  test("with a name that nobody knows: refused", async () => {
+  test("with an unknown name: refused", async () => {
     const { summarize } = await given({ does: "refuse", status: 404 });
     expect(await failureOf(summarize())).toMatchObject({ kind: "refused", status: 404 });
   });
 
-  test("that redirects elsewhere gets refused, and the chat does not go there", async () => {
+  test("that redirects elsewhere: refused, and the chat is not sent there", async () => {
     const elsewhere = await scriptModel([saying(GOOD)]);
     const location = `${elsewhere.baseUrl}/${provider === "anthropic" ? "messages" : "chat/completions"}`;
     const { summarize } = await given({ does: "refuse", status: 307, headers: { location } });
@@ -150,12 +150,12 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect((await failureOf(summarize())).kind).toBe("unreachable");
   });
 
-  test("that nobody listens for: unreachable", async () => {
+  test("where nobody listens: unreachable", async () => {
     const client = clientOf(createModel({ ...at("http://127.0.0.1:9"), prices: null }));
     expect((await failureOf(client.summarize(REQUEST))).kind).toBe("unreachable");
   });
 
-  test("that hangs: timeout, and the call to it ends", async () => {
+  test("that hangs: timeout, and its call is aborted", async () => {
     const { model, summarize } = await given({ does: "hang" });
     expect((await failureOf(summarize(300))).kind).toBe("timeout");
     await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]), {
@@ -163,7 +163,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     });
   });
 
-  test("that hangs longer than the agent waits: the agent's own timeout gets through", async () => {
+  test("that hangs longer than the agent waits: the agent's own timeout is reported", async () => {
     const { model, settings } = await given({ does: "hang" });
     const impatient = createModelSummarizer({
       name: "impatient",
@@ -177,7 +177,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     });
   });
 
-  test("whose caller gives up: the call to it ends", async () => {
+  test("whose caller gives up: its call is aborted", async () => {
     const { model, summarize } = await given({ does: "hang" });
     const controller = new AbortController();
     const answer = summarize(5_000, controller.signal);
@@ -224,7 +224,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect(promptOf(second).turns.at(-1)?.text).toContain("too long");
   });
 
-  test("that answers badly twice: invalid_answer, after two calls that are accounted for", async () => {
+  test("that answers badly twice: invalid_answer, after two counted calls", async () => {
     const { model, summarize } = await given(withChange({ id: SECRET }));
     expect(await failureOf(summarize())).toMatchObject({
       kind: "invalid_answer",
@@ -233,12 +233,12 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect(await model.requests()).toHaveLength(2);
   });
 
-  test("that fails while it mends its answer: the failure says what the first call cost", async () => {
+  test("that fails while it corrects its answer: the failure includes what the first call cost", async () => {
     const { summarize } = await given(withChange({ text: "" }), { does: "refuse", status: 429 });
     expect(await failureOf(summarize())).toMatchObject({ kind: "rate_limited", usage: { inputTokens: 1_000 } });
   });
 
-  test("is not asked about messages without text", async () => {
+  test("is not called for messages without text", async () => {
     const { model, settings } = await given(saying(GOOD));
     const silent = REQUEST.messages.map((message) => ({ ...message, text: " \n" }));
     const client = clientOf(createModel({ ...settings, prices: null }));
@@ -246,7 +246,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect(await model.requests()).toEqual([]);
   });
 
-  test("that writes more than the budget loses superseded items first, then what is old", async () => {
+  test("that writes more than the budget loses superseded items first, then old ones", async () => {
     const { settings } = await given(saying(GOOD));
     const client = clientOf(createModel({ ...settings, prices: null }));
     const answer = await client.summarize({ ...REQUEST, maxTokens: itemsTokens(GOOD_ITEMS) - 1 });
@@ -265,7 +265,7 @@ describe("an openai-compatible server", () => {
     expect(request?.headers["authorization"]).toBeUndefined();
   });
 
-  test("that takes no schema is asked for plain JSON, from then on at once", async () => {
+  test("that does not support schemas is asked for plain JSON, from then on at once", async () => {
     const model = await scriptModel([{ does: "refuse-schema", text: JSON.stringify({ items: GOOD }) }]);
     const client = clientOf(createModel({ ...without(model.baseUrl), prices: null }));
     expect((await client.summarize(REQUEST)).items).toEqual(GOOD_ITEMS);
@@ -274,7 +274,7 @@ describe("an openai-compatible server", () => {
     expect(formats).toMatchObject([{ type: "json_schema" }, { type: "json_object" }, { type: "json_object" }]);
   });
 
-  test("that thinks aloud and fences its JSON is understood", async () => {
+  test("that adds its reasoning and a code fence to its JSON is understood", async () => {
     const text = `<think>{ Hmm, what matters? }</think>\nHere you are:\n\`\`\`json\n${JSON.stringify({ items: GOOD })}\n\`\`\``;
     const model = await scriptModel([{ does: "answer", text }]);
     const answer = await clientOf(createModel({ ...without(model.baseUrl), prices: null })).summarize(REQUEST);
@@ -283,7 +283,7 @@ describe("an openai-compatible server", () => {
   });
 });
 
-test("a model of Anthropic's that takes no schema answers through a tool", async () => {
+test("a model of Anthropic's that does not support schemas answers through a tool", async () => {
   const model = await scriptModel([saying(GOOD)]);
   const settings = {
     provider: "anthropic",
@@ -296,7 +296,7 @@ test("a model of Anthropic's that takes no schema answers through a tool", async
   expect((await model.requests())[0]?.body["tools"]).toHaveLength(1);
 });
 
-/** The binding runs on Cloudflare alone: this object takes its place at the very edge, under the real adapter. */
+/** The binding exists only on Cloudflare. This object replaces it, below the real adapter. */
 function fakeBinding(run: (model: string, inputs: unknown, options: { signal?: AbortSignal }) => unknown) {
   const calls: { model: string; inputs: unknown }[] = [];
   const binding: unknown = {
@@ -308,7 +308,7 @@ function fakeBinding(run: (model: string, inputs: unknown, options: { signal?: A
   return { calls, binding: binding as Ai };
 }
 
-describe("workers-ai, with a binding that is not the real one", () => {
+describe("workers-ai, with a stand-in for the binding", () => {
   const NAME = "@cf/meta/llama-3.3-70b-instruct-fp8-fast";
   const summarize = (binding: Ai, timeoutMs?: number) =>
     clientOf(createModel({ provider: "workers-ai", model: NAME, binding, prices: null }), timeoutMs).summarize(REQUEST);
@@ -337,7 +337,7 @@ describe("workers-ai, with a binding that is not the real one", () => {
     expect((await failureOf(summarize(binding))).kind).toBe(kind);
   });
 
-  test("that did not manage the schema is asked once more", async () => {
+  test("that failed the schema is asked once more", async () => {
     const { binding, calls } = fakeBinding(() => {
       if (calls.length === 1) throw new Error("5024: JSON Mode couldn't be met");
       return { response: JSON.stringify({ items: GOOD }) };
@@ -346,7 +346,7 @@ describe("workers-ai, with a binding that is not the real one", () => {
     expect(calls).toHaveLength(2);
   });
 
-  test("that hangs is told to stop", async () => {
+  test("that hangs is aborted", async () => {
     let isStopped = false;
     const { binding } = fakeBinding(
       (_model, _inputs, { signal }) =>

@@ -62,14 +62,14 @@ async function failureOf(answer: Promise<unknown>): Promise<ProviderError> {
 }
 
 describe("the built-in agent, called in-process over MCP", () => {
-  test("answers with the items that the extractive summarizer makes", async () => {
+  test("answers with the items of the extractive summarizer", async () => {
     const answer = await call(wireTo(extractive));
     expect(answer).toEqual(await extractive.summarize(REQUEST));
     expect(answer.items[0]).toEqual(REQUEST.previous[0]);
     expect(answer.items.length).toBeGreaterThan(1);
   });
 
-  test("is led to no other address by a redirect, whatever it was asked", async () => {
+  test("follows no redirect, whatever it was asked", async () => {
     const asked: { url: string; redirect: string }[] = [];
     const redirecting: Wire = async ({ url, redirect }) => {
       asked.push({ url, redirect });
@@ -105,7 +105,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect(answers.map(({ model }) => model)).toEqual(["m11", "m22", "m33", "m44"]);
   });
 
-  test("a model that throws is a tool error, without its words", async () => {
+  test("reports a model that throws as a tool error, without its words", async () => {
     const failing = modelThat(async () => {
       throw new Error(`cannot read: ${SECRET}`);
     });
@@ -123,7 +123,7 @@ describe("the built-in agent, called in-process over MCP", () => {
   });
 
   test.each(["unreachable", "timeout", "rate_limited", "refused", "invalid_answer", "tool_error"] as const)(
-    "a failure %s keeps its kind, its status, the pause that was asked for and its cost, but not its words",
+    "a failure %s keeps its kind, its status, the requested pause and its cost, but not its words",
     async (kind) => {
       const usage = { inputTokens: 10, outputTokens: 2, costMicroDollars: 3 };
       const failing = modelThat(async () => {
@@ -133,7 +133,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     },
   );
 
-  test("a model's answer with faults does not get out of the agent", async () => {
+  test("passes on no invalid answer of a model", async () => {
     const faulty = modelThat(async () => ({
       items: [{ kind: "fact", text: "", sourceSeqs: [], status: "current" }],
       model: "test",
@@ -141,7 +141,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect((await failureOf(call(wireTo(faulty)))).kind).toBe("invalid_answer");
   });
 
-  test("invalid arguments are a tool error, and the model is not asked", async () => {
+  test("reports invalid arguments as a tool error, without calling the model", async () => {
     let asked = false;
     const wire = wireTo(
       modelThat(async () => {
@@ -154,7 +154,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect(asked).toBe(false);
   });
 
-  test("a timeout cancels the model's work", async () => {
+  test("cancels the model's work at a timeout", async () => {
     let cancelled = false;
     const slow = modelThat(
       (_, signal) =>
@@ -169,7 +169,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect(cancelled).toBe(true);
   });
 
-  test("a caller that gives up gets its own reason back", async () => {
+  test("returns a caller's own reason if the caller gives up", async () => {
     const controller = new AbortController();
     const never = modelThat(() => new Promise(() => {}));
     const answer = call(wireTo(never), { signal: controller.signal });
@@ -177,7 +177,7 @@ describe("the built-in agent, called in-process over MCP", () => {
     await expect(answer).rejects.toThrow("lease lost");
   });
 
-  test("is called from outside under any host name, but not by a browser's page", async () => {
+  test("can be called from outside under any host name, but not by a page in a browser", async () => {
     const wire = wireTo(extractive);
     const post = (headers: Record<string, string>) =>
       wire(
@@ -203,7 +203,7 @@ describe("the built-in agent, called in-process over MCP", () => {
   });
 });
 
-/** A server of somebody else with a tool of the same name. */
+/** An external server with a tool of the same name. */
 function foreign(result: () => CallToolResult): Wire {
   const handler = createMcpHandler(
     () => {
@@ -220,8 +220,8 @@ function saying(...texts: string[]): Wire {
   return foreign(() => ({ content: texts.map((text) => ({ type: "text", text })) }));
 }
 
-describe("a foreign server", () => {
-  test("may answer in text that holds JSON", async () => {
+describe("an external server", () => {
+  test("may answer in text that contains JSON", async () => {
     expect(await call(saying(JSON.stringify(ANSWER)))).toEqual(ANSWER);
     expect(await call(saying("Here you are:", `\`\`\`json\n${JSON.stringify(ANSWER)}\n\`\`\``))).toEqual(ANSWER);
   });
@@ -240,7 +240,7 @@ describe("a foreign server", () => {
     expect(error.kind).toBe("invalid_answer");
   });
 
-  test("that sends NUL characters or lone surrogates does not get them stored", async () => {
+  test("that sends NUL characters or lone surrogates cannot get them stored", async () => {
     const dirty = {
       ...ANSWER,
       items: [
@@ -296,12 +296,12 @@ describe("a foreign server", () => {
     ["of a kind that we do not know", { error: { kind: "tired", retryAfterSeconds: 7 } }],
     ["with words in place of numbers", { error: { kind: "timeout", status: SECRET } }],
     ["in another shape", { problem: SECRET }],
-  ])("that tells of a failure %s is a tool error", async (_, structuredContent) => {
+  ])("that reports a failure %s is a tool error", async (_, structuredContent) => {
     const error = await failureOf(call(foreign(() => ({ isError: true, structuredContent, content: [] }))));
     expect(error).toMatchObject({ kind: "tool_error", retryAfterSeconds: undefined });
   });
 
-  test("that knows no failure object may ask for a pause in the metadata of its result", async () => {
+  test("that has no failure object may ask for a pause in the metadata of its result", async () => {
     const result = { isError: true, content: [], _meta: { "threadkeep/retryAfterSeconds": 9 } };
     expect(await failureOf(call(foreign(() => result)))).toMatchObject({ kind: "tool_error", retryAfterSeconds: 9 });
   });
@@ -311,21 +311,21 @@ describe("a foreign server", () => {
     expect((await failureOf(call(page))).kind).toBe("unreachable");
   });
 
-  test("out of reach is unreachable", async () => {
+  test("that cannot be reached is unreachable", async () => {
     const down = async () => {
       throw new TypeError(`connection to ${SECRET} refused`);
     };
     expect((await failureOf(call(down))).kind).toBe("unreachable");
   });
 
-  test("that never answers is a timeout, even where the wire ignores its signal", async () => {
+  test("that never answers is a timeout, even if the connection ignores its signal", async () => {
     const started = Date.now();
     expect((await failureOf(call(() => new Promise(() => {}), { timeoutMs: 100 }))).kind).toBe("timeout");
     expect(Date.now() - started).toBeLessThan(10_000);
   });
 });
 
-test("Retry-After is read as a count or as a date, and bounded", () => {
+test("Retry-After is read as a number or as a date, and limited", () => {
   const now = Date.parse("2026-11-22T09:30:00Z");
   expect(parseRetryAfter("120", now)).toBe(120);
   expect(parseRetryAfter("Sun, 22 Nov 2026 09:31:00 GMT", now)).toBe(60);

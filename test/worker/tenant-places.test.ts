@@ -19,7 +19,7 @@ function isolate(namespace = env.TENANT, now: () => number = Date.now): TenantCl
   return createTenantClient(namespace, { keepAlive: waitUntil, log, now });
 }
 
-/** A namespace as Cloudflare has it: the same name is another object in each jurisdiction. workerd itself knows one place alone. */
+/** A namespace like Cloudflare's: the same name is another object in each jurisdiction. workerd itself has only one place. */
 function cloudflare<N extends DurableObjectNamespace>(namespace: N, place = ""): N {
   return new Proxy(namespace, {
     get(target, name) {
@@ -50,7 +50,7 @@ async function faultOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe("the objects of a tenant with a jurisdiction", () => {
-  it("lie there and nowhere else: its sessions, and the directory of them", async () => {
+  it("are there and nowhere else: its sessions, and the directory of them", async () => {
     const [tenant, other] = [freshTenant(), freshTenant()];
     await isolate().create(tenant, "eu");
     await isolate().create(other, null);
@@ -74,7 +74,7 @@ describe("the objects of a tenant with a jurisdiction", () => {
     }
   });
 
-  it("are reached with no call to the tenant's object once it is known: neither for the key, nor the settings, nor the place", async () => {
+  it("are reached without a call of the tenant's object once it is cached: neither for the key, nor the settings, nor the jurisdiction", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, "eu", { maxTokens: 3_000 });
     const { state, secret } = unwrap(await isolate().keys.create(tenant, newKeySchema.parse({ name: "back end" })));
@@ -95,11 +95,11 @@ describe("the objects of a tenant with a jurisdiction", () => {
       const settings = await tenants.read(tenant);
       unwrap(await sessions.get(ref).append({ messages: [turn(seq)] }, { ref, createdAt: 1_000 }, settings));
     }
-    // One for all three, and one behind the first request that notes the key's use.
+    // One call for all three, and one after the first answer, which records the key's use.
     expect(calls).toBe(2);
   });
 
-  it("are not guessed at by an isolate that never read the tenant and cannot ask", async () => {
+  it("are not guessed by an isolate that never read the tenant and cannot ask", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, "eu");
     const away = new Proxy(env.TENANT, {
@@ -115,7 +115,7 @@ describe("the objects of a tenant with a jurisdiction", () => {
     expect(await isWritten(env.CHAT_SESSION, `${tenant}/-/s`)).toBe(false);
   });
 
-  it("are found for good by an isolate that read the tenant once, however long the tenant's object is away", async () => {
+  it("are found by an isolate that read the tenant once, however long the tenant's object is unavailable", async () => {
     const tenant = freshTenant();
     await isolate().create(tenant, "eu");
     let [isAway, time] = [false, Date.now()];
@@ -149,7 +149,7 @@ describe("a jurisdiction that the runtime refuses", () => {
           : Reflect.get(target, name),
     });
 
-  it("is left out on a laptop alone, where there is one place, and that is told once", () => {
+  it("is ignored only on a laptop, where there is one place, which is logged once", () => {
     const events: string[] = [];
     const inJurisdiction = createJurisdictions(createLog({ write: (_, line) => events.push(JSON.parse(line).event) }));
     for (let request = 0; request < 3; request += 1) {
@@ -167,7 +167,7 @@ describe("a jurisdiction that the runtime refuses", () => {
 });
 
 describe("tenants over HTTP", () => {
-  it("are created once, and answered as they are when they are created again", async () => {
+  it("are created once, and returned as they are when they are created again", async () => {
     const tenant = freshTenant();
     const first = await create({ tenant, jurisdiction: "eu", settings: { maxTokens: 3_000 } });
     expect(first.status).toBe(201);
@@ -193,7 +193,7 @@ describe("tenants over HTTP", () => {
     expect((await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(body);
   });
 
-  it("that were used before get no jurisdiction: what they hold could not be found again", async () => {
+  it("that were used before get no jurisdiction, because their data could not be found again", async () => {
     const [set, chatted] = [freshTenant(), freshTenant()];
     await sendAsAdmin("PATCH", `/v1/admin/tenants/${set}`, { summarization: "paused" });
     await createDirectoryClient(env.DIRECTORY).register({ tenant: chatted, owner: "-", session: "s" }, 1_000, {});
@@ -207,7 +207,7 @@ describe("tenants over HTTP", () => {
     });
   });
 
-  it("are listed by name, by the page, each once", async () => {
+  it("are listed by name, in pages, each once", async () => {
     const names = Array.from({ length: 5 }, (_, index) => `listed-${index}-${crypto.randomUUID()}`);
     for (const tenant of names)
       await create({ tenant, jurisdiction: tenant.startsWith("listed-2") ? "fedramp" : null });
@@ -229,7 +229,7 @@ describe("tenants over HTTP", () => {
     expect(await sendAsAdmin("GET", "/v1/admin/tenants?cursor=bm8")).toMatchObject({ status: 422 });
   });
 
-  it("serve their keys whatever their jurisdiction", async () => {
+  it("have working keys whatever their jurisdiction is", async () => {
     const tenant = freshTenant();
     await create({ tenant, jurisdiction: "eu" });
     const made = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end" });

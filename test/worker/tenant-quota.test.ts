@@ -28,7 +28,7 @@ import { appWith } from "../support/worker-app.ts";
 const log = createLog({ write: () => undefined });
 const isolate = () => createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
 
-/** A tenant of its own, with these limits, and what its sessions are brought of it. */
+/** A tenant with these limits, and the settings that its sessions are brought. */
 async function tenantWith(limits: SessionLimits): Promise<{ tenant: string; settings: TenantSettings }> {
   const tenant = `t-${crypto.randomUUID()}`;
   const { rev } = await isolate().update(tenant, { limits });
@@ -44,18 +44,18 @@ async function append(ref: SessionRef, settings: TenantSettings, ...ids: string[
   return sessionAt(ref).append({ messages }, creationOf(ref), settings);
 }
 
-/** The messages that the tenant's object was told of. */
+/** The number of messages that were reported to the tenant's object. */
 async function takenOf(tenant: string): Promise<number> {
   return (await isolate().readRecord(tenant)).takenToday.messages;
 }
 
-/** Waits until the tenant's object was told of so many messages. */
+/** Waits until this many messages were reported to the tenant's object. */
 async function untilTaken(tenant: string, messages: number): Promise<void> {
   await until(`${messages} messages are told`, async () => (await takenOf(tenant)) >= messages);
   expect(await takenOf(tenant)).toBe(messages);
 }
 
-/** What the sessions of another isolate tell. */
+/** A report of another isolate's sessions. */
 async function toldElsewhere(tenant: string, taken: { messages: number; tokens: number }): Promise<void> {
   const report = { teller: "another isolate", day: startOfDay(Date.now()), ...taken };
   await env.TENANT.getByName(tenant).noteTaken(report);
@@ -66,7 +66,7 @@ async function headOf(ref: SessionRef): Promise<number> {
   return state.ok ? state.value.headSeq : 0;
 }
 
-/** Appends over HTTP, by a key of the tenant. */
+/** Appends over HTTP, with a key of the tenant. */
 function postTo(tenant: string, owner = "-"): (session: string, request?: object) => Promise<Response> {
   const app = appWith({
     authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner, scopes: ["memory:write"] }),
@@ -79,7 +79,7 @@ function postTo(tenant: string, owner = "-"): (session: string, request?: object
     });
 }
 
-/** Watches the calls that tell what was taken until the test is over. Those of earlier tests may still come. */
+/** Observes the calls that report usage until the test is over. Those of earlier tests may still come. */
 function watchCalls() {
   const spy = vi.spyOn(Tenant.prototype, "noteTaken");
   onTestFinished(() => spy.mockRestore());
@@ -87,7 +87,7 @@ function watchCalls() {
 }
 
 describe("the quota of all sessions of a tenant", () => {
-  it("is used by many sessions at once to its end, and counted in one row a day and one an isolate", async () => {
+  it("is used up by many sessions at once, and counted in one row a day for each isolate and one for all", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 51 });
     const refs = Array.from({ length: 15 }, () => refOf(tenant));
     const answers: Outcome<unknown>[] = [];
@@ -122,7 +122,7 @@ describe("the quota of all sessions of a tenant", () => {
     await until("all of it is told", async () => (await isolate().readRecord(tenant)).takenToday.tokens === used);
   });
 
-  it("answers 429 over HTTP, with when to come again and what is left, and stores nothing", async () => {
+  it("is answered with 429 over HTTP, with when to try again and what is left, and stores nothing", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
     const post = postTo(tenant);
     expect((await post("one")).status).toBe(201);
@@ -136,7 +136,7 @@ describe("the quota of all sessions of a tenant", () => {
     expect(unwrap(await sessionAt({ tenant, owner: "-", session: "one" }).state()).headSeq).toBe(1);
   });
 
-  it("refuses a session that it would begin with, and answers what was appended before", async () => {
+  it("refuses the first append of a session, and answers a repeated append", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 2 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a", "b"));
@@ -147,7 +147,7 @@ describe("the quota of all sessions of a tenant", () => {
     expect(await append(ref, settings, "a", "c")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
   });
 
-  it("bounds a frame on a socket as well, which brings no settings along", async () => {
+  it("limits a frame on a socket as well, which brings no settings", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 2 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a", "b"));
@@ -158,7 +158,7 @@ describe("the quota of all sessions of a tenant", () => {
     });
   });
 
-  it("counts on when objects are evicted, and nothing twice", async () => {
+  it("continues to count when objects are evicted, and counts nothing twice", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 6 });
     const refs = [refOf(tenant), refOf(tenant), refOf(tenant)];
     for (const id of ["a", "b"]) {
@@ -171,7 +171,7 @@ describe("the quota of all sessions of a tenant", () => {
     expect(await takenOf(tenant)).toBeLessThanOrEqual(6);
   });
 
-  it("knows what other isolates took once it has told, and at once where the caller brings it along", async () => {
+  it("includes what other isolates used after its own report, and at once if the caller brings it", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
     await toldElsewhere(tenant, { messages: 10, tokens: 0 });
     const told = await isolate().read(tenant);
@@ -184,7 +184,7 @@ describe("the quota of all sessions of a tenant", () => {
     expect(await headOf(ref)).toBeLessThan(4);
   });
 
-  it("is there anew at midnight", async () => {
+  it("is full again at midnight", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a"));
@@ -199,7 +199,7 @@ describe("the quota of all sessions of a tenant", () => {
     }
   });
 
-  it("counts what edits bring, and refuses those alone that bring something", async () => {
+  it("counts what edits add, and refuses only those that add something", async () => {
     const { tenant, settings } = await tenantWith({ tenantTokensPerDay: 100 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a"));
@@ -215,7 +215,7 @@ describe("the quota of all sessions of a tenant", () => {
     await until("it is told", async () => (await isolate().readRecord(tenant)).takenToday.tokens > 100);
   });
 
-  it("costs no row more than those of a session without limits", async () => {
+  it("costs no more rows than a session without limits", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1_000, tenantTokensPerDay: 100_000 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a"));
@@ -233,7 +233,7 @@ describe("the quota of all sessions of a tenant", () => {
   });
 });
 
-describe("an append that is refused where the session would begin", () => {
+describe("a refused append to a new session", () => {
   const two = [
     { role: "user", content: "One." },
     { role: "assistant", content: "Two." },
@@ -268,7 +268,7 @@ describe("an append that is refused where the session would begin", () => {
     },
   );
 
-  it("by the quota of all sessions leaves nothing either", async () => {
+  it("because of the quota of all sessions leaves nothing either", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 5 });
     await toldElsewhere(tenant, { messages: 5, tokens: 0 });
     const ref = { ...refOf(tenant), owner: "ada" };
@@ -276,14 +276,14 @@ describe("an append that is refused where the session would begin", () => {
     expect(await tablesOf(ref)).toEqual([]);
   });
 
-  it("is counted once where it passes", async () => {
+  it("is counted once if it is accepted", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 20 });
     expect((await postTo(tenant)("one", { messages: two })).status).toBe(201);
     await untilTaken(tenant, 2);
   });
 });
 
-describe("messages that are copied", () => {
+describe("copied messages", () => {
   const four = ["a", "b", "c", "d"];
 
   /** The surface as a back end of the tenant calls it. */
@@ -327,7 +327,7 @@ describe("messages that are copied", () => {
     return (await sessionAt(ref).state()).ok || (await createDirectoryClient(env.DIRECTORY).standing(ref)).isListed;
   }
 
-  it("by a fork are counted once, however often it is asked for, and one too many leaves nothing", async () => {
+  it("of a fork are counted once, however often it is requested, and one too many leaves nothing", async () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 8 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, ...four));
@@ -346,7 +346,7 @@ describe("messages that are copied", () => {
     expect((await append(ref, settings, "e")).ok).toBe(false);
   });
 
-  it("by an import are counted when it is whole, and a file that is refused uses nothing up", async () => {
+  it("of an import are counted when it is complete, and a refused file uses up nothing", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 10 });
     const app = appOf(tenant);
     expect((await app.import("wrong", fileOf(4, 5))).status).toBe(422);
@@ -358,14 +358,14 @@ describe("messages that are copied", () => {
     expect(await isKnown({ tenant, owner: "-", session: "three" })).toBe(false);
   });
 
-  it("by a file that no day has room for are refused before its end is read", async () => {
+  it("of a file that is larger than a whole day are refused before its end is read", async () => {
     const { tenant } = await tenantWith({ tenantTokensPerDay: 20 });
     const refused = await appOf(tenant).import("large", `${fileOf(600)}\nnot read any more`);
     expect(refused.status).toBe(429);
     expect(await isKnown({ tenant, owner: "-", session: "large" })).toBe(false);
   });
 
-  it("pass while the tenant's object is away, up to what the whole tenant may take", async () => {
+  it("are accepted while the tenant's object is unavailable, up to the tenant's whole quota", async () => {
     const calls = watchCalls();
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 14 });
     const ref = refOf(tenant);
@@ -378,7 +378,7 @@ describe("messages that are copied", () => {
     expect((await appOf(tenant).fork(ref.session, "fork")).status).toBe(429);
   });
 
-  it("count for no session's own day, where nobody said them", async () => {
+  it("do not count in a session's own day, because nobody said them", async () => {
     const { tenant } = await tenantWith({ sessionMessagesPerDay: 3 });
     expect((await appOf(tenant).import("one", fileOf(6))).status).toBe(201);
     expect((await postTo(tenant)("one")).status).toBe(201);
@@ -386,7 +386,7 @@ describe("messages that are copied", () => {
 });
 
 describe("calls of the tenant's object", () => {
-  it("are none where all sessions together have no bound, and few where they have", async () => {
+  it("are not made without a limit for all sessions, and are few with one", async () => {
     const calls = watchCalls();
     const unbounded = await tenantWith({ sessionMessagesPerDay: 1_000 });
     const ref = refOf(unbounded.tenant);
@@ -409,7 +409,7 @@ describe("calls of the tenant's object", () => {
     await untilTaken(bounded.tenant, 200);
   });
 
-  it("that fail stop no append, up to what the whole tenant may take", async () => {
+  it("that fail stop no append, up to the tenant's whole quota", async () => {
     const calls = watchCalls();
     calls.mockRejectedValue(new Error("Network connection lost."));
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
@@ -432,8 +432,8 @@ describe("calls of the tenant's object", () => {
   });
 });
 
-describe("an append that passes", () => {
-  it("tells what is left of the session's day, in the answer and in the fields that clients go by", async () => {
+describe("an accepted append", () => {
+  it("says what is left of the session's day, in the answer and in the headers that clients use", async () => {
     const { tenant } = await tenantWith({ sessionMessagesPerDay: 10, sessionTokensPerDay: 1_000 });
     const post = postTo(tenant);
     await post("one");
@@ -448,7 +448,7 @@ describe("an append that passes", () => {
     ]);
   });
 
-  it("tells of no bound where there is none, and of none that is not exact", async () => {
+  it("mentions no limit if there is none, and none that is not exact", async () => {
     for (const limits of [{ requestTier: "high" as const }, { tenantMessagesPerDay: 10 }]) {
       const { tenant } = await tenantWith(limits);
       const answer = await postTo(tenant)("one");
@@ -459,7 +459,7 @@ describe("an append that passes", () => {
   });
 });
 
-it("a tenant's tier of requests is set among its limits, kept, and taken away", async () => {
+it("a tenant's tier of requests is set among its limits, kept, and removed", async () => {
   const { tenant } = await tenantWith({ requestTier: "high", sessionMessagesPerDay: 5 });
   expect(await isolate().isHighTier(tenant)).toBe(true);
   expect((await isolate().readRecord(tenant)).limits).toEqual({ requestTier: "high", sessionMessagesPerDay: 5 });

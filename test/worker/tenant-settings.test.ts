@@ -45,7 +45,7 @@ function rowOf(ref: SessionRef): Promise<{ tenant_rev: number; tenant_settings: 
 }
 
 describe("a tenant's settings in its sessions", () => {
-  it("hold for a session that sets nothing, and give way to what it sets", async () => {
+  it("apply to a session that sets nothing, and are overridden by what it sets", async () => {
     const settings = { maxTokens: 2_000, summaryMaxTokens: 300 };
     const [plain, own] = [freshRef(), freshRef()];
     unwrap(await sessionAt(plain).append({ messages: turns(1, 2) }, creationOf(plain), tenant(1, settings)));
@@ -57,7 +57,7 @@ describe("a tenant's settings in its sessions", () => {
     expect(unwrap(await sessionAt(own).state()).settings).toMatchObject({ maxTokens: 900, summaryMaxTokens: 300 });
   });
 
-  it("say when a summary is due", async () => {
+  it("decide when a summary is due", async () => {
     const ref = freshRef();
     const due = tenant(1, { summarizeAfterTokens: 200, keepRecentTokens: 50 });
     unwrap(await withoutAlarm(ref, (session) => session.append({ messages: turns(1, 8) }, creationOf(ref), due)));
@@ -78,7 +78,7 @@ describe("a tenant's settings in its sessions", () => {
     expect(await budgetOf(ref)).toBe(2_000);
   });
 
-  it("are not set back by an isolate that holds older ones, or none", async () => {
+  it("are not set back by an isolate with older ones, or none", async () => {
     const ref = await chatOf(2);
     unwrap(await sessionAt(ref).append({ messages: [turn(3)] }, null, tenant(3, { maxTokens: 3_000 })));
     unwrap(await sessionAt(ref).append({ messages: [turn(4)] }, null, tenant(2, { maxTokens: 2_000 })));
@@ -87,14 +87,14 @@ describe("a tenant's settings in its sessions", () => {
     expect(await rowOf(ref)).toMatchObject({ tenant_rev: 3 });
   });
 
-  it("are gone from a session when the tenant takes them back", async () => {
+  it("are gone from a session when the tenant removes them", async () => {
     const ref = await chatOf(2);
     unwrap(await sessionAt(ref).append({ messages: [turn(3)] }, null, tenant(1, { maxTokens: 2_000 })));
     unwrap(await sessionAt(ref).append({ messages: [turn(4)] }, null, tenant(2)));
     expect(await budgetOf(ref)).toBe(16_000);
   });
 
-  it("are what the alarm goes by when nobody calls any more", async () => {
+  it("are used by the alarm when there are no calls any more", async () => {
     const ref = freshRef();
     const strict = tenant(1, { expireAfterIdleSeconds: 60, summarizeAfterIdleSeconds: null });
     unwrap(await sessionAt(ref).append({ messages: turns(1, 2) }, creationOf(ref), strict));
@@ -107,7 +107,7 @@ describe("a tenant's settings in its sessions", () => {
     });
   });
 
-  it("reach an existing session's alarm: one that comes sooner takes the place of the one that stands", async () => {
+  it("reach an existing session's alarm: an earlier one replaces the one that is set", async () => {
     const ref = await chatOf(12, { words: 120 });
     const alarm = (): Promise<number | null> => runInDurableObject(stubAt(ref), (_, state) => state.storage.getAlarm());
     const before = Number(await alarm());
@@ -117,7 +117,7 @@ describe("a tenant's settings in its sessions", () => {
     expect(await alarm()).toBeLessThanOrEqual(Date.now() + 66_000);
   });
 
-  it("that pause summaries stop them while appends and contexts go on, and they come by themselves afterwards", async () => {
+  it("that pause summaries stop them while appends and contexts continue, and they are made automatically afterwards", async () => {
     const ref = await chatOf(8);
     unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
     const job = await jobOf(ref, "summarize");

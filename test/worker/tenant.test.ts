@@ -12,7 +12,7 @@ import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 const log = createLog({ write: () => undefined });
 
-/** A client as another isolate has it, with a memory of its own. */
+/** A client in another isolate, with its own cache. */
 function isolate(): TenantClient {
   return createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
 }
@@ -34,7 +34,7 @@ async function stateOf(answer: Promise<JsonAnswer>): Promise<TenantState> {
 }
 
 describe("a tenant's object", () => {
-  it("has nothing to tell of a tenant that set nothing, and is left without schema or row by all who ask", async () => {
+  it("has nothing for a tenant that set nothing, and no read creates a schema or row", async () => {
     const tenant = freshTenant();
     expect(await isolate().read(tenant)).toEqual(UNSET_TENANT);
     expect(await isolate().readRecord(tenant)).toMatchObject({
@@ -51,7 +51,7 @@ describe("a tenant's object", () => {
     expect(await schemaOf(tenant)).toEqual([]);
   });
 
-  it("tells what models took on each of the last days, a month at most", async () => {
+  it("reports what models used on each of the last days, a month at most", async () => {
     const tenant = freshTenant();
     const client = isolate();
     const embeddings = { inputTokens: 0, costMicroDollars: 0 };
@@ -80,7 +80,7 @@ describe("a tenant's object", () => {
     );
   });
 
-  it("counts what models took by the day, and tells its isolates when the day's budget is used up", async () => {
+  it("counts what models used by the day, and tells isolates when the day's budget is used up", async () => {
     const tenant = freshTenant();
     const client = isolate();
     await client.update(tenant, { summarizerTokensPerDay: 1_000 });
@@ -106,7 +106,7 @@ describe("a tenant's object", () => {
     expect(await client.read(tenant)).toMatchObject({ isOverBudget: false });
   });
 
-  it("raises rev by one with each change, and with a repetition not at all", async () => {
+  it("raises rev by one with each change, and not with a repetition", async () => {
     const tenant = freshTenant();
     const { update } = isolate();
     const first = await update(tenant, { settings: { maxTokens: 2_000, keepRecentTokens: 500 } });
@@ -121,7 +121,7 @@ describe("a tenant's object", () => {
     });
   });
 
-  it("loses none of the changes that come at the same time", async () => {
+  it("loses none of several concurrent changes", async () => {
     const tenant = freshTenant();
     const values = Array.from({ length: 20 }, (_, index) => 1_000 + index);
     const records = await Promise.all([
@@ -145,7 +145,7 @@ describe("a tenant's object", () => {
     expect(await isolate().update(tenant, { settings: {} })).toMatchObject({ rev: 2, summarization: "paused" });
   });
 
-  it("rolls back whole when its row cannot be written: the next change finds no half of it", async () => {
+  it("is rolled back completely if its row cannot be written: the next change finds no half of it", async () => {
     const tenant = freshTenant();
     const stub = env.TENANT.getByName(tenant);
     await runInDurableObject(stub, async (object, state) => {
@@ -165,7 +165,7 @@ describe("a tenant's object", () => {
 });
 
 describe("the client of an isolate", () => {
-  it("goes by its own change at once, and by another's only when it asks again", async () => {
+  it("uses its own change at once, and another's only when it asks again", async () => {
     const tenant = freshTenant();
     const [here, there] = [isolate(), isolate()];
     expect(await there.read(tenant)).toEqual(UNSET_TENANT);
@@ -180,7 +180,7 @@ describe("the client of an isolate", () => {
     });
   });
 
-  it("gives one call's answer to callers of several requests, though a request may not touch another's streams", async () => {
+  it("gives one call's answer to callers of several requests, although a request may not touch another's streams", async () => {
     const tenant = freshTenant();
     await isolate().update(tenant, { settings: { maxTokens: 9_000 } });
     const client = isolate();
@@ -194,7 +194,7 @@ describe("the client of an isolate", () => {
 });
 
 describe("tenants over HTTP", () => {
-  it("are read with every default of their profile filled in", async () => {
+  it("are returned with every default of their profile", async () => {
     const tenant = freshTenant();
     expect((await stateOf(admin("GET", tenant))).effective).toEqual(resolveSettings({}));
     const settings: SessionSettings = { profile: "agent", summarizeAfterTokens: 9_000 };
@@ -217,7 +217,7 @@ describe("tenants over HTTP", () => {
     expect(await stateOf(admin("GET", other))).toMatchObject({ rev: 0, summarization: "on" });
   });
 
-  it("replace settings and leave summarization, and the other way round", async () => {
+  it("replace settings and leave summarization, and vice versa", async () => {
     const tenant = freshTenant();
     await admin("PATCH", tenant, { settings: { maxTokens: 3_000, summaryMaxTokens: 300 } });
     await admin("PATCH", tenant, { summarization: "paused" });
@@ -229,7 +229,7 @@ describe("tenants over HTTP", () => {
     expect((await stateOf(admin("GET", tenant))).settings).toEqual({ maxTokens: 4_000 });
   });
 
-  it.each(["GET", "PATCH"])("refuse %s to a tenant's own key, and tell it nothing", async (method) => {
+  it.each(["GET", "PATCH"])("refuse %s to a tenant's own key, and reveal nothing to it", async (method) => {
     const tenant = freshTenant();
     await admin("PATCH", tenant, { settings: { maxTokens: 4_321 } });
     const body = method === "GET" ? undefined : { summarization: "paused" };

@@ -46,7 +46,7 @@ const REQUEST = {
 };
 
 describe("the trace of a request", () => {
-  it("is the caller's, in the log and with what it calls for", async () => {
+  it("is the caller's, in the log and with the work that it causes", async () => {
     const { log, entries } = listening();
     const ref = await chatOf(2);
     const traces: (string | undefined)[] = [];
@@ -71,14 +71,14 @@ describe("the trace of a request", () => {
     expect(traces.map((trace) => trace?.slice(3, 35))).toEqual(traceIds);
   });
 
-  it("goes with the job that the session sends, and with the archive's that follows from it", async () => {
+  it("is passed on with the job that the session sends, and with the archive job that follows", async () => {
     const ref = await chatOf(8);
     const sent: JobMessage[] = [];
     const send = async (message: JobMessage): Promise<void> => void sent.push(message);
     await runInDurableObject(stubAt(ref), async (object, { storage }) => {
       const before = Reflect.get(object, "env");
       Reflect.set(object, "env", { ...before, SUMMARIZE_QUEUE: { send }, ARCHIVE_QUEUE: { send } });
-      // The alarm is taken away before it can ring: the test alone sends.
+      // The alarm is removed before it can ring, so that only the test sends.
       const pending = object.summarize({ keepRecentTokens: 0 }, TRACE);
       await storage.deleteAlarm();
       const { job } = unwrap(await pending);
@@ -99,8 +99,8 @@ describe("the trace of a request", () => {
   });
 });
 
-describe("the trace of a request goes with the job", () => {
-  /** A user of each test's own: one of them is erased. */
+describe("the trace of a request is passed on with the job", () => {
+  /** A user for each test, because one of them is erased. */
   let user = "";
   beforeEach(() => {
     user = `tracy-${crypto.randomUUID()}`;
@@ -148,7 +148,7 @@ describe("the trace of a request goes with the job", () => {
     expect(new Set(traceIds)).toEqual(new Set([TRACE_ID]));
   }
 
-  /** A session of the user, through its object alone, and so without a trace. */
+  /** A session of the user that is created through its object alone, and so without a trace. */
   async function chat(settings = {}): Promise<SessionRef> {
     const ref = freshRef(user);
     const messages = Array.from({ length: 8 }, (_, at) => turn(at + 1));
@@ -182,7 +182,7 @@ describe("the trace of a request goes with the job", () => {
     await expectTraced(sent, "summarize");
   });
 
-  it("of a session that continues from another", async () => {
+  it("of a continuation", async () => {
     const source = await chat();
     const next = freshRef(user);
     const sent = await recordSent(stubAt(next));
@@ -190,7 +190,7 @@ describe("the trace of a request goes with the job", () => {
     await expectTraced(sent, "restore");
   });
 
-  it("of frames on a socket, by the request that opened it", async () => {
+  it("of frames on a socket, with that of the request that opened it", async () => {
     const ref = await chat({ summarizeAfterTokens: 1_000, keepRecentTokens: 0 });
     const sent = await recordSent(stubAt(ref));
     const headers = { Authorization: user, Upgrade: "websocket", traceparent: TRACE };
@@ -201,7 +201,7 @@ describe("the trace of a request goes with the job", () => {
     client.socket.close();
   });
 
-  it("of the erasure of a user, and on to each session's", async () => {
+  it("of the erasure of a user, and of each session's erasure", async () => {
     const ref = await chat();
     unwrap(await env.DIRECTORY.getByName(`test/${user}`).register(ref, Date.now(), {}));
     const [ofUser, ofSession] = await Promise.all([
@@ -215,7 +215,7 @@ describe("the trace of a request goes with the job", () => {
 });
 
 describe("the trace of a job", () => {
-  it("is in its log, and handed on to the summarizer and to PostgreSQL", async () => {
+  it("is in its log, and passed on to the summarizer and to PostgreSQL", async () => {
     const ref = await chatOf(8);
     const { jobId, epoch } = await scheduleSummary(ref);
     const { log, entries } = listening();
@@ -258,7 +258,7 @@ describe("the trace of a job", () => {
     expect(written).toEqual([[TRACE_ID], [TRACE_ID]]);
   });
 
-  it("begins each statement, as PostgreSQL sees it, and nothing else can stand there", async () => {
+  it("begins each statement, as PostgreSQL sees it, and cannot contain anything else", async () => {
     const seen = (traceIds?: readonly string[]): Promise<string> =>
       withDatabase(
         env.HYPERDRIVE.connectionString,
@@ -276,7 +276,7 @@ describe("the trace of a job", () => {
     expect(await seen()).toMatch(/^SELECT/);
   });
 
-  it("reaches the agent as a header, and stands in its log", async () => {
+  it("reaches the agent as a header, and is in its log", async () => {
     const { log, entries } = listening();
     const failing = {
       name: "test",

@@ -47,7 +47,7 @@ async function exportOf(user: string, as?: string): Promise<UserTransferLine[]> 
 const EMPTY = { type: "user-end", sessions: 0, unavailable: 0, failures: 0 };
 
 describe("the export of a user", () => {
-  it("has each session as its own export gives it, what failed, and an end that counts", async () => {
+  it("has each session as in its own export, the failures, and an end that counts", async () => {
     const user = freshUser();
     const sessions = Array.from({ length: 12 }, (_, index) => `chat-${index + 1}`);
     for (const session of sessions) await talk(user, session);
@@ -79,7 +79,7 @@ describe("the export of a user", () => {
     await operations.clearUser({ tenant: "test", owner: user });
   });
 
-  it("of a user whom nobody knows is empty, and leaves no row", async () => {
+  it("of an unknown user is empty, and leaves no row", async () => {
     const user = freshUser();
     expect((await exportOf(user)).slice(1)).toEqual([EMPTY]);
     const tables = await runInDurableObject(
@@ -90,11 +90,11 @@ describe("the export of a user", () => {
     expect(tables).toEqual([]);
   });
 
-  it("tells sessions that are erased while it is taken, expired or not whole yet, and goes on", async () => {
+  it("reports sessions that are erased meanwhile, expired or incomplete, and continues", async () => {
     const user = freshUser();
     for (const session of ["first", "erased", "expired", "halfway", "last"]) await talk(user, session, 6);
     const ref = { tenant: "test", owner: user, session: "" };
-    // The object wakes up anew: it remembers its row, of which it is the only writer.
+    // The object is started again: it caches its row, of which it is the only writer.
     const sql = async (session: string, statement: string): Promise<void> => {
       const stub = stubAt({ ...ref, session });
       await runInDurableObject(stub, (_, { storage }) => void storage.sql.exec(statement));
@@ -106,7 +106,7 @@ describe("the export of a user", () => {
     await archivedWhole(expired);
     await sql("expired", "UPDATE session SET expired_at = 1");
     await sql("halfway", `UPDATE session SET copying = '{"kind":"import","until":1,"sourceChanges":null}'`);
-    // It goes after its first line was read, and before the next.
+    // It is erased after its first line was read, and before the next.
     const sessions = createSessionClient(env.CHAT_SESSION);
     const erasing = (object: SessionObject): SessionObject =>
       new Proxy(object, {
@@ -135,8 +135,8 @@ describe("the export of a user", () => {
   });
 });
 
-describe("whoever speaks for a user", () => {
-  it("exports, erases and asks about that one alone: others are as if nobody knew them", async () => {
+describe("a caller who acts for a user", () => {
+  it("exports, erases and checks only that user: others look as if they did not exist", async () => {
     const [ada, mallory] = [freshUser(), freshUser()];
     await talk(ada, "diary");
     expect((await exportOf(ada, ada)).at(-1)).toMatchObject({ sessions: 1 });
@@ -164,7 +164,7 @@ describe("whoever speaks for a user", () => {
     });
   });
 
-  it("needs the scope for it, and a name that a user can have", async () => {
+  it("needs the scope for it, and a valid user id", async () => {
     const user = freshUser();
     const app = appWith({
       authenticate: async () => ({

@@ -23,7 +23,7 @@ import {
 } from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
-/** A user of a tenant of their own, whose limits are these. */
+/** A user of a new tenant, with these limits. */
 async function userWith(limits: SessionLimits) {
   const tenant = freshTenant();
   await tenants.update(tenant, { limits });
@@ -44,7 +44,7 @@ const append = (session: string, count = 1) =>
 
 const overQuota = (quota: string) => ({ status: 429, body: { code: "quota_exceeded", quota } });
 
-/** As much of a user's day as their directory knows. */
+/** What the user's directory knows of the day. */
 async function toldOf({ tenant, owner }: { tenant: string; owner: string }): Promise<string> {
   return runInDurableObject(env.DIRECTORY.getByName(`${tenant}/${owner}`), (object, state) => {
     if (!(object instanceof Directory)) throw new TypeError("no directory");
@@ -64,12 +64,12 @@ function fileOf(session: string, count: number): string {
 }
 
 describe("a user's day", () => {
-  it("is that of all their sessions together, refuses nothing before it is used up, and does not bound a back end", async () => {
+  it("is that of all their sessions together, refuses nothing before it is used up, and does not limit a back end", async () => {
     const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 5 });
     const [one, other] = [ref().session, ref().session];
     expect(await user.send(...append(one, 3))).toMatchObject({ status: 201 });
     expect(await user.send(...append(other, 1))).toMatchObject({ status: 201 });
-    // It has one left, and what passes the line still passes: the limit is soft.
+    // One is left, and the append that passes the limit is still accepted: the limit is soft.
     expect(await user.send(...append(one, 4))).toMatchObject({ status: 201 });
     for (const session of [one, other]) {
       expect(await user.send(...append(session))).toMatchObject(overQuota("user-messages"));
@@ -78,7 +78,7 @@ describe("a user's day", () => {
     expect(unwrap(await sessionAt(ref(one)).state()).headSeq).toBe(8);
   });
 
-  it("takes a message that came before once more, though it is used up", async () => {
+  it("allows a repeated message, even if it is used up", async () => {
     const { user, ref } = await userWith({ userMessagesPerDay: 1 });
     const { session } = ref();
     const once = ["POST", `/sessions/${session}/messages`, { messages: [said("Hello.", "m1")] }] as const;
@@ -109,7 +109,7 @@ describe("a user's day", () => {
     expect(answer).toMatchObject({ type: "error", error: { code: "quota_exceeded", quota: "user-messages" } });
   });
 
-  it("is that of the session, for whoever has a ticket to one of the tenant's own", async () => {
+  it("is that of the session, for a ticket holder in one of the tenant's own sessions", async () => {
     const { tenant, ref } = await userWith({ userMessagesPerDay: 2 });
     const source = { ...ref(), owner: TENANT_OWNER };
     unwrap(await sessionAt(source).append({ messages: [said("Hello.")] }, creationOf(source)));
@@ -124,7 +124,7 @@ describe("a user's day", () => {
     expect(await backEnd.send(...append(source.session))).toMatchObject({ status: 201 });
   });
 
-  it("is told to the user's directory, and begins no session that it has no room for", async () => {
+  it("is reported to the user's directory, and prevents a session that it has no room for", async () => {
     const who = await userWith({ userMessagesPerDay: 3 });
     const { user, ref } = who;
     expect(await user.send(...append(ref().session, 3))).toMatchObject({ status: 201 });
@@ -135,7 +135,7 @@ describe("a user's day", () => {
     expect((await listed(next)).has(next.session)).toBe(false);
   });
 
-  it("has a bound where the tenant sets none", async () => {
+  it("is limited by default", async () => {
     const { user, ref } = await userWith({ requestTier: "standard" });
     const { session } = ref();
     expect(await user.send("POST", "/import", fileOf(session, 10_001))).toMatchObject(overQuota("user-messages"));
@@ -143,8 +143,8 @@ describe("a user's day", () => {
   });
 });
 
-describe("what a user copies is paid before it is done:", () => {
-  it("a fork, however many are asked for at once, and one that is there costs nothing again", async () => {
+describe("a user's copies are charged before they are made:", () => {
+  it("a fork, however many are requested at once; an existing one costs nothing again", async () => {
     const { user, ref } = await userWith({ userMessagesPerDay: 100 });
     const source = ref();
     unwrap(
@@ -161,7 +161,7 @@ describe("what a user copies is paid before it is done:", () => {
     for (const id of made) expect([200, 202]).toContain((await fork(id)).status);
   });
 
-  it("a fork, by what the messages before its end say now, wherever the long ones stand", async () => {
+  it("a fork, by the current size of the messages before its end, wherever the long ones are", async () => {
     const { user, ref } = await userWith({ userBytesPerDay: 1_000 });
     const source = ref();
     const messages = Array.from({ length: 40 }, (_, at) => said("x", `m${at}`));
@@ -175,20 +175,20 @@ describe("what a user copies is paid before it is done:", () => {
     expect(past).toMatchObject({ status: 422, body: { errors: [{ path: "/throughSeq" }] } });
   });
 
-  it("an import, page by page, and what is refused leaves nothing", async () => {
+  it("an import, page by page, and a refused page leaves nothing", async () => {
     const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 250 });
     const { session } = ref();
     expect(await user.send("POST", "/import", fileOf(session, 251))).toMatchObject(overQuota("user-messages"));
     expect(await storedText(ref(session))).toBe("");
-    // What was stored on the way was paid for.
+    // What was stored before was charged.
     expect(await user.send("POST", "/import", fileOf(ref().session, 100))).toMatchObject(overQuota("user-messages"));
     expect(await user.send("POST", "/import", fileOf(ref().session, 50))).toMatchObject({ status: 201 });
     expect(await backEnd.send("POST", "/import", fileOf(ref().session, 251))).toMatchObject({ status: 201 });
   });
 });
 
-describe("the sessions of a user", () => {
-  it("are bounded in number, and erasing one makes room", async () => {
+describe("a user's sessions", () => {
+  it("are limited in number, and erasing one makes room", async () => {
     const { user, backEnd, ref } = await userWith({ userSessions: 2 });
     const [one, other] = [ref().session, ref().session];
     expect(await user.send(...append(one))).toMatchObject({ status: 201 });
@@ -207,18 +207,18 @@ describe("the sessions of a user", () => {
       });
     }
     expect(await storedText(next)).toBe("");
-    // One that is there is answered as it is, and a back end may make more.
+    // An existing one is returned as it is, and a back end may create more.
     expect(await user.send("POST", "/sessions", { id: other })).toMatchObject({ status: 200 });
     expect(await backEnd.send("POST", "/sessions", {})).toMatchObject({ status: 201 });
     expect(await user.send("POST", "/sessions", {})).toMatchObject({ status: 403 });
     for (const session of [one, other]) await user.send("DELETE", `/sessions/${session}`);
-    // A word that was given for one of them holds its place for moments yet.
+    // A creation grant for one of them holds its place for moments.
     await until("there is room", async () => {
       return (await user.send("POST", "/sessions", { id: next.session })).status === 201;
     });
   });
 
-  it("are bounded in a day, whether they are there still or not", async () => {
+  it("are limited in a day, whether they still exist or not", async () => {
     const { user } = await userWith({ userSessionsPerDay: 3 });
     for (let count = 0; count < 3; count += 1) {
       const { body } = await user.send<SessionState>("POST", "/sessions", {});
@@ -228,8 +228,8 @@ describe("the sessions of a user", () => {
   });
 });
 
-describe("the exports of a user", () => {
-  it("are bounded in a day, of one session and of all together, and do not bound a back end", async () => {
+describe("a user's exports", () => {
+  it("are limited in a day, of one session and of all together; a back end is not limited", async () => {
     const { user, backEnd, ref, owner } = await userWith({ userExportsPerDay: 2 });
     const { session } = ref();
     expect(await user.send(...append(session))).toMatchObject({ status: 201 });
@@ -255,7 +255,7 @@ it("a change of a session's metadata or settings counts like a message", async (
   expect(await backEnd.send(...change)).toMatchObject({ status: 200 });
 });
 
-it("a session that may not be leaves no trace in the one that it was to continue", async () => {
+it("a refused continuation leaves no trace in the session that it was to continue", async () => {
   const { user, ref } = await userWith({ userSessions: 1 });
   const source = ref();
   expect(await user.send(...append(source.session))).toMatchObject({ status: 201 });
@@ -265,8 +265,8 @@ it("a session that may not be leaves no trace in the one that it was to continue
   expect(await storedText(source)).toBe(before);
 });
 
-describe("what models read again for a user", () => {
-  it("is bounded by hand and by edits, refuses no erasure, and a back end goes on", async () => {
+describe("the tokens that models read again for a user", () => {
+  it("are limited for requests and edits, not for erasures and back ends", async () => {
     const { user, backEnd, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
     const source = ref();
     const path = `/sessions/${source.session}`;
@@ -288,14 +288,14 @@ describe("what models read again for a user", () => {
     expect(await backEnd.send("PATCH", `${path}/messages/m0`, { content: "Coffee." })).toMatchObject({ status: 200 });
   });
 
-  it("is bounded where a new branch leaves a summary behind, by an append or a switch, and a frame too", async () => {
+  it("are limited if a new branch leaves a summary behind, by an append, a switch or a frame", async () => {
     const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
     const { user, backEnd } = who;
     const source = await summarizedOf(who);
     const path = `/sessions/${source.session}`;
     const over = { code: "quota_exceeded", quota: "user-summarizer-tokens" };
     const branchAfter = (afterSeq: number) => ({ messages: [{ ...said("I like rain."), afterSeq }] });
-    // The answer to the newest message is made again: the summary covers what stands before it.
+    // The answer to the newest message is regenerated: the summary covers what is before it.
     expect(await user.send("POST", `${path}/messages`, branchAfter(8))).toMatchObject({ status: 201 });
     expect(await user.send("POST", `${path}/messages`, branchAfter(3))).toMatchObject({ status: 201 });
     expect(await backEnd.send("PUT", `${path}/branch`, { headSeq: 8 })).toMatchObject({ status: 200 });
@@ -312,7 +312,7 @@ describe("what models read again for a user", () => {
     expect(unwrap(await sessionAt(source).state())).toMatchObject({ headSeq: 8 });
   });
 
-  it("is looked at before each chunk of a long summary, not only before its first", async () => {
+  it("are checked before each part of a long summary, not only before the first", async () => {
     const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
     const source = who.ref();
     const messages = Array.from({ length: 4 }, (_, at) => said("I like tea. ".repeat(5_000), `m${at}`));
@@ -328,7 +328,7 @@ describe("what models read again for a user", () => {
     expect(calling(next).isOverBudget).toBe(true);
   });
 
-  it("counts on the day that a model reads it, where the limit of an earlier day put it off", async () => {
+  it("count on the day on which a model reads them, if an earlier day's limit postponed it", async () => {
     const who = await userWith({ userSummarizerTokensPerDay: 1_000 });
     const source = await summarizedOf(who, { reason: OVER_BUDGET_REASON });
     const { jobId, epoch } = await jobOf(source, "summarize");
@@ -339,7 +339,7 @@ describe("what models read again for a user", () => {
   });
 });
 
-/** A user's session of eight messages with a summary of the first four, which nobody else has paid for. */
+/** A user's session of eight messages with a summary of the first four, which was not charged yet. */
 async function summarizedOf(
   { ref }: Pick<Awaited<ReturnType<typeof userWith>>, "ref">,
   fallbackCause: Failed | null = null,
@@ -358,7 +358,7 @@ function calling(step: SummaryStep): Extract<SummaryStep, { next: "call" }> {
   return step;
 }
 
-it("changes that share one new summary count once, and as much as a call costs at least", async () => {
+it("count once for changes that share one new summary, and at least as much as a call costs", async () => {
   const { user, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
   const source = ref();
   const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
@@ -368,14 +368,14 @@ it("changes that share one new summary count once, and as much as a call costs a
   await until("it is summarized", async () => (await version()) === 1);
   const edit = (id: string) =>
     user.send("PATCH", `/sessions/${source.session}/messages/${id}`, { content: `I like ${id}, not tea.` });
-  // Both are made good by one summary, five seconds from now: the second one asks for nothing more.
+  // One summary, five seconds from now, serves both: the second change adds nothing.
   expect(await edit("m0")).toMatchObject({ status: 200 });
   expect(await edit("m1")).toMatchObject({ status: 200 });
   await until("it is summarized anew", async () => (await version()) === 2);
   expect(await edit("m2")).toMatchObject(overQuota("user-summarizer-tokens"));
 });
 
-it("tells no directory of what a back end says, nor of a user who says nothing", async () => {
+it("no directory is told of what a back end says, nor of a user who says nothing", async () => {
   const who = await userWith({});
   expect(await who.backEnd.send(...append(who.ref().session))).toMatchObject({ status: 201 });
   expect(await toldOf(who)).toBe("");

@@ -3,7 +3,7 @@ import type { SessionSettings, SessionState } from "../../src/api/session.ts";
 import { creationOf, listed, said, sessionAt, type SessionRef, storedText, unwrap } from "../support/session.ts";
 import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
-/** What the operator says of every session of the tenant. */
+/** The operator's settings for every session of the tenant. */
 const OPERATORS = {
   maxTokens: 8_000,
   summarizeAfterTokens: 20_000,
@@ -13,7 +13,7 @@ const OPERATORS = {
   archiveMessages: true,
 } as const;
 
-/** What costs more than that. */
+/** Settings that cost more. */
 const LOOSE: SessionSettings = {
   summaryMaxTokens: 32_000,
   summarizeAfterTokens: 100,
@@ -49,8 +49,8 @@ async function chatOfAda(): Promise<SessionRef> {
 const heldBy = async (ref: SessionRef): Promise<SessionSettings> =>
   unwrap(await sessionAt(ref).state(await tenants.read(ref.tenant))).settings;
 
-describe("a user loosens nothing that the operator pays for", () => {
-  it("as a session is created, alone or from another", async () => {
+describe("a user cannot make settings less strict than the operator's", () => {
+  it("when a session is created, alone or from another", async () => {
     const ref = await chatOfAda();
     const ada = userOf(ref.tenant, "ada");
     const id = crypto.randomUUID();
@@ -64,7 +64,7 @@ describe("a user loosens nothing that the operator pays for", () => {
     expect(body.settings).toMatchObject({ ...OPERATORS, maxTokens: 4_000 });
   });
 
-  it("as its settings are replaced", async () => {
+  it("when its settings are replaced", async () => {
     const ref = await chatOfAda();
     const ada = userOf(ref.tenant, "ada");
     const path = `/sessions/${ref.session}`;
@@ -75,12 +75,12 @@ describe("a user loosens nothing that the operator pays for", () => {
     const tighter = { settings: { maxTokens: 4_000, summarizerTokensPerDay: 100 } };
     expect(await ada.send("PATCH", path, tighter)).toMatchObject({ status: 200 });
     expect(await heldBy(ref)).toEqual({ ...before, ...tighter.settings });
-    // What they set themselves they may take back.
+    // A user may withdraw their own settings.
     expect(await ada.send("PATCH", path, { settings: {} })).toMatchObject({ status: 200 });
     expect(await heldBy(ref)).toEqual(before);
   });
 
-  it("as what a back end set for the one session is left out", async () => {
+  it("by leaving out what a back end set for the session", async () => {
     const ref = await chatOfAda();
     const ada = userOf(ref.tenant, "ada");
     const path = `/sessions/${ref.session}`;
@@ -92,7 +92,7 @@ describe("a user loosens nothing that the operator pays for", () => {
     });
   });
 
-  it("as a session is forked", async () => {
+  it("when a session is forked", async () => {
     const ref = await chatOfAda();
     const ada = userOf(ref.tenant, "ada");
     const path = `/sessions/${ref.session}/fork`;
@@ -112,7 +112,7 @@ describe("a user loosens nothing that the operator pays for", () => {
     });
   });
 
-  it("as a session is imported", async () => {
+  it("when a session is imported", async () => {
     const ref = { tenant: await strictTenant(), owner: "ada", session: crypto.randomUUID() };
     const file = (settings: SessionSettings): string => {
       const head = { type: "session", format: "threadkeep-session", formatVersion: 1, id: ref.session, settings };
@@ -127,7 +127,7 @@ describe("a user loosens nothing that the operator pays for", () => {
     expect(await heldBy(ref)).toMatchObject({ ...OPERATORS, maxTokens: 4_000 });
   });
 
-  it("nor puts off when a session expires, by a file that says it was written long after now", async () => {
+  it("by a file with dates in the future, which would postpone expiry", async () => {
     const tenant = freshTenant();
     await tenants.update(tenant, { settings: { expireAfterIdleSeconds: 3_600 } });
     const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
@@ -143,7 +143,7 @@ describe("a user loosens nothing that the operator pays for", () => {
     expect(Date.parse(expiresAt ?? late)).toBeLessThan(Date.now() + 2 * 3_600_000);
   });
 
-  it("by what was as the operator had it, once the operator tightens that", async () => {
+  it("by a setting that equalled the operator's, once the operator becomes stricter", async () => {
     const ref = await chatOfAda();
     const settings = { maxTokens: 6_000, archiveMessages: true, summarizeAfterTokens: 20_000 };
     expect(await userOf(ref.tenant, "ada").send("PATCH", `/sessions/${ref.session}`, { settings })).toMatchObject({
@@ -156,8 +156,8 @@ describe("a user loosens nothing that the operator pays for", () => {
   });
 });
 
-describe("whoever may, does:", () => {
-  it("a back end sets what it likes for a user, and takes back what the user set", async () => {
+describe("settings are changed by whoever may", () => {
+  it("a back end sets anything for a user, and removes what the user set", async () => {
     const ref = await chatOfAda();
     const path = `/sessions/${ref.session}`;
     expect(await userOf(ref.tenant, "ada").send("PATCH", path, { settings: { maxTokens: 500 } })).toMatchObject({
@@ -171,7 +171,7 @@ describe("whoever may, does:", () => {
     expect(await heldBy(ref)).toMatchObject({ ...LOOSE, maxTokens: OPERATORS.maxTokens });
   });
 
-  it("a user sets what the tenant opened, as long as it does", async () => {
+  it("a user sets what the tenant allows, as long as it does", async () => {
     const ref = await chatOfAda();
     const path = `/sessions/${ref.session}`;
     await tenants.update(ref.tenant, { usersMay: { set: ["archiveMessages"] } });

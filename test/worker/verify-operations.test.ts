@@ -43,10 +43,10 @@ function partsOf(): RunDeps {
   };
 }
 
-/** Steps that nothing interrupts. */
+/** Steps without interruptions. */
 const STEPS: Steps = { do: (_name, _config, body) => body(), sleep: async () => undefined };
 
-/** Runs an operation on all that one user has. */
+/** Runs an operation on everything of one user. */
 async function run(op: OperationName, { tenant, owner }: SessionRef, dryRun = false): Promise<OperationReport> {
   const payload = operationRequestSchema.parse({ op, tenant, user: owner, dryRun });
   const { status, report } = await runOperation(payload, crypto.randomUUID(), STEPS, partsOf());
@@ -58,7 +58,7 @@ async function archivedAs(statement: ReturnType<typeof sql>): Promise<void> {
   await onArchive((database) => database.execute(statement));
 }
 
-/** A session of a user of its own, listed, with its summary in the archive. */
+/** A listed session of a new user, with its summary in the archive. */
 async function chatOfUser(): Promise<SessionRef> {
   const ref = { tenant: "test", owner: `auth0|user/${crypto.randomUUID()}`, session: "one" };
   const settings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
@@ -75,7 +75,7 @@ function inObject(ref: SessionRef, statement: string): Promise<void> {
   }).then(() => evictDurableObject(stubAt(ref)));
 }
 
-/** An epoch that nobody knows, with the items of another. */
+/** An unknown epoch, with the items of another one. */
 async function plantOrphan(ref: SessionRef, session: string): Promise<void> {
   const [epoch, source] = [crypto.randomUUID(), await epochOf(ref)];
   await archivedAs(sql`insert into sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
@@ -86,7 +86,7 @@ async function plantOrphan(ref: SessionRef, session: string): Promise<void> {
     where epoch = ${source}`);
 }
 
-/** Its erasure is over, by what the list says, which had forgotten the session. */
+/** Its erasure is over according to the list, which had forgotten the session. */
 async function halfErase(ref: SessionRef): Promise<void> {
   await runInDurableObject(env.DIRECTORY.getByName(ownerName(ref)), async (directory, state) => {
     await directory.beginErasure(ref);
@@ -102,7 +102,7 @@ async function isSettled(ref: SessionRef): Promise<boolean> {
   return (await pendingJobs(ref)).length === 0;
 }
 
-/** Brings the erasure on its way as a consumer does, until a look at every place finds nothing. */
+/** Continues the erasure like a consumer, until a search of every place finds nothing. */
 async function isErased({ tenant, owner }: SessionRef): Promise<boolean> {
   const directory = env.DIRECTORY.getByName(ownerName({ tenant, owner }));
   const jobId = await runInDurableObject(directory, (_, state) => {
@@ -113,7 +113,7 @@ async function isErased({ tenant, owner }: SessionRef): Promise<boolean> {
   return (await request<UserErasure>("GET", `/users/${encodeURIComponent(owner)}/erasure`)).body.state === "erased";
 }
 
-describe("the operation that a finding names mends", () => {
+describe("a finding is repaired by the operation that it names", () => {
   it.each<[string, OperationName, string, (ref: SessionRef) => Promise<void>, (ref: SessionRef) => Promise<boolean>]>([
     [
       "missing-summary",
@@ -134,7 +134,7 @@ describe("the operation that a finding names mends", () => {
       "stale-source",
       "rebuild",
       "an item whose source says something else by now",
-      // As long as before: the totals are looked at, too.
+      // As long as the old text, because the totals are checked, too.
       (ref) =>
         inObject(
           ref,
@@ -161,7 +161,7 @@ describe("the operation that a finding names mends", () => {
 });
 
 describe("the operation archive", () => {
-  it("run dry tells what it would do, and does nothing", async () => {
+  it("reports in a dry run what it would do, and does nothing", async () => {
     const ref = await chatOfUser();
     await archivedAs(sql`delete from summaries where epoch = ${await epochOf(ref)}`);
     await plantOrphan(ref, "another");
@@ -170,7 +170,7 @@ describe("the operation archive", () => {
     expect(await run("verify", ref)).toEqual(before);
   });
 
-  it("fills a PostgreSQL that lost everything of a user, and sends nothing of what is there", async () => {
+  it("fills a PostgreSQL that lost everything of a user, and sends nothing that is there", async () => {
     const ref = await chatOfUser();
     const { rev } = await sessionAt(ref).checkIntegrity();
     expect((await run("archive", ref)).counts).toEqual({ sound: 1 });

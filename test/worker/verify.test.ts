@@ -28,7 +28,7 @@ import {
 } from "../support/session.ts";
 
 const parts: VerifyDeps = pipelineDeps();
-/** Nothing is summarized of its own accord. */
+/** No summary becomes due by itself. */
 const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
 const EVERYTHING = { after: null, limit: 500 };
 
@@ -36,7 +36,7 @@ async function archivedAs(statement: SQL): Promise<void> {
   await onArchive((database) => database.execute(statement));
 }
 
-/** Plants a fault in the object, which is built anew after it. */
+/** Plants a fault in the object, which is then started again. */
 async function planted(ref: SessionRef, statement: string, ...values: SqlStorageValue[]): Promise<void> {
   const rows = await runInDurableObject(
     stubAt(ref),
@@ -60,7 +60,7 @@ function told(findings: readonly Finding[]): Pick<Finding, "kind" | "mend">[] {
   return findings.map(({ kind, mend }) => ({ kind, mend }));
 }
 
-/** A session of a user of its own, listed, with two versions of its summary in the archive. */
+/** A listed session of a new user, with two versions of its summary in the archive. */
 async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
   const ref = { tenant: "test", owner: `auth0|user/${crypto.randomUUID()}`, session: "one" };
   const turns = Array.from({ length: 12 }, (_, index) => turn(index + 1));
@@ -78,7 +78,7 @@ function looseAfter(user: UserRef, after: string): Promise<ArchivePage<string>> 
 }
 
 let archiving: Promise<SessionRef> | undefined;
-/** The chat of all those that mend what they plant in the archive alone. */
+/** The shared chat of all tests that repair what they plant in the archive. */
 function mendedChat(): Promise<SessionRef> {
   archiving ??= chatIn({ archiveMessages: true });
   return archiving;
@@ -95,7 +95,7 @@ async function rebuilt(ref: SessionRef): Promise<void> {
 }
 
 describe("verify: a session", () => {
-  it("that is as it should be has no finding, in its object, on the list, and in the archive", async () => {
+  it("that is in order has no finding, in its object, on the list, and in the archive", async () => {
     const ref = await mendedChat();
     expect(await asWorker((database) => verifySession(ref, database, parts))).toEqual({
       result: "sound",
@@ -104,7 +104,7 @@ describe("verify: a session", () => {
     expect(await heldBy(ref)).toEqual([]);
   });
 
-  it("without a row of its own in the archive gets it back, with its messages", async () => {
+  it("without its own row in the archive gets it back, with its messages", async () => {
     const ref = await mendedChat();
     const epoch = await epochOf(ref);
     for (const table of ["sessions", "summaries", "summary_items", "messages"]) {
@@ -115,7 +115,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("whose newest version is gone from its object has items of none, until it is rebuilt", async () => {
+  it("whose newest version is missing in its object has items without a version, until it is rebuilt", async () => {
     const ref = await chatIn();
     await planted(ref, "DELETE FROM summaries WHERE version = 2");
     expect(told(await verified(ref))).toContainEqual({ kind: "missing-summary", mend: "rebuild" });
@@ -167,7 +167,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("whose archive is ahead of it, as after a restore of the object, takes the place of what is there", async () => {
+  it("whose archive is ahead of it, as after a restore of the object, replaces what is there", async () => {
     const ref = await mendedChat();
     const epoch = await epochOf(ref);
     await archivedAs(sql`update sessions set rev = 700 where epoch = ${epoch}`);
@@ -177,7 +177,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("with a gap in its log, or totals that do not add up, says that no operation mends it", async () => {
+  it("with a gap in its log, or wrong totals, says that no operation repairs it", async () => {
     const ref = await chatIn();
     await planted(ref, "UPDATE messages SET total_cost = total_cost + 1 WHERE seq = 11");
     expect(told(await verified(ref))).toEqual([{ kind: "broken-log", mend: null }]);
@@ -193,7 +193,7 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it("that no list names is told, and that its object holds nothing while list and archive have it", async () => {
+  it("that no list names is reported, and so is an empty object that list and archive know", async () => {
     const ref = await chatIn();
     const directory = env.DIRECTORY.getByName(ownerName(ref));
     await runInDurableObject(directory, (_, state) => state.storage.sql.exec("DELETE FROM sessions").toArray());
@@ -209,7 +209,7 @@ describe("verify: a session", () => {
     expect(told(await heldBy(ref))).toEqual([{ kind: "lost-session", mend: null }]);
   });
 
-  it("that nobody wrote is absent, and gets no row by the look", async () => {
+  it("that nobody wrote to is absent, and the check creates no row", async () => {
     const ref = { tenant: "test", owner: "-", session: crypto.randomUUID() };
     expect(await asWorker((database) => verifySession(ref, database, parts))).toEqual({
       result: "absent",
@@ -222,7 +222,7 @@ describe("verify: a session", () => {
   });
 });
 
-describe("verify: what the archive holds", () => {
+describe("verify: data in the archive", () => {
   it.each(["-", `auth0|user/${crypto.randomUUID()}`])(
     "of an epoch that no object knows, owned by %s, is an orphan until it is erased",
     async (owner) => {

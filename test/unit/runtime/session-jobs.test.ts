@@ -44,7 +44,7 @@ describe("a job that fails", () => {
     ["makes a summary better", "summarize", { goal: UPGRADE }],
     ["takes something out of the summary", "summarize", { goal: REBUILD }],
     ["takes something out of what a model is given", "summarize", { inProgress: { invalidatedFromSeq: 1 } }],
-  ] as const)("of kind %s is never given up", (_, kind, change) => {
+  ] as const)("that %s is never given up", (_, kind, change) => {
     const session = new NodeSession();
     const { id } = session.schedule(kind, { ...change, failures: 100 });
     expect(noteFailure(session.unit(), id, { reason: "away" }, 0.5)?.gaveUp).toBe(false);
