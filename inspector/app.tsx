@@ -3,8 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { user, waitingUntil } from "./api.ts";
+import { ProblemLine } from "./parts/problem-line.tsx";
 import { visibleText } from "./parts/visible-text.tsx";
-import { notice, problem } from "./state/problem.ts";
+import { notice, openDialogs } from "./state/problem.ts";
 import { go, route } from "./state/route.ts";
 import { caller, canSwitchUser, isOperator, signOut } from "./state/sign-in.ts";
 import { moment } from "./text.ts";
@@ -121,16 +122,7 @@ function Who() {
 function Told() {
   return (
     <>
-      <div role="alert" class="problem" hidden={problem.value === ""}>
-        {problem.value === "" ? null : (
-          <>
-            <span>{problem.value}</span>
-            <button type="button" class="quiet" onClick={() => (problem.value = "")} aria-label="Close">
-              ✕
-            </button>
-          </>
-        )}
-      </div>
+      {openDialogs.value === 0 ? <ProblemLine /> : null}
       <div role="status" class="notice" hidden={waitingUntil.value === null}>
         {waitingUntil.value === null
           ? null

@@ -1,5 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { openDialogs, problem } from "../state/problem.ts";
+import { ProblemLine } from "./problem-line.tsx";
 
 interface DialogProps {
   readonly title: string;
@@ -13,6 +15,12 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     element.current?.showModal();
+    // An earlier error is not about this dialog.
+    problem.value = "";
+    openDialogs.value += 1;
+    return () => {
+      openDialogs.value -= 1;
+    };
   }, []);
   return (
     <dialog ref={element} class={isWide ? "is-wide" : ""} onClose={onClose} aria-label={title}>
@@ -22,6 +30,7 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
           ✕
         </button>
       </div>
+      <ProblemLine />
       {children}
     </dialog>
   );

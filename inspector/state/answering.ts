@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { AnswerLine } from "../../src/api/answer.ts";
-import { ApiError, send } from "../api.ts";
+import { ApiError, ask, send, sessionPath } from "../api.ts";
 
 export class Answering {
   /** The text so far; null if no model was asked. */
@@ -26,6 +26,22 @@ export class Answering {
       if (!isAppended) throw new ApiError(0, "unreachable", "The answer was interrupted, and nothing was appended.");
     } finally {
       if (this.#asked === asked) this.words.value = null;
+    }
+  }
+
+  /**
+   * Has the model answer the message `afterSeq` again. The branch that ends with `headSeq` stays beside the new answer,
+   * and is active again if there is none.
+   */
+  async askAnew(sessionId: string, afterSeq: number, headSeq: number): Promise<void> {
+    const activate = (seq: number): Promise<unknown> =>
+      ask("PUT", `${sessionPath(sessionId)}/branch`, { body: { headSeq: seq } });
+    await activate(afterSeq);
+    try {
+      await this.ask(sessionId);
+    } catch (error) {
+      await activate(headSeq);
+      throw error;
     }
   }
 

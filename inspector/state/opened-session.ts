@@ -338,7 +338,11 @@ export class OpenedSession {
       this.#note(`The chat continues from message ${event.headSeq}.`);
     } else if (event.type === "summarized") {
       void this.readSummaries().catch(showProblem);
-      this.#note(`Summary version ${event.version} is ready: it covers messages 1 to ${event.throughSeq}.`);
+      if (event.degraded) {
+        this.#note(`The model failed: summary version ${event.version} was made without it, until it is back.`, true);
+      } else {
+        this.#note(`Summary version ${event.version} is ready: it covers messages 1 to ${event.throughSeq}.`);
+      }
     } else if (event.type === "summaryFailed") {
       this.#note(
         `A summary through message ${event.throughSeq} failed. It will be retried; the chat continues without it.`,

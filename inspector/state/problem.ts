@@ -2,6 +2,8 @@ import { signal } from "@preact/signals";
 
 /** The last error, in words; empty if there is none. */
 export const problem = signal("");
+/** How many dialogs are open: an error that occurs meanwhile is shown in them, because nobody can read what is behind. */
+export const openDialogs = signal(0);
 /** The last success, announced briefly to people who cannot see it. */
 export const notice = signal("");
 

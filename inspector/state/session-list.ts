@@ -65,6 +65,14 @@ export class SessionList {
     }
   }
 
+  /** The name of a session, as far as it was read; its id if nothing else is known. */
+  titleOf(
+    id: string,
+    metadata: ListedSession["metadata"] = this.sessions.value.find((session) => session.id === id)?.metadata ?? {},
+  ): string {
+    return this.facts.value.get(id)?.title ?? titleIn(metadata, undefined, id);
+  }
+
   /** Reads details of these sessions, again and again while they are visible. Others are dropped. */
   look(ids: readonly string[]): void {
     this.#inView = ids;

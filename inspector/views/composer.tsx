@@ -71,7 +71,7 @@ export function Composer({ session }: { session: OpenedSession }) {
         </div>
       ) : null}
       <form
-        class="composer"
+        class={`composer ${model === null ? "" : "has-model"}`}
         aria-label="Try it"
         onSubmit={(event) => {
           event.preventDefault();
@@ -133,7 +133,10 @@ function SummarizeButton({ session }: { session: OpenedSession }) {
         { body },
       );
       if (job === null) notice.value = "There is nothing to summarize: the last messages are always kept verbatim.";
-      else if (summary === null) notice.value = "The summary is being made, and will appear here.";
+      else if (summary === null) {
+        notice.value =
+          "The summary takes longer than usual. It will appear here once it is made. If an operator has paused summaries, that is after they are resumed.";
+      }
       session.refresh();
     });
     isBusy.value = false;

@@ -1,9 +1,11 @@
 /** Imports a chat: pasted as text, or from a file that is chosen or dropped. */
 
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { ask, sessionPath } from "../api.ts";
 import { readTranscript } from "../import/read-transcript.ts";
 import { Dialog } from "../parts/dialog.tsx";
+import { droppedFile } from "../state/dropped-file.ts";
 import { attempt } from "../state/problem.ts";
 import { go, sessionAddress } from "../state/route.ts";
 import { may } from "../state/sign-in.ts";
@@ -14,6 +16,9 @@ const BATCH = 100;
 
 export function ImportButton() {
   const isOpen = useSignal(false);
+  useEffect(() => {
+    if (droppedFile.value !== null) isOpen.value = true;
+  }, [droppedFile.value]);
   if (!may("memory:write")) return null;
   return (
     <>
@@ -31,9 +36,15 @@ function ImportDialog({ onClose }: { onClose: () => void }) {
   const read = text.value.trim() === "" ? null : readTranscript(text.value);
   async function take(file: File | undefined): Promise<void> {
     if (file === undefined) return;
-    name.value = file.name.replace(/\.[a-z]+$/i, "");
-    text.value = await file.text();
+    await attempt(async () => {
+      text.value = await file.text();
+      name.value = file.name.replace(/\.[a-z]+$/i, "");
+    });
   }
+  useEffect(() => {
+    void take(droppedFile.value ?? undefined);
+    droppedFile.value = null;
+  }, [droppedFile.value]);
   async function load(): Promise<void> {
     if (read === null || "fault" in read) return;
     await attempt(async () => {
@@ -44,14 +55,7 @@ function ImportDialog({ onClose }: { onClose: () => void }) {
   }
   return (
     <Dialog title="Paste or drop a chat" onClose={onClose} isWide>
-      <div
-        class="drop"
-        onDragOver={(event) => event.preventDefault()}
-        onDrop={(event) => {
-          event.preventDefault();
-          void take(event.dataTransfer?.files[0]);
-        }}
-      >
+      <div class="drop">
         <label>
           The chat: lines that begin with “User:” and “Assistant:”, messages as JSON, or an export of Threadkeep
           <textarea
@@ -62,7 +66,7 @@ function ImportDialog({ onClose }: { onClose: () => void }) {
           />
         </label>
         <label>
-          Or choose a file, or drop one here
+          Or choose a file, or drop one anywhere on this page
           <input
             type="file"
             accept=".txt,.md,.json,.jsonl"

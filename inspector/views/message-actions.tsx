@@ -6,7 +6,7 @@ import { ask, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { attempt } from "../state/problem.ts";
-import { may } from "../state/sign-in.ts";
+import { caller, may } from "../state/sign-in.ts";
 import { beginning, count } from "../text.ts";
 import { wordsOf } from "./message-parts.tsx";
 
@@ -113,6 +113,15 @@ function WordsDialog({ session, message, path, isEdit, onClose }: DialogProps & 
     });
     if (isDone) onClose();
   }
+  async function askModel(headSeq: number): Promise<void> {
+    onClose();
+    const { seq, afterSeq = seq - 1 } = message;
+    await attempt(() => session.answering.askAnew(session.id, afterSeq, headSeq));
+    session.invalidate();
+    session.refresh();
+  }
+  const headSeq = session.state.value?.headSeq;
+  const model = isEdit || message.role !== "assistant" ? null : (caller.value?.model ?? null);
   return (
     <Dialog title={isEdit ? `Edit message ${message.seq}` : `Message ${message.seq} in other words`} onClose={onClose}>
       <p class="note">
@@ -131,7 +140,19 @@ function WordsDialog({ session, message, path, isEdit, onClose }: DialogProps & 
           Words
           <textarea rows={6} value={words} onInput={({ currentTarget }) => setWords(currentTarget.value)} required />
         </label>
-        <button type="submit">{isEdit ? "Save" : "Go on from here"}</button>
+        <div class="row">
+          <button type="submit">{isEdit ? "Save" : "Go on from here"}</button>
+          {model === null || headSeq === undefined ? null : (
+            <button
+              type="button"
+              class="secondary"
+              title={`${model} answers the message before this one again`}
+              onClick={() => void askModel(headSeq)}
+            >
+              Ask the model again
+            </button>
+          )}
+        </div>
       </form>
     </Dialog>
   );

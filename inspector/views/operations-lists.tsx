@@ -7,14 +7,18 @@ import type { AlertList } from "../../src/api/alert.ts";
 import type { Failure } from "../../src/api/job.ts";
 import type { OperationRun } from "../../src/api/operation-run.ts";
 import type { Page } from "../../src/api/page.ts";
-import { ask } from "../api.ts";
+import { ask, user } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import { attempt, showProblem } from "../state/problem.ts";
+import { sessionAddress } from "../state/route.ts";
+import { caller } from "../state/sign-in.ts";
 import { ago, beginning, count, number } from "../text.ts";
 
 const EVERY_MS = 5_000;
 const LINE = 160;
+/** The owner of sessions that belong to no user. */
+const NO_USER = "-";
 
 /** A list that is refreshed while it is visible. */
 function useWatched<T>(
@@ -98,52 +102,16 @@ export function FailedJobs() {
       ) : page.data.length === 0 ? (
         <p class="note">None: all background jobs succeeded.</p>
       ) : (
-        <div class="table-frame" role="region" aria-labelledby="jobs-title" tabIndex={0}>
-          <table class="data">
-            <thead>
-              <tr>
-                <th>Job</th>
-                <th>Of</th>
-                <th>Why</th>
-                <th>Last failed</th>
-                <th>
-                  <span class="visually-hidden">What to do</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {page.data.map((failure) => {
-                const { jobId, kind, state, tenant, owner, session, reason, attempts, lastError, lastFailedAt } =
-                  failure;
-                return (
-                  <tr key={jobId}>
-                    <td>
-                      {kind} <span class="tag">{state}</span>
-                    </td>
-                    <td>
-                      {visibleText(tenant)} / {visibleText(owner)} / {visibleText(session)}
-                    </td>
-                    <td>
-                      {visibleText(beginning(reason, LINE))}
-                      <div class="note">{visibleText(beginning(lastError, LINE))}</div>
-                    </td>
-                    <td>
-                      {ago(lastFailedAt)}, {count(attempts, "attempt")}
-                    </td>
-                    <td>
-                      <button type="button" class="quiet" onClick={() => void retry(jobId)}>
-                        Retry
-                      </button>
-                      <button type="button" class="quiet" onClick={() => (dropping.value = failure)}>
-                        Drop
-                      </button>
-                    </td>
-                  </tr>
-                );
-              })}
-            </tbody>
-          </table>
-        </div>
+        <ul class="jobs">
+          {page.data.map((failure) => (
+            <FailedJob
+              key={failure.jobId}
+              failure={failure}
+              onRetry={() => void retry(failure.jobId)}
+              onDrop={() => (dropping.value = failure)}
+            />
+          ))}
+        </ul>
       )}
       {dropping.value === null ? null : (
         <DropDialog
@@ -153,6 +121,52 @@ export function FailedJobs() {
         />
       )}
     </Card>
+  );
+}
+
+interface FailedJobProps {
+  readonly failure: Failure;
+  readonly onRetry: () => void;
+  readonly onDrop: () => void;
+}
+
+function FailedJob({ failure, onRetry, onDrop }: FailedJobProps) {
+  const { kind, state, reason, attempts, lastError, lastFailedAt } = failure;
+  return (
+    <li>
+      <span class="tag is-down">{state}</span> <b>{kind}</b> of <Whose failure={failure} />:{" "}
+      {visibleText(beginning(reason, LINE))}
+      <span class="note">
+        {" "}
+        {lastError === reason ? "" : <>{visibleText(beginning(lastError, LINE))} · </>}
+        {count(attempts, "attempt")}, the last {ago(lastFailedAt)}
+      </span>{" "}
+      <button type="button" class="quiet" onClick={onRetry}>
+        Retry
+      </button>
+      <button type="button" class="quiet" onClick={onDrop}>
+        Drop
+      </button>
+    </li>
+  );
+}
+
+/** The session of a job, with its user: a link, if the page can open it. */
+function Whose({ failure: { tenant, owner, session } }: { failure: Failure }) {
+  const isOwn = tenant === caller.value?.tenant && session !== "";
+  const name = [
+    ...(tenant === caller.value?.tenant ? [] : [tenant]),
+    ...(owner === NO_USER ? [] : [owner]),
+    ...(session === "" ? [] : [session]),
+  ].join(" / ");
+  if (!isOwn) return <>{visibleText(name)}</>;
+  const show = (): void => {
+    user.value = owner === NO_USER ? "" : owner;
+  };
+  return (
+    <a href={sessionAddress(session)} onClick={show}>
+      {visibleText(name)}
+    </a>
   );
 }
 

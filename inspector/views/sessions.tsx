@@ -52,7 +52,7 @@ export function SessionsView() {
           <ImportButton />
         </div>
       </div>
-      <MemorySearch words={words} />
+      <MemorySearch words={words} list={list} />
       {!list.isRead.value ? (
         <p class="empty note">Reading …</p>
       ) : isEmpty ? (
@@ -120,8 +120,7 @@ function matching(list: SessionList, words: string): readonly ListedSession[] {
   const wanted = words.trim().toLowerCase();
   if (wanted === "") return list.sessions.value;
   return list.sessions.value.filter(({ id, metadata }) => {
-    const title = list.facts.value.get(id)?.title ?? titleIn(metadata, undefined, id);
-    return `${title} ${id}`.toLowerCase().includes(wanted);
+    return `${list.titleOf(id, metadata)} ${id}`.toLowerCase().includes(wanted);
   });
 }
 
@@ -160,16 +159,26 @@ function SessionRow({ session, facts }: { session: ListedSession; facts: Session
   );
 }
 
+/** A session that continues another holds its items as well: each is shown once. */
+function withoutCopies(hits: MemorySearchResult["data"]): MemorySearchResult["data"] {
+  const sources = hits.map(({ sessionId, item: { sourceSession = sessionId, sourceSeqs, text } }) =>
+    JSON.stringify([sourceSession, sourceSeqs, text]),
+  );
+  return hits.filter((_, index) => sources.indexOf(sources[index] ?? "") === index);
+}
+
 /** Searches by title while one types; Enter searches the summaries of all sessions. */
-function MemorySearch({ words }: { words: { value: string } }) {
+function MemorySearch({ words, list }: { words: { value: string }; list: SessionList }) {
   const found = useSignal<MemorySearchResult | null>(null);
   const asked = useSignal("");
   async function search(): Promise<void> {
     const query = words.value.trim();
     if (query === "") return;
     await attempt(async () => {
-      found.value = await ask<MemorySearchResult>("POST", "/v1/search", { body: { query, limit: 20 } });
+      const result = await ask<MemorySearchResult>("POST", "/v1/search", { body: { query, limit: 20 } });
+      found.value = { data: withoutCopies(result.data) };
       asked.value = query;
+      list.readTitles(result.data.map(({ sessionId, item }) => item.sourceSession ?? sessionId));
     });
   }
   return (
@@ -185,7 +194,7 @@ function MemorySearch({ words }: { words: { value: string } }) {
         <input
           type="search"
           aria-label="Search sessions by title or summary"
-          placeholder="Search titles; Enter searches all summaries"
+          placeholder="Search titles"
           value={words.value}
           onInput={({ currentTarget }) => {
             words.value = currentTarget.value;
@@ -211,8 +220,12 @@ function MemorySearch({ words }: { words: { value: string } }) {
             {found.value.data.map(({ sessionId, item }) => (
               <li key={`${sessionId} ${item.id}`}>
                 <span class="tag">{item.kind}</span> {visibleText(item.text)}{" "}
-                <a href={sessionAddress(item.sourceSession ?? sessionId, item.sourceSeqs[0])}>
-                  {visibleText(item.sourceSession ?? sessionId)}
+                <a
+                  class="note"
+                  href={sessionAddress(item.sourceSession ?? sessionId, item.sourceSeqs[0])}
+                  title="Open the session at the message that this rests on"
+                >
+                  {visibleText(list.titleOf(item.sourceSession ?? sessionId))} #{item.sourceSeqs[0]}
                 </a>
               </li>
             ))}

@@ -5,7 +5,7 @@ import type { Item, ItemKind, Summary } from "../../src/api/summary.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { sessionAddress } from "../state/route.ts";
-import { ago, count } from "../text.ts";
+import { ago, count, number } from "../text.ts";
 
 /** The kinds that readers look for first come first. */
 export const KINDS: readonly (readonly [ItemKind, string])[] = [
@@ -21,8 +21,15 @@ export const KINDS: readonly (readonly [ItemKind, string])[] = [
 /** Says in words what made a summary. */
 export function makerText({ summarizer, degraded }: Pick<Summary, "summarizer" | "degraded">): string {
   const maker =
-    summarizer === "extractive" ? "the built-in summarizer" : summarizer === "none" ? "carrying over" : summarizer;
+    summarizer === "extractive" ? "the built-in summarizer" : summarizer === "none" ? "no summarizer" : summarizer;
   return degraded ? `${maker}, until the model is back` : maker;
+}
+
+/** What a summary is about, in words. The version that a session begins with covers no messages of its own. */
+function aboutText({ throughSeq, items }: Summary): string {
+  if (throughSeq === 0) return "What it knows from earlier sessions";
+  const range = `What it knows of messages 1 to ${number(throughSeq)}`;
+  return items.some(({ sourceSession }) => sourceSession !== undefined) ? `${range}, and from earlier sessions` : range;
 }
 
 interface Props {
@@ -38,10 +45,18 @@ export function SummaryItems({ session, summary, isPending }: Props) {
   const groups = KINDS.map(([kind, title]) => ({ kind, title, items: shown.filter((item) => item.kind === kind) }));
   return (
     <div class="part is-summarized">
-      <h3>What it knows of messages 1 to {summary.throughSeq}</h3>
+      <h3>{aboutText(summary)}</h3>
+      {summary.degraded ? (
+        <p class="bad">
+          The model failed, so this summary was made without it, of sentences from the chat. It is replaced when the
+          model answers again.
+        </p>
+      ) : null}
       <p class="note">
-        Summary version {summary.version}, made {ago(summary.createdAt)} by {makerText(summary)}.
-        {isPending ? " A newer one is being made." : ""} Choose an item to see the messages that it rests on.
+        Summary version {summary.version},{" "}
+        {summary.throughSeq === 0
+          ? `carried over ${ago(summary.createdAt)}. Each item links to the session that it comes from.`
+          : `made ${ago(summary.createdAt)} by ${makerText({ ...summary, degraded: false })}.${isPending && !summary.degraded ? " A newer one is being made." : ""} Choose an item to see the messages that it rests on.`}
       </p>
       {groups.map(({ kind, title, items }) =>
         items.length === 0 ? null : (
@@ -83,8 +98,8 @@ function ItemRow({ session, item }: { session: OpenedSession; item: Item }) {
       ) : (
         <span class="item-text">{visibleText(text)}</span>
       )}
-      {status === "current" ? null : <span class="tag">{status}</span>}
       <span class="cites">
+        {status === "current" ? null : <span class="tag">{status}</span>}
         {sourceSession === undefined ? (
           sourceSeqs.map((seq) => <Citation key={seq} session={session} item={item} seq={seq} />)
         ) : (

@@ -60,14 +60,15 @@ export function SummaryVersion({ session, version, onTravel, onClose }: Props) {
         <dd>{throughSeq === 0 ? "what was carried over" : `messages 1 to ${number(throughSeq)}`}</dd>
         <dt>Made</dt>
         <dd>
-          {moment(createdAt)} by {makerText(summary)}
+          {moment(createdAt)}
+          {throughSeq === 0 ? "" : ` by ${makerText(summary)}`}
         </dd>
         <dt>Holds</dt>
         <dd>
           {count(items.length, "item")} in {count(tokens, "token")}
           {droppedItems === 0 ? "" : `; ${count(droppedItems, "item")} left out for want of room or support`}
         </dd>
-        {caller.value?.kind === "user" ? null : (
+        {caller.value?.kind === "user" || throughSeq === 0 ? null : (
           <>
             <dt>Took</dt>
             <dd>

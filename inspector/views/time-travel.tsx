@@ -52,9 +52,10 @@ export function TimeTravel({ session }: { session: OpenedSession }) {
                     {count(items.length, "item")}, {number(tokens)} tokens
                   </span>
                   <span class="made">
-                    {makerText(summary)}, {ago(createdAt)}
+                    {throughSeq === 0 ? "" : `${makerText(summary)}, `}
+                    {ago(createdAt)}
                   </span>
-                  {caller.value?.kind === "user" ? null : (
+                  {caller.value?.kind === "user" || throughSeq === 0 ? null : (
                     <span>
                       {tokensText(summary)} · {costText(summary)} · {timeText(summary)}
                     </span>
