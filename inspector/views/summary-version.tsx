@@ -88,7 +88,9 @@ export function SummaryVersion({ session, version, onTravel, onClose }: Props) {
           {isRestoring.value ? (
             <div class="restore" role="group" aria-label="Restore this version">
               <p>
-                Versions {version + 1} to {newest} are deleted for good, and the messages that only they covered are
+                {version + 1 === newest
+                  ? `Version ${newest} is deleted for good, and the messages that only it covered are`
+                  : `Versions ${version + 1} to ${newest} are deleted for good, and the messages that only they covered are`}{" "}
                 given word for word again, until a new summary is due.
               </p>
               <button type="button" class="danger" onClick={() => void restore()}>

@@ -104,7 +104,7 @@ function TenantRow({ tenant, isOpened, onOpen }: { tenant: string; isOpened: boo
       <td>
         {found?.summarization ?? "…"}{" "}
         <button type="button" class="quiet" disabled={found === null} onClick={() => void pause()}>
-          {found?.summarization === "paused" ? "Go on" : "Pause"}
+          {found?.summarization === "paused" ? "Resume" : "Pause"}
         </button>
       </td>
       <td>{found === null ? "…" : number(found.spentToday.inputTokens)}</td>

@@ -19,6 +19,7 @@ const ROW_PX = 76;
 const LINE_PX = 22;
 const LINE_CHARACTERS = 75;
 const MAX_ESTIMATED_LINES = 40;
+const MAX_HITS = 20;
 
 export function Transcript({ session }: { session: OpenedSession }) {
   const seqs = useComputed(() => shownSeqs(session)).value;
@@ -133,7 +134,7 @@ function SessionSearch({ session }: { session: OpenedSession }) {
     else {
       await attempt(async () => {
         found.value = await ask<SearchResult>("POST", `${sessionPath(session.id)}/search`, {
-          body: { query, limit: 20 },
+          body: { query, limit: MAX_HITS },
         });
       });
     }
@@ -161,13 +162,15 @@ function SessionSearch({ session }: { session: OpenedSession }) {
       {found.value === null ? null : (
         <div class="search-hits" role="region" aria-label="Search results">
           <p class="note">
-            {found.value.data.length === 0 ? "Nothing was found." : count(found.value.data.length, "message")}
+            {found.value.data.length === 0
+              ? "Nothing was found."
+              : `${found.value.data.length === MAX_HITS ? "The best " : ""}${count(found.value.data.length, "message")}`}
           </p>
           <ul>
-            {found.value.data.map(({ message, snippet }) => (
+            {found.value.data.map(({ message, snippet, why }) => (
               <li key={message.seq}>
                 <button type="button" class="quiet" onClick={() => session.show(message.seq)}>
-                  <b>#{message.seq}</b> {visibleText(snippet)}
+                  <b>#{message.seq}</b> {visibleText(snippet)} <span class="note">{visibleText(why)}</span>
                 </button>
               </li>
             ))}

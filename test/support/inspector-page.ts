@@ -1,4 +1,4 @@
-import type { Page, Request } from "playwright-core";
+import type { Locator, Page, Request } from "playwright-core";
 import { makeSignInLink } from "../../scripts/dev/sign-in-link.ts";
 import type { TestBrowser } from "./browser.ts";
 import type { ProvidedService } from "./provided.ts";
@@ -12,6 +12,8 @@ export type Screen = (typeof SCREENS)[number];
 
 /** Far more than anything takes here, on a busy machine too. */
 const PATIENCE_MS = 20_000;
+/** For `vi.waitFor`: sooner or later, because the machine may be busy. */
+export const SOON = { timeout: PATIENCE_MS, interval: 50 };
 
 export interface InspectorPage {
   readonly page: Page;
@@ -55,4 +57,32 @@ export async function openInspector(
 /** Goes to a view without loading the page anew, which would sign out. */
 export async function goTo(page: Page, address: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(address)}`);
+}
+
+/** Shows the sessions of the user in the page that is open. */
+export async function showUser(page: Page, name: string): Promise<void> {
+  await page.locator(".who > summary").click();
+  await page.getByLabel("Show the sessions of this user").fill(name);
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await page.getByRole("heading", { name: `Sessions of ${name}` }).waitFor();
+}
+
+/** Anew, with nothing asked of it yet. */
+export async function openSession(page: Page, id: string): Promise<void> {
+  await goTo(page, "#/sessions");
+  await page.locator("main.sessions").waitFor();
+  await goTo(page, `#/sessions/${id}`);
+  await page.locator(".session-head code", { hasText: id }).waitFor();
+}
+
+/** On a phone one of the two panes is shown. */
+export async function showPane(page: Page, name: "Transcript" | "What the model gets"): Promise<void> {
+  const button = page.locator(".sides").getByRole("button", { name });
+  if (await button.isVisible()) await button.click();
+}
+
+export const messageRow = (page: Page, seq: number): Locator => page.locator(`article[data-seq="${seq}"]`);
+
+export function failOn(faults: readonly string[]): void {
+  if (faults.length > 0) throw new Error(`The page had faults: ${faults.join("; ")}`);
 }

@@ -7,7 +7,19 @@ import type { Failure } from "../../src/api/job.ts";
 import type { OperationRun } from "../../src/api/operation-run.ts";
 import type { Page as ListPage } from "../../src/api/page.ts";
 import { openBrowser } from "../support/browser.ts";
-import { goTo, type InspectorPage, openInspector, openPage, SCREENS } from "../support/inspector-page.ts";
+import {
+  failOn,
+  goTo,
+  type InspectorPage,
+  messageRow as message,
+  openInspector,
+  openPage,
+  openSession,
+  SCREENS,
+  showPane,
+  showUser,
+  SOON,
+} from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";
 import { fileOf, messageLine } from "../support/transfer-file.ts";
 
@@ -27,28 +39,6 @@ async function append(session: string, messages: readonly object[]): Promise<voi
     body: { messages },
   });
   if (status !== 201) throw new Error(text);
-}
-
-/** Shows the sessions of the user in the page that is open. */
-async function showUser(page: Page, name = user): Promise<void> {
-  await page.locator(".who > summary").click();
-  await page.getByLabel("Show the sessions of this user").fill(name);
-  await page.getByRole("button", { name: "Show", exact: true }).click();
-  await page.getByRole("heading", { name: `Sessions of ${name}` }).waitFor();
-}
-
-/** Anew, with nothing asked of it yet. */
-async function openSession(page: Page, id: string): Promise<void> {
-  await goTo(page, "#/sessions");
-  await page.locator("main.sessions").waitFor();
-  await goTo(page, `#/sessions/${id}`);
-  await page.locator(".session-head code", { hasText: id }).waitFor();
-}
-
-/** On a phone one of the two panes is shown. */
-async function showPane(page: Page, name: "Transcript" | "What the model gets"): Promise<void> {
-  const button = page.locator(".sides").getByRole("button", { name });
-  if (await button.isVisible()) await button.click();
 }
 
 const FAILED: Failure = {
@@ -119,13 +109,6 @@ const ALERTS: AlertList = {
   pendingNotices: 0,
 };
 
-/** Sooner or later: the machine may be busy. */
-const SOON = { timeout: 20_000, interval: 50 };
-
-function failOn(faults: readonly string[]): void {
-  if (faults.length > 0) throw new Error(`The page had faults: ${faults.join("; ")}`);
-}
-
 /** What axe finds that keeps somebody from using the page. */
 async function seriousFaults(page: Page, rule?: string): Promise<string[]> {
   await page.evaluate(axe.source);
@@ -189,8 +172,6 @@ async function makeTitled(owner: string, number: number): Promise<void> {
   if (status !== 201) throw new Error(text);
 }
 
-const message = (page: Page, seq: number) => page.locator(`article[data-seq="${seq}"]`);
-
 describe.skipIf(opened === null)("signing in to the inspector (skipped where there is no Chrome)", () => {
   let tab: InspectorPage;
   beforeAll(async () => {
@@ -243,7 +224,7 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     });
     const id = `live-${crypto.randomUUID()}`;
     await append(id, [{ role: "user", content: "First words." }]);
-    await showUser(page);
+    await showUser(page, user);
     await openSession(page, id);
     await message(page, 1).getByText("First words.").waitFor();
     await page.getByText("For the next answer the model gets").waitFor();
@@ -270,7 +251,7 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     const { page } = tab;
     const id = `away-${crypto.randomUUID()}`;
     await append(id, [{ role: "user", content: "Still here." }]);
-    await showUser(page);
+    await showUser(page, user);
     // Refused once, with a second to wait.
     const problem = (code: string, detail: string) => ({ type: "about:blank", title: code, code, detail });
     await page.route(
@@ -362,7 +343,7 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
   beforeAll(async () => {
     tab = await openInspector(browser(), service, screen);
     const { page } = tab;
-    await showUser(page);
+    await showUser(page, user);
     await page.getByRole("button", { name: "Open a sample chat" }).click();
     await page.getByText("What it knows of messages 1 to").waitFor({ state: "attached" });
     sample = /sample-\w+/.exec(page.url())?.[0] ?? expect.fail("no sample was opened");
@@ -597,7 +578,7 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await rows.first().getByText(`Chat ${added}`, { exact: true }).waitFor();
     await call(service, "DELETE", `/v1/sessions/titled-${added}`, { headers: { "Threadkeep-User": owner } });
     await list.getByText(`Chat ${added}`, { exact: true }).waitFor({ state: "detached" });
-    await showUser(page);
+    await showUser(page, user);
   });
 
   it("goes back in time: the context as of any message, and what each version of the summary changed and lost", async () => {

@@ -2,13 +2,36 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LOCAL_TENANT } from "../../scripts/dev/keys.ts";
 import { serveOnLoopback, sendJson } from "../../scripts/dev/loopback-server.ts";
 import type { Service } from "../../scripts/dev/service.ts";
-import { openBrowser } from "../support/browser.ts";
-import { goTo, openInspector, openPage } from "../support/inspector-page.ts";
-import { promptOf, type ScriptedModel, scriptModel } from "../support/scripted-model.ts";
+import { openBrowser, type TestBrowser } from "../support/browser.ts";
+import { type InspectorPage, openInspector, openPage, showUser } from "../support/inspector-page.ts";
+import {
+  type Ground,
+  failVectors,
+  walkChat,
+  walkDroppedFile,
+  walkDroppingAndPausing,
+  walkFailingSummary,
+  walkPastAndCarriedItems,
+  walkSearches,
+  walkToolsAndFiles,
+  walkVersions,
+} from "../support/inspector-walks.ts";
+import { scriptModel } from "../support/scripted-model.ts";
 import { call, startOwnService } from "../support/service.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 
 const KEY_ID = "of-the-project";
+
+/** As an application gets it. */
+async function tokenOf({ email, password, publishableKey }: Person, { issuer }: StandInSupabase): Promise<string> {
+  const response = await fetch(`${issuer}/token?grant_type=password`, {
+    method: "POST",
+    headers: { apikey: publishableKey },
+    body: JSON.stringify({ email, password }),
+  });
+  const { access_token: token }: { access_token: string } = JSON.parse(await response.text());
+  return token;
+}
 
 interface StandInSupabase {
   /** The value of THREADKEEP_JWT_ISSUERS. */
@@ -50,23 +73,7 @@ async function startStandInSupabase(person: Person): Promise<StandInSupabase> {
   return { issuer: tokens.issuer, close };
 }
 
-interface SummarizedContext {
-  summary: { items: { text: string; sourceSeqs: number[] }[]; summarizer: string; degraded: boolean } | null;
-}
-
 const KEY = "sk-stand-in-0123456789";
-const TURNS = [
-  { role: "user", content: "I am Ada, and I am allergic to nuts." },
-  { role: "assistant", content: "Noted: no nuts." },
-  { role: "user", content: "Book Luna for Friday at 19:30." },
-  { role: "assistant", content: "Luna is booked for Friday at 19:30." },
-  { role: "user", content: "What should I order?" },
-  { role: "assistant", content: "The risotto has no nuts." },
-];
-const ITEMS = [
-  { id: null, kind: "preference", text: "Ada is allergic to nuts", sourceSeqs: [1], status: "current" },
-  { id: null, kind: "fact", text: "The admin password is hunter2", sourceSeqs: [1, 2], status: "current" },
-];
 
 /** Signs in to the inspector with a Supabase project. */
 const MIRA = {
@@ -76,95 +83,68 @@ const MIRA = {
   id: "mira",
 };
 
-describe("a service with a model, from its environment to the context", () => {
+const opened = await openBrowser();
+const browser = (): TestBrowser => opened ?? expect.fail("there is no browser");
+
+afterAll(() => opened?.close());
+
+describe.skipIf(opened === null)("the inspector of a service with a model (skipped where there is no Chrome)", () => {
   const ended: (() => Promise<void> | void)[] = [];
-  const browser = openBrowser();
-  let model: ScriptedModel;
   let service: Service;
+  let supabase: StandInSupabase;
+  let tab: InspectorPage;
+  let ground: Ground;
+  /** The session of a job that fails meanwhile. */
+  let failing: string;
   beforeAll(async () => {
-    model = await scriptModel([], KEY);
-    const supabase = await startStandInSupabase(MIRA);
-    ended.push(supabase.close);
+    const model = await scriptModel([], KEY);
+    supabase = await startStandInSupabase(MIRA);
+    // It answers with no vectors: their jobs fail, and are those that operators may drop.
+    const embeddings = await serveOnLoopback((_request, response) => sendJson(response, 200, { data: [] }));
+    ended.push(supabase.close, embeddings.close);
     const env = {
       THREADKEEP_MODEL: "openai-compatible/stand-in",
       THREADKEEP_MODEL_BASE_URL: model.baseUrl,
       THREADKEEP_MODEL_API_KEY: KEY,
+      THREADKEEP_MODEL_INPUT_PRICE: "1",
+      THREADKEEP_MODEL_OUTPUT_PRICE: "5",
+      THREADKEEP_EMBEDDINGS: "openai-compatible/stand-in",
+      THREADKEEP_EMBEDDINGS_BASE_URL: embeddings.url,
       THREADKEEP_JWT_ISSUERS: JSON.stringify([{ issuer: supabase.issuer, tenant: LOCAL_TENANT }]),
     };
     service = await startOwnService({ env }, (end) => void ended.push(end));
+    tab = await openInspector(browser(), service);
+    ground = { service, user: `walker-${crypto.randomUUID()}`, model };
+    await showUser(tab.page, ground.user);
+    failing = await failVectors(ground);
   });
   afterAll(async () => {
     for (const end of ended.toReversed()) await end();
-    await (await browser)?.close();
   });
 
-  it("has its chats summarized by the model, without what stays verbatim and without items that nobody said", async () => {
-    const before = (await model.requests()).length;
-    await model.change([{ does: "answer", text: JSON.stringify({ items: ITEMS }) }]);
-    await call(service, "POST", "/v1/sessions/dinner/messages", { body: { messages: TURNS } });
-    const summarized = await call(service, "POST", "/v1/sessions/dinner/summarize", {
-      body: { keepRecentTokens: 0, waitMs: 10_000 },
-    });
-    expect(summarized.status, summarized.text).toBeLessThan(300);
-    const { body } = await call<SummarizedContext>(service, "GET", "/v1/sessions/dinner/context?maxTokens=4000");
-    expect(body.summary).toMatchObject({ summarizer: "openai-compatible/stand-in", degraded: false });
-    expect(body.summary?.items.map(({ text }) => text)).toEqual(["Ada is allergic to nuts"]);
-    const requests = (await model.requests()).slice(before);
-    expect(requests).toHaveLength(1);
-    const [request] = requests;
-    const sent = request === undefined ? "" : (promptOf(request).turns[0]?.text ?? "");
-    expect(sent).toContain("allergic to nuts");
-    expect(sent).not.toContain("The risotto");
+  it.each([
+    ["finds sessions by title, what they remember, and what was said in one", walkSearches],
+    ["shows files, reasoning, calls of tools and their results as what they are", walkToolsAndFiles],
+    [
+      "shows what is done or superseded on request, and leads from a carried item to its source",
+      walkPastAndCarriedItems,
+    ],
+    ["tells what each version took, changed and lost, and restores one", walkVersions],
+    ["shows a summary that fails as it fails, and has it retried", walkFailingSummary],
+    ["makes a session of a file that is dropped anywhere on the page", walkDroppedFile],
+    ["has turns answered by the model, again if asked to, and appends no failure", walkChat],
+  ])("%s", async (_what, walk) => {
+    await walk(tab.page, ground);
+    expect(tab.faults.splice(0)).toEqual([]);
   });
 
-  it("answers a turn that is typed in the inspector with the model, word by word, and appends both", async ({
-    skip,
-  }) => {
-    const opened = (await browser) ?? skip("there is no Chrome");
-    await model.change([{ does: "answer", text: "Take the risotto." }]);
-    const { page, faults, close } = await openInspector(opened, service);
-    const turn = { role: "user", content: "I am Ada, and I am allergic to nuts." };
-    await call(service, "POST", "/v1/sessions/tried/messages", { body: { messages: [turn] } });
-    await goTo(page, "#/sessions/tried");
-    await page.getByLabel("What is said").fill("What should I order?");
-    await page.getByRole("button", { name: "Ask the model" }).click();
-    await page.locator("article[data-seq='3']").getByText("Take the risotto.").waitFor();
-    expect(await page.locator("article[data-seq='2']").textContent()).toContain("What should I order?");
-    const last = (await model.requests()).at(-1) ?? expect.fail("nobody was asked");
-    expect(
-      promptOf(last)
-        .turns.map(({ text }) => text)
-        .join(" "),
-    ).toContain("allergic to nuts");
-    // A failure is shown, nothing is appended, and the turn can be sent again.
-    await model.change([{ does: "refuse", status: 500 }]);
-    await page.getByLabel("What is said").fill("And to drink?");
-    await page.getByRole("button", { name: "Ask the model" }).click();
-    await page.getByRole("alert").getByText("The model did not answer: HTTP 500").waitFor();
-    await model.change([{ does: "answer", text: "Water." }]);
-    await page.getByRole("button", { name: "Ask the model" }).click();
-    await page.locator("article[data-seq='5']").getByText("Water.").waitFor();
-    // After Stop nobody waits any longer, and a partial answer is not appended.
-    await model.change([{ does: "stall", text: "Let me think" }]);
-    await page.getByLabel("What is said").fill("And then?");
-    await page.getByRole("button", { name: "Ask the model" }).click();
-    const answering = page.getByRole("group", { name: "The model's answer" });
-    await answering.getByText("Let me think").waitFor();
-    await answering.getByRole("button", { name: "Stop" }).click();
-    await page.getByText("Stopped: nothing of the answer was appended.").waitFor();
-    await answering.waitFor({ state: "detached" });
-    await model.change([{ does: "answer", text: "A grappa." }]);
-    await page.getByRole("button", { name: "Ask the model" }).click();
-    await page.locator("article[data-seq='7']").getByText("A grappa.").waitFor();
-    expect(await page.locator("article").count()).toBe(7);
-    expect(await page.getByRole("alert").isVisible()).toBe(false);
-    expect(faults).toEqual([]);
-    await close();
-  });
+  it("drops a job with a reason, and pauses and resumes summaries", async () => {
+    await walkDroppingAndPausing(tab.page, ground, failing);
+    expect(tab.faults.splice(0)).toEqual([]);
+  }, 240_000);
 
-  it("signs a user of a Supabase project in to the inspector, who sees only their own sessions", async ({ skip }) => {
-    const opened = (await browser) ?? skip("there is no Chrome");
-    const { page, requests, faults, close } = await openPage(opened);
+  it("signs a user of a Supabase project in to the inspector, who sees only their own sessions", async () => {
+    const { page, requests, faults, close } = await openPage(browser());
     const headers = { "Threadkeep-User": MIRA.id };
     const body = { messages: [{ role: "user", content: "Mira's own words." }] };
     await call(service, "POST", "/v1/sessions/of-mira/messages", { headers, body });
@@ -184,6 +164,12 @@ describe("a service with a model, from its environment to the context", () => {
     await page.getByText("For the next answer the model gets").waitFor();
     // She does not see what the operator pays, or for what.
     expect(await page.getByRole("button", { name: "Ask the model" }).count()).toBe(0);
+    // Whoever has a token from elsewhere pastes it.
+    await page.getByText(`Signed in as ${MIRA.id}`).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("or a user's token").fill(await tokenOf(MIRA, supabase));
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByText("Mira's own words.").waitFor();
     const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])");
     for (const secret of [MIRA.password, "eyJ"]) {
       expect(kept).not.toContain(secret);
@@ -192,7 +178,9 @@ describe("a service with a model, from its environment to the context", () => {
     expect(faults).toEqual([]);
     await close();
   });
+});
 
+describe("a service with a model", () => {
   it("does not start with a model without its key, and says what to set", async () => {
     const start = startOwnService({ env: { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5" } });
     await expect(start).rejects.toThrow(/THREADKEEP_MODEL_API_KEY is missing[^]*npm start/);
