@@ -105,7 +105,7 @@ export class Pace {
 }
 
 /** The name of the caller's bucket; null for a back end, which acts for many users. */
-function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ticket" | "tenant">): string | null {
+export function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ticket" | "tenant">): string | null {
   const { tier, name } = countedAs(principal);
   return tier === "user" ? `${principal.tenant}/${name}` : null;
 }

@@ -17,7 +17,7 @@ export interface QueryVector {
 
 /**
  * Why there is no vector of a query. `off`: embeddings are not configured; `late`: it took too long; `unavailable`: the
- * provider failed; `budget`: the tokens of the day are used up.
+ * provider failed; `budget`: the tokens of the day are used up, or the user has searched too often in this minute.
  */
 type WithoutVector = "off" | "late" | "unavailable" | "budget";
 

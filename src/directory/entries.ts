@@ -324,7 +324,8 @@ export class DirectoryEntries {
         scanned += 1;
         last = { createdAt: row.created_at, session: row.session };
         const metadata: Metadata = JSON.parse(row.metadata);
-        if (!filters.every(([key, value]) => asText(metadata[key]) === value)) continue;
+        // Only own properties: a filter by a name that every object has, such as `__proto__`, would match all sessions.
+        if (!filters.every(([key, value]) => Object.hasOwn(metadata, key) && asText(metadata[key]) === value)) continue;
         entries.push({
           id: row.session,
           createdAt: new Date(row.created_at).toISOString(),

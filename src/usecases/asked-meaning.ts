@@ -1,3 +1,4 @@
+import { pacedAs } from "../access/pace.ts";
 import type { ContextRequest } from "../api/context.ts";
 import type { QueryMeaning } from "../api/embedding.ts";
 import type { NewMessage } from "../api/message.ts";
@@ -10,7 +11,8 @@ const AUTO = "auto";
 /** The vector of a text to search for; undefined if embeddings are off or the text is empty. */
 export async function meaningOfText(call: RequestContext, text: string): Promise<QueryMeaning | undefined> {
   const { meaningOf } = call.parts;
-  return meaningOf === null || text.trim() === "" ? undefined : meaningOf(call.principal.tenant, text);
+  if (meaningOf === null || text.trim() === "") return undefined;
+  return meaningOf(call.principal.tenant, text, pacedAs(call.principal));
 }
 
 /** The vector of a context's query. Only the session knows which message `auto` refers to, so it is asked first. */

@@ -2,6 +2,13 @@ import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 export const USECASE_MUTANTS: readonly Mutant[] = [
   {
+    name: "a user has as many queries embedded as requests are admitted",
+    file: "src/usecases/query-meaning.ts",
+    replace: '    if (user !== null && !isWithinMinute(user)) return { without: "budget" };\n',
+    by: "",
+    tests: ["unit/query-meaning"],
+  },
+  {
     name: "a tenant's key reads the audit of another tenant",
     file: "src/usecases/audit.ts",
     replace: "if (asked === undefined || asked === principal.tenant) return principal.tenant;",

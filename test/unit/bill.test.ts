@@ -9,11 +9,13 @@ import {
   EXAMPLE_MODEL,
   renderUserDay,
   REQUESTS_PER_DAY,
+  ROWS_OF_ACTIONS,
   USER_REQUESTS,
   userDayRows,
 } from "../../scripts/bill/user-day.ts";
 import { USERS, USUAL } from "../../scripts/bill/usual.ts";
 import { sessionLimitsSchema } from "../../src/api/quota.ts";
+import { REQUESTS } from "../../src/api/requests.ts";
 
 describe("what a user can cost in a day", () => {
   it("is what docs/security.md shows (else: npm run bill -- user)", () => {
@@ -33,6 +35,16 @@ describe("what a user can cost in a day", () => {
     const ofUser = Object.keys(sessionLimitsSchema.shape).filter((name) => /^user\w+PerDay$/.test(name));
     expect(ofUser.length).toBeGreaterThan(5);
     for (const name of [...ofUser, "RATE_LIMIT_USER"]) expect(told).toContainEqual(`\`${name}\``);
+  });
+
+  it("counts each action that a user may do in some of its rows, and has no row that nobody can use", () => {
+    const forUsers = Object.entries(REQUESTS).filter(([, { scopes }]) =>
+      scopes.every((scope) => scope.startsWith("memory:")),
+    );
+    expect(Object.keys(ROWS_OF_ACTIONS).toSorted()).toEqual(forUsers.map(([action]) => action).toSorted());
+    const used = new Set<string>(Object.values(ROWS_OF_ACTIONS).flat());
+    const rows = userDayRows(undefined, EXAMPLE_MODEL).map(({ name }) => name);
+    expect(rows.toSorted()).toEqual([...used, "requests"].toSorted());
   });
 
   it("follows a tenant's limits and a model's prices, and has no bound if a limit is removed", () => {

@@ -377,6 +377,8 @@ describe("the list of sessions", () => {
     expect(ids({ after: { createdAt: NOON, session: "c" } })).toEqual(["b", "a"]);
     expect(ids({ after: { createdAt: NOON, session: "a" } })).toEqual([]);
     expect(ids({ metadata: { topic: "x" } })).toEqual(["b"]);
+    // A name that every object has is in no session's metadata.
+    expect(ids({ metadata: { ["__proto__"]: "{}" } })).toEqual([]);
     expect(entries.count(3)).toBe(3);
   });
 
