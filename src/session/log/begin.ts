@@ -97,7 +97,7 @@ export async function renewIfKnown(
  * @param limits the tenant's limits; undefined if it has none
  * @param tenantFault returns why the limits on all sessions of the tenant together do not allow it; null if they do
  */
-export function beginningFault(
+function beginningFault(
   { messages, expectedHeadSeq }: AppendRequest,
   limits: SessionLimits | undefined,
   tenantFault: (limits: SessionLimits, taken: Taken) => Fault | null,

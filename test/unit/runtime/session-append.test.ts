@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
+import type { AppendRequest } from "../../../src/api/append.ts";
 import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../../../src/api/limits.ts";
 import type { NewMessage } from "../../../src/api/message.ts";
+import type { SessionLimits } from "../../../src/api/quota.ts";
 import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { fullFault, seqOfServerId } from "../../../src/session/log/append.ts";
-import { beginningFault } from "../../../src/session/log/begin.ts";
+import { askToCreate } from "../../../src/session/log/begin.ts";
+import type { Unit } from "../../../src/session/unit.ts";
 import { NodeSession, NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
 
 const said = (id: string, content = "hello"): NewMessage => ({ id, role: "user", content });
 
@@ -95,15 +99,20 @@ describe("an append", () => {
     expect(session.append([said("seq-1"), said("seq-2")]).ok).toBe(true);
   });
 
-  it("that creates a session is checked against the limits of the session and of its tenant", () => {
+  it("that creates a session is checked against the limits of the session and of its tenant", async () => {
     const tenantFull = { code: "quota_exceeded", detail: "the tenant's" } as const;
-    const fault = (limits: { sessionMessagesPerDay?: number }) =>
-      beginningFault({ messages: [said("a"), said("b")] }, limits, () => tenantFull, NOON);
-    expect(fault({ sessionMessagesPerDay: 1 })).toMatchObject({ quota: { name: "messages" } });
-    expect(fault({ sessionMessagesPerDay: 2 })).toBe(tenantFull);
-    expect(beginningFault({ messages: [said("a")] }, undefined, () => tenantFull, NOON)).toBeNull();
-    expect(beginningFault({ messages: [said("a")], expectedHeadSeq: 1 }, {}, () => null, NOON)).toMatchObject({
-      code: "head_seq_mismatch",
-    });
+    const granted = { createdAt: NOON, grantedAt: NOON, isKnown: false };
+    const directory = { register: async () => granted, renew: async () => undefined };
+    const ask = (request: AppendRequest, limits?: SessionLimits) => {
+      const tenant = limits === undefined ? undefined : { limits };
+      const unit = standIn<Unit>({ tenant, quotas: { tenant: { faultOf: () => tenantFull } }, now: NOON });
+      const creation = { ref: { tenant: "acme", owner: "ada", session: "chat" }, createdAt: NOON };
+      return askToCreate(unit, directory, { request, creation, by: undefined });
+    };
+    const two = { messages: [said("a"), said("b")] };
+    expect(await ask(two, { sessionMessagesPerDay: 1 })).toMatchObject({ fault: { quota: { name: "messages" } } });
+    expect(await ask(two, { sessionMessagesPerDay: 2 })).toEqual({ ok: false, fault: tenantFull });
+    expect(await ask(two)).toMatchObject({ ok: true, value: granted });
+    expect(await ask({ ...two, expectedHeadSeq: 1 })).toMatchObject({ fault: { code: "head_seq_mismatch" } });
   });
 });
