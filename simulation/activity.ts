@@ -1,7 +1,7 @@
 import { drain } from "./surroundings.ts";
 import { Violation } from "./violation.ts";
 
-/** How a gate is passed. The numbers in it come from the step. */
+/** How code passes a gate. The numbers in it come from the step. */
 export type Passage = "well" | "faulty";
 
 interface Gate {
@@ -10,22 +10,22 @@ interface Gate {
 }
 
 interface GateOptions {
-  /** The call may wait for others to do something: it is let go, and not waited for. */
+  /** The call may wait for others to do something: it is let through, and the step does not wait for its answer. */
   readonly mayWait?: boolean;
 }
 
-/** What code that runs for a while asks of the world, one at a time, each only when a step lets it. */
+/** What long-running code asks of the world, one call at a time, each only when a step lets it. */
 export type AtGate = <T>(label: string, body: (passage: Passage) => Promise<T>, options?: GateOptions) => Promise<T>;
 
-/** Code under test that stops wherever it calls something, until a step lets it go on. */
+/** Code under test that stops wherever it makes a call, until a step lets it continue. */
 export abstract class Activity {
   readonly id: number;
   /** ms since 1970. */
   readonly startedAt: number;
   readonly #gates: Gate[] = [];
-  /** Called when it comes to another gate. */
+  /** Called when the code comes to another gate. */
   #onGate: () => void = () => undefined;
-  /** Calls that were let go, and have yet to be answered. */
+  /** Calls that were let through and are not answered yet. */
   #waiting = 0;
   #isDone = false;
   #isDead = false;
@@ -40,19 +40,19 @@ export abstract class Activity {
     return this.#isDone || this.#isDead;
   }
 
-  /** The calls that it waits to be let through. */
+  /** The calls that wait at a gate. */
   get gates(): readonly string[] {
     return this.#gates.map(({ label }) => label);
   }
 
   protected readonly atGate: AtGate = (label, body, { mayWait = false } = {}) => {
-    // The code of an instance that was ended may run on for a moment; nothing it does arrives anywhere.
+    // The code of an ended instance may continue for a moment, but none of its calls arrives anywhere.
     if (this.#isDead) return new Promise(() => undefined);
     return new Promise((resolve, reject) => {
       this.#gates.push({
         label,
         pass: async (passage) => {
-          // What it called may call others in turn: it then waits at a gate of its own.
+          // The called code may make calls itself: it then waits at a gate of its own.
           const asksFurther = new Promise<void>((asked) => {
             this.#onGate = asked;
           });
@@ -69,7 +69,7 @@ export abstract class Activity {
     try {
       resolve(await called);
     } catch (error) {
-      // A broken promise is no fault that the code may handle.
+      // The code may not handle a broken promise as if it were a fault.
       if (error instanceof Violation) this.fail(error);
       else reject(error);
     } finally {
@@ -77,7 +77,7 @@ export abstract class Activity {
     }
   }
 
-  /** Begins the code, and lets it come to its first gates. */
+  /** Starts the code, and lets it come to its first gates. */
   protected async begin(body: () => Promise<void>): Promise<void> {
     void body().finally(() => {
       this.#isDone = true;
@@ -86,12 +86,12 @@ export abstract class Activity {
     this.expectSound();
   }
 
-  /** A promise is broken: whoever lets it go on is told. */
+  /** Reports a broken promise to whoever lets the code continue. */
   protected fail(violation: Violation): void {
     this.#violation ??= violation;
   }
 
-  /** Lets one thing happen that it stands before. Returns what that was; null if there is none. */
+  /** Lets one of the waiting calls happen. Returns which one; null if there is none. */
   async proceed(passage: Passage, choose: (count: number) => number = () => 0): Promise<string | null> {
     const [gate] = this.#gates.splice(choose(this.#gates.length), 1);
     if (gate === undefined) {
@@ -108,7 +108,7 @@ export abstract class Activity {
     return gate.label;
   }
 
-  /** Ends it where it stands: the calls that it waits for never happen. */
+  /** Ends the code where it is: its waiting calls never happen. */
   kill(): void {
     this.#isDead = true;
     this.#gates.length = 0;

@@ -9,9 +9,9 @@ import { erasedSeqsOf, hasPendingErasures, type SessionState, sessionOf } from "
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What machines may do to a session without a client: make a fork whole, erase what is erased at its source, let it expire. */
+/** What machines may do to a session without a client: complete a fork, erase what is erased in its source, let it expire. */
 
-/** Applies to the model what background work did to a session, after checking that it was allowed to. */
+/** Checks that background work was allowed to do what it did to a session, and applies it to the model. */
 export async function followBackground(world: World, session: SimulatedSession): Promise<void> {
   await follow(world, session);
   noteHeld(session);
@@ -35,7 +35,7 @@ async function follow(world: World, session: SimulatedSession): Promise<void> {
 
 // Forks
 
-/** A fork is whole: it holds what its source held at one moment, but for what was erased there since. */
+/** A complete fork: it has what its source had at one moment, except for what was erased there since. */
 async function followCopy(
   world: World,
   session: SimulatedSession,
@@ -59,10 +59,10 @@ async function followCopy(
     become(world, session, { ...model, status: "active", ...ledTo(log, throughSeq) }, [], row.epoch);
     return;
   }
-  throw new Violation(1, `the fork ${name} is like its source ${source.name} was at no moment`);
+  throw new Violation(1, `the fork ${name} does not equal its source ${source.name} at any moment`);
 }
 
-/** The log of a fork that was made at a moment of its source; null if it was not. */
+/** The log of a fork made at a moment of its source; null if the fork was not made then. */
 function logOfFork(
   copied: readonly Message[],
   moment: readonly ModelMessage[],
@@ -75,13 +75,13 @@ function logOfFork(
     if (then === undefined) return null;
     const expected = message.erased === true && isErased(then.seq) ? erasedOf(then) : then;
     if (messageDifference(message, expected) !== null) return null;
-    // Which of them said so itself is not copied.
+    // Which of them named the message that they follow is not copied.
     log.push({ ...expected, isPlaced: false });
   }
   return log;
 }
 
-/** What was erased at the source goes from its forks as well. */
+/** What was erased in the source is erased in its forks as well. */
 function followErasedMessages(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const gone = erasedSeqsOf(session.object).filter((seq) => (model.log[seq - 1]?.content ?? null) !== null);
   if (gone.length === 0) return;
@@ -96,7 +96,7 @@ function followErasedMessages(world: World, session: SimulatedSession, model: Mo
   become(world, session, after, retired, row.epoch);
 }
 
-/** A session that is gone without a client's doing: a copy that lost its source, or an import that nobody finished. */
+/** A session that is gone without a client's request: a copy that lost its source, or an abandoned import. */
 function followErasure(world: World, session: SimulatedSession, model: ModelSession): void {
   const held = session.heldBefore;
   if (held === null) throw new Violation(0, `${session.label} is gone, and was never looked at`);
@@ -111,24 +111,24 @@ function followErasure(world: World, session: SimulatedSession, model: ModelSess
 
 // Expiry
 
-/** A session expired: nobody spoke for as long as its settings say, and all of it is summarized and in the archive. */
+/** An expired session: nobody spoke for as long as its settings say, and all of it is summarized and archived. */
 function followExpiry(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const name = session.label;
   const { settings: tenant } = world.tenantAt(session.ref.tenant, row.tenant_rev);
   const { expireAfterIdleSeconds } = resolveSettings(model.settings, tenant);
-  if (expireAfterIdleSeconds === null) throw new Violation(3, `${name} expired, and its settings say never`);
+  if (expireAfterIdleSeconds === null) throw new Violation(3, `${name} expired, although its settings say never`);
   const silentSince = Math.max(model.log.at(-1)?.createdAt ?? 0, row.began_at);
   if (world.now() < silentSince + expireAfterIdleSeconds * 1_000) {
     throw new Violation(3, `${name} expired ${world.now() - silentSince} ms after somebody spoke in it`);
   }
   const through = session.heldBefore?.throughSeq ?? 0;
   if (through < model.headSeq) {
-    throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.headSeq}`);
+    throw new Violation(3, `${name} expired, although its summary ends at ${through} of ${model.headSeq}`);
   }
   if (session.heldBefore?.isDegraded === true)
-    throw new Violation(12, `${name} expired, and a fallback summary made its summary`);
+    throw new Violation(12, `${name} expired, although it has a fallback summary`);
   if (hasPendingErasures(session.object))
-    throw new Violation(9, `${name} expired before its copies were told of erasures`);
+    throw new Violation(9, `${name} expired before its copies were notified of erasures`);
   const text = archivedRevision(world.archive.copy, row.epoch);
   if (!world.isRestored && row.archive_rev > 0 && text !== session.revisions.get(revisionKey(row))) {
     throw new Violation(3, `${name} expired at revision ${row.archive_rev}, and the archive holds ${text}`);

@@ -4,7 +4,7 @@ import { type Held, heldIn, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** The session is something else from here on: what the model says of it, what must be gone, and what copies of it are held to. */
+/** Replaces the session in the model: its state, what must be gone, and what its copies are compared with. */
 export function become(
   world: World,
   session: SimulatedSession,
@@ -14,7 +14,7 @@ export function become(
 ): void {
   const before = session.model;
   session.model = after;
-  // The same text may have been appended twice, and stand in another message rightly.
+  // The same text may have been appended twice, so another message may contain it rightly.
   const left = new Set(secretsOf(after?.log.map(({ content, metadata }) => [content, metadata])));
   session.retired.push(...retired.filter(({ secret }) => !left.has(secret)).map((entry) => ({ ...entry, epoch })));
   if (before !== null && after === null) {
@@ -27,11 +27,11 @@ export function become(
   if (after !== null && row !== null) world.epochs.note(session.name, row.epoch, after);
 }
 
-/** Remembers what the object holds now, which cannot be read any more once it is erased. */
+/** Records what the object has now, which cannot be read any more once it is erased. */
 export function noteHeld(session: SimulatedSession): void {
   const held = heldIn(session.object);
   if (held === null) return;
-  // Of two branches the summary of one may cover less than that of the other, and what is pending for one ends with it.
+  // Of two branches the summary of one may cover less than that of the other, and pending work for one ends with it.
   if (session.model?.isSole !== false) checkWhole(session, held);
   session.heldBefore = held;
 }

@@ -3,12 +3,12 @@ import { describeEnd } from "./client-call.ts";
 import { ask } from "./clients.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** Of requests for a summary, so many are followed by a budget for models that is about what they took of the day already. */
+/** The share of requests for a summary after which the budget for models is set to about what is used already. */
 const BUDGET_SHARE = 0.3;
-/** From used up to nearly so: a model's answer takes 110 tokens. */
+/** From used up to almost used up: a model's answer takes 110 tokens. */
 const BEYOND_SPENT = [-110, 0, 0, 1, 100] as const;
 
-/** Bounds what models may take for a session to about what they took today, at the end of another step: what that did stays as it was. */
+/** Sets a session's budget for models to about what was used today, at the end of another step, whose own effect is unchanged. */
 export async function boundAside(world: World, session: SimulatedSession): Promise<string> {
   const { aside } = world;
   const { model } = session;

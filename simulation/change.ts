@@ -18,23 +18,23 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** Calls that change a session, with the faults that they may meet. */
 
-/** What a call has to answer, and what it leaves. */
+/** What a call has to answer, and how it changes the session. */
 export interface Expected extends Transition<string> {
-  /** Other answers that may be given, and that nothing was changed for. */
+  /** Other permitted answers, after which nothing is changed. */
   readonly others?: readonly string[] | undefined;
-  /** Holds what is answered to more than its code. */
+  /** Further checks of the answer, besides its code. */
   readonly check?: (value: unknown) => void;
-  /** Called once it is done, whether its caller learns of it or not. */
+  /** Called once the change is done, whether the caller learns of it or not. */
   readonly onDone?: () => void;
-  /** Whether it was done, where the log does not tell; asked before the model changes. */
+  /** Whether the change was done, if the log does not show it; called before the model changes. */
   readonly wasDone?: () => boolean | Promise<boolean>;
-  /** What it has to make of the session once the directory has answered what its object asks. */
+  /** The expected result for the session once the directory has answered the object. */
   readonly onGranted?: (answer: Outcome<object>) => Expected;
-  /** It reads as well, which may go wrong by itself: the change stands. */
+  /** The call also reads, which may fail separately: the change is still done. */
   readonly reads?: boolean;
 }
 
-/** How far a call has come whose object asks the directory. */
+/** The progress of a call whose object asks the directory. */
 type Stage = "begun" | "asking" | "answered";
 
 export type Expect = (world: World, session: SimulatedSession, args: readonly unknown[]) => Expected;
@@ -43,8 +43,8 @@ const SEARCH_FAULT_SHARE = 0.15;
 const GONE_MEANWHILE: ReadonlySet<string> = new Set(["session_not_found", "session_expired"]);
 
 /**
- * Carries out a change and holds the session to it. A call that failed may have been done or not, never half; one that was lost, or whose
- * answer was, leaves no doubt.
+ * Makes a change and compares the session with the expectation. A failed call may have been done completely or not at all; if the call or
+ * its answer was lost, that is decided by what is stored.
  */
 export async function changeSession(
   world: World,
@@ -59,7 +59,7 @@ export async function changeSession(
   const fault = faultOf(world, expected, passage);
   const settle = (isDone: boolean): void => {
     if (!isDone) return;
-    // Whoever waited may have been overtaken by other changes.
+    // Other changes may have been made while the call waited.
     if (expected.after !== before) become(world, session, expected.after, expected.retired, epoch);
     expected.onDone?.();
   };
@@ -73,7 +73,7 @@ export async function changeSession(
         stage = "asking";
         return;
       }
-      // What it was asked for is done, and it tells the directory of that before it answers.
+      // The change is done, and the call informs the directory before it answers.
       isSettled = true;
       settle(expected.answer === "ok");
       await noteRevision(session);
@@ -95,7 +95,7 @@ export async function changeSession(
     (error: unknown) => ({ error }) as const,
   );
   await drain();
-  // One that waits for its own work to be done is begun by now.
+  // A call that waits for its own job has started it by now.
   if (fault === null && expected.answer === "ok" && before === null && isCopying(session)) {
     isSettled = true;
     settle(true);
@@ -104,17 +104,17 @@ export async function changeSession(
   if ("error" in ended) {
     const { error } = ended;
     if (error instanceof Violation) throw error;
-    // It waited, and its object was taken out of memory meanwhile.
+    // It waited, and its object was evicted meanwhile.
     const hasWaited = isSettled || stage !== "begun" || method === "summarize";
     if (hasWaited && error instanceof InstanceGone && fault?.kind !== "cut") throw error;
-    // Whom it asked has not answered it, so it has done nothing.
+    // Whoever it asked has not answered, so it has done nothing.
     if (stage === "asking") throw error;
     if (fault === null)
       throw new Violation(4, `${method} of ${session.label} failed without a fault: ${String(error)}`);
     if (fault.kind === "memory") {
       throw new Violation(4, `${method} of ${session.label} failed with what it was to read: ${String(error)}`);
     }
-    // A call whose answer was lost leaves no doubt, but where it may have been refused.
+    // If the answer of a call was lost, the stored state decides, unless it may have been refused.
     const isSure = fault.kind === "answerLost" && expected.others === undefined;
     if (!isSettled && fault.kind !== "lost") settle(isSure || (await wasDone(session, expected)));
     await noteRevision(session);
@@ -123,7 +123,7 @@ export async function changeSession(
   }
   const outcome = asOutcome(ended.answer);
   const code = outcome.ok ? "ok" : outcome.fault.code;
-  // Who waited learns how things are by then.
+  // A call that waited returns the state at its end.
   if (isSettled && (code === "ok" || GONE_MEANWHILE.has(code))) return ended.answer;
   if (code !== expected.answer) {
     if (expected.others?.includes(code) === true) return ended.answer;
@@ -141,7 +141,7 @@ function isCopying({ object }: SimulatedSession): boolean {
   return row !== null && row.copying !== null;
 }
 
-/** Whoever is gone waits for nothing. */
+/** A client that has disconnected waits for nothing. */
 function withoutWait(method: string, args: readonly unknown[]): readonly unknown[] {
   if (method === "createFork") return args.with(2, 0);
   return method === "summarize" ? args.with(0, { ...(args[0] as SummarizeRequest), waitMs: 0 }) : args;
@@ -158,12 +158,12 @@ async function wasDone(session: SimulatedSession, { after, wasDone: tell }: Expe
   const fromBefore = logDifference(outcome, session.model);
   const fromAfter = logDifference(outcome, after);
   if (fromBefore !== null && fromAfter !== null) {
-    throw new Violation(2, `a call that failed was done by half: ${fromBefore}; ${fromAfter}`);
+    throw new Violation(2, `a failed call was done in part: ${fromBefore}; ${fromAfter}`);
   }
   return fromBefore !== null;
 }
 
-/** A call that refuses nothing answers with whatever it has. */
+/** A call that is never refused answers with the current state. */
 function asOutcome(answer: unknown): Outcome<unknown> {
   if (typeof answer === "object" && answer !== null && "ok" in answer) return answer as Outcome<unknown>;
   return { ok: true, value: answer };

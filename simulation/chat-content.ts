@@ -6,10 +6,10 @@ const WORDS = (
   "harbour invoice garden lantern travel pepper window singer bottle copper marble island planet silver thunder velvet walnut " +
   "castle bridge orange jacket morning forest market letter engine mirror pocket ribbon saddle tunnel violin"
 ).split(" ");
-/** None that a stem of a word would lack. */
+/** Letters that stemming does not remove. */
 const LETTERS = "bcdfghjkmpqrtvwxz";
 
-/** A word that stands nowhere else: whoever finds it later knows which text it came from. */
+/** A word that occurs nowhere else: wherever it is found later, its text is known. */
 export function secretWord(random: Random): string {
   return `zq${Array.from({ length: 12 }, () => LETTERS[random.below(LETTERS.length)]).join("")}`;
 }
@@ -18,19 +18,19 @@ export function words(random: Random, count: number): string {
   return Array.from({ length: count }, () => random.pick(WORDS)).join(" ");
 }
 
-/** Text with a secret near its start, and at times a number. */
+/** Text with a secret near its start, and sometimes a number. */
 function sentence(random: Random, secret: string, length: number): string {
   const number = random.chance(0.3) ? ` ${random.between(10, 9_999)}` : "";
   return `${words(random, 2)} ${secret} ${words(random, length)}${number}.`;
 }
 
 const AUTHORS = ["Ada", "Bo Li", "Chidi"];
-/** Pages of text that are said over and over, so that a long message costs little to make. */
+/** Repeated pages of text, so that a long message is cheap to make. */
 const PAGE_WORDS = 300;
-/** Of a chat with large messages: about 10 to 60 KB. */
+/** The size of large messages: about 10 to 60 KB. */
 const LARGE_PAGES = [5, 10, 30] as const;
 
-/** How the messages of a chat are: some hold large ones, and files. */
+/** The kind of messages in a chat: some chats have large ones, and files. */
 export interface ChatHabits {
   readonly largeShare: number;
   readonly fileShare: number;
@@ -38,7 +38,7 @@ export interface ChatHabits {
 
 export const PLAIN: ChatHabits = { largeShare: 0, fileShare: 0.02 };
 
-/** Mostly a line or two, seldom a page, in some chats many. */
+/** Mostly a line or two, rarely a page, in some chats many pages. */
 function textOf(random: Random, { largeShare }: ChatHabits): string {
   if (random.chance(largeShare)) {
     return `${sentence(random, secretWord(random), 4)} ${`${words(random, PAGE_WORDS)} `.repeat(random.of(...LARGE_PAGES))}`;
@@ -49,7 +49,7 @@ function textOf(random: Random, { largeShare }: ChatHabits): string {
 /** A message as a client sends it, without an id. */
 export function newMessage(random: Random, habits: ChatHabits): NewMessage {
   const role = random.of("user", "user", "assistant", "assistant", "system");
-  // An answer that is filled in once it has been streamed.
+  // An answer that is edited in once it has been streamed.
   if (role === "assistant" && random.chance(0.12)) return { role, content: "" };
   const text = textOf(random, habits);
   return {
@@ -69,7 +69,7 @@ function partsOf(random: Random, text: string, { fileShare }: ChatHabits): Part[
   return parts;
 }
 
-/** A file that stands in the message, some bytes to some tens of KB of base64. Half of those of a middling size are one of three, over and over. */
+/** A file in the message, from some bytes to some tens of KB of base64. Half of the medium-sized files are one of three, repeatedly. */
 function fileOf(random: Random): Part {
   const mediaType = random.of("image/png", "application/pdf", "text/plain");
   const secret = secretWord(random);
@@ -79,19 +79,19 @@ function fileOf(random: Random): Part {
   return { type: "file", mediaType, data: filler.slice(0, filler.length - (filler.length % 4)) };
 }
 
-/** Base64 that a session keeps outside of the message, however many have it, and how much of it a row has: in the simulation, little. */
+/** Base64 that a session stores outside of the message, and how much of it fits a row: in the simulation, little. */
 export const MIN_HELD_LENGTH = 1_024;
 export const FILE_PAGE_BYTES = 2_048;
 const DATA_HEAD = /^data:[^,]*;base64,/;
 
-/** What a session keeps outside of messages: the files in them that are large. */
+/** What a session stores outside of messages: their large files. */
 export function keptFilesOf(contents: readonly (Content | null)[]): string[] {
   const parts = contents.flatMap((content) => (typeof content === "string" || content === null ? [] : content));
   const files = parts.flatMap((part) => (part.type === "file" ? [part.data.replace(DATA_HEAD, "")] : []));
   return [...new Set(files.filter(({ length }) => length >= MIN_HELD_LENGTH))].toSorted();
 }
 
-/** At and around where a file leaves its message, and where it takes another row. */
+/** Sizes at and around which a file leaves its message, and needs another row. */
 const FILE_LENGTHS = [
   200,
   MIN_HELD_LENGTH - 4,
@@ -106,7 +106,7 @@ const ADDED_FILE_SHARE = 0.04;
 const MARKED_SHARE = 0.05;
 const REPEATED_SHARE = 0.15;
 
-/** A file of its own, or one of a few, some of which begin alike: as bare base64 or as a URL. */
+/** A unique file, or one of a few, some of which begin alike: as bare base64 or as a URL. */
 function addedFile(random: Random): Part {
   const mediaType = random.of("image/png", "application/pdf", "text/plain");
   const beginning = random.chance(0.5) ? secretWord(random) : "shared";
@@ -135,13 +135,13 @@ function withMark(random: Random, content: Content): Content {
   });
 }
 
-/** At times a message has a file besides, or what no store keeps. */
+/** Adds to some messages a file, or characters that no store keeps. */
 export function enriched(random: Random, content: Content, isSpoken: boolean): Content {
   const filed = isSpoken && random.chance(ADDED_FILE_SHARE) ? withFile(content, addedFile(random)) : content;
   return random.chance(MARKED_SHARE) ? withMark(random, filed) : filed;
 }
 
-/** The same message with what it may have besides: pinned, and then at times in the words of a pin that there is. */
+/** The same message, sometimes pinned, and then sometimes with the text of an existing pin. */
 export function asideOf(random: Random, message: NewMessage, pins: readonly NewMessage[]): NewMessage {
   const content = enriched(random, message.content, message.role !== "tool");
   if (!random.chance(PINNED_SHARE)) return content === message.content ? message : { ...message, content };
@@ -152,10 +152,10 @@ export function asideOf(random: Random, message: NewMessage, pins: readonly NewM
   return { ...rest, ...author, role: pin.role, content: pin.content, pinned: true };
 }
 
-/** A call of one or two tools with its results, in the order in which an agent appends them. */
+/** One or two tool calls with their results, in the order in which an agent appends them. */
 export function toolExchange(random: Random, habits: ChatHabits): NewMessage[] {
   const count = random.between(1, 2);
-  // Not a secret: the result holds it as well, and keeps it when the call is erased.
+  // Not a secret, because the result contains it as well, and keeps it when the call is erased.
   const calls = Array.from({ length: count }, () => `call-${random.seed().toString(36)}`);
   const call: NewMessage = {
     role: "assistant",
@@ -173,12 +173,12 @@ export function toolExchange(random: Random, habits: ChatHabits): NewMessage[] {
   return [call, ...results];
 }
 
-/** Every secret in a message, to look for when it is erased. */
+/** Every secret in a message, which is searched for when it is erased. */
 export function secretsOf(value: unknown): string[] {
   return [...new Set((typeof value === "string" ? value : JSON.stringify(value ?? null)).match(/zq[a-z]{12}/g))];
 }
 
-/** Other content for an edit: much longer or shorter at times, as of an answer that was streamed, or one that is cut. */
+/** Other content for an edit: sometimes much longer or shorter, like a streamed or a shortened answer. */
 export function editedContent(random: Random, old: Content, habits: ChatHabits): Content {
   if (old === "" && random.chance(0.8)) return sentence(random, secretWord(random), random.of(40, 150, 400));
   if (random.chance(0.08)) return "";

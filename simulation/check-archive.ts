@@ -7,15 +7,15 @@ import type { SimulatedSession, World } from "./world.ts";
 
 const NOTHING = archivedRevision(EMPTY, "");
 
-/** Promise 7, in the archive: after every transaction each session is as its object was at one revision, and never goes back. */
+/** Promise 7, in the archive: after every transaction each session equals its object at one revision, and never goes back. */
 export function checkArchive(world: World, before: ArchiveCopy): void {
   const { copy } = world.archive;
   const alive = new Set<string>();
   for (const held of copy.sessions) {
-    // A tombstone of a user who is erased has no name.
+    // A tombstone of an erased user has no name.
     if (held.owner === "" && held.erased_at !== null) continue;
     const session = world.sessions.find(({ ref }) => isRowOf(held, ref));
-    if (session === undefined) throw new Violation(7, `the archive holds ${held.session}, which nobody wrote`);
+    if (session === undefined) throw new Violation(7, `the archive holds ${held.session}, which does not exist`);
     const text = archivedRevision(copy, held.epoch);
     if (held.erased_at === null && held.rev > 0) {
       alive.add(held.epoch);
@@ -23,7 +23,7 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
       if (expected !== text) {
         throw new Violation(
           7,
-          `the archive holds revision ${held.rev} of ${held.session}, and not what the object had then:\n` +
+          `the archive holds revision ${held.rev} of ${held.session}, which is not what the object had then:\n` +
             `    archive ${text}\n    object  ${expected ?? "never had this revision"}`,
         );
       }
@@ -52,7 +52,7 @@ function checkForward(earlier: ArchivedSession, later: ArchivedSession): void {
   }
 }
 
-/** When nothing is pending any more, the archive is what the objects are, and what was erased is nowhere. */
+/** When nothing is pending any more, the archive equals the objects, and erased text is nowhere. */
 export function checkArchiveSettled(world: World, session: SimulatedSession): void {
   const { copy } = world.archive;
   const row = sessionOf(session.object);

@@ -4,7 +4,7 @@ import { versionsOf } from "./simulated-archive.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What a copy is told of an erasure elsewhere. */
+/** How a copy is notified of an erasure elsewhere. */
 export interface Told {
   readonly source: { readonly epoch: string };
   readonly seqs: readonly number[] | null;
@@ -13,8 +13,8 @@ export interface Told {
 }
 
 /**
- * Promise 9: when a copy confirms an erasure, neither it nor the archive holds the erased text any more. Only copies with a single source
- * are checked: a copy of several may have the same text from another one, which is yet to tell it of the erasure.
+ * Promise 9: when a copy confirms an erasure, neither it nor the archive has the erased text any more. Only copies with a single source
+ * are checked: a copy with several may have the same text from another one, which will still notify it of the erasure.
  */
 export function checkConfirmed(world: World, session: SimulatedSession, told: readonly Told[], answer: unknown): void {
   const isConfirmed =
@@ -33,14 +33,14 @@ export function checkConfirmed(world: World, session: SimulatedSession, told: re
   const isLeft = (secret: string): boolean => erased.has(secret) && !rightly.has(secret);
   const inObject = secretsOf(object.disk.dump()).find(isLeft);
   if (inObject !== undefined) throw new Violation(9, `${label} confirms an erasure, and its object says ${inObject}`);
-  // Erased text that a restored backup of the archive brought back is for the operator to erase again.
+  // If a restored backup of the archive brought erased text back, the operator has to erase it again.
   if (world.isRestored) return;
   const inArchive = secretsOf(versionsOf(world.archive.copy, epoch)).find(isLeft);
   if (inArchive !== undefined)
     throw new Violation(9, `${label} confirms an erasure, and its archive says ${inArchive}`);
 }
 
-/** What messages ever said that are erased, unless another one of theirs says the same. */
+/** Everything that erased messages ever said, unless another message of theirs says the same. */
 function secretsErasedBy(world: World, { source, seqs, throughSeq }: Told, last: number): string[] {
   const epoch = world.epochs.get(source.epoch);
   if (epoch === undefined) return [];

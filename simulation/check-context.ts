@@ -3,10 +3,10 @@ import type { Content } from "../src/api/message.ts";
 import { type ModelMessage, type ModelSession, pathTo } from "./model.ts";
 import { Violation } from "./violation.ts";
 
-/** Further apart than this a summary may have come between a call and its result before the result was there. */
+/** If call and result are further apart than this, a summary may have ended between them before the result was there. */
 const MAX_PAIR_DISTANCE = 3;
 
-/** The parts that a prompt gets, as text, to compare what was said with what is read. */
+/** The parts that a prompt contains, as text, to compare what was said with what is read. */
 function promptedText(content: Content): string {
   if (typeof content === "string") return content;
   return JSON.stringify(content.filter((part) => !part.type.startsWith("data-")));
@@ -57,7 +57,7 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number, last
       throw new Violation(9, `seq ${message.seq} is erased and in the context`);
     }
     if (promptedText(said.content) !== promptedText(message.content)) {
-      throw new Violation(5, `seq ${message.seq} is not in the context word for word`);
+      throw new Violation(5, `seq ${message.seq} is not verbatim in the context`);
     }
   }
   const omitted = new Set<number>();
@@ -82,14 +82,14 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number, last
   }
 }
 
-/** What pins and instructions take of a budget, at the most: what is less stands in every context. */
+/** The most that pins and instructions may take of a budget: up to that they are in every context. */
 const INSTRUCTIONS_SHARE = 0.25;
-/** Of a text about as many tokens, and no fewer, whatever it says. */
+/** An upper bound for a text's tokens, whatever it says. */
 const TOKENS_A_MESSAGE = 16;
 
 /**
- * Promise 13: what is pinned, and what a system instructs, stands in every context of its branch in its words, or is named. All of it
- * stands there if it has room.
+ * Promise 13: pinned messages and system instructions are verbatim in every context of their branch, or named. If they fit, all of them are
+ * there.
  */
 function checkPinned(context: Context, model: ModelSession): void {
   const { log } = model;
@@ -111,7 +111,7 @@ function checkPinned(context: Context, model: ModelSession): void {
     const what = silent.isPinned ? "is pinned" : "instructs";
     throw new Violation(13, `seq ${silent.seq} ${what}, and a context of ${context.tokens.budget} silently lacks it`);
   }
-  // Files are named where they stand alone, and so are calls whose results are elsewhere.
+  // In messages without neighbours files are only named, and so are calls whose results are elsewhere.
   const missed = lost.find(({ content }) => typeof content === "string");
   if (missed === undefined) return;
   const most = instructions.reduce((sum, { content }) => sum + JSON.stringify(content).length + TOKENS_A_MESSAGE, 0);
@@ -143,13 +143,13 @@ function checkPairs(context: Context, model: ModelSession): void {
   const path = pathTo(model.log, context.atSeq);
   const covered = context.summary?.throughSeq ?? 0;
   for (const { seq, cut } of context.messages) {
-    // A result that is pinned stands by itself where its call does not fit: formats tell it in words.
+    // A pinned result is there alone if its call does not fit: formats describe it in words.
     if (cut === true || model.log[seq - 1]?.isPinned === true) continue;
     for (const id of toolPartsOf(model.log[seq - 1], "tool-result")) {
       const call = model.log
         .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)
         .findLast((message) => path.has(message.seq) && toolPartsOf(message, "tool-call").includes(id));
-      // A call that the summary covers comes back for results right after it alone: what comes later moves no prompt's beginning.
+      // A call that the summary covers is retrieved only for results right after it: later ones do not move a prompt's beginning.
       const isParted = call !== undefined && call.seq <= covered && !standsRightAfter(covered, seq, model, path);
       if (isParted) continue;
       if (call !== undefined && !there.has(call.seq)) {
@@ -159,7 +159,7 @@ function checkPairs(context: Context, model: ModelSession): void {
   }
 }
 
-/** Whether nothing but results stands on the branch between what the summary covers and a message. */
+/** Whether there are only results on the branch between what the summary covers and a message. */
 function standsRightAfter(covered: number, seq: number, model: ModelSession, path: ReadonlySet<number>): boolean {
   return model.log.slice(covered, seq - 1).every((message) => !path.has(message.seq) || message.role === "tool");
 }

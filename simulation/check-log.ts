@@ -18,7 +18,7 @@ export async function checkLog(instance: SessionInstance, model: ModelSession | 
   if (difference !== null) throw new Violation(3, difference);
 }
 
-/** Null if the log is what the model says. */
+/** What is wrong with the log; null if it is what the model says. */
 export function logDifference(outcome: Outcome<{ data: Message[] }>, model: ModelSession | null): string | null {
   if (!outcome.ok) {
     if (refusalOf(model) === outcome.fault.code) return null;

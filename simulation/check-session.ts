@@ -26,7 +26,7 @@ import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What must hold of every session after every step. It only reads rows, so an instance that is not in memory is not built for it. */
+/** What must hold for every session after every step. It only reads rows, so an evicted object is not started for it. */
 export async function checkSession(world: World, session: SimulatedSession): Promise<void> {
   await followBackground(world, session);
   checkPendingWork(world, session);
@@ -45,7 +45,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   const versions = value(await instance.summaries(undefined, EVERYTHING), "summaries").data;
   recordRevision(session, versions);
   checkHidden(session, versions);
-  // All else follows from these: leases and alarms alone change nothing of it.
+  // Everything else follows from these: leases and alarms alone do not change it.
   const basis = JSON.stringify([
     versions,
     hiddenSeqsOf(session.object),
@@ -65,7 +65,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   checkRetired(session, false);
 }
 
-/** Promise 9: each file is kept once, and no longer than a message has it; and so is what a message says that is too long for its row. */
+/** Promise 9: each file, and each text too long for its row, is stored once, and only as long as a message has it. */
 function checkFiles({ label, object }: SimulatedSession, log: ModelSession["log"]): void {
   if (isErasing(object)) return;
   const held = heldFiles(object.disk);
@@ -73,17 +73,21 @@ function checkFiles({ label, object }: SimulatedSession, log: ModelSession["log"
   const due = keptFilesOf(log.map(({ content }) => content));
   const texts = [...held.values()].filter(isJson).map((text) => withFilesIn(text, held));
   const said = texts.length === 0 ? new Set() : new Set(log.map(({ content }) => JSON.stringify(content)));
-  if (texts.some((text) => !said.has(text))) throw new Violation(9, `${label} keeps what no message of it says`);
+  if (texts.some((text) => !said.has(text)))
+    throw new Violation(9, `${label} stores text that none of its messages says`);
   if (JSON.stringify(kept) === JSON.stringify(due)) return;
-  throw new Violation(9, `${label} keeps ${kept.length} files, and its messages have ${due.length}, or others`);
+  throw new Violation(
+    9,
+    `${label} stores ${kept.length} files, but its messages have ${due.length}, or different ones`,
+  );
 }
 
-/** Content as JSON, which no base64 is. */
+/** Content as JSON, which base64 never is. */
 function isJson(text: string): boolean {
   return text.startsWith('"') || text.startsWith("[");
 }
 
-/** What operators are told of a session that keeps its promises: nothing. */
+/** What the integrity check must find in a session that keeps its promises: nothing. */
 async function checkReport(instance: SessionInstance, { label, object }: SimulatedSession): Promise<void> {
   const { epoch, flaws } = await instance.checkIntegrity();
   const checked = epoch ?? "";
@@ -92,7 +96,7 @@ async function checkReport(instance: SessionInstance, { label, object }: Simulat
     await instance.checkSummaryIntegrity(checked, 0),
     await instance.checkSourcesIntegrity(checked, 0),
   ];
-  // An alarm that the runtime rings again late, or gave up, is no work of the object's.
+  // An alarm that the runtime repeats late, or gave up, is not the object's doing.
   const isAlarmSure = !object.isInAlarm && !object.isAlarmRetried && !object.isAlarmGivenUp;
   const flaw = [...flaws, ...pages.flatMap((page) => page?.flaws ?? [])].find(
     ({ detail }) => isAlarmSure || !detail.includes("alarm"),
@@ -111,7 +115,7 @@ function checkVersions(versions: readonly Summary[], model: ModelSession): void 
     const ids = new Set(items.map(({ id }) => id));
     if (ids.size !== items.length) throw new Violation(8, `version ${version} has two items of one id`);
     for (const item of items) {
-      // What was carried over cites messages of another session, which its erasures follow.
+      // Carried items cite messages of another session, whose erasures they follow.
       if (item.sourceSession !== undefined) continue;
       checkSources(item.sourceSeqs, throughSeq, model, item.id);
       const sources = item.sourceSeqs.flatMap((seq) => {
@@ -123,14 +127,14 @@ function checkVersions(versions: readonly Summary[], model: ModelSession): void 
       if (!isSupported(item.text, sources)) {
         throw new Violation(
           8,
-          `item ${item.id} of version ${version} says what seqs ${item.sourceSeqs.join(", ")} do not`,
+          `item ${item.id} of version ${version} is not supported by seqs ${item.sourceSeqs.join(", ")}`,
         );
       }
     }
   }
 }
 
-/** After a call that may be followed by others before the next check. */
+/** After a call that others may follow before the next check. */
 export async function noteRevision(session: SimulatedSession): Promise<void> {
   const { version } = session.object.disk;
   if (version === session.notedVersion) return;
@@ -140,7 +144,7 @@ export async function noteRevision(session: SimulatedSession): Promise<void> {
   recordRevision(session, outcome.value.data);
 }
 
-/** The archive may hold any of these states and no other. */
+/** The archive may have any of these states and no other. */
 function recordRevision(session: SimulatedSession, versions: readonly Summary[]): void {
   const row = sessionOf(session.object);
   if (row === null) return;
@@ -150,7 +154,7 @@ function recordRevision(session: SimulatedSession, versions: readonly Summary[])
   if (known !== undefined && known !== text) {
     throw new Violation(
       10,
-      `what the archive is to hold changed at revision ${row.archive_rev}, and no job sends it the change`,
+      `what the archive should have changed at revision ${row.archive_rev}, but no job sends it the change`,
     );
   }
   session.revisions.set(key, text);
@@ -160,11 +164,11 @@ function checkHidden(session: SimulatedSession, versions: readonly Summary[]): v
   const through = versions[0]?.throughSeq ?? 0;
   const hidden = hiddenSeqsOf(session.object).filter((seq) => seq <= through);
   if (hidden.length > 0 && !jobsOf(session.object).some(({ kind }) => kind === "summarize")) {
-    throw new Violation(10, `seqs ${hidden.join(", ")} are covered by nothing, and no new summary is pending`);
+    throw new Violation(10, `seqs ${hidden.join(", ")} are covered by nothing, but no new summary is pending`);
   }
 }
 
-/** What is hidden is told as omitted, or is there word for word as it says now. */
+/** A hidden message is named as omitted, or is there verbatim as it is now. */
 function checkUncovered(context: Context, session: SimulatedSession): void {
   const through = context.summary?.throughSeq ?? 0;
   const path = pathTo(session.model?.log ?? [], context.atSeq);
@@ -172,12 +176,12 @@ function checkUncovered(context: Context, session: SimulatedSession): void {
     if (seq > through || !path.has(seq)) continue;
     if (context.messages.some((message) => message.seq === seq && message.cut !== true)) continue;
     if (!context.omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq)) {
-      throw new Violation(5, `seq ${seq} is covered by nothing, and the context does not tell`);
+      throw new Violation(5, `seq ${seq} is covered by nothing, and the context does not say so`);
     }
   }
 }
 
-/** Promise 9, in the object: at once in the log, and in all of it once no new summary is pending. */
+/** Promise 9, in the object: in the log at once, and everywhere once no new summary is pending. */
 function checkRetired(session: SimulatedSession, isErased: boolean): void {
   if (session.retired.length === 0) return;
   const jobs = jobsOf(session.object);
@@ -191,7 +195,7 @@ function checkRetired(session: SimulatedSession, isErased: boolean): void {
   }
 }
 
-/** Promise 10: what is pending has a job, and a job has an alarm. */
+/** Promise 10: pending work has a job, and a job has an alarm. */
 export function checkPendingWork(world: World, session: SimulatedSession): void {
   const { object } = session;
   const row = sessionOf(object);
@@ -219,14 +223,14 @@ export function checkPendingWork(world: World, session: SimulatedSession): void 
   if (pending.length === 0 || object.isInAlarm || (object.isAlarmGivenUp && object.resident === null)) return;
   const earliest = Math.min(...pending.map((job) => job.next_send_at));
   const { alarm } = object.disk;
-  if (alarm === null) throw new Violation(10, `a job (${pending[0]?.kind}) is pending, and no alarm is set`);
+  if (alarm === null) throw new Violation(10, `a job (${pending[0]?.kind}) is pending, but no alarm is set`);
   if (alarm > earliest && !object.isAlarmRetried) {
-    throw new Violation(10, `a job is due at ${earliest}, and the alarm is set for ${alarm}`);
+    throw new Violation(10, `a job is due at ${earliest}, but the alarm is set for ${alarm}`);
   }
 }
 
 function expectJob(jobs: readonly JobState[], kind: string, epoch: string, why: string): void {
   if (!jobs.some((job) => job.kind === kind && job.epoch === epoch)) {
-    throw new Violation(10, `${why}, and no ${kind} job is pending`);
+    throw new Violation(10, `${why}, but no ${kind} job is pending`);
   }
 }

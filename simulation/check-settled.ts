@@ -7,10 +7,10 @@ import { versionsOf } from "./simulated-archive.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What operators read of failures at a time. */
+/** The page size for reading failed jobs. */
 const MANY_FAILURES = 1_000;
 
-/** What holds of a session once nothing is left to do. */
+/** What holds for a session once nothing is left to do. */
 export function checkSettled(world: World, session: SimulatedSession): void {
   const { model, object } = session;
   const name = session.label;
@@ -24,18 +24,18 @@ export function checkSettled(world: World, session: SimulatedSession): void {
   const row = sessionOf(object);
   if (model === null || row === null || model.status === "copying") return;
   if (model.status === "active" && heldIn(object)?.isDegraded === true) {
-    throw new Violation(12, `nothing is pending, and a fallback summary made the summary of ${name}`);
+    throw new Violation(12, `nothing is pending, but ${name} has a fallback summary`);
   }
   checkSecrets(world, session, model, row);
   checkErasedAlong(world, session, model);
 }
 
-/** What was taken of the day is counted until it is over, whatever becomes of the session. */
+/** The day's usage is counted until the day is over, whatever happens to the session. */
 function countsADay({ disk }: SimulatedSession["object"]): boolean {
   return disk.alarm !== null && disk.read("SELECT 1 FROM spent LIMIT 1").length > 0;
 }
 
-/** Promise 9: no text is stored anywhere but that of the log, and of carried items that are not erased at their source. */
+/** Promise 9: no text is stored except for that of the log, and of carried items that are not erased at their source. */
 function checkSecrets(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const rightly = world.epochs.carried(row.epoch);
   for (const secret of secretsOf(model.log.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
@@ -48,7 +48,7 @@ function checkSecrets(world: World, session: SimulatedSession, model: ModelSessi
   }
 }
 
-/** Promise 9: what was erased at the source of a fork is erased in the fork. */
+/** Promise 9: what was erased in the source of a fork is erased in the fork. */
 function checkErasedAlong(world: World, session: SimulatedSession, model: ModelSession): void {
   const origin = world.epochs.forkedFrom(sessionOf(session.object)?.epoch ?? "");
   if (origin === undefined || model.status === "expired") return;
@@ -60,14 +60,14 @@ function checkErasedAlong(world: World, session: SimulatedSession, model: ModelS
   }
 }
 
-/** What operators are told of, once nothing is left to do: work that failed for good, and nothing that is done. */
+/** What operators see once nothing is left to do: jobs that failed for good, and no jobs that are done. */
 export async function checkDeadLetters(world: World): Promise<void> {
   const listed = await (await world.operations.instance()).list(MANY_FAILURES, null);
   for (const { jobId, kind, session, state } of listed) {
-    // The call that was to take it off the list failed.
+    // The call that should have removed it from the list failed.
     if (world.untold.has(jobId)) continue;
     const isThere = world.sessions.some(({ object }) => jobsOf(object).some(({ id }) => id === jobId));
     if (!isThere)
-      throw new Violation(10, `a ${kind} of ${session} is done, and operators read that it is ${state} (${jobId})`);
+      throw new Violation(10, `a ${kind} of ${session} is done, but operators see it as ${state} (${jobId})`);
   }
 }

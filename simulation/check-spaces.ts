@@ -6,11 +6,11 @@ import type { DirectoryInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, Space, World } from "./world.ts";
 
-/** What holds of all sessions of an owner: each is on the list, and of a user who is erased nothing is left. */
+/** What holds for all sessions of an owner: each is listed, and nothing is left of an erased user. */
 
 const EVERYTHING = 1_000;
 
-/** What was last looked at of each directory, and of its sessions. */
+/** The state of each directory, and of its sessions, at the last check. */
 const looked = new WeakMap<SimulatedObject<DirectoryInstance>, string>();
 
 export async function checkSpaces(world: World): Promise<void> {
@@ -53,33 +53,33 @@ async function checkSpace(
   }
   for (const { ref, model, label, object } of sessions) {
     if (model === null || model.status === "copying" || listed.has(ref.session)) continue;
-    // Until the removal of an earlier epoch is over nobody knows which one the entry is of.
+    // Until the removal of an earlier epoch is over nobody knows which epoch the entry belongs to.
     if (!jobsOf(object).some(({ kind }) => kind === "erase"))
-      throw new Violation(9, `${label} is there, and no list names it`);
+      throw new Violation(9, `${label} exists, but no list names it`);
   }
 }
 
-/** A look at every place found nothing of a user: nor does another one. */
+/** If the service found nothing left of a user, then nothing is left. */
 function checkErased(world: World, { tenant, owner }: Space, sessions: readonly SimulatedSession[]): void {
   const user = `${tenant}/${owner}`;
   for (const { model, label, object, erasedEpochs } of sessions) {
-    if (model !== null) throw new Violation(9, `${user} is told to be erased, and ${label} is there`);
+    if (model !== null) throw new Violation(9, `${user} is reported as erased, but ${label} exists`);
     const left = object.disk.hasTable("messages") ? secretsOf(object.disk.dump()) : [];
     if (left.length > 0)
-      throw new Violation(9, `${user} is told to be erased, and the object of ${label} says ${left[0]}`);
+      throw new Violation(9, `${user} is reported as erased, but the object of ${label} says ${left[0]}`);
     for (const epoch of world.wasRestored ? [] : erasedEpochs) {
       const archived = secretsOf(versionsOf(world.archive.copy, epoch));
       if (archived.length === 0) continue;
-      throw new Violation(9, `${user} is told to be erased, and the archive says ${archived[0]} for ${label}`);
+      throw new Violation(9, `${user} is reported as erased, but the archive says ${archived[0]} for ${label}`);
     }
   }
   const named = world.archive.copy.sessions.find((row) => row.tenant === tenant && row.owner === owner);
   if (named !== undefined && !world.wasRestored) {
-    throw new Violation(9, `${user} is told to be erased, and the archive names ${named.session}`);
+    throw new Violation(9, `${user} is reported as erased, but the archive names ${named.session}`);
   }
 }
 
-/** Once nothing is left to do the list says which of them expired, and the metadata that each has. */
+/** Once nothing is left to do, the list has the right metadata of each session, and whether it expired. */
 export async function checkListed(world: World): Promise<void> {
   for (const { space, object } of world.directories()) {
     const { entries } = await (await object.instance()).list({ limit: EVERYTHING, after: null, metadata: {} });
@@ -90,7 +90,7 @@ export async function checkListed(world: World): Promise<void> {
       if ((expiredAt !== undefined) !== (model.status === "expired")) {
         throw new Violation(3, `${session.label} is ${model.status}, and the list says otherwise`);
       }
-      // Of one that expired the list alone still has it.
+      // For an expired session only the list has it.
       if (model.status === "expired") continue;
       const own = sessionOf(session.object)?.metadata;
       if (JSON.stringify(metadata) !== own) {

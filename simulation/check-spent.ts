@@ -4,7 +4,7 @@ import { sessionOf, spentOn } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What models took for a session: a row of its own, which nothing that is deleted takes along. */
+/** What models used for a session: a row of its own, which is not deleted with anything else. */
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -12,27 +12,27 @@ function today(world: World): number {
   return Math.floor(world.now() / DAY_MS) * DAY_MS;
 }
 
-/** What models took of the day so far, as the object holds it. */
+/** What models used so far on this day, according to the object. */
 export function spentToday(world: World, { object }: SimulatedSession): number {
   return spentOn(object, today(world));
 }
 
-/** @param before what was spent of the day before the call that told of this usage */
+/** @param before the usage of the day before the call that reported this usage */
 export function checkCounted(
   world: World,
   session: SimulatedSession,
   usage: SummarizerUsage | undefined,
   before: number,
 ): void {
-  // Of an epoch that is over a day is kept only where it is bounded.
+  // After an epoch has ended, its day is kept only if it is limited.
   if (usage === undefined || session.model?.status !== "active") return;
   const due = before + usage.inputTokens + usage.outputTokens;
   const spent = spentToday(world, session);
   if (spent !== due)
-    throw new Violation(10, `models took ${due} tokens of the day of ${session.label}, and ${spent} count`);
+    throw new Violation(10, `models used ${due} tokens on the day of ${session.label}, but ${spent} are counted`);
 }
 
-/** Whether a consumer is told that a session has used up its day. */
+/** Whether a consumer learns that a session has used up its day. */
 export function checkBudget(world: World, session: SimulatedSession, isOverBudget: boolean): void {
   const { model, label, ref } = session;
   const row = sessionOf(session.object);
@@ -43,5 +43,8 @@ export function checkBudget(world: World, session: SimulatedSession, isOverBudge
   const isOver = budget !== null && spent >= budget;
   if (isOver === isOverBudget) return;
   const told = isOverBudget ? "used up" : "left";
-  throw new Violation(10, `models took ${spent} of ${budget} tokens of the day of ${label}, and it is told as ${told}`);
+  throw new Violation(
+    10,
+    `models took ${spent} of ${budget} tokens of the day of ${label}, but the consumer is told ${told}`,
+  );
 }

@@ -7,17 +7,17 @@ import { EMBEDDING_MODEL, vectorOf } from "./simulated-embedder.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** Vectors of a row, of each of its two kinds. */
+/** The number of vectors in a row, for each of the two kinds of rows. */
 const CODES_PER_ROW = 256;
 const VECTORS_PER_ROW = 32;
-/** What a model is given of a text. */
+/** What a model gets of a text. */
 const MAX_TEXT_LENGTH = 4_000;
 
-/** Promise 9: each vector is of something that is there, as it is now: none of what was edited, erased or left out of the summary. */
+/** Promise 9: each vector belongs to something that is there, as it is now, and to nothing that was edited, erased or dropped from the summary. */
 export function checkVectors({ label, model, object: { disk } }: SimulatedSession): void {
   if (!disk.hasTable("vector_state")) return;
   if (model === null || model.status !== "active") {
-    throw new Violation(9, `${label} is no session that anybody reads, and keeps vectors`);
+    throw new Violation(9, `${label} cannot be read any more, but has vectors`);
   }
   const [state] = disk.read("SELECT dimensions FROM vector_state");
   const bytes = storedBytes(Number(state?.["dimensions"]));
@@ -33,10 +33,10 @@ export function checkVectors({ label, model, object: { disk } }: SimulatedSessio
       const from = (place % VECTORS_PER_ROW) * bytes;
       const held = Buffer.from(block.subarray(from, from + bytes));
       const text = owner === 0 ? null : owner > 0 ? turnOf(model.log[owner - 1]) : itemOf(disk, -owner);
-      if (owner !== 0 && text === null) throw new Violation(9, `${label} has a vector of ${owner}, which says nothing`);
+      if (owner !== 0 && text === null) throw new Violation(9, `${label} has a vector of ${owner}, which has no text`);
       const due = text === null ? Buffer.alloc(bytes) : Buffer.from(storeVector(unitVector(vectorOf(text))));
       if (!held.equals(due))
-        throw new Violation(9, `the vector at ${place} of ${label} is not of what ${owner} says now`);
+        throw new Violation(9, `the vector at ${place} of ${label} does not belong to the current text of ${owner}`);
     }
   }
 }
@@ -51,7 +51,7 @@ function itemOf(disk: SimulatedSession["object"]["disk"], row: number): string |
   return item === undefined ? null : String(item["text"]).slice(0, MAX_TEXT_LENGTH);
 }
 
-/** What is found by meaning stands on the branch that is read. */
+/** What is found by meaning is on the branch that is read. */
 export async function checkFoundByMeaning(world: World, session: SimulatedSession, query: string): Promise<void> {
   const { model, object, label } = session;
   if (!world.hasEmbedder || model === null || model.status !== "active" || query === "") return;

@@ -1,7 +1,7 @@
 import { Activity, type AtGate } from "./activity.ts";
 import { Violation } from "./violation.ts";
 
-/** What became of an operation: its answer, the fault that it was refused with, or what broke it off. */
+/** The result of an operation: its answer, the fault with which it was refused, or what broke it off. */
 export type Ended<Answer> =
   | { readonly kind: "answer"; readonly answer: Answer }
   | { readonly kind: "refusal"; readonly code: string; readonly detail: string }
@@ -9,9 +9,9 @@ export type Ended<Answer> =
 
 /** One request of a client: an operation as every surface calls it. */
 export class ClientCall<Answer = unknown> extends Activity {
-  /** Which operation it is, on what. */
+  /** Which operation it is, and on what. */
   readonly name: string;
-  /** Something went wrong on its way that the simulation asked for. */
+  /** The simulation made something go wrong on its way. */
   hasMetFault = false;
   ended: Ended<Answer> | null = null;
 

@@ -20,17 +20,17 @@ import { asSent, takeIn } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What clients do. Each step says in a line what it did; what is answered is held to the model where the session's object is called. */
+/** What clients do. Each step returns a line about what it did; answers are compared with the model when the session's object is called. */
 
-/** Past this a session gets no new messages: long chats find nothing that short ones do not, and cost time. */
+/** Beyond this number a session gets no new messages: long chats find nothing that short ones do not, and cost time. */
 const MAX_MESSAGES = 90;
-/** Of requests that append, so many begin a branch. */
+/** The share of appends that start a branch. */
 const BRANCH_SHARE = 0.12;
-/** Of requests for a summary, of erasures, and of requests that only read, so many are followed by one that takes an earlier version back. */
+/** The share of requests for a summary, of erasures, and of reads that are followed by restoring an earlier version. */
 const RESTORE_SHARE = 0.3;
-/** Of erasures and edits more: what an earlier version rests on may be what is gone. */
+/** After erasures and edits the share is higher, because an earlier version may cover what is gone. */
 const RESTORE_AFTER_CHANGE_SHARE = 0.6;
-/** Of requests that begin a session, so many meet another one that does. */
+/** The share of requests that create a session while another request does the same. */
 const FIRST_AT_ONCE_SHARE = 0.25;
 const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
@@ -46,7 +46,7 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
   for (let made = 0; made < count; made += 1) {
     const known = random.pick(log);
     if (known !== undefined && (isFull || random.chance(0.15))) {
-      // A retry, seldom with other content.
+      // A retry, rarely with other content.
       const other = random.chance(0.1) ? { content: `${words(random, 3)} ${secretWord(random)}` } : {};
       if (!messages.some(({ id }) => id === known.id)) messages.push({ ...known.sent, ...other });
     } else if (!isFull) {
@@ -62,7 +62,7 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
     }
   }
   if (messages.length === 0) messages.push(newMessage(random, world.habits));
-  // An edited question, or an answer made anew; mostly of the last turns.
+  // An edited question, or a regenerated answer; mostly of the last turns.
   const [first] = messages;
   if (first !== undefined && log.length > 0 && !log.some(({ id }) => id === first.id) && random.chance(BRANCH_SHARE)) {
     const from = random.chance(0.7) ? Math.max(0, log.length - 4) : 0;
@@ -75,14 +75,14 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
   };
 }
 
-/** What may be pinned again in the same words. */
+/** Messages that may be pinned again with the same text. */
 function pinsOf(log: readonly ModelMessage[]): NewMessage[] {
   return log.flatMap(({ content, isPinned, sent }) =>
     content !== null && isPinned && sent.role !== "tool" ? [{ ...sent, content }] : [],
   );
 }
 
-/** The request as a client sends it, and as it comes in. */
+/** The request as a client sends it, and as the service receives it. */
 function sendAppend({ aside, system }: World, request: AppendRequest): AppendRequest {
   const places: string[] = [];
   const messages = request.messages.map((message, index) => {
@@ -118,11 +118,12 @@ export async function append(world: World): Promise<string> {
   if (other !== null) await goOn(world, other);
   const expectation = request.expectedHeadSeq === undefined ? "" : `, expecting head ${request.expectedHeadSeq}`;
   const context = request.context === undefined ? "" : `, with a context ${JSON.stringify(request.context)}`;
-  const beside = other === null ? "" : `; beside one that was held up at the directory → ${describeEnd(other.ended)}`;
+  const beside =
+    other === null ? "" : `; concurrently with one that was held up at the directory → ${describeEnd(other.ended)}`;
   return `${session.label}: ${namesOf(request.messages)}${expectation}${context} → ${appended(call)}${beside}`;
 }
 
-/** Another request that begins the same session, at times with the same messages, and that is held up while its object asks the directory. */
+/** Another request that creates the same session, sometimes with the same messages; it is held up while its object asks the directory. */
 async function beginAside(world: World, session: SimulatedSession, request: AppendRequest): Promise<ClientCall | null> {
   const { aside } = world;
   if (session.model !== null || !aside.chance(FIRST_AT_ONCE_SHARE)) return null;
@@ -146,7 +147,7 @@ function appended(call: ClientCall): string {
   return `seqs ${messages.map(({ seq }) => seq).join(", ")}`;
 }
 
-/** Two requests at once, at times the same one twice, as of a client that is impatient. */
+/** Two concurrent requests, sometimes twice the same one, as from an impatient client. */
 export async function appendTwiceAtOnce(world: World): Promise<string> {
   const session = pickSession(world);
   if (session.model?.status !== "active" || world.hasLimits(session.ref.tenant)) return "nothing to append to";
@@ -157,7 +158,7 @@ export async function appendTwiceAtOnce(world: World): Promise<string> {
   const two = appendTo(one.after, second, null, world.now());
   const outcomes = await session.object.call("append", (instance) =>
     Promise.all([instance.append(first, null), instance.append(second, null)]).catch((error: unknown) => {
-      throw new Violation(2, `of two appends at once one failed: ${String(error)}`);
+      throw new Violation(2, `one of two concurrent appends failed: ${String(error)}`);
     }),
   );
   for (const [index, { answer }] of [one, two].entries()) {
@@ -166,7 +167,7 @@ export async function appendTwiceAtOnce(world: World): Promise<string> {
     const given = outcome?.ok === true ? { ok: true, messages, headSeq } : { ok: false, code: outcome?.fault.code };
     if (JSON.stringify(given) === JSON.stringify(answer)) continue;
     const [told, due] = [given, answer].map((each) => JSON.stringify(each));
-    throw new Violation(2, `of two appends at once one answered ${told}, not ${due}`);
+    throw new Violation(2, `one of two concurrent appends answered ${told}, not ${due}`);
   }
   become(world, session, two.after, [], "");
   return `${session.label}: at once [${namesOf(first.messages)}] and [${namesOf(second.messages)}]`;
@@ -205,11 +206,11 @@ export async function editMessage(world: World): Promise<string> {
   const log = logOf(session);
   const [first] = log;
   const last = log.at(-1);
-  // Whoever copies meanwhile has one of them as it was, and the other as it is.
+  // A copy that is made meanwhile has one of them as it was, and the other as it is.
   if (first !== undefined && last !== undefined && isCopied(world, session) && world.random.chance(0.7)) {
     return `${await editOne(world, session, first.id)}; ${await editOne(world, session, last.id)}`;
   }
-  // An answer that was begun is most often filled in.
+  // An answer that was started as a placeholder is usually filled in.
   const begun = world.random.chance(0.6) ? log.filter(({ content }) => content === "") : [];
   const edited = await editOne(world, session, pickId(world, begun.length > 0 ? begun : log));
   return `${edited}${await restoreAside(world, session, RESTORE_AFTER_CHANGE_SHARE)}`;
@@ -220,7 +221,7 @@ export async function eraseMessage(world: World): Promise<string> {
   const given = pickGiven(world);
   const session = given?.session ?? pickChanged(world);
   const log = logOf(session);
-  // Whoever asks again is told how far it is.
+  // A repeated request learns the current state.
   const erased = random.chance(0.35) ? log.filter(({ content }) => content === null) : [];
   const id = given?.message.id ?? pickId(world, erased.length > 0 ? erased : log);
   const old = log.find((message) => message.id === id);
@@ -242,7 +243,7 @@ export async function eraseSession(world: World): Promise<string> {
   return `${session.label} → ${describeEnd(call.ended)}`;
 }
 
-/** Erases a session, and lets that come to its end: its id is free then. */
+/** Erases a session, and lets that finish, so that its id is free. */
 export async function makeRoom(world: World, session: SimulatedSession): Promise<string> {
   const call = await ask(world, `erase all of ${session.label}`, session.space, (by) =>
     world.system.eraseSession(by, session.ref.session),
@@ -251,7 +252,7 @@ export async function makeRoom(world: World, session: SimulatedSession): Promise
   return `erase ${session.label} → ${describeEnd(call.ended)}`;
 }
 
-/** A session to erase: one that is just being filled meets those who fill it. */
+/** A session to erase, often one that is just being filled. */
 function pickErased(world: World): SimulatedSession {
   const filled = world.sessions.filter(({ model }) => model?.status === "copying");
   return (world.random.chance(0.3) ? world.random.pick(filled) : undefined) ?? pickSession(world);
@@ -314,7 +315,7 @@ export async function summarizeByHand(world: World): Promise<string> {
   return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}${restored}${bounded}`;
 }
 
-/** Takes an earlier version of the summary back, or one that is not there, at the end of another step: what that did stays as it was. */
+/** Restores an earlier version of the summary, or one that does not exist, at the end of another step, whose own effect is unchanged. */
 async function restoreAside(world: World, session: SimulatedSession, share = RESTORE_SHARE): Promise<string> {
   const { aside } = world;
   if (!aside.chance(share)) return "";
@@ -327,7 +328,7 @@ async function restoreAside(world: World, session: SimulatedSession, share = RES
   return `; version ${version} back → ${describeEnd(call.ended)}`;
 }
 
-/** An operator has the summary made anew, from the whole log. */
+/** An operator requests a new summary of the whole log. */
 export async function rebuild(world: World): Promise<string> {
   const session = pickSession(world);
   const call = await ask(world, `rebuild ${session.label}`, session.space, (by) =>
@@ -338,7 +339,7 @@ export async function rebuild(world: World): Promise<string> {
 
 // Reading
 
-/** A question about something that was said, or was once; or about nothing in particular. */
+/** A question about something that is or was said, or about nothing in particular. */
 function questionOf(random: Random, session: SimulatedSession): string {
   const said = secretsOf(random.pick(logOf(session))?.content);
   const retired = random.pick(session.retired)?.secret;
@@ -370,7 +371,7 @@ export async function read(world: World): Promise<string> {
     await system.readSession(by, id);
     await system.listMessages(by, id, query);
     await system.readContextJson(by, id, request);
-    // As of a message it takes no notice of what was said after it.
+    // As of a message, what was said later does not count.
     await system.listSessions(by, { limit: 2 });
   });
   const restored = await restoreAside(world, session);
@@ -394,7 +395,7 @@ async function lookFor(world: World, session: SimulatedSession, query: string): 
   return `${session.label}: search for ${JSON.stringify(query)} → ${describeEnd(call.ended)}`;
 }
 
-// Requests that take their time
+// Requests that take long
 
 export async function proceedCall(world: World): Promise<string> {
   const { random } = world;

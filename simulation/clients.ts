@@ -8,11 +8,11 @@ import type { RequestContext } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { Space, World } from "./world.ts";
 
-/** What clients ask for: operations as every surface calls them, which stop before each object that they call. */
+/** What clients request: operations as every surface calls them, which stop before each object that they call. */
 
-/** Of requests, those in which something goes wrong, and those that are left to go on later. */
+/** The share of requests in which something goes wrong, and of those that continue later. */
 const FAULT_SHARE = 0.1;
-/** Of requests of a user of whom nothing is known yet: the objects that they reach make their tables. */
+/** The same for requests of a user who is still unknown: the objects that they reach create their tables. */
 const FIRST_FAULT_SHARE = 0.5;
 const LEFT_SHARE = 0.05;
 const FARTHEST_CALL = 4;
@@ -36,13 +36,13 @@ function callOf(world: World, { tenant, owner }: Space, atGate: AtGate): Request
       tenants: isolate,
       audit: { record: () => undefined, refuse: () => undefined },
       withDatabase: onArchive(world, atGate, () => undefined),
-      // What is found by meaning is looked at by a check of its own.
+      // A check of its own looks at what is found by meaning.
       meaningOf: null,
     },
   };
 }
 
-/** Begins a request. Whoever has it lets it go on. */
+/** Starts a request. Its holder lets it continue. */
 export async function begin<Answer>(
   world: World,
   name: string,
@@ -56,7 +56,7 @@ export async function begin<Answer>(
   return call;
 }
 
-/** Lets a request go on, until it is answered, waits for others, or has made so many calls. Returns what it called. */
+/** Lets a request continue until it is answered, waits for others, or has made so many calls. Returns what it called. */
 export async function goOn(
   world: World,
   call: ClientCall,
@@ -79,12 +79,12 @@ function forget(world: World, call: ClientCall): void {
   world.calls = world.calls.filter((other) => other !== call);
   const { ended } = call;
   if (ended?.kind !== "failure" || call.hasMetFault || world.registryState === "down") return;
-  // Its object was taken out of memory while it waited.
+  // Its object was evicted while it waited.
   if (ended.error instanceof StorageFault) return;
   throw new Violation(4, `${call.name} failed, and nothing went wrong: ${String(ended.error)}`);
 }
 
-/** A request from its beginning to its end, with what may go wrong on its way, or to where it is left for a while. */
+/** A request from its beginning to its end, with faults on its way, or to where it is left for a while. */
 export async function ask<Answer>(
   world: World,
   name: string,
@@ -102,7 +102,7 @@ export async function ask<Answer>(
   return call;
 }
 
-/** Begins a request, where another one has to end before if too many are open. */
+/** Starts a request. If too many are open, another one has to end first. */
 async function beginWithRoom<Answer>(
   world: World,
   name: string,
@@ -114,7 +114,7 @@ async function beginWithRoom<Answer>(
   return begin(world, name, space, body);
 }
 
-/** A request to where it is about to make one call after another one was answered; or to its end, if it does not come there. */
+/** Runs a request up to the point where it is about to make one call after another one was answered, or to its end. */
 export async function askUpTo<Answer>(
   world: World,
   name: string,
@@ -131,12 +131,12 @@ export async function askUpTo<Answer>(
   return call;
 }
 
-/** Whether nothing is known of whoever asks. */
+/** Whether nothing is known of the caller. */
 function isNew(world: World, asking: Space): boolean {
   return !world.directories().some(({ space, object }) => space === asking && object.disk.hasTable("sessions"));
 }
 
-/** Its client is gone, and the runtime ends it where it stands. */
+/** Its client has disconnected, and the runtime ends it where it is. */
 export function drop(world: World, call: ClientCall): void {
   call.kill();
   world.calls = world.calls.filter((other) => other !== call);

@@ -14,7 +14,7 @@ import type { ConsumerDeps, WithDatabase } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-/** What a consumer is made of: it stops before each of these, and meets the faults that a step asks for. */
+/** The dependencies of a consumer: it stops before each call of them, and meets the faults that a step requests. */
 
 const FARTHEST_STATEMENT = 14;
 
@@ -36,7 +36,7 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
     }
     return atGate(label, body, options);
   };
-  // It is called amid a use of the archive, between which nothing else comes here: it would wait for itself.
+  // It is called during a use of the archive, while nothing else reaches this gate: it would wait for itself.
   const atUserGate: AtGate = (label, body, options) =>
     label.startsWith("directory.noteFound") ? body("well") : atGate(label, body, options);
   return {
@@ -44,7 +44,7 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
     directory: system.createDirectoryClient(namespaceOf(world, "directory", atGate)),
     users: system.createUserClient(namespaceOf(world, "directory", atUserGate)),
     operations: system.createOperationsClient(namespaceOf(world, "operations", atGate)),
-    // Nothing hangs on what it counts.
+    // Nothing depends on what it counts.
     archiveOutage: { note: async () => undefined, over: async () => undefined },
     tenants: {
       read: (tenant) =>
@@ -83,7 +83,7 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
   };
 }
 
-/** The archive, for somebody who stops before each use of it. */
+/** The archive, for a consumer that stops before each use of it. */
 export function onArchive(world: World, atGate: AtGate, onAway: () => void): WithDatabase {
   return (body) =>
     atGate("archive", async (passage) => {
@@ -109,7 +109,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   const { random } = world;
   const { ProviderError } = world.system;
   if (world.summarizerState === "down") {
-    // Whoever knows already that it is away does not ask it, and is served by the fallback summary at once.
+    // A consumer that knows that it is down does not call it, and makes the fallback summary at once.
     throw new ProviderError(world.hasFallback && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
   }
   if (passage === "faulty") {
@@ -125,7 +125,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   if (request.messages.length === 0) throw new Violation(10, "the model is paid for a range in which nothing was said");
   const asked = world.leases.get(request);
   if (asked === undefined) throw new Violation(10, "the summarizer is asked for what no object handed out");
-  // A consumer that was held up for longer than its lease is taken for dead, and cannot know.
+  // A consumer that was held up for longer than its lease is considered dead, and cannot know.
   const isHeld = jobsOf(asked.session.object).some(({ lease }) => lease === asked.lease);
   if (isHeld && asked.session.paid.has(rangeOf(request))) {
     throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
@@ -133,7 +133,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   return answerOf(request, random);
 }
 
-/** Costs nothing, and so may be asked again. */
+/** It costs nothing, and so may be called again. */
 async function fallback(request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
   if (passage === "faulty") throw new Error("the isolate ran out of memory, as the simulation asked");
   return fallbackOf(request);

@@ -34,12 +34,12 @@ export class Consumer extends Activity {
     return super.proceed(passage, choose);
   }
 
-  /** Something went wrong that is none of its own doing: whatever it was about, with all of the batch. */
+  /** Something went wrong that is not its fault; it affects the whole batch. */
   noteFault(): void {
     for (const message of this.messages) message.hasMetFault = true;
   }
 
-  /** What it had not acknowledged is delivered again. */
+  /** Messages that it had not acknowledged are delivered again. */
   end(queues: SimulatedQueues): void {
     this.kill();
     queues.giveBack(this.id);
@@ -48,6 +48,6 @@ export class Consumer extends Activity {
   protected override expectSound(): void {
     super.expectSound();
     if (this.#failure === null) return;
-    throw new Violation(10, `the consumer threw, which runs its whole batch again: ${this.#failure.message}`);
+    throw new Violation(10, `the consumer threw, so that its whole batch is delivered again: ${this.#failure.message}`);
   }
 }

@@ -1,15 +1,15 @@
 import { secretsOf } from "./chat-content.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 
-/** What an epoch took over from another one when it began. */
+/** What an epoch took from another one when it began. */
 export interface Source {
-  /** `fork`: its messages, through one of them; `items`: what its summary held. */
+  /** `fork`: its messages, up to one of them; `items`: the items of its summary. */
   readonly kind: "fork" | "items";
   readonly epoch: string;
   readonly throughSeq: number;
 }
 
-/** One epoch of a session. It is remembered past its end, because copies are compared with it. */
+/** One epoch of a session. It is kept after its end, because copies are compared with it. */
 export interface EpochRecord {
   readonly epoch: string;
   /** The session's name, with those of its tenant and owner. */
@@ -19,7 +19,7 @@ export interface EpochRecord {
   /** Everything that each message ever said. */
   readonly said: Map<number, Set<string>>;
   readonly sources: Source[];
-  /** What a file brought that was erased before: see `noteBrought`. */
+  /** What a file contained that had been erased before: see `noteBrought`. */
   readonly brought: Set<string>;
   /** It is seeded from its user's sessions when its job reads them, which includes sessions that began after it. */
   isOfUser: boolean;
@@ -60,8 +60,8 @@ export class EpochBook {
   }
 
   /**
-   * An import took in an item that another epoch vouched for. A file may be older than an erasure there, and a model may have put what is
-   * erased into an item that cites other messages alone: the check by words cannot tell, so that such an item comes in.
+   * An import took in an item that another epoch confirmed. A file may be older than an erasure there, and a model may have put erased
+   * text into an item that only cites other messages: the check by words cannot see that, so such an item is imported.
    */
   noteBrought(
     epoch: string,
@@ -88,12 +88,12 @@ export class EpochBook {
     return this.#epochs.get(epoch);
   }
 
-  /** Those of one session that are not erased. */
+  /** The epochs of one session that are not erased. */
   ofSession(name: string): EpochRecord[] {
     return [...this.#epochs.values()].filter((record) => record.name === name && !record.isErased);
   }
 
-  /** What a fork was made of; undefined of any other epoch. */
+  /** What a fork was made of; undefined for any other epoch. */
   forkedFrom(epoch: string): Source | undefined {
     return this.#epochs.get(epoch)?.sources.find(({ kind }) => kind === "fork");
   }
@@ -114,7 +114,7 @@ export class EpochBook {
     return this.#sourcesOf(record).some((source) => this.isTouched(source.epoch, seen));
   }
 
-  /** What an epoch may say besides its own messages: what was carried to it, from wherever it is not erased. */
+  /** What an epoch may say besides its own messages: carried items from epochs that are not erased. */
   carried(epoch: string, seen = new Set<string>()): Set<string> {
     const carried = new Set<string>();
     if (seen.has(epoch)) return carried;
@@ -139,7 +139,7 @@ export class EpochBook {
     return [...record.sources, ...others.map(({ epoch }) => ({ kind: "items" as const, epoch, throughSeq: 0 }))];
   }
 
-  /** Epochs that hold a copy of a message, or an item made of it, and the epochs that copied those in turn. */
+  /** Epochs with a copy of a message, or an item made of it, and the epochs that copied those in turn. */
   copiesOf(epoch: string, seq: number): EpochRecord[] {
     const found = new Map<string, EpochRecord>();
     const look = (from: string): void => {

@@ -2,13 +2,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AtGate } from "./activity.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 
-/** A call of an object, during which that object asks another one: each such question is a further call of whoever called the first. */
+/** A call of an object, during which that object asks another one. Each such question is a further call of the first caller. */
 export interface Errand {
   readonly object: Pick<SimulatedObject, "pause">;
   readonly atGate: AtGate;
   /** The object is about to ask. */
   onAsk(): Promise<void>;
-  /** It is answered, and goes on before anything else happens. */
+  /** It is answered, and continues before anything else happens. */
   onAnswer(answer: unknown): void;
 }
 
@@ -20,9 +20,9 @@ export function onErrand<T>(errand: Errand, call: () => Promise<T>): Promise<T> 
 }
 
 /**
- * The gate for what an object asks amid a call. It stops twice: before the question arrives, and before the answer does, so that anything
+ * The gate for what an object asks during a call. It stops twice: before the question arrives, and before the answer does, so that anything
  * may happen in between, to either of them.
- * @param otherwise for what it asks amid no call, as its alarm does
+ * @param otherwise for what it asks outside of a call, as its alarm does
  */
 export function askOnErrand(otherwise: AtGate): AtGate {
   return async (label, body, options) => {

@@ -26,7 +26,7 @@ import type { BegunImport, SessionCreation, Created, ForkSource, EpochRef, Numbe
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What a session's object has to make of each call that may change it. */
+/** What a session's object has to do in each call that may change it. */
 
 export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
   append: (world, session, [request, creation]) =>
@@ -75,40 +75,40 @@ function unchanged(session: SimulatedSession, answer: string): Transition<string
   return { after: session.model, answer, retired: [] };
 }
 
-/** Refusals that are allowed where a tenant's quota bounds its sessions. */
+/** Refusals that are allowed if a tenant's quota limits its sessions. */
 function quotaRefusals(world: World, { ref }: SimulatedSession): readonly string[] | undefined {
   return world.hasLimits(ref.tenant) ? ["quota_exceeded"] : undefined;
 }
 
-/** Texts of earlier epochs may come back with a copy, and rightly so. */
+/** Texts of earlier epochs may rightly come back with a copy. */
 function beginAnew(session: SimulatedSession): void {
   session.retired = [];
   session.paid.clear();
 }
 
-/** The summary of another branch is another summary, though it may begin with the same messages. */
+/** The summary of another branch is another summary, even if it begins with the same messages. */
 function leaveBranch(session: SimulatedSession): void {
   session.paid.clear();
 }
 
-/** To be called before an append: a message with `afterSeq` may begin a branch. */
+/** Call it before an append: a message with `afterSeq` may start a branch. */
 export function leaveBranchBy(session: SimulatedSession, { messages }: AppendRequest): void {
   if (messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
 }
 
-/** The epoch that is there now. */
+/** The current epoch. */
 function epochRefOf({ object }: SimulatedSession): string {
   return sessionOf(object)?.epoch ?? "";
 }
 
-/** A session may not begin by a creation grant that is too old. */
+/** A session may not begin with a creation grant that is too old. */
 function grantFault(world: World, { grantedAt }: SessionCreation): string | null {
   return grantedAt !== undefined && world.now() - grantedAt > CREATION_GRANT_MS ? "unavailable" : null;
 }
 
 // Append
 
-/** No answer of an object: it must not answer before the directory has. */
+/** A placeholder that is never the object's answer, because the object must not answer before the directory has. */
 const ASKS = "asks the directory";
 
 function expectAppend(
@@ -122,7 +122,7 @@ function expectAppend(
   const reads = request.context !== undefined && request.context.query !== undefined && request.context.query !== null;
   if (before === null && creation === null) return { ...unchanged(session, "session_not_found"), others };
   if (before === null && creation?.grantedAt === undefined) {
-    // A request that no session could begin with is refused for that reason, and the directory learns nothing of it.
+    // A request that could not create any session is refused for that reason, and the directory is not asked.
     const begun = appendTo(null, request, {}, world.now()).answer;
     if (!begun.ok) return { ...unchanged(session, begun.code), others };
     return {
@@ -146,7 +146,7 @@ function expectAppend(
     others,
     reads,
     onDone() {
-      // A request that took its time may say again what an earlier epoch said.
+      // A request that took long may repeat what an earlier epoch said.
       const said = new Set(secretsOf(request.messages.map(({ content, metadata }) => [content, metadata])));
       session.retired = session.retired.filter(
         ({ secret, epoch }) => epoch === epochRefOf(session) || !said.has(secret),
@@ -235,12 +235,12 @@ function expectUpdated(session: SimulatedSession, patch: SessionPatch): Expected
 }
 
 function expectSummary(world: World, session: SimulatedSession, request: SummarizeRequest): Expected {
-  // A client that asks for a new summary of a range pays for it again.
+  // A client that requests a new summary of a range pays for it again.
   if (request.fromScratch === true) session.paid.clear();
   return { ...unchanged(session, refusalOf(session.model) ?? "ok"), others: quotaRefusals(world, session) };
 }
 
-/** What is told of a version is what it says afterwards: what is between the two is gone. */
+/** A version that is reported as restored has the same items afterwards, and later versions are gone. */
 function expectRestored(world: World, session: SimulatedSession, version: number): Expected {
   const before = newestVersionIn(session.object);
   const asked = versionsIn(session.object).find((row) => row.version === version);
@@ -257,18 +257,18 @@ function expectRestored(world: World, session: SimulatedSession, version: number
       const told = value as Summary;
       const newest = newestVersionIn(session.object);
       if (newest?.version !== told.version || newest.throughSeq !== asked?.throughSeq) {
-        throw new Violation(7, `version ${version} is told to be restored as ${told.version}, which does not hold`);
+        throw new Violation(7, `version ${version} is reported as restored as ${told.version}, which is not the case`);
       }
       if (versionsIn(session.object).some((row) => row.version > version && row.version < told.version)) {
-        throw new Violation(7, `version ${version} is restored, and one that came after it is still there`);
+        throw new Violation(7, `version ${version} is restored, but a later one is still there`);
       }
     },
     onDone() {
       if (!isOther()) return;
-      // What was made since is made anew, from this one.
+      // Messages that later versions covered are summarized again, from this version on.
       session.paid.clear();
       session.told.clear();
-      // The one that was asked for may rightly cover less than those after it.
+      // The restored version may rightly cover less than those after it.
       session.heldBefore = heldIn(session.object) ?? session.heldBefore;
     },
   };
@@ -296,21 +296,21 @@ function expectErased(world: World, session: SimulatedSession, id: string): Expe
   };
 }
 
-/** Erased text must be gone everywhere: from the archive, from every copy, and from what the archive holds of the copies. */
+/** Erased text must be gone everywhere: from the archive, from every copy, and from what the archive has of the copies. */
 function expectGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
   if (secrets.size === 0) return;
   const copies = world.epochs.copiesOf(ended, seq);
   for (const { epoch, name } of [{ epoch: ended, name: null }, ...copies]) {
     const where = name === null ? "" : ` for its copy ${name}`;
-    // Erased text that a restored backup of the archive brought back is for the operator to erase again.
+    // If a restored backup of the archive brought erased text back, the operator has to erase it again.
     const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, epoch));
     if (archived.some((secret) => secrets.has(secret))) {
-      throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the archive still says it${where}`);
+      throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the archive still says it${where}`);
     }
     const copy = name === null ? undefined : world.sessions.find((session) => session.name === name);
     if (copy === undefined || epochRefOf(copy) !== epoch) continue;
     if (secretsOf(copy.object.disk.dump()).some((secret) => secrets.has(secret))) {
-      throw new Violation(9, `seq ${seq} is told to be erased everywhere, and the object of its copy ${name} says it`);
+      throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the object of its copy ${name} says it`);
     }
   }
 }
@@ -336,7 +336,7 @@ function expectFork(world: World, session: SimulatedSession, creation: SessionCr
   if (before !== null) {
     const origin = world.epochs.forkedFrom(epochRefOf(session));
     const isSame = origin?.epoch === source.epoch && (source.isNewest || origin.throughSeq === source.throughSeq);
-    // The state of a session is told while it is copied.
+    // The state of a session can be read while it is copied.
     const told = before.status === "copying" ? "ok" : (refusalOf(before) ?? "ok");
     return unchanged(session, isSame ? told : "session_exists");
   }
@@ -396,7 +396,7 @@ function expectImportPage(
   if (!isImporting(session, epoch)) return unchanged(session, "session_not_found");
   return {
     ...unchanged(session, "ok"),
-    // Where nothing was changed while it was exported the whole operation answers for it.
+    // If nothing was changed during the export, the whole operation is compared.
     others: ["validation_failed", ...(quotaRefusals(world, session) ?? [])],
     wasDone: () => throughLineOf(session) > session.importedThrough,
     onDone() {

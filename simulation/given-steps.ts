@@ -9,15 +9,15 @@ import { lastGivenSeq } from "./rows.ts";
 import { asSent, takeIn } from "./unstorable.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** Changes of what a model has in hand: its answer still says what was said before. */
+/** Changes of messages that a model is working on: its answer is based on the old text. */
 
 interface Given {
   readonly session: SimulatedSession;
-  /** The last message that a model has in hand. */
+  /** The last message that a model was given. */
   readonly message: ModelMessage;
 }
 
-/** Most often what a model has in hand, where one has anything: that is seldom, and the last message is the one that a count may miss. */
+/** If a model is at work, which is rare, usually a message that it was given, often the last one, which a wrong count may miss. */
 export function pickGiven(world: World): Given | undefined {
   return world.random.chance(0.6) ? anyGiven(world) : undefined;
 }
@@ -30,7 +30,7 @@ function anyGiven(world: World): Given | undefined {
   return world.random.pick(given);
 }
 
-/** Somebody changes the last message that a model has in hand; null if none has any. */
+/** Changes the last message that a model was given; null if no model is at work. */
 export async function changeGiven(world: World): Promise<string | null> {
   const given = anyGiven(world);
   if (given === undefined) return null;
@@ -42,7 +42,7 @@ export async function changeGiven(world: World): Promise<string | null> {
   return `erase ${session.label}: ${message.id} → ${describeEnd(call.ended)}`;
 }
 
-/** An edit keeps a file of before at times, or brings one; it pins a message or unpins it, at times alone. */
+/** An edit sometimes keeps an earlier file, or adds one; it may also pin or unpin, sometimes nothing else. */
 function enrichedPatch(random: Random, plain: MessagePatch, known: ModelMessage | undefined): MessagePatch {
   const isPinned = known?.isPinned === true;
   const pin = random.chance(isPinned ? 0.5 : 0.15) ? { pinned: random.chance(0.85) ? !isPinned : isPinned } : {};
@@ -61,7 +61,7 @@ function sendPatch({ aside, system }: World, patch: MessagePatch): MessagePatch 
   return takeIn(system, system.messagePatchSchema, { ...patch, content }, { due: patch, places });
 }
 
-/** Another text for a message, or another mark on it. */
+/** Another text for a message, or another pin state. */
 export async function editOne(world: World, session: SimulatedSession, id: string): Promise<string> {
   const { random } = world;
   const known = logOf(session).find((message) => message.id === id);

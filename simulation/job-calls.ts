@@ -17,7 +17,7 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** The calls by which consumers do a session's jobs, and the promises that hold for each of them. */
 
-/** Calls that belong to no job of the object that they reach: they may come at any time. */
+/** Calls that belong to no job of the called object: they may come at any time. */
 const WITHOUT_JOB = new Set(["resyncArchive", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);
 
 export const JOB_CALLS = new Set([
@@ -59,17 +59,17 @@ function isCall(answer: unknown): answer is Pick<Leased, "lease" | "isOverBudget
   return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call";
 }
 
-/** Of a summary: vectors come without a request. */
+/** Only for a summary: vectors come without a request. */
 function leasedStep(answer: unknown): Leased | null {
   return isCall(answer) && "request" in answer ? (answer as Leased) : null;
 }
 
-/** What a lease was given out with. */
+/** What was handed out with a lease. */
 interface Given {
   readonly request: SummarizerRequest;
-  /** Messages between those that were given, of which there was nothing to tell then. An edit since is made up for. */
+  /** Messages between those that were handed out, which had no text then. A later edit of them is made up for. */
   readonly silent: readonly number[];
-  /** What the log was then. */
+  /** The log at that moment. */
   readonly log: readonly ModelMessage[];
 }
 
@@ -86,7 +86,7 @@ function tellsNothing({ content }: ModelMessage): boolean {
   return content === null || messageText(content) === "";
 }
 
-/** Whether a message that told nothing got words since: its summarizer is asked anew, though by then it may be erased, and tell nothing again. */
+/** Whether a message without text got some since: its summarizer is called again, although it may be erased by then, and have no text again. */
 function isReadAnew({ model }: SimulatedSession, { log }: Given): boolean {
   return log.some((message) => tellsNothing(message) && model?.log[message.seq - 1]?.content !== message.content);
 }
@@ -97,7 +97,7 @@ function requestsOf(world: World): Map<string, Given> {
   return known;
 }
 
-/** All that an object's tables hold, but for what models took. Its alarm is set anew by whichever call comes after one that was rolled back. */
+/** Everything in an object's tables, except for what models used. A call after a rollback sets the alarm again, so it is not compared. */
 function tablesOf({ disk }: SimulatedSession["object"]): string {
   const dump = disk.dump("spent");
   return dump.slice(dump.indexOf(" "));
@@ -114,7 +114,7 @@ export async function callJob(
   await object.instance();
   const late = whyLate(session, method, args);
   if (late === null) return callMethod(world, session, method, args, passage, null);
-  // What a model took is counted all the same.
+  // What a model used is counted all the same.
   const before = tablesOf(object);
   const answered = await callMethod(world, session, method, args, passage, late).then(
     (answer) => ({ answer }),
@@ -159,7 +159,7 @@ async function callMethod(
   } catch (error) {
     if (error instanceof Violation) throw error;
     if (fault === null) throw new Violation(10, `${method} threw without a fault: ${String(error)}`);
-    // Saved, though the consumer does not know.
+    // It is saved, although the consumer does not know.
     if (fault.kind === "answerLost" && method === "saveAnswer" && late === null) {
       await noteSaved(world, session, args, newestBefore);
     }
@@ -167,14 +167,14 @@ async function callMethod(
   }
 }
 
-/** What a model took for what a call brings. */
+/** What a model used for the result that a call delivers. */
 function usageOf(method: string, args: readonly unknown[]): SummarizerUsage | undefined {
   const [, , failure, answer] = args as readonly ({ readonly usage?: SummarizerUsage } | undefined)[];
   if (method === "saveAnswer" || method === "saveVectors") return usageIn(answer);
   return method === "noteFailure" ? usageIn(failure) : undefined;
 }
 
-/** Vectors have no tokens that come out. */
+/** Vectors have no output tokens. */
 function usageIn(told: { readonly usage?: Partial<SummarizerUsage> } | undefined): SummarizerUsage | undefined {
   return told?.usage === undefined ? undefined : { inputTokens: 0, outputTokens: 0, ...told.usage };
 }
@@ -182,7 +182,7 @@ function usageIn(told: { readonly usage?: Partial<SummarizerUsage> } | undefined
 /** Applies to the model what a call did to the session, whether its answer arrived or not. */
 async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
   await followBackground(world, session);
-  // What rested on what is gone is made again, and paid again.
+  // What was based on something erased is made again, and paid for again.
   if (method === "eraseCopied" || method === "carryOver") session.paid.clear();
   await noteRevision(session);
 }
@@ -213,7 +213,7 @@ async function newestVersion(instance: SessionInstance | null): Promise<Version>
   return outcome?.ok === true ? (outcome.value.data[0] ?? NO_VERSION) : NO_VERSION;
 }
 
-/** Everything that goes into a call: the same again would be paid for nothing. Texts are like no others, so that sessions keep apart. */
+/** Everything that goes into a call: the same again would be paid for without need. All texts differ, so sessions do not mix. */
 export function rangeOf(request: SummarizerRequest): string {
   return JSON.stringify([
     request.previous.map(({ id, text }) => [id, text]),
@@ -221,7 +221,7 @@ export function rangeOf(request: SummarizerRequest): string {
   ]);
 }
 
-/** A better summary that is pending in the place of a fallback summary goes on from the part that a model made: that was told under the job before. */
+/** A pending better summary continues from the part that a model made for the fallback summary, which was handed out under the job before. */
 function passOnTold(session: SimulatedSession, told: ReadonlySet<number>): void {
   const made = draftOf(session.object);
   if (made === null || session.told.has(made.jobId)) return;
@@ -232,7 +232,7 @@ function wasEverTold(session: SimulatedSession, seq: number): boolean {
   return [...session.told.values()].some((told) => told.has(seq) || told.has(-seq));
 }
 
-/** An answer was saved: paid, and told. If a version landed with it, all that it covers was told. */
+/** An answer was saved: paid for, and handed out. If a version was stored with it, all that it covers was handed out. */
 async function noteSaved(
   world: World,
   session: SimulatedSession,
@@ -250,7 +250,7 @@ async function noteSaved(
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);
   for (const { seq } of request.messages) told.add(seq);
-  // Below zero: passed over, as there was nothing to tell.
+  // Negative: skipped, because it had no text.
   for (const seq of silent) told.add(-seq);
   passOnTold(session, told);
   const instance = session.object.resident;
@@ -258,14 +258,14 @@ async function noteSaved(
   const versions = value(await instance.summaries(undefined, 2), "summaries").data;
   const [newest, base] = versions;
   if (newest === undefined || newest.version === newestBefore.version) return;
-  // Also where it takes the place of that one, which is gone by now.
+  // Also if it replaces that version, which is gone by now.
   if (session.model?.isSole !== false && newest.throughSeq < newestBefore.throughSeq) {
     const [now, before] = [newest, newestBefore].map(
       ({ version, throughSeq }) => `version ${version} covers ${throughSeq}`,
     );
     throw new Violation(7, `${now}, and before it ${before}`);
   }
-  // A summary from scratch may stand after a version that covers as much: what it was told must reach back to the start.
+  // A summary from scratch may follow a version that covers as much: what it was given must reach back to the start.
   const hidden = new Set(hiddenSeqsOf(session.object));
   const from = told.has(1) ? 0 : (base?.throughSeq ?? 0);
   const path = pathTo(session.model?.log ?? [], newest.throughSeq);
@@ -274,7 +274,7 @@ async function noteSaved(
     const message = session.model?.log[seq - 1];
     if (message === undefined || message.content === null || messageText(message.content) === "") continue;
     if (told.has(seq) || told.has(-seq)) continue;
-    // Of several branches a summary may go on from one that is not the newest: what that covers was told under another job.
+    // With several branches a summary may continue from a version that is not the newest: what that covers was handed out under another job.
     if (session.model?.isSole === false && wasEverTold(session, seq)) continue;
     // It was edited since: contexts name it as omitted, and another summary is pending.
     if (hidden.has(seq)) continue;

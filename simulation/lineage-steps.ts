@@ -9,11 +9,11 @@ import { isUser, type SimulatedSession, type World } from "./world.ts";
 
 /** Sessions that are made of others: forks and continuations. */
 
-/** Of sessions that are seeded from all of their user's, those that get back what they said. */
+/** The share of sessions that are seeded from all of their user's sessions and then get back what they said themselves. */
 const ROUND_SHARE = 0.4;
-/** Enough for a summary: the last four messages are in none. */
+/** Enough messages for a summary, which leaves the last four out. */
 const ROUND_MESSAGES = 8;
-/** Of continuations, those of a session that has enough to carry over, and those that have it before anything else happens. */
+/** The share of continuations whose source has enough to carry over, and of those that get it before anything else happens. */
 const RICH_SHARE = 0.6;
 const AT_ONCE_SHARE = 0.4;
 const RICH_MESSAGES = 6;
@@ -34,10 +34,10 @@ export async function fork(world: World): Promise<string> {
   return `${source.label} through ${throughSeq ?? "its end"} as ${target.label} → ${describeEnd(call.ended)}`;
 }
 
-/** A client that got no answer asks for the same fork again, perhaps much later. */
+/** A client that got no answer requests the same fork again, perhaps much later. */
 function pickCopy(world: World, source: SimulatedSession): SimulatedSession | undefined {
   const epoch = sessionOf(source.object)?.epoch;
-  // What is not there was never forked: sessions of everybody are copies of nothing.
+  // Without a source nothing was forked: sessions of the whole user are copies of nothing.
   if (epoch === undefined) return undefined;
   const copies = world.sessions.filter(
     ({ object }) => world.epochs.forkedFrom(sessionOf(object)?.epoch ?? "")?.epoch === epoch,
@@ -50,7 +50,7 @@ export async function continueFrom(world: World): Promise<string> {
   const source = pickContinued(world);
   const target = pickTarget(world, source);
   if (target === undefined) return "there is no other session";
-  // All sessions of a user, of which one is a copy of another, come to the new one by several ways.
+  // If one session of a user is a copy of another, their items reach the new session in several ways.
   const isSeeded = isUser(source.space) && random.chance(isMadeOfOthers(world, source) ? 0.7 : 0.35);
   const input = {
     id: target.ref.session,
@@ -69,8 +69,8 @@ export async function continueFrom(world: World): Promise<string> {
 }
 
 /**
- * What a session said comes back to it: another one goes on from it while its own job waits, which then takes that one's items. It is
- * forked, so that the fork has it as its source twice, and a message of it is erased.
+ * What a session said comes back to it: another session continues from it while its own job waits, which then takes that session's items.
+ * It is forked, so that it is the fork's source twice, and one of its messages is erased.
  */
 async function goRound(world: World, session: SimulatedSession): Promise<string> {
   const { aside, system } = world;
@@ -78,7 +78,7 @@ async function goRound(world: World, session: SimulatedSession): Promise<string>
   const others = world.sessions.filter((one) => one !== session && one.space === space);
   if (others.length < 2) return "";
   const told = [];
-  // The id was taken: the session that has it began otherwise.
+  // The id was taken: its session began differently.
   if (!awaitsCarryOver(session.object)) {
     told.push(await makeRoom(world, session));
     await ask(world, `continue the user as ${session.label}`, space, (by) =>
@@ -112,7 +112,7 @@ async function goRound(world: World, session: SimulatedSession): Promise<string>
   return `; ${told.join("; ")}`;
 }
 
-/** What to go on from: now and then what is itself made of others, so that an id comes back in its own lineage. */
+/** What to continue from: sometimes a session that is itself made of others, so that an id comes back in its own lineage. */
 function pickContinued(world: World): SimulatedSession {
   const made = world.sessions.filter((session) => session.model !== null && isMadeOfOthers(world, session));
   const any = (world.random.chance(0.4) ? world.random.pick(made) : undefined) ?? pickSource(world);

@@ -12,33 +12,33 @@ import { describeMessage, type QueuedMessage } from "./simulated-queue.ts";
 import { drain } from "./surroundings.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What the machines do: alarms, queues, consumers, clocks and crashes. Each step says in a line what it did. */
+/** What the machines do: alarms, queues, consumers, clocks and crashes. Each step returns a line about what it did. */
 
 const MAX_CONSUMERS = 4;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** The platform ends an invocation of a consumer after that. */
+/** The platform ends an invocation of a consumer after this time. */
 const MAX_CONSUMER_MS = 15 * 60 * SECOND_MS;
 /** Stands for the platform's limits on processor time and on the number of calls. */
 export const MAX_CONSUMER_CALLS = 400;
 /** Calls before which a consumer may be held up for long. */
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
-/** The call by which a consumer tells operators of a failure. */
+/** The call by which a consumer informs operators of a failure. */
 const TELLS_OF_FAILURE = /^operations\.report/;
-/** Calls after which a job has come further, if it is not done by them. */
+/** Calls after which a job has made progress, if it is not done. */
 const IS_PROGRESS = /^(?:saveAnswer|saveCopyPage|confirm)/;
-/** Of deliveries, those after which operators are told late of a failure that another delivery has made good. */
+/** The share of deliveries after which operators are informed late of a failure that another delivery has made good. */
 const LATE_FAILURE_SHARE = 0.6;
-/** Jobs that are rare and that several objects do together: they are picked more often than others, so that they meet other work. */
+/** Rare jobs that several objects do together. They are picked more often than others, so that they meet other work. */
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
-/** Enough for a summary, its way into the archive, and what comes after it. */
+/** Enough rounds for a summary, its archiving, and what follows. */
 const SILENT_ROUNDS = 10;
-/** Enough for a summary that a continuation waits for, for what it carries over, and for their way into the archive. */
+/** Enough rounds for a summary that a continuation waits for, for its carried items, and for their archiving. */
 const WORK_ROUNDS = 8;
-/** Longer than jobs wait that nothing holds up. */
+/** Longer than jobs wait that nothing delays. */
 const SOON_MS = 20 * SECOND_MS;
-/** More than the runtime repeats an alarm that throws. */
+/** More often than the runtime repeats an alarm that throws. */
 const STORM_ALARMS = 9;
 
 // Alarms
@@ -83,10 +83,10 @@ export async function alarm(world: World): Promise<string> {
   const isFaulty = world.random.chance(0.08);
   world.setNow(Math.max(world.now(), at));
   await ring(world, picked, isFaulty);
-  return `${picked.label}: fired${isFaulty ? ", and is broken off" : ""}; the queues hold ${world.queues.waiting().length}`;
+  return `${picked.label}: fired${isFaulty ? ", and breaks off" : ""}; the queues hold ${world.queues.waiting().length}`;
 }
 
-/** The queue is away for longer than the runtime retries an alarm. */
+/** The queue is down for longer than the runtime retries an alarm. */
 export async function alarmsWithoutQueue(world: World): Promise<string> {
   const session = pickSession(world);
   const { state } = world.queues;
@@ -101,12 +101,12 @@ export async function alarmsWithoutQueue(world: World): Promise<string> {
   return `${session.label}: ${fired} alarms`;
 }
 
-/** The alarm that a change has just set, as it often rings before anything else happens. */
+/** Rings the alarm that a change has just set, which often happens before anything else. */
 export async function ringAtOnce(world: World, session: SimulatedSession): Promise<void> {
   if (world.random.chance(0.5)) await fire(world, world.now(), session);
 }
 
-/** What copies have to be told of an erasure reaches them at once. */
+/** Delivers notifications of an erasure to copies at once. */
 export async function tellCopies(world: World, session: SimulatedSession): Promise<void> {
   await fire(world, world.now(), session);
   for (const message of dueOf(world, session)) {
@@ -115,7 +115,7 @@ export async function tellCopies(world: World, session: SimulatedSession): Promi
   }
 }
 
-/** For histories that need several sessions to work one after the other: nothing is out of reach, and no consumer is held up. */
+/** For histories in which several sessions have to work one after the other: everything is available, and no consumer is held up. */
 export async function whileHealthy<T>(world: World, body: () => Promise<T>): Promise<T> {
   const { archiveState, summarizerState, registryState, queues } = world;
   const { state } = queues;
@@ -130,8 +130,8 @@ export async function whileHealthy<T>(world: World, body: () => Promise<T>): Pro
 }
 
 /**
- * The work of some sessions goes on until nothing of it comes soon, or for some rounds; that of all others waits.
- * @param isHeldUp jobs of theirs that wait as well
+ * Continues the work of some sessions until none of it is due soon, or for some rounds; the work of all others waits.
+ * @param isHeldUp jobs of these sessions that wait as well
  */
 export async function workOff(
   world: World,
@@ -162,7 +162,7 @@ function dueOf(world: World, session: SimulatedSession, at = world.now()): Queue
     .filter(({ body, queue, dueAt }) => isOf(body, session) && !queue.endsWith("-failed") && dueAt <= at);
 }
 
-/** A fork is copied so far that its source can still change behind it. */
+/** Copies a fork so far that its source can still change. */
 export async function copyHalfway(world: World, session: SimulatedSession): Promise<void> {
   if (world.consumers.length >= MAX_CONSUMERS || world.random.chance(0.5)) return;
   const message = world.queues
@@ -186,7 +186,7 @@ export async function startConsumer(world: World, messages: readonly QueuedMessa
   return consumer;
 }
 
-/** Lets a consumer go on, and forgets it when it is done. Returns what it called. */
+/** Lets a consumer continue, and forgets it when it is done. Returns what it called. */
 export async function letProceed(
   world: World,
   consumer: Consumer,
@@ -230,7 +230,7 @@ export async function deliver(world: World): Promise<string> {
   const choice = random.next();
   if (choice < 0.2) return `${name}, which waits`;
   if (choice < 0.4) {
-    // Held up between reading and writing, so that what it has read is out of date.
+    // It is held up between reading and writing, so that what it has read is outdated.
     const done: string[] = [];
     while (!consumer.isDone && !consumer.gates.some((label) => STALLS.test(label))) {
       done.push(...(await letProceed(world, consumer, 1, 0)));
@@ -246,8 +246,8 @@ export async function deliver(world: World): Promise<string> {
 }
 
 /**
- * PostgreSQL refuses a page of a session, another delivery brings that page, and only then operators are told of the failure, which its
- * object has forgotten by then. What is left of the session goes well. Null if no session has several pages to archive.
+ * PostgreSQL refuses a page of a session, another delivery archives that page, and only then operators are informed of the failure, which
+ * its object has forgotten by then. The rest of the session succeeds. Null if no session has several pages to archive.
  */
 async function failLate(world: World): Promise<string | null> {
   if (world.archiveState === "down" || world.consumers.length + 2 > MAX_CONSUMERS) return null;
@@ -260,7 +260,7 @@ async function failLate(world: World): Promise<string | null> {
   if (message === undefined) return null;
   const consumer = await startConsumer(world, [message]);
   const done: string[] = [];
-  // The first use of the archive is a look whether it is there.
+  // The first use of the archive checks whether it is there.
   for (let uses = 0; !consumer.isDone && !consumer.gates.some((label) => TELLS_OF_FAILURE.test(label));) {
     if (consumer.gates.includes("archive")) uses += 1;
     const isRefused = uses === 2 && consumer.gates.includes("archive");
@@ -274,7 +274,7 @@ async function failLate(world: World): Promise<string | null> {
   return `${describeMessage(message)} to consumer ${consumer.id}: ${done.join(" → ")}`;
 }
 
-/** A consumer that meets faults. While it is about to tell operators of one, another delivery of the same job may come further. */
+/** A consumer that meets faults. While it is about to inform operators of one, another delivery of the same job may make progress. */
 async function letFail(world: World, consumer: Consumer, message: QueuedMessage): Promise<string[]> {
   const done: string[] = [];
   while (!consumer.isDone && !consumer.gates.some((label) => TELLS_OF_FAILURE.test(label))) {
@@ -302,7 +302,7 @@ export async function proceed(world: World): Promise<string> {
 export async function killConsumer(world: World): Promise<string> {
   const consumer = world.random.pick(world.consumers);
   if (consumer === undefined) return "no consumer waits";
-  // The last call may still arrive, though nobody waits for its answer.
+  // The last call may still arrive, although nobody waits for its answer.
   const last = world.random.chance(0.5) ? await letProceed(world, consumer, 1, 0) : [];
   consumer.end(world.queues);
   world.consumers = world.consumers.filter((other) => other !== consumer);
@@ -331,7 +331,7 @@ export async function passTime(world: World): Promise<string> {
   return `${ms / SECOND_MS} s`;
 }
 
-/** Nobody says anything for longer than any setting waits, and work goes on meanwhile, at times without an archive. */
+/** Nobody says anything for longer than any setting waits, and work continues meanwhile, sometimes without an archive. */
 export async function fallSilent(world: World): Promise<string> {
   const { random, archiveState } = world;
   world.passTime(3 * HOUR_MS);
@@ -369,7 +369,7 @@ export async function evict(world: World): Promise<string> {
   }
   const session = pickSession(world);
   session.object.evict();
-  // What the next instance reads from the disk is checked anew.
+  // What the next instance reads from disk is checked again.
   session.checkedVersion = -1;
   session.checked = null;
   return session.label;
@@ -401,8 +401,8 @@ export async function backUp(world: World): Promise<string> {
 }
 
 /**
- * An older backup of the archive is restored. Not one from before a session was erased: the operator has to repeat such erasures. Nor
- * one from before a session expired: nothing but the archive holds its summary.
+ * Restores an older backup of the archive. Not one from before a session was erased, because the operator would have to repeat that
+ * erasure, nor one from before a session expired, because only the archive has its summary.
  */
 export async function restore(world: World): Promise<string> {
   const copy = world.random.pick(

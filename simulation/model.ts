@@ -5,25 +5,25 @@ import { canonicalJson, type Json } from "../src/api/text.ts";
 import type { MessageLine } from "../src/api/transfer.ts";
 import { secretsOf } from "./chat-content.ts";
 
-/** What a session has to be, by the promises alone: a list of messages and plain rules. Nothing here is shared with src/session. */
+/** What a session has to be, according to the promises: a list of messages and plain rules. Nothing here is shared with src/session. */
 
 export interface ModelMessage {
   readonly seq: number;
   /** The message that it follows; 0 for none. */
   readonly afterSeq: number;
-  /** It said itself that it follows another than the one before it. */
+  /** It was appended with an explicit predecessor other than the one before it. */
   readonly isPlaced: boolean;
   readonly id: string;
   readonly role: string;
   readonly author: string | undefined;
-  /** What an append of the same id is compared with: what was first said, or under an id of the server's what is said now. Null once erased. */
+  /** What an append of the same id is compared with: the first content, or for an id of the server's the current one. Null once erased. */
   readonly first: string | null;
   /** null once erased. */
   readonly content: Content | null;
   readonly metadata: Metadata | undefined;
   readonly isPinned: boolean;
   readonly isEdited: boolean;
-  /** What an append of the same id is compared with follows each edit: its first text is not known, or nobody can repeat it. */
+  /** The comparison follows each edit, because the first text is unknown or nobody can repeat it. */
   readonly isComparedAsSaid: boolean;
   /** ms since 1970. */
   readonly createdAt: number;
@@ -32,25 +32,25 @@ export interface ModelMessage {
 }
 
 export interface ModelSession {
-  /** `copying`: a fork or an import that is not whole; `expired`: it keeps the log that it had, for what the archive may say of it. */
+  /** `copying`: an incomplete fork or import; `expired`: it keeps the log that it had, for what the archive may contain of it. */
   readonly status: "active" | "copying" | "expired";
   readonly log: readonly ModelMessage[];
   /** The last message of the active branch. */
   readonly headSeq: number;
-  /** No message was ever off it. */
+  /** No message was ever off the active branch. */
   readonly isSole: boolean;
   readonly metadata: Metadata;
   readonly settings: SessionSettings;
 }
 
-/** What leads to a message, itself included. */
+/** The messages that lead to a message, and the message itself. */
 export function pathTo(log: readonly ModelMessage[], seq: number): Set<number> {
   const path = new Set<number>();
   for (let at = seq; at > 0; at = log[at - 1]?.afterSeq ?? 0) path.add(at);
   return path;
 }
 
-/** A log that came from elsewhere, and the branch that is active in it. */
+/** A log that came from elsewhere, and its active branch. */
 export function ledTo(log: readonly ModelMessage[], headSeq: number): Pick<ModelSession, "log" | "headSeq" | "isSole"> {
   const isOneLine = log.every((message) => message.afterSeq === message.seq - 1);
   return { log, headSeq, isSole: isOneLine && headSeq === log.length };
@@ -63,7 +63,7 @@ export function refusalOf(session: ModelSession | null): string | null {
   return session.status === "expired" ? "session_expired" : "session_not_ready";
 }
 
-/** What an append is answered with. */
+/** The answer to an append. */
 export type AppendAnswer =
   | {
       readonly ok: true;
@@ -72,7 +72,7 @@ export type AppendAnswer =
     }
   | { readonly ok: false; readonly code: string };
 
-/** What happens, and what it leaves. */
+/** An event and its effect. */
 export interface Transition<Answer> {
   readonly after: ModelSession | null;
   readonly answer: Answer;
@@ -96,7 +96,7 @@ export function bornOf(creation: { metadata?: Metadata; settings?: SessionSettin
   };
 }
 
-/** Which message an id of the server's names; null for one of a client's. */
+/** Which message an id of the server's names; null for a client's id. */
 function reservedSeqOf(id: string): number | null {
   const [, seq] = /^seq-([1-9][0-9]*)$/.exec(id) ?? [];
   return seq === undefined ? null : Number(seq);
@@ -135,7 +135,7 @@ export function appendTo(
     }
     const seq = log.length + 1;
     const id = message.id ?? `seq-${seq}`;
-    // A request that took its time may name what an earlier epoch had: ids of the server's are taken, or to come.
+    // A request that took long may use ids of an earlier epoch: ids of the server's are taken, or still to come.
     const reserved = reservedSeqOf(id);
     if (reserved !== null && reserved <= session.log.length) {
       return { ...unchanged, answer: { ok: false, code: "message_conflict" } };
@@ -217,7 +217,7 @@ export function erasedOf(message: ModelMessage): ModelMessage {
   return { ...message, author: undefined, first: null, content: null, metadata: undefined, isPinned: false };
 }
 
-/** The log without what some messages said, and what that was. */
+/** The log without the text of some messages, and that text. */
 export function withoutSeqs(
   session: ModelSession,
   seqs: ReadonlySet<number>,
@@ -249,7 +249,7 @@ export function eraseAll(before: ModelSession | null): Transition<string> {
   };
 }
 
-/** What a line of an export is once it was imported. */
+/** A line of an export after its import. */
 export function importedMessage(line: MessageLine): ModelMessage {
   const { seq, id, role, author, metadata, occurredAt } = line;
   const content = line.content ?? null;

@@ -6,11 +6,11 @@ import type { Namespace } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-/** What parts of the service call each other through: every call of an object, with what goes wrong with it. */
+/** The connections between the parts of the service: every call of an object, with its faults. */
 
 export type ObjectKind = "session" | "directory" | "tenant" | "operations" | "owners";
 
-/** Objects of one kind, as somebody calls them whose calls pass a gate. */
+/** Objects of one kind, for a caller whose calls pass a gate. */
 export function namespaceOf(world: World, kind: ObjectKind, atGate: AtGate): Namespace {
   return {
     getByName: (name) =>
@@ -18,7 +18,7 @@ export function namespaceOf(world: World, kind: ObjectKind, atGate: AtGate): Nam
         {},
         {
           get(_, method) {
-            // What is asked of a promise is asked of everything that is awaited.
+            // `await` looks for the members of a promise in everything.
             if (typeof method === "symbol" || method === "then") return undefined;
             return (...args: unknown[]) =>
               atGate(
@@ -41,7 +41,7 @@ function labelOf(world: World, kind: ObjectKind, name: string, method: string, a
   return `${kind}.${method}${typeof session === "string" ? ` ${session}` : ""}`;
 }
 
-/** Calls that an object may answer only when others have done something. */
+/** Calls that an object may answer only after others have done something. */
 function mayWait(method: string, args: readonly unknown[]): boolean {
   if (method === "createFork") return Number(args[2]) > 0;
   const [request] = args;
@@ -49,7 +49,7 @@ function mayWait(method: string, args: readonly unknown[]): boolean {
   return Number(request.waitMs) > 0;
 }
 
-/** A call of an object, and the gate of whoever makes it. */
+/** A call of an object, and the caller's gate. */
 export interface Delivered {
   readonly method: string;
   readonly args: readonly unknown[];
@@ -76,7 +76,7 @@ function objectOf(world: World, kind: Exclude<ObjectKind, "session">, name: stri
   }
 }
 
-/** The first statements of a directory make its tables: to fail amid them meets what it remembers of them. */
+/** The first statements of a directory create its tables. A failure among them shows whether it remembers tables that were rolled back. */
 const LAST_FIRST_STATEMENT = 5;
 
 function registryFault({ aside, random }: World, object: SimulatedObject, kind: ObjectKind): CallFault {
@@ -98,7 +98,8 @@ async function callRegistry(
       method,
       async (instance) => {
         const member: unknown = Reflect.get(instance, method);
-        if (typeof member !== "function") throw new Violation(0, `somebody calls ${method}, which a ${kind} lacks`);
+        if (typeof member !== "function")
+          throw new Violation(0, `${method} is called, but a ${kind} has no such method`);
         return Reflect.apply(member, instance, args) as unknown;
       },
       fault,

@@ -1,12 +1,12 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 
-/** A string or a blob that the runtime takes or hands out: past it SQLite says SQLITE_TOOBIG. */
+/** The largest string or blob that the runtime accepts or returns; beyond it SQLite says SQLITE_TOOBIG. */
 const MAX_VALUE_BYTES = 2_000_000;
 
-/** What an object leaves on disk: it outlives every instance. */
+/** An object's disk: it survives every instance. */
 export class Disk {
   database = new DatabaseSync(":memory:");
-  /** When the alarm is due, in milliseconds since 1970; null: none is set. */
+  /** When the alarm is due, in milliseconds since 1970; null if none is set. */
   alarm: number | null = null;
   /** Rises with every statement that may write. */
   version = 0;
@@ -22,7 +22,7 @@ export class Disk {
     return statement;
   }
 
-  /** Rows for the checks, past the object: no fault is injected here. */
+  /** Rows for the checks, without the object: no fault is injected here. */
   read(sql: string, ...bindings: SQLInputValue[]): Record<string, unknown>[] {
     return this.prepare(sql).all(...bindings);
   }
@@ -36,7 +36,7 @@ export class Disk {
     return Number(this.read("SELECT total_changes() AS changes")[0]?.["changes"]);
   }
 
-  /** What is read of the disk as it stands, once. */
+  /** What is read of the disk in its current state, cached. */
   remember<T>(name: string, read: () => T): T {
     const known = this.#remembered.get(name);
     if (known?.version === this.version) return known.value as T;
@@ -45,17 +45,17 @@ export class Disk {
     return value;
   }
 
-  /** In bytes, pages that were freed included. */
+  /** In bytes, including unused pages. */
   size(): number {
     const pages = "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()";
     return Number(this.read(pages)[0]?.["size"]);
   }
 
-  /** Everything that the tables hold, as one text, but for one of them. */
+  /** Everything in the tables except one, as one text. */
   dump(exceptTable = ""): string {
     const contents = this.remember(`dump ${exceptTable}`, () => {
       const tables = this.read(
-        // The terms of the index stand in a table beside it; its own pages hold parts of words.
+        // The terms of the index are in a table of their own; the pages of FTS5 contain parts of words.
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'search!_index%' ESCAPE '!' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name <> ? ORDER BY name",
         exceptTable,
       );
@@ -80,21 +80,21 @@ export class Disk {
   }
 }
 
-/** What a blob says: pages of files hold texts, and filling that says nothing. */
+/** The text in a blob: pages of files contain text, and filling without meaning. */
 function blobText(blob: Uint8Array): string {
   if (blob.byteLength <= MAX_KEY_BYTES) return Buffer.from(blob).toString("hex");
   return Buffer.from(blob).toString("latin1").replaceAll("\u0000", "");
 }
 
-/** Keys and hashes are no texts. */
+/** Keys and hashes are not texts. */
 const MAX_KEY_BYTES = 64;
 
-/** What a storage that fails throws. */
+/** The error of a failing storage. */
 export class StorageFault extends Error {
   override readonly name = "StorageFault";
 }
 
-/** What it throws once its instance is out of memory. */
+/** The error after its instance was evicted. */
 export class InstanceGone extends StorageFault {
   constructor() {
     super("the instance that held this storage is gone");
@@ -103,7 +103,7 @@ export class InstanceGone extends StorageFault {
 
 type Row = Record<string, SqlStorageValue>;
 
-/** The runtime hands out blobs as ArrayBuffer. */
+/** The runtime returns blobs as ArrayBuffer. */
 function toRow(row: Record<string, SQLOutputValue>): Row {
   const converted: Row = {};
   for (const name in row) {
@@ -130,7 +130,7 @@ function toBinding(value: unknown): SQLInputValue {
   throw new TypeError(`a ${typeof value} cannot be bound`);
 }
 
-/** Rows are read to the end at once: one that is read across an await would see later writes, which the real one allows as well. */
+/** Rows are read to the end at once. A cursor that is read across an await would see later writes, which the real one also allows. */
 class Cursor {
   readonly #rows: Row[];
   readonly rowsWritten: number;
@@ -170,16 +170,16 @@ class Cursor {
 
 const SEVERAL_STATEMENTS = /;\s*\S/;
 const IS_READ = /^\s*SELECT/i;
-/** Those whose rows nobody asks for. */
+/** Statements whose rows nobody reads. */
 const IS_WRITE = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)(?![\s\S]*\bRETURNING\b)/i;
-/** What reads the log through its full-text index. */
+/** Statements that read the log through its full-text index. */
 const IS_SEARCH = /\bsearch_(?:index|texts|vocabulary)\b/;
 
-/** What goes wrong with the storage of one call. */
+/** What goes wrong with the storage during one call. */
 export type StorageTrouble =
-  /** The statement after so many more fails, once. */
+  /** The statement after this many more fails, once. */
   | { readonly kind: "disk"; readonly statements: number }
-  /** The invocation is ended at the statement after so many more: nothing that it does after that is done. */
+  /** The invocation is ended at the statement after this many more: nothing that it does afterwards happens. */
   | { readonly kind: "cut"; readonly statements: number }
   /** Whatever is read through the search index takes more memory than there is. */
   | { readonly kind: "memory" };
@@ -192,8 +192,8 @@ export interface Work {
 }
 
 /**
- * An instance's hold on its disk, as `ctx.storage`: transactions nest, and take the alarm along. Once the instance is gone it writes
- * nothing more.
+ * An instance's access to its disk, as `ctx.storage`: transactions can be nested, and include the alarm. Once the instance is gone it
+ * writes nothing more.
  */
 export class ObjectStorage {
   readonly sql: { exec(sql: string, ...bindings: unknown[]): Cursor; readonly databaseSize: number };
@@ -202,7 +202,7 @@ export class ObjectStorage {
   #isDead = false;
   #trouble: StorageTrouble | null = null;
   #statementsLeft = Number.POSITIVE_INFINITY;
-  /** How much each call may do, as a stand-in for its time of the processor. */
+  /** How much each call may do, as a stand-in for its processor time. */
   #rowsLeft = Number.POSITIVE_INFINITY;
   #work: Work = { statements: 0, rows: 0 };
 
@@ -232,7 +232,7 @@ export class ObjectStorage {
     return work;
   }
 
-  /** The call waits for another object: what others do meanwhile is not its own. Returns how to go on with it. */
+  /** The call waits for another object: what others do meanwhile is not counted. Returns a function that continues the count. */
   pause(): () => void {
     const paused = [this.#trouble, this.#statementsLeft, this.#rowsLeft, this.#work] as const;
     this.begin(null, Number.POSITIVE_INFINITY);
@@ -245,7 +245,7 @@ export class ObjectStorage {
     return this.#isDead;
   }
 
-  /** The instance is gone: what it still tries fails. */
+  /** The instance is gone: whatever it still tries fails. */
   kill(): void {
     this.#isDead = true;
   }
@@ -313,7 +313,7 @@ export class ObjectStorage {
     this.#depth += 1;
     try {
       const result = body();
-      // Whoever caught what ended the invocation goes no further for it.
+      // Code that caught the error which ended the invocation still does nothing more.
       this.#use();
       this.#depth -= 1;
       database.exec(this.#depth === 0 ? "COMMIT" : `RELEASE ${name}`);
@@ -327,7 +327,7 @@ export class ObjectStorage {
     }
   }
 
-  // Not async: the alarm is set before anything else runs, as it is in the runtime.
+  // Not async: the alarm is set before anything else runs, as in the runtime.
   setAlarm(at: number | Date): Promise<void> {
     this.#use().alarm = typeof at === "number" ? at : at.getTime();
     return Promise.resolve();
@@ -342,7 +342,7 @@ export class ObjectStorage {
     return Promise.resolve();
   }
 
-  /** With the alarm, as from the compatibility date 2026-02-24 on. */
+  /** Includes the alarm, as from the compatibility date 2026-02-24 on. */
   deleteAll(): Promise<void> {
     const disk = this.#use();
     disk.clear();

@@ -3,19 +3,19 @@ import { FILE_PAGE_BYTES, MIN_HELD_LENGTH } from "./chat-content.ts";
 /** Bugs that the simulation has to find, each as a change of the source text that the loader makes. src/ itself never has them. */
 
 export interface Patch {
-  /** Under src/. */
+  /** The path below src/. */
   readonly file: string;
-  /** Stands there exactly once. */
+  /** It occurs exactly once. */
   readonly replace: string;
   readonly by: string;
 }
 
-/** No bug: every run has these. */
+/** Not bugs: every run has these changes. */
 export const SOUND = "sound";
 
 /**
- * A summary of many chunks would need a megabyte of chat, at 32,000 tokens a chunk: this brings several chunks into chats of some
- * dozen messages. Larger than the largest summary that the simulation asks for. And a summary is given up within a seed.
+ * A summary in many parts would need a megabyte of chat, at 32,000 tokens a part. With this limit chats of some dozen messages have
+ * several parts. It is larger than the largest summary that the simulation requests. And summaries are given up within a seed.
  */
 const TUNING: readonly Patch[] = [
   {
@@ -23,26 +23,26 @@ const TUNING: readonly Patch[] = [
     replace: "MAX_SUMMARIZER_INPUT_TOKENS = 32_000",
     by: "MAX_SUMMARIZER_INPUT_TOKENS = 900",
   },
-  // What an isolate remembers of its tenants' days is forgotten before each seed.
+  // The isolates' caches of tenants' days are cleared before each seed.
   {
     file: "session/quota/tenant-quota.ts",
     replace: "const days = new TenantDays(createLog());",
     by: "let days = new TenantDays(createLog());\nexport const forgetTenantDays = () => { days = new TenantDays(createLog()); };",
   },
-  // When an isolate last told of late work would go from seed to seed.
+  // When an isolate last reported late work would pass from seed to seed.
   {
     file: "control/late-work-client.ts",
     replace: "PAUSE_MS = 10_000",
     by: "PAUSE_MS = Number.NEGATIVE_INFINITY",
   },
   { file: "lib/retry-policy.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
-  // Operators are told of the first failure, so that there is often something to take off their list.
+  // Operators are informed of the first failure, so that there is often something to remove from their list.
   { file: "lib/retry-policy.ts", replace: "REPORT_AFTER_FAILURES = 3", by: "REPORT_AFTER_FAILURES = 1" },
-  // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
+  // A silent session of a few messages is worth a summary, and whatever is paged takes several pages.
   { file: "api/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copies/fork.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/copies/export.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
-  // Files of a few KB stand outside of messages, and take several rows; so does what a long message says.
+  // Files of a few KB are stored outside of messages, and take several rows; so do long texts.
   { file: "prompt/held-files.ts", replace: "MIN_HELD_LENGTH = 8 * 1024", by: `MIN_HELD_LENGTH = ${MIN_HELD_LENGTH}` },
   { file: "session/sqlite/file-store.ts", replace: "PAGE_BYTES = 1024 * 1024", by: `PAGE_BYTES = ${FILE_PAGE_BYTES}` },
   {
@@ -74,7 +74,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       return this.#append({ request, creation: null, by }, tenant);`,
     },
   ],
-  // A session that an append creates: others may come in between, while its object waits for the directory.
+  // A session that an append creates: others may come in between while its object waits for the directory.
   "an-append-begins-without-the-directory": [
     {
       file: "session/log/begin.ts",
@@ -96,7 +96,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "value: { ...creation, ...grant, grantedAt: Math.max(grant.grantedAt, Date.now()) }",
     },
   ],
-  // The lease stands for the base version: whoever lost it may have begun from another one.
+  // The lease stands for the base version: a consumer that lost it may have started from another one.
   "base-version-not-checked": [
     {
       file: "session/summary/run.ts",
@@ -441,7 +441,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
 };
 
-/** Those that the first ten seeds do not find: a run that has a minute looks for the others. */
+/** Bugs that the first ten seeds do not find: a run that has a minute looks for the others. */
 export const FOUND_LATE: ReadonlySet<string> = new Set([
   "stale-archive-write",
   "version-not-purged-after-an-erase",

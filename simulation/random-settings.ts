@@ -1,7 +1,7 @@
 import type { SessionSettings } from "../src/api/session.ts";
 import type { Random } from "./random.ts";
 
-/** Settings under which a chat of some dozen messages is summarized several times, and at times falls silent for too long. */
+/** Settings with which a chat of some dozen messages is summarized several times, and is sometimes silent for too long. */
 export function randomSettings(random: Random): SessionSettings {
   const idle: SessionSettings = random.chance(0.4) ? { summarizeAfterIdleSeconds: random.of(null, 10, 60, 900) } : {};
   const expiry: SessionSettings = random.chance(0.3) ? { expireAfterIdleSeconds: random.of(null, 60, 600, 7_200) } : {};

@@ -1,4 +1,4 @@
-/** Chance that a seed decides: the same seed gives the same choices on every machine (mulberry32). */
+/** Random choices that a seed decides: the same seed gives the same choices on every machine (mulberry32). */
 export class Random {
   #state: number;
 
@@ -33,7 +33,7 @@ export class Random {
     return list[this.below(list.length)];
   }
 
-  /** Of a list that is known to hold something. */
+  /** From a list that is known not to be empty. */
   of<T>(...list: readonly [T, ...T[]]): T {
     return list[this.below(list.length)] ?? list[0];
   }

@@ -12,9 +12,9 @@ import { type ModelSession, pathTo, refusalOf } from "./model.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What a session's object answers to whoever reads: what the model says, and within every limit that was asked for. */
+/** What a session's object answers to reads: what the model says, within every requested limit. */
 
-/** Hits that nobody asked for more of. */
+/** The default number of hits. */
 const DEFAULT_HITS = 10;
 
 export function checkAnswer(
@@ -93,32 +93,32 @@ function checkOwn(session: SimulatedSession, model: ModelSession, request: Conte
   checkRetrieved(session, model, context);
 }
 
-/** What is brought back is said word for word, once, and not besides. */
+/** Retrieved messages are verbatim, once, and not also among the recent ones. */
 function checkRetrieved({ label }: SimulatedSession, model: ModelSession, context: Context): void {
   const there = new Set(context.messages.map(({ seq }) => seq));
   for (const { message } of context.retrieved) {
     const { seq } = message;
     const said = model.log[seq - 1];
     if (said === undefined || said.content === null) {
-      throw new Violation(9, `seq ${seq} of ${label} is erased, and is brought back for a question`);
+      throw new Violation(9, `seq ${seq} of ${label} is erased, but is retrieved for a query`);
     }
     if (!pathTo(model.log, context.atSeq).has(seq)) {
-      throw new Violation(5, `seq ${seq} is off the branch, and is brought back for a question`);
+      throw new Violation(5, `seq ${seq} is off the branch, but is retrieved for a query`);
     }
-    if (seq > context.atSeq) throw new Violation(5, `a context as of ${context.atSeq} brings back seq ${seq}`);
+    if (seq > context.atSeq) throw new Violation(5, `a context as of ${context.atSeq} retrieves seq ${seq}`);
     if (there.has(seq)) throw new Violation(5, `seq ${seq} is in the context twice`);
     there.add(seq);
   }
 }
 
-/** The context that an append brings along is of what it left. */
+/** The context that an append returns is of the state after it. */
 export function checkAppendedContext(
   session: SimulatedSession,
   after: ModelSession,
   request: ContextRequest,
   { context }: AppendResult,
 ): void {
-  // What went wrong in it is told in its place, and changes nothing.
+  // A failure of the context is reported in its place, and changes nothing.
   if (context === undefined || isFault(context)) return;
   checkRendered(session, after, request, context);
 }
@@ -166,18 +166,18 @@ function checkSearch(
   if (data.length > limit) throw new Violation(5, `a search for ${limit} messages finds ${data.length}`);
   for (const { message, snippet } of data) {
     const said = log[message.seq - 1];
-    if (!path.has(message.seq)) throw new Violation(5, `seq ${message.seq} is off the branch, and is found`);
+    if (!path.has(message.seq)) throw new Violation(5, `seq ${message.seq} is off the branch, but is found`);
     if (said === undefined || said.content === null) {
-      throw new Violation(9, `seq ${message.seq} is erased, and is found`);
+      throw new Violation(9, `seq ${message.seq} is erased, but is found`);
     }
     const different = messageDifference(message, said);
     if (different !== null) throw new Violation(5, `a search: ${different}`);
     const known = new Set(secretsOf([said.content, said.metadata]));
     const other = secretsOf(snippet).find((secret) => !known.has(secret));
     if (other !== undefined)
-      throw new Violation(9, `the snippet of seq ${message.seq} says ${other}, which it does not`);
+      throw new Violation(9, `the snippet of seq ${message.seq} contains ${other}, which the message does not`);
   }
-  // A word that is asked for by itself is found wherever it stands, as far as there is room.
+  // A word that is searched alone is found wherever it is, as far as there is room.
   if (data.length === limit) return;
   for (const { seq, content } of log) {
     if (!path.has(seq) || seq > indexedThroughSeq || content === null || textOf(content) === null) continue;
@@ -188,7 +188,7 @@ function checkSearch(
   }
 }
 
-/** What a person reads of a message; null where there is none. */
+/** What a person reads of a message; null if there is nothing. */
 function textOf(content: ModelSession["log"][number]["content"]): string | null {
   if (content === null || typeof content === "string") return content;
   const texts = content.flatMap((part) => (part.type === "text" ? [part.text] : []));

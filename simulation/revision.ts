@@ -8,7 +8,7 @@ type Version = Pick<Summary, "version" | "throughSeq" | "tokens" | "summarizer" 
   readonly items: readonly Item[];
 };
 
-/** A message that the archive holds, or is to hold. Times are in ms since 1970. */
+/** A message that the archive has, or should have. Times are in ms since 1970. */
 export interface RevisionMessage {
   readonly seq: number;
   readonly id: string;
@@ -54,7 +54,7 @@ function versionsText(versions: readonly Version[]): string {
   );
 }
 
-/** What the archive holds of one epoch of a session. */
+/** What the archive has of one epoch of a session. */
 export function archivedRevision(copy: ArchiveCopy, epoch: string): string {
   const { summaries, items, messages } = versionsOf(copy, epoch);
   const ms = (time: string | null): number | null => (time === null ? null : Date.parse(time));

@@ -2,7 +2,7 @@ import type { Json } from "../src/api/text.ts";
 import type { Disk } from "./object-storage.ts";
 import type { RevisionMessage } from "./revision.ts";
 
-/** What the checks read of an object's tables, past its code. */
+/** What the checks read from an object's tables, without its code. */
 
 /** The object of a session, as far as it is read here. */
 interface OnDisk {
@@ -40,11 +40,11 @@ interface MessageArchive {
   readonly confirmedSeq: number;
 }
 
-/** A fork or an import that is not whole. */
+/** An incomplete fork or import. */
 interface Copying {
   readonly kind: "fork" | "import";
   readonly until: number;
-  /** Of an import: how far its file is in. */
+  /** Of an import: how much of its file is stored. */
   readonly progress?: { readonly throughLine: number };
 }
 
@@ -77,7 +77,7 @@ function readSession(object: OnDisk): SessionState | null {
   };
 }
 
-/** Which versions of the summary there are, and through which message each goes; oldest first. */
+/** The versions of the summary with the message that each goes up to; oldest first. */
 export function versionsIn(object: OnDisk): { readonly version: number; readonly throughSeq: number }[] {
   if (!isWritten(object)) return [];
   return object.disk
@@ -89,7 +89,7 @@ export function newestVersionIn(object: OnDisk): { readonly version: number; rea
   return versionsIn(object).at(-1);
 }
 
-/** The messages that the archive is to hold at the newest revision. */
+/** The messages that the archive should have at the newest revision. */
 export function archivableOf(object: OnDisk): RevisionMessage[] {
   return object.disk.remember("archivable", () => readArchivable(object));
 }
@@ -112,12 +112,12 @@ function readArchivable(object: OnDisk): RevisionMessage[] {
   }));
 }
 
-/** Text of messages that are erased is still to be written over. */
+/** The text of erased messages still has to be overwritten. */
 export function isErasing(object: OnDisk): boolean {
   return erasingOf(object) !== null;
 }
 
-/** Up to which message text is still to be written over; null if none is. */
+/** Up to which message text still has to be overwritten; null if none. */
 function erasingOf(object: OnDisk): { throughSeq: number; erasedAt: number } | null {
   const { disk } = object;
   if (!isWritten(object)) return null;
@@ -127,7 +127,7 @@ function erasingOf(object: OnDisk): { throughSeq: number; erasedAt: number } | n
   });
 }
 
-/** The log as it stands: of erased messages, whose text is still to be written over, nothing but what is left of them. */
+/** The current log: of erased messages whose text is not overwritten yet, only their tombstones. */
 export function standingMessages(object: OnDisk): Record<string, unknown>[] {
   const { disk } = object;
   if (!isWritten(object)) return [];
@@ -142,7 +142,7 @@ export function standingMessages(object: OnDisk): Record<string, unknown>[] {
   );
 }
 
-/** A row of a message with its files where they were: in the row a word stands for each. */
+/** A message's row with its files in place: in the stored row a reference stands for each. */
 function withFiles(disk: OnDisk["disk"], row: Record<string, unknown>): Record<string, unknown> {
   if (row["held_bytes"] === 0) return row;
   const files = heldFiles(disk);
@@ -151,12 +151,12 @@ function withFiles(disk: OnDisk["disk"], row: Record<string, unknown>): Record<s
   return { ...row, content: withFilesIn(text === undefined ? told : (files.get(Number(text)) ?? ""), files) };
 }
 
-/** JSON with the files in it that words stand for. */
+/** JSON with the files in place of their references. */
 export function withFilesIn(json: string, files: ReadonlyMap<number, string>): string {
   return json.replaceAll(/\\u0000file (\d+) [^\\]*\\u0000/g, (_, id) => files.get(Number(id)) ?? "");
 }
 
-/** The files that stand outside of messages, by their ids. */
+/** The files that are stored outside of messages, by their ids. */
 export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
   return disk.remember("files", () => {
     const files = new Map<number, string>();
@@ -169,17 +169,17 @@ export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
   });
 }
 
-/** What a session holds that is neither erased nor expired; null if it is. */
+/** The data of a session that is neither erased nor expired; null otherwise. */
 export interface Held {
   readonly epoch: string;
   readonly copying: Copying | null;
   /** The newest version of its summary; 0 if it has none. */
   readonly version: number;
-  /** What that covers. */
+  /** What that version covers. */
   readonly throughSeq: number;
-  /** The summary that is pending, and what that is to cover. */
+  /** The pending summary, and what it is to cover. */
   readonly pending: { readonly jobId: string; readonly throughSeq: number } | null;
-  /** A fallback summary made its summary. */
+  /** Its summary is a fallback summary. */
   readonly isDegraded: boolean;
 }
 
@@ -205,7 +205,7 @@ function readHeld(object: OnDisk): Held | null {
   };
 }
 
-/** Whether copies have yet to be told of erasures. */
+/** Whether copies still have to be notified of erasures. */
 export function hasPendingErasures(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
@@ -213,7 +213,7 @@ export function hasPendingErasures(object: OnDisk): boolean {
   return disk.remember("hasPendingErasures", () => disk.read(pending).length > 0);
 }
 
-/** Whether the summary says anything that was said in another session. */
+/** Whether the summary has anything from another session. */
 export function hasCarriedItems(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
@@ -222,7 +222,7 @@ export function hasCarriedItems(object: OnDisk): boolean {
   return disk.remember("hasCarriedItems", () => disk.read(carried).length > 0);
 }
 
-/** What items that a session has of others rest on: the epoch, and messages of it. */
+/** What a session's items from others are based on: the epoch, and messages of it. */
 export function carriedSources(object: OnDisk): { readonly epoch: string; readonly seqs: readonly number[] }[] {
   if (!isWritten(object)) return [];
   const items =
@@ -232,21 +232,21 @@ export function carriedSources(object: OnDisk): { readonly epoch: string; readon
     .map((row) => ({ epoch: String(row["source_epoch"]), seqs: JSON.parse(String(row["source_seqs"])) as number[] }));
 }
 
-/** Whether the audit has yet to be told of anything. */
+/** Whether something still has to be sent to the audit. */
 export function hasPendingAudits(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
   return disk.remember("hasPendingAudits", () => disk.read("SELECT 1 FROM pending_audits LIMIT 1").length > 0);
 }
 
-/** What models took for a session on a day. */
+/** What models used for a session on a day. */
 export function spentOn(object: OnDisk, day: number): number {
   if (!isWritten(object)) return 0;
   const [row] = object.disk.read("SELECT summarizer_tokens FROM spent WHERE day = ?", day);
   return Number(row?.["summarizer_tokens"] ?? 0);
 }
 
-/** Whether anything has yet to be carried over. */
+/** Whether items still have to be carried over. */
 export function awaitsCarryOver(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
@@ -254,7 +254,7 @@ export function awaitsCarryOver(object: OnDisk): boolean {
   return disk.remember("awaitsCarryOver", () => disk.read(awaited).length > 0);
 }
 
-/** Messages that the object holds as erased. */
+/** Messages that are erased in the object. */
 export function erasedSeqsOf(object: OnDisk): number[] {
   if (!isWritten(object)) return [];
   const erased =
@@ -278,7 +278,7 @@ function readJobs(object: OnDisk): JobState[] {
   }));
 }
 
-/** The last message that a model has in hand; null if none has any. */
+/** The last message that a model was given; null if no model is at work. */
 export function lastGivenSeq(object: OnDisk): number | null {
   if (!isWritten(object)) return null;
   const [row] = object.disk.read(
@@ -287,7 +287,7 @@ export function lastGivenSeq(object: OnDisk): number | null {
   return row === undefined || row["chunk_through_seq"] === null ? null : Number(row["chunk_through_seq"]);
 }
 
-/** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
+/** The progress of the pending summary, and its job; null if nothing of one is saved. */
 export function draftOf(object: OnDisk): { jobId: string; throughSeq: number } | null {
   const [row] = isWritten(object)
     ? object.disk.read(

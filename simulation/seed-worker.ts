@@ -6,33 +6,33 @@ import { type Run, runScript, type Script, scriptOf } from "./simulation.ts";
 import { loadSystem } from "./system.ts";
 import { Endless } from "./violation.ts";
 
-/** A thread that runs seeds: a simulation takes the clock and chance of its whole thread, so that each has one to itself. */
+/** A thread that runs seeds. A simulation replaces the clock and the randomness of its whole thread, so each has a thread of its own. */
 
-/** One seed, with a bug planted in the code under test if one is named. */
+/** One seed, with a planted bug if one is named. */
 export interface SeedTask {
   readonly seed: number;
   readonly steps: number;
   readonly bug: string | undefined;
 }
 
-/** `run`: does it keep every promise? `shrink`: which of its steps does it break one with? */
+/** `run`: does it keep every promise? `shrink`: with which of its steps does it break one? */
 export type Asked = { readonly what: "run" | "shrink" } & SeedTask;
 
 export interface Answered {
   /** Null if every promise held. */
   readonly violation: string | null;
-  /** It has no end: what is shorter may have none either. */
+  /** It does not end, so a shorter script may not end either. */
   readonly isEndless: boolean;
-  /** What each step did; of a run that held, nothing. */
+  /** What each step did; nothing for a run that held. */
   readonly trace: readonly string[];
-  /** The worker itself is at fault: nothing is known of the seed. */
+  /** The worker itself failed: nothing is known of the seed. */
   readonly fault?: string;
 }
 
-/** Dead rows of this many seeds are cut off at once. */
+/** After this many seeds, dead rows of the tables are removed. */
 const SEEDS_PER_COMPACTION = 100;
 
-/** Does what it is asked, one thing after the other. Returns what it answers. */
+/** Does its tasks one after the other. Returns the result. */
 async function openWorker(databaseUrl: string): Promise<(asked: Asked) => Promise<Answered>> {
   const archive = await SimulatedArchive.open(databaseUrl);
   let sinceCompaction = 0;
@@ -54,7 +54,7 @@ async function openWorker(databaseUrl: string): Promise<(asked: Asked) => Promis
   };
 }
 
-/** Absent where this is read for its types. */
+/** Absent if this module is only read for its types. */
 if (parentPort !== null) {
   const port = parentPort;
   const opened = openWorker(String(workerData));

@@ -11,7 +11,7 @@ import { checkAnswer } from "./reading.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What a session's object is asked, whoever asks: what it answers, and what it is afterwards, are held to the model. */
+/** Calls of a session's object, whoever makes them: the answer and the state afterwards are compared with the model. */
 
 export async function callSession(world: World, session: SimulatedSession, called: Delivered): Promise<unknown> {
   const { method, args, passage } = called;
@@ -21,7 +21,7 @@ export async function callSession(world: World, session: SimulatedSession, calle
   return callFreely(world, session, method, args, passage);
 }
 
-/** What reads, and what the model knows nothing of: whatever it does must keep the promises. */
+/** Reads, and calls that the model does not know: whatever they do must keep the promises. */
 async function callFreely(
   world: World,
   session: SimulatedSession,

@@ -9,14 +9,14 @@ import { resumeTenants } from "./tenant-steps.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** More than any backlog takes: past it, work goes round for ever. */
+/** More than any backlog takes: beyond it, work would never end. */
 const MAX_EVENTS = 600;
-/** What an object waits for that is not pending now, such as a last look at a user who is erased, comes later than this. */
+/** Later than anything that an object waits for without a pending job, such as the last search for an erased user's data. */
 const MAX_PAUSE_MS = 24 * 3_600_000;
 
 /**
- * Everything is healthy from here on: runs alarms and deliveries until nothing is left to do. Promise 10: nothing is pending then, and the
- * archive is what the objects are.
+ * From here on everything is healthy: runs alarms and deliveries until nothing is left to do. Promise 10: nothing is pending then, and the
+ * archive equals the objects.
  */
 export async function settle(world: World): Promise<string> {
   world.archiveState = "up";
@@ -64,7 +64,7 @@ async function runNextEvent(world: World): Promise<boolean> {
   return true;
 }
 
-/** Silence alone calls for nothing that is pending already: only time that passes does. */
+/** Silence alone does not call for something that is pending already: only passing time does. */
 function isWoken(world: World, { object, session }: ReturnType<typeof alarmed>[number]): boolean {
   const { alarm } = object.disk;
   if (alarm === null) return false;
@@ -73,7 +73,7 @@ function isWoken(world: World, { object, session }: ReturnType<typeof alarmed>[n
   return isPending || alarm <= world.now();
 }
 
-/** What a session may spend on models is used up: it would wait for the next day, or for ever. */
+/** A session's budget for models is used up, so that it would wait for the next day, or for ever. */
 async function liftBudgets(world: World, lifted: Set<SimulatedSession>): Promise<void> {
   for (const session of world.sessions) {
     if (session.model?.status !== "active" || lifted.has(session)) continue;
@@ -85,7 +85,7 @@ async function liftBudgets(world: World, lifted: Set<SimulatedSession>): Promise
   }
 }
 
-/** A restored archive learns what it lacks once something is pending. */
+/** A restored archive notices what it lacks once something is pending. */
 async function wakeArchiving(world: World): Promise<void> {
   for (const session of world.sessions) {
     const row = sessionOf(session.object);

@@ -2,10 +2,10 @@ import type { SimulatedArchive } from "./simulated-archive.ts";
 import { type Run, runScript, type Script, type Step } from "./simulation.ts";
 import type { System } from "./system-types.ts";
 
-/** Shorter scripts are not worth more runs than this. */
+/** A shorter script is not worth more runs than this. */
 const MAX_RUNS = 250;
 
-/** The script without all steps that its failure does not need. Fails with the same promise, not always in the same words. */
+/** The script without all steps that its failure does not need. It breaks the same promise, not always with the same message. */
 export async function shrink(
   system: System,
   archive: SimulatedArchive,
@@ -23,7 +23,7 @@ export async function shrink(
     steps = shorter.slice(0, tried.trace.length);
     run = tried;
   };
-  /** Leaves out pieces of one size, from the end: a failure needs its beginnings. Returns whether any could go. */
+  /** Leaves out pieces of one size, from the end, because a failure needs its beginnings. Returns whether any could be left out. */
   const leaveOut = async (size: number): Promise<boolean> => {
     const before = steps.length;
     for (let end = steps.length; end > 0; end -= size) {

@@ -8,9 +8,9 @@ export type ArchiveFault =
   | { readonly kind: "refused" }
   /** The connection breaks at a statement. */
   | { readonly kind: "broken"; readonly statements: number }
-  /** One statement fails, and the connection lives. */
+  /** One statement fails, and the connection stays open. */
   | { readonly kind: "refusedStatement"; readonly statements: number }
-  /** It is committed, and nobody learns of it. */
+  /** It is committed, and its caller does not learn that. */
   | { readonly kind: "commitUnconfirmed" };
 
 export interface ArchivedSession {
@@ -59,7 +59,7 @@ interface ArchivedMessage {
   readonly erased_at: string | null;
 }
 
-/** Everything that the archive holds. */
+/** Everything in the archive. */
 export interface ArchiveCopy {
   readonly sessions: readonly ArchivedSession[];
   readonly summaries: readonly ArchivedSummary[];
@@ -67,7 +67,7 @@ export interface ArchiveCopy {
   readonly messages: readonly ArchivedMessage[];
 }
 
-/** What it holds of one epoch of a session. */
+/** What it has of one epoch of a session. */
 export function versionsOf({ summaries, items, messages }: ArchiveCopy, epoch: string): Omit<ArchiveCopy, "sessions"> {
   const isOfEpoch = (row: { readonly epoch: string }): boolean => row.epoch === epoch;
   return {
@@ -81,7 +81,7 @@ export const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [], mess
 
 const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 
-// What PostgreSQL makes of a text goes with it, and is no text that the checks would know: words are cut to their stems.
+// What PostgreSQL derives from a text is deleted with it, and is no text that the checks would recognize: words are reduced to stems.
 const READ_ALL = `
   select
     (select coalesce(json_agg(s order by tenant, owner, session), '[]') from sessions s) as sessions,
@@ -94,19 +94,19 @@ class ArchiveFailed extends Error {
   readonly code = "57P01";
 }
 
-/** A real PostgreSQL, over one connection: transactions of the simulation never overlap, since rows are locked in them anyway. */
+/** A real PostgreSQL, over one connection: transactions of the simulation never overlap, because they lock their rows in any case. */
 export class SimulatedArchive {
   readonly #client: Client;
   #statementsLeft = Number.POSITIVE_INFINITY;
   #fault: ArchiveFault | null = null;
-  /** As it stands; read anew after every transaction. */
+  /** The current state; read again after every transaction. */
   copy: ArchiveCopy = EMPTY;
 
   private constructor(client: Client) {
     this.#client = client;
   }
 
-  /** @param databaseUrl a database with the migrations, which holds nothing else */
+  /** @param databaseUrl a database with the migrations and nothing else */
   static async open(databaseUrl: string): Promise<SimulatedArchive> {
     const client = new Client({ connectionString: databaseUrl, application_name: "threadkeep-simulation" });
     await client.connect();
@@ -120,7 +120,7 @@ export class SimulatedArchive {
     this.copy = EMPTY;
   }
 
-  /** Tables whose rows come and go by the ten thousand grow; once in a while they are cut back. */
+  /** Tables grow when tens of thousands of rows come and go; they are cleaned up once in a while. */
   async compact(): Promise<void> {
     await this.#client.query(`truncate ${TABLES.join(", ")}`);
   }
@@ -129,7 +129,7 @@ export class SimulatedArchive {
     await this.#client.end();
   }
 
-  /** Puts back what was there when a copy was taken, as an operator does from a backup. */
+  /** Restores the state at the time of a copy, as an operator does from a backup. */
   async restore(copy: ArchiveCopy): Promise<void> {
     await this.clear();
     for (const [table, rows] of [
@@ -147,7 +147,7 @@ export class SimulatedArchive {
     await this.#read();
   }
 
-  /** The columns that can be written: others PostgreSQL makes of them. */
+  /** The columns that can be written: PostgreSQL computes the others. */
   async #columnsOf(table: string): Promise<string> {
     const { rows } = await this.#client.query<{ columns: string }>(
       `select string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns
@@ -162,7 +162,7 @@ export class SimulatedArchive {
     this.copy = rows[0] ?? EMPTY;
   }
 
-  /** As `withDatabase` of src/archive/database.ts, with the faults of a network in it. */
+  /** Like `withDatabase` of src/archive/database.ts, with the faults of a network. */
   async run<T>(body: (database: unknown) => Promise<T>, fault: ArchiveFault | null): Promise<T> {
     if (fault?.kind === "refused") throw new ArchiveFailed("connection refused, as the simulation asked");
     this.#fault = fault;
@@ -183,7 +183,7 @@ export class SimulatedArchive {
       return await body(database);
     } finally {
       Reflect.deleteProperty(this.#client, "query");
-      // What a server does when a connection is gone; a warning if no transaction is open.
+      // What a server does when a connection is gone; it warns if no transaction is open.
       if (fault !== null) await this.#client.query("rollback");
       await this.#read();
     }
@@ -192,7 +192,7 @@ export class SimulatedArchive {
   async #beforeStatement(): Promise<void> {
     this.#statementsLeft -= 1;
     if (this.#statementsLeft >= 0) return;
-    // A broken connection stays broken; a statement that was refused leaves the next one be.
+    // A broken connection stays broken; a refused statement does not affect the next one.
     if (this.#fault?.kind === "refusedStatement") this.#statementsLeft = Number.POSITIVE_INFINITY;
     throw new ArchiveFailed("the statement failed, as the simulation asked");
   }

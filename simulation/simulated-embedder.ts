@@ -3,10 +3,10 @@ import { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-/** A model of meaning that knows words: the vector of a text is the sum of those of its words, the same each time. */
+/** A model of meaning that knows words: the vector of a text is the sum of its words' vectors, always the same. */
 
 export const EMBEDDING_MODEL = "simulated/words";
-/** Few: a step compares all vectors with what they are of. */
+/** Few dimensions, because a step compares all vectors with their texts. */
 const DIMENSIONS = 16;
 
 export function vectorOf(text: string): Float32Array {
@@ -23,7 +23,7 @@ interface Embedded {
   readonly usage: { readonly inputTokens: number };
 }
 
-/** What the consumer has vectors made with. At times it fails, and at times not all of them come. */
+/** The consumer's embedder. Sometimes it fails, and sometimes it returns only some of the vectors. */
 export async function embed(world: World, texts: readonly string[], passage: Passage): Promise<Embedded> {
   const { ProviderError } = world.system;
   if (texts.length === 0) throw new Violation(10, "the model of vectors is paid for no text");

@@ -1,15 +1,15 @@
 import { Disk, ObjectStorage, type StorageTrouble, type Work } from "./object-storage.ts";
 import type { ObjectInstance } from "./system-types.ts";
 
-/** The runtime repeats an alarm that threw, after a pause that doubles, and gives it up in the end. */
+/** The runtime repeats an alarm that threw, after a pause that doubles, and finally gives it up. */
 const ALARM_RETRY_MS = 2_000;
 const MAX_ALARM_RETRIES = 6;
 
 /** What goes wrong with one call of an object. */
 export type CallFault =
-  /** The call never got there. */
+  /** The call did not arrive. */
   | { readonly kind: "lost" }
-  /** It was done, and the answer got lost. */
+  /** It was done, and the answer was lost. */
   | { readonly kind: "answerLost" }
   | StorageTrouble;
 
@@ -18,10 +18,10 @@ class CallFailed extends Error {
   override readonly name = "CallFailed";
 }
 
-/** How an object is made. `isAlive`: whether the instance that asks still is one; another sends nothing. */
+/** Creates an object. `isAlive`: whether the instance that asks still is one; any other sends nothing. */
 export type Build<Instance> = (context: object, isAlive: () => boolean) => Instance;
 
-/** One durable object: a disk, at times an instance on it, and the alarm that the runtime keeps for it. */
+/** One durable object: a disk, sometimes an instance of the object, and the alarm that the runtime keeps for it. */
 export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
   readonly name: string;
   readonly disk = new Disk();
@@ -32,19 +32,19 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
   #ready: Promise<unknown> = Promise.resolve();
   #alarmRetries = 0;
   #alarmRuns = 0;
-  /** The runtime gave the alarm up: nothing but a new instance sets it again. */
+  /** The runtime gave the alarm up: only a new instance sets it again. */
   isAlarmGivenUp = false;
   /** The most that one call did. */
   mostWork: Work & { label: string } = { statements: 0, rows: 0, label: "" };
 
-  /** @param maxRows that one call may read and write, as a stand-in for its time of the processor */
+  /** @param maxRows the most rows that one call may read and write, as a stand-in for its processor time */
   constructor(name: string, build: Build<Instance>, maxRows: number) {
     this.name = name;
     this.#build = build;
     this.#maxRows = maxRows;
   }
 
-  /** The instance that is in memory now; null after an eviction. */
+  /** The instance in memory; null after an eviction. */
   get resident(): Instance | null {
     return this.#instance;
   }
@@ -59,7 +59,7 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
     return this.#alarmRuns > 0;
   }
 
-  /** The instance, built from the disk where there is none. */
+  /** The instance; if there is none, it is built from the disk. */
   async instance(): Promise<Instance> {
     if (this.#instance === null) {
       const storage = new ObjectStorage(this.disk);
@@ -68,7 +68,7 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
         storage,
         id: { name: this.name },
         getWebSockets: () => [],
-        // It goes on behind the answer, as long as it likes.
+        // It continues after the answer, as long as it likes.
         waitUntil: () => undefined,
         blockConcurrencyWhile: (body: () => Promise<unknown>) => {
           held = held.then(body);
@@ -85,7 +85,7 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
     return instance;
   }
 
-  /** Takes the instance out of memory. What it was at fails. */
+  /** Evicts the instance. Whatever it was doing fails. */
   evict(): void {
     this.#storage?.kill();
     this.#storage = null;
@@ -107,7 +107,7 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
     }
   }
 
-  /** A call that it is at waits for another object. Returns how to go on with it. */
+  /** A call in progress waits for another object. Returns a function that continues it. */
   pause(): () => void {
     return this.#storage?.pause() ?? (() => undefined);
   }
@@ -116,7 +116,7 @@ export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
     if (storage === null) return;
     const work = storage.end();
     if (work.rows > this.mostWork.rows) this.mostWork = { ...work, label };
-    // An instance that was ended in the middle of a call is gone.
+    // An instance that was ended during a call is gone.
     if (storage.isDead && storage === this.#storage) this.evict();
   }
 

@@ -1,9 +1,9 @@
 import type { JobMessage, UserJobMessage } from "../src/api/job.ts";
 import type { SimulatedBatch } from "./system-types.ts";
 
-/** A queue forgets a message after that. */
+/** A queue forgets a message after this time. */
 const MAX_AGE_MS = 4 * 24 * 3_600_000;
-/** Fewer than wrangler.toml has, so that a message that goes round in vain runs out of them within a seed. */
+/** Fewer than in wrangler.toml, so that a message that is retried without success runs out of retries within a seed. */
 const MAX_RETRIES = 4;
 
 export type QueueName = "threadkeep-summarize" | "threadkeep-archive";
@@ -15,30 +15,30 @@ export interface QueuedMessage {
   readonly body: JobMessage | UserJobMessage;
   readonly sentAt: number;
   attempts: number;
-  /** Something went wrong in one of its deliveries that the simulation asked for. */
+  /** The simulation made something go wrong in one of its deliveries. */
   hasMetFault: boolean;
-  /** Not delivered before this. */
+  /** It is not delivered before this moment. */
   dueAt: number;
   /** The consumer that has it. */
   takenBy: number | null;
 }
 
-/** What a message is about, in a line. */
+/** What a message is about, in one line. */
 export function describeMessage({ queue, body }: QueuedMessage): string {
   const about = "session" in body ? `${body.kind} ${body.session}` : `${body.kind} ${body.owner}`;
   return queue.endsWith("-failed") ? `the dead letter of ${about}` : about;
 }
 
-/** Both queues and their dead letters. At least once, in no order: what is delivered, and how often, the simulation decides. */
+/** Both queues and their dead letters. Delivery is at least once, in no order; the simulation decides when and how often. */
 export class SimulatedQueues {
   readonly #now: () => number;
   readonly #messages = new Map<number, QueuedMessage>();
   #nextId = 1;
-  /** `down`: nothing is taken. `silent`: it is taken, and the sender is told that it was not. */
+  /** `down`: nothing is accepted. `silent`: messages are accepted, but the sender is told that they were not. */
   state: "up" | "down" | "silent" = "up";
-  /** Told of each message that ran out of deliveries. */
+  /** Called for each message that ran out of deliveries. */
   onDeadLetter: (message: QueuedMessage) => void = () => undefined;
-  /** Told of each message that was forgotten, and that no consumer acknowledged. */
+  /** Called for each message that was forgotten and that no consumer acknowledged. */
   onLost: (message: QueuedMessage) => void = () => undefined;
 
   constructor(now: () => number) {
@@ -60,7 +60,7 @@ export class SimulatedQueues {
     return message;
   }
 
-  /** Those that no consumer has. */
+  /** Messages that no consumer has. */
   waiting(): QueuedMessage[] {
     for (const message of this.#messages.values()) {
       if (message.takenBy === null && this.#now() - message.sentAt > MAX_AGE_MS) this.lose(message);
@@ -68,7 +68,7 @@ export class SimulatedQueues {
     return [...this.#messages.values()].filter((message) => message.takenBy === null);
   }
 
-  /** Delivered once more later on. */
+  /** Delivered once more later. */
   duplicate(message: QueuedMessage): QueuedMessage {
     return this.#put(message.queue, message.body);
   }
@@ -78,7 +78,7 @@ export class SimulatedQueues {
     this.onLost(message);
   }
 
-  /** Hands messages of one queue to a consumer. */
+  /** Gives messages of one queue to a consumer. */
   take(messages: readonly QueuedMessage[], consumer: number): SimulatedBatch {
     for (const message of messages) {
       message.takenBy = consumer;
@@ -107,7 +107,7 @@ export class SimulatedQueues {
     this.onDeadLetter(message);
   }
 
-  /** The consumer died: what it had not acknowledged comes again. */
+  /** The consumer died: messages that it had not acknowledged come again. */
   giveBack(consumer: number): void {
     for (const message of this.#messages.values()) {
       if (message.takenBy !== consumer) continue;

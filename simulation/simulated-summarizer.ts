@@ -2,7 +2,7 @@ import type { ProposedItem, SummarizerAnswer, SummarizerRequest } from "../src/a
 import { itemKindSchema } from "../src/api/summary.ts";
 import type { Random } from "./random.ts";
 
-/** What a model may answer, from exact to hostile. Always of the right shape: the client refuses the rest, as a failure. */
+/** What a model may answer, from exact to hostile, always in the right form: the client treats other forms as a failure. */
 
 function kindOf(random: Random): ProposedItem["kind"] {
   return random.pick(itemKindSchema.options) ?? "fact";
@@ -12,7 +12,7 @@ function opening(text: string, count: number): string {
   return text.trim().split(/\s+/).slice(0, count).join(" ");
 }
 
-/** The words of a message that stand nowhere else. */
+/** The words of a message that occur nowhere else. */
 function secretIn(text: string): string {
   return /zq[a-z]{12}/.exec(text)?.[0] ?? "";
 }
@@ -31,16 +31,16 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
     const before = request.messages[index - 1];
     const item = { kind: kindOf(random), status: "current" as const };
     if (choice < 0.4 && before !== undefined) {
-      // One statement of two messages.
+      // One item for two messages.
       items.push({ ...item, text: `${opening(before.text, 4)} ${opening(text, 4)}`, sourceSeqs: [before.seq, seq] });
     } else if (choice < 0.6 && before !== undefined) {
-      // Content of one folded into an item that cites the other alone: the check by words cannot tell.
+      // Content of one message put into an item that only cites the other: the check by words cannot see that.
       items.push({ ...item, text: `${opening(text, 6)} ${secretIn(before.text)}`.trim(), sourceSeqs: [seq] });
     } else items.push({ ...item, text: opening(text, 5), sourceSeqs: [seq] });
   }
   const [cited, folded] = request.messages.slice(-2);
   if (cited !== undefined && folded !== undefined && random.chance(0.6)) {
-    // What came last folded into what is said of the one before.
+    // The last content is put into the item for the message before it.
     const text = `${opening(cited.text, 5)} ${secretIn(folded.text)}`.trim();
     items.push({ kind: kindOf(random), text, sourceSeqs: [cited.seq], status: "current" });
   }
@@ -50,7 +50,7 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
   return { items, model: "simulated", ...usage };
 }
 
-/** What serves where the model is away: what was said, in its own words. */
+/** The summarizer for when the model is down: it quotes what was said. */
 export function fallbackOf({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
     kind: "fact" as const,

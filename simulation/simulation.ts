@@ -61,14 +61,14 @@ const ASIDE = 0x5bd1_e995;
 
 type StepKind = keyof typeof STEPS;
 
-/** A step carries all chance that it needs: dropping others changes what it finds, not what it tries. */
+/** A step contains all random choices that it needs: leaving out other steps changes what it finds, not what it tries. */
 export interface Step {
   readonly kind: StepKind;
   readonly seed: number;
 }
 
 export interface Script {
-  /** Decides about what there is before the first step. */
+  /** Decides about what exists before the first step. */
   readonly seed: number;
   readonly steps: readonly Step[];
 }
@@ -85,12 +85,12 @@ export function scriptOf(seed: number, length: number): Script {
 }
 
 export interface Run {
-  /** What each step did, as far as it came. */
+  /** What each step did, as far as the run came. */
   readonly trace: readonly string[];
   readonly violation: Violation | null;
 }
 
-/** Runs a script from nothing, and checks every promise after every step. */
+/** Runs a script from an empty world, and checks every promise after every step. */
 export async function runScript(system: System, archive: SimulatedArchive, script: Script): Promise<Run> {
   await archive.clear();
   system.forgetTenantDays();
@@ -130,12 +130,12 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
   }
 }
 
-/** By the seed itself: no other seed draws any chance for it, so that those that are known keep their stories. */
+/** Decided by the seed's number alone: this uses no random number of other seeds, so that known seeds do the same as before. */
 function hasEmbedder(seed: number): boolean {
   return seed % 7 === 3 || seed % 11 === 2;
 }
 
-/** Chats of long messages, and of files, are seldom: they cost time. */
+/** Chats of long messages, and of files, are rare, because they cost time. */
 function habitsOf(random: Random): ChatHabits {
   if (!random.chance(0.1)) return PLAIN;
   return { largeShare: random.of(0.05, 0.2), fileShare: random.of(0.05, 0.3) };
@@ -144,7 +144,7 @@ function habitsOf(random: Random): ChatHabits {
 const HERE = "harbour";
 const THERE = "market";
 
-/** Tenants, users and sessions: most in one place, and some elsewhere under the same names. */
+/** Tenants, users and sessions: most in one place, and some elsewhere with the same names. */
 async function setUp(world: World): Promise<void> {
   const { random } = world;
   for (let made = 0; made < 2; made += 1) world.isolates.push(world.newIsolate());

@@ -6,11 +6,11 @@ interface Timer {
   ring(): void;
 }
 
-/** What the code under test takes from the machine: the clock, its timers, and chance. */
+/** What the code under test takes from the machine: the clock, its timers, and randomness. */
 export class Surroundings {
   /** Milliseconds since 1970. */
   #now: number;
-  /** Replaced step by step, so that a step dropped from a script changes nothing for those after it. */
+  /** Replaced at each step, so that leaving out one step of a script changes nothing for later ones. */
   random: Random;
   readonly #timers = new Map<number, Timer>();
   #nextTimer = 1;
@@ -24,7 +24,7 @@ export class Surroundings {
     return this.#now;
   }
 
-  /** Time passes, or the clock is set back: timers go by how much has passed, and ring in their order. */
+  /** Lets time pass, or sets the clock back: timers depend on how much time has passed, and fire in order. */
   setNow(now: number): void {
     const due = [...this.#timers].filter(([, { at }]) => at <= now).toSorted(([, a], [, b]) => a.at - b.at);
     for (const [id, timer] of due) {
@@ -35,7 +35,7 @@ export class Surroundings {
     this.#now = now;
   }
 
-  /** When the next timer rings; null if none is set. */
+  /** When the next timer fires; null if none is set. */
   nextTimerAt(): number | null {
     return this.#timers.size === 0 ? null : Math.min(...[...this.#timers.values()].map(({ at }) => at));
   }
@@ -44,7 +44,7 @@ export class Surroundings {
     const id = this.#nextTimer;
     this.#nextTimer += 1;
     this.#timers.set(id, { at: this.#now + ms, ring });
-    // No time has to pass for one that waits for none.
+    // No time has to pass for a timer that does not wait.
     if (ms <= 0) void Promise.resolve().then(() => this.#timers.delete(id) && ring());
     return id;
   }
@@ -56,7 +56,7 @@ export class Surroundings {
 
 const LOG_METHODS = ["debug", "info", "warn", "error"] as const;
 
-/** Runs a body with the clock, the timers and the chance of the simulation, and without its logs. */
+/** Runs a body with the clock, the timers and the randomness of the simulation, and without its logs. */
 export async function inSurroundings<T>(surroundings: Surroundings, body: () => Promise<T>): Promise<T> {
   const originals = {
     now: Date.now,
@@ -104,22 +104,22 @@ function uuidOf(random: Random): ReturnType<typeof crypto.randomUUID> {
   return `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`;
 }
 
-/** Lets everything go on that waits for nothing but other code. */
+/** Lets everything continue that only waits for other code. */
 export function drain(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
 }
 
-/** How long nothing at all is done where code waits for what never comes. */
+/** How long nothing at all happens in this process if code waits for something that never comes. */
 const REST_MS = 120_000;
-/** In microseconds. A machine that is very busy leaves more than that to a process that wants to run. */
+/** In microseconds. On a very busy machine a process that wants to run still gets more than this. */
 const CPU_AT_REST = 300_000;
 
-/** What a body comes to; once the whole process rests, it never comes to anything, and `stuck` is thrown. The machine's clock judges nothing: it may be busy. */
+/** The result of a body. Once the whole process is idle, there will never be one, and `stuck` is thrown. The machine's clock does not count, because the machine may be busy. */
 export async function whileBusy<T>(stuck: () => Error, body: () => Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  // Asked for once it takes long: a step has ended by then, and what each one asks takes a millisecond.
+  // Processor time is only asked for in a long step, because each question takes a millisecond.
   let before: NodeJS.CpuUsage | null = null;
   const timer = setRealInterval(() => {
     if (before !== null) {

@@ -28,8 +28,8 @@ import type { UserErasure } from "../src/api/user.ts";
 import type { ProviderErrorKind } from "../src/provider/provider-error.ts";
 
 /**
- * What the simulation uses of src/. The types there name globals of the Workers runtime that programs for Node do not have, so it is
- * written down here.
+ * What the simulation uses of src/. The types there name globals of the Workers runtime that programs for Node do not have, so they are
+ * repeated here.
  */
 
 // Objects
@@ -61,7 +61,7 @@ export interface ForkSource extends EpochRef {
   readonly settings: SessionSettings;
 }
 
-/** What an export begins with. */
+/** The first line of an export. */
 export interface ExportHead {
   readonly line: SessionLine;
   readonly epoch: string;
@@ -69,7 +69,7 @@ export interface ExportHead {
   readonly changes: number;
 }
 
-/** A page of the end of an export. */
+/** A page of the rest of an export. */
 export interface ExportEnd {
   readonly lines: readonly TransferLine[];
   readonly next: object | null;
@@ -84,7 +84,7 @@ export interface BegunImport {
 export interface NumberedLine {
   readonly number: number;
   readonly line: TransferLine;
-  /** The epoch that bears out what an item says of another session. */
+  /** The epoch that supports an imported item of another session. */
   readonly vouchedBy?: EpochRef | undefined;
 }
 
@@ -92,7 +92,7 @@ export interface ObjectInstance {
   alarm?(): Promise<void>;
 }
 
-/** The session object, as far as the checks call it past the network. */
+/** The session object, as far as the checks call it directly. */
 export interface SessionInstance extends ObjectInstance {
   append(request: AppendRequest, creation: SessionCreation | null): Promise<Outcome<AppendResult>>;
   state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
@@ -112,7 +112,7 @@ export interface SessionInstance extends ObjectInstance {
   alarm(): Promise<void>;
 }
 
-/** What the checks ask of the list of an owner's sessions. */
+/** What the checks ask of an owner's list of sessions. */
 export interface DirectoryInstance extends ObjectInstance {
   list(query: {
     limit: number;
@@ -132,7 +132,7 @@ export interface Queue<Body> {
   send(message: Body): Promise<void>;
 }
 
-/** Objects of one class, as others call them. */
+/** Objects of one class, for other objects. */
 export interface Namespace {
   getByName(name: string): unknown;
 }
@@ -170,7 +170,7 @@ export interface SimulatedBatch {
 
 type Summarize = (request: SummarizerRequest) => Promise<SummarizerAnswer>;
 
-/** What a client of a registry's object is to whom it is only handed on. */
+/** A client of a registry's object, for code that only passes it on. */
 type Opaque = object;
 
 export interface TenantClient {
@@ -193,7 +193,7 @@ interface Embedder {
   ): Promise<{ readonly vectors: readonly Float32Array[]; readonly usage: { readonly inputTokens: number } }>;
 }
 
-/** What consume() is made of. */
+/** The dependencies of consume(). */
 export interface ConsumerDeps {
   readonly sessions: Opaque;
   readonly directory: Opaque;
@@ -210,7 +210,7 @@ export interface ConsumerDeps {
 
 // The operations that clients call
 
-/** What operators ask of a session's object besides. */
+/** Further calls of operators to a session's object. */
 interface SessionClient {
   get(ref: SessionRef): {
     maintain(task: "catch-up" | "rebuild", isDryRun: boolean): Promise<Outcome<unknown>>;
@@ -257,7 +257,7 @@ interface Service {
   readUserErasure(call: RequestContext, user: string): Promise<UserErasure>;
 }
 
-/** What a request goes through before an operation takes it. */
+/** The checks that a request passes before an operation gets it. */
 interface Edge {
   readonly appendRequestSchema: typeof appendRequestSchema;
   readonly messagePatchSchema: typeof messagePatchSchema;
@@ -273,7 +273,7 @@ export interface System extends Service, Edge {
   readonly Operations: ObjectClass<OperationsInstance, object>;
   readonly Owners: ObjectClass<ObjectInstance, { readonly OPERATIONS: Namespace }>;
   readonly consume: (batch: SimulatedBatch, parts: ConsumerDeps) => Promise<void>;
-  /** Added to what an isolate remembers by the loader: it begins anew. */
+  /** Added by the loader: clears what an isolate has cached. */
   forgetTenantDays(): void;
   readonly ProviderError: new (
     kind: ProviderErrorKind,

@@ -2,14 +2,14 @@ import { registerHooks } from "node:module";
 import { type Patch, patchesOf } from "./planted-bugs.ts";
 import type { System } from "./system-types.ts";
 
-/** The real modules of src/, loaded in Node, with bugs planted in them if asked. */
+/** The real modules of src/, loaded in Node, with planted bugs on request. */
 
 const SOURCES = new URL("../src/", import.meta.url).href;
 const STAND_IN = new URL("durable-object.ts", import.meta.url).href;
-/** Names the variant of a module: what is patched in it. */
+/** Names the variant of a module: which texts are replaced in it. */
 const VARIANT = "simulation";
 
-/** Where what the simulation uses stands. */
+/** Where the source files are that the simulation uses. */
 const MODULES = [
   "api/append.ts",
   "api/faults.ts",
@@ -37,7 +37,7 @@ const MODULES = [
   "usecases/users.ts",
 ] as const;
 
-/** Patches of a variant that have been applied, to find those that no module was loaded for. */
+/** Patches of a variant that were applied, to find those whose module was never loaded. */
 const applied = new Map<string, Set<Patch>>();
 let isHooked = false;
 
@@ -78,7 +78,7 @@ function patched(text: string, patch: Patch, variant: string): string {
   const parts = text.split(patch.replace);
   if (parts.length !== 2) {
     throw new Error(
-      `The variant "${variant}" of the simulation replaces a text that src/${patch.file} holds ${parts.length - 1} times:\n` +
+      `The variant "${variant}" of the simulation replaces a text that src/${patch.file} contains ${parts.length - 1} times:\n` +
         `${patch.replace}\nBring simulation/planted-bugs.ts up to date with that file.`,
     );
   }
@@ -87,7 +87,7 @@ function patched(text: string, patch: Patch, variant: string): string {
 
 const systems = new Map<string, Promise<System>>();
 
-/** The code under test, with a bug planted in it if one is named. Loaded once a variant. */
+/** The code under test, with a planted bug if one is named. Each variant is loaded once. */
 export function loadSystem(variant: string): Promise<System> {
   const system = systems.get(variant) ?? load(variant);
   systems.set(variant, system);

@@ -4,7 +4,7 @@ import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
-/** Tenants that sessions belong to: what they set, and how much they let their sessions take. */
+/** Tenants of the sessions: what they set, and how much they allow their sessions. */
 
 export async function changeTenant(world: World): Promise<string> {
   const { random } = world;
@@ -16,7 +16,7 @@ export async function changeTenant(world: World): Promise<string> {
     ...(random.chance(0.3) ? { limits: limitsOf(random) } : {}),
   };
   const isTold = await setTenant(world, tenant, patch);
-  return `${tenant}: ${JSON.stringify(patch)}${isTold ? "" : ", and it is out of reach"}`;
+  return `${tenant}: ${JSON.stringify(patch)}${isTold ? "" : ", but it is unavailable"}`;
 }
 
 function limitsOf(random: Random): SessionLimits {

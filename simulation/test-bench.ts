@@ -11,17 +11,17 @@ const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
 const DEFAULT_STEPS = 200;
 
 /**
- * An environment variable: the address of a database that the tests have made, which each simulation of theirs gets a copy of.
+ * An environment variable: the address of a database that the tests have created, of which each of their simulations gets a copy.
  * @internal A test names its own database by it.
  */
 export const TEMPLATE_DATABASE = "THREADKEEP_SIMULATION_TEMPLATE";
 
 /**
- * Of the processor's time, so that a busy machine breaks no seed: one takes a second or two, and what is not done by then goes round and
- * round. What waits in vain is told by its step.
+ * Processor time, so that a busy machine breaks no seed: a seed takes a second or two, and one that is not done by then does not end.
+ * A step that waits for something that never comes is reported by the step itself.
  */
 export const SEED_DEADLINE_MS = 180_000;
-/** Of the processor's time: a failure that is not cut down by then is told with all of its steps. */
+/** Processor time. A failure that is not reduced by then is printed with all of its steps. */
 const SHRINK_DEADLINE_MS = 600_000;
 const LOOK_EVERY_MS = 500;
 
@@ -30,30 +30,30 @@ export interface SeedRange {
   readonly steps: number;
   /** A planted bug; none by default. */
   readonly bug?: string | undefined;
-  /** After how much of the processor's time a seed that has not ended counts as broken. */
+  /** The processor time after which a seed that has not ended counts as broken. */
   readonly deadlineMs?: number;
 }
 
-/** A seed that broke a promise, and which. */
+/** A seed that broke a promise, and which one. */
 export interface Failure {
   readonly seed: number;
   readonly violation: string;
-  /** It has no end: what is shorter may have none either, and is not tried. */
+  /** It does not end, so shorter scripts are not tried, because they may not end either. */
   readonly isEndless: boolean;
-  /** What each step did; nothing of a seed whose thread had to be ended. */
+  /** What each step did; nothing if the seed's thread had to be ended. */
   readonly trace: readonly string[];
 }
 
-/** How far a search came, and the first seed that it found something in. */
+/** How far a search came, and the first seed in which it found something. */
 export interface Search {
   /** All of the first so many seeds were run. */
   readonly done: number;
   readonly failure: Failure | null;
 }
 
-/** Where databases of the simulation are made. */
+/** Where databases of the simulation are created. */
 interface Databases {
-  /** With the migrations applied. Returns its address. */
+  /** Creates a database with the migrations applied. Returns its address. */
   make(number: number): Promise<string>;
   close(): Promise<void>;
 }
@@ -77,7 +77,7 @@ async function startDatabases(): Promise<Databases> {
   };
 }
 
-/** Copies of a database that has the migrations, beside it: to start a server and to migrate takes longer than a seed. */
+/** Copies of a database with the migrations: starting a server and migrating takes longer than a seed. */
 function copyDatabase(template: string): Databases {
   const addressOf = (database: string): string => Object.assign(new URL(template), { pathname: `/${database}` }).href;
   const made: string[] = [];
@@ -101,7 +101,7 @@ function copyDatabase(template: string): Databases {
   };
 }
 
-/** A PostgreSQL, and the threads that run seeds on it, each in a database of its own. */
+/** A PostgreSQL, and the threads that run seeds on it, each in its own database. */
 export class TestBench {
   readonly #workers: readonly SeedWorker[];
   readonly #databases: Databases;
@@ -130,8 +130,8 @@ export class TestBench {
   }
 
   /**
-   * Runs seed after seed until one breaks a promise, `onSeed` says to stop, or all are run.
-   * @param onSeed is told how many are done, and how many of the first ones without a gap
+   * Runs seeds until one breaks a promise, `onSeed` says to stop, or all are run.
+   * @param onSeed is called with how many seeds are done, and how many of the first ones without a gap
    */
   async search(
     { seeds, steps, bug, deadlineMs = SEED_DEADLINE_MS }: SeedRange,
@@ -162,14 +162,14 @@ export class TestBench {
     return { done: next, failure: failures.toSorted((a, b) => a.index - b.index)[0] ?? null };
   }
 
-  /** A failure as text: what broke, the steps that lead to it, and how to see it again. */
+  /** A failure as text: what broke, the steps that lead to it, and how to repeat it. */
   async describe(failure: Failure, { steps, bug }: Omit<SeedRange, "seeds">): Promise<string> {
     const { seed, violation, isEndless, trace } = failure;
     const asked = { what: "shrink", seed, steps, bug } as const;
     const shrunk = isEndless ? null : ((await this.#workers[0]?.ask(asked, SHRINK_DEADLINE_MS)) ?? null);
     const holds = shrunk !== null && shrunk.violation === null;
     const broken = holds
-      ? `${violation}\nRun again it holds: something in it is not decided by the seed.`
+      ? `${violation}\nIn a second run it holds: something in it does not depend on the seed alone.`
       : (shrunk?.violation ?? violation);
     const options = `${steps === DEFAULT_STEPS ? "" : ` --steps ${steps}`}${bug === undefined ? "" : ` --bug ${bug}`}`;
     return [
@@ -184,16 +184,16 @@ export class TestBench {
   }
 }
 
-/** What is known of a seed whose thread gave no answer. */
+/** What is known of a seed whose thread did not answer. */
 function endlessAfter(ms: number): Pick<Answered, "violation" | "isEndless" | "trace"> {
   return {
-    violation: new Endless(0, `it has not ended after ${ms / 1_000} s of the processor's time`).message,
+    violation: new Endless(0, `it has not ended after ${ms / 1_000} s of processor time`).message,
     isEndless: true,
     trace: [],
   };
 }
 
-/** One thread at a time. It is asked one thing at a time. */
+/** One thread, which is given one task at a time. */
 class SeedWorker {
   readonly #databaseUrl: string;
   #thread: Worker;
@@ -208,8 +208,8 @@ class SeedWorker {
   }
 
   /**
-   * Null if there was no answer in time: the thread is then another one.
-   * @param deadlineMs of the processor's time, of all threads together
+   * Null if there was no answer in time: then another thread replaces this one.
+   * @param deadlineMs processor time of all threads together
    */
   async ask(asked: { readonly what: Asked["what"] } & SeedTask, deadlineMs: number): Promise<Answered | null> {
     const thread = this.#thread;
@@ -232,7 +232,7 @@ class SeedWorker {
       thread.on("message", onMessage);
       thread.on("error", onError);
       thread.on("exit", onExit);
-      // The rule takes the thread for a window.
+      // The rule mistakes the thread for a window.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin
       thread.postMessage(asked);
     });

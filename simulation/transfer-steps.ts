@@ -16,20 +16,20 @@ import { asSent } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { ExportFile, SimulatedSession, World } from "./world.ts";
 
-/** Sessions as lines, out and in again. */
+/** Sessions that are exported and imported again. */
 
 const MAX_FILES = 4;
-/** Of imports of a file that claims something of other sessions, those in which that is erased as they have just vouched for it. */
+/** The share of imports of a file with items of other sessions in which such a message is erased right after it was confirmed. */
 const MET_SHARE = 0.7;
-/** Of imports, where there is a session whose summary has something of other sessions, those of a file of that session, just written. */
+/** The share of imports that import a fresh export of a session with items of other sessions, if there is one. */
 const MOVED_SHARE = 0.6;
-/** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
+/** The share of imports whose file ends too early or has an invalid line, and of those that are abandoned half way. */
 const BROKEN_SHARE = 0.3;
 const LEFT_SHARE = 0.35;
 const LINES_AT_ONCE = 4;
-/** Of files that claim that other sessions said something, more are written and taken in than their share. */
+/** Files with items of other sessions are exported and imported more often than others. */
 const CLAIMING_SHARE = 0.6;
-/** An import whose next step is to store what another session has just vouched for. */
+/** An import whose next step stores what another session has just confirmed. */
 const IS_VOUCHED = { after: /^vouch/, next: /^saveImportPage/ } as const;
 
 export async function exportSession(world: World): Promise<string> {
@@ -48,7 +48,7 @@ async function exportOne(world: World, session: SimulatedSession): Promise<strin
   return `${session.label} → ${lines}`;
 }
 
-/** Often a session whose summary has something of other sessions: those have to bear it out where the file is taken in. */
+/** Often a session with items of other sessions, which have to confirm them when the file is imported. */
 function pickExported(world: World): SimulatedSession {
   const any = pickSource(world);
   const made = world.sessions.filter(({ model, object }) => model?.status === "active" && hasCarriedItems(object));
@@ -61,12 +61,12 @@ function pickFile(world: World): ExportFile | undefined {
   return (world.aside.chance(CLAIMING_SHARE) ? world.aside.pick(claiming) : undefined) ?? any;
 }
 
-/** Whether a file claims that other sessions said something. */
+/** Whether a file contains items of other sessions. */
 function isClaiming({ lines }: ExportFile): boolean {
   return lines.some((line) => line.type === "item" && line.sourceSession !== undefined);
 }
 
-/** A file, held to the log where it says that it is whole. Called as its last line is read. */
+/** A file, compared with the log if it says that it is complete. Called when its last line is read. */
 function note(world: World, session: SimulatedSession, epoch: string, lines: readonly TransferLine[]): void {
   const end = lines.at(-1);
   if (end?.type !== "end") throw new Violation(5, "an export ends without its end");
@@ -100,8 +100,8 @@ export async function importSession(world: World): Promise<string> {
 }
 
 /**
- * A session that has something of other sessions is written out and taken in again, as another one or in its own place; null if there
- * is none, or chance says so.
+ * A session with items of other sessions is exported and imported again, as another session or in its own place; null if there is none,
+ * or by random choice.
  */
 async function moveAside(world: World): Promise<string | null> {
   const { aside } = world;
@@ -119,7 +119,7 @@ async function move(world: World, session: SimulatedSession): Promise<string> {
   const free = aside.pick(world.sessions.filter(({ space, model }) => space === session.space && model === null));
   const target = free ?? session;
   const emptied = free === undefined ? `${await makeRoom(world, session)}; ` : "";
-  // An earlier epoch of it is told of erasures, too, for as long as it is not gone everywhere.
+  // An earlier epoch of it is notified of erasures, too, until it is gone everywhere.
   if (free !== undefined) await workOff(world, [free]);
   return `${written}; ${emptied}${await importFile(world, file, target)}`;
 }
@@ -143,7 +143,7 @@ async function importFile(world: World, file: ExportFile, target: SimulatedSessi
   const call = isMet
     ? await askUpTo(world, name, target.space, IS_VOUCHED, take)
     : await ask(world, name, target.space, take, LEFT_SHARE);
-  // Half of it is here: what it claims of other sessions may be gone before the rest comes.
+  // Half of it is imported: its items' sources in other sessions may be erased before the rest comes.
   const changed = call.isDone ? null : await eraseClaimed(world, file, target, isMet);
   if (changed !== null) await goOn(world, call);
   if (breaksAt === file.lines.length) expectTaken(file, call);
@@ -153,8 +153,8 @@ async function importFile(world: World, file: ExportFile, target: SimulatedSessi
 }
 
 /**
- * Erases a message that an item of a file rests on, in the session that it was said in; null if there is none.
- * @param isTold the import is told of it before it goes on
+ * Erases a message that an item of a file cites, in that message's session; null if there is none.
+ * @param isTold the import is notified before it continues
  */
 async function eraseClaimed(
   world: World,
@@ -181,7 +181,7 @@ async function eraseClaimed(
   return `; meanwhile erase ${session.label}: ${id} → ${describeEnd(call.ended)}`;
 }
 
-/** Promise 9: an import that was taken in has nothing of what is erased, unless it has yet to be told. */
+/** Promise 9: a complete import has nothing that is erased, unless it still has to be notified. */
 function checkNoneErased(world: World, { label, object }: SimulatedSession): void {
   for (const { epoch, seqs } of carriedSources(object)) {
     const source = world.sessions.find(({ name }) => name === world.epochs.get(epoch)?.name);
@@ -195,7 +195,7 @@ function checkNoneErased(world: World, { label, object }: SimulatedSession): voi
   }
 }
 
-/** A file that somebody wrote by hand: some of its texts have what no store keeps. */
+/** A handwritten file: some of its texts have characters that no store keeps. */
 function asTyped(random: Random, { lines }: ExportFile): { lines: readonly unknown[]; places: readonly string[] } {
   const places: string[] = [];
   const typed = lines.map((line, index) => {
@@ -212,7 +212,7 @@ function expectMended(told: readonly string[], places: readonly string[]): void 
   throw new Violation(13, `an import tells that ${told.join(", ")} is mended, and it is ${places.join(", ")}`);
 }
 
-/** The lines as they come in, a few at a time: whoever sends them may take long, and may break off. */
+/** The lines as they are sent, a few at a time: the sender may take long, and may break off. */
 async function* linesOf(
   random: Random,
   atGate: AtGate,
@@ -237,16 +237,16 @@ async function* linesOf(
 /** An exported session can be imported, unless its id is taken or something happened in between. */
 function expectTaken({ log }: ExportFile, { ended, hasMetFault }: ClientCall): void {
   if (log === null || hasMetFault || ended?.kind !== "refusal" || ended.code !== "validation_failed") return;
-  throw new Violation(7, `what a session exported is not taken in: ${ended.detail}`);
+  throw new Violation(7, `an export cannot be imported: ${ended.detail}`);
 }
 
 /** An import that is exported again gives the same lines, except for the session's id. */
 async function checkImported(target: SimulatedSession, { lines }: ExportFile, dropped: number): Promise<void> {
   const foreign = lines.filter((line) => line.type === "item" && line.sourceSession !== undefined);
   if (dropped > foreign.length) {
-    throw new Violation(8, `an import drops ${dropped - foreign.length} items that the exporting session stood by`);
+    throw new Violation(8, `an import drops ${dropped - foreign.length} items that the exporting session had`);
   }
-  // Sessions that items name may be gone, and vouch for nothing.
+  // Sessions that items name may be gone, and confirm nothing.
   if (dropped > 0) return;
   const instance = await target.object.instance();
   const again = await readLines(instance, value(await instance.beginExport(), "an export"));
@@ -277,7 +277,7 @@ async function readLines(instance: SessionInstance, head: ExportHead): Promise<T
   }
 }
 
-/** The same whatever order the client wrote its settings in: what is taken in over HTTP has one. */
+/** The same whatever order the client's settings have, because those that come over HTTP are put into one order. */
 function textOf(line: TransferLine | undefined): string {
   return canonicalJson((line ?? null) as Json);
 }

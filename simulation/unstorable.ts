@@ -4,21 +4,21 @@ import type { Random } from "./random.ts";
 import type { System } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 
-/** Content with what no store keeps, as clients send it: it comes in mended, and the answer tells where. */
+/** Content with characters that no store keeps, as clients send it: it is stored repaired, and the answer says where. */
 
-/** What stands in its place. */
+/** The replacement character. */
 export const MARK = "\ufffd";
 const UNSTORABLE = ["\u0000", "\ud83d", "\udc00"] as const;
-/** Of marks, those that are what they stand for when they are sent. */
+/** Placeholders in texts, and what is sent in their place. */
 const SENT_SHARE = 0.7;
 
 interface Sent {
   readonly value: unknown;
-  /** JSON Pointers to the texts that have to be mended. */
+  /** JSON Pointers to the texts that have to be repaired. */
   readonly places: readonly string[];
 }
 
-/** Content as a client might have sent it: at some marks stands what they are put in the place of. */
+/** Content as a client might send it: at some placeholders is what they stand for. */
 export function asSent(random: Random, content: Content, pointer: string): Sent {
   const places: string[] = [];
   const send = (value: unknown, at: string): unknown => {
@@ -35,7 +35,7 @@ export function asSent(random: Random, content: Content, pointer: string): Sent 
   return { value: send(content, pointer), places };
 }
 
-/** Takes in what was sent, as every surface does. What comes of it has to be what is due, and told where it is not what was sent. */
+/** Sends content as through every surface. The result has to be the expected one, and the answer has to name each difference. */
 export function takeIn<T>(
   system: System,
   schema: Parameters<System["parseBody"]>[0],
@@ -45,10 +45,11 @@ export function takeIn<T>(
   if (places.length === 0) return due;
   const taken = system.parseBody(schema, sent);
   const [given, expected] = [taken, due].map((value) => canonicalJson(value as Json));
-  if (given !== expected) throw new Violation(13, `what no store keeps comes in as ${given}, not as ${expected}`);
+  if (given !== expected)
+    throw new Violation(13, `characters that no store keeps are stored as ${given}, not as ${expected}`);
   const told = system.mendedPaths(sent, false);
   if (told.join() !== places.join()) {
-    throw new Violation(13, `it is told that ${told.join(", ")} is mended, and it is ${places.join(", ")}`);
+    throw new Violation(13, `the answer says that ${told.join(", ")} was repaired, but it is ${places.join(", ")}`);
   }
   return due;
 }

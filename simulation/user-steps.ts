@@ -32,7 +32,7 @@ export async function eraseUser(world: World): Promise<string> {
   return `${told}${meanwhile}${twins.length === 0 ? "" : `; ${twins.length} held up, who find it done`}`;
 }
 
-/** Somebody begins a session of the user, and is held up on the way. */
+/** Creates a session of the user, and is held up on the way. */
 async function beginLate(world: World, space: Space): Promise<ClientCall | null> {
   const { random } = world;
   const absent = random.pick(world.sessions.filter((session) => session.space === space && session.model === null));
@@ -45,7 +45,7 @@ async function beginLate(world: World, space: Space): Promise<ClientCall | null>
   return call;
 }
 
-/** What an erasure does at once where nothing holds it up. Returns consumers who are at the same work, and are held up. */
+/** What an erasure does at once if nothing delays it. Returns consumers of the same job, which are held up. */
 async function eraseAtOnce(world: World, space: Space): Promise<Consumer[]> {
   const twins: Consumer[] = [];
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
@@ -68,7 +68,7 @@ async function eraseAtOnce(world: World, space: Space): Promise<Consumer[]> {
   return twins;
 }
 
-/** A second delivery of the same, which comes as far as some calls. */
+/** A second delivery of the same job, which comes as far as some calls. */
 async function startTwin(world: World, message: QueuedMessage): Promise<Consumer> {
   const before = new Set(world.queues.waiting().map(({ id }) => id));
   world.queues.duplicate(message);

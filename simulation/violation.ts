@@ -1,7 +1,7 @@
 /** A promise is broken. */
 export class Violation extends Error {
   override readonly name = "Violation";
-  /** The promise, by its number in the design; 0 where the simulation itself is at fault. */
+  /** The number of the promise; 0 if the simulation itself is at fault. */
   readonly promise: number;
 
   constructor(promise: number, what: string) {
@@ -10,5 +10,5 @@ export class Violation extends Error {
   }
 }
 
-/** Something waits for what never comes, or goes round and round. */
+/** Something waits for what never comes, or repeats itself for ever. */
 export class Endless extends Violation {}

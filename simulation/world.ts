@@ -32,7 +32,7 @@ const START = Date.UTC(2026, 5, 1, 12);
 /** How many rows one call of an object may read and write. */
 const MAX_ROWS_A_CALL = 50_000;
 
-/** A tenant's sessions, or those of one user of it. */
+/** The tenant's own sessions, or those of one of its users. */
 export interface Space {
   readonly tenant: string;
   readonly owner: string;
@@ -47,29 +47,29 @@ export interface SimulatedSession {
   readonly ref: SessionRef;
   /** The name of its object. */
   readonly name: string;
-  /** What steps call it: short where its space is the first one. */
+  /** The name in the output of steps: short if its space is the first one. */
   readonly label: string;
   readonly space: Space;
   readonly object: SimulatedObject<SessionInstance>;
   readonly creationSettings: SessionSettings;
   model: ModelSession | null;
-  /** Texts that were edited away or erased. */
+  /** Texts that were removed by an edit or erased. */
   retired: { readonly seq: number; readonly secret: string; readonly epoch: string }[];
   /** Messages of earlier epochs, which clients may append again. */
   readonly pastIds: string[];
-  /** Ranges for which an answer of a model was saved: asking again would be paid twice. */
+  /** Ranges for which an answer of a model was saved: asking again would be paid for twice. */
   readonly paid: Set<string>;
   /** Seqs that a job's summarizer was given, of answers that were saved, by job. */
   readonly told: Map<string, Set<number>>;
-  /** How the summary stood at each revision that the archive has to learn of, by `epoch/rev`. */
+  /** The summary at each revision that the archive has to get, by `epoch/rev`. */
   readonly revisions: Map<string, string>;
   /** Epochs that were erased. */
   readonly erasedEpochs: Set<string>;
   /** Lines of the import that fills it. */
   readonly importing: TransferLine[];
-  /** The last line of the file that is in. */
+  /** The last stored line of the file. */
   importedThrough: number;
-  /** What the object held when it last held anything. */
+  /** What the object had when it last had anything. */
   heldBefore: Held | null;
   /** What the last checks looked at. */
   checkedVersion: number;
@@ -82,7 +82,7 @@ export interface ExportFile {
   readonly session: SimulatedSession;
   readonly epoch: string;
   readonly lines: readonly TransferLine[];
-  /** The log at the moment of an export that calls itself complete; null where it says that it is not. */
+  /** The log at the moment of an export that says it is complete; null if it says that it is not. */
   readonly log: readonly ModelMessage[] | null;
 }
 
@@ -94,7 +94,7 @@ export class World {
   readonly hasFallback: boolean;
   /** Whether an embedder is configured, so that searches find messages by their meaning, too. */
   readonly hasEmbedder: boolean;
-  /** What is said. */
+  /** The source of random content. */
   readonly habits: ChatHabits;
   readonly surroundings: Surroundings;
   readonly queues: SimulatedQueues;
@@ -103,32 +103,32 @@ export class World {
   readonly epochs = new EpochBook();
   /** What each tenant's settings were, oldest first. */
   readonly #tenants = new Map<string, TenantSettings[]>();
-  /** What the isolates remember of tenants, each for itself. */
+  /** What each isolate has cached of tenants. */
   readonly isolates: TenantClient[] = [];
   readonly operations: SimulatedObject<OperationsInstance>;
   readonly #directories = new Map<string, SimulatedObject<DirectoryInstance>>();
-  /** The same, with the space of each: every step asks for them. */
+  /** The same, with the space of each, because every step needs them. */
   readonly #directoriesOf: { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] = [];
   readonly #others = new Map<string, SimulatedObject>();
   /** Requests of clients that have not ended, and those that nobody waits for any more. */
   calls: ClientCall[] = [];
   consumers: Consumer[] = [];
   nextActivityId = 1;
-  /** What clients read out, and may read in again. */
+  /** Exports of clients, which they may import. */
   readonly files: ExportFile[] = [];
   archiveState: "up" | "down" = "up";
-  /** What goes wrong with the use of it that is to go wrong next, where a step has chosen that. */
+  /** The next fault in the use of the archive, if a step has chosen one. */
   nextArchiveFault: ArchiveFault | null = null;
   summarizerState: "up" | "down";
   /** Tenants, operations and the list of owners. */
   registryState: "up" | "down" = "up";
   /** What an operator could restore. */
   readonly backups: ArchiveCopy[] = [];
-  /** Under which lease a summarizer is asked. */
+  /** The lease under which a summarizer is called. */
   readonly leases = new WeakMap<SummarizerRequest, { readonly session: SimulatedSession; readonly lease: string }>();
-  /** Jobs of which the list of failures could not be told that they are done. */
+  /** Jobs that are done, but could not be removed from the list of failures. */
   readonly untold = new Set<string>();
-  /** The archive was set back: what it lacks is sent once something is pending. */
+  /** The archive was restored: what it lacks is sent once something is pending. */
   isRestored = false;
   /** Whether it ever was. Nobody here replays the erasures of users afterwards, as an operator has to (docs/deploy.md). */
   wasRestored = false;
@@ -174,7 +174,7 @@ export class World {
   /** A second source of randomness, for steps that were added later: the steps of older seeds stay the same. */
   aside = new Random(0);
 
-  /** Time passes, or the clock is set back. */
+  /** Lets time pass, or sets the clock back. */
   setNow(now: number): void {
     this.surroundings.setNow(now);
   }
@@ -189,10 +189,10 @@ export class World {
     return new SimulatedObject(name, build, MAX_ROWS_A_CALL);
   }
 
-  /** The gate for calls from one object to another: they pass at once, and fail while the directory is away. */
+  /** The gate for calls from one object to another: they pass at once, and fail while the directory is unavailable. */
   readonly #atOnce: AtGate = (_, body) => body(this.registryState === "down" ? "faulty" : "well");
 
-  /** The gate for what a session's object asks the directory amid a call. */
+  /** The gate for what a session's object asks the directory during a call. */
   readonly #onErrand: AtGate = askOnErrand(this.#atOnce);
 
   #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
@@ -252,7 +252,7 @@ export class World {
 
   sessionNamed(name: string): SimulatedSession {
     const found = this.sessions.find((session) => session.name === name);
-    if (found === undefined) throw new Violation(0, `somebody calls the session ${name}, which is not there`);
+    if (found === undefined) throw new Violation(0, `the session ${name} is called, but does not exist`);
     return found;
   }
 
@@ -275,7 +275,7 @@ export class World {
     return made;
   }
 
-  /** Directories that somebody has called, with the space of each. */
+  /** Directories that were called, with the space of each. */
   directories(): readonly { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
     return this.#directoriesOf;
   }
@@ -298,7 +298,7 @@ export class World {
     return made;
   }
 
-  /** Every object but the sessions' own. */
+  /** Every object except those of sessions. */
   registry(): SimulatedObject[] {
     return [this.operations, ...this.#directories.values(), ...this.#others.values()];
   }
@@ -317,7 +317,7 @@ export class World {
     this.#tenants.set(tenant, [...(this.#tenants.get(tenant) ?? [UNSET_TENANT]), settings]);
   }
 
-  /** What a tenant has set now. */
+  /** The current settings of a tenant. */
   tenantNow(tenant: string): TenantSettings {
     return this.#tenants.get(tenant)?.at(-1) ?? UNSET_TENANT;
   }
@@ -326,7 +326,7 @@ export class World {
     return this.#tenants.get(tenant)?.find((settings) => settings.rev === rev) ?? UNSET_TENANT;
   }
 
-  /** Whether a tenant ever bounded what its sessions may take. */
+  /** Whether a tenant ever limited what its sessions may use. */
   hasLimits(tenant: string): boolean {
     return this.#tenants.get(tenant)?.some(({ limits }) => limits !== undefined) === true;
   }
