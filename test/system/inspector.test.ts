@@ -649,6 +649,9 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.getByRole("dialog").getByLabel("Words").fill("Try the bakery on the hill.");
     await page.getByRole("button", { name: "Go on from here" }).click();
     await message(page, 7).getByText("2 of 2").waitFor();
+    // The menu is in reach also beside all that this header shows.
+    await act(7, "Pin");
+    await message(page, 7).getByText("always kept").waitFor();
     await vi.waitFor(async () => expect(await message(page, 6).count()).toBe(0), SOON);
     await message(page, 7).getByRole("button", { name: "The wording before" }).click();
     await message(page, 6).getByText("1 of 2").waitFor();
