@@ -1,7 +1,6 @@
 import { sessionName, type SessionRef } from "../api/session.ts";
 import type { ChatSession } from "./object.ts";
 
-export { ALL_SESSIONS } from "./copies/index.ts";
 export type { CarriedItems } from "./copies/index.ts";
 export type { BegunImport, ImportStanding } from "./copies/index.ts";
 export type { CopyStep } from "./copies/index.ts";
@@ -11,7 +10,7 @@ export type { EmbeddingStep } from "./summary/index.ts";
 export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
 
 export type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
-export { type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
+export { ALL_SESSIONS, type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
 export type { SummaryStep } from "./summary/index.ts";
 export type { ExportCursor, ExportEnd } from "./copies/index.ts";
 

@@ -446,7 +446,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the last message that a fork took is not erased in it",
-    file: "src/session/copies/lineage.ts",
+    file: "src/session/sqlite/seq-sets.ts",
     replace: "seqs.filter((seq) => seq <= throughSeq);",
     by: "seqs.filter((seq) => seq < throughSeq);",
     tests: ["unit/runtime/session-summaries"],

@@ -11,7 +11,7 @@ import {
 } from "../../prompt/items.ts";
 import { noteChange } from "../log/index.ts";
 import { mayBeListed, newJob, released, scheduleArchive } from "../outbox/index.ts";
-import { type OriginRow, settingsOf } from "../sqlite/index.ts";
+import { ALL_SESSIONS, type OriginRow, settingsOf } from "../sqlite/index.ts";
 import {
   countAnew,
   scheduleSummaryByHand,
@@ -25,9 +25,6 @@ import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
 // Continuations: a new session begins with the items of another session's summary. Each item names the session whose
 // messages it cites.
-
-/** In place of a session's name: the items come from all sessions of a user. No session has this name. */
-export const ALL_SESSIONS = "";
 
 /**
  * - `items`: the items to carry over

@@ -1,6 +1,6 @@
 export { beginContinuation, beginFork, createFork, forkSize } from "./begin-fork.ts";
 export type { BegunFork, ForkSettings, ForkSource } from "./begin-fork.ts";
-export { ALL_SESSIONS, nextCarryOver, scheduleCarryOver, rescheduleCarryOver, pendingOrigin } from "./continue.ts";
+export { nextCarryOver, scheduleCarryOver, rescheduleCarryOver, pendingOrigin } from "./continue.ts";
 export type { Carried, CarryOverStep, CarriedItems } from "./continue.ts";
 export { readExportEnd, readExportHead, readExportPage, requireExported } from "./export.ts";
 export type { ExportCursor, ExportEnd, ExportHead } from "./export.ts";
@@ -31,7 +31,6 @@ export {
   passedOn,
   seqsOf,
   tellCopies,
-  upTo,
   waitForCopies,
 } from "./lineage.ts";
 export type { CopyAnswer, CopyErasures, Erased, EpochRef, PassedOnPlace } from "./lineage.ts";

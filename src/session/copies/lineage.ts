@@ -1,7 +1,14 @@
 import type { Seq } from "../../api/message.ts";
 import { askAgainDelayMs } from "../../lib/retry-policy.ts";
 import { newJob } from "../outbox/index.ts";
-import type { EpochRef, OriginRow, PendingErasure, SeqSet, SessionRow } from "../sqlite/index.ts";
+import {
+  type EpochRef,
+  type OriginRow,
+  type PendingErasure,
+  type SeqSet,
+  type SessionRow,
+  upTo,
+} from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import type { Copy } from "./lineage-store.ts";
 
@@ -70,17 +77,6 @@ export function isAll({ seqs, throughSeq }: Erased): boolean {
 /** The erased messages; null for everything. */
 export function seqsOf({ seqs, throughSeq }: Erased): SeqSet | null {
   return seqs ?? (throughSeq === undefined ? null : { throughSeq });
-}
-
-/**
- * Those of the messages that are not after `throughSeq`; null if there are none.
- * @param seqs null for all messages
- */
-export function upTo(seqs: SeqSet | null, throughSeq: Seq): SeqSet | null {
-  if (seqs === null) return throughSeq === 0 ? null : { throughSeq };
-  if ("throughSeq" in seqs) return upTo(null, Math.min(seqs.throughSeq, throughSeq));
-  const left = seqs.filter((seq) => seq <= throughSeq);
-  return left.length === 0 ? null : left;
 }
 
 /**

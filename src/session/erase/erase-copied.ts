@@ -10,14 +10,12 @@ import {
   type PassedOnPlace,
   pendingOrigin,
   seqsOf,
-  upTo,
 } from "../copies/index.ts";
 import { scheduleArchive } from "../outbox/index.ts";
-import type { EpochRef, OriginRow, SeqSet } from "../sqlite/index.ts";
+import { containsSeq, type EpochRef, lowestOf, type OriginRow, type SeqSet, upTo } from "../sqlite/index.ts";
 import { countAnew, rebuildFromStart, summarizeJob, withoutItems } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { isHeldHere, eraseSeqs, eraseSession, epochRefOf } from "./erase.ts";
-import { lowestOf, containsSeq } from "./seq-sets.ts";
 
 /** What an erasure in another session affects in this one. */
 type Effect =

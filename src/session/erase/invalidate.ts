@@ -2,9 +2,8 @@ import type { Seq } from "../../api/message.ts";
 import type { Item } from "../../api/summary.ts";
 import { isOn } from "../../prompt/branch.ts";
 import { ownSources } from "../../prompt/items.ts";
-import { upTo } from "../copies/index.ts";
 import { newJob } from "../outbox/index.ts";
-import type { SeqSet, SummarizeJob } from "../sqlite/index.ts";
+import { containsSeq, lowestBetween, lowestOf, type SeqSet, type SummarizeJob, upTo } from "../sqlite/index.ts";
 import type { SessionStore } from "../store.ts";
 import {
   begunThrough,
@@ -21,7 +20,6 @@ import {
   withoutItems,
 } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { lowestOf, containsSeq, lowestBetween } from "./seq-sets.ts";
 
 /** What an edit or an erasure of messages changes in the summary and in its job. */
 

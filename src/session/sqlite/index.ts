@@ -25,7 +25,7 @@ export {
   toSummaryRow,
   UNKNOWN_EPOCH,
 } from "./read-rows.ts";
-export { messageCostOf, NOTHING_IN_PROGRESS } from "./rows.ts";
+export { ALL_SESSIONS, messageCostOf, NOTHING_IN_PROGRESS } from "./rows.ts";
 export type { Row } from "./read-rows.ts";
 export type {
   Copying,
@@ -50,7 +50,6 @@ export type {
   OriginRow,
   PendingErasure,
   Replacement,
-  SeqSet,
   SessionRow,
   SizedMessageRow,
   SummarizeJob,
@@ -64,5 +63,7 @@ export type {
 export { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "./said-at.ts";
 export { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 export { overwritten } from "./secure-delete.ts";
+export { containsSeq, lowestBetween, lowestOf, upTo } from "./seq-sets.ts";
+export type { SeqSet } from "./seq-sets.ts";
 export { plainSettings, settingsByUser, settingsOf, summarizedBudgetOf, termsOf, withTenant } from "./settings.ts";
 export type { OwnSettings, TenantTerms } from "./settings.ts";

@@ -162,14 +162,14 @@ export interface OriginRow {
   readonly state: Origin["state"] | "stale";
 }
 
-/** A set of messages: the listed ones, or all from 1 to `throughSeq`. */
-export type SeqSet = readonly Seq[] | { readonly throughSeq: Seq };
-
 /** One epoch of one session id. */
 export interface EpochRef {
   readonly session: string;
   readonly epoch: string;
 }
+
+/** In place of a session's name: the items come from all sessions of a user. No session has this name. */
+export const ALL_SESSIONS = "";
 
 /**
  * An erasure that a copy has not confirmed yet: something of `source` was erased, and `copy` took something from it.

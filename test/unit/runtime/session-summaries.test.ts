@@ -9,17 +9,12 @@ import { scheduleCopy, saveCopyPage } from "../../../src/session/copies/fork.ts"
 import { beginProgress, type NumberedLine, saveLines } from "../../../src/session/copies/import.ts";
 import { ImportedItems } from "../../../src/session/copies/imported-items.ts";
 import { LineageStore } from "../../../src/session/copies/lineage-store.ts";
-import {
-  confirmCopyErasures,
-  FIRST_PLACE,
-  tellCopies,
-  upTo,
-  waitForCopies,
-} from "../../../src/session/copies/lineage.ts";
+import { confirmCopyErasures, FIRST_PLACE, tellCopies, waitForCopies } from "../../../src/session/copies/lineage.ts";
 import { editMessage } from "../../../src/session/erase/edit.ts";
 import { answerFor, eraseCopied } from "../../../src/session/erase/erase-copied.ts";
 import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
+import { upTo } from "../../../src/session/sqlite/seq-sets.ts";
 import { REBUILD_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
 import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";
 import { compareSummaries, readLosses } from "../../../src/session/summary/report.ts";

@@ -1,5 +1,7 @@
 import type { Seq } from "../../api/message.ts";
-import type { SeqSet } from "../sqlite/index.ts";
+
+/** A set of messages: the listed ones, or all from 1 to `throughSeq`. */
+export type SeqSet = readonly Seq[] | { readonly throughSeq: Seq };
 
 /** The lowest seq of a set; the highest integer for an empty list. */
 export function lowestOf(seqs: SeqSet): Seq {
@@ -11,6 +13,17 @@ export function containsSeq(seqs: SeqSet): (seq: Seq) => boolean {
   if ("throughSeq" in seqs) return (seq) => seq <= seqs.throughSeq;
   const among = new Set(seqs);
   return (seq) => among.has(seq);
+}
+
+/**
+ * Those of the messages that are not after `throughSeq`; null if there are none.
+ * @param seqs null for all messages
+ */
+export function upTo(seqs: SeqSet | null, throughSeq: Seq): SeqSet | null {
+  if (seqs === null) return throughSeq === 0 ? null : { throughSeq };
+  if ("throughSeq" in seqs) return upTo(null, Math.min(seqs.throughSeq, throughSeq));
+  const left = seqs.filter((seq) => seq <= throughSeq);
+  return left.length === 0 ? null : left;
 }
 
 /** The lowest of the messages after `afterSeq` up to `throughSeq`; null if there is none. */
