@@ -342,25 +342,16 @@ export async function walkFailingSummary(page: Page, ground: Ground): Promise<vo
   expect(await known(page).getByText("The model failed").count()).toBe(0);
 }
 
-/** A session whose vectors the service's embeddings do not make. Operators are told after the third attempt, a minute later. */
-export async function failVectors(ground: Ground): Promise<string> {
+/** What may be given up is dropped, with a reason that the audit keeps; and a tenant's summaries are paused and resumed. */
+export async function walkDroppingAndPausing(page: Page, ground: Ground): Promise<void> {
+  const { service, model } = ground;
   const id = freshId("vectors");
   await append(ground, id, DINNER);
-  await ground.model.change([{ does: "answer", text: JSON.stringify({ items: [ALLERGY] }) }]);
+  await model.change([{ does: "answer", text: JSON.stringify({ items: [ALLERGY] }) }]);
   await summarize(ground, id);
-  return id;
-}
-
-/** What takes three attempts to be reported, on a busy machine. */
-const REPORTED_MS = 180_000;
-
-/** What may be given up is dropped, with a reason that the audit keeps; and a tenant's summaries are paused and resumed. */
-export async function walkDroppingAndPausing(page: Page, ground: Ground, id: string): Promise<void> {
-  const { service } = ground;
-  const failure = await eventually(
-    "the vectors fail",
-    async () => (await failuresOf(ground, id)).find(({ kind }) => kind === "embed"),
-    REPORTED_MS,
+  // The service's embeddings make no vectors. Operators are told after the third attempt, some seconds later.
+  const failure = await eventually("the vectors fail", async () =>
+    (await failuresOf(ground, id)).find(({ kind }) => kind === "embed"),
   );
   await goTo(page, "#/operations");
   const job = failedJobs(page).filter({ hasText: id });

@@ -6,7 +6,6 @@ import { openBrowser, type TestBrowser } from "../support/browser.ts";
 import { type InspectorPage, openInspector, openPage, showUser } from "../support/inspector-page.ts";
 import {
   type Ground,
-  failVectors,
   walkChat,
   walkDroppedFile,
   walkDroppingAndPausing,
@@ -94,8 +93,6 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
   let supabase: StandInSupabase;
   let tab: InspectorPage;
   let ground: Ground;
-  /** The session of a job that fails meanwhile. */
-  let failing: string;
   beforeAll(async () => {
     const model = await scriptModel([], KEY);
     supabase = await startStandInSupabase(MIRA);
@@ -116,7 +113,6 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
     tab = await openInspector(browser(), service);
     ground = { service, user: `walker-${crypto.randomUUID()}`, model };
     await showUser(tab.page, ground.user);
-    failing = await failVectors(ground);
   });
   afterAll(async () => {
     for (const end of ended.toReversed()) await end();
@@ -131,17 +127,13 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
     ],
     ["tells what each version took, changed and lost, and restores one", walkVersions],
     ["shows a summary that fails as it fails, and has it retried", walkFailingSummary],
+    ["drops a job with a reason, and pauses and resumes summaries", walkDroppingAndPausing],
     ["makes a session of a file that is dropped anywhere on the page", walkDroppedFile],
     ["has turns answered by the model, again if asked to, and appends no failure", walkChat],
   ])("%s", async (_what, walk) => {
     await walk(tab.page, ground);
     expect(tab.faults.splice(0)).toEqual([]);
   });
-
-  it("drops a job with a reason, and pauses and resumes summaries", async () => {
-    await walkDroppingAndPausing(tab.page, ground, failing);
-    expect(tab.faults.splice(0)).toEqual([]);
-  }, 240_000);
 
   it("signs a user of a Supabase project in to the inspector, who sees only their own sessions", async () => {
     const { page, requests, faults, close } = await openPage(browser());
