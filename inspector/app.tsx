@@ -1,8 +1,9 @@
 /** The frame around every view: the navigation, who is signed in, and whose sessions are shown. */
 
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { user, waitingUntil } from "./api.ts";
+import { closeMenu, closeOnEscape } from "./parts/menu.ts";
 import { ProblemLine } from "./parts/problem-line.tsx";
 import { visibleText } from "./parts/visible-text.tsx";
 import { notice, openDialogs } from "./state/problem.ts";
@@ -32,6 +33,10 @@ export function App() {
 /** The address fragment belongs to the views, so the skip link moves the focus by script. */
 function skip(event: Event): void {
   event.preventDefault();
+  focusContent();
+}
+
+function focusContent(): void {
   const main = document.querySelector("main");
   main?.setAttribute("tabindex", "-1");
   main?.focus();
@@ -39,6 +44,13 @@ function skip(event: Event): void {
 
 function View() {
   const shown = route.value;
+  const isFirst = useRef(true);
+  const place = shown.view === "session" ? shown.id : shown.view;
+  useEffect(() => {
+    // The link that was followed is gone with its view: without this, the keyboard would begin at the top again.
+    if (!isFirst.current && document.activeElement === document.body) focusContent();
+    isFirst.current = false;
+  }, [place]);
   switch (shown.view) {
     case "session":
       return <SessionView key={`${user.value} ${shown.id}`} id={shown.id} seq={shown.seq} />;
@@ -85,7 +97,12 @@ function Who() {
   const menu = useRef<HTMLDetailsElement>(null);
   if (found === null) return null;
   return (
-    <details class="who" ref={menu} onToggle={({ currentTarget }) => (isOpen.value = currentTarget.open)}>
+    <details
+      class="who"
+      ref={menu}
+      onKeyDown={closeOnEscape}
+      onToggle={({ currentTarget }) => (isOpen.value = currentTarget.open)}
+    >
       <summary>
         {canSwitchUser.value ? (
           user.value === "" ? (
@@ -103,7 +120,7 @@ function Who() {
             key={user.value}
             onChosen={(id) => {
               user.value = id;
-              if (menu.current !== null) menu.current.open = false;
+              if (menu.current !== null) closeMenu(menu.current);
               if (route.value.view === "session") go("#/sessions");
             }}
           />

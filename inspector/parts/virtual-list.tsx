@@ -174,6 +174,12 @@ export function VirtualList({
     placed.current = { offsets, keyOf, top: element.scrollTop };
   });
 
+  // A row that has the focus may be removed, by scrolling or by a change. The keyboard then goes on scrolling the list.
+  const hadFocus = frame.current?.contains(document.activeElement) === true;
+  useLayoutEffect(() => {
+    if (hadFocus && document.activeElement === document.body) frame.current?.focus({ preventScroll: true });
+  });
+
   const rows: ComponentChildren[] = [];
   for (let index = first; index <= last; index += 1) {
     rows.push(

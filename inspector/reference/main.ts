@@ -2,11 +2,13 @@
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
+import { nameControls } from "./name-controls.ts";
+import { plainPlugin } from "./plain.ts";
 import { listProblems } from "./problems.ts";
 import { searchPlugin } from "./search.ts";
 
 followColorScheme();
-await showReference(element("operations"));
+await showReference(element("reference"));
 
 async function showReference(place: Element): Promise<void> {
   const answer = await fetch("/openapi.json");
@@ -27,12 +29,15 @@ async function showReference(place: Element): Promise<void> {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
+    // Its colours are hard to read, and it takes long for large answers.
+    syntaxHighlight: { activated: false },
     // A key that is entered here is forgotten when the page is closed.
     persistAuthorization: false,
     // By default, Swagger UI would send the document to a server of its own.
     validatorUrl: null,
-    plugins: [searchPlugin],
+    plugins: [searchPlugin, plainPlugin],
   });
+  nameControls(place);
   if (problem !== null) scrollOnceShown(problem, place);
 }
 

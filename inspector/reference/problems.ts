@@ -11,7 +11,7 @@ interface ProblemDocument {
 export function listProblems({ components }: ProblemDocument): HTMLTableElement {
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const name of ["Code", "Status", "What is wrong", "What to do"]) {
+  for (const name of ["Code and status", "What is wrong, and what to do"]) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = name;
@@ -21,7 +21,14 @@ export function listProblems({ components }: ProblemDocument): HTMLTableElement 
   for (const [code, { value }] of Object.entries(components.examples)) {
     const row = body.insertRow();
     row.id = `problem-${code}`;
-    for (const text of [code, String(value.status), value.title, value.detail]) row.insertCell().textContent = text;
+    row.insertCell().append(code, textOf("span", String(value.status)));
+    row.insertCell().append(textOf("b", value.title), value.detail);
   }
   return table;
+}
+
+function textOf(element: "span" | "b", text: string): HTMLElement {
+  const made = document.createElement(element);
+  made.textContent = text;
+  return made;
 }

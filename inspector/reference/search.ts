@@ -42,7 +42,7 @@ export const searchPlugin = ({ React }: System): object => ({
   components: {
     FilterContainer: ({ layoutSelectors, layoutActions }: FilterProps): unknown => {
       const current = layoutSelectors.currentFilter();
-      return React.createElement(
+      const label = React.createElement(
         "label",
         { className: "search" },
         "Search ",
@@ -53,6 +53,7 @@ export const searchPlugin = ({ React }: System): object => ({
           onChange: ({ target }: { target: { value: string } }) => layoutActions.updateFilter(target.value || true),
         }),
       );
+      return React.createElement("div", { role: "search" }, label);
     },
   },
 });

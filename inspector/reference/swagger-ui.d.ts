@@ -8,6 +8,7 @@ declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
     readonly docExpansion: "list" | "full" | "none";
     readonly defaultModelsExpandDepth: number;
     readonly displayRequestDuration: boolean;
+    readonly syntaxHighlight: { readonly activated: boolean };
     readonly persistAuthorization: boolean;
     readonly validatorUrl: null;
     readonly plugins: readonly object[];

@@ -26,18 +26,24 @@ export function Composer({ session }: { session: OpenedSession }) {
   const isAnswering = answering.words.value !== null;
 
   async function append(): Promise<boolean> {
-    const content = words.value.trim();
-    if (content === "" || isSending.value) return false;
+    const said = role.value;
+    const typed = words.value;
+    if (typed.trim() === "" || isSending.value) return false;
     isSending.value = true;
+    // At once: what is typed while the turn is on its way belongs to the next.
+    words.value = "";
+    // Messages usually alternate, so the next role is the other one.
+    if (said !== "system") role.value = said === "user" ? "assistant" : "user";
     const isDone = await attempt(async () => {
-      const body = { messages: [{ role: role.value, content }] };
+      const body = { messages: [{ role: said, content: typed.trim() }] };
       await ask("POST", `${sessionPath(session.id)}/messages`, { body });
     });
     isSending.value = false;
-    if (!isDone) return false;
-    words.value = "";
-    // Messages usually alternate, so the next role is the other one.
-    if (role.value !== "system") role.value = role.value === "user" ? "assistant" : "user";
+    if (!isDone) {
+      words.value = words.value === "" ? typed : `${typed}\n${words.value}`;
+      role.value = said;
+      return false;
+    }
     session.refresh();
     return true;
   }

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { Message } from "../../src/api/message.ts";
 import { ask, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
+import { closeMenu, closeOnEscape } from "../parts/menu.ts";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { attempt } from "../state/problem.ts";
 import { caller, may } from "../state/sign-in.ts";
@@ -32,9 +33,9 @@ export function MessageActions({ session, message }: Props) {
   const isText = typeof message.content === "string";
   return (
     <>
-      <details class="actions" onFocusOut={closeOutside}>
+      <details class="actions" onFocusOut={closeOutside} onKeyDown={closeOnEscape}>
         <summary aria-label={`Do something with message ${seq}`}>⋯</summary>
-        <div onClick={closeAround}>
+        <div onClick={({ currentTarget }) => closeMenu(currentTarget)}>
           <button
             type="button"
             class="quiet"
@@ -83,11 +84,7 @@ export function MessageActions({ session, message }: Props) {
   );
 }
 
-/** Closes the menu when an entry was chosen or the focus has left it. */
-function closeAround({ currentTarget }: { currentTarget: HTMLElement }): void {
-  currentTarget.closest("details")?.removeAttribute("open");
-}
-
+/** Closes the menu when the focus has left it. */
 function closeOutside({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLDetailsElement }): void {
   if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) currentTarget.removeAttribute("open");
 }

@@ -36,7 +36,7 @@ export function Tenants() {
       {tenants.value === null ? (
         <p class="note">Reading …</p>
       ) : (
-        <div class="table-frame" role="region" aria-labelledby="tenants-title" tabIndex={0}>
+        <div class="table-frame" role="region" aria-label="Table of tenants" tabIndex={0}>
           <table class="data">
             <thead>
               <tr>

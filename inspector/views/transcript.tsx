@@ -128,6 +128,7 @@ function Legend({ session }: { session: OpenedSession }) {
 function SessionSearch({ session }: { session: OpenedSession }) {
   const words = useSignal("");
   const found = useSignal<SearchResult | null>(null);
+  const box = useRef<HTMLInputElement>(null);
   async function search(): Promise<void> {
     const query = words.value.trim();
     if (query === "") found.value = null;
@@ -139,8 +140,14 @@ function SessionSearch({ session }: { session: OpenedSession }) {
       });
     }
   }
+  /** The hits lie over the transcript. */
+  function closeOnEscape({ key }: KeyboardEvent): void {
+    if (key !== "Escape" || found.value === null) return;
+    found.value = null;
+    box.current?.focus();
+  }
   return (
-    <div class="session-search">
+    <div class="session-search" onKeyDown={closeOnEscape}>
       <form
         role="search"
         onSubmit={(event) => {
@@ -150,6 +157,7 @@ function SessionSearch({ session }: { session: OpenedSession }) {
       >
         <input
           type="search"
+          ref={box}
           aria-label="Search in this session"
           placeholder="Search in this session"
           value={words.value}

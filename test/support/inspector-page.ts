@@ -3,12 +3,26 @@ import { makeSignInLink } from "../../scripts/dev/sign-in-link.ts";
 import type { TestBrowser } from "./browser.ts";
 import type { ProvidedService } from "./provided.ts";
 
-/** The sizes and schemes that people have: a desk in daylight, a phone at night. */
+const DESK = { width: 1_280, height: 800 } as const;
+const PHONE = { width: 390, height: 844 } as const;
+
+/** The sizes and schemes that people have, a desk in daylight and a phone at night first. */
 export const SCREENS = [
-  { name: "1,280 pixels, light", viewport: { width: 1_280, height: 800 }, colorScheme: "light" },
-  { name: "390 pixels, dark", viewport: { width: 390, height: 844 }, colorScheme: "dark" },
+  { name: "1,280 pixels, light", viewport: DESK, colorScheme: "light" },
+  { name: "390 pixels, dark", viewport: PHONE, colorScheme: "dark" },
+  { name: "1,280 pixels, dark", viewport: DESK, colorScheme: "dark" },
+  { name: "390 pixels, light", viewport: PHONE, colorScheme: "light" },
 ] as const;
 export type Screen = (typeof SCREENS)[number];
+
+/** A run at night walks at all sizes and in all schemes: `THREADKEEP_SCREENS=all npm test -- inspector`. */
+export const WALKS_ALL_SCREENS = process.env["THREADKEEP_SCREENS"] === "all";
+
+/** The screens of a walk of many steps: of `npm test`, those that are named, by default a desk in daylight and a phone at night. */
+export function screensToWalk(...names: readonly Screen["name"][]): readonly Screen[] {
+  if (WALKS_ALL_SCREENS) return SCREENS;
+  return names.length === 0 ? SCREENS.slice(0, 2) : SCREENS.filter(({ name }) => names.includes(name));
+}
 
 /** Far more than anything takes here, on a busy machine too. */
 const PATIENCE_MS = 20_000;
@@ -47,8 +61,9 @@ export async function openInspector(
   browser: TestBrowser,
   service: Pick<ProvidedService, "url" | "adminKey">,
   screen?: Screen,
+  tab?: InspectorPage,
 ): Promise<InspectorPage> {
-  const opened = await openPage(browser, screen);
+  const opened = tab ?? (await openPage(browser, screen));
   await opened.page.goto(await makeSignInLink(service));
   await opened.page.getByRole("heading", { name: "Sessions", exact: true }).waitFor();
   return opened;

@@ -48,6 +48,13 @@ test("the nightly kills and chats are programs of package.json, with options tha
   });
 });
 
+test("the nightly walks through the inspector go to all screens", () => {
+  const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
+  expect(nightly).toMatch(/run: npm test --silent -- inspector\n +env:\n +THREADKEEP_SCREENS: all\n/);
+  const support = readFileSync("test/support/inspector-page.ts", "utf8");
+  expect(support).toContain('process.env["THREADKEEP_SCREENS"] === "all"');
+});
+
 test("the environments of the workflow are those of wrangler.toml", () => {
   const environments = /options: \[(.*)\]/.exec(workflow)?.[1]?.split(", ") ?? [];
   const config = readFileSync("wrangler.toml", "utf8");
