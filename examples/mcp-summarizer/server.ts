@@ -1,5 +1,5 @@
-// A summarizer of your own, as a process of its own: an MCP server with the one tool that Threadkeep calls. `npm run example -- mcp-summarizer`
-// starts it on PORT (8790), for whoever shows SUMMARIZER_MCP_TOKEN. It uses the official SDK (@modelcontextprotocol/sdk) and nothing of Threadkeep's.
+// A summarizer of your own in its own process: an MCP server with the one tool that Threadkeep calls. `npm run example -- mcp-summarizer`
+// starts it on PORT (8790), for callers with SUMMARIZER_MCP_TOKEN. It uses the official SDK (@modelcontextprotocol/sdk) and no code of Threadkeep.
 import { createServer, type IncomingMessage } from "node:http";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
@@ -67,7 +67,7 @@ function createSummarizer(): McpServer {
     { inputSchema: input, outputSchema: { items: z.array(item), model: z.string() } },
     (conversation) => {
       const items = summarize(conversation);
-      // `model` stands in each summary as what made it; with `usage: {inputTokens, outputTokens}` the tokens are counted, too.
+      // Each summary names `model` as its maker; with `usage: {inputTokens, outputTokens}` the tokens are counted, too.
       return {
         structuredContent: { items, model: "example/rules" },
         content: [{ type: "text", text: `${items.length} items` }],
@@ -91,7 +91,7 @@ const http = createServer(async (request, response) => {
     response.writeHead(400).end("Send JSON of at most 4 MiB\n");
     return;
   }
-  // One server for each request, and nothing kept between two. Many processes can stand behind one URL.
+  // One server for each request, without state between requests, so many processes can serve one URL.
   const server = createSummarizer();
   const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
   response.on("close", () => void server.close());

@@ -1,5 +1,5 @@
 // A chat back end: it serves the page, calls the model, and keeps the key. `npm run example -- node-chat` starts it.
-// A model is any server with Chat Completions: MODEL_BASE_URL, MODEL and MODEL_KEY. Without one it repeats what it was told.
+// The model can be any server with Chat Completions: set MODEL_BASE_URL, MODEL and MODEL_KEY. Without one it repeats the question.
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import OpenAI from "openai";
@@ -16,7 +16,7 @@ const {
 const MAX_BODY_BYTES = 64 * 1024;
 const SHOWN_MESSAGES = 100;
 
-// Who is asking is for your own login to say; here it is one person.
+// Your own login says who is asking; here it is always the same person.
 const threadkeep = createClient({ url: THREADKEEP_URL, key: THREADKEEP_API_KEY, user: "somebody" });
 const openai = MODEL_BASE_URL === undefined ? null : new OpenAI({ baseURL: MODEL_BASE_URL, apiKey: MODEL_KEY });
 const page = readFileSync(new URL("page.html", import.meta.url));
@@ -40,14 +40,14 @@ interface Answer {
 
 /** `GET /`, `GET /chats/ID`, `POST /chats/ID {"text"}`, `POST /chats/ID/ticket`. */
 async function respond(request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
-  // The page itself looks at what stands after the question mark: which chat it is.
+  // The page itself reads the query string, which names the chat.
   const route = `${request.method} ${request.url?.split("?", 1)[0]}`;
   if (route === "GET /") return { type: "text/html; charset=utf-8", body: page };
   const [, method, id = "", rest] = /^(GET|POST) \/chats\/([\w.:-]{1,128})(\/ticket)?$/.exec(route) ?? [];
   if (method === undefined) throw new Refused(404, "There is no such page.");
   const session = threadkeep.session(id);
   if (rest !== undefined) {
-    // Two windows may be open before anything is said: there must be a session to follow. Made again, it is the same one.
+    // Two windows may be open before anything is said, so there must be a session to follow. Creating it again changes nothing.
     await threadkeep.create({ id }, { signal });
     const { ticket } = await session.ticket({ scopes: ["memory:read"] }, { signal });
     const url = new URL(`/v1/sessions/${id}/live`, THREADKEEP_URL.replace(/^http/, "ws"));
@@ -58,7 +58,7 @@ async function respond(request: IncomingMessage, signal: AbortSignal): Promise<A
   return json({ answer: openai === null ? await repeat(session, text) : await answer(openai, MODEL, session, text) });
 }
 
-/** What the person sees of the chat: its newest messages, those that a summary covers as well. */
+/** What the person sees of the chat: its newest messages, including those that a summary covers. */
 async function readChat(session: Session, signal: AbortSignal): Promise<unknown> {
   try {
     const { headSeq } = await session.state({ signal });
@@ -113,7 +113,7 @@ class Refused extends Error {
 
 function refusalOf(error: unknown): { status: number; body: string } {
   if (error instanceof Refused) return { status: error.status, body: JSON.stringify({ detail: error.message }) };
-  // What went wrong behind us is for the log, not for the page.
+  // The cause of an internal error belongs in the log, not on the page.
   console.error(error);
   return { status: 502, body: JSON.stringify({ detail: "The chat is out of order. Try again." }) };
 }

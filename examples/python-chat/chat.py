@@ -1,4 +1,4 @@
-"""A chat in the terminal whose memory is Threadkeep, over HTTP, with nothing but Python's standard library.
+"""A chat in the terminal whose memory is Threadkeep, over HTTP, with only Python's standard library.
 
 `npm run example -- python-chat` starts it. Each line is a question; an empty one ends the chat, and so does Ctrl-C.
 """
@@ -19,7 +19,7 @@ TRIES = 4
 
 
 class ThreadkeepError(Exception):
-    """A refusal of the service: its code is the contract, its detail says what to do next."""
+    """A refusal of the service. Programs rely on its code; its detail tells people what to do next."""
 
     def __init__(self, status, problem):
         super().__init__(f"{problem.get('code', 'unexpected_answer')}: {problem.get('detail', status)}")
@@ -72,7 +72,7 @@ def problem_of(error):
 
 
 def complete(messages):
-    """Where your model is called. This one needs none."""
+    """Call your model here. This example needs none."""
     return f"I have {len(messages)} messages in mind; the last one is {messages[-1]['content']!r}."
 
 

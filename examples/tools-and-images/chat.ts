@@ -1,6 +1,6 @@
 // A question with a picture, answered with the help of a tool: `npm run example -- tools-and-images [PICTURE.png] [QUESTION]`.
-// A model is any server with Chat Completions that sees pictures and calls tools: MODEL_BASE_URL, MODEL and MODEL_KEY. Without one, a stand-in
-// calls the tool and says what came of it.
+// The model can be any server with Chat Completions that sees pictures and calls tools: set MODEL_BASE_URL, MODEL and MODEL_KEY. Without one, a stand-in
+// calls the tool and repeats its result.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
@@ -13,10 +13,10 @@ const {
   MODEL = "llama3.2-vision",
   MODEL_KEY = "none",
 } = process.env;
-/** Without a picture of yours, one of a single dot. */
+/** The default picture, of a single dot. */
 const dot = fileURLToPath(new URL("dot.png", import.meta.url));
 const [picture = dot, question = "Which tram is this, and when does the next one leave?"] = process.argv.slice(2);
-/** More than two rounds with one tool is a model that goes in circles. */
+/** A model that needs more rounds with one tool is going in circles. */
 const MAX_ROUNDS = 4;
 type Messages = OpenAI.ChatCompletionMessageParam[];
 type Answer = OpenAI.ChatCompletionMessage;
@@ -32,7 +32,7 @@ const tools: OpenAI.ChatCompletionTool[] = [
   },
 ];
 
-/** Your own tool: what it is called with comes from a model, and may be anything. */
+/** Your own tool. Its input comes from a model, and may be anything. */
 function nextDeparture(input: string): string {
   const { line } = JSON.parse(input) as { line?: unknown };
   return typeof line === "number" ? `Line ${line} leaves in four minutes.` : "There is no such line.";
@@ -48,7 +48,7 @@ async function complete(messages: Messages): Promise<Answer> {
   return choice.message;
 }
 
-/** Appends what was said or done last, and gives all that the model is to know. */
+/** Appends the latest messages, and returns the context for the model. */
 async function prompt(session: Session, said: Messages | Answer): Promise<Messages> {
   const request = { format: "openai-chat", context: { format: "openai-chat" } } as const;
   return (await session.append(said, request)).context.messages;
@@ -58,7 +58,7 @@ async function answer(session: Session, asked: Messages): Promise<string> {
   let messages = await prompt(session, asked);
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const answered = await complete(messages);
-    // As the SDK gives it: calls and all.
+    // Unchanged, as the SDK returns it, including tool calls.
     await session.append(answered, { format: "openai-chat" });
     const calls = answered.tool_calls ?? [];
     if (calls.length === 0) return answered.content ?? "";
@@ -74,7 +74,7 @@ async function answer(session: Session, asked: Messages): Promise<string> {
   return "I could not find that out.";
 }
 
-/** A model that looks at nothing, and calls the tool once for each question. */
+/** A stand-in for a model, which ignores the picture and calls the tool once for each question. */
 function standIn(messages: Messages): Answer {
   const last = messages.at(-1);
   const base = { role: "assistant", refusal: null } as const;

@@ -5,8 +5,8 @@ import type { LogMessage } from "../../src/prompt/context.ts";
 import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
 
 /**
- * Random chats of agents whose words tell where they belong: `u7` was said by a user, `s7` by a system, `a7` by a model, and `t7` came from
- * the tool that was called with the key `k7`.
+ * Random chats of agents whose words say where they belong: a user said `u7`, a system `s7`, a model `a7`, and `t7` is the output
+ * of the tool that was called with the key `k7`.
  */
 
 export interface SaidMessage {
@@ -18,7 +18,7 @@ export interface SaidMessage {
 
 export interface AgentChat {
   readonly messages: readonly SaidMessage[];
-  /** By the key of each call of ours: whether it was answered. */
+  /** Whether each of our calls was answered, by its key. */
   readonly answered: ReadonlyMap<string, boolean>;
 }
 
@@ -125,7 +125,7 @@ const blank: fc.Arbitrary<Blueprint> = fc
   )
   .map((message) => () => ({ messages: [message] }));
 
-/** A step of tools: in one message or several, parallel, out of order, late, in part or not at all answered. */
+/** A step of tools: in one message or several, parallel, out of order, late, answered in part or not at all. */
 const step: fc.Arbitrary<Blueprint> = fc
   .record({
     count: fc.integer({ min: 1, max: 3 }),
@@ -176,7 +176,7 @@ const step: fc.Arbitrary<Blueprint> = fc
     const told = (parts: readonly Part[]): SaidMessage[] => parts.map((part) => ({ role: "tool", content: [part] }));
     const question = (): SaidMessage => ({ role: "user", content: `u${mark()} go on` });
     const after = plan.after === undefined ? [] : [{ role: "assistant" as const, content: `a${mark()} ${plan.after}` }];
-    // Without a user's word between them, nobody could tell which call of an id is answered.
+    // Without a user's message between them, nobody could tell which call of an id is answered.
     const end = results.length === calls.length ? after : [...after, question()];
     if (plan.places === "within")
       return { messages: [{ role: "assistant", content: [...plan.before, ...calls, ...results] }, ...end], answered };

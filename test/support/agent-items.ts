@@ -2,7 +2,7 @@ import type { AgentInputItem } from "@openai/agents-core";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-/** One of each kind of item of the OpenAI Agents SDK, each with all that it may have. */
+/** One item of each kind of the OpenAI Agents SDK, with all of its possible fields. */
 export const AGENT_ITEMS: AgentInputItem[] = [
   { role: "system", content: "Answer in Portuguese." },
   { type: "message", role: "user", content: "How warm is Lisbon?" },

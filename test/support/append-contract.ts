@@ -57,7 +57,7 @@ export function describeAppends(open: () => SessionSurface): void {
     await expect(surface.message(id, "new")).rejects.toMatchObject({ code: "message_not_found" });
   });
 
-  it("give a message that has no id one, by which it is found", async () => {
+  it("give a message without an id one, by which it can be found", async () => {
     const surface = open();
     const id = newId();
     const appended = await surface.append(id, { messages: [{ role: "user", content: "Nameless." }] });
@@ -66,7 +66,7 @@ export function describeAppends(open: () => SessionSurface): void {
     expect(await surface.message(id, message?.id ?? "")).toMatchObject({ seq: 1, content: "Nameless." });
   });
 
-  it("know a message again that was edited or erased since", async () => {
+  it("recognize a message that was edited or erased since", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(2) });
@@ -77,7 +77,7 @@ export function describeAppends(open: () => SessionSurface): void {
     expect(await surface.message(id, "turn-1")).toMatchObject({ content: "Changed." });
   });
 
-  it("refuse an append to a session that has moved on, and say where it is", async () => {
+  it("refuse an append to a session that has moved on, and return its head", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(2), expectedHeadSeq: 0 });
@@ -88,7 +88,7 @@ export function describeAppends(open: () => SessionSurface): void {
       errors: [{ path: "/expectedHeadSeq", detail: "is not the current 2" }],
     });
     expect((await surface.messages(id, {})).data.map(({ id: messageId }) => messageId)).toEqual(["turn-1", "turn-2"]);
-    // What was appended already is answered as it was: its caller has lost the first answer.
+    // A repeated append is answered as before, because its caller lost the first answer.
     const repeated = await surface.append(id, { messages: turns(2), expectedHeadSeq: 0 });
     expect(repeated).toMatchObject({ headSeq: 2, messages: [{ created: false }, { created: false }] });
   });
@@ -114,7 +114,7 @@ export function describeAppends(open: () => SessionSurface): void {
     expect((await surface.state(id)).headSeq).toBe(1);
   });
 
-  it("take an answer as a provider's SDK gives it, and say what is wrong with one where it stands", async () => {
+  it("accept an answer in the shape of a provider's SDK, and report a fault at its place there", async () => {
     const surface = open();
     const id = newId();
     const tool_calls = [{ id: "c1", type: "function", function: { name: "find", arguments: '{"what":"boats"}' } }];
@@ -134,7 +134,7 @@ export function describeAppends(open: () => SessionSurface): void {
     await expect(faulty).rejects.toMatchObject({ status: 422, errors: [{ path: "/messages/0/content/0/type" }] });
   });
 
-  it("mend what no store keeps of content, tell where, and know it when it comes again", async () => {
+  it("repair characters that no store keeps, report where, and recognize the message when it is repeated", async () => {
     const surface = open();
     const id = newId();
     const output = JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`);
@@ -188,7 +188,7 @@ export function describeAppends(open: () => SessionSurface): void {
     });
   });
 
-  it("keep every kind of part, and text of every script, as they were sent", async () => {
+  it("keep every kind of part, and text in every script, unchanged", async () => {
     const surface = open();
     const id = newId();
     const content = [

@@ -23,7 +23,7 @@ export async function bodyOf(
           name: "model",
           baseURL: "http://localhost:1",
           fetch: record,
-          // Else the SDK fetches them.
+          // Otherwise the SDK fetches them.
           supportedUrls: () => ({ "image/*": [/^https:/] }),
         }).chatModel("some");
   const tools = { berths: dynamicTool({ inputSchema: jsonSchema({ type: "object" }), execute: () => null }) };

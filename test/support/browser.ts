@@ -12,7 +12,7 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
-/** A real browser: the one that npm installed, on Linux x64, else Chrome where it is. Null: there is none. */
+/** A real browser: on Linux x64 the one that npm installed, elsewhere Chrome if it is installed. Null if there is none. */
 export async function openBrowser(): Promise<TestBrowser | null> {
   const directory = makeTemporaryDirectory();
   const temporary = path.join(directory, "tmp");
@@ -37,7 +37,7 @@ export async function openBrowser(): Promise<TestBrowser | null> {
   }
 }
 
-/** Unpacked once for all runs: it takes many seconds. Whole or not at all, whoever else unpacks it or is killed at it. */
+/** It is unpacked once for all runs, because that takes many seconds. It is complete or absent, even if others unpack it or a run is killed. */
 async function findExecutable(): Promise<string | null> {
   if (process.platform !== "linux" || process.arch !== "x64") return null;
   const cache = path.join(projectRoot, "node_modules/.cache/threadkeep");

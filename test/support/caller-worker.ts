@@ -10,7 +10,7 @@ interface Env {
   readonly API_KEY: string;
 }
 
-/** How a test asks. `surface` is `client`, or the name of a binding. */
+/** A test's request. `surface` is `client`, or the name of a binding. */
 export interface Ask {
   surface: string;
   operation: string;
@@ -22,7 +22,7 @@ export default {
     const { surface, operation, args }: Ask = JSON.parse(await request.text());
     const target = surface === "client" ? clientOf(env) : (env[surface] as ThreadkeepBinding);
     try {
-      // A method of a stub has no `apply` of its own: that would be asked of the other side.
+      // A stub's method has no `apply` of its own: that would be sent to the other side.
       const value: unknown = await Reflect.apply(Reflect.get(target, operation), target, args);
       return Response.json({ value: value instanceof ReadableStream ? await new Response(value).text() : value });
     } catch (error) {

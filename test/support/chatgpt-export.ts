@@ -1,6 +1,6 @@
 /**
- * An export as ChatGPT makes them, with every quirk of theirs that people have reported, from a seed. All that is said in it was written for this
- * test; of the real exports it has the shapes alone. It knows by itself what must arrive of it, and what must be named.
+ * An export like those of ChatGPT, with every quirk that people have reported, from a seed. All texts were written for this
+ * test; only the shapes are those of real exports. It knows what must arrive of it, and what must be reported.
  */
 
 interface ExpectedMessage {
@@ -25,14 +25,14 @@ interface ExpectedConversation {
 export interface GeneratedExport {
   readonly conversations: readonly unknown[];
   readonly expected: readonly ExpectedConversation[];
-  /** How often each form is named: left out on purpose, not as it was, could not be read, read with a loss. */
+  /** How often each form is reported: left out on purpose, replaced by a note, unreadable, changed. */
   readonly skipped: Readonly<Record<string, number>>;
   readonly noted: Readonly<Record<string, number>>;
   readonly bad: Readonly<Record<string, number>>;
   readonly warnings: Readonly<Record<string, number>>;
 }
 
-/** Numbers that look random, the same ones for the same seed. */
+/** Pseudorandom numbers, the same ones for the same seed. */
 function randomFrom(seed: number): (below: number) => number {
   let state = (seed * 2_654_435_761 + 1) >>> 0;
   return (below) => {
@@ -75,11 +75,11 @@ class Chat {
   readonly instructions: "pinned" | "leave";
   readonly mapping: Record<string, unknown> = {};
   readonly messages: ExpectedMessage[] = [];
-  /** What stands for each node among the messages. */
+  /** The message that stands for each node. */
   readonly #stands = new Map<string, string | null>();
   #nodes = 0;
   #second: number;
-  /** Where the person is. */
+  /** The node at which the person is. */
   tip: string;
   hasTimes = true;
   hasMetadata = true;
@@ -98,7 +98,7 @@ class Chat {
     return Array.from({ length: 3 + this.random(8) }, () => WORDS[this.random(WORDS.length)]).join(" ");
   }
 
-  /** A node of the tree as the file has it, of which nothing is expected. */
+  /** A node of the tree as in the file, of which nothing is expected. */
   node(
     parent: string | null,
     message: Record<string, unknown> | null,
@@ -135,7 +135,7 @@ class Chat {
     return this.expect({ author: { role }, content: { content_type: "text", parts: [text] }, ...more }, role, text);
   }
 
-  /** A node that must be named, and on which the chat goes on. */
+  /** A node that must be reported, and after which the chat continues. */
   leave(kind: "skipped" | "bad", form: string, message: Record<string, unknown>): void {
     this.tip = this.node(this.tip, message);
     this.ledger.count(kind, form);
@@ -179,7 +179,7 @@ function raise(): never {
   throw new Error("the export expects a message that it did not make");
 }
 
-/** Each makes one of the forms that exports have, and says what must become of it. */
+/** Each function makes one of the forms that exports have, and says what must become of it. */
 const QUIRKS: Readonly<Record<string, Quirk>> = {
   "a call and its result": (chat) => {
     answer(chat, "python", call(chat, "python", "code"));
@@ -264,7 +264,7 @@ const QUIRKS: Readonly<Record<string, Quirk>> = {
       metadata,
       content: { content_type: "execution_output", text: "done" },
     };
-    // Nobody called: a tool's plain words.
+    // Nobody called the tool: its plain text.
     chat.expect(message, "tool", "done\n[image]");
   },
   "a part from the future": (chat) => {
@@ -378,7 +378,7 @@ const QUIRKS: Readonly<Record<string, Quirk>> = {
     const before = chat.messages.length;
     const id = chat.expect({ ...user, content: { content_type: "text", parts: [lines] } }, "user", lines);
     const whole = chat.messages[before] ?? raise();
-    // The first piece ends with the last whole line that has room.
+    // The first piece ends with the last whole line that fits.
     const room = 4 * 1024 * 1024 - 16 * 1024;
     let bytes = 0;
     let length = 0;
@@ -434,7 +434,7 @@ export function generateExport(
     chat.hasTimes = number % 7 !== 6;
     chat.hasMetadata = number % 11 !== 10;
     chat.say("user");
-    // Each quirk comes in turn, and others by chance beside it.
+    // Each quirk comes in turn, and others at random in addition.
     for (const at of [number, chat.random(quirks.length), chat.random(quirks.length)]) {
       quirks[at % quirks.length]?.[1](chat);
       if (chat.random(2) === 0) chat.say("assistant");
@@ -443,7 +443,7 @@ export function generateExport(
     const asked = chat.say("user", "And then?");
     const answered = chat.say("assistant", "Then nothing.");
     if (number % (2 * ENDINGS.length) === 0) {
-      // The person looked at another answer, and went back to the first: `current_node` alone says so.
+      // The person looked at another answer, and went back to the first: only `current_node` says so.
       chat.tip = asked;
       chat.say("assistant", "Then the ferry.");
       chat.tip = answered;
@@ -456,7 +456,7 @@ export function generateExport(
       mapping: chat.mapping,
       [number % 5 === 4 ? "id" : "conversation_id"]: chat.id,
     };
-    // What nothing follows and was said last is where the person is, so that any way to find it finds the same.
+    // The last message without a follower is where the person is, so that every way of finding it finds the same.
     ENDINGS[number % ENDINGS.length]?.(chat, conversation);
     const created = conversation["create_time"];
     conversations.push(conversation);

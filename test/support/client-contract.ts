@@ -14,11 +14,11 @@ import type { expandedSummarySchema, Item, Loss, Summary, SummaryChanges } from 
 import type * as transfer from "../../src/api/transfer.ts";
 import type * as user from "../../src/api/user.ts";
 
-/** What one has more or less than the other stands in the error of the compiler. */
+/** The compiler's error names the properties that only one of the two has. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : "the contract has more") : "the client has more";
 type Holds<T extends Record<string, true>> = T;
 
-/** The types that the client is written with are those of the service's schemas: `npm run check` fails where they part. */
+/** The client's types are those of the service's schemas: `npm run check` fails if they differ. */
 export type ClientContract = Holds<{
   newMessage: Same<client.NewMessage, message.NewMessage>;
   message: Same<client.Message, message.Message>;

@@ -4,7 +4,7 @@ import { carryOut } from "../../scripts/program/command-line.ts";
 
 type Read<T> = { readonly options: T } | { readonly help: string } | { readonly fault: string };
 
-/** What a program would do for a command line, or what it would say of it. */
+/** What a program would do with a command line, or what it would say about it. */
 export async function readCommandLine<T>(
   makeProgram: (run: (options: T) => Promise<number>) => CommandUnknownOpts,
   args: readonly string[],

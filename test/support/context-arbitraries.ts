@@ -27,7 +27,7 @@ const word = fc.oneof(
 const textOf = (maxWords: number): fc.Arbitrary<string> =>
   fc.array(word, { minLength: 0, maxLength: maxWords }).map((words) => words.join(" "));
 
-/** Names as people choose them, and as long and as dear as they may be: rare letters cost three tokens each. */
+/** Names as people choose them, at their maximum length and cost: rare letters cost three tokens each. */
 const author = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom("Ada", "Bo Li") },
   {
@@ -42,7 +42,7 @@ const author = fc.oneof(
     ),
   },
 );
-/** The same of what nothing bounds: tools may be called anything, and calls by any id. */
+/** The same for names without a limit: tools and call ids may be anything. */
 const dear = (name: string): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 6, arbitrary: fc.constant(name) },
@@ -75,7 +75,7 @@ const toolOutput = (text: string): fc.Arbitrary<Json> =>
   fc.constantFrom<Json>(
     text,
     { found: [text, null], total: 2 },
-    // Looks like an envelope and is none: all of it is output.
+    // It looks like an envelope and is not one: all of it is output.
     { value: 3, unit: "km", note: text },
     { type: "json", value: { text } },
     { type: "error-text", value: text },
@@ -83,7 +83,7 @@ const toolOutput = (text: string): fc.Arbitrary<Json> =>
     { type: "content", value: [{ type: "text", text }] },
   );
 
-/** What one step of a chat adds: a message, or a tool call with its results, perhaps with others between them. */
+/** What one step of a chat adds: a message, or a tool call with its results, possibly with other messages between them. */
 const step: fc.Arbitrary<Said[]> = fc.oneof(
   {
     weight: 6,
@@ -173,7 +173,7 @@ export const chat: fc.Arbitrary<Chat> = fc
       };
     });
     let throughSeq = Math.floor((log.length * coveredShare) / 100);
-    // A summary ends where the cut may stand: not between a call and its result.
+    // A summary ends at a possible cut: not between a call and its result.
     while (throughSeq > 0 && log[throughSeq]?.role === "tool") throughSeq -= 1;
     const items = statements.map((text, index): Item => ({
       id: `1.${index}`,
@@ -237,7 +237,7 @@ export function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
   }));
 }
 
-/** As the session looks it up: the newest question that only the summary has, and what was instructed. */
+/** What the session looks up: the newest question that only the summary covers, and the instructions. */
 function earlierOf({ log, summary }: Chat): AssemblyInput["earlier"] {
   return {
     question: () => log.findLast(({ role, seq }) => role === "user" && seq <= (summary?.throughSeq ?? 0)) ?? null,

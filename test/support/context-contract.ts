@@ -6,7 +6,7 @@ import type { SessionSurface } from "./session-surface.ts";
 
 const ROLES = turns(4).map(({ role }) => ({ role }));
 
-/** How four turns look in each format. */
+/** Four turns in each format. */
 const IN_FORMAT = {
   threadkeep: { headSeq: 4, summary: null, messages: [{ seq: 1 }, { seq: 2 }, { seq: 3 }, { seq: 4 }], omitted: [] },
   "openai-chat": { messages: ROLES },
@@ -32,7 +32,7 @@ const FAULTY: readonly (readonly [name: string, request: object, path: string])[
   ["a property that is not known", { budget: 1_000 }, "/budget"],
 ];
 
-/** Where each message up to the head is: word for word, or named as left out. */
+/** Where each message up to the head is: verbatim, or named as left out. */
 function placesOf({ messages, omitted }: Context): number[] {
   const leftOut = omitted.flatMap(({ fromSeq, throughSeq }) =>
     Array.from({ length: throughSeq - fromSeq + 1 }, (_, index) => fromSeq + index),
@@ -41,7 +41,7 @@ function placesOf({ messages, omitted }: Context): number[] {
 }
 
 export function describeContexts(open: () => SessionSurface): void {
-  it.each(FORMATS)("give the context as %s, the same by itself and with an append", async (format) => {
+  it.each(FORMATS)("return the context as %s, the same alone and with an append", async (format) => {
     const surface = open();
     const id = newId();
     const appended = await surface.append(id, { messages: turns(4), context: { format } });
@@ -51,7 +51,7 @@ export function describeContexts(open: () => SessionSurface): void {
     if (format !== "threadkeep") expect(context).toMatchObject({ meta: { headSeq: 4, atSeq: 4, omitted: [] } });
   });
 
-  it("keep a context within its budget, name what they leave out, and bring back what a question is about", async () => {
+  it("keep a context within its budget, name what they leave out, and retrieve what a question is about", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: [...turns(60), said("Where is crate 7004?", "asked")] });
@@ -68,7 +68,7 @@ export function describeContexts(open: () => SessionSurface): void {
     expect(auto.tokens.used).toBeLessThanOrEqual(512);
   });
 
-  it("give the context as of a message, with the summary that held there, in the role asked for", async () => {
+  it("return the context as of a message, with the summary of that time, in the requested role", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(30) });

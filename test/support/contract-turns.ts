@@ -1,4 +1,4 @@
-/** What the tests of the contract say in a session, over whichever surface. */
+/** The messages that the contract tests append, over every surface. */
 
 export const newId = (): string => `contract-${crypto.randomUUID()}`;
 

@@ -4,19 +4,19 @@ import { pathToFileURL } from "node:url";
 import { parseAst } from "rolldown/parseAst";
 
 export interface FoundRegExp {
-  /** From the folder that was looked through. */
+  /** The path from the searched folder. */
   readonly file: string;
   readonly expression: RegExp;
 }
 
-/** Every regular expression that stands as a literal in the TypeScript files of a folder. */
+/** Every regular expression literal in the TypeScript files of a folder. */
 export function findRegExps(folder: string): FoundRegExp[] {
   return sourcesIn(folder).flatMap(({ file, text }) =>
     [...literalsIn(parseAst(text, { lang: "ts" }))].map((expression) => ({ file, expression })),
   );
 }
 
-/** Every one that is made of parts as its module is loaded. Modules that make none are not loaded. */
+/** Every regular expression that is built from parts when its module is loaded. Modules that build none are not loaded. */
 export async function makeRegExps(folder: string): Promise<FoundRegExp[]> {
   const made: FoundRegExp[] = [];
   const Original = RegExp;

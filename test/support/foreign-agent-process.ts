@@ -10,22 +10,22 @@ const PROGRAM = fileURLToPath(new URL("foreign-agent.ts", import.meta.url));
 type AgentCall = Omit<Extract<FromAgent, { type: "called" }>, "type">;
 
 export interface ForeignAgent {
-  /** As SUMMARIZER_MCP_URL has it. */
+  /** The value for SUMMARIZER_MCP_URL. */
   readonly url: string;
   readonly token: string;
-  /** In the order they came in. */
+  /** In order of arrival. */
   readonly calls: readonly AgentCall[];
-  /** Forgets the calls so far, those that only looked whether it is there. */
+  /** Forgets the calls so far, including those that only checked whether it is there. */
   forgetCalls(): void;
-  /** What it does from now on, and the token it takes. */
+  /** Sets what it does from now on, and the token it accepts. */
   change(behaviour: AgentBehaviour, token?: string): void;
-  /** As a crash would: whoever calls is refused the connection. */
+  /** Makes it refuse connections, as after a crash. */
   kill(): Promise<void>;
   /** Starts it again, on the same port. */
   restart(): Promise<void>;
 }
 
-/** Starts the agent as a process of its own, on a free port; it ends with the test. */
+/** Starts the agent as a process of its own, on a free port. It ends with the test. */
 export async function startForeignAgent(behaviour: AgentBehaviour, onFinished: FinishHook): Promise<ForeignAgent> {
   const token = `agent-${crypto.randomUUID()}`;
   const calls: AgentCall[] = [];

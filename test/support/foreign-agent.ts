@@ -1,6 +1,6 @@
 /**
- * A summarizer of somebody else, as a process of its own: an MCP server on loopback with the one tool, which takes a bearer token
- * and does what its parent tells it to. Of how ours speaks MCP it shares the SDK and the schemas of the tool alone.
+ * An external summarizer as a process of its own: an MCP server on loopback with the one tool, which requires a bearer token and does what
+ * its parent says. It shares only the SDK and the schemas of the tool with the built-in one.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
@@ -12,18 +12,18 @@ import { quoteMessages } from "../../tools/drills/quote-messages.ts";
 export type AgentBehaviour =
   /** Items that quote the messages. */
   | { does: "quote" }
-  /** The tool says that it failed, in words of the conversation, as tools do. */
+  /** The tool reports a failure, in words of the conversation, as tools do. */
   | { does: "fail" }
-  /** Takes the call and never answers. */
+  /** Accepts the call and never answers. */
   | { does: "hang" }
-  /** A result that is none of the tool's. */
+  /** A result that does not match the tool. */
   | { does: "misshape" }
   /** Half an answer, then the connection is cut. */
   | { does: "break-off" }
-  /** HTTP says no before MCP is spoken. */
+  /** HTTP refuses before MCP begins. */
   | { does: "refuse"; status: number; headers?: Record<string, string> };
 
-/** What it does from now on, and the token it takes. */
+/** What it does from now on, and the token it accepts. */
 export interface ToAgent {
   readonly behaviour: AgentBehaviour;
   readonly token: string;
@@ -31,7 +31,7 @@ export interface ToAgent {
 
 export type FromAgent =
   | { type: "listening"; port: number }
-  /** A call of the tool, or one that got no further than HTTP, which has no seqs. */
+  /** A call of the tool, or one that was refused by HTTP and has no seqs. */
   | { type: "called"; does: AgentBehaviour["does"] | "unauthenticated"; seqs: number[] };
 
 const [firstToken = "", port = "0"] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import type { ProvidedService } from "./provided.ts";
 import { call } from "./service.ts";
 import type { SessionSurface } from "./session-surface.ts";
 
-/** The routes, asked with nothing but `fetch`. */
+/** The routes, called with plain `fetch`. */
 export function httpSurface(service: Pick<ProvidedService, "url" | "apiKey">): SessionSurface {
   async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await call<T>(service, method, `/v1/sessions${path}`, body === undefined ? {} : { body });

@@ -6,7 +6,7 @@ import type { ProvidedService } from "./provided.ts";
 const DESK = { width: 1_280, height: 800 } as const;
 const PHONE = { width: 390, height: 844 } as const;
 
-/** The sizes and schemes that people have, a desk in daylight and a phone at night first. */
+/** Typical sizes and colour schemes; a desktop by day and a phone at night come first. */
 export const SCREENS = [
   { name: "1,280 pixels, light", viewport: DESK, colorScheme: "light" },
   { name: "390 pixels, dark", viewport: PHONE, colorScheme: "dark" },
@@ -15,30 +15,30 @@ export const SCREENS = [
 ] as const;
 export type Screen = (typeof SCREENS)[number];
 
-/** A run at night walks at all sizes and in all schemes: `THREADKEEP_SCREENS=all npm test -- inspector`. */
+/** The nightly run uses all sizes and schemes: `THREADKEEP_SCREENS=all npm test -- inspector`. */
 export const WALKS_ALL_SCREENS = process.env["THREADKEEP_SCREENS"] === "all";
 
-/** The screens of a walk of many steps: of `npm test`, those that are named, by default a desk in daylight and a phone at night. */
+/** The screens for a test of many steps. `npm test` uses only the named ones, by default a desktop by day and a phone at night. */
 export function screensToWalk(...names: readonly Screen["name"][]): readonly Screen[] {
   if (WALKS_ALL_SCREENS) return SCREENS;
   return names.length === 0 ? SCREENS.slice(0, 2) : SCREENS.filter(({ name }) => names.includes(name));
 }
 
-/** Far more than anything takes here, on a busy machine too. */
+/** Far longer than anything takes here, also on a busy machine. */
 const PATIENCE_MS = 20_000;
 /** For `vi.waitFor`: sooner or later, because the machine may be busy. */
 export const SOON = { timeout: PATIENCE_MS, interval: 50 };
 
 export interface InspectorPage {
   readonly page: Page;
-  /** What went wrong in the page: errors of scripts, and what its content security policy refused. */
+  /** Faults in the page: script errors, and violations of its content security policy. */
   readonly faults: string[];
-  /** All that the page asked for. */
+  /** Every URL that the page requested. */
   readonly requests: Request[];
   close(): Promise<void>;
 }
 
-/** A page of its own, not signed in. */
+/** A new page, not signed in. */
 export async function openPage({ browser }: TestBrowser, screen: Screen = SCREENS[0]): Promise<InspectorPage> {
   const { viewport, colorScheme } = screen;
   const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce", locale: "en-US" });
@@ -48,7 +48,7 @@ export async function openPage({ browser }: TestBrowser, screen: Screen = SCREEN
   const requests: Request[] = [];
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("console", (message) => {
-    // A request that is refused is told there as well, and some tests ask for that.
+    // A refused request is reported there as well, and some tests cause one on purpose.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
       faults.push(message.text());
   });
@@ -56,7 +56,7 @@ export async function openPage({ browser }: TestBrowser, screen: Screen = SCREEN
   return { page, faults, requests, close: () => context.close() };
 }
 
-/** A page that was opened by a link, as `npm start` prints it. */
+/** A page that was opened with a link, as `npm start` prints it. */
 export async function openInspector(
   browser: TestBrowser,
   service: Pick<ProvidedService, "url" | "adminKey">,
@@ -69,7 +69,7 @@ export async function openInspector(
   return opened;
 }
 
-/** Goes to a view without loading the page anew, which would sign out. */
+/** Opens a view without reloading the page, which would sign out. */
 export async function goTo(page: Page, address: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(address)}`);
 }

@@ -7,13 +7,13 @@ import path from "node:path";
 
 const SUITE = path.resolve("node_modules/@modelcontextprotocol/conformance/dist/index.js");
 
-/** A session that says its own id, as one of the scenarios wants it. */
+/** A session that repeats its own id, as one of the scenarios requires. */
 export const CONFORMANCE_SESSION = "123";
 const CONTEXT = `threadkeep://sessions/${CONFORMANCE_SESSION}/context`;
 
 /**
- * The suite calls for tools, prompts and resources of its own. Where a scenario is about the form of an answer alone, it is asked of what
- * there is here; the answers go back as they come.
+ * The suite calls its own tools, prompts and resources. If a scenario is only about the form of an answer, it is redirected to one that
+ * exists here; the answers are returned unchanged.
  */
 const OURS: Readonly<Record<string, object>> = {
   test_simple_text: { name: "list_sessions", arguments: {} },
@@ -28,7 +28,7 @@ const OUR_ARGUMENT = {
   argument: { name: "sessionId", value: CONFORMANCE_SESSION },
 };
 
-/** Scenarios that ask for what the server does not declare, or for fixtures that no memory has. */
+/** Scenarios about features that the server does not declare, or about fixtures that a memory does not have. */
 export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   "logging-set-level": "declares no logging, which 2026-07-28 deprecates",
   "tools-call-with-logging": "declares no logging",
@@ -92,7 +92,7 @@ export async function runConformance(
   const proxy = await startProxy(serviceUrl, headers);
   try {
     const args = ["server", "--url", `${proxy.url}/mcp`, "--suite", "all", "-o", resultsDirectory];
-    // It ends with 1 if anything failed, and what failed is in its files.
+    // It ends with 1 if anything failed; what failed is in its files.
     await new Promise<void>((resolve) => {
       execFile(process.execPath, ["--no-warnings", SUITE, ...args], { timeout: 100_000 }, () => resolve());
     });
@@ -107,7 +107,7 @@ export async function runConformance(
   return results;
 }
 
-/** Hands requests on with a key, which the suite does not know, and asks for ours where it asks for its own. */
+/** Passes requests on with a key, which the suite does not know, and with our names in place of its own. */
 async function startProxy(serviceUrl: string, added: Readonly<Record<string, string>>) {
   const { hostname, port } = new URL(serviceUrl);
   const server = http.createServer((request, response) => {

@@ -1,4 +1,4 @@
-/** What runs in a page: the client, asked by a test. Bundled for the browser. */
+/** What runs in a page: the client, controlled by a test. Bundled for the browser. */
 
 import { createClient } from "../../client/src/index.ts";
 import { clientSurface } from "./client-surface.ts";
@@ -13,7 +13,7 @@ async function ask(url: string, key: string, operation: string, args: unknown[])
   }
 }
 
-/** The types of so many frames of the feed, which a page follows without a key. */
+/** The types of this many frames of the feed, which a page follows without a key. */
 async function follow(url: string, sessionId: string, ticket: string, count: number): Promise<string[]> {
   const types: string[] = [];
   for await (const { type } of createClient({ url })

@@ -2,14 +2,14 @@ import { z } from "zod";
 import type { ContextFormat, ContextIn } from "../../src/api/context.ts";
 import { NO_RESULT } from "../../src/prompt/formats/turns.ts";
 
-/** What stands in a prompt, read out of each format in the same way. */
+/** The contents of a prompt, read from each format in the same way. */
 
 /** A prompt with the format that it is in. */
 export type Rendered = {
   readonly [F in ContextFormat]: { readonly format: F; readonly prompt: ContextIn<F> };
 }[ContextFormat];
 
-/** The calls of a prompt by the keys that they were made with, each with what came back. */
+/** The calls of a prompt by their keys, each with its result. */
 export function answersIn({ format, prompt }: Rendered): Map<string, string> {
   const answers = new Map<string, string>();
   const add = (input: unknown, result: unknown): void => {
@@ -58,7 +58,7 @@ export function answersIn({ format, prompt }: Rendered): Map<string, string> {
   return answers;
 }
 
-/** What each role says in a prompt: of the tools' results, and of the words of all others. */
+/** What each role says in a prompt: tools their results, all others their words. */
 export function wordsIn({ format, prompt }: Rendered): { by: string; text: string }[] {
   if (format === "openai-chat") {
     return prompt.messages.map((message) => ({
@@ -94,7 +94,7 @@ export function wordsIn({ format, prompt }: Rendered): { by: string; text: strin
   return [];
 }
 
-/** Every text that a prompt hands to a model, without what is a file. */
+/** Every text that a model reads in a prompt, without files. */
 export function textsOf(value: unknown): string[] {
   if (typeof value === "string") return [value];
   if (Array.isArray(value)) return value.flatMap(textsOf);

@@ -2,7 +2,7 @@ import { modelMessageSchema } from "ai";
 import { z } from "zod";
 import type { ContextIn } from "../../src/api/context.ts";
 
-/** What providers refuse of a prompt, after what they publish and what their refusals say. Each tells the faults that it finds. */
+/** What providers refuse in a prompt, according to their documentation and their error messages. Each function lists the faults that it finds. */
 
 export function anthropicFaults({ system, messages }: Omit<ContextIn<"anthropic">, "meta">): string[] {
   const faults: string[] = [];
@@ -97,7 +97,7 @@ export function openaiChatFaults(messages: ContextIn<"openai-chat">["messages"])
   return faults;
 }
 
-/** The chat templates of Mistral and Gemma: one system text, then turns; tools aside, and never a user right after a tool. */
+/** The chat templates of Mistral and Gemma: one system text, then alternating turns; without tools, and never a user right after a tool. */
 export function strictFaults(messages: ContextIn<"openai-chat">["messages"]): string[] {
   const faults: string[] = [];
   const turns = messages[0]?.role === "system" ? messages.slice(1) : messages;

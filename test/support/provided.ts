@@ -1,7 +1,7 @@
-/** What the running service of a test run is, as plain data: it crosses from vitest's process to those of the tests. */
+/** The running services of a test run, as plain data that passes from vitest's process to those of the tests. */
 export interface ProvidedService {
   url: string;
-  /** Past the entry of the local simulator, which answers for the Worker what is no HTTP. */
+  /** Bypasses the entry of the local simulator, which answers invalid HTTP in place of the Worker. */
   apiKey: string;
   adminKey: string;
   databaseUrl: string;
@@ -10,18 +10,18 @@ export interface ProvidedService {
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** `worker`, `fuzz`: what the Worker connects with; and what the owner of the tables connects with. */
+    /** `worker`, `fuzz`: the connection strings of the Worker, and of the owner of the tables. */
     workerDatabaseUrl: string;
     databaseUrl: string;
-    /** `worker`, `system`: what stands in for the providers of language models. */
+    /** `worker`, `system`: the stand-in for the providers of language models. */
     standInModelUrl: string;
-    /** `worker`: what stands in for whoever receives alerts. */
+    /** `worker`: the stand-in for a receiver of alerts. */
     standInWebhookUrl: string;
-    /** `system`, `fuzz`: one service that they share. */
+    /** `system`, `fuzz`: one shared service. */
     service: ProvidedService;
     /** `system`, `fuzz`, `crash`: the Worker, bundled once for all services of the run. */
     bundleDir: string;
-    /** `system`, `fuzz`, `crash`: the state that services of tests start on copies of. */
+    /** `system`, `fuzz`, `crash`: the data directory of which services of tests get copies. */
     preparedState: string;
   }
 }

@@ -6,8 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 export type RawDatabases = ReadonlyMap<string, Buffer>;
 
 /**
- * Reads the databases of a folder, byte for byte. What their write-ahead logs still held of older pages is brought in first, as SQLite
- * does by itself sooner or later.
+ * Reads the databases of a folder, byte for byte. Their write-ahead logs are checkpointed first, as SQLite does by itself sooner
+ * or later.
  */
 export function readDatabases(directory: string): RawDatabases {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
@@ -22,7 +22,7 @@ export function readDatabases(directory: string): RawDatabases {
   return new Map(files.map(([name, file]) => [name, readFileSync(file)]));
 }
 
-/** The databases that hold a text. */
+/** The databases that contain a text. */
 export function databasesWith(databases: RawDatabases, text: string): string[] {
   return [...databases].filter(([, bytes]) => bytes.includes(text)).map(([name]) => name);
 }

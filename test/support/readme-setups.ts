@@ -1,11 +1,11 @@
 /**
- * What the reader of client/README.md has beside each of its blocks, as the comment before the block declares it, and what the reader types
+ * What the reader of client/README.md has in addition to each block, as the comment before the block declares it, and what the reader types
  * next. `THREADKEEP_URL` is the service, `MODEL_URL` a scripted provider's address.
  */
 export interface BlockSetup {
   /** Of the section that the block stands in. */
   readonly heading: string;
-  /** A module whose `given()` makes what the block is given. */
+  /** A module whose `given()` makes what the block needs. */
   readonly given: string;
   /** Follows the block, in its scope. */
   readonly next?: string;

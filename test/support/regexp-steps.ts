@@ -1,6 +1,6 @@
 /**
- * How much work a regular expression makes of a text, counted in steps and not in time. It matches as engines of JavaScript do, by trying
- * and going back, from every place of the text: what grows faster than the text here does so there.
+ * How much work a regular expression has with a text, counted in steps and not in time. It matches like engines of JavaScript, by trying
+ * and backtracking from every position: if the steps grow faster than the text here, they do so there.
  */
 
 type Node =
@@ -19,10 +19,10 @@ type Node =
 
 const WORD = /\w/;
 
-/** Past this it is told from linear without counting on. */
+/** More steps than this count as nonlinear, without counting further. */
 const MAX_STEPS = 2_000_000;
 
-/** Reads the pattern; throws on what it does not know. */
+/** Parses the pattern; throws at what it does not support. */
 class Parser {
   readonly #source: readonly string[];
   readonly #flags: string;
@@ -92,7 +92,7 @@ class Parser {
     if (this.#take("\\b")) return { kind: "at", holds: isWordEdge };
     if (this.#take("\\B")) return { kind: "at", holds: (text, at) => !isWordEdge(text, at) };
     const reference = /^\\(?:[1-9]|k<)/.exec(this.#rest());
-    // What it refers to is short in all of ours; a place of any character stands for it.
+    // What our back references refer to is always short, so any character stands for it.
     if (reference !== null) {
       this.#at += reference[0].length;
       return { kind: "char", matches: () => true, literal: null };
@@ -137,9 +137,9 @@ function isWordEdge(text: readonly string[], at: number): boolean {
 export interface SteppedRegExp {
   /** Steps of looking for every match in a text. */
   steps(text: string): number;
-  /** What a text that makes much work is made of: of each kind of character that it tells apart one, and the words that stand in it. */
+  /** What texts with much work consist of: one of each kind of character that the pattern distinguishes, and its literal words. */
   readonly pieces: { readonly characters: readonly string[]; readonly words: readonly string[] };
-  /** Whether it repeats anything without a bound. */
+  /** Whether it repeats anything without a limit. */
   readonly isUnbounded: boolean;
 }
 
@@ -165,7 +165,7 @@ const CANDIDATES = [
   ..."\t\n\r\u0000\u0085\u00a0\u200b\u2028éßØñжЯのヒ漢カ한ก٣½²’‘“”–—…、。！（「＜«·•👍",
 ];
 
-/** One of each kind: characters that the same parts of the pattern match are alike. Those that fewest match come first. */
+/** One character of each kind: characters are of one kind if the same parts of the pattern match them. The least matched come first. */
 function charactersOf(nodes: readonly Node[]): string[] {
   const kinds = new Map<string, { readonly char: string; readonly matched: number }>();
   for (const char of CANDIDATES) {
@@ -201,7 +201,7 @@ function countSteps(root: Node, text: readonly string[], isSticky: boolean): num
     if (steps > MAX_STEPS) throw new TooMany();
   };
 
-  /** Whether the rest matches, too; `then` goes on with it. */
+  /** Whether the rest matches, too; `then` continues with it. */
   const match = (node: Node, at: number, direction: 1 | -1, then: (at: number) => boolean): boolean => {
     count();
     switch (node.kind) {
@@ -256,10 +256,10 @@ function countSteps(root: Node, text: readonly string[], isSticky: boolean): num
   return steps;
 }
 
-/** Of the characters that fewest parts of a pattern match, so many are tried as what ends a match. */
+/** Of the characters that the fewest parts of a pattern match, this many are tried as the end of a failing match. */
 const FAILING_ENDS = 3;
 
-/** Texts of about a length that a pattern may have much work with: a piece over and over, with something before it and something after. */
+/** Texts of about a given length that may cause much work: a repeated piece with something before and after it. */
 function* hardTexts({ pieces }: SteppedRegExp): Generator<(length: number) => string> {
   const { characters, words } = pieces;
   const singles = [...words, ...characters];
@@ -272,13 +272,13 @@ function* hardTexts({ pieces }: SteppedRegExp): Generator<(length: number) => st
   for (const piece of pairs) for (const after of ends) yield (length) => repeated(piece, length) + after;
 }
 
-/** Twice the text makes twice the steps, if they are linear, and four times as many, if they are not. */
+/** Twice the text takes twice the steps if they are linear, and four times as many if they are quadratic. */
 const MAX_GROWTH = 3;
 const FIRST_LENGTH = 24;
-/** Long enough that what has a bound has reached it. */
+/** Long enough that every limited repetition has reached its limit. */
 const SURE_LENGTH = 160;
 
-/** A text that the steps of an expression grow faster with than it does; null if none was found. */
+/** A text for which the steps of an expression grow faster than its length; null if none was found. */
 export function findHardText(expression: RegExp): string | null {
   const stepped = stepThrough(expression);
   if (!stepped.isUnbounded) return null;

@@ -4,12 +4,12 @@ interface Resource {
   close: (() => Promise<void>) | undefined;
 }
 
-/** Each project loads its own copy of a setup module, so what they share hangs on the process. */
+/** Each project loads its own copy of a setup module, so shared things are stored on the process. */
 const KEY = Symbol.for("threadkeep.test.resources");
 const holder: typeof globalThis & { [KEY]?: Map<string, Resource> } = globalThis;
 const resources = (holder[KEY] ??= new Map<string, Resource>());
 
-/** Opens a thing once for all projects of a test run; the returned function closes it after the last of them. */
+/** Opens a resource once for all projects of a test run; the returned function closes it after the last of them. */
 export async function shareInRun<Value>(
   name: string,
   open: () => Promise<{ value: Value; close: () => Promise<void> }>,

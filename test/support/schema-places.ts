@@ -1,8 +1,8 @@
 import { z } from "zod";
 
-/** Looks into a schema for every place that takes text, a name, any JSON or a moment, and puts something of the caller's there. */
+/** Finds in a schema every place for a text, a name, any JSON or a moment, and puts a value of the caller's there. */
 
-/** A value that a schema takes, and the same with something else in one place. */
+/** A value that a schema accepts, and the same with something else in one place. */
 export interface Place {
   /** Where it is, as a path through the schema. */
   readonly path: string;
@@ -17,12 +17,12 @@ interface Shape {
 
 /** What is put into the places. */
 export interface Planted {
-  /** Put beside a text that is taken. */
+  /** Appended to an accepted text. */
   readonly texts: readonly string[];
   readonly times: readonly string[];
 }
 
-/** PostgreSQL refuses the first text in text and jsonb, and UTF-8 has no form for the others. It has no year 0, and reads none of six digits. */
+/** PostgreSQL refuses the first text in text and jsonb, and UTF-8 cannot represent the others. It has no year 0, and does not read years of six digits. */
 export const UNSTORABLE: Planted = {
   texts: ["\u0000", "\ud800", "\udc00 "],
   times: [
@@ -33,7 +33,7 @@ export const UNSTORABLE: Planted = {
   ],
 };
 
-/** One of them is what any text of ours may be. */
+/** Any text of ours is accepted as one of these. */
 const TEXTS = [
   "sample",
   "2026-11-22T09:30:00Z",
@@ -46,7 +46,7 @@ const TEXTS = [
   "web_search_tool_result",
 ];
 
-/** All places of a schema. A value holds what is required, and of what is not the one thing that is looked at. */
+/** All places of a schema. A value contains what is required, and of everything else only the place in question. */
 export function placesOf(schema: z.core.$ZodType, name: string, planted: Planted): readonly Place[] {
   return shapeOf(schema, name, planted).places;
 }
@@ -92,7 +92,7 @@ function shapeOf(schema: z.core.$ZodType, path: string, given: Planted): Shape {
     case "catch":
       return shapeOf(def.innerType, path, given);
     case "pipe":
-      // What comes before a check (z.preprocess) takes what the check takes.
+      // The input of a preprocessor (z.preprocess) is that of the check behind it.
       return shapeOf(def.in instanceof z.ZodTransform ? def.out : def.in, path, given);
     case "lazy":
       return shapeOf(def.getter(), path, given);
@@ -173,7 +173,7 @@ function textShape(schema: z.core.$ZodType, path: string, given: Planted): Shape
   return { sound, places: [...places, ...times] };
 }
 
-/** A moment is told from any text by what it takes and refuses. */
+/** A moment is recognized by what it accepts and refuses. */
 function isTime(schema: z.core.$ZodType): boolean {
   const takes = (text: string): boolean => z.safeParse(schema, text).success;
   return takes("2026-11-22T09:30:00Z") && !takes("sample");

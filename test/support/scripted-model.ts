@@ -2,13 +2,13 @@ import { inject } from "vitest";
 import type { Script, Seen, StandInReply } from "./stand-in-model.ts";
 import "./provided.ts";
 
-/** A model of the stand-in with a script of its own, as a test steers it from workerd or from Node. */
+/** A model of the stand-in with its own script, controlled by a test in workerd or in Node. */
 export interface ScriptedModel {
-  /** As THREADKEEP_MODEL_BASE_URL has it, for both wire formats. */
+  /** The value for THREADKEEP_MODEL_BASE_URL, for both wire formats. */
   readonly baseUrl: string;
-  /** What it was sent so far. */
+  /** The requests so far. */
   requests(): Promise<Seen[]>;
-  /** What it does from now on, and the key it takes then. */
+  /** Sets what it does from now on, and the key it accepts then. */
   change(replies: StandInReply[], key?: string): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export async function scriptModel(replies: StandInReply[], key?: string): Promis
   };
 }
 
-/** The parts of a request that a model reads: both wire formats in one shape. */
+/** The parts of a request that a model reads, in one shape for both wire formats. */
 export function promptOf({ path, body }: Seen): { system: string; turns: { role: string; text: string }[] } {
   const textOf = (content: unknown): string =>
     typeof content === "string" ? content : (content as { text?: string }[]).map(({ text = "" }) => text).join("");

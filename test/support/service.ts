@@ -7,12 +7,12 @@ import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.t
 /** Runs something when a test is over. */
 export type FinishHook = (body: () => Promise<void> | void) => void;
 
-/** The service that all system tests share. Whoever stops or kills something uses `startOwnService`. */
+/** The service that all system tests share. Tests that stop or kill something use `startOwnService`. */
 export function sharedService(): ProvidedService {
   return inject("service");
 }
 
-/** A state directory for services that a test starts one after the other; whoever makes it removes it. */
+/** A data directory for services that a test starts one after the other; whoever creates it removes it. */
 export function makeStateDirectory(): string {
   return copyState(inject("preparedState"));
 }
@@ -37,14 +37,14 @@ export async function startOwnService(
 export interface Answer<Body> {
   status: number;
   headers: Headers;
-  /** The parsed body, or null where it is empty or no JSON. Its type is what the test expects; nothing checks it here. */
+  /** The parsed body, or null if it is empty or not JSON. Its type is what the test expects; nothing checks it here. */
   body: Body;
   /** The body as it came. */
   text: string;
 }
 
 export interface CallOptions {
-  /** Sent as JSON, except a string or bytes, which go as they are. */
+  /** Sent as JSON, except a string or bytes, which are sent unchanged. */
   body?: unknown;
   headers?: Record<string, string>;
   /** Default: the service's API key. Null: no Authorization header. */
@@ -73,11 +73,11 @@ export async function call<Body = unknown>(
   return { status: response.status, headers: response.headers, text, body: parseJson(text) as Body };
 }
 
-/** A check is often a request, and many tests wait at once: what takes long is asked for less and less often. */
+/** Checks are often requests, and many tests wait at once, so the pauses between checks grow. */
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 300;
 
-/** Asks again until `check` gives something other than undefined; fails with `what` after `timeoutMs`. */
+/** Repeats `check` until it returns something other than undefined; fails with `what` after `timeoutMs`. */
 export async function eventually<Result>(
   what: string,
   check: () => Promise<Result | undefined> | Result | undefined,
@@ -96,6 +96,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // some answers are text
+    return null; // Some answers are text.
   }
 }

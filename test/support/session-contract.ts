@@ -4,14 +4,14 @@ import { describeContexts } from "./context-contract.ts";
 import { newId, said, turns } from "./contract-turns.ts";
 import type { SessionSurface } from "./session-surface.ts";
 
-/** What the tests of a part of the contract are about. What one besides needs to begin with, or looks at, may be another surface's. */
+/** The sessions of one part of the contract tests. Further sessions that a test needs may use another surface. */
 interface Part {
   readonly operations: readonly (keyof SessionSurface)[];
   readonly describe: (open: () => SessionSurface) => void;
 }
 
 /**
- * What every surface that offers the operations on sessions has in common, told by one set of assertions.
+ * What all surfaces with the operations on sessions have in common, as one set of assertions.
  * @param offers what the surface itself offers, by default everything
  */
 export function describeSessionContract(
@@ -26,7 +26,7 @@ export function describeSessionContract(
 }
 
 function describeSessions(open: () => SessionSurface): void {
-  it("do not begin with a request that was refused", async () => {
+  it("are not created by a refused request", async () => {
     const surface = open();
     const id = newId();
     const faulty = surface.append(id, { messages: [said("bad", "a/b")] });
@@ -34,7 +34,7 @@ function describeSessions(open: () => SessionSurface): void {
     await expect(surface.state(id)).rejects.toMatchObject({ code: "session_not_found", status: 404 });
   });
 
-  it("give the log by page in both directions, and a message by its id", async () => {
+  it("return the log by page in both directions, and a message by its id", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(7) });
@@ -50,7 +50,7 @@ function describeSessions(open: () => SessionSurface): void {
     await expect(surface.messages(id, { limit: 101 })).rejects.toMatchObject({ code: "validation_failed" });
   });
 
-  it("edit a message in its place, erase one down to its seq, and find neither's old words", async () => {
+  it("edit a message in its place, erase one except for its seq, and find neither's old words", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: [...turns(4), said("The password is swordfish.", "secret")] });
@@ -63,7 +63,7 @@ function describeSessions(open: () => SessionSurface): void {
     expect((await surface.search(id, { query: "crate 7002" })).data[0]?.message.id).toBe("turn-3");
   });
 
-  it("tell when a message was said by the clock of whoever said it, a fork and a retry by another clock as well", async () => {
+  it("say when a message was said by its author's clock; a fork and a retry may use another clock", async () => {
     const surface = open();
     const id = newId();
     const late = { ...said("The ferry leaves tomorrow.", "late"), occurredAt: "2026-07-01T23:30:00.000-07:00" };
@@ -76,7 +76,7 @@ function describeSessions(open: () => SessionSurface): void {
     }
   });
 
-  it("pin a message and unpin it, which is no edit of what it says, and a fork has it pinned", async () => {
+  it("pin and unpin a message, which does not change its text, and a fork has the pin", async () => {
     const surface = open();
     const id = newId();
     const pin = { ...said("My boat is called Nele.", "pin"), pinned: true };
@@ -110,19 +110,19 @@ function describeSessions(open: () => SessionSurface): void {
     await expect(surface.delete(id)).rejects.toMatchObject({ code: "session_not_found" });
   });
 
-  it("are summarized by hand, and list the versions", async () => {
+  it("are summarized on request, and list the versions", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(30) });
     const { job, summary } = await surface.summarize(id, { keepRecentTokens: 100, waitMs: 10_000 });
     expect(job).toMatchObject({ kind: "summarize", state: "done" });
     expect(summary?.items.length).toBeGreaterThan(0);
-    // The list tells besides what it took.
+    // The list also says what it cost.
     expect((await surface.summaries(id, {})).data).toEqual([{ ...summary, usage: { durationMs: expect.any(Number) } }]);
     expect(await surface.context(id, { format: "threadkeep" })).toMatchObject({ summary: { version: 1 } });
   });
 
-  it("tell what a version of the summary changed, and what it lost", async () => {
+  it("report what a version of the summary changed, and what it lost", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(30) });
@@ -150,7 +150,7 @@ function describeSessions(open: () => SessionSurface): void {
     });
   });
 
-  it("take an earlier version of the summary back", async () => {
+  it("restore an earlier version of the summary", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(30) });
@@ -174,7 +174,7 @@ function describeSessions(open: () => SessionSurface): void {
 }
 
 function describeBranches(open: () => SessionSurface): void {
-  it("begin a branch after a message, and go back to the one before", async () => {
+  it("start a branch after a message, and go back to the one before", async () => {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(4) });

@@ -28,7 +28,7 @@ export type AppendBody = { expectedHeadSeq?: number; context?: ContextRequest } 
   | { format: ProviderFormat; messages: readonly ProviderMessage[] }
 );
 
-/** The operations on sessions as a surface offers them. What it refuses is thrown, with the `code` and `status` of the contract. */
+/** The operations on sessions that a surface offers. Refusals are thrown, with the `code` and `status` of the contract. */
 export interface SessionSurface {
   create(session: NewSession): Promise<SessionState>;
   state(sessionId: string): Promise<SessionState>;

@@ -12,7 +12,7 @@ const PASSWORD = "test";
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = makeTemporaryDirectory();
   const server = await startPostgres(statePaths(directory), PASSWORD);
-  // A run that is cut off does not get to the end of this file.
+  // A run that is cut off does not reach the end of this file.
   process.once("exit", () => {
     const identity = identifyProcess(server.pid);
     if (identity !== null) signalProcess(identity, "SIGQUIT");

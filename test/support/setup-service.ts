@@ -6,7 +6,7 @@ import { shareInRun } from "./run-scoped.ts";
 import setupState from "./setup-state.ts";
 import { removeDirectory } from "./temporary-directory.ts";
 
-/** One running service for all tests that leave it running; those that kill something start their own. */
+/** One running service for all tests that do not stop it; tests that kill something start their own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const releaseState = await setupState(project);
   const { value, release } = await shareInRun<ProvidedService>("service", async () => {
@@ -28,10 +28,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** Far more than a busy machine needs. */
+/** Far longer than a busy machine needs. */
 const MAX_TRIES = 20;
 
-/** The first request wakes objects that were never asked, while all files of tests begin at once: it may take longer than the Worker gives anybody. */
+/** The first request starts objects that were never used, while all test files start at once: it may take longer than the Worker's usual timeouts. */
 async function awaitFirstAnswer(url: string, apiKey: string): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const response = await fetch(`${url}/v1/sessions`, {

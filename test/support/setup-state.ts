@@ -9,8 +9,8 @@ import { shareInRun } from "./run-scoped.ts";
 import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
 
 /**
- * The state of a service that was started once and stopped: its keys, its bundle, its database with the migrations applied. To make them
- * takes more processor time than most tests have for themselves; services of tests start on copies.
+ * The data directory of a service that was started once and stopped: its keys, its bundle, its database with the migrations applied.
+ * Making them takes more processor time than most tests have, so services of tests start on copies.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { value: preparedState, release } = await shareInRun("state", async () => {

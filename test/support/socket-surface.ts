@@ -9,15 +9,15 @@ export const FRAME_OPERATIONS = ["append", "context", "branch"] as const satisfi
 
 const FRAME_ID = "asked";
 
-/** Frames on the live feed's WebSocket, which the tenant's key opens: with a ticket they could write what a user may. What frames do not offer, or have no room for, goes over HTTP. */
+/** Frames on the live feed's WebSocket, which the tenant's key opens: with a ticket they could write what a user may. Whatever frames do not offer, or have no room for, is sent over HTTP. */
 export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">): SessionSurface {
   const http = httpSurface(service);
 
   async function ask<T>(sessionId: string, frame: object): Promise<T> {
-    // A feed is of a session that is there.
+    // A feed needs an existing session.
     await http.create({ id: sessionId });
     const url = new URL(`/v1/sessions/${sessionId}/live`, service.url.replace("http", "ws"));
-    // Node's own takes headers; a browser's does not, and its type with it.
+    // Node's own WebSocket accepts headers; a browser's does not, and its type neither.
     const socket: WebSocket = Reflect.construct(WebSocket, [
       url,
       { headers: { authorization: `Bearer ${service.apiKey}` } },

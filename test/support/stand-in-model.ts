@@ -4,46 +4,46 @@ import { quoteTranscript } from "../../tools/bench/quote-transcript.ts";
 
 /** What the stand-in does with a request. */
 export type StandInReply =
-  /** `text` is what the model "wrote"; `isCut` says that it ran out of room. */
+  /** `text` is what the model "wrote"; `isCut` means that it ran out of room. */
   | { does: "answer"; text: string; isCut?: boolean; usage?: { input: number; output: number } }
-  /** It calls the tool whose name ends so, of those that it was offered. */
+  /** It calls the offered tool whose name ends like this. */
   | { does: "call"; tool: string; input: object }
-  /** Items that quote the messages of the prompt: a model that is well. */
+  /** Items that quote the messages of the prompt: a healthy model. */
   | { does: "quote" }
   /** An error of the provider. Its body quotes the prompt, as some providers do. */
   | { does: "refuse"; status: number; headers?: Record<string, string> }
-  /** The same, if a JSON schema was asked for; else it answers. */
+  /** The same if a JSON schema was requested; otherwise it answers. */
   | { does: "refuse-schema"; text: string }
-  /** The first words of a stream that never ends. Chat Completions alone. */
+  /** The first words of a stream that never ends. Only for Chat Completions. */
   | { does: "stall"; text: string }
-  /** Takes the request and never answers. */
+  /** Accepts the request and never answers. */
   | { does: "hang" }
   /** Half a body, then the connection is cut. */
   | { does: "break-off" };
 
 export interface Script {
-  /** In order; the last one goes on for ever. */
+  /** In order; the last one repeats for ever. */
   replies: StandInReply[];
-  /** The key it takes; without it any. */
+  /** The key it accepts; without it any. */
   key?: string;
 }
 
 /** A request as the stand-in received it. */
 export interface Seen {
-  /** When it was there, in ms since 1970. */
+  /** When it arrived, in ms since 1970. */
   at: number;
   path: string;
   headers: Record<string, string>;
   body: Record<string, unknown>;
   /** Whether the caller gave up before there was an answer. */
   isAbandoned: boolean;
-  /** What became of it; null for one that had no key, or no script left. */
+  /** What became of it; null without a valid key, or if no script was left. */
   does: StandInReply["does"] | null;
 }
 
 interface Scripted extends Script {
   requests: Seen[];
-  /** How many requests came before this script took over. */
+  /** How many requests came before this script started. */
   from: number;
 }
 
@@ -144,7 +144,7 @@ function isAnthropic({ path }: Seen): boolean {
   return path.endsWith("messages");
 }
 
-/** As a stream, if one was asked for. */
+/** As a stream, if one was requested. */
 function sendCompletion(response: ServerResponse, seen: Seen, answered: unknown): void {
   if (seen.body["stream"] !== true) return sendJson(response, 200, answered);
   const { choices } = answered as { choices: { message: { tool_calls?: object[] }; finish_reason: string }[] };
@@ -171,7 +171,7 @@ function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>
   const { text, isCut = false, usage = TOKENS } = reply;
   const { model } = seen.body;
   if (isAnthropic(seen)) {
-    // Models without native schemas are given a tool to answer with.
+    // Models without native schemas get a tool to answer with.
     const content = offeredNames(seen).includes("json")
       ? { type: "tool_use", id: "t1", name: "json", input: JSON.parse(text) as unknown }
       : { type: "text", text };

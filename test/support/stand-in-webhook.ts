@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 
-/** What the stand-in was sent, and what it answered. */
+/** The requests of the stand-in, and its answers. */
 export interface Received {
-  /** As it came: it is what is signed. */
+  /** Exactly as it came, because that is what is signed. */
   body: string;
   headers: Record<string, string>;
   status: number;
@@ -20,8 +20,8 @@ interface Mailbox {
 }
 
 /**
- * Stands in for whoever receives alerts, on loopback. Each test has a mailbox of its own: alerts go to `POST /hooks/NAME`, which answers
- * the status that `PUT /mailboxes/NAME` set (0: the connection is cut; else 204), and `GET /mailboxes/NAME` tells what came.
+ * Stands in for a receiver of alerts, on loopback. Each test has its own mailbox: alerts go to `POST /hooks/NAME`, which answers with
+ * the status that `PUT /mailboxes/NAME` set (0: the connection is cut; else 204), and `GET /mailboxes/NAME` returns what came.
  */
 export async function startStandInWebhook(): Promise<StandInWebhook> {
   const mailboxes = new Map<string, Mailbox>();

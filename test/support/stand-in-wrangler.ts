@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runWrangler, type WranglerOptions, type WranglerRun } from "../../scripts/deploy/run-wrangler.ts";
 
-/** What the stand-in for wrangler knows of an account, and what it was told. */
+/** What the stand-in for wrangler knows of an account, and its calls. */
 export interface StandInAccount {
   calls: { args: string[]; input: string }[];
   queues: string[];
@@ -14,7 +14,7 @@ export interface StandInAccount {
     mtls: { ca_certificate_id?: string; sslmode: string };
   }[];
   certificates: { id: string; name: string }[];
-  /** Null: the Worker was never deployed, and no secret set. */
+  /** Null: the Worker was never deployed, and has no secrets. */
   secrets: Record<string, string> | null;
 }
 
@@ -22,7 +22,7 @@ const FAILURE = { code: 1, output: "✘ [ERROR] A request to the Cloudflare API 
 
 const NO_WORKER = '✘ [ERROR] Worker "threadkeep-staging" (env: staging) not found.';
 
-/** Answers as wrangler 4 does, and keeps what it is told in `account`. Commands that begin with `failsAt` fail. */
+/** Answers like wrangler 4, and records its calls in `account`. Commands that begin with `failsAt` fail. */
 function answerAsWrangler(account: StandInAccount, args: string[], input: string, failsAt = ""): WranglerRun {
   account.calls.push({ args, input });
   if (failsAt !== "" && args.join(" ").startsWith(failsAt)) return FAILURE;
@@ -93,7 +93,7 @@ export function standInWrangler(found: Partial<StandInAccount> = {}) {
   let failsAt = "";
   return {
     account: () => account,
-    /** The commands that it was given, without those that only read. */
+    /** The commands so far, without those that only read. */
     changes: () => account.calls.map(({ args }) => args.join(" ")).filter((line) => !/^\w+ (?:list|get)\b/.test(line)),
     failAt: (command: string) => {
       failsAt = command;
@@ -103,7 +103,7 @@ export function standInWrangler(found: Partial<StandInAccount> = {}) {
   };
 }
 
-/** The same in the shell's words, as small as it can be: it is started some twenty times. */
+/** The same as a small shell script, because it is started some twenty times. */
 const PROGRAM = `#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 echo "$*" >> calls
@@ -125,9 +125,9 @@ esac
 `;
 
 /**
- * An executable named `wrangler`, which stands first on the PATH of what `run` starts.
+ * An executable named `wrangler`, which is first on the PATH of what `run` starts.
  *
- * @param directory temporary; it keeps the account there
+ * @param directory temporary; it stores the account there
  */
 export function standInOnPath(directory: string) {
   writeFileSync(path.join(directory, "wrangler"), PROGRAM);
@@ -135,7 +135,7 @@ export function standInOnPath(directory: string) {
   const PATH = `${directory}${path.delimiter}${process.env["PATH"] ?? ""}`;
   return {
     failAt: (command: string) => writeFileSync(path.join(directory, "fails-at"), command),
-    /** Lines of a file that it keeps: `calls`, `queues`, `secrets`. */
+    /** Lines of a file in that directory: `calls`, `queues`, `secrets`. */
     lines: (file: string) => readFileSync(path.join(directory, file), "utf8").trim().split("\n"),
     run: (args: readonly string[], options: WranglerOptions = {}) =>
       runWrangler(args, { ...options, env: { ...options.env, PATH } }),

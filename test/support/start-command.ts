@@ -12,7 +12,7 @@ import {
   type ProcessIdentity,
 } from "../../scripts/dev/processes.ts";
 
-/** What `npm start` notes in dev.json. */
+/** What `npm start` writes into dev.json. */
 export interface DevJson {
   url: string;
   apiKey: string;
@@ -32,17 +32,17 @@ export interface CommandOptions {
 export interface StartCommand {
   readonly child: ChildProcess;
   readonly stateDir: string;
-  /** All that it has printed, on both streams. */
+  /** Everything that it has printed, on both streams. */
   output(): string;
-  /** Resolves when it has printed its addresses; fails with its output when it ends before. */
+  /** Resolves when it has printed its addresses; fails with its output if it ends before. */
   ready(): Promise<DevJson>;
   /** Resolves with the exit code. */
   readonly exited: Promise<number | null>;
-  /** Itself and all that it has started. */
+  /** It and all processes that it has started. */
   processes(): ProcessIdentity[];
 }
 
-/** Runs `npm start` as a process of its own, the way a person does, on a free port. Killed with all its own when the test ends. */
+/** Runs `npm start` as a process of its own, like a person, on a free port. It is killed with all its processes when the test ends. */
 export function runStart(stateDir: string, args: string[] = [], options: CommandOptions = {}): StartCommand {
   const { command = [process.execPath, "scripts/run.mjs", "start"], cwd = projectRoot, env = {}, uid, gid } = options;
   const [program = "", ...rest] = command;
@@ -82,7 +82,7 @@ export function runStart(stateDir: string, args: string[] = [], options: Command
   return { child, stateDir, output: () => output, ready, exited, processes };
 }
 
-/** As a new terminal has it: nothing of the npm that runs the tests, nor of what a developer has set for the service. */
+/** Like in a new terminal: without variables of the npm that runs the tests, and without a developer's settings for the service. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const own = /^(npm_|VITEST|NODE_|DATABASE_URL$|WORKER_DATABASE_URL$|PORT$|THREADKEEP_|SUMMARIZER_|INIT_CWD$)/i;
   const kept = Object.entries(process.env).filter(([name]) => !own.test(name));

@@ -8,25 +8,25 @@ import type { Summary } from "../../src/api/summary.ts";
 import { missingFrom } from "../../tools/drills/load.ts";
 import { call, eventually } from "./service.ts";
 
-/** The slowest that an append and a context may be while a summarizer is away. Far above what they take, below the time that it is given. */
+/** The longest that an append and a context may take while a summarizer is unavailable: far more than they take, and less than the summarizer's timeout. */
 const MAX_MS = 2_800;
 /** Attempts, their pauses, and the pause before a better summary is tried, on a busy machine. */
 const OUTAGE_TIMEOUT_MS = 60_000;
 
-/** Together past the threshold once, and not again by the turns that are said while the summarizer is away. */
+/** Together they pass the threshold once; the turns during the outage do not pass it again. */
 const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
 const FIRST_TURNS = 16;
 const LATER_TURNS = 3;
 
 export interface Outage {
   readonly session: string;
-  /** How operators read it under `/v1/admin/jobs`. */
+  /** The reason that operators see under `/v1/admin/jobs`. */
   readonly reason: string;
-  /** Called when the chat has its marked fallback: what was asked until then. */
+  /** Called when the chat has its marked fallback, with the requests until then. */
   readonly atFallback: () => Promise<void> | void;
-  /** Makes the summarizer well. */
+  /** Repairs the summarizer. */
   readonly heal: () => Promise<void> | void;
-  /** What then stands as the summarizer. */
+  /** The name of the summarizer afterwards. */
   readonly summarizer: string;
 }
 
@@ -55,7 +55,7 @@ export async function newestSummary(service: Service, session: string): Promise<
   return body.data[0];
 }
 
-/** What operators read of one session. */
+/** What operators see of one session. */
 async function failuresOf(service: Service, session: string): Promise<Failure[]> {
   const { body } = await call<{ data: Failure[] }>(service, "GET", "/v1/admin/jobs?limit=100", {
     key: service.adminKey,
@@ -64,9 +64,9 @@ async function failuresOf(service: Service, session: string): Promise<Failure[]>
 }
 
 /**
- * A whole outage of the summarizer, as a chat lives through it: it goes on, has a marked extractive summary after a while, and the
- * real one in its place when the summarizer is well again, without anybody asking. Nothing that was said is lost, operators see what
- * fails while it does, and the archive ends up with what the object has.
+ * A whole outage of the summarizer, as a chat experiences it: the chat continues, after a while has a marked extractive summary, and
+ * the real one in its place when the summarizer is back, without a request. Nothing that was said is lost, operators see what
+ * fails while it fails, and the archive finally has what the object has.
  */
 export async function liveThrough(service: Service, outage: Outage): Promise<void> {
   const { session } = outage;
@@ -106,7 +106,7 @@ export async function liveThrough(service: Service, outage: Outage): Promise<voi
   await expectAllKept(service, session, FIRST_TURNS + LATER_TURNS + 1, healed);
 }
 
-/** Runs one of several outages that a service lives through: what goes wrong in it is told with its name. */
+/** Runs one of several outages on one service, and adds its name to errors. */
 export async function named(name: string, outage: () => Promise<void>): Promise<void> {
   try {
     await outage();

@@ -3,13 +3,13 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from "j
 /** Claims by name; one that is undefined is left out. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** An issuer of tokens in this process: it signs what a test asks for, and counts how often it is asked for its keys. */
+/** An issuer of tokens in this process: it signs what a test asks for, and counts the requests for its keys. */
 export class TokenIssuer {
   readonly issuer: string;
   readonly jwksUrl: string;
-  /** What it publishes. */
+  /** The keys that it publishes. */
   keys: JWK[] = [];
-  /** Instead of its keys. */
+  /** The answer instead of its keys. */
   answer: (() => Promise<Response>) | null = null;
   requests = 0;
   /** What it was asked last. */
@@ -38,7 +38,7 @@ export class TokenIssuer {
   };
 
   /**
-   * A token as Supabase Auth issues it, but for these claims.
+   * A token like those of Supabase Auth, except for these claims.
    * @param at seconds since 1970
    */
   async sign(kid: string, at: number, claims: Claims = {}, header: Record<string, unknown> = {}): Promise<string> {

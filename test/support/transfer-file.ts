@@ -1,6 +1,6 @@
 import type { EndLine, ItemLine, MessageLine, SessionLine, SummaryLine } from "../../src/api/transfer.ts";
 
-/** Files as an export would give them, written by a test. */
+/** Files in the form of an export, written by a test. */
 
 const MOMENT = "2026-11-22T09:30:00.000Z";
 
@@ -32,7 +32,7 @@ export function itemLine(id: string, text: string, sourceSeqs: number[], change:
 
 type Inner = MessageLine | SummaryLine | ItemLine;
 
-/** The whole file: a head before the lines, and an end that counts them. */
+/** The complete file: a head before the lines, and an end that counts them. */
 export function fileOf(lines: readonly Inner[], head: Partial<SessionLine> = {}): string {
   return [sessionLine(head), ...lines, endOf(lines)].map((line) => `${JSON.stringify(line)}\n`).join("");
 }

@@ -16,7 +16,7 @@ import { listeningTrail } from "./worker-audit.ts";
 
 const log = createLog({ write: () => undefined });
 
-/** The HTTP surface on the objects of the test run. Whoever sends an `Authorization` is the user that it names. */
+/** The HTTP surface on the objects of the test run. The `Authorization` header is the name of the calling user. */
 export function appWith(
   change: Partial<AppOptions> = {},
   parts: Partial<AppOptions["parts"]> = {},

@@ -1,7 +1,7 @@
 import type { AuditDetails } from "../../src/api/audit.ts";
 import type { Audited, AuditTrail } from "../../src/telemetry/audit.ts";
 
-/** A trail that keeps what it is told. */
+/** An audit trail that keeps its events. */
 export function listeningTrail(): AuditTrail & {
   readonly recorded: (Audited & { readonly details: AuditDetails })[];
   readonly refused: Audited[];

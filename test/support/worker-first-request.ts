@@ -1,11 +1,11 @@
 import { send } from "./worker-http.ts";
 
-/** Far more than a busy machine needs. */
+/** Far longer than a busy machine needs. */
 const MAX_TRIES = 20;
 
 /**
- * Before the first tests: the first request has the modules of the Worker and of its objects loaded, which takes seconds while tests in Node have
- * the other core, and the Worker gives nobody so long. A Worker that never answers is left to the tests to tell.
+ * Before the first tests, this request makes the modules of the Worker and of its objects load. That takes seconds while tests in Node use
+ * the other core, longer than the Worker's timeouts. A Worker that never answers is reported by the tests.
  */
 async function awaitFirstAnswer(): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {

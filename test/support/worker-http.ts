@@ -1,11 +1,11 @@
 import { exports } from "cloudflare:workers";
 import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
 
-/** Requests to the Worker of the tests, by its entry. */
+/** Requests to the Worker of the tests, through its entry. */
 
 export interface JsonAnswer<Body = Record<string, unknown>> {
   readonly status: number;
-  /** Null where the answer is no JSON. */
+  /** Null if the answer is not JSON. */
   readonly body: Body;
 }
 
@@ -20,7 +20,7 @@ export interface Sender {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A body that is text or bytes goes as JSON Lines. */
+/** A body of text or bytes is sent as JSON Lines. */
 export async function send<Body = Record<string, unknown>>(
   method: string,
   path: string,
@@ -40,12 +40,12 @@ export async function send<Body = Record<string, unknown>>(
       ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
     }),
   );
-  // Not text(): the runtime warns of that for JSON Lines.
+  // Not text(): the runtime warns about that for JSON Lines.
   const text = new TextDecoder().decode(await response.arrayBuffer());
   return { status: response.status, text, body: parsed(text) as Body };
 }
 
-/** With the operator's key, or another where one is given. */
+/** With the operator's key, or a given other one. */
 export async function sendAsAdmin<Body = Record<string, unknown>>(
   method: string,
   path: string,

@@ -10,7 +10,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { appWith } from "./worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
 
-/** MCP clients of the Worker of the tests, by its entry. */
+/** MCP clients of the Worker of the tests, through its entry. */
 
 export const MCP_URL = `http://threadkeep.test${MCP_ROUTE}`;
 
@@ -21,7 +21,7 @@ export interface McpSender {
   readonly key?: string;
   readonly user?: string;
   readonly mode?: "auto" | "legacy" | { readonly pin: string };
-  /** In the place of the Worker. */
+  /** Used instead of the Worker. */
   readonly answer?: Answer;
 }
 
@@ -43,7 +43,7 @@ export async function mcpClient({
   return client;
 }
 
-/** The surface on the objects of the test run, for whoever is said to send all requests. */
+/** The surface on the objects of the test run, for a given caller of all requests. */
 export function surfaceFor(
   principal: Principal,
   change: Partial<AppOptions> = {},
@@ -55,7 +55,7 @@ export function surfaceFor(
   return async (request) => app.fetch(request);
 }
 
-/** A JSON-RPC request of a client of 2025, which needs no handshake. */
+/** A JSON-RPC request of a client of the 2025 protocol, which needs no handshake. */
 export async function postRpc(
   answer: Answer,
   body: unknown,

@@ -19,7 +19,7 @@ import { listeningTrail } from "./worker-audit.ts";
 
 const log = createLog({ write: () => undefined });
 
-/** What operations are made of, on the objects of the test run. An instance that would be begun is only noted. */
+/** The dependencies of operations, on the objects of the test run. An instance that would be started is only recorded. */
 export function runDeps(change: Partial<RunDeps> = {}): RunDeps & { begun: [string, WorkflowPayload][] } {
   const begun: [string, WorkflowPayload][] = [];
   const sessions = createSessionClient(env.CHAT_SESSION);
@@ -45,7 +45,7 @@ export function runDeps(change: Partial<RunDeps> = {}): RunDeps & { begun: [stri
   };
 }
 
-/** Steps as an instance of the Workflow makes them, without its pauses: what a step gave is remembered, and one that throws is made again. */
+/** Steps as an instance of the Workflow makes them, without its pauses: results are remembered, and a step that throws is repeated. */
 export function stepsOf(remembered = new Map<string, unknown>()): Steps & { tries: Record<string, number> } {
   const tries: Record<string, number> = {};
   return {
@@ -71,12 +71,12 @@ export function stepsOf(remembered = new Map<string, unknown>()): Steps & { trie
   };
 }
 
-/** As an instance gets it. */
+/** The payload of an instance. */
 export function payloadOf(request: Record<string, unknown>): WorkflowPayload {
   return workflowPayloadSchema.parse(request);
 }
 
-/** A session that the directory and the list of owners know, with so many turns. */
+/** A session of this many turns that the directory and the list of owners know. */
 export async function listedSession(ref: SessionRef, turns = 2): Promise<SessionRef> {
   const parts = runDeps();
   const messages = Array.from({ length: turns }, (_, at) => turn(at + 1));

@@ -5,9 +5,9 @@ import { clientOf, type LiveClient } from "./session/live.ts";
 import { appWith } from "./worker-app.ts";
 import type { HttpAnswer } from "./worker-http.ts";
 
-/** Users with tokens of their own, as the HTTP surface meets them. */
+/** Users with tokens of their own, for the HTTP surface. */
 
-/** Of the objects of the test run, as an isolate of its own sees them. */
+/** The objects of the test run, as a separate isolate sees them. */
 export const tenants = createTenantClient(env.TENANT, {
   keepAlive: waitUntil,
   log: createLog({ write: () => undefined }),
@@ -17,9 +17,9 @@ export const tenants = createTenantClient(env.TENANT, {
 export const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 
 export interface UserSurface {
-  /** A body that is text goes as JSON Lines. */
+  /** A body of text is sent as JSON Lines. */
   send<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<HttpAnswer<Body>>;
-  /** Sends a body as it is; what comes back may be of any type. */
+  /** Sends a body unchanged; the answer may have any type. */
   raw(method: string, path: string, body?: string): Promise<{ readonly status: number; readonly text: string }>;
   /** Reads an answer of JSON Lines to its end. @returns its status */
   lines(path: string): Promise<number>;
@@ -43,7 +43,7 @@ export function userOf(tenant: string, owner: string, change: Parameters<typeof 
         headers: { "Content-Type": isLines ? "application/x-ndjson" : "application/json" },
         ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
       });
-      // Not text(): the runtime warns of that for JSON Lines.
+      // Not text(): the runtime warns about that for JSON Lines.
       const text = new TextDecoder().decode(await answer.arrayBuffer());
       return { status: answer.status, text, body: JSON.parse(text) };
     },

@@ -1,13 +1,13 @@
 import { crc32, deflateRawSync } from "node:zlib";
 
-/** A .zip archive as an export comes, written by hand so that a test may also write a bad one. */
+/** A .zip archive like an export, written by hand so that a test may also write a bad one. */
 
 export interface Packed {
   readonly name: string;
   readonly content: string | Uint8Array;
-  /** Kept as it is, as pictures are. */
+  /** Stored without compression, as pictures are. */
   readonly isStored?: boolean;
-  /** What the archive tells of the entry, where that is not the truth. */
+  /** False values in the archive's entry. */
   readonly told?: { readonly crc?: number; readonly size?: number; readonly flags?: number; readonly method?: number };
 }
 

@@ -44,7 +44,7 @@ export class ChatAgent extends Agent {
 
 export default {
   async fetch(request: Request, env: Cloudflare.Env): Promise<Response> {
-    // Who may talk to which chat is for your own login to say, in onBeforeRequest and onBeforeConnect.
+    // Your own login has to check who may use which chat, in onBeforeRequest and onBeforeConnect.
     const answer = await routeAgentRequest(request, env);
     return answer ?? new Response("POST /agents/chat-agent/ID or /agents/recall-agent/USER\n", { status: 404 });
   },

@@ -10,7 +10,7 @@ import { generateText, isStepCount } from "ai";
 
 const INSTRUCTIONS =
   "You have a memory by tools. Before you answer, look up what you may have been told; after that, write down what was said. The session of this user is called notes.";
-/** Enough to look something up, read on, and write the turn down. */
+/** Enough steps to search, read more, and store the turn. */
 const MAX_STEPS = 8;
 
 export class RecallAgent extends Agent {
@@ -35,7 +35,7 @@ export class RecallAgent extends Agent {
     return Response.json({ answer: text, called });
   }
 
-  /** Adding a server that is there already changes nothing, and one that was lost is reached again. */
+  /** Adding an existing server changes nothing, and reconnects to one that was lost. */
   async #connect(): Promise<void> {
     const { THREADKEEP_URL, THREADKEEP_API_KEY } = this.env;
     await this.addMcpServer("threadkeep", `${THREADKEEP_URL}/mcp`, {
@@ -43,7 +43,7 @@ export class RecallAgent extends Agent {
       id: "threadkeep",
       transport: {
         type: "streamable-http",
-        // The Agent's name is the user's: whoever lets requests in has to see to it that it is.
+        // The Agent's name is the user's id. Your own login has to make sure that it is the caller's.
         headers: { Authorization: `Bearer ${THREADKEEP_API_KEY}`, "Threadkeep-User": this.name },
       },
     });

@@ -40,7 +40,7 @@ interface Refusal {
   readonly status?: number;
 }
 
-/** Where your model is called, such as `env.AI.run(model, { messages })`. This one needs none. */
+/** Call your model here, for example `env.AI.run(model, { messages })`. This example needs none. */
 async function complete(messages: readonly { readonly role: string }[]): Promise<string> {
   const questions = messages.filter(({ role }) => role === "user").length;
   return `That is question ${questions} that I have in mind.`;

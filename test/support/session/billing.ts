@@ -3,7 +3,7 @@ import type { SessionRef } from "../../../src/api/session.ts";
 import type { ChatSession } from "../../../src/session/object.ts";
 import { stubAt } from "./object.ts";
 
-/** What the platform bills: rows that were written, and alarms that were set, of which no counter tells. */
+/** What the platform bills: rows that were written, and alarms that were set, which no counter shows. */
 export interface Bill {
   readonly rows: number;
   readonly alarms: number;
@@ -13,7 +13,7 @@ export function totalOf({ rows, alarms }: Bill): number {
   return rows + alarms;
 }
 
-/** Runs a body in a session's object, and counts what it writes to the storage there. */
+/** Runs a body in a session's object, and counts its writes to storage. */
 export function billed(ref: SessionRef, body: (session: ChatSession) => Promise<unknown>): Promise<Bill> {
   return runInDurableObject(stubAt(ref), async (session, { storage }) => {
     const { sql } = storage;
@@ -36,7 +36,7 @@ export function billed(ref: SessionRef, body: (session: ChatSession) => Promise<
       sql.exec = exec;
       storage.setAlarm = setAlarm;
     }
-    // A cursor counts as it is read, so that all of them are asked at the end.
+    // A cursor counts while it is read, so all of them are asked at the end.
     const rows = cursors.reduce((sum, { rowsWritten }) => sum + rowsWritten, 0);
     return { rows, alarms };
   });

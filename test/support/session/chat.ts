@@ -4,7 +4,7 @@ import type { SessionRef, SessionSettings } from "../../../src/api/session.ts";
 import type { SessionCreation } from "../../../src/session/object.ts";
 import { sessionAt } from "./object.ts";
 
-/** Chats to test with. */
+/** Chats for tests. */
 
 /** A name that no other test uses: objects are isolated by file, not by test, and PostgreSQL is shared by all. */
 export function freshRef(owner = "-"): SessionRef {
@@ -19,7 +19,7 @@ export function said(text: string, id?: string): NewMessage {
   return { role: "user", content: text, ...(id === undefined ? {} : { id }) };
 }
 
-/** A turn of about so many words, each like no other turn's. */
+/** A turn of about this many words, different from every other turn. */
 export function turn(number: number, words = 40): NewMessage {
   const filler = Array.from({ length: words }, (_, index) => `word${(number * 31 + index * 17) % 997}`);
   return {
@@ -29,7 +29,7 @@ export function turn(number: number, words = 40): NewMessage {
   };
 }
 
-/** A session with so many turns. */
+/** A session with this many turns. */
 export async function chatOf(
   count: number,
   options: { settings?: SessionSettings; words?: number } = {},

@@ -15,9 +15,9 @@ import { createLog } from "../../../src/telemetry/log.ts";
 import { pendingJobs, scheduleSummary, withoutAlarm } from "./jobs.ts";
 import { sessionAt } from "./object.ts";
 
-/** Background work, brought on its way by the test alone. */
+/** Background work that only the test delivers. */
 
-/** The parts of the consumers as in production, but for a summarizer that repeats what it was given. */
+/** The consumers' dependencies as in production, except for a summarizer that repeats its input. */
 export function pipelineDeps(change: Partial<PipelineDeps> = {}): PipelineDeps {
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
@@ -35,7 +35,7 @@ export function pipelineDeps(change: Partial<PipelineDeps> = {}): PipelineDeps {
   };
 }
 
-/** Makes a summary of a session with an answer of the test's own. */
+/** Makes a summary of a session with the test's own answer. */
 export async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
   const { jobId, epoch } = await scheduleSummary(ref);
   const step = await sessionAt(ref).beginSummary(jobId, epoch);
@@ -43,7 +43,7 @@ export async function summarizeBy(ref: SessionRef, answer: typeof quoting): Prom
   await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer(step.request)));
 }
 
-/** Each message as an item, after those that there were. */
+/** Each message as an item, after the existing ones. */
 export function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
     kind: "fact" as const,
@@ -69,7 +69,7 @@ export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage>
   };
 }
 
-/** Brings one message to the consumers. */
+/** Delivers one message to the consumers. */
 export async function deliver(
   body: JobMessage,
   parts: PipelineDeps = pipelineDeps(),

@@ -5,10 +5,10 @@ import type { SessionRef } from "../../../src/api/session.ts";
 import type { ChatSession } from "../../../src/session/object.ts";
 import { epochOf, stubAt } from "./object.ts";
 
-/** The jobs of a session, which run when the test says so and not before. */
+/** The jobs of a session, which run only when the test says so. */
 
 /**
- * Runs a body in the object and takes the alarm away before it can fire, so that the test alone brings pending work on its way.
+ * Runs a body in the object and removes the alarm before it can fire, so that only the test delivers pending work.
  */
 export function withoutAlarm<T>(ref: SessionRef, body: (session: ChatSession) => Promise<T>): Promise<T> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
@@ -18,7 +18,7 @@ export function withoutAlarm<T>(ref: SessionRef, body: (session: ChatSession) =>
   });
 }
 
-/** Takes away the alarm that a consumer's call has set: what is sent from now on, the test sends. */
+/** Removes the alarm that a consumer's call has set, so that only the test sends. */
 export function takeAlarm(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
 }
@@ -35,7 +35,7 @@ export function pendingJobs(ref: SessionRef): Promise<Record<string, unknown>[]>
   );
 }
 
-/** Schedules a summary by hand that only the test brings on its way. */
+/** Requests a summary whose job only the test delivers. */
 export async function scheduleSummary(
   ref: SessionRef,
   request: SummarizeRequest = { keepRecentTokens: 0 },

@@ -5,9 +5,9 @@ import type { SessionRef, SessionState } from "../../../src/api/session.ts";
 import { type HttpAnswer, send } from "../worker-http.ts";
 import { epochOf, sessionAt, stubAt, until } from "./object.ts";
 
-/** What tests of a session's beginning and end have in common: forks, continuations, expiry, silence. */
+/** Shared parts of tests about a session's beginning and end: forks, continuations, expiry, silence. */
 
-/** A request to the Worker, as the tenant's own key sends it, for one of its users if named. */
+/** A request to the Worker with the tenant's own key, for one of its users if named. */
 export function request<Body = Record<string, unknown>>(
   method: string,
   path: string,
@@ -22,7 +22,7 @@ export function beside(ref: SessionRef, session: string = crypto.randomUUID()): 
   return { ...ref, session };
 }
 
-/** Forks a session and waits until the fork is whole. */
+/** Forks a session and waits until the fork is complete. */
 export async function forkOf(ref: SessionRef, body: Record<string, unknown> = {}): Promise<SessionRef> {
   const fork = await request<SessionState>("POST", `/sessions/${ref.session}/fork`, body);
   if (fork.status !== 201 && fork.status !== 202) throw new Error(`no fork: ${fork.text}`);
@@ -31,7 +31,7 @@ export async function forkOf(ref: SessionRef, body: Record<string, unknown> = {}
   return copy;
 }
 
-/** A new session that continues from another, once it has what is carried over. */
+/** A continuation of a session, once it has its carried items. */
 export async function continuationOf(ref: SessionRef, body: Record<string, unknown> = {}): Promise<SessionRef> {
   const made = await request<SessionState>("POST", "/sessions", { continueFrom: ref.session, ...body });
   if (made.status !== 201) throw new Error(`no continuation: ${made.text}`);
@@ -45,8 +45,8 @@ async function originState(ref: SessionRef): Promise<string | undefined> {
 }
 
 /**
- * Lets time pass in the object, as its rows tell it: the session began, and everything in it was said and spent, so much earlier. The
- * object is built anew, since it remembers its row.
+ * Lets time pass in the object, according to its rows: its creation, everything said in it and everything spent is that much earlier. The
+ * object is started again, because it caches its row.
  */
 export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await runInDurableObject(stubAt(ref), async (_, state) => {
@@ -63,7 +63,7 @@ export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await evictDurableObject(stubAt(ref));
 }
 
-/** The alarm rings. What is pending is due by then, however long its pause. */
+/** Rings the alarm. Pending work is due by then, however long its pause. */
 export function ring(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
     state.storage.sql.exec("UPDATE jobs SET next_send_at = 0");
@@ -77,7 +77,7 @@ export async function isExpired(ref: SessionRef): Promise<boolean> {
   return !state.ok && state.fault.code === "session_expired";
 }
 
-/** Brings about, step by step, all that has to happen before a session may expire, and that it does. */
+/** Does, step by step, everything that has to happen before a session may expire, and lets it expire. */
 export async function untilExpired(ref: SessionRef): Promise<void> {
   await until("the session expires", async () => {
     if (await isExpired(ref)) return true;
@@ -86,7 +86,7 @@ export async function untilExpired(ref: SessionRef): Promise<void> {
   });
 }
 
-/** The epoch of a session, as others name it. */
+/** The epoch of a session, as other sessions name it. */
 export async function epochRefOf(ref: SessionRef): Promise<{ session: string; epoch: string }> {
   return { session: ref.session, epoch: await epochOf(ref) };
 }

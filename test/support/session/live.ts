@@ -4,21 +4,21 @@ import type { SessionRef } from "../../../src/api/session.ts";
 import { TEST_WORKER_BINDINGS } from "../worker-bindings.ts";
 import { until } from "./object.ts";
 
-/** A client of a live feed, as the Worker's own entry lets it in. */
+/** A client of a live feed, through the Worker's own entry. */
 export interface LiveClient {
   readonly socket: WebSocket;
-  /** All that came, in order. */
+  /** Everything that came, in order. */
   readonly frames: ServerFrame[];
   /** Why it was closed; null while it is open. */
   closed(): { readonly code: number; readonly reason: string } | null;
   send(frame: object | string): void;
-  /** The first frame that fits, once it has come. */
+  /** The first matching frame, once it has come. */
   find<F extends ServerFrame = ServerFrame>(what: string, fits: (frame: ServerFrame) => boolean): Promise<F>;
 }
 
 const AUTHORIZATION = `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`;
 
-/** Asks for the feed; the answer is a socket or a refusal. */
+/** Requests the feed; the answer is a socket or a refusal. */
 export function askLive(
   ref: Pick<SessionRef, "session">,
   query = "",
@@ -58,7 +58,7 @@ export function clientOf(response: Response): LiveClient {
   };
 }
 
-/** The events without what is said besides. */
+/** The events without other frames. */
 export function eventsOf(client: LiveClient): Extract<ServerFrame, { rev: number }>[] {
   return client.frames.filter(
     (frame): frame is Extract<ServerFrame, { rev: number }> => "rev" in frame && frame.type !== "hello",

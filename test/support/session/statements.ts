@@ -3,11 +3,11 @@ import type { SessionRef } from "../../../src/api/session.ts";
 import type { ChatSession } from "../../../src/session/object.ts";
 import { stubAt } from "./object.ts";
 
-/** What a body took out of the database of a session's object and put into it, in bytes. */
+/** How many bytes a body read from the database of a session's object and wrote to it. */
 export interface ValueSizes {
-  /** Of one value of a row, or of one that a statement was given. */
+  /** The largest single value of a row or of a statement's parameters. */
   readonly largest: number;
-  /** Of all rows of one statement. */
+  /** The largest sum over all rows of one statement. */
   readonly largestResult: number;
 }
 
@@ -49,7 +49,7 @@ function sizeOf(value: SqlStorageValue): number {
   return value instanceof ArrayBuffer ? value.byteLength : 8;
 }
 
-/** From here on each statement of a session's object that a pattern matches fails. Gives back what makes it work again. */
+/** Makes each matching statement of a session's object fail from now on. Returns a function that ends this. */
 export async function failStatements(ref: SessionRef, pattern: RegExp): Promise<() => Promise<void>> {
   const original = await runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
     const exec = sql.exec.bind(sql);

@@ -8,7 +8,7 @@ import { createDirectoryClient } from "../../../src/directory/client.ts";
 import { onArchive } from "./archive.ts";
 import { sessionAt, stubAt, until } from "./object.ts";
 
-/** What is kept of a session: in its object, in the directory and in PostgreSQL. */
+/** What is stored of a session: in its object, in the directory and in PostgreSQL. */
 
 /** Summarizes all but the last four messages, and waits until the archive has it. */
 export async function summarizeAndArchive(ref: SessionRef): Promise<void> {
@@ -20,13 +20,13 @@ export async function archivedWhole(ref: SessionRef): Promise<void> {
   await until("the archive has it", async () => unwrap(await sessionAt(ref).state()).archived);
 }
 
-/** The items that hold in the newest version. */
+/** The current items of the newest version. */
 export async function itemsOf(ref: SessionRef): Promise<Item[]> {
   const { data } = unwrap(await sessionAt(ref).summaries(undefined, 1));
   return data[0]?.items ?? [];
 }
 
-/** Everything that the object's tables hold, as one text. What is virtual holds nothing but in tables of its own. */
+/** Everything in the object's tables, as one text. Virtual tables store everything in tables of their own. */
 export function storedText(ref: SessionRef): Promise<string> {
   return runInDurableObject(stubAt(ref), (_, state) => {
     const { sql: storage } = state.storage;
@@ -39,7 +39,7 @@ export function storedText(ref: SessionRef): Promise<string> {
   });
 }
 
-/** What PostgreSQL holds of the items of a session, whichever epoch. */
+/** PostgreSQL's items of a session, of any epoch. */
 export function archivedTexts(epoch: string): Promise<string[]> {
   return onArchive(async (database) => {
     const { rows } = await database.execute(sql`select text from summary_items where epoch = ${epoch}`);
