@@ -114,8 +114,11 @@ export class EpochBook {
     return this.#sourcesOf(record).some((source) => this.isTouched(source.epoch, seen));
   }
 
-  /** What an epoch may say besides its own messages: carried items from epochs that are not erased. */
-  carried(epoch: string, seen = new Set<string>()): Set<string> {
+  /**
+   * What an epoch may say besides its own messages: carried items from epochs that are not erased.
+   * @param without epochs from which it may say nothing
+   */
+  carried(epoch: string, without: ReadonlySet<string> = new Set(), seen = new Set<string>()): Set<string> {
     const carried = new Set<string>();
     if (seen.has(epoch)) return carried;
     seen.add(epoch);
@@ -123,8 +126,8 @@ export class EpochBook {
     for (const secret of record?.brought ?? []) carried.add(secret);
     for (const { kind, epoch: from } of record === undefined ? [] : this.#sourcesOf(record)) {
       const source = this.#epochs.get(from);
-      if (source === undefined || source.isErased) continue;
-      for (const secret of this.carried(from, seen)) carried.add(secret);
+      if (source === undefined || source.isErased || without.has(from)) continue;
+      for (const secret of this.carried(from, without, seen)) carried.add(secret);
       if (kind === "fork") continue;
       for (const [seq, secrets] of source.said) {
         if (!this.isErased(from, seq)) for (const secret of secrets) carried.add(secret);
