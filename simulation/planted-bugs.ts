@@ -57,8 +57,8 @@ const TUNING: readonly Patch[] = [
   { file: "session/archive/messages.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
   { file: "session/copies/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 250", by: "MAX_ERASURES_PER_ROUND = 3" },
   { file: "session/copies/lineage.ts", replace: "MAX_PASSED_ON = 5_000", by: "MAX_PASSED_ON = 4" },
-  { file: "session/log/message-store.ts", replace: "MAX_LISTED = 1_000", by: "MAX_LISTED = 2" },
-  { file: "session/log/message-store.ts", replace: "MAX_SLICE_ROWS = 10_000", by: "MAX_SLICE_ROWS = 2" },
+  { file: "session/log/message-eraser.ts", replace: "MAX_LISTED = 1_000", by: "MAX_LISTED = 2" },
+  { file: "session/log/message-eraser.ts", replace: "MAX_SLICE_ROWS = 10_000", by: "MAX_SLICE_ROWS = 2" },
 ];
 
 export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
@@ -258,7 +258,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "an-edit-leaves-the-totals-as-they-were": [
     {
-      file: "session/log/message-store.ts",
+      file: "session/log/message-writer.ts",
       replace: "before.map((block) => ({ ...block, cost: cost - block.cost, bytes:",
       by: "before.map((block) => ({ ...block, cost: 0, bytes:",
     },
@@ -346,7 +346,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "a-pin-stays-with-what-is-left-of-its-message": [
     {
-      file: "session/log/message-store.ts",
+      file: "session/log/message-eraser.ts",
       replace: "edited_at = NULL, pinned = 0, held_bytes = 0",
       by: "edited_at = NULL, held_bytes = 0",
     },

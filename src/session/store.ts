@@ -3,7 +3,15 @@ import type { TokenCount } from "../api/message.ts";
 import type { Metadata, SessionRef } from "../api/session.ts";
 import { Changes } from "./changes.ts";
 import { LineageStore } from "./copies/index.ts";
-import { BranchStore, FeedStore, MessageStore } from "./log/index.ts";
+import {
+  BranchStore,
+  FeedStore,
+  MessageEraser,
+  MessageReader,
+  MessageTotals,
+  MessageWriter,
+  RunningErasure,
+} from "./log/index.ts";
 import { AuditStore, JobStore } from "./outbox/index.ts";
 import { SpentStore } from "./quota/index.ts";
 import { VectorStore } from "./search/index.ts";
@@ -30,7 +38,11 @@ export class SessionStore {
   readonly #sql: SqlStorage;
   readonly branches: BranchStore;
   readonly files: FileStore;
-  readonly messages: MessageStore;
+  readonly messages: MessageReader;
+  readonly messageWriter: MessageWriter;
+  readonly messageEraser: MessageEraser;
+  readonly totals: MessageTotals;
+  readonly erasure: RunningErasure;
   readonly summaries: SummaryStore;
   readonly jobs: JobStore;
   readonly lineage: LineageStore;
@@ -58,7 +70,11 @@ export class SessionStore {
     this.branches = new BranchStore(sql, this.changes);
     this.files = new FileStore(sql);
     this.vectors = new VectorStore(sql);
-    this.messages = new MessageStore(sql, this.branches, this.files, this.vectors, this.changes);
+    this.erasure = new RunningErasure(sql);
+    this.totals = new MessageTotals(sql, this.erasure);
+    this.messages = new MessageReader(sql, this.branches, this.files, this.erasure, this.totals);
+    this.messageWriter = new MessageWriter(sql, this);
+    this.messageEraser = new MessageEraser(sql, this);
     this.summaries = new SummaryStore(sql, this.vectors);
     this.jobs = new JobStore(sql, this.changes);
     this.lineage = new LineageStore(sql);
@@ -75,6 +91,8 @@ export class SessionStore {
     this.#row = undefined;
     this.#isCreated = undefined;
     this.branches.forget();
+    this.erasure.forget();
+    this.totals.forget();
     this.messages.forget();
     this.summaries.forget();
     this.jobs.forget();
@@ -269,7 +287,7 @@ export class SessionStore {
   /** Deletes every message, every summary and every event of the feed. */
   deleteLog(): void {
     this.#row = undefined;
-    this.messages.clear();
+    this.messageWriter.clear();
     this.summaries.clear();
     this.feed.clear();
   }

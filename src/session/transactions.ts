@@ -5,7 +5,14 @@ import { earliest } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { isLeftOver, JobTraces, JobWaiters, nextWakeAt, soonestIdleAt } from "./outbox/index.ts";
-import { countModelTokens, createDayMeasure, type DayMeasure, NOTHING_SPENT, startOfDay } from "./quota/index.ts";
+import {
+  countModelTokens,
+  createDayMeasure,
+  datedLogOf,
+  type DayMeasure,
+  NOTHING_SPENT,
+  startOfDay,
+} from "./quota/index.ts";
 import { SearchIndex } from "./search/index.ts";
 import { MIGRATIONS, schemaVersion } from "./sqlite/index.ts";
 import { SessionStore } from "./store.ts";
@@ -57,7 +64,7 @@ export class Transactions {
       const unit = this.unit();
       // The runtime gives an alarm up after too many failures. Pending work must not then wait for the next append.
       const isPending = earliest(store.jobs.nextSendAt(), store.audit.nextSendAt()) !== null;
-      const isLeft = unit.row === null || isLeftOver(unit) || store.messages.isErasing();
+      const isLeft = unit.row === null || isLeftOver(unit) || store.erasure.isRunning();
       if (this.#alarmAt === null && (isPending || isLeft)) this.#setAlarm(nextWakeAt(unit, this.#sliceRestsUntil));
     });
   }
@@ -205,9 +212,9 @@ export class Transactions {
    */
   eraseSlice(): void {
     const unit = this.unit();
-    if (!unit.store.messages.isErasing() || unit.now < this.#sliceRestsUntil) return;
+    if (!unit.store.erasure.isRunning() || unit.now < this.#sliceRestsUntil) return;
     try {
-      this.change(({ store }) => store.messages.eraseSlice());
+      this.change(({ store }) => store.messageEraser.eraseSlice());
     } catch (error) {
       this.#sliceRestsUntil = unit.now + SLICE_REST_MS;
       log.error("erasing_failed", errorFields(error));
@@ -257,7 +264,7 @@ export class Transactions {
 }
 
 function measureDayOf(store: SessionStore): DayMeasure {
-  return createDayMeasure(store.messages, {
+  return createDayMeasure(datedLogOf(store), {
     earlierOn: (day) => {
       const { messages, messageTokens } = store.spent.on(day);
       return { messages, tokens: messageTokens };

@@ -129,9 +129,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "tokens off the branch count for what is summarized",
-    file: "src/session/log/message-store.ts",
-    replace: "return this.totalCostAt(seq) - this.#offCost(branch, seq);",
-    by: "return this.totalCostAt(seq);",
+    file: "src/session/log/message-totals.ts",
+    replace: "return this.costAt(seq) - this.offCost(branch, seq);",
+    by: "return this.costAt(seq);",
     tests: ["unit/runtime/branches"],
   },
   {
@@ -523,7 +523,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the message after those being erased looks erased",
-    file: "src/session/log/message-store.ts",
+    file: "src/session/log/running-erasure.ts",
     replace: 'number(row["seq"]) > erasing.throughSeq) return row',
     by: 'number(row["seq"]) > erasing.throughSeq + 1) return row',
     tests: ["unit/runtime/session-log"],
@@ -544,7 +544,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the last message is not in the bytes of a copy",
-    file: "src/session/log/message-store.ts",
+    file: "src/session/log/message-totals.ts",
     replace: "WHERE seq > ? AND seq <= ?`,\n      erased,",
     by: "WHERE seq > ? AND seq < ?`,\n      erased,",
     tests: ["unit/runtime/session-log"],
@@ -831,7 +831,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an edit leaves the vector of what was said before",
-    file: "src/session/log/message-store.ts",
+    file: "src/session/log/message-writer.ts",
     replace: "!this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);",
     by: "false) this.#vectors.forgetMessages([seq]);",
     tests: ["unit/runtime/vectors"],

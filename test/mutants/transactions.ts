@@ -200,8 +200,8 @@ export const TRANSACTION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a pinned message is not read where none was there before",
-    file: "src/session/log/message-store.ts",
-    replace: "  pin(seq: Seq, isPinned: boolean): void {\n    this.#uninstructedThrough = 0;\n",
+    file: "src/session/log/message-writer.ts",
+    replace: "  pin(seq: Seq, isPinned: boolean): void {\n    this.#messages.forget();\n",
     by: "  pin(seq: Seq, isPinned: boolean): void {\n",
     tests: ["unit/runtime/transactions"],
   },

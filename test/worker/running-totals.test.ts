@@ -42,19 +42,19 @@ function edit(ref: SessionRef, id: string, content: string) {
 /** The expected totals, computed from the messages, and the store's totals. */
 function totalsOf(ref: SessionRef) {
   return runInDurableObject(stubAt(ref), (_, { storage }) => {
-    const { messages: store } = new SessionStore(storage.sql);
-    const rows = [...store.forward(1, Number.MAX_SAFE_INTEGER)];
+    const { messages, totals } = new SessionStore(storage.sql);
+    const rows = [...messages.forward(1, Number.MAX_SAFE_INTEGER)];
     let [cost, bytes] = [0, 0];
     const summed = rows.map((row) => {
       cost += messageCostOf(row);
       bytes += row.content === null ? 0 : byteLength(JSON.stringify(row.content));
       return cost;
     });
-    const head = store.head();
+    const head = messages.head();
     return {
       summed: { costs: summed, cost, bytes },
       told: {
-        costs: rows.map(({ seq }) => store.totalCostAt(seq)),
+        costs: rows.map(({ seq }) => totals.costAt(seq)),
         cost: head?.totalCost ?? 0,
         bytes: head?.totalBytes ?? 0,
       },

@@ -146,7 +146,7 @@ describe("verify: a session", () => {
     const ref = await chatIn();
     await runInDurableObject(stubAt(ref), (_, { storage }) => {
       const store = new SessionStore(storage.sql);
-      store.countChange(store.messages.erase([1], Date.now()));
+      store.countChange(store.messageEraser.erase([1], Date.now()));
     });
     await evictDurableObject(stubAt(ref));
     expect(told(await verified(ref))).toContainEqual({ kind: "stale-source", mend: "rebuild" });

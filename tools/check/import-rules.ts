@@ -97,7 +97,11 @@ const SLICE = /^session\/([^/]+)\/([^/]+)$/;
 /** Files that only one other file may import. Others of the same room may import their types. An index is resolved to the files behind it. */
 const PRIVATE_FILES: Record<string, string> = {
   "session/store": "session/transactions",
-  "session/log/message-store": "session/store",
+  "session/log/message-eraser": "session/store",
+  "session/log/message-reader": "session/store",
+  "session/log/message-totals": "session/store",
+  "session/log/message-writer": "session/store",
+  "session/log/running-erasure": "session/store",
   "session/summary/summary-store": "session/store",
   "session/outbox/job-store": "session/store",
   "session/search/vector-store": "session/store",

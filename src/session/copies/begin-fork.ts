@@ -53,7 +53,7 @@ export function beginFork(
       ? known.settings
       : settingsByUser(known.settings, byUser.settings, withTenant(known, byUser.tenant).tenantSettings);
   const through = forkedThrough(unit, throughSeq);
-  const tokens = unit.store.messages.totalCostAt(through);
+  const tokens = unit.store.totals.costAt(through);
   refuseCopied(unit, counted?.limits, { messages: through, tokens }, counted);
   unit.store.lineage.putCopy(copy, through);
   return { session, epoch, throughSeq: through, isNewest: throughSeq === undefined, tokens, metadata, settings };
@@ -62,8 +62,8 @@ export function beginFork(
 /** What a fork would copy as of now. Used to check the user's daily limit before the fork is begun. */
 export function forkSize(unit: Unit, throughSeq: Seq | undefined): Pick<UserTaken, "messages" | "tokens" | "bytes"> {
   const messages = forkedThrough(unit, throughSeq);
-  const { messages: log } = unit.store;
-  return { messages, tokens: log.totalCostAt(messages), bytes: log.bytesThrough(messages) };
+  const { totals } = unit.store;
+  return { messages, tokens: totals.costAt(messages), bytes: totals.bytesThrough(messages) };
 }
 
 function forkedThrough({ store }: Unit, throughSeq: Seq | undefined): Seq {

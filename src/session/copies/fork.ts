@@ -138,7 +138,7 @@ export function saveCopyPage(unit: Unit, jobId: string, page: CopyPage): CopySte
     // The sums are computed here: the source's may be from before an edit.
     totalCost += messageCostOf(row);
     totalBytes += contentJson === null ? 0 : byteLength(contentJson);
-    store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);
+    store.messageWriter.insert({ ...row, totalCost, totalBytes }, contentJson);
     afterSeq = row.seq;
   }
   if (page.end === null || afterSeq < step.throughSeq) {

@@ -138,7 +138,7 @@ class Saving {
   }
 
   #saveMessage(line: MessageLine): string | null {
-    const { messages } = this.#unit.store;
+    const { messages, messageWriter } = this.#unit.store;
     this.#bytes = null;
     const newest = messages.head();
     const seq = (newest?.seq ?? 0) + 1;
@@ -156,7 +156,7 @@ class Saving {
     const tokens = content === null ? 0 : contentTokens(content);
     const totalBytes = (newest?.appendedBytes ?? 0) + (contentJson === null ? 0 : byteLength(contentJson));
     if (seq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) return OVERFULL;
-    messages.insert(
+    messageWriter.insert(
       {
         seq,
         afterSeq,

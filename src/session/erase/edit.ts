@@ -26,7 +26,7 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
       detail: "The message was erased. Append a new one instead.",
     });
   }
-  if (patch.pinned !== undefined && patch.pinned !== row.isPinned) store.messages.pin(row.seq, patch.pinned);
+  if (patch.pinned !== undefined && patch.pinned !== row.isPinned) store.messageWriter.pin(row.seq, patch.pinned);
   if (patch.content === undefined && patch.metadata === undefined) {
     // Only the pin was set or removed. Summaries stay valid, but an export that is under way must see that something
     // changed.
@@ -41,7 +41,7 @@ export function editMessage(unit: Unit, id: string, patch: MessagePatch): Messag
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
   const tokens = contentTokens(content);
   const size = { tokens, cost: messageCostOf({ ...row, content, tokens }) };
-  const change = store.messages.edit(row.seq, content, contentJson, metadataJson, size, now);
+  const change = store.messageWriter.edit(row.seq, content, contentJson, metadataJson, size, now);
   store.countChange(
     change,
     isSaidAnew

@@ -79,7 +79,7 @@ export function eraseCopied(
       eraseCarried(unit, touch.origin, erasure);
       continue;
     }
-    const held = unit.store.messages.unerased(touch.seqs);
+    const held = unit.store.messageEraser.unerased(touch.seqs);
     if (held === null) continue;
     eraseSeqs(unit, held);
     forgotten.push(held);

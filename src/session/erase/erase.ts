@@ -40,7 +40,7 @@ export function isErasurePending(unit: Unit, seq: Seq): boolean {
  */
 export function isHeldHere(unit: Unit, fromSeq: Seq): boolean {
   return (
-    unit.store.messages.isErasing() ||
+    unit.store.erasure.isRunning() ||
     unit.session.archiveReplace ||
     isChangeUnconfirmed(unit.session) ||
     mayBeFoldedIn(unit, fromSeq)
@@ -57,7 +57,9 @@ export function eraseSeqs(unit: Unit, seqs: SeqSet): void {
   const { store, now } = unit;
   const textChanged = withTextAmong(unit, seqs);
   store.countChange(
-    "throughSeq" in seqs ? store.messages.eraseThrough(seqs.throughSeq, now) : store.messages.erase(seqs, now),
+    "throughSeq" in seqs
+      ? store.messageEraser.eraseThrough(seqs.throughSeq, now)
+      : store.messageEraser.erase(seqs, now),
   );
   noteErasures(unit, seqs);
   const isCovered = invalidate(unit, seqs, textChanged);

@@ -276,7 +276,7 @@ export function appendMessages(
     appendedBytes += byteLength(contentJson);
     headSeq = seq;
     const isClientId = message.id !== undefined && seqOfServerId(message.id) === null;
-    store.messages.insert(
+    store.messageWriter.insert(
       {
         role: message.role,
         author: message.author ?? null,

@@ -13,7 +13,7 @@ import { tokenizerOf } from "../../tokens/tokenizers.ts";
 import { messageCostOf, type MessageRow, settingsOf, type SizedMessageRow } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import { described, placesOf, prompted, toSummary, isEmptyVersion } from "./message-form.ts";
-import type { Room } from "./message-store.ts";
+import type { Room } from "./page-sizes.ts";
 
 /** Reads what a context is made of from the stores, and has it assembled. */
 
@@ -70,7 +70,7 @@ export function readContext(
   const atSeq = asked > lastSeq ? headSeq : asked;
   const isNow = tip !== null && atSeq === headSeq;
   const branch = isNow ? tip.branch : store.branches.through(atSeq);
-  const totalCost = isNow ? tip.totalCost : store.messages.totalCostOn(branch, atSeq);
+  const totalCost = isNow ? tip.totalCost : store.totals.costOn(branch, atSeq);
   const row = store.summaries.shownAt(branch);
   const items = row === null ? [] : store.summaries.items(row.version);
   const summary = row === null || isEmptyVersion(row, items) ? null : toSummary(row, items);
@@ -107,7 +107,7 @@ export function readContext(
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
     summaryPending: pendingThroughSeq !== null,
     ...(pendingThroughSeq === null ? {} : { pendingThroughSeq }),
-    unsummarizedTokens: () => totalCost - store.messages.totalCostOn(branch, row?.throughSeq ?? 0),
+    unsummarizedTokens: () => totalCost - store.totals.costOn(branch, row?.throughSeq ?? 0),
   });
   const error = retrieval?.error ?? null;
   const sent = withSentFiles(unit, context, request);
@@ -175,7 +175,7 @@ function earlierMessages(unit: Unit, branch: Branch, throughSeq: Seq): EarlierMe
       return row === null ? null : earlier(row);
     },
     *covered() {
-      const totalCost = store.messages.totalCostOn(branch, throughSeq);
+      const totalCost = store.totals.costOn(branch, throughSeq);
       yield* newestFirst(unit, { ...branch, headSeq: throughSeq }, totalCost, 1, false);
     },
     *instructions() {

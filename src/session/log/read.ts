@@ -10,7 +10,7 @@ import { ALL_SESSIONS, toIsoTime, type MessageRow, pageOf, settingsOf, type Summ
 import type { Unit } from "../unit.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { toPlacedMessage, placesOf, toVersion, isEmptyVersion } from "./message-form.ts";
-import type { FileView } from "./message-store.ts";
+import type { FileView } from "./message-reader.ts";
 
 export function readState(unit: Unit): SessionState {
   const { store } = unit;

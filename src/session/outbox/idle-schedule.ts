@@ -45,8 +45,8 @@ function idleTarget(unit: Unit): Seq | null {
   const open = summarizeJob(unit);
   if (tip === null || (open !== undefined && !isRemake(unit, open))) return null;
   const coveredSeq = store.summaries.newest()?.throughSeq ?? 0;
-  const { messages } = store;
-  const costAt = (seq: Seq): TokenCount => messages.totalCostOn(tip.branch, seq);
+  const { messages, totals } = store;
+  const costAt = (seq: Seq): TokenCount => totals.costOn(tip.branch, seq);
   const covered = costAt(coveredSeq);
   if (tip.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
   const target = chooseCut(cutMessages(messages.backwardOn(tip.branch, tip.seq, coveredSeq + 1, "told")), 0);

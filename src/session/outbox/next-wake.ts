@@ -18,7 +18,7 @@ export function nextWakeAt(unit: Unit, restsUntil: number): number | null {
   if (isLeftOver(unit)) return now;
   const isInUse = row.erasedAt === null && row.expiredAt === null && row.copying === null;
   return earliest(
-    store.messages.isErasing() ? Math.max(now, restsUntil) : null,
+    store.erasure.isRunning() ? Math.max(now, restsUntil) : null,
     store.jobs.nextSendAt(),
     store.audit.nextSendAt(),
     row.copying?.kind === "import" ? row.copying.until : null,

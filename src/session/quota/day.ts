@@ -25,7 +25,7 @@ interface Place {
 
 const NOTHING_SAID: Place = { seq: 0, totalCost: 0 };
 
-/** What this file reads of the log. The session's message store implements it. */
+/** What this file reads of the log. */
 export interface DatedLog {
   createdAt(seq: Seq): number | null;
   /** Null if the log is empty. */

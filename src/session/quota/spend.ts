@@ -1,8 +1,9 @@
 import type { TokenCount } from "../../api/message.ts";
 import type { SummarizerUsage } from "../../api/summarizer.ts";
 import { type SessionRow, settingsOf } from "../sqlite/index.ts";
+import type { SessionStore } from "../store.ts";
 import type { Unit } from "../unit.ts";
-import { startOfDay, usedToday } from "./day.ts";
+import { type DatedLog, startOfDay, usedToday } from "./day.ts";
 import { NOTHING_SPENT } from "./spent-store.ts";
 
 /**
@@ -22,6 +23,15 @@ function isBounded(session: SessionRow): boolean {
   return settingsOf(session).summarizerTokensPerDay !== null || bounds.some((bound) => typeof bound === "number");
 }
 
+/** The log of a session, as far as the count of a day reads it. */
+export function datedLogOf({ messages, totals }: SessionStore): DatedLog {
+  return {
+    createdAt: (seq) => messages.createdAt(seq),
+    head: () => messages.head(),
+    appendedCostAt: (seq) => totals.appendedCostAt(seq),
+  };
+}
+
 /**
  * Keeps what the session used today. Called before an epoch ends, since a new session under the same id would otherwise
  * start with a full daily limit. If the session has no daily limit, nothing is kept.
@@ -36,7 +46,7 @@ export function keepDay(unit: Unit): void {
   }
   // Messages of an unfinished copy were not said in this session, and do not count.
   if (unit.session.copying !== null) return;
-  const { messages, tokens } = usedToday(store.messages, store, now);
+  const { messages, tokens } = usedToday(datedLogOf(store), store, now);
   store.spent.add(startOfDay(now), { messages, messageTokens: tokens });
 }
 

@@ -28,7 +28,7 @@ const MAX_SNIPPET_LENGTH = 240;
  */
 function catchUp(unit: Unit, throughSeq: Seq): Seq {
   const { search: index } = unit;
-  if (unit.store.messages.isErasing()) return index.indexedThroughSeq;
+  if (unit.store.erasure.isRunning()) return index.indexedThroughSeq;
   let reached = { indexedThroughSeq: index.indexedThroughSeq, done: false };
   for (let slice = 0; slice < MAX_SLICES_PER_REQUEST; slice += 1) {
     if (reached.done || reached.indexedThroughSeq >= throughSeq) break;

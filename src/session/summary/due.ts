@@ -41,7 +41,7 @@ export function unsummarizedTokens(unit: Unit): TokenCount {
   const { store } = unit;
   const tip = store.messages.tip();
   if (tip === null) return 0;
-  return tip.totalCost - store.messages.totalCostOn(tip.branch, store.summaries.newest()?.throughSeq ?? 0);
+  return tip.totalCost - store.totals.costOn(tip.branch, store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /**
@@ -100,7 +100,7 @@ export function scheduleSummaryIfDue(unit: Unit): boolean {
   if (tip === null) return false;
   const summary = store.summaries.newest();
   const throughSeq = summary?.throughSeq ?? 0;
-  const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, throughSeq);
+  const tokens = tip.totalCost - store.totals.costOn(tip.branch, throughSeq);
   const bounds = boundsOf(unit, summary, tokens);
   if (!isSummaryDue(tokens, bounds)) return false;
   const open = summarizeJob(unit);
@@ -175,7 +175,7 @@ export function scheduleSummaryByHand(unit: Unit, request: SummarizeRequest): Su
   const summary = store.summaries.newest();
   const isAnew = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
-  const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, covered);
+  const tokens = tip.totalCost - store.totals.costOn(tip.branch, covered);
   const bounds = boundsOf(unit, summary, tokens);
   const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1, "told"));
   const target = Math.max(

@@ -81,7 +81,7 @@ export function readSummarized(unit: Unit, job: JobRow | null): { job: Job | nul
  * if from scratch.
  */
 function countTokensToRead(unit: Unit, { fromScratch }: SummarizeRequest): TokenCount {
-  const { messages, summaries } = unit.store;
+  const { messages, summaries, totals } = unit.store;
   const open = summarizeJob(unit);
   const isAnew = fromScratch === true && (open === undefined || !isFromScratch(open.goal));
   // A job that exists already costs only the minimum: if it had failed, it is sent again, and a client that waits for
@@ -89,7 +89,7 @@ function countTokensToRead(unit: Unit, { fromScratch }: SummarizeRequest): Token
   if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;
   const from = isAnew ? 0 : (summaries.newest()?.throughSeq ?? 0);
   const tip = messages.tip();
-  const read = tip === null ? 0 : tip.totalCost - messages.totalCostOn(tip.branch, from);
+  const read = tip === null ? 0 : tip.totalCost - totals.costOn(tip.branch, from);
   return Math.max(MIN_USER_SUMMARY_TOKENS, read);
 }
 

@@ -155,10 +155,10 @@ export function revived(job: SummarizeJob, now: number): Partial<Pick<SummarizeJ
  * @param goodBefore what `goodThrough` returned before the change
  */
 export function tokensReadAgain(unit: Unit, goodBefore: Seq): TokenCount {
-  const { messages } = unit.store;
+  const { branches, messages, totals } = unit.store;
   const good = goodThrough(unit);
   if (good >= goodBefore) return 0;
-  const branch = unit.store.branches.active(messages.head()?.seq ?? 0);
-  const again = messages.totalCostOn(branch, goodBefore) - messages.totalCostOn(branch, good);
+  const branch = branches.active(messages.head()?.seq ?? 0);
+  const again = totals.costOn(branch, goodBefore) - totals.costOn(branch, good);
   return Math.max(MIN_USER_SUMMARY_TOKENS, again);
 }

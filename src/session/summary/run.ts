@@ -262,8 +262,7 @@ export function saveAnswer(
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
   );
   if (isPostponedByBudget(job)) {
-    const tokens =
-      store.messages.totalCostOn(branch, throughSeq) - store.messages.totalCostOn(branch, draft.throughSeq);
+    const tokens = store.totals.costOn(branch, throughSeq) - store.totals.costOn(branch, draft.throughSeq);
     countForUser(unit, { summarizerTokens: Math.max(MIN_USER_SUMMARY_TOKENS, tokens) });
   }
   // If a message was changed meanwhile, the items that cite it were refused. Contexts must not treat those messages as

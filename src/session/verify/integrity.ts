@@ -264,12 +264,13 @@ export function checkLogIntegrity(unit: Unit, afterSeq: Seq): LogIntegrity {
   const archivedSeq = unit.session.messageArchive?.sentSeq ?? 0;
   const messages = afterSeq < archivedSeq ? readMessagesForArchive(unit, afterSeq, archivedSeq) : [];
   const limit = afterSeq < archivedSeq ? messages.length : MAX_PAGE_ROWS;
-  const rows = store.messages.ledger(afterSeq, limit);
-  const before = afterSeq === 0 ? null : (store.messages.ledger(afterSeq - 1, 1)[0] ?? null);
+  const rows = store.totals.ledger(afterSeq, limit);
+  const before = afterSeq === 0 ? null : (store.totals.ledger(afterSeq - 1, 1)[0] ?? null);
   const throughSeq = rows.at(-1)?.seq ?? afterSeq;
   const isLast = throughSeq >= (store.messages.head()?.seq ?? 0) || rows.length === 0;
   const flaws = totalFlaws(before, rows);
-  if (isLast && flaws.length === 0 && !store.messages.areTotalsTrue()) flaws.push(brokenTotals("of the session"));
+  if (isLast && flaws.length === 0 && !store.totals.areTrue(store.messages.head()))
+    flaws.push(brokenTotals("of the session"));
   if (isLast && !store.files.isWhole()) flaws.push(BROKEN_FILES);
   return { flaws, messages, throughSeq, isLast };
 }

@@ -60,6 +60,6 @@ export function reindex(
   if (isFirst && search.indexedThroughSeq === 0) return null;
   if (isDryRun) return { done: true };
   if (isFirst) search.drop();
-  if (store.messages.isErasing()) return { done: false };
+  if (store.erasure.isRunning()) return { done: false };
   return { done: search.catchUp().done };
 }

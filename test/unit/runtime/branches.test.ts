@@ -221,7 +221,7 @@ describe("a session with branches", () => {
           for (const { message } of retrieveForContext(session.unit(), "harbour", branch).found) {
             expect(on.has(message.seq)).toBe(true);
           }
-          expect(session.store.messages.areTotalsTrue()).toBe(true);
+          expect(session.store.totals.areTrue(session.store.messages.head())).toBe(true);
         },
       ),
       { numRuns: 60 },
@@ -345,11 +345,11 @@ describe("a regenerated answer", () => {
     const pair = new Pair();
     for (const content of ["one", "two", "three and more words than that"]) pair.say(content);
     pair.say("another", 1);
-    const { messages } = pair.session.store;
+    const { messages, totals } = pair.session.store;
     const tip = messages.tip();
     if (tip === null) throw new Error("nobody said anything");
-    expect(messages.totalCostOn(tip.branch, tip.seq)).toBe(tip.totalCost);
-    expect(tip.totalCost).toBeLessThan(messages.totalCostAt(tip.seq));
+    expect(totals.costOn(tip.branch, tip.seq)).toBe(tip.totalCost);
+    expect(tip.totalCost).toBeLessThan(totals.costAt(tip.seq));
   });
 
   it("is refused if there are too many branches", () => {

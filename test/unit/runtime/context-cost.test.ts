@@ -47,7 +47,7 @@ describe("what a context reads", () => {
     for (let at = 0; at < 60; at += 1) session.append([turn]);
     const seqs = (): number[] => readingOf(session, 1_000).context.messages.map(({ seq }) => seq);
     expect(seqs()).not.toContain(1);
-    session.store.messages.pin(2, true);
+    session.store.messageWriter.pin(2, true);
     expect(seqs()).toContain(2);
     session.append([{ role: "system", content: "Answer in Portuguese." }]);
     for (let at = 0; at < 20; at += 1) session.append([turn]);

@@ -140,7 +140,7 @@ describe("a message with files", () => {
           expect(byteLength(row.content)).toBeLessThanOrEqual(512 * 1024);
           expect(byteLength(row.content) + row.held).toBe(jsonBytes(one));
         }
-        expect(session.store.messages.areTotalsTrue()).toBe(true);
+        expect(session.store.totals.areTrue(session.store.messages.head())).toBe(true);
         expect(checkLogIntegrity(session.unit(), 0).flaws).toEqual([]);
         session.disk.close();
       }),
@@ -223,7 +223,7 @@ describe("a file of several messages", () => {
     expect(await tracesIn(session, [shared])).toEqual([true]);
     expect(contentOf(session, 4)).toEqual([file(shared), file(photo("own 3"))]);
     eraseMessage(session.unit(), "seq-3");
-    store.countChange(store.messages.eraseThrough(4, NOON));
+    store.countChange(store.messageEraser.eraseThrough(4, NOON));
     editMessage(session.unit(), "seq-5", { metadata: { seen: true } });
     expect(contentOf(session, 5)).toEqual([file(alone)]);
     eraseMessage(session.unit(), "seq-5");

@@ -64,22 +64,22 @@ describe("messages that are being erased", () => {
     expect([...store.messages.forward(1, 3)].map(({ erasedAt }) => erasedAt)).toEqual([NOON, NOON, null]);
     expect(store.messages.newestOf("user", store.branches.through(3), 3, 1)?.seq).toBe(3);
     expect(store.messages.newestOf("user", store.branches.through(2), 2, 1)).toBeNull();
-    expect(store.messages.unerased([1, 2, 3])).toEqual([3]);
-    expect(store.messages.unerased({ throughSeq: 2 })).toBeNull();
+    expect(store.messageEraser.unerased([1, 2, 3])).toEqual([3]);
+    expect(store.messageEraser.unerased({ throughSeq: 2 })).toBeNull();
   });
 
   it("count nothing, in tokens and in bytes, and those after them count what they take", () => {
     const { store } = erasing();
     const whole = withMessages(3).store;
-    const [two, three] = [whole.messages.totalCostAt(2), whole.messages.totalCostAt(3)];
-    expect([1, 2, 3].map((seq) => store.messages.totalCostAt(seq))).toEqual([0, 0, three - two]);
-    expect([1, 2, 3].map((seq) => store.messages.bytesThrough(seq))).toEqual([0, 0, '"message number 2"'.length]);
+    const [two, three] = [whole.totals.costAt(2), whole.totals.costAt(3)];
+    expect([1, 2, 3].map((seq) => store.totals.costAt(seq))).toEqual([0, 0, three - two]);
+    expect([1, 2, 3].map((seq) => store.totals.bytesThrough(seq))).toEqual([0, 0, '"message number 2"'.length]);
   });
 
   it("are gone after the last slice", () => {
     const { store } = erasing();
-    store.messages.eraseSlice();
-    expect(store.messages.isErasing()).toBe(false);
+    store.messageEraser.eraseSlice();
+    expect(store.erasure.isRunning()).toBe(false);
     expect([1, 2, 3].map((seq) => store.messages.bySeq(seq)?.content ?? null)).toEqual([
       null,
       null,
@@ -98,14 +98,14 @@ describe("the totals of a log", () => {
         0,
       );
     // Besides its content each message costs the same.
-    const beside = store.messages.totalCostAt(1) - costAt(1);
+    const beside = store.totals.costAt(1) - costAt(1);
     editMessage(session.unit(), "seq-5", { content: "a much longer text than it was before ".repeat(9) });
     editMessage(session.unit(), "seq-128", { content: "x" });
     eraseMessage(session.unit(), "seq-129");
-    expect(store.messages.areTotalsTrue()).toBe(true);
-    expect(store.messages.totalCostAt(300)).toBe(store.messages.head()?.totalCost);
-    for (const seq of [1, 4, 5, 127, 128]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + seq * beside);
-    for (const seq of [129, 130, 300]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + (seq - 1) * beside);
+    expect(store.totals.areTrue(store.messages.head())).toBe(true);
+    expect(store.totals.costAt(300)).toBe(store.messages.head()?.totalCost);
+    for (const seq of [1, 4, 5, 127, 128]) expect(store.totals.costAt(seq)).toBe(costAt(seq) + seq * beside);
+    for (const seq of [129, 130, 300]) expect(store.totals.costAt(seq)).toBe(costAt(seq) + (seq - 1) * beside);
     expect(checkLogIntegrity(session.unit(), 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
   });
 

@@ -330,7 +330,7 @@ describe("the cache of a store", () => {
     const { store } = summarized();
     const pinned = (): number[] => [...store.messages.instructions(store.branches.active(3), 3)].map(({ seq }) => seq);
     expect(pinned()).toEqual([]);
-    store.messages.pin(2, true);
+    store.messageWriter.pin(2, true);
     expect(pinned()).toEqual([2]);
   });
 });

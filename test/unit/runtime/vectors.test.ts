@@ -209,7 +209,7 @@ describe("a vector is deleted", () => {
   it("when very many messages are erased at once", () => {
     const session = chat();
     embedAll(session);
-    session.store.countChange(session.store.messages.eraseThrough(3, NOON));
+    session.store.countChange(session.store.messageEraser.eraseThrough(3, NOON));
     expect(tablesOf(session)).toBe(0);
     expect(embedAll(session).flat()).not.toContain("we sailed over the sea");
   });
