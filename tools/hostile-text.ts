@@ -1,18 +1,9 @@
+import { createRandom } from "../simulation/random.ts";
+
 /**
  * Text that is made to be underestimated, by kind and from a seed: what no one writes, and what logs, keys and attackers produce.
  * `natural` provides words and sentences for the kinds that spoil real text.
  */
-
-/** A seeded generator (mulberry32): the same seed makes the same text. */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const LOWER = "abcdefghijklmnopqrstuvwxyz";
 const UPPER = LOWER.toUpperCase();
@@ -60,7 +51,7 @@ const SCRIPTS: Record<string, readonly [number, number]> = {
 
 /** All kinds of hostile text. Each kind has several texts of a few thousand characters. */
 export function hostileTexts(seed: number, natural: readonly string[]): Map<string, string[]> {
-  const next = random(seed);
+  const next = createRandom(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
   const pick = <T>(from: ArrayLike<T>): T => from[below(from.length)]!;
   const repeat = (times: number, make: (index: number) => string): string => {

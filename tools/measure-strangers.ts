@@ -1,10 +1,11 @@
 import { createProgram, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../scripts/program/run-program.ts";
 import { showTable } from "../scripts/program/table.ts";
+import { createRandom } from "../simulation/random.ts";
 // node scripts/run.mjs measure-strangers: whether response times distinguish another user's session from one that does not exist.
 import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
-import { createRandom, distributionOf } from "./bench/statistics.ts";
+import { distributionOf } from "./bench/statistics.ts";
 import { areaUnderCurve } from "./strangers/area-under-curve.ts";
 
 const MAX_AUC = 0.6;

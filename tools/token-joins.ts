@@ -1,6 +1,6 @@
 /** Text made of tokens in a row, on which a tokenizer and an estimate of it are most likely to differ. */
 import ranks from "gpt-tokenizer/bpeRanks/o200k_base";
-import { random } from "./hostile-text.ts";
+import { createRandom } from "../simulation/random.ts";
 
 /** The kinds of tokens that are joined. */
 const KINDS: Record<string, RegExp> = {
@@ -18,7 +18,7 @@ const COMMON = 3_000;
 
 /** Joins of two to five tokens, by kind, from a seed. */
 export function tokenJoins(seed: number, count: number): Map<string, string[]> {
-  const next = random(seed);
+  const next = createRandom(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
   const texts = ranks.filter((token) => typeof token === "string");
   const joins = new Map<string, string[]>();

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { random } from "./hostile-text.ts";
+import { createRandom } from "../simulation/random.ts";
 
 export interface Group {
   name: string;
@@ -181,7 +181,7 @@ node_t *insert(node_t **table, size_t size, const char *key)
 
 /** Natural text by category. */
 export function naturalGroups(): Group[] {
-  const next = random(20240601);
+  const next = createRandom(20240601);
   const below = (limit: number): number => Math.floor(next() * limit);
   const pick = <T>(from: ArrayLike<T>): T => from[below(from.length)]!;
   const repeat = (times: number, make: () => string): string => Array.from({ length: times }, make).join("");

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { showTable } from "../../scripts/program/table.ts";
+import { createRandom } from "../../simulation/random.ts";
 import { newMessageSchema } from "../../src/api/message.ts";
 import { RequestFailure } from "../../tools/bench/client.ts";
 import { FailureTally } from "../../tools/bench/failures.ts";
 import { describesQuery } from "../../tools/bench/host.ts";
 import { type BenchOptions, benchProgram, SECTIONS } from "../../tools/bench/options.ts";
-import { createRandom, distributionOf, ratioOf, shuffle } from "../../tools/bench/statistics.ts";
+import { distributionOf, ratioOf, shuffle } from "../../tools/bench/statistics.ts";
 import { createTalk } from "../../tools/bench/talk.ts";
 import { createZipfQueries, createZipfTalk } from "../../tools/bench/zipf-talk.ts";
 import { readCommandLine } from "../support/command-line.ts";

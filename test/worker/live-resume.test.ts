@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { createRandom } from "../../simulation/random.ts";
 import type { Hello } from "../../src/api/live.ts";
-import { createRandom } from "../../tools/bench/statistics.ts";
 import {
   chatOf,
   evictDurableObject,

@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { z } from "zod";
 import { StartError } from "../../scripts/dev/start-error.ts";
 import { AdminFault, createAdminSend } from "../../scripts/keys/admin-api.ts";
+import { createRandom } from "../../simulation/random.ts";
 import { type Authenticator, createAuthenticator } from "../../src/access/authenticate.ts";
 import { formatKey, type KeyParts } from "../../src/access/key-format.ts";
 import { createTokenVerifier, type TokenVerifier } from "../../src/access/supabase.ts";
@@ -17,7 +18,7 @@ import { type Answer, BenchClient, RequestFailure, type Target } from "./client.
 import type { FailureTally } from "./failures.ts";
 import { processorMs } from "./machine.ts";
 import type { BenchSessions } from "./sessions.ts";
-import { createRandom, type Distribution, distributionOf, shuffle } from "./statistics.ts";
+import { type Distribution, distributionOf, shuffle } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
 
 /** The baseline for the other bearers: checking this key takes one digest and no lookup. */

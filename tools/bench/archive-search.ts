@@ -2,8 +2,9 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import type { Client } from "pg";
 import { applyMigrations, createDatabase, withClient } from "../../scripts/dev/database.ts";
+import { createRandom } from "../../simulation/random.ts";
 import { type MemoryOwner, readMemories, searchMemories } from "../../src/archive/memories.ts";
-import { createRandom, type Distribution, distributionOf } from "./statistics.ts";
+import { type Distribution, distributionOf } from "./statistics.ts";
 import { createQuestions, createTalk } from "./talk.ts";
 
 const DATABASE = "threadkeep_bench_search";

@@ -1,10 +1,11 @@
+import { createRandom } from "../../simulation/random.ts";
 // Latency of appends and contexts on sessions of several lengths, next to the floor, one request at a time. The cases take turns in an
 // order that changes with each round, so that other work on the machine affects all of them alike.
 import type { Answer, BenchClient } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
 import { processorMs } from "./machine.ts";
 import { type BenchSessions, inParallel } from "./sessions.ts";
-import { createRandom, type Distribution, distributionOf, ratioOf, shuffle } from "./statistics.ts";
+import { type Distribution, distributionOf, ratioOf, shuffle } from "./statistics.ts";
 import { createQuestions, createTalk, type Turn } from "./talk.ts";
 
 const SIZES = [10, 100, 500, 1_000, 10_000] as const;

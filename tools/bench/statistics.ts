@@ -1,4 +1,4 @@
-// Percentiles, ratios and seeded random numbers, as pure functions.
+// Percentiles, ratios and shuffles, as pure functions.
 
 export interface Distribution {
   readonly count: number;
@@ -25,17 +25,6 @@ function roundMs(ms: number): number {
 export function ratioOf(value: number | undefined, base: number | undefined): number | null {
   if (value === undefined || base === undefined || base <= 0) return null;
   return Math.round((value / base) * 100) / 100;
-}
-
-/** Random numbers in [0, 1). The same seed gives the same numbers (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** Shuffles so that every order is equally likely (Fisher-Yates). */

@@ -1,6 +1,6 @@
 // The text of the benchmark's sessions: for the same seed the same turns, of about 280 bytes each, made of sentences that a
 // summarizer can pick. None of it is real people's data.
-import { createRandom } from "./statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
 
 const TURN_LENGTH = 250;
 

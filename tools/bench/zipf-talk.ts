@@ -1,6 +1,6 @@
 // Turns and queries of made-up words that are as common and as rare as those of a language. The most common words of a query
 // decide how slow a search is.
-import { createRandom } from "./statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
 import type { Turn } from "./talk.ts";
 
 const VOCABULARY = 30_000;

@@ -1,5 +1,6 @@
 // What is killed, and when. A pure function: the same seed gives the same plan.
-import { createRandom, shuffle } from "../bench/statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
+import { shuffle } from "../bench/statistics.ts";
 import type { Victim } from "./options.ts";
 
 export interface PlannedKill {

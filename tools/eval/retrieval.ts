@@ -9,6 +9,7 @@ import type { RankingParameters } from "../../src/prompt/retrieval/parameters.ts
 import { TurnItems } from "../../src/prompt/retrieval/turn-items.ts";
 import type { SearchStorage } from "../../src/session/search/tables.ts";
 import { SearchIndex } from "../../src/session/search/text-index.ts";
+import { distributionOf } from "../bench/statistics.ts";
 import { type BeamChat, isBeam, readBeam } from "./beam.ts";
 import { rollItems } from "./rolled-items.ts";
 
@@ -269,11 +270,6 @@ export function recallOf(answers: readonly Answered[]): string {
   return DEPTHS.map(meanAt).join("/");
 }
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-}
-
 /** Prints the results: over all questions that count, by kind of question, and by conversation. */
 export function recallTable(recallers: readonly { readonly name: string; readonly answers: readonly Answered[] }[]): {
   columns: string[];
@@ -289,13 +285,7 @@ export function recallTable(recallers: readonly { readonly name: string; readonl
       (name) => [name, ({ conversation, counts }: Answered) => counts && conversation === name] as const,
     ),
   ];
-  const times = (share: number) =>
-    recallers.map(({ answers }) =>
-      percentile(
-        answers.map(({ milliseconds }) => milliseconds),
-        share,
-      ).toFixed(1),
-    );
+  const times = recallers.map(({ answers }) => distributionOf(answers.map(({ milliseconds }) => milliseconds)));
   return {
     columns: ["", "questions", ...recallers.map(({ name }) => name)],
     rows: [
@@ -304,8 +294,8 @@ export function recallTable(recallers: readonly { readonly name: string; readonl
         String(asked.filter(belongs).length),
         ...recallers.map(({ answers }) => recallOf(answers.filter(belongs))),
       ]),
-      ["ms, p50", "", ...times(0.5)],
-      ["ms, p99", "", ...times(0.99)],
+      ["ms, p50", "", ...times.map((ms) => (ms?.p50Ms ?? 0).toFixed(1))],
+      ["ms, p99", "", ...times.map((ms) => (ms?.p99Ms ?? 0).toFixed(1))],
     ],
   };
 }

@@ -1,4 +1,4 @@
-import { createRandom } from "../bench/statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
 
 /** Random choices. The same seed gives the same choices. */
 export class Dice {

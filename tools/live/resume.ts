@@ -1,6 +1,6 @@
 // Readers that drop and reopen their sockets at random moments, during pauses and restarts. Each must see each event once.
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRandom } from "../bench/statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
 import { Follower, type Place } from "./follower.ts";
 import { createSession, write } from "./writer.ts";
 

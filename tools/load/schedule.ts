@@ -1,6 +1,6 @@
 // When each chat of a load sends something. The schedule is fixed beforehand and does not wait for answers. Latency counts from the intended
 // start, so that a service that stalls is charged for every request that it delayed ("coordinated omission").
-import { createRandom } from "../bench/statistics.ts";
+import { createRandom } from "../../simulation/random.ts";
 
 /** A turn of a chat: the user's message is appended and returns the context; then the model's answer is appended. */
 export interface PlannedTurn {
