@@ -1,6 +1,6 @@
 /**
  * An external summarizer as a process of its own: an MCP server on loopback with the one tool, which requires a bearer token and does what
- * its parent says. It shares only the SDK and the schemas of the tool with the built-in one.
+ * its parent says. It shares only the SDK and the schemas of the tool with the built-in one. It has a file of its own because it is started as a program.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";

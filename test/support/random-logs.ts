@@ -11,7 +11,8 @@ import { type AgentChat, agentChat, type SaidMessage } from "./agent-chats.ts";
 
 /**
  * Chats of agents as logs contain them: with an inactive branch, erased messages, pins, dates, named authors, approvals of calls, a summary
- * of the beginning, and turns that a query retrieved. Messages off the branch say `x7`, and items of the summary `i7`.
+ * of the beginning, and turns that a query retrieved. Messages off the branch say `x7`, and items of the summary `i7`. One test uses
+ * them; they are apart because they only generate, and the test only judges.
  */
 
 export interface RandomLog {

@@ -1,6 +1,7 @@
 /**
  * What the reader of client/README.md has in addition to each block, as the comment before the block declares it, and what the reader types
- * next. `THREADKEEP_URL` is the service, `MODEL_URL` a scripted provider's address.
+ * next. `THREADKEEP_URL` is the service, `MODEL_URL` a scripted provider's address. It is apart from the test that
+ * runs the blocks because whoever changes client/README.md changes this table alone.
  */
 export interface BlockSetup {
   /** Of the section that the block stands in. */

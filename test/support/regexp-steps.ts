@@ -1,6 +1,6 @@
 /**
  * How much work a regular expression has with a text, counted in steps and not in time. It matches like engines of JavaScript, by trying
- * and backtracking from every position: if the steps grow faster than the text here, they do so there.
+ * and backtracking from every position: if the steps grow faster than the text here, they do so there. One test uses it; it is a matcher with tests of its own, so it has a file of its own.
  */
 
 type Node =

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** Finds in a schema every place for a text, a name, any JSON or a moment, and puts a value of the caller's there. */
+/**
+ * Finds in a schema every place for a text, a name, any JSON or a moment, and puts a value of the caller's there. One test uses it; it is
+ * apart because it knows schemas, and nothing of what the service stores.
+ */
 
 /** A value that a schema accepts, and the same with something else in one place. */
 export interface Place {
