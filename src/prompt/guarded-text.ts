@@ -113,6 +113,20 @@ export function guardLine(text: string): string {
   return withoutTags(text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ").trim());
 }
 
+/** How an item names who said it. No other role begins an item in these words. */
+const SAID_BY = /^(?:User|Assistant): /;
+
+/** Guards an item of a summary, which stands on a line of its own behind a dash. */
+export function guardItem(text: string): string {
+  const line = guardLine(text);
+  return SAID_BY.test(line) || !readsAsHeading(line, 0) ? line : `> ${line}`;
+}
+
+/** Whether a name is that of a role, however it is spelled: as the label of a line it would read as that role. */
+export function isRoleName(name: string): boolean {
+  return readsAsHeading(`${name}:`, 0);
+}
+
 /** Guards a name inside a heading, so that it can neither end the heading nor open another. */
 export function guardName(name: string): string {
   return guardLine(name)

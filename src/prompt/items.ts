@@ -4,7 +4,7 @@ import type { ProposedItem } from "../api/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, KeptItem } from "../api/summary.ts";
 import { jsonBytes } from "../api/text.ts";
 import { estimateTokens } from "../tokens/estimate.ts";
-import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
+import { guardItem, SUMMARY_TAG } from "./guarded-text.ts";
 import { withDay } from "./relative-days.ts";
 import { Evidence } from "./support.ts";
 
@@ -35,7 +35,7 @@ export function itemsTokens(items: readonly { readonly text: string }[]): TokenC
 }
 
 function line(item: { readonly text: string }): string {
-  return `- ${guardLine(item.text)}\n`;
+  return `- ${guardItem(item.text)}\n`;
 }
 
 export interface Merge {
@@ -355,7 +355,7 @@ export function renderItems(items: readonly Item[]): string {
     if (ofKind.length === 0) continue;
     lines.push(`${heading}:`);
     for (const item of ofKind) {
-      lines.push(`- ${guardLine(item.text)}${item.status === "done" ? " (done)" : ""}`);
+      lines.push(`- ${guardItem(item.text)}${item.status === "done" ? " (done)" : ""}`);
     }
   }
   lines.push(`</${SUMMARY_TAG}>`);

@@ -4,6 +4,7 @@ import type { TokenCount } from "../api/message.ts";
 import type { ProposedItem, SummarizerRequest, TranscriptMessage } from "../api/summarizer.ts";
 import type { Item } from "../api/summary.ts";
 import { oneLine } from "../api/text.ts";
+import { isRoleName } from "../prompt/guarded-text.ts";
 import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../prompt/items.ts";
 import { isSupported } from "../prompt/support.ts";
 import { estimateTokens } from "../tokens/estimate.ts";
@@ -55,9 +56,10 @@ interface Told extends Candidate {
   readonly before: { readonly values: readonly string[]; readonly message: TranscriptMessage } | null;
 }
 
+/** Who said it: the author, unless that name would read as another role. */
 function speaker({ author, role }: TranscriptMessage): string {
   const name = cutAtWord(oneLine(author ?? ""), MAX_SPEAKER_CHARACTERS);
-  return name === "" ? `${role.charAt(0).toUpperCase()}${role.slice(1)}` : name;
+  return name === "" || isRoleName(name) ? `${role.charAt(0).toUpperCase()}${role.slice(1)}` : name;
 }
 
 function withQuestion(text: string, asked: Asked | null): string {
