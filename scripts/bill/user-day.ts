@@ -54,7 +54,10 @@ const EXPORTED_MS_PER_MB = { processorMs: 10, objectMs: 20 } as const;
 const DAYS_KEPT = 30;
 const MB = 1e6;
 
-/** Actions that a user may do, and the rows that count them, apart from the one that counts each request. */
+/**
+ * Actions that a user may do, and the rows that count them, apart from the one that counts each request.
+ * @internal A test checks that every action of the table of requests that a user may do is listed.
+ */
 export const ROWS_OF_ACTIONS = {
   createSession: ["sessions", "summaries", "events"],
   forkSession: ["messages", "bytes", "summaries", "sessions", "events", "waits"],
