@@ -4,50 +4,27 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { z } from "zod";
-import { appendRequestSchema, type AppendResult, type OfferedAppend } from "../api/append.ts";
-import { type ContextFormat, type ContextIn, type ContextRequest, contextRequestSchema } from "../api/context.ts";
+import type { AppendResult, OfferedAppend } from "../api/append.ts";
+import type { ContextFormat, ContextIn, ContextRequest } from "../api/context.ts";
 import { ThreadkeepError } from "../api/errors.ts";
 import { mendedPaths, parseRequest, tellMended } from "../api/faults.ts";
-import { type Job, type SummarizeRequest, summarizeRequestSchema } from "../api/job.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../api/limits.ts";
-import { type MemorySearchRequest, memorySearchRequestSchema, type MemorySearchResult } from "../api/memory-search.ts";
-import {
-  type EditedMessage,
-  type Erasure,
-  type Message,
-  type MessagePatch,
-  messagePatchSchema,
-  seqSchema,
-} from "../api/message.ts";
+import type { Job, SummarizeRequest } from "../api/job.ts";
+import type { MemorySearchRequest, MemorySearchResult } from "../api/memory-search.ts";
+import type { EditedMessage, Erasure, Message, MessagePatch } from "../api/message.ts";
 import type { Page } from "../api/page.ts";
 import type { Principal } from "../api/principal.ts";
 import { faultOf } from "../api/problem.ts";
-import { type SearchRequest, searchRequestSchema, type SearchResult } from "../api/search.ts";
-import {
-  type BranchRequest,
-  branchRequestSchema,
-  type ForkRequest,
-  forkRequestSchema,
-  type ListedSession,
-  type NewSession,
-  newSessionSchema,
-  sessionIdSchema,
-  type SessionPatch,
-  sessionPatchSchema,
-  type SessionState,
-  userIdSchema,
+import type { SearchRequest, SearchResult } from "../api/search.ts";
+import type {
+  BranchRequest,
+  ForkRequest,
+  ListedSession,
+  NewSession,
+  SessionPatch,
+  SessionState,
 } from "../api/session.ts";
-import {
-  type ExpandedSummary,
-  type Loss,
-  type RestoreRequest,
-  restoreRequestSchema,
-  type Summary,
-  type SummaryVersion,
-  type SummaryChanges,
-} from "../api/summary.ts";
-import { idText, safeText } from "../api/text.ts";
-import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../api/transfer.ts";
+import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryVersion, SummaryChanges } from "../api/summary.ts";
+import type { ImportRequest, ImportResult, ImportState } from "../api/transfer.ts";
 import type { UserErasure } from "../api/user.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -94,6 +71,7 @@ import {
 import { exportSession } from "../usecases/transfer.ts";
 import { eraseUser, exportUser, readUserErasure } from "../usecases/users.ts";
 import { principalOf } from "./binding-principal.ts";
+import { inputs } from "./inputs.ts";
 import { plainJson } from "./plain-json.ts";
 import { remoteError } from "./remote-error.ts";
 
@@ -111,72 +89,6 @@ export interface RpcDeps {
   limitRequests(principal: Principal): Promise<void>;
   readonly log: Log;
 }
-
-const sessionParams = z.strictObject({ sessionId: sessionIdSchema });
-const messageParams = sessionParams.extend({ messageId: idText });
-const limit = z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE);
-const cursor = safeText.min(1).max(1024).optional();
-const NO_BODY = z.undefined();
-
-/** The input schemas of the methods. */
-const inputs = {
-  create: z.object({ body: newSessionSchema.default({}) }),
-  sessions: z.object({
-    query: z
-      .strictObject({ limit, cursor, metadata: z.record(safeText, safeText).optional() })
-      .default({ limit: DEFAULT_PAGE_SIZE }),
-  }),
-  session: z.object({ params: sessionParams, body: NO_BODY }),
-  update: z.object({ params: sessionParams, body: sessionPatchSchema }),
-  fork: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
-  branch: z.object({ params: sessionParams, body: branchRequestSchema }),
-  append: z.object({ params: sessionParams, body: appendRequestSchema }),
-  messages: z.object({
-    params: sessionParams,
-    query: z
-      .strictObject({
-        afterSeq: z.int().min(0).optional(),
-        beforeSeq: seqSchema.optional(),
-        branch: z.literal("active").optional(),
-        limit,
-      })
-      .default({ limit: DEFAULT_PAGE_SIZE }),
-  }),
-  message: z.object({ params: messageParams }),
-  edit: z.object({ params: messageParams, body: messagePatchSchema }),
-  context: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),
-  search: z.object({ params: sessionParams, body: searchRequestSchema }),
-  searchMemory: z.object({ body: memorySearchRequestSchema }),
-  summaries: z.object({
-    params: sessionParams,
-    query: z.strictObject({ limit, cursor }).default({ limit: DEFAULT_PAGE_SIZE }),
-  }),
-  summary: z.object({
-    params: sessionParams.extend({ version: z.int().min(1) }),
-    query: z.strictObject({ expand: z.literal("sources").optional() }).default({}),
-  }),
-  summaryChanges: z.object({
-    params: sessionParams.extend({ version: z.int().min(1) }),
-    query: z.strictObject({ from: z.int().min(1).optional() }).default({}),
-  }),
-  losses: z.object({
-    params: sessionParams.extend({ version: z.int().min(1) }),
-    query: z.strictObject({ limit, cursor }).default({ limit: DEFAULT_PAGE_SIZE }),
-  }),
-  restoreSummary: z.object({
-    params: sessionParams.extend({ version: z.int().min(1) }),
-    body: restoreRequestSchema.default({}),
-  }),
-  summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
-  user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
-  beginImport: z.object({ params: sessionParams, body: importRequestSchema }),
-  importPart: z.object({
-    params: sessionParams.extend({ importId: idText }),
-    query: z.strictObject({ afterLine: z.int().min(1) }),
-  }),
-  anImport: z.object({ params: sessionParams.extend({ importId: idText }) }),
-  import: z.object({ query: z.strictObject({ sessionId: sessionIdSchema.optional() }).default({}) }),
-};
 
 interface RawInput {
   readonly params?: Readonly<Record<string, unknown>>;
