@@ -1,5 +1,6 @@
 import { stateFolder } from "./dev/paths.ts";
-import { DEFAULT_PORT, type Service, startService } from "./dev/service.ts";
+import { DEFAULT_PORT } from "./dev/service-port.ts";
+import { type Service, startService } from "./dev/service.ts";
 import { makeSignInLink } from "./dev/sign-in-link.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
 import { createProgram, readVariable, stateOption, wholeNumber } from "./program/command-line.ts";

@@ -53,3 +53,34 @@ function isDecodable(text: string): boolean {
     return false;
   }
 }
+
+/**
+ * Checked before anything is created, because a typing error in an address would otherwise be reported as an unknown
+ * host that nobody wrote.
+ */
+export function checkDatabaseAddresses({
+  databaseUrl,
+  workerDatabaseUrl,
+}: {
+  databaseUrl?: string;
+  workerDatabaseUrl?: string;
+}): void {
+  if (workerDatabaseUrl !== undefined && databaseUrl === undefined) {
+    throw new StartError(
+      "WORKER_DATABASE_URL goes with DATABASE_URL, which is not set: it is the same database, by another role.",
+    );
+  }
+  if (databaseUrl === undefined) return;
+  const addresses = [
+    ["DATABASE_URL", readDatabaseAddress("DATABASE_URL", databaseUrl)] as const,
+    ...(workerDatabaseUrl === undefined
+      ? []
+      : [["WORKER_DATABASE_URL", readDatabaseAddress("WORKER_DATABASE_URL", workerDatabaseUrl)] as const]),
+  ];
+  const [name, { password }] = addresses.at(-1) ?? addresses[0] ?? ["", { password: "" }];
+  if (password === "") {
+    throw new StartError(
+      `${name} holds no password, and the Worker connects with one: postgres://USER:PASSWORD@HOST:5432/DATABASE`,
+    );
+  }
+}

@@ -1,29 +1,21 @@
-import { chmodSync, readdirSync, rmSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { readDatabaseAddress } from "./database-address.ts";
+import { rmSync } from "node:fs";
+import { checkDatabaseAddresses } from "./database-address.ts";
 import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
 import { writePrivateFile } from "./files.ts";
-import { makeFolder } from "./folders.ts";
 import { type LocalIssuer, startIssuer } from "./issuer.ts";
 import { LOCAL_TENANT, type LocalKeys, loadKeys } from "./keys.ts";
 import { lockState } from "./lock.ts";
-import { OWN_FILES, projectRoot, type StatePaths, statePaths } from "./paths.ts";
-import { lookAtPort, LOOPBACK } from "./ports.ts";
+import { type StatePaths, statePaths } from "./paths.ts";
+import { LOOPBACK } from "./ports.ts";
 import { type PostgresServer, postgresUrl, startPostgres } from "./postgres.ts";
-import { killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
+import { killTrees, ProcessRecord } from "./processes.ts";
+import { checkPort } from "./service-port.ts";
 import { StartError } from "./start-error.ts";
-import { checkStoreFormat } from "./store-format.ts";
+import { clearSurvivors, makeStateDirectory } from "./state-directory.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 import { WorkerProcess } from "./worker.ts";
 
 const DATABASE = "threadkeep";
-/** On most systems, only root may use ports up to this one. */
-const LAST_PORT_OF_ROOT = 1023;
-const LAST_PORT = 65_535;
-/** The service's port if none is given. */
-export const DEFAULT_PORT = 8787;
 const MAX_DATABASE_RESTARTS = 3;
 
 export interface ServiceOptions {
@@ -310,107 +302,6 @@ class RunningService implements Service {
   #writeDevJson(): void {
     const { url, apiKey, adminKey, databaseUrl, pids } = this;
     writePrivateFile(this.#paths.devJson, `${JSON.stringify({ url, apiKey, adminKey, databaseUrl, pids }, null, 2)}\n`);
-  }
-}
-
-function makeStateDirectory(paths: StatePaths): void {
-  refuseSharedFolder(paths.directory);
-  makeFolder(paths.directory);
-  const isOurs = readdirSync(paths.directory).every((name) => OWN_FILES.has(name));
-  // If this runs as root, PostgreSQL runs as another user and must be able to enter the folder; every file in it has
-  // its own mode.
-  if (isOurs && statSync(paths.directory).uid === process.getuid?.()) {
-    chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
-  }
-  checkStoreFormat(paths);
-  makeFolder(paths.workerState, 0o700);
-  makeFolder(paths.workerTemporary, 0o700);
-}
-
-/**
- * Refuses a folder such as a home, a checkout or a disk for the state: its permissions would change, and deleting the
- * state would delete everything in it.
- */
-function refuseSharedFolder(directory: string): void {
-  for (const kept of [homedir(), projectRoot]) {
-    const isWithin = `${path.resolve(kept)}${path.sep}`.startsWith(
-      directory.endsWith(path.sep) ? directory : `${directory}${path.sep}`,
-    );
-    if (!isWithin) continue;
-    throw new StartError(
-      `${directory} holds more than a service's state. Name a folder of its own: --state ${path.join(directory, ".threadkeep")}`,
-    );
-  }
-}
-
-/**
- * Ends the processes that a killed start left running. They are identified by id and start time, so no other process is
- * hit.
- */
-async function clearSurvivors(paths: StatePaths): Promise<void> {
-  const survivors = readSurvivors(paths.processes);
-  const postgres = survivors.get("postgres");
-  const others = [...survivors].filter(([role]) => role !== "postgres").map(([, identity]) => identity);
-  await killTrees(others);
-  if (postgres !== undefined) {
-    signalProcess(postgres, "SIGINT");
-    if (!(await waitUntilGone(postgres, 15_000))) await killTrees([postgres]);
-  }
-  rmSync(paths.processes, { force: true });
-}
-
-/** On a busy machine, the sockets of a killed process may close a little after it has ended. */
-const PORT_PATIENCE_MS = 3_000;
-
-/** The requested port, once it is free; null if any port will do. */
-async function checkPort(wanted: number | undefined): Promise<number | null> {
-  if (wanted === undefined || wanted === 0) return null;
-  const deadline = Date.now() + PORT_PATIENCE_MS;
-  for (;;) {
-    const found = await lookAtPort(wanted);
-    if (found === "free") return wanted;
-    if (found !== "taken") throw new StartError(describePort(wanted, found));
-    if (Date.now() >= deadline) throw new StartError(describePort(wanted, found));
-    await sleep(50);
-  }
-}
-
-/**
- * @param found `taken`, or the system's error code if nobody can listen there
- * @internal Which sentence is shown depends on what takes the port, which no test can arrange each time.
- */
-export function describePort(port: number, found: string): string {
-  const next = port < LAST_PORT_OF_ROOT || port === LAST_PORT ? DEFAULT_PORT : port + 1;
-  const other = `Choose another: npm start -- --port ${next} (or set PORT).`;
-  if (found === "taken") return `Port ${port} is taken by another program. ${other}`;
-  if (found === "EACCES" || found === "EPERM") {
-    return `This user may not listen on port ${port}: systems keep ports under 1024 for root, and some keep others for themselves. ${other}`;
-  }
-  return `Nobody can listen on port ${port} of ${LOOPBACK} (${found}). ${other}`;
-}
-
-/**
- * Checked before anything is created, because a typing error in an address would otherwise be reported as an unknown
- * host that nobody wrote.
- */
-function checkDatabaseAddresses({ databaseUrl, workerDatabaseUrl }: ServiceOptions): void {
-  if (workerDatabaseUrl !== undefined && databaseUrl === undefined) {
-    throw new StartError(
-      "WORKER_DATABASE_URL goes with DATABASE_URL, which is not set: it is the same database, by another role.",
-    );
-  }
-  if (databaseUrl === undefined) return;
-  const addresses = [
-    ["DATABASE_URL", readDatabaseAddress("DATABASE_URL", databaseUrl)] as const,
-    ...(workerDatabaseUrl === undefined
-      ? []
-      : [["WORKER_DATABASE_URL", readDatabaseAddress("WORKER_DATABASE_URL", workerDatabaseUrl)] as const]),
-  ];
-  const [name, { password }] = addresses.at(-1) ?? addresses[0] ?? ["", { password: "" }];
-  if (password === "") {
-    throw new StartError(
-      `${name} holds no password, and the Worker connects with one: postgres://USER:PASSWORD@HOST:5432/DATABASE`,
-    );
   }
 }
 

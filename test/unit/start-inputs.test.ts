@@ -8,7 +8,8 @@ import { readDatabaseAddress } from "../../scripts/dev/database-address.ts";
 import { makeFolder } from "../../scripts/dev/folders.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { lookAtPort } from "../../scripts/dev/ports.ts";
-import { describePort, startService } from "../../scripts/dev/service.ts";
+import { describePort } from "../../scripts/dev/service-port.ts";
+import { startService } from "../../scripts/dev/service.ts";
 import { StartError } from "../../scripts/dev/start-error.ts";
 import {
   folder,
