@@ -33,7 +33,8 @@ import { checkKeys, keyOf } from "./credentials.ts";
 import { FrameLimit } from "./frame-limit.ts";
 import { type FrameName, MAX_ACKNOWLEDGEMENT_LENGTH, nameOfFrame, readFrame, type Received } from "./frames.ts";
 import { readOpening, writeRefusal } from "./opening.ts";
-import { CLOSE, LiveSockets, type Sender } from "./sockets.ts";
+import { CLOSE } from "./refusals.ts";
+import { LiveSockets, type Sender } from "./sockets.ts";
 
 const log = createLog();
 

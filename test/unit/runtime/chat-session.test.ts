@@ -12,7 +12,7 @@ import { NOTHING_TAKEN } from "../../../src/api/quota.ts";
 import type { TenantSettings } from "../../../src/api/tenant.ts";
 import { readFrame } from "../../../src/session/live/frames.ts";
 import { type LiveOpening, writeOpening } from "../../../src/session/live/opening.ts";
-import { CLOSE } from "../../../src/session/live/sockets.ts";
+import { CLOSE } from "../../../src/session/live/refusals.ts";
 import { ChatSession } from "../../../src/session/object.ts";
 import { copiedQuotaFault, startOfDay } from "../../../src/session/quota/day.ts";
 import { TenantQuota } from "../../../src/session/quota/tenant-quota.ts";
