@@ -1,4 +1,4 @@
-/** A user's data: exports it, and erases it everywhere after a preview. */
+/** A user's data: exports it, or erases it everywhere, after a preview. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -16,7 +16,24 @@ const PROGRESS_MS = 1_000;
 /** How many sessions the preview counts the messages of. */
 const COUNTED_SESSIONS = 50;
 
-export function ExportUser({ owner }: { owner: string }) {
+interface UserProps {
+  readonly owner: string;
+  readonly memory: KnownMemory;
+}
+
+export function ExportUser({ owner, memory }: UserProps) {
+  const isOpen = useSignal(false);
+  return (
+    <>
+      <button type="button" class="secondary" onClick={() => (isOpen.value = true)}>
+        Export
+      </button>
+      {isOpen.value ? <ExportDialog owner={owner} memory={memory} onClose={() => (isOpen.value = false)} /> : null}
+    </>
+  );
+}
+
+function ExportDialog({ owner, memory, onClose }: UserProps & { readonly onClose: () => void }) {
   const isBusy = useSignal(false);
   async function save(): Promise<void> {
     isBusy.value = true;
@@ -27,17 +44,25 @@ export function ExportUser({ owner }: { owner: string }) {
       link.click();
       URL.revokeObjectURL(address);
       notice.value = "The file contains everything that is stored about the user, as JSON Lines.";
+      onClose();
     });
     isBusy.value = false;
   }
   return (
-    <button type="button" class="secondary" disabled={isBusy.value} onClick={() => void save()}>
-      {isBusy.value ? "Exporting …" : "Export"}
-    </button>
+    <Dialog title="Export this user's data?" onClose={onClose}>
+      <p>
+        This is what the file has of <b>{visibleText(owner)}</b>:
+      </p>
+      <StoredOf memory={memory} messages={useMessageCount(memory)} />
+      <p class="note">One file of JSON Lines, with everything that is stored about the user.</p>
+      <button type="button" disabled={isBusy.value} onClick={() => void save()}>
+        {isBusy.value ? "Exporting …" : "Save the file"}
+      </button>
+    </Dialog>
   );
 }
 
-export function EraseUser({ owner, memory }: { owner: string; memory: KnownMemory }) {
+export function EraseUser({ owner, memory }: UserProps) {
   const isOpen = useSignal(false);
   const erasure = useSignal<UserErasure | null>(null);
   useEffect(() => {
@@ -82,46 +107,59 @@ function Progress({ erasure: { state, sessions, erased, startedAt, found, lastEr
   );
 }
 
-interface EraseProps {
-  readonly owner: string;
-  readonly memory: KnownMemory;
+/**
+ * The messages of the user's first sessions; null until they are counted. The dialog waits for the list of sessions, so
+ * that it names exactly what is stored.
+ */
+function useMessageCount(memory: KnownMemory): number | null {
+  const messages = useSignal<number | null>(null);
+  useEffect(() => {
+    if (!memory.isDone.value) return;
+    void attempt(async () => {
+      let sum = 0;
+      for (const { id, expiredAt } of memory.sessions.value.slice(0, COUNTED_SESSIONS)) {
+        if (expiredAt === undefined) sum += (await ask<SessionState>("GET", sessionPath(id))).lastSeq;
+      }
+      messages.value = sum;
+    });
+  }, [memory.isDone.value]);
+  return messages.value;
+}
+
+/** What is stored of a user: the preview of an export and of an erasure. */
+function StoredOf({ memory, messages }: { readonly memory: KnownMemory; readonly messages: number | null }) {
+  const sessions = memory.sessions.value.length;
+  const andMore = memory.hasMore.value ? " and more" : "";
+  return (
+    <ul class="bullets">
+      <li>{memory.isDone.value ? `${count(sessions, "session")}${andMore}` : "sessions: counting …"}</li>
+      <li>
+        {messages === null
+          ? "messages: counting …"
+          : `${count(messages, "message")}${sessions > COUNTED_SESSIONS ? " and more" : andMore}`}
+      </li>
+      <li>
+        {count(memory.items.value.length, "item")} of memory
+        {andMore}
+      </li>
+    </ul>
+  );
+}
+
+interface EraseProps extends UserProps {
   readonly onBegun: (erasure: UserErasure) => void;
   readonly onClose: () => void;
 }
 
 function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
   const typed = useSignal("");
-  const messages = useSignal<number | null>(null);
-  const sessions = memory.sessions.value;
-  const counted = sessions.slice(0, COUNTED_SESSIONS);
-  // The dialog waits for the list of sessions, so that it names exactly what will be erased.
-  useEffect(() => {
-    if (!memory.isDone.value) return;
-    void attempt(async () => {
-      let sum = 0;
-      for (const { id, expiredAt } of counted) {
-        if (expiredAt === undefined) sum += (await ask<SessionState>("GET", sessionPath(id))).lastSeq;
-      }
-      messages.value = sum;
-    });
-  }, [memory.isDone.value]);
-  const andMore = memory.hasMore.value || counted.length < sessions.length ? " and more" : "";
+  const messages = useMessageCount(memory);
   return (
     <Dialog title="Erase this user everywhere?" onClose={onClose}>
       <p>
         This is what goes of <b>{visibleText(owner)}</b>, from every object, index, summary, archive and copy:
       </p>
-      <ul class="bullets">
-        <li>
-          {memory.isDone.value ? count(sessions.length, "session") : "sessions: counting …"}
-          {memory.hasMore.value ? " and more" : ""}
-        </li>
-        <li>{messages.value === null ? "messages: counting …" : `${count(messages.value, "message")}${andMore}`}</li>
-        <li>
-          {count(memory.items.value.length, "item")} of memory
-          {memory.hasMore.value ? " and more" : ""}
-        </li>
-      </ul>
+      <StoredOf memory={memory} messages={messages} />
       <p class="note">
         There is no way back. From now on nothing more is taken in in the user's name, until some days after all is
         gone.
@@ -142,7 +180,7 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
             onInput={({ currentTarget }) => (typed.value = currentTarget.value)}
           />
         </label>
-        <button type="submit" class="danger" disabled={typed.value !== owner || messages.value === null}>
+        <button type="submit" class="danger" disabled={typed.value !== owner || messages === null}>
           Erase for good
         </button>
       </form>

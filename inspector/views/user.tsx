@@ -59,7 +59,7 @@ export function UserView() {
           Also what is done or superseded
         </label>
         <span class="grow" />
-        {owner === "" ? null : <ExportUser owner={owner} />}
+        {owner === "" ? null : <ExportUser owner={owner} memory={memory} />}
         {owner === "" || !may("memory:erase") ? null : <EraseUser owner={owner} memory={memory} />}
       </div>
       {memory.isDone.value && known.length === 0 ? (

@@ -382,6 +382,28 @@ export async function walkDroppingAndPausing(page: Page, ground: Ground): Promis
   expect(await tenant()).toBe("on");
 }
 
+/** A run of a bulk operation is followed to its end, and what the model took is told with its cost. */
+export async function walkRunsAndSpending(page: Page, ground: Ground): Promise<void> {
+  const { service, model, user } = ground;
+  const id = freshId("verified");
+  await append(ground, id, DINNER);
+  await model.change([{ does: "answer", text: JSON.stringify({ items: [ALLERGY] }) }]);
+  await summarize(ground, id);
+  await goTo(page, "#/sessions");
+  await page.locator("main.sessions").waitFor();
+  await goTo(page, "#/operations");
+  const runs = page.getByRole("region", { name: "Runs of bulk operations" });
+  await runs.waitFor();
+  const body = { op: "verify", tenant: "local", user, session: id };
+  const run = await call(service, "POST", "/v1/admin/operations", { key: service.adminKey, body });
+  expect(run.status).toBe(202);
+  const told = runs.getByRole("listitem").filter({ hasText: "verify" }).first();
+  await told.getByText("1 of 1 looked at, 0 failed").waitFor();
+  await told.getByText("complete", { exact: true }).waitFor();
+  const spending = page.getByRole("region", { name: "Spending of local by day" });
+  await spending.getByRole("img", { name: /^Cost by day, today: Cost 0\.\d*[1-9]\d* US dollars$/ }).waitFor();
+}
+
 /** A file that is dropped anywhere becomes a session: the browser neither shows it nor leaves the page. */
 export async function walkDroppedFile(page: Page, ground: Ground): Promise<void> {
   const id = freshId("dropped");

@@ -397,20 +397,22 @@ describe.skipIf(opened === null)("every view of the inspector (skipped where the
     await expectFine(page, "a session that there is not", { within: "main" });
   });
 
-  it("what is known of a user, and the dialog that erases them", async () => {
+  it("what is known of a user, and the dialogs that export their data and erase them", async () => {
     const { page } = tab;
     await goTo(page, "#/user");
     await page.getByRole("region", { name: "Facts" }).getByText("My name is Marta").first().waitFor();
     await page.getByLabel("Also what is done or superseded").check();
     await expectFine(page, "what is known of a user");
     await atDesk(page);
-    await page.getByRole("button", { name: "Erase", exact: true }).click();
-    await page
-      .getByRole("dialog")
-      .getByText(/^[\d,]+ messages/)
-      .waitFor();
-    await expectFine(page, "the dialog that erases a user", { within: "dialog" });
-    await page.keyboard.press("Escape");
+    for (const name of ["Export", "Erase"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      await page
+        .getByRole("dialog")
+        .getByText(/^[\d,]+ messages/)
+        .waitFor();
+      await expectFine(page, `the dialog behind ${name}`, { within: "dialog" });
+      await page.keyboard.press("Escape");
+    }
   });
 
   it("the operations, with what failed, runs and was spent, the keys, and the dialog that drops a job", async () => {

@@ -361,6 +361,7 @@ describe.skipIf(opened === null).each(screensToWalk())("the inspector at $name",
     await goTo(page, "#/sessions");
     const row = page.getByRole("link", { name: "Which boat goes to Bled?" }).filter({ hasText: id });
     await row.waitFor();
+    await page.getByText("Threadkeep is the memory of your chats").waitFor();
     expect(await row.textContent()).toContain("1 message");
     await page
       .getByRole("link", { name: "two weeks by train" })
@@ -551,9 +552,13 @@ describe.skipIf(opened === null).each(screensToWalk())("the inspector at $name",
     const known = facts.getByRole("listitem").filter({ hasText: "My name is Marta" }).first();
     await known.waitFor();
     expect(await known.getByRole("link").getAttribute("href")).toMatch(/^#\/sessions\/[\w-]+\/1$/);
-    const downloading = page.waitForEvent("download");
     await page.getByRole("button", { name: "Export" }).click();
+    const preview = page.getByRole("dialog", { name: "Export this user's data?" });
+    await preview.getByText(/^[\d,]+ messages/).waitFor();
+    const downloading = page.waitForEvent("download");
+    await preview.getByRole("button", { name: "Save the file" }).click();
     expect((await downloading).suggestedFilename()).toBe(`${user}.jsonl`);
+    await preview.waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Erase", exact: true }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText(/^[\d,]+ messages/).waitFor();

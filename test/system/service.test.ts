@@ -51,6 +51,11 @@ it("reports that the process that runs workerd is gone for good, and stops the r
   await expect(fetch(`${service.url}/livez`)).rejects.toThrow("fetch failed");
 });
 
+it("does not start with a model without its key, and says what to set", async () => {
+  const start = startOwnService({ env: { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5" } });
+  await expect(start).rejects.toThrow(/THREADKEEP_MODEL_API_KEY is missing[^]*npm start/);
+});
+
 async function isReady(service: Service): Promise<void> {
   await eventually("the service is ready", async () => {
     const answer = await call(service, "GET", "/readyz", { key: null });

@@ -3,7 +3,7 @@ import { LOCAL_TENANT } from "../../scripts/dev/keys.ts";
 import { serveOnLoopback, sendJson } from "../../scripts/dev/loopback-server.ts";
 import type { Service } from "../../scripts/dev/service.ts";
 import { openBrowser, type TestBrowser } from "../support/browser.ts";
-import { type InspectorPage, openInspector, openPage, showUser } from "../support/inspector-page.ts";
+import { type InspectorPage, openInspector, openPage, screensToWalk, showUser } from "../support/inspector-page.ts";
 import {
   type Ground,
   walkChat,
@@ -11,6 +11,7 @@ import {
   walkDroppingAndPausing,
   walkFailingSummary,
   walkPastAndCarriedItems,
+  walkRunsAndSpending,
   walkSearches,
   walkToolsAndFiles,
   walkVersions,
@@ -91,7 +92,6 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
   const ended: (() => Promise<void> | void)[] = [];
   let service: Service;
   let supabase: StandInSupabase;
-  let tab: InspectorPage;
   let ground: Ground;
   beforeAll(async () => {
     const model = await scriptModel([], KEY);
@@ -110,29 +110,37 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
       THREADKEEP_JWT_ISSUERS: JSON.stringify([{ issuer: supabase.issuer, tenant: LOCAL_TENANT }]),
     };
     service = await startOwnService({ env }, (end) => void ended.push(end));
-    tab = await openInspector(browser(), service);
     ground = { service, user: `walker-${crypto.randomUUID()}`, model };
-    await showUser(tab.page, ground.user);
   });
   afterAll(async () => {
     for (const end of ended.toReversed()) await end();
   });
 
-  it.each([
-    ["finds sessions by title, what they remember, and what was said in one", walkSearches],
-    ["shows files, reasoning, calls of tools and their results as what they are", walkToolsAndFiles],
-    [
-      "shows what is done or superseded on request, and leads from a carried item to its source",
-      walkPastAndCarriedItems,
-    ],
-    ["tells what each version took, changed and lost, and restores one", walkVersions],
-    ["shows a summary that fails as it fails, and has it retried", walkFailingSummary],
-    ["drops a job with a reason, and pauses and resumes summaries", walkDroppingAndPausing],
-    ["makes a session of a file that is dropped anywhere on the page", walkDroppedFile],
-    ["has turns answered by the model, again if asked to, and appends no failure", walkChat],
-  ])("%s", async (_what, walk) => {
-    await walk(tab.page, ground);
-    expect(tab.faults.splice(0)).toEqual([]);
+  describe.each(screensToWalk("1,280 pixels, light"))("at $name", (screen) => {
+    let tab: InspectorPage;
+    beforeAll(async () => {
+      tab = await openInspector(browser(), service, screen);
+      await showUser(tab.page, ground.user);
+    });
+    afterAll(() => tab.close());
+
+    it.each([
+      ["finds sessions by title, what they remember, and what was said in one", walkSearches],
+      ["shows files, reasoning, calls of tools and their results as what they are", walkToolsAndFiles],
+      [
+        "shows what is done or superseded on request, and leads from a carried item to its source",
+        walkPastAndCarriedItems,
+      ],
+      ["tells what each version took, changed and lost, and restores one", walkVersions],
+      ["shows a summary that fails as it fails, and has it retried", walkFailingSummary],
+      ["drops a job with a reason, and pauses and resumes summaries", walkDroppingAndPausing],
+      ["follows a run of a bulk operation to its end, and tells what the model took and cost", walkRunsAndSpending],
+      ["makes a session of a file that is dropped anywhere on the page", walkDroppedFile],
+      ["has turns answered by the model, again if asked to, and appends no failure", walkChat],
+    ])("%s", async (_what, walk) => {
+      await walk(tab.page, ground);
+      expect(tab.faults.splice(0)).toEqual([]);
+    });
   });
 
   it("signs a user of a Supabase project in to the inspector, who sees only their own sessions", async () => {
@@ -169,12 +177,5 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
     }
     expect(faults).toEqual([]);
     await close();
-  });
-});
-
-describe("a service with a model", () => {
-  it("does not start with a model without its key, and says what to set", async () => {
-    const start = startOwnService({ env: { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5" } });
-    await expect(start).rejects.toThrow(/THREADKEEP_MODEL_API_KEY is missing[^]*npm start/);
   });
 });
