@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { EXIT } from "../../scripts/program/run-program.ts";
 
@@ -39,6 +39,9 @@ afterEach(() => {
   process.exitCode = before.code;
   vi.restoreAllMocks();
 });
+
+// Files share their modules: without this, the next one would find programs that were loaded with these stand-ins.
+afterAll(() => vi.resetModules());
 
 /** The file is loaded anew for each `args`; its imports are not. */
 async function call(name: string, args: readonly string[]): Promise<void> {
