@@ -3,7 +3,7 @@
  */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { z } from "zod";
+import type { z } from "zod";
 import type { AppendResult, OfferedAppend } from "../api/append.ts";
 import type { ContextFormat, ContextIn, ContextRequest } from "../api/context.ts";
 import { ThreadkeepError } from "../api/errors.ts";
