@@ -16,7 +16,7 @@ import {
   walkToolsAndFiles,
   walkVersions,
 } from "../support/inspector-walks.ts";
-import { scriptModel } from "../support/scripted-model.ts";
+import { type ScriptedModel, scriptModel } from "../support/scripted-model.ts";
 import { call, startOwnService } from "../support/service.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 
@@ -92,9 +92,9 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
   const ended: (() => Promise<void> | void)[] = [];
   let service: Service;
   let supabase: StandInSupabase;
-  let ground: Ground;
+  let model: ScriptedModel;
   beforeAll(async () => {
-    const model = await scriptModel([], KEY);
+    model = await scriptModel([], KEY);
     supabase = await startStandInSupabase(MIRA);
     // It answers with no vectors: their jobs fail, and are those that operators may drop.
     const embeddings = await serveOnLoopback((_request, response) => sendJson(response, 200, { data: [] }));
@@ -110,7 +110,6 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
       THREADKEEP_JWT_ISSUERS: JSON.stringify([{ issuer: supabase.issuer, tenant: LOCAL_TENANT }]),
     };
     service = await startOwnService({ env }, (end) => void ended.push(end));
-    ground = { service, user: `walker-${crypto.randomUUID()}`, model };
   });
   afterAll(async () => {
     for (const end of ended.toReversed()) await end();
@@ -118,8 +117,11 @@ describe.skipIf(opened === null)("the inspector of a service with a model (skipp
 
   describe.each(screensToWalk("1,280 pixels, light"))("at $name", (screen) => {
     let tab: InspectorPage;
+    let ground: Ground;
     beforeAll(async () => {
       tab = await openInspector(browser(), service, screen);
+      // A user for each screen, so that no search finds what another screen's walks have made.
+      ground = { service, model, user: `walker-${crypto.randomUUID()}` };
       await showUser(tab.page, ground.user);
     });
     afterAll(() => tab.close());
