@@ -231,6 +231,10 @@ describe.skipIf(opened === null)("every view of the inspector (skipped where the
     sample = /sample-\w+/.exec(page.url())?.[0] ?? expect.fail("no sample was opened");
   });
   afterEach(async () => {
+    // What the page said in one test takes room in the next: the tests come in any order.
+    await tab.page.evaluate(
+      "document.querySelectorAll('.notice button, .problem button').forEach((button) => button.click())",
+    );
     await tab.page.unrouteAll({ behavior: "ignoreErrors" });
     await atDesk(tab.page);
     failOn(tab.faults.splice(0));
