@@ -98,7 +98,7 @@ function Who() {
   if (found === null) return null;
   return (
     <details
-      class="who"
+      class="menu who"
       ref={menu}
       onKeyDown={closeOnEscape}
       onToggle={({ currentTarget }) => (isOpen.value = currentTarget.open)}

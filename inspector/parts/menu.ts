@@ -1,4 +1,4 @@
-/** What menus need that `<details>` does not do by itself: Escape closes them, and the focus is not lost with what they hide. */
+/** What menus (`<details class="menu">`) need that `<details>` does not do by itself: to close, without losing the focus. */
 
 /** Closes the menu around an element; the focus returns to what opened it. */
 export function closeMenu(within: Element): void {
@@ -11,4 +11,18 @@ export function closeMenu(within: Element): void {
 export function closeOnEscape(event: KeyboardEvent & { currentTarget: Element }): void {
   if (event.key !== "Escape") return;
   closeMenu(event.currentTarget);
+}
+
+/**
+ * Closes open menus when somebody presses or moves the focus elsewhere. The loss of the focus alone is no sign of that:
+ * it is also lost when the page draws the elements around a menu again.
+ */
+export function closeMenusWhenLeft(): void {
+  for (const event of ["pointerdown", "focusin"] as const) {
+    document.addEventListener(event, ({ target }) => {
+      for (const menu of document.querySelectorAll("details.menu[open]")) {
+        if (!(target instanceof Node && menu.contains(target))) menu.removeAttribute("open");
+      }
+    });
+  }
 }

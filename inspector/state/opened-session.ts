@@ -98,6 +98,7 @@ export class OpenedSession {
   #unfollow: () => void = () => undefined;
   #stopAsking: () => void = () => undefined;
   #isClosed = false;
+  #stateReads = 0;
   /** The first reading; resolves also if it fails. */
   #first: Promise<void> = Promise.resolve();
 
@@ -165,7 +166,12 @@ export class OpenedSession {
   ensure(fromSeq: number, throughSeq: number): void {
     this.#waiting = null;
     for (let page = pageOf(fromSeq); page <= pageOf(throughSeq); page += 1) {
-      if (this.#loading.has(page) || !this.#lacks(page, throughSeq)) continue;
+      if (!this.#lacks(page, throughSeq)) continue;
+      if (this.#loading.has(page)) {
+        // What is being read is outdated already, so the page is read once more afterwards.
+        if (this.#stale.has(page)) this.#waiting = { fromSeq, throughSeq };
+        continue;
+      }
       if (this.#loading.size >= MAX_AT_ONCE) {
         this.#waiting = { fromSeq, throughSeq };
         return;
@@ -185,6 +191,7 @@ export class OpenedSession {
   #load(page: number): void {
     const loading = this.#loadPage(page)
       .catch((error: unknown) => {
+        this.#stale.add(page);
         if (!this.#isClosed) showProblem(error);
       })
       .finally(() => {
@@ -235,7 +242,13 @@ export class OpenedSession {
   }
 
   async readState(): Promise<void> {
-    this.state.value = await ask<SessionState>("GET", this.#path);
+    this.#stateReads += 1;
+    const read = this.#stateReads;
+    const state = await ask<SessionState>("GET", this.#path);
+    // An answer that was overtaken by a later one is not shown.
+    if (read !== this.#stateReads) return;
+    // The feed may have told of messages since the answer was made.
+    this.state.value = { ...state, lastSeq: Math.max(state.lastSeq, this.lastSeq.value) };
   }
 
   /** Highlights the messages that an item cites, and scrolls to the first. */
@@ -385,11 +398,12 @@ export class OpenedSession {
 
   async #loadPage(page: number): Promise<void> {
     const end = (page + 1) * PAGE;
+    // Unmarked before it is read: a change that is reported meanwhile marks it again.
+    this.#stale.delete(page);
     // A page of large messages may end early.
     for (let after = page * PAGE; after < end;) {
       const query = { afterSeq: after, limit: Math.min(PAGE, end - after) };
       const { data, hasMore } = await ask<Page<Message>>("GET", `${this.#path}/messages`, { query });
-      this.#stale.delete(page);
       this.#keep(data);
       after = data.at(-1)?.seq ?? end;
       if (!hasMore) break;

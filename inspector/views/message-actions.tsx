@@ -33,7 +33,7 @@ export function MessageActions({ session, message }: Props) {
   const isText = typeof message.content === "string";
   return (
     <>
-      <details class="actions" onFocusOut={closeOutside} onKeyDown={closeOnEscape}>
+      <details class="menu actions" onKeyDown={closeOnEscape}>
         <summary aria-label={`Do something with message ${seq}`}>⋯</summary>
         <div onClick={({ currentTarget }) => closeMenu(currentTarget)}>
           <button
@@ -82,11 +82,6 @@ export function MessageActions({ session, message }: Props) {
       ) : null}
     </>
   );
-}
-
-/** Closes the menu when the focus has left it. */
-function closeOutside({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLDetailsElement }): void {
-  if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) currentTarget.removeAttribute("open");
 }
 
 interface DialogProps extends Props {

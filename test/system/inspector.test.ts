@@ -154,8 +154,14 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     mayBegin.resolve();
     await message(page, 2).getByText("Said before the feed began.").waitFor();
     await page.getByText("Live", { exact: true }).waitFor();
+    // A menu that is open stays open while the page draws what happens, and closes once somebody presses elsewhere.
+    const pin = message(page, 2).getByRole("button", { name: "Pin", exact: true });
+    await message(page, 2).getByLabel("Do something with message 2").click();
     await append(id, [{ role: "user", content: "Said while you look." }]);
     await message(page, 3).getByText("Said while you look.").waitFor();
+    expect(await pin.isVisible()).toBe(true);
+    await message(page, 1).getByText("First words.").click();
+    await pin.waitFor({ state: "hidden" });
     await page.getByText("Message 3 was appended.").waitFor();
     await sockets[0]?.close({ code: 1012, reason: "a deploy" });
     await page.getByText("Connection lost, trying again").waitFor();
