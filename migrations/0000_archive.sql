@@ -125,7 +125,6 @@ CREATE TABLE "summary_items" (
 	"epoch" text NOT NULL,
 	"item_id" text NOT NULL,
 	"from_version" integer NOT NULL,
-	"to_version" integer,
 	"kind" text NOT NULL,
 	"text" text NOT NULL,
 	"source_seqs" integer[] NOT NULL,
@@ -158,6 +157,6 @@ CREATE INDEX "sessions_epoch" ON "sessions" USING btree ("epoch");
 --> statement-breakpoint
 -- Without fastupdate, because each search would have to read the list of entries that wait to be indexed, and the
 -- planner would avoid the index.
-CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;
+CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false);
 --> statement-breakpoint
-CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC NULLS FIRST) WHERE "to_version" is null;
+CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC NULLS FIRST);

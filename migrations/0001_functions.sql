@@ -1,4 +1,4 @@
--- The current items of one owner that match a query, best first. It runs as the owner of the tables and filters by
+-- The items of one owner that match a query, best first. It runs as the owner of the tables and filters by
 -- tenant and owner itself, because under any row-level security policy the text index would not be used: the operator
 -- @@ is not leakproof.
 --
@@ -78,7 +78,7 @@ BEGIN
       SELECT coalesce(array_agg(found.ctid), '{}') INTO hits
       FROM (
         SELECT i.ctid FROM public.summary_items AS i
-        WHERE i.to_version IS NULL AND i.search @@ (place && terms[nth])
+        WHERE i.search @@ (place && terms[nth])
           AND (of_kinds IS NULL OR i.kind = ANY (of_kinds))
           AND (of_statuses IS NULL OR i.status = ANY (of_statuses))
           AND (lives IS NULL OR i.epoch = ANY (lives))
@@ -95,7 +95,7 @@ BEGIN
       SELECT newest.ctid
       FROM (
         SELECT i.ctid, i.search, i.kind, i.status, i.epoch, i.made_at FROM public.summary_items AS i
-        WHERE i.to_version IS NULL AND i.tenant = of_tenant AND i.owner = of_owner
+        WHERE i.tenant = of_tenant AND i.owner = of_owner
         ORDER BY i.made_at DESC LIMIT window_size
       ) AS newest
       WHERE newest.search @@ common
@@ -115,7 +115,7 @@ BEGIN
   FROM candidate AS i
   JOIN public.sessions AS s ON s.epoch = i.epoch
   WHERE s.tenant = of_tenant AND s.owner = of_owner AND s.erased_at IS NULL
-    AND i.tenant = of_tenant AND i.owner = of_owner AND i.to_version IS NULL
+    AND i.tenant = of_tenant AND i.owner = of_owner
   ORDER BY score DESC, i.made_at DESC, s.session, i.item_id
   LIMIT most OFFSET skipped;
 END

@@ -2,7 +2,10 @@ import type { Item, Summary } from "../src/api/summary.ts";
 import { canonicalJson, type Json } from "../src/api/text.ts";
 import { type ArchiveCopy, versionsOf } from "./simulated-archive.ts";
 
-/** All versions of a summary and the archived messages as one text, the same whether read from the session or from the archive. */
+/**
+ * All versions of a summary, the items of the newest, and the archived messages as one text, the same whether read from the session or from
+ * the archive.
+ */
 
 type Version = Pick<Summary, "version" | "throughSeq" | "tokens" | "summarizer" | "degraded" | "droppedItems"> & {
   readonly items: readonly Item[];
@@ -30,6 +33,7 @@ export function revisionText(versions: readonly Version[], messages: readonly Re
 }
 
 function versionsText(versions: readonly Version[]): string {
+  const newest = Math.max(0, ...versions.map(({ version }) => version));
   return JSON.stringify(
     versions
       .toSorted((a, b) => a.version - b.version)
@@ -40,7 +44,7 @@ function versionsText(versions: readonly Version[]): string {
         summarizer,
         degraded,
         droppedItems,
-        items: items
+        items: (version === newest ? items : [])
           .toSorted((a, b) => (a.id < b.id ? -1 : 1))
           .map(({ id, kind, text, sourceSeqs, sourceSession, status }) => [
             id,
@@ -67,16 +71,16 @@ export function archivedRevision(copy: ArchiveCopy, epoch: string): string {
         summarizer,
         degraded,
         droppedItems,
-        items: items
-          .filter(({ from_version: from, to_version: to }) => from <= version && (to === null || to > version))
-          .map(({ item_id: id, kind, text, source_seqs: sourceSeqs, source_session: sourceSession, status }) => ({
+        items: items.map(
+          ({ item_id: id, kind, text, source_seqs: sourceSeqs, source_session: sourceSession, status }) => ({
             id,
             kind: kind as Item["kind"],
             text,
             sourceSeqs,
             ...(sourceSession === null ? {} : { sourceSession }),
             status: status as Item["status"],
-          })),
+          }),
+        ),
       }),
     ),
     messages.map((row) => ({

@@ -38,7 +38,6 @@ interface ArchivedItem {
   readonly epoch: string;
   readonly item_id: string;
   readonly from_version: number;
-  readonly to_version: number | null;
   readonly kind: string;
   readonly text: string;
   readonly source_seqs: number[];

@@ -32,7 +32,6 @@ export interface HeldVersion {
 export interface HeldItem {
   readonly id: string;
   readonly fromVersion: number;
-  readonly toVersion: number | null;
   readonly kind: string;
   readonly text: string;
   readonly sourceSeqs: readonly number[];
@@ -93,14 +92,17 @@ async function readSession(database: Database, ref: SessionRef): Promise<HeldSes
 /** Rows of one kind per page, more than a page of a session object has. Rows beyond are read with another page. */
 const MAX_PAGE_ROWS = 10_000;
 
-/** A page of a summary's history. */
+/** A page of a summary's versions. */
 export interface HeldSummary {
   readonly versions: readonly HeldVersion[];
-  /** The items that begin with these versions. */
+  /** The items of the newest version that began with these versions. */
   readonly items: readonly HeldItem[];
 }
 
-/** The versions of an epoch in the range (`afterVersion`, `throughVersion`], and the items that begin with them. */
+/**
+ * The versions of an epoch in the range (`afterVersion`, `throughVersion`], and the items of the newest version that
+ * began with them.
+ */
 export function readHeldSummary(
   database: Database,
   { tenant, epoch }: { readonly tenant: string; readonly epoch: string },
@@ -120,7 +122,6 @@ export function readHeldSummary(
       .select({
         id: summaryItems.itemId,
         fromVersion: summaryItems.fromVersion,
-        toVersion: summaryItems.toVersion,
         kind: summaryItems.kind,
         text: summaryItems.text,
         sourceSeqs: summaryItems.sourceSeqs,

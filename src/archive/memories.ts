@@ -109,7 +109,6 @@ export async function readMemories(
         and(
           eq(summaryItems.tenant, tenant),
           eq(summaryItems.owner, owner),
-          isNull(summaryItems.toVersion),
           isNull(summaryItems.setAside),
           eq(summaryItems.status, "current"),
           inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),
@@ -145,7 +144,6 @@ export async function readSessionItems(
           eq(sessions.owner, owner),
           eq(sessions.session, session),
           isNull(sessions.erasedAt),
-          isNull(summaryItems.toVersion),
           isNull(summaryItems.setAside),
         ),
       )

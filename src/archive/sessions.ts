@@ -28,10 +28,10 @@ export interface ArchiveWrite {
     readonly createdAt: number;
     readonly usage?: unknown;
   })[];
-  readonly items: readonly (KeptItem & {
-    readonly fromVersion: number;
-    readonly toVersion: number | null;
-  })[];
+  /** The items that begin, and hold in the last of these versions. */
+  readonly items: readonly (KeptItem & { readonly fromVersion: number })[];
+  /** The items that these versions drop: they leave the archive. */
+  readonly endedItems: readonly { readonly id: string; readonly fromVersion: number }[];
   /** Changes of the messages; null if there are none. */
   readonly messages: MessageWrite | null;
 }
@@ -130,6 +130,7 @@ export async function applyArchiveWrite(
     if (isRowByRow) await writeAround(database, versions, insertVersions, withoutOrigin);
     else await insertVersions(database, versions);
   }
+  await deleteItems(database, epoch, write.endedItems);
   const madeAt = new Map(write.summaries.map(({ version, createdAt }) => [version, createdAt]));
   // The version that an item began with may be gone, because it covered a message that was erased.
   const newestAt = Math.max(write.createdAt, ...madeAt.values());
@@ -138,7 +139,6 @@ export async function applyArchiveWrite(
       epoch,
       itemId: item.id,
       fromVersion: item.fromVersion,
-      toVersion: item.toVersion,
       kind: item.kind,
       text: item.text,
       sourceSeqs: item.sourceSeqs,
@@ -184,10 +184,7 @@ async function insertItems(database: Database, rows: readonly InsertedItem[]): P
   await database
     .insert(summaryItems)
     .values([...rows])
-    .onConflictDoUpdate({
-      target: [summaryItems.epoch, summaryItems.itemId, summaryItems.fromVersion],
-      set: { toVersion: sql`excluded.to_version` },
-    });
+    .onConflictDoNothing();
 }
 
 function withoutText(row: InsertedItem, setAside: string): InsertedItem {
@@ -216,11 +213,20 @@ async function readItems(
   const rows = await database
     .select()
     .from(summaryItems)
-    .where(and(eq(summaryItems.epoch, epoch), isNull(summaryItems.toVersion), isNull(summaryItems.setAside)));
+    .where(and(eq(summaryItems.epoch, epoch), isNull(summaryItems.setAside)));
   return {
     throughSeq: newest?.throughSeq ?? 0,
     items: rows.map(toArchivedItem),
   };
+}
+
+async function deleteItems(database: Database, epoch: string, ended: ArchiveWrite["endedItems"]): Promise<void> {
+  if (ended.length === 0) return;
+  const ids = sql.param(ended.map(({ id }) => id));
+  const versions = sql.param(ended.map(({ fromVersion }) => fromVersion));
+  const isEnded = sql`(${summaryItems.itemId}, ${summaryItems.fromVersion})
+    in (select * from unnest(${ids}::text[], ${versions}::int[]))`;
+  await database.delete(summaryItems).where(and(eq(summaryItems.epoch, epoch), isEnded));
 }
 
 async function deleteEpoch(database: Database, epoch: string): Promise<void> {

@@ -77,14 +77,16 @@ export const summaries = pgTable(
   (table) => [primaryKey({ columns: [table.epoch, table.version] })],
 ).enableRLS();
 
-/** An item is valid from `fromVersion` up to, but not including, `toVersion`. */
+/**
+ * The items of the newest version. An item that a version dropped leaves with the write of that version: only the
+ * session object keeps the history.
+ */
 export const summaryItems = pgTable(
   "summary_items",
   {
     epoch: text().notNull(),
     itemId: text("item_id").notNull(),
     fromVersion: integer("from_version").notNull(),
-    toVersion: integer("to_version"),
     kind: text().notNull(),
     text: text().notNull(),
     sourceSeqs: integer("source_seqs").array().notNull(),
@@ -109,13 +111,8 @@ export const summaryItems = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.epoch, table.itemId, table.fromVersion] }),
-    index("summary_items_search")
-      .using("gin", table.search)
-      .with({ fastupdate: false })
-      .where(sql`"to_version" is null`),
-    index("summary_items_newest")
-      .on(table.tenant, table.owner, table.madeAt.desc().nullsFirst())
-      .where(sql`"to_version" is null`),
+    index("summary_items_search").using("gin", table.search).with({ fastupdate: false }),
+    index("summary_items_newest").on(table.tenant, table.owner, table.madeAt.desc().nullsFirst()),
   ],
 ).enableRLS();
 

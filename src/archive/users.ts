@@ -1,4 +1,4 @@
-import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, count, eq, inArray, sql } from "drizzle-orm";
 import type { UserRef } from "../api/user.ts";
 import type { Database } from "./database.ts";
 import { withinTenant } from "./reach.ts";
@@ -19,7 +19,7 @@ const EPOCHS_PER_STATEMENT = 10_000;
 export function eraseUserRows(database: Database, user: UserRef): Promise<string[]> {
   return withinTenant(database, user.tenant, async (transaction) => {
     const epochs = await forgetEpochs(transaction, user, ownedBy(user));
-    await transaction.delete(summaryItems).where(currentItemsOf(user));
+    await transaction.delete(summaryItems).where(itemsOf(user));
     return epochs;
   });
 }
@@ -73,7 +73,7 @@ export function countUserRows(database: Database, user: UserRef, epochs: readonl
   return withinTenant(database, user.tenant, async (transaction) => {
     const counts = [
       await countOf(transaction, sessions, ownedBy(user)),
-      await countOf(transaction, summaryItems, currentItemsOf(user)),
+      await countOf(transaction, summaryItems, itemsOf(user)),
     ];
     for (const some of chunksOf(epochs)) {
       counts.push(await countOf(transaction, messages, inArray(messages.epoch, some)));
@@ -101,9 +101,9 @@ function ownedBy({ tenant, owner }: UserRef) {
   return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));
 }
 
-/** Current items, which an index finds by owner. Items that have ended are found by their epoch. */
-function currentItemsOf({ tenant, owner }: UserRef) {
-  return and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner), isNull(summaryItems.toVersion));
+/** Found by owner, also if no session is named with their epoch any more. */
+function itemsOf({ tenant, owner }: UserRef) {
+  return and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner));
 }
 
 async function countOf(

@@ -119,6 +119,8 @@ function compareItems(
   const other: string[] = [];
   const aside: HeldItem[] = [];
   for (const item of items) {
+    // The archive keeps only what the newest version holds.
+    if (item.toVersion !== null) continue;
     const name = nameOf(item);
     const found = there.get(name);
     there.delete(name);
@@ -146,7 +148,6 @@ function isSameItem(expected: StoredItem, held: HeldItem): boolean {
     expected.kind === held.kind &&
     expected.text === held.text &&
     expected.status === held.status &&
-    expected.toVersion === held.toVersion &&
     (expected.sourceSession ?? null) === held.sourceSession &&
     (expected.sourceEpoch ?? null) === held.sourceEpoch
   );

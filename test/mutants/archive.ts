@@ -24,8 +24,8 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "memories are those of a namesake in another tenant",
     file: "src/archive/memories.ts",
     replace:
-      '          eq(summaryItems.tenant, tenant),\n          eq(summaryItems.owner, owner),\n          isNull(summaryItems.toVersion),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),\n          eq(sessions.tenant, tenant),',
-    by: '          eq(summaryItems.owner, owner),\n          isNull(summaryItems.toVersion),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),',
+      '          eq(summaryItems.tenant, tenant),\n          eq(summaryItems.owner, owner),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),\n          eq(sessions.tenant, tenant),',
+    by: '          eq(summaryItems.owner, owner),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),',
     tests: ["worker/same-names"],
     survives: HELD_BY_POLICY,
   },
@@ -83,8 +83,8 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "an erasure counts what is left of everybody",
     file: "src/archive/users.ts",
-    replace: "and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner), isNull(summaryItems.toVersion))",
-    by: "and(eq(summaryItems.tenant, tenant), isNull(summaryItems.toVersion))",
+    replace: "and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner))",
+    by: "and(eq(summaryItems.tenant, tenant))",
     tests: ["worker/same-names"],
   },
   {

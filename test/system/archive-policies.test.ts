@@ -396,7 +396,7 @@ describe("the plans of the Worker's statements", () => {
       "newest memories of an owner",
       "summary_items_newest",
       `select i.text from summary_items i join sessions s using (epoch)
-       where i.tenant = 'many' and i.owner = 'user-7' and to_version is null and status = 'current' and kind in ('fact', 'preference')
+       where i.tenant = 'many' and i.owner = 'user-7' and status = 'current' and kind in ('fact', 'preference')
          and s.tenant = 'many' and s.owner = 'user-7' and erased_at is null order by made_at desc limit 10`,
     ],
     [
@@ -413,7 +413,7 @@ describe("the plans of the Worker's statements", () => {
     [
       "an epoch's current items",
       "summary_items_epoch_item_id_from_version_pk",
-      "select * from summary_items where epoch = 'epoch-7' and to_version is null",
+      "select * from summary_items where epoch = 'epoch-7'",
     ],
     [
       "the end of an epoch's items",

@@ -63,9 +63,9 @@ function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {
         sourceSeqs: [1, 3],
         status: "current",
         fromVersion: version,
-        toVersion: null,
       },
     ],
+    endedItems: [],
     ...change,
   };
 }
@@ -80,7 +80,7 @@ async function rowsOf(write: ArchiveWrite) {
       sql`select version from summaries where epoch = ${write.epoch} order by version`,
     );
     const items = await database.execute(
-      sql`select item_id, to_version, source_seqs from summary_items where epoch = ${write.epoch} order by item_id`,
+      sql`select item_id, source_seqs from summary_items where epoch = ${write.epoch} order by item_id`,
     );
     return { session: sessions.rows[0], summaries: summaries.rows, items: items.rows };
   });
@@ -94,7 +94,7 @@ describe("the version check of the archive", () => {
     expect(before).toEqual({
       session: { epoch: write.epoch, rev: 1, through_seq: 4, metadata: { topic: "boats" } },
       summaries: [{ version: 1 }],
-      items: [{ item_id: "1.1", to_version: null, source_seqs: [1, 3] }],
+      items: [{ item_id: "1.1", source_seqs: [1, 3] }],
     });
     expect(await apply(write)).toBe("stale");
     expect(await rowsOf(write)).toEqual(before);
@@ -108,7 +108,7 @@ describe("the version check of the archive", () => {
     expect((await rowsOf(first)).session).toMatchObject({ rev: 2, through_seq: 8 });
   });
 
-  it("ends an item that a later version dropped", async () => {
+  it("deletes an item that a later version dropped, or replaced under the same id", async () => {
     const first = writeOf();
     await apply(first);
     const [item] = first.items;
@@ -117,10 +117,11 @@ describe("the version check of the archive", () => {
       ...writeOf({ rev: 2, baseRev: 1 }),
       ref: first.ref,
       epoch: first.epoch,
-      items: [{ ...item, toVersion: 2 }],
+      items: [{ ...item, fromVersion: 2, sourceSeqs: [3] }],
+      endedItems: [{ id: "1.1", fromVersion: 1 }],
     };
     expect(await apply(second)).toBe("applied");
-    expect((await rowsOf(first)).items).toMatchObject([{ item_id: "1.1", to_version: 2 }]);
+    expect((await rowsOf(first)).items).toEqual([{ item_id: "1.1", source_seqs: [3] }]);
   });
 
   it("asks for everything if it has less than a write builds on, as after a restore", async () => {

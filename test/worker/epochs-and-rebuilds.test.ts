@@ -168,6 +168,7 @@ describe("lives of a session that was erased and begun anew", () => {
       metadata: {},
       summaries: [],
       items: [],
+      endedItems: [],
       messages: null,
     };
     await inTransaction((database) => applyErasure(database, { ref, epoch: first, createdAt: 1_000 }));

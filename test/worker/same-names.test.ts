@@ -79,7 +79,8 @@ describe("sessions of one id in the archive", () => {
       throughSeq: 1,
       metadata: {},
       summaries: [summary],
-      items: [{ ...item, fromVersion: 1, toVersion: null }],
+      items: [{ ...item, fromVersion: 1 }],
+      endedItems: [],
       messages: { afterSeq: 0, rows: [message] },
     };
     const result = await asWorkerOf(write.ref, (one) => applyArchiveWrite(one, write));

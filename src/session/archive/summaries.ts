@@ -2,8 +2,9 @@ import type { SummaryRow, VersionedItem } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 
 // Decides which versions of the summary the archive receives. A session has more of them the longer it is used, so they
-// are sent in pages, the oldest first, each version with the items that began or ended with it. What belongs to a
-// revision is fixed when the revision is made, as with messages.
+// are sent in pages, the oldest first. The archive keeps the items of the last version only, so a page carries the items
+// that began with it and still hold at its end, and names those that ended. What belongs to a revision is fixed when the
+// revision is made, as with messages.
 
 /**
  * Limit on the bytes in one delivery: a consumer holds those of several sessions at once. A single version may be
@@ -49,7 +50,10 @@ export function planVersions(unit: Unit, isReplaced: boolean): number {
 /** A page of the summary's history. */
 export interface SummaryDelta {
   readonly summaries: SummaryRow[];
+  /** The items that began with these versions and hold in the last of them. */
   readonly items: VersionedItem[];
+  /** The items that the archive may hold, and that ended with one of these versions. */
+  readonly endedItems: Pick<VersionedItem, "id" | "fromVersion">[];
 }
 
 /** The versions to send with the newest revision. */
@@ -57,9 +61,14 @@ export function readSummaryDelta(unit: Unit): SummaryDelta {
   const { store } = unit;
   const { archiveReplace, archivedVersion, archiveVersion } = unit.session;
   const afterVersion = archiveReplace ? 0 : archivedVersion;
+  const changed = store.summaries.itemsChangedBetween(afterVersion, archiveVersion);
+  const ended = changed.filter(({ toVersion }) => toVersion !== null);
   return {
     summaries: store.summaries.between(afterVersion, archiveVersion, MAX_PAGE_ROWS),
-    items: store.summaries.itemsChangedBetween(afterVersion, archiveVersion),
+    items: changed.filter(({ toVersion }) => toVersion === null),
+    // An archive that deletes everything first has none of them. Otherwise also items that began after `afterVersion`
+    // are named: an earlier page, which was not confirmed, may have stored them.
+    endedItems: archiveReplace ? [] : ended.map(({ id, fromVersion }) => ({ id, fromVersion })),
   };
 }
 

@@ -53,6 +53,13 @@ describe("an item in the archive", () => {
     const page = { versions: [version], items: [item] };
     expect(compareSummary(page, archive, ref).map(({ kind }) => kind)).toEqual(kinds);
   });
+
+  it("that the newest version no longer holds must have left it", () => {
+    const page = { versions: [], items: [{ ...item, toVersion: 2 }] };
+    const held = { ...item, ...ref, sourceSession: null, sourceEpoch: null, setAside: null };
+    expect(compareSummary(page, { versions: [], items: [] }, ref)).toEqual([]);
+    expect(compareSummary(page, { versions: [], items: [held] }, ref)).toMatchObject([{ kind: "orphan" }]);
+  });
 });
 
 describe("an operation on each session", () => {

@@ -81,8 +81,8 @@ describe("a long history of summaries", () => {
   }
 
   /** Sends pages to an archive that stores them, until no job is pending. */
-  function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Map<string, number | null> } {
-    const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
+  function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Set<string> } {
+    const held = { pages: 0, versions: new Set<number>(), items: new Set<string>() };
     for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {
       const delta = readArchiveDelta(session.unit(), job.id);
       if (delta === null) throw new Error("nothing is pending");
@@ -90,7 +90,8 @@ describe("a long history of summaries", () => {
       if (delta.isReplaced) held.versions.clear();
       if (delta.isReplaced) held.items.clear();
       for (const { version } of delta.summaries) held.versions.add(version);
-      for (const item of delta.items) held.items.set(item.id, item.toVersion);
+      for (const item of delta.endedItems) held.items.delete(item.id);
+      for (const item of delta.items) held.items.add(item.id);
       held.pages += 1;
       expect(held.pages).toBeLessThan(100);
       confirmArchived(session.unit(), job.id, delta);
@@ -103,9 +104,7 @@ describe("a long history of summaries", () => {
     const held = drain(session);
     expect(held.pages).toBeGreaterThan(2);
     expect(held.versions.size).toBe(60);
-    expect(held.items.size).toBe(480);
-    expect([...held.items].filter(([, toVersion]) => toVersion === null).map(([id]) => id)).toHaveLength(8);
-    expect(held.items.get("59.1")).toBe(60);
+    expect([...held.items]).toEqual(Array.from({ length: 8 }, (_, index) => `60.${index + 1}`));
     expect(session.row).toMatchObject({ archivedVersion: 60, archivedRev: session.row.archiveRev });
   });
 
@@ -144,8 +143,13 @@ describe("a long history of summaries", () => {
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
     session.summarize(3, 1, [{ text: TEXT }]);
+    session.store.summaries.endItem("2.1", 2, 3);
     scheduleArchive(session.unit());
-    expect(readArchiveDelta(session.unit(), job)?.summaries).toHaveLength(3);
+    expect(first).toMatchObject({ items: [{ id: "2.1" }], endedItems: [{ id: "1.1", fromVersion: 1 }] });
+    // The archive may have stored the first page, whose confirmation has not come.
+    const both = readArchiveDelta(session.unit(), job);
+    expect(both?.summaries).toHaveLength(3);
+    expect(both).toMatchObject({ items: [{ id: "3.1" }], endedItems: [{ id: "1.1" }, { id: "2.1" }] });
     if (first !== null) confirmArchived(session.unit(), job, first);
     expect(readArchiveDelta(session.unit(), job)?.summaries).toMatchObject([{ version: 3 }]);
   });
