@@ -149,7 +149,7 @@ class RunningService implements Service {
         THREADKEEP_JWT_ISSUERS: this.#issuer.setting,
         // Rejects requests from a web page that has pointed its own host name at this machine.
         THREADKEEP_HOSTS: `localhost,${LOOPBACK},[::1]`,
-        // The local rate limiter counts on disk, and would hinder benchmarks and imports.
+        // Benchmarks and imports send more than the limits allow.
         THREADKEEP_RATE_LIMITS: "off",
         ...env,
         THREADKEEP_API_KEY: this.apiKey,

@@ -16,12 +16,13 @@ import { bundlePaths } from "./worker-bundle.ts";
 import {
   type FromHost,
   HYPERDRIVE_BINDING,
+  type ReadWorkerOptions,
   type StartWorker,
   type ToHost,
-  type WorkerOptionsFile,
   type WorkerPorts,
 } from "./worker-messages.ts";
 import { listModules } from "./worker-modules.ts";
+import type { RateLimit } from "./worker-rate-limits.ts";
 
 let miniflare: Miniflare | undefined;
 /** The database server to stop if the parent was killed and cannot do it. */
@@ -71,7 +72,9 @@ async function listen(options: StartWorker): Promise<WorkerPorts> {
 
 function run(options: StartWorker, port: number): Miniflare {
   const paths = bundlePaths(options.bundleDirectory);
-  const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
+  const { options: declared, externalWorkers }: ReadWorkerOptions = JSON.parse(readFileSync(paths.options, "utf8"));
+  // The rate limiters are those of worker-rate-limits.ts.
+  const { ratelimits: rateLimits = {}, ...withoutLimits } = declared;
   return new Miniflare(
     convertV4MiniflareOptions({
       // The simulator's own entry interprets a few headers. It is not what people use, so it gets an unpublished port
@@ -89,36 +92,53 @@ function run(options: StartWorker, port: number): Miniflare {
       resourceTmpPath: options.temporaryDirectory,
       workers: [
         {
-          ...declared.options,
+          ...withoutLimits,
           name: "threadkeep",
           // The port of the Worker itself.
           unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
           modulesRoot: paths.modules,
-          modules: [...doorModules(paths.modules), ...listModules(paths.modules)],
-          serviceBindings: Object.assign({}, declared.options.serviceBindings, {
+          modules: [...localModules(paths.modules, rateLimits), ...listModules(paths.modules)],
+          serviceBindings: Object.assign({}, declared.serviceBindings, {
             // The simulator of static assets would process every request before the Worker, so the files are bound as a
             // folder instead.
             ASSETS: { disk: { path: INSPECTOR_BUILD, writable: false } },
             LOCAL_DOORMAN: () => new Response(isWranglerConnectedTo(port) ? "wrangler" : "nobody"),
           }),
-          bindings: Object.assign({}, declared.options.bindings, options.bindings),
+          bindings: Object.assign({}, declared.bindings, options.bindings),
           hyperdrives: { [HYPERDRIVE_BINDING]: options.hyperdriveUrl },
         },
-        ...declared.externalWorkers,
+        ...externalWorkers,
       ],
     }),
   );
 }
 
-/** The entry for workerd: the bundle as it is deployed, wrapped by worker-door.ts. */
-function doorModules(directory: string): V4ModuleDefinition[] {
-  const entry =
-    'import worker from "./worker.js"; import { withDoor } from "./local-door.js"; export * from "./worker.js"; export default withDoor(worker);';
-  const source = readFileSync(fileURLToPath(new URL("worker-door.ts", import.meta.url)), "utf8");
+/**
+ * The entry for workerd: the bundle as it is deployed, with the rate limiters of worker-rate-limits.ts, wrapped by
+ * worker-door.ts.
+ */
+function localModules(directory: string, rateLimits: Readonly<Record<string, RateLimit>>): V4ModuleDefinition[] {
+  const entry = [
+    'import { env } from "cloudflare:workers";',
+    'import worker from "./worker.js";',
+    'import { withDoor } from "./local-door.js";',
+    'import { bindRateLimits } from "./local-rate-limits.js";',
+    'export * from "./worker.js";',
+    `bindRateLimits(env, ${JSON.stringify(rateLimits)});`,
+    "export default withDoor(worker);",
+  ].join("\n");
+  const module = (name: string, contents: string): V4ModuleDefinition => {
+    return { type: "ESModule", path: path.join(directory, name), contents };
+  };
   return [
-    { type: "ESModule", path: path.join(directory, "local-entry.js"), contents: entry },
-    { type: "ESModule", path: path.join(directory, "local-door.js"), contents: stripTypeScriptTypes(source) },
+    module("local-entry.js", entry),
+    module("local-door.js", readProgram("worker-door.ts")),
+    module("local-rate-limits.js", readProgram("worker-rate-limits.ts")),
   ];
+}
+
+function readProgram(name: string): string {
+  return stripTypeScriptTypes(readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8"));
 }
 
 async function stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { SourcelessWorkerOptions, Unstable_MiniflareWorkerOptions } from "wrangler";
+import type { RateLimit } from "./worker-rate-limits.ts";
 
 /** The database binding's name in wrangler.toml. */
 export const HYPERDRIVE_BINDING = "HYPERDRIVE";
@@ -9,6 +10,11 @@ export const HYPERDRIVE_BINDING = "HYPERDRIVE";
 export interface WorkerOptionsFile {
   options: Omit<SourcelessWorkerOptions, "modulesRules">;
   externalWorkers: Unstable_MiniflareWorkerOptions["externalWorkers"];
+}
+
+/** The same as it is read: wrangler's type does not say what a rate limiter is. */
+export interface ReadWorkerOptions extends WorkerOptionsFile {
+  options: WorkerOptionsFile["options"] & { ratelimits?: Record<string, RateLimit> };
 }
 
 /**

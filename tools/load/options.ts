@@ -98,7 +98,7 @@ export function loadProgram(run: (options: LoadOptions) => Promise<number>, core
     .addOption(
       new Option(
         "--limits <switch>",
-        "request limits. In the local simulator they take more processor time than the request itself: use off to measure times",
+        "request limits. Locally they take processor time, which they do not on Cloudflare: use off to measure times",
       )
         .choices(["on", "off"] as const)
         .default("on" as const),
