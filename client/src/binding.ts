@@ -136,8 +136,12 @@ export interface ThreadkeepBinding {
   importState(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
   completeImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportResult>;
   abandonImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
-  /** Streams JSON Lines. */
-  exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
+  /** Streams a page as JSON Lines. If its last line is `user-next`, the cursor in it continues the export. */
+  exportUser(
+    userId: string,
+    query?: { readonly limit?: number; readonly cursor?: string },
+    caller?: Caller,
+  ): Promise<ReadableStream<Uint8Array>>;
   eraseUser(userId: string, caller?: Caller): Promise<UserErasure>;
   userErasure(userId: string, caller?: Caller): Promise<UserErasure>;
 }

@@ -17,4 +17,4 @@ export type {
 export type * from "./transfer.ts";
 export type { LiveOptions } from "./live.ts";
 export type * from "./live-contract.ts";
-export type { User } from "./user.ts";
+export type { User, UserExportOptions } from "./user.ts";

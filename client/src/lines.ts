@@ -2,13 +2,16 @@ import { ThreadkeepError } from "./errors.ts";
 import type { TransferLine } from "./transfer.ts";
 
 /**
- * Parses the lines of an export as they arrive.
- * @throws {ThreadkeepError} `unexpected_answer` at the end if the export is truncated
+ * Parses the lines of an export, or of a page of one, as they arrive.
+ * @param last the types that a complete one may end with
+ * @param advice what to do about a truncated one
+ * @throws {ThreadkeepError} `unexpected_answer` at the end if it is truncated
  */
 export async function* readLines<Line extends { type: string } = TransferLine>(
   stream: ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
-  last: Line["type"] = "end",
+  last: readonly Line["type"][] = ["end"],
+  advice = "Request it again.",
 ): AsyncGenerator<Line> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -22,7 +25,7 @@ export async function* readLines<Line extends { type: string } = TransferLine>(
       for (const text of lines) {
         if (text.trim() === "") continue;
         const line: Line = JSON.parse(text);
-        isWhole = line.type === last;
+        isWhole = last.includes(line.type);
         yield line;
       }
       if (done) break;
@@ -33,7 +36,7 @@ export async function* readLines<Line extends { type: string } = TransferLine>(
     if (cause instanceof ThreadkeepError) throw cause;
     throw new ThreadkeepError({
       code: "unexpected_answer",
-      detail: "The export is incomplete. Request it again.",
+      detail: `The export is incomplete. ${advice}`,
       cause,
     });
   } finally {

@@ -82,8 +82,9 @@ export interface EndLine {
 
 /**
  * The lines of a user's export: the user, the lines of each session, the failed jobs, and an end line with the counts.
+ * A large export has a line `user-next` wherever it can be resumed.
  */
-export type UserTransferLine = UserLine | TransferLine | UnavailableLine | FailureLine | UserEndLine;
+export type UserTransferLine = UserLine | TransferLine | UnavailableLine | FailureLine | UserNextLine | UserEndLine;
 
 export interface UserLine {
   type: "user";
@@ -101,6 +102,7 @@ export interface UnavailableLine {
   type: "unavailable";
   id: string;
   createdAt: string;
+  /** Empty if the beginning of the session was on an earlier page. */
   metadata: Record<string, unknown>;
   code: "session_not_found" | "session_expired" | "session_not_ready";
   /** For an expired session: the items that the archive holds. Missing if it cannot be reached. */
@@ -123,9 +125,15 @@ export interface FailureLine {
   lastFailedAt: string;
 }
 
+/** All lines up to this one have arrived. With its cursor, the export continues after it. */
+export interface UserNextLine {
+  type: "user-next";
+  cursor: string;
+}
+
 export interface UserEndLine {
   type: "user-end";
-  /** Sessions that are complete in this file. */
+  /** Sessions that are complete in this export. */
   sessions: number;
   unavailable: number;
   failures: number;

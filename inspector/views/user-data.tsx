@@ -4,14 +4,14 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { SessionState } from "../../src/api/session.ts";
 import type { UserErasure } from "../../src/api/user.ts";
-import { ask, send, sessionPath } from "../api.ts";
+import { ask, sessionPath } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { KnownMemory } from "../state/known-memory.ts";
 import { attempt, notice } from "../state/problem.ts";
+import { fetchUserFile, userPath } from "../state/user-file.ts";
 import { ago, count, number } from "../text.ts";
 
-const userPath = (owner: string): string => `/v1/users/${encodeURIComponent(owner)}`;
 const PROGRESS_MS = 1_000;
 /** How many sessions the preview counts the messages of. */
 const COUNTED_SESSIONS = 50;
@@ -38,8 +38,7 @@ function ExportDialog({ owner, memory, onClose }: UserProps & { readonly onClose
   async function save(): Promise<void> {
     isBusy.value = true;
     await attempt(async () => {
-      const response = await send("GET", userPath(owner), { user: "" });
-      const address = URL.createObjectURL(await response.blob());
+      const address = URL.createObjectURL(await fetchUserFile(owner));
       const link = Object.assign(document.createElement("a"), { href: address, download: `${owner}.jsonl` });
       link.click();
       URL.revokeObjectURL(address);

@@ -263,6 +263,11 @@ export const USER_SESSIONS_PER_DAY = 500;
 /** Exports that a user may make in a day, of a session or of all their data. Each reads whole logs. */
 export const USER_EXPORTS_PER_DAY = 50;
 /**
+ * Further pages for each of these exports: enough for as many sessions as a user may have. A cursor can be used more
+ * than once, so pages are counted too.
+ */
+export const USER_PAGES_PER_EXPORT = 100;
+/**
  * How many sessions a user may have. With more, nobody finds a session in the list, and an erasure of the user takes
  * long.
  */

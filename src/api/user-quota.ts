@@ -76,7 +76,7 @@ function smallerLimit(one: number | null | undefined, other: number | null): num
 }
 
 /** What is counted singly by the user's directory. */
-export type UserDeed = "sessions" | "exports";
+export type UserDeed = "sessions" | "exports" | "exportPages";
 
 const QUOTA_NAMES = {
   messages: "user-messages",
@@ -85,6 +85,7 @@ const QUOTA_NAMES = {
   summarizerTokens: "user-summarizer-tokens",
   sessions: "user-sessions",
   exports: "user-exports",
+  exportPages: "user-exports",
 } as const satisfies Record<UserCount | UserDeed, Quota["name"]>;
 
 const WORDS = {
@@ -94,6 +95,7 @@ const WORDS = {
   summarizerTokens: "tokens of summaries made by hand or anew",
   sessions: "new sessions",
   exports: "exports",
+  exportPages: "further pages of exports",
 } as const satisfies Record<UserCount | UserDeed, string>;
 
 /**

@@ -75,21 +75,28 @@ export const unavailableLineSchema = z
       ),
   })
   .describe(
-    "Takes the place of a session, or of the rest of it, that was erased during the export, has expired, or is still being copied",
+    "Takes the place of a session, or of the rest of it, that was erased during the export, has expired, or is still being copied. `metadata` is empty if the beginning of the session was on an earlier page",
   );
 
 const failureLineSchema = failureSchema.extend({ type: z.literal("failure") }).meta({ id: "FailureLine" });
 
+const userNextLineSchema = z
+  .strictObject({
+    type: z.literal("user-next"),
+    cursor: z.string().describe("Send it as `cursor` to get the lines that come next"),
+  })
+  .describe("The last line of a page, if there are more");
+
 const userEndLineSchema = z.strictObject({
   type: z.literal("user-end"),
-  sessions: count.describe("How many sessions are complete in this file"),
+  sessions: count.describe("How many sessions are complete in this export, over all its pages"),
   unavailable: count,
   failures: count,
 });
 
 /**
  * A line of a user's export as JSON Lines: first the user, then the lines of each session's own export, then the failed
- * background jobs, and an end line with the counts.
+ * background jobs, and an end line with the counts. Each page but the last ends with a line `user-next`.
  */
 export const userTransferLineSchema = z.discriminatedUnion("type", [
   userLineSchema,
@@ -100,6 +107,7 @@ export const userTransferLineSchema = z.discriminatedUnion("type", [
   endLineSchema,
   unavailableLineSchema,
   failureLineSchema,
+  userNextLineSchema,
   userEndLineSchema,
 ]);
 export type UserTransferLine = z.infer<typeof userTransferLineSchema>;

@@ -13,8 +13,6 @@ import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Re
  */
 const TENANT_SHARDS = 64;
 
-export type { DirectoryCursor } from "./entries.ts";
-
 /** A page of the list of sessions. `metadata`: only sessions that have all of these values. */
 interface SessionListQuery {
   readonly limit: number;
@@ -47,9 +45,10 @@ export interface DirectoryClient {
   chargeUser(ref: SessionRef, ask: UserAsk): Promise<void>;
   /**
    * Counts an export of a user's data, before it is read. Not idempotent.
+   * @param isContinued whether it is a further page of an export that was counted
    * @throws ThreadkeepError `quota_exceeded`
    */
-  chargeExport(user: UserRef, ask: UserAsk): Promise<void>;
+  chargeExport(user: UserRef, ask: UserAsk, isContinued: boolean): Promise<void>;
   /**
    * Updates an entry for a new epoch of a session, in case the entry still describes an earlier one. Idempotent.
    * @param grantedAt the creation grant with which the new epoch began
@@ -167,8 +166,8 @@ export function createDirectoryClient(
     chargeUser: async (ref, ask) => {
       unwrap(await (await stubOf(ref)).chargeUser(plainRef(ref), ask));
     },
-    chargeExport: async ({ tenant, owner }, ask) => {
-      unwrap(await (await stubOf({ tenant, owner, session: "" })).chargeExport(ask));
+    chargeExport: async ({ tenant, owner }, ask, isContinued) => {
+      unwrap(await (await stubOf({ tenant, owner, session: "" })).chargeExport(ask, isContinued));
     },
     renew: async (ref, metadata, grantedAt) => (await stubOf(ref)).renew(ref.session, metadata, grantedAt),
     remove: async (ref, grantedAt, isLookedFor) => (await stubOf(ref)).remove(ref.session, grantedAt, isLookedFor),

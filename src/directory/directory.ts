@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fault, Outcome } from "../api/errors.ts";
 import type { OwnerStanding } from "../api/finding.ts";
+import { USER_PAGES_PER_EXPORT } from "../api/limits.ts";
 import type { Metadata, SessionRef } from "../api/session.ts";
 import { jurisdictionSchema } from "../api/tenant.ts";
 import {
@@ -124,16 +125,20 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Counts an export, before it is read. A user without a directory has nothing to export, and is not counted. */
-  async chargeExport({ bounds: { exportsPerDay } }: UserAsk): Promise<Outcome<null>> {
+  /**
+   * Counts an export or a further page of one, before it is read. A user without a directory has nothing to export, and
+   * is not counted.
+   */
+  async chargeExport({ bounds: { exportsPerDay } }: UserAsk, isContinued: boolean): Promise<Outcome<null>> {
     if (exportsPerDay === null || !this.#entries.isThere) return { ok: true, value: null };
+    const [deed, most] = isContinued
+      ? (["exportPages", exportsPerDay * USER_PAGES_PER_EXPORT] as const)
+      : (["exports", exportsPerDay] as const);
     return this.ctx.storage.transactionSync(() => {
       const now = Date.now();
-      if (this.#days.count("exports", now) >= exportsPerDay) {
-        return { ok: false, fault: userQuotaFault("exports", exportsPerDay, 0, now) };
-      }
+      if (this.#days.count(deed, now) >= most) return { ok: false, fault: userQuotaFault(deed, most, 0, now) };
       // Nothing is recorded of an erased user.
-      if (this.#erasure.row() === null) this.#days.add("exports", now);
+      if (this.#erasure.row() === null) this.#days.add(deed, now);
       return { ok: true, value: null };
     });
   }

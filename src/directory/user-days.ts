@@ -13,6 +13,8 @@ interface Day {
   readonly sessions: number;
   /** How many exports there were; absent if none. */
   readonly exports?: number;
+  /** How many further pages of exports there were; absent if none. */
+  readonly exportPages?: number;
   /** What was charged in advance, such as copies. */
   readonly charged: UserTaken;
   /** What each isolate reported. */

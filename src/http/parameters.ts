@@ -26,11 +26,16 @@ export const limitParameter = integerParameter(z.int().min(1).max(MAX_PAGE_SIZE)
   .default(DEFAULT_PAGE_SIZE)
   .describe("Entries on one page");
 
-export const cursorParameter = safeText
-  .min(1)
-  .max(MAX_CURSOR_LENGTH)
-  .optional()
-  .describe("nextCursor of the previous page, unchanged");
+const plainCursor = safeText.min(1).max(MAX_CURSOR_LENGTH).optional();
+
+export const cursorParameter = plainCursor.describe("nextCursor of the previous page, unchanged");
+
+export const exportQuery = z.strictObject({
+  limit: integerParameter(z.int().min(1).max(MAX_PAGE_SIZE))
+    .default(MAX_PAGE_SIZE)
+    .describe("Sessions on one page, at most. A page of 32 MiB ends earlier"),
+  cursor: plainCursor.describe("The cursor of the line `user-next` that ended the previous page, unchanged"),
+});
 
 export const sessionParams = z.strictObject({
   sessionId: sessionIdSchema.describe("The session's id"),

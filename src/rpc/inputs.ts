@@ -75,6 +75,10 @@ export const inputs = {
   }),
   summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
   user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
+  exportUser: z.object({
+    params: z.strictObject({ userId: userIdSchema }),
+    query: z.strictObject({ limit: limit.default(MAX_PAGE_SIZE), cursor }).default({ limit: MAX_PAGE_SIZE }),
+  }),
   beginImport: z.object({ params: sessionParams, body: importRequestSchema }),
   importPart: z.object({
     params: sessionParams.extend({ importId: idText }),

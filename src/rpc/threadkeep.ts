@@ -69,7 +69,8 @@ import {
   summarizeByHand,
 } from "../usecases/summaries.ts";
 import { exportSession } from "../usecases/transfer.ts";
-import { eraseUser, exportUser, readUserErasure } from "../usecases/users.ts";
+import { exportUser, type UserExportQuery } from "../usecases/user-export.ts";
+import { eraseUser, readUserErasure } from "../usecases/users.ts";
 import { principalOf } from "./binding-principal.ts";
 import { inputs } from "./inputs.ts";
 import { plainJson } from "./plain-json.ts";
@@ -368,10 +369,11 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       );
     }
 
-    /** Streams everything stored about a user as JSON Lines. */
-    exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
-      return this.#answer("exportUser", caller, inputs.user, { params: { userId } }, async (call, { params }) =>
-        encodeLines(await exportUser(call, params.userId)),
+    /** Streams a page of everything stored about a user as JSON Lines. */
+    exportUser(userId: string, query?: UserExportQuery, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
+      const raw = { params: { userId }, query };
+      return this.#answer("exportUser", caller, inputs.exportUser, raw, async (call, { params, query: asked }) =>
+        encodeLines(await exportUser(call, params.userId, asked)),
       );
     }
 

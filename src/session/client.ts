@@ -12,7 +12,7 @@ export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
 export type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
 export { ALL_SESSIONS, type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";
 export type { SummaryStep } from "./summary/index.ts";
-export type { ExportCursor, ExportEnd } from "./copies/index.ts";
+export type { ExportCursor, ExportMoment } from "./copies/index.ts";
 
 /** The methods of a session's object that code outside of `session` may call. */
 export type SessionObject = Pick<

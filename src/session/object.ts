@@ -52,6 +52,7 @@ import {
   type ExportCursor,
   type ExportEnd,
   type ExportHead,
+  type ExportMoment,
   finishedImport,
   finishImportedSession,
   FIRST_PLACE,
@@ -486,12 +487,12 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession(readExportHead);
   }
 
-  async exportPage(head: ExportHead, afterSeq: Seq): Promise<Outcome<MessageLine[]>> {
+  async exportPage(head: ExportMoment, afterSeq: Seq): Promise<Outcome<MessageLine[]>> {
     return this.#calls.read((unit) => readExportPage(requireExported(unit, head), afterSeq, head.headSeq));
   }
 
   /** @param from the cursor that the previous page returned; null for the first page */
-  async endExport(head: ExportHead, from: ExportCursor | null = null): Promise<Outcome<ExportEnd>> {
+  async endExport(head: ExportMoment, from: ExportCursor | null = null): Promise<Outcome<ExportEnd>> {
     return this.#calls.read((unit) => readExportEnd(requireExported(unit, head), head, from));
   }
 

@@ -43,7 +43,7 @@ export function pageOf<T>(
 }
 
 /** Encodes a cursor for clients. It is opaque, so its form may change. */
-export function encodeCursor(value: readonly (string | number)[]): string {
+export function encodeCursor(value: object): string {
   return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
 }
 

@@ -155,4 +155,25 @@ export const USECASE_MUTANTS: readonly Mutant[] = [
     by: "return principal.owner !== null && owner !== TENANT_OWNER;",
     tests: ["unit/runtime/service"],
   },
+  {
+    name: "a page of a user's export that ends inside a session is continued at the next session",
+    file: "src/usecases/user-export.ts",
+    replace: "if (place.after !== null && place.rest !== null) {",
+    by: "if (place.after !== null && place.rest === null) {",
+    tests: ["unit/runtime/user-export"],
+  },
+  {
+    name: "a page of a user's export makes as many calls as its sessions need",
+    file: "src/usecases/user-export.ts",
+    replace: "steps >= MAX_PAGE_STEPS || ",
+    by: "",
+    tests: ["unit/runtime/user-export"],
+  },
+  {
+    name: "a further page of an export is not counted",
+    file: "src/usecases/user-export.ts",
+    replace: "if (mayRead) await chargeExport(call, place !== null);",
+    by: "if (mayRead && place === null) await chargeExport(call, place !== null);",
+    tests: ["worker/users-quota"],
+  },
 ];

@@ -1,4 +1,5 @@
-import type { WebSocketRoute } from "playwright-core";
+import { readFileSync } from "node:fs";
+import type { Route, WebSocketRoute } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Context } from "../../src/api/context.ts";
 import type { OperationRun } from "../../src/api/operation-run.ts";
@@ -561,9 +562,28 @@ describe.skipIf(opened === null).each(screensToWalk())("the inspector at $name",
     await page.getByRole("button", { name: "Export" }).click();
     const preview = page.getByRole("dialog", { name: "Export this user's data?" });
     await preview.getByText(/^[\d,]+ messages/).waitFor();
+    const asked: string[] = [];
+    const inPages = (route: Route): Promise<void> => {
+      const url = new URL(route.request().url());
+      url.searchParams.set("limit", "1");
+      asked.push(url.href);
+      return route.continue({ url: url.href });
+    };
+    const path = `**/v1/users/${encodeURIComponent(user)}*`;
+    await page.route(path, inPages);
     const downloading = page.waitForEvent("download");
     await preview.getByRole("button", { name: "Save the file" }).click();
-    expect((await downloading).suggestedFilename()).toBe(`${user}.jsonl`);
+    const download = await downloading;
+    expect(download.suggestedFilename()).toBe(`${user}.jsonl`);
+    const lines = readFileSync(await download.path(), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const sessions = lines.filter(({ type }) => type === "session").length;
+    expect(lines.at(-1)).toMatchObject({ type: "user-end", sessions });
+    expect(lines.filter(({ type }) => type === "user-next")).toEqual([]);
+    expect(asked).toHaveLength(sessions + 1);
+    await page.unroute(path);
     await preview.waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Erase", exact: true }).click();
     const dialog = page.getByRole("dialog");

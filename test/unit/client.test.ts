@@ -320,6 +320,30 @@ describe("a user", () => {
     expect(sent[0]).toMatchObject({ method: "GET", url: "http://memory.test/base/v1/users/ada" });
   });
 
+  it("is exported page after page, and an export that breaks off can be resumed after the last whole page", async () => {
+    const pages = [
+      line({ type: "user" }) + line({ type: "end" }) + line({ type: "user-next", cursor: "c1" }),
+      line({ type: "end" }) + line({ type: "user-next", cursor: "c2" }),
+      line({ type: "end" }) + line({ type: "user-end" }),
+    ];
+    const broken = pages[1]?.slice(0, 20);
+    const { threadkeep, sent } = scripted([pages[0], broken, pages[1], pages[2]].map((text) => new Response(text)));
+    const lines: object[] = [];
+    const cutOff = (async () => {
+      for await (const told of threadkeep.user("ada").export()) lines.push(told);
+    })();
+    expect(await failureOf(cutOff)).toMatchObject({
+      code: "unexpected_answer",
+      detail: expect.stringContaining("user-next"),
+    });
+    expect(lines.slice(0, 3).at(-1)).toEqual({ type: "user-next", cursor: "c1" });
+    const rest: string[] = [];
+    for await (const { type } of threadkeep.user("ada").export({ cursor: "c1" })) rest.push(type);
+    expect(rest).toEqual(["end", "user-next", "end", "user-end"]);
+    const searches = sent.map(({ url }) => new URL(url).search);
+    expect(searches).toEqual(["", "?cursor=c1", "?cursor=c1", "?cursor=c2"]);
+  });
+
   it("is erased, and the erasure can be followed; after a lost answer the request is repeated", async () => {
     vi.useFakeTimers();
     const erasing = { userId: "ada", state: "erasing", sessions: 1, erased: 0, startedAt: "2026-11-22T10:00:00.000Z" };

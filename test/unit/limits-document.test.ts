@@ -75,7 +75,10 @@ test.each([
     `${plain(limits.USER_MESSAGES_PER_DAY)}; ${plain(limits.USER_TOKENS_PER_DAY)}; ${size(limits.USER_BYTES_PER_DAY)}`,
   ],
   ["tokens that models read again", plain(limits.USER_SUMMARIZER_TOKENS_PER_DAY)],
-  ["exports by a user in a day", plain(limits.USER_EXPORTS_PER_DAY)],
+  [
+    "exports by a user in a day",
+    [limits.USER_EXPORTS_PER_DAY, limits.USER_EXPORTS_PER_DAY * limits.USER_PAGES_PER_EXPORT].map(plain).join("; "),
+  ],
   ["sessions that a user creates in a day", `${plain(limits.USER_SESSIONS_PER_DAY)}; ${plain(limits.USER_SESSIONS)}`],
   [
     "size of a message",

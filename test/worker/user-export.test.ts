@@ -25,8 +25,8 @@ function freshUser(): string {
   return `auth0|user/${crypto.randomUUID()}`;
 }
 
-async function talk(user: string, session: string, count = 3): Promise<void> {
-  const messages = Array.from({ length: count }, (_, index) => turn(index + 1));
+async function talk(user: string, session: string, count = 3, after = 0): Promise<void> {
+  const messages = Array.from({ length: count }, (_, index) => turn(after + index + 1));
   expect(await request("POST", `/sessions/${session}/messages`, { messages }, user)).toMatchObject({ status: 201 });
 }
 
@@ -132,6 +132,92 @@ describe("the export of a user", () => {
       halfway: "session_not_ready",
     });
     expect(lines.at(-1)).toEqual({ type: "user-end", sessions: 2, unavailable: 3, failures: 0 });
+  });
+});
+
+describe("an export in pages", () => {
+  async function pageOf(path: string, app?: ReturnType<typeof appWith>, user = ""): Promise<UserTransferLine[]> {
+    if (app === undefined) return linesOf((await request("GET", path)).text);
+    const answer = await app.request(`/v1${path}`, { headers: { Authorization: user } });
+    return linesOf(new TextDecoder().decode(await answer.arrayBuffer()));
+  }
+  const pathOf = (user: string, limit: number, cursor?: string): string =>
+    `/users/${encodeURIComponent(user)}?limit=${limit}${cursor === undefined ? "" : `&cursor=${cursor}`}`;
+  function cursorOf(lines: readonly UserTransferLine[]): string {
+    const last = lines.at(-1);
+    if (last?.type !== "user-next") throw new Error("the page is not followed by another one");
+    return last.cursor;
+  }
+
+  it("has the lines of one page, without sessions that were created or erased before they were reached", async () => {
+    const user = freshUser();
+    for (let at = 1; at <= 7; at += 1) await talk(user, `chat-${at}`);
+    const whole = await exportOf(user);
+    const ids = whole.flatMap((line) => (line.type === "session" ? [line.id] : []));
+    const pages = [await pageOf(pathOf(user, 2))];
+    await talk(user, "too-late");
+    const erased = ids[5] ?? "";
+    expect(await request("DELETE", `/sessions/${erased}`, undefined, user)).toMatchObject({ status: 202 });
+    while (pages.at(-1)?.at(-1)?.type === "user-next") {
+      pages.push(await pageOf(pathOf(user, 2, cursorOf(pages.at(-1) ?? []))));
+    }
+    expect(pages.map((page) => page.filter(({ type }) => type === "session").length)).toEqual([2, 2, 2, 0]);
+    const from = whole.findIndex((line) => line.type === "session" && line.id === erased);
+    const rest = whole.toSpliced(from, whole.findIndex((line, at) => at > from && line.type === "end") - from + 1);
+    const told = pages.flat().filter(({ type }) => type !== "user-next");
+    expect(told.slice(1, -1)).toEqual(rest.slice(1, -1));
+    expect(told.at(-1)).toEqual({ type: "user-end", sessions: 6, unavailable: 0, failures: 0 });
+  });
+
+  it("stops inside a session, can be cut off and resumed there, and tells what became of the rest", async () => {
+    const user = freshUser();
+    const ref = { tenant: "test", owner: user, session: "long" };
+    for (let after = 0; after < 500; after += 100) await talk(user, "long", 100, after);
+    // Pages of one message, as if each were as large as a page.
+    const sessions = createSessionClient(env.CHAT_SESSION);
+    const small = (object: SessionObject): SessionObject =>
+      new Proxy(object, {
+        get: (target, name) =>
+          name === "exportPage"
+            ? async (...given: Parameters<SessionObject["exportPage"]>) => {
+                return { ok: true, value: unwrap(await target.exportPage(...given)).slice(0, 1) };
+              }
+            : (...given: unknown[]): unknown => Reflect.apply(Reflect.get(target, name), target, given),
+      });
+    const app = appWith({}, { sessions: { get: (given) => small(sessions.get(given)) } });
+    const first = await pageOf(pathOf(user, 9), app, user);
+    const read = first.filter(({ type }) => type === "message").length;
+    expect(read).toBeGreaterThan(300);
+    const next = pathOf(user, 9, cursorOf(first));
+    const cutOff = await app.request(`/v1${next}`, { headers: { Authorization: user } });
+    await cutOff.body?.cancel();
+    expect((await pageOf(next)).map(({ type }) => type)).toEqual([
+      ...Array.from({ length: 500 - read }, () => "message"),
+      "end",
+      "user-end",
+    ]);
+    const messages = [...first, ...(await pageOf(next))].flatMap((line) => (line.type === "message" ? [line.seq] : []));
+    expect(messages).toEqual(Array.from({ length: 500 }, (_, at) => at + 1));
+    await unwrap(await sessionAt(ref).erase());
+    await talk(user, "long");
+    expect(await pageOf(next)).toMatchObject([
+      { type: "unavailable", id: "long", metadata: {}, code: "session_not_found" },
+      { type: "user-end", sessions: 0, unavailable: 1 },
+    ]);
+  });
+
+  it("of others is as empty as that of an unknown user, and a cursor that was changed is refused", async () => {
+    const [ada, mallory] = [freshUser(), freshUser()];
+    for (const session of ["one", "two"]) await talk(ada, session);
+    const cursor = cursorOf(await pageOf(pathOf(ada, 1)));
+    for (const user of [ada, freshUser()]) {
+      const { status, text } = await request("GET", pathOf(user, 1, cursor), undefined, mallory);
+      expect([status, linesOf(text)]).toEqual([200, [{ ...EMPTY, sessions: 1 }]]);
+    }
+    expect(await request("GET", pathOf(ada, 1, `${cursor.slice(0, -4)}x`))).toMatchObject({
+      status: 422,
+      body: { code: "validation_failed" },
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { OVER_BUDGET_REASON } from "../../src/api/health.ts";
+import { USER_PAGES_PER_EXPORT } from "../../src/api/limits.ts";
 import type { SessionLimits } from "../../src/api/quota.ts";
 import { type SessionState, TENANT_OWNER } from "../../src/api/session.ts";
 import { Directory } from "../../src/directory/directory.ts";
@@ -241,6 +242,19 @@ describe("a user's exports", () => {
       expect(await user.send("GET", path)).toMatchObject(overQuota("user-exports"));
       expect(await backEnd.lines(path)).toBe(200);
     }
+  });
+
+  it("have a limited number of further pages, which can be requested again and again with the same cursor", async () => {
+    const { user, backEnd, ref, owner } = await userWith({ userExportsPerDay: 1 });
+    for (const session of [ref().session, ref().session]) {
+      expect(await backEnd.send(...append(session))).toMatchObject({ status: 201 });
+    }
+    const { text } = await backEnd.raw("GET", `/users/${owner}?limit=1`);
+    const cursor = /"type":"user-next","cursor":"([\w-]+)"/.exec(text)?.[1];
+    const next = `/users/${owner}?limit=1&cursor=${cursor}`;
+    for (let page = 0; page < USER_PAGES_PER_EXPORT; page += 1) expect(await user.lines(next)).toBe(200);
+    expect(await user.send("GET", next)).toMatchObject(overQuota("user-exports"));
+    expect(await user.lines(`/users/${owner}`)).toBe(200);
   });
 });
 

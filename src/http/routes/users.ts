@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { userErasureSchema, userTransferLineSchema } from "../../api/user.ts";
-import { eraseUser, exportUser, readUserErasure } from "../../usecases/users.ts";
-import { userParams } from "../parameters.ts";
+import { exportUser } from "../../usecases/user-export.ts";
+import { eraseUser, readUserErasure } from "../../usecases/users.ts";
+import { exportQuery, userParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 
 const exportRoute = defineRoute({
@@ -11,14 +12,14 @@ const exportRoute = defineRoute({
   tag: "Users",
   summary: "Export everything stored about a user, as JSON Lines",
   description:
-    "Streams one JSON object per line: the user, each session in the form of its own export, the failed jobs, and `user-end` with the counts; without `user-end` the file is truncated. A session that was erased during the export, has expired or is still being copied is represented by a line `unavailable`. A key of the tenant can export any user; with a user's token, or with `Threadkeep-User`, only that user can be exported. For another user, as for an unknown one, the export contains no sessions.",
-  request: z.object({ params: userParams }),
+    "Streams one JSON object per line: the user, each session in the form of its own export, the failed jobs, and `user-end` with the counts. A large export comes in pages: a page that is not the last ends with `user-next`, and the same request with its `cursor` continues where it ended. The pages one after another are the whole export, and `user-end` counts all of them. An answer whose last line is neither of the two is truncated: discard it and request that page again. Cursors do not expire. The newest session comes first, so a session that begins during the export is not in it. A session that was erased during the export, has expired or is still being copied is represented by a line `unavailable`. A key of the tenant can export any user; with a user's token, or with `Threadkeep-User`, only that user can be exported. For another user, as for an unknown one, the export contains no sessions.",
+  request: z.object({ params: userParams, query: exportQuery }),
   answers: {
     200: { description: "The lines", schema: userTransferLineSchema, isLines: true },
   },
   problems: ["quota_exceeded"],
-  async handle(call, { params }) {
-    return { status: 200, body: await exportUser(call, params.userId) };
+  async handle(call, { params, query }) {
+    return { status: 200, body: await exportUser(call, params.userId, query) };
   },
 });
 

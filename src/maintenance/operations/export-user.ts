@@ -3,7 +3,7 @@ import { eachSession } from "../each-session.ts";
 import type { Operation } from "../operation.ts";
 
 const WHERE =
-  "Nothing was copied: the lines are read where they stand. Fetch them with GET /v1/users/{userId} and a key of the tenant; its last line counts what it holds.";
+  "Nothing was copied: the lines are read where they stand. Fetch them with GET /v1/users/{userId} and a key of the tenant. While the last line is user-next, the same request with its cursor continues; the line user-end counts everything.";
 
 /**
  * Counts what an export of a user contains. The export itself is streamed to whoever fetches it: there is no place to

@@ -24,9 +24,8 @@ const MAX_PAGE_ROWS = 500;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** The beginning of an export: its first line, and what the later pages need to know. */
-export interface ExportHead {
-  readonly line: SessionLine;
+/** The state of a session when its export began, which the later pages need to know. */
+export interface ExportMoment {
   readonly epoch: string;
   /** The newest message when the export began. Later ones are not exported. */
   readonly headSeq: Seq;
@@ -34,6 +33,11 @@ export interface ExportHead {
   readonly branchHeadSeq: Seq;
   /** The number of edits and erasures so far. If it is higher at the end, the lines do not belong to one moment. */
   readonly changes: number;
+}
+
+/** The beginning of an export: its first line, and the state that it belongs to. */
+export interface ExportHead extends ExportMoment {
+  readonly line: SessionLine;
 }
 
 export function readExportHead(unit: Unit): ExportHead {
@@ -61,7 +65,7 @@ export function readExportHead(unit: Unit): ExportHead {
  * Requires the epoch with which the export began, so that one file never contains two.
  * @throws ThreadkeepError `session_not_found` if that epoch is over
  */
-export function requireExported(unit: Unit, head: ExportHead): Unit {
+export function requireExported(unit: Unit, head: ExportMoment): Unit {
   if (unit.requireSession().epoch !== head.epoch) throw new ThreadkeepError(LOST_EXPORT);
   return unit;
 }
@@ -129,7 +133,7 @@ export interface ExportEnd {
  * A page of the versions of the summary, oldest first, and then of their items. Versions that are being rebuilt are
  * left out.
  */
-export function readExportEnd(unit: Unit, head: ExportHead, from: ExportCursor | null): ExportEnd {
+export function readExportEnd(unit: Unit, head: ExportMoment, from: ExportCursor | null): ExportEnd {
   const { store } = unit;
   const branch = store.branches.through(head.branchHeadSeq);
   const cursor = from ?? beginningOf(soundSummaryAt(unit, branch)?.version ?? 0);

@@ -3,7 +3,7 @@ export type { BegunFork, ForkSettings, ForkSource } from "./begin-fork.ts";
 export { nextCarryOver, scheduleCarryOver, rescheduleCarryOver, pendingOrigin } from "./continue.ts";
 export type { Carried, CarryOverStep, CarriedItems } from "./continue.ts";
 export { readExportEnd, readExportHead, readExportPage, requireExported } from "./export.ts";
-export type { ExportCursor, ExportEnd, ExportHead } from "./export.ts";
+export type { ExportCursor, ExportEnd, ExportHead, ExportMoment } from "./export.ts";
 export { beginAgain, nextCopyStep, readCopyPage } from "./fork.ts";
 export type { CopyPage, CopyStep } from "./fork.ts";
 export {
