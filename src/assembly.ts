@@ -33,8 +33,9 @@ import { createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
 import { createChatModel } from "./summarizer/chat-model.ts";
 import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
+import { auditQueuesOf, sendAuditEvents } from "./telemetry/audit-queues.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
-import { readBacklogs } from "./telemetry/backlog.ts";
+import { type CountedQueues, readBacklogs } from "./telemetry/backlog.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { describeInvocation } from "./telemetry/span.ts";
@@ -59,7 +60,7 @@ export function assemble(env: Env, log: Log) {
   const tickets = createTicketOffice(config.adminKey);
   const signIns = createSignInOffice(config.adminKey);
   const audit = createAuditTrail({
-    send: (events) => env.AUDIT_QUEUE.send({ v: 1, events }),
+    send: (events) => sendAuditEvents(env, events),
     keepAlive: waitUntil,
     log,
   });
@@ -70,7 +71,11 @@ export function assemble(env: Env, log: Log) {
   const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
-  const queues = { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE };
+  const queues: CountedQueues = {
+    summarize: env.SUMMARIZE_QUEUE,
+    archive: env.ARCHIVE_QUEUE,
+    ...Object.fromEntries(auditQueuesOf(env).map((queue, at) => [at === 0 ? "audit" : `audit-${at + 1}`, queue])),
+  };
   const metrics = createMetrics(env.METRICS);
   const meaningOf =
     embedder === null

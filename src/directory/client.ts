@@ -4,6 +4,7 @@ import type { Page } from "../api/page.ts";
 import { type ListedSession, type Metadata, ownerName, type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { UserAsk } from "../api/user-quota.ts";
 import type { UserRef } from "../api/user.ts";
+import { stableHash } from "../lib/stable-hash.ts";
 import type { Directory } from "./directory.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Removal } from "./entries.ts";
 
@@ -102,13 +103,8 @@ function plainRef({ tenant, owner, session }: SessionRef): SessionRef {
   return { tenant, owner, session };
 }
 
-/** The shard of a session, by FNV-1a with 32 bits: spreads ids evenly, and never changes. */
 function shardOf(session: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < session.length; at += 1) {
-    hash = Math.imul(hash ^ session.charCodeAt(at), 0x01000193) >>> 0;
-  }
-  return hash % TENANT_SHARDS;
+  return stableHash(session) % TENANT_SHARDS;
 }
 
 function newestFirst(a: DirectoryCursor, b: DirectoryCursor): number {

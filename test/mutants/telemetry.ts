@@ -78,4 +78,11 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     by: "`00-${traceId}-${traceId.slice(16)}-${FLAGS}`",
     tests: ["unit/trace"],
   },
+  {
+    name: "all tenants share the first queue of the audit",
+    file: "src/telemetry/audit-queues.ts",
+    replace: 'stableHash(tenant ?? "") % queues.length',
+    by: 'stableHash(tenant ?? "") % 1',
+    tests: ["unit/runtime/audit-queues", "worker/audit-appends"],
+  },
 ];

@@ -61,12 +61,18 @@ function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables:
   });
 }
 
-/** Makes the session silent. Another queue replaces that of the audit until the object is evicted. */
-async function fallSilentWith(ref: SessionRef, send: (body: unknown) => Promise<unknown>): Promise<void> {
+type Send = (body: unknown) => Promise<unknown>;
+
+/**
+ * Makes the session silent. Another queue replaces that of the audit until the object is evicted.
+ * @param sendToSecond a second queue of the audit
+ */
+async function fallSilentWith(ref: SessionRef, send: Send, sendToSecond?: Send): Promise<void> {
   await letPass(ref, SILENCE_MS);
   await runInDurableObject(stubAt(ref), (session) => {
     const own: object = Reflect.get(session, "env");
-    Reflect.set(session, "env", { ...own, AUDIT_QUEUE: { send } });
+    const second = sendToSecond === undefined ? {} : { AUDIT_QUEUE_2: { send: sendToSecond } };
+    Reflect.set(session, "env", { ...own, AUDIT_QUEUE: { send }, ...second });
     return session.alarm();
   });
 }
@@ -138,6 +144,25 @@ describe("appends in the audit", () => {
     await evictDurableObject(stubAt(ref));
     await told(ref, 1);
     await until("nothing is pending", async () => (await kept(ref)).pending === 0);
+  });
+
+  it("of two queues go to that of the session's tenant", async () => {
+    const first: SessionRef = { ...freshRef(), tenant: "audited-1" };
+    const second: SessionRef = { ...freshRef(), tenant: "audited-2" };
+    const sent: [queue: number, body: unknown][] = [];
+    for (const ref of [first, second]) {
+      await append(ref, ["one"]);
+      await fallSilentWith(
+        ref,
+        async (body) => void sent.push([1, body]),
+        async (body) => void sent.push([2, body]),
+      );
+      expect(await kept(ref)).toMatchObject({ pending: 0 });
+    }
+    expect(sent).toEqual([
+      [2, { v: 1, events: [expect.objectContaining({ tenant: "audited-1" })] }],
+      [1, { v: 1, events: [expect.objectContaining({ tenant: "audited-2" })] }],
+    ]);
   });
 
   it("are recorded once if the object ends between sending and noting it", async () => {

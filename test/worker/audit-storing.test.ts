@@ -162,6 +162,15 @@ describe("an event from the queue", () => {
     expect(found).toMatchObject({ action: "transcendSession", result: "too_wise", details: { karma: 7 } });
   });
 
+  it("is stored whichever of the audit's queues delivers it", async () => {
+    const event = eventOf();
+    const message = { v: 1, events: [event] };
+    for (const queue of ["threadkeep-audit-2", "threadkeep-audit-3-production"]) {
+      expect((await deliver([message], { queue })).acks).toEqual(["0"]);
+    }
+    expect(await stored({ session: event.session ?? "" })).toHaveLength(1);
+  });
+
   it("is counted in the log when it is a dead letter, without a name", async () => {
     const dead = await deliver([{ v: 1, events: [eventOf({ owner: "yuri" }), eventOf()] }, "nonsense"], {
       queue: "threadkeep-audit-failed-production",

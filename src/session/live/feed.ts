@@ -21,6 +21,7 @@ import type { TicketClaim } from "../../api/principal.ts";
 import { faultOf } from "../../api/problem.ts";
 import type { BranchRequest, SessionState } from "../../api/session.ts";
 import { contentsOf, takeIn } from "../../prompt/incoming.ts";
+import { type AuditQueueEnv, sendAuditEvents } from "../../telemetry/audit-queues.ts";
 import { createAuditTrail } from "../../telemetry/audit.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
@@ -45,9 +46,8 @@ const ACTIONS = { append: "appendMessages", branch: "switchBranch", context: "re
 const KEY_SHOWN_AGO_MS = CERTAIN_MS;
 
 /** The bindings and variables that sockets use. */
-export interface LiveEnv extends LimiterEnv {
+export interface LiveEnv extends LimiterEnv, AuditQueueEnv {
   readonly TENANT: KeyCheckNamespace;
-  readonly AUDIT_QUEUE: Queue;
   /** "off": no rate limits. */
   readonly THREADKEEP_RATE_LIMITS?: string;
 }
@@ -83,7 +83,7 @@ export class LiveFeed {
   readonly #checkKeys = createKeyChecks(() => this.#env().TENANT);
   /** Records what is refused on sockets: the Worker, which audits everything else, never sees it. */
   readonly #audit = createAuditTrail({
-    send: (events) => this.#env().AUDIT_QUEUE.send({ v: 1, events }),
+    send: (events) => sendAuditEvents(this.#env(), events),
     keepAlive: (work) => this.#ctx.waitUntil(work),
     log,
   });

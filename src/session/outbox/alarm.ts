@@ -1,5 +1,6 @@
 import type { JobMessage } from "../../api/job.ts";
 import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../../control/late-work-client.ts";
+import { type AuditQueueEnv, sendAuditEvents } from "../../telemetry/audit-queues.ts";
 import { backlogWaitMs, type TakenByQueue } from "../../telemetry/backlog.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
@@ -14,10 +15,9 @@ import { oldestLate } from "./late-work.ts";
 import { isLeftOver } from "./next-wake.ts";
 
 /** The bindings that an alarm sends due work to. */
-export interface OutboxQueues {
+export interface OutboxQueues extends AuditQueueEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
-  readonly AUDIT_QUEUE: Queue;
   readonly OPERATIONS: LateWorkNamespace;
 }
 
@@ -95,7 +95,7 @@ async function sendAudits(
 ): Promise<void> {
   for (const audit of audits) {
     try {
-      await queues.AUDIT_QUEUE.send({ v: 1, events: audit.events });
+      await sendAuditEvents(queues, audit.events);
       calls.changeIfLeft(({ store }) => store.audit.settle(audit.id));
     } catch (error) {
       log.warn("audit_not_sent", { events: audit.events.length, ...errorFields(error) });
