@@ -426,6 +426,8 @@ export interface MemoryHit {
 
 export interface MemorySearchResult {
   data: MemoryHit[];
+  /** Left out if embeddings are off. */
+  retrieval?: Retrieval | undefined;
 }
 
 export interface ImportResult {

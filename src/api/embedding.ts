@@ -1,4 +1,5 @@
 /** Vectors of texts, as the modules of the Worker pass them to each other. They are never sent to a client. */
+import type { Item, ItemKind, ItemStatus } from "./summary.ts";
 
 /** What a model used to make vectors. Estimated if its provider returns no counts. */
 export interface EmbeddingUsage {
@@ -29,6 +30,28 @@ export type QueryMeaning = QueryVector | { readonly without: WithoutVector };
  * the stored vectors are of another model.
  */
 export type MeaningUse = "used" | "none-yet" | "other-model" | WithoutVector;
+
+/** What is looked for among the items of a session's newest summary. An absent field does not restrict. */
+export interface NearItemsRequest {
+  readonly query: QueryVector;
+  readonly limit: number;
+  readonly kinds?: readonly ItemKind[] | undefined;
+  readonly statuses?: readonly ItemStatus[] | undefined;
+}
+
+export interface NearItem {
+  readonly item: Item;
+  /** Cosine similarity with the query. */
+  readonly nearness: number;
+  /** When the version of the summary was made in which the item first appeared, in ms since 1970. */
+  readonly madeAt: number;
+}
+
+/** The items that are near to a query, nearest first, and whether vectors could be used; if not, why. */
+export interface NearItems {
+  readonly use: MeaningUse;
+  readonly items: readonly NearItem[];
+}
 
 /** The largest number of dimensions that models in use have. Larger vectors would fill a session's storage. */
 export const MAX_DIMENSIONS = 4_096;

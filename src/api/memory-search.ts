@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_PAGE_SIZE, MAX_QUERY_LENGTH } from "./limits.ts";
+import { retrievalSchema } from "./search.ts";
 import { sessionIdSchema } from "./session.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
 import { safeText } from "./text.ts";
@@ -49,6 +50,9 @@ const memoryHitSchema = z
 export type MemoryHit = z.infer<typeof memoryHitSchema>;
 
 export const memorySearchResultSchema = z
-  .object({ data: z.array(memoryHitSchema).describe("Best first") })
+  .object({
+    data: z.array(memoryHitSchema).describe("Best first"),
+    retrieval: retrievalSchema.optional().describe("How items were searched; left out if embeddings are off"),
+  })
   .meta({ id: "MemorySearchResult" });
 export type MemorySearchResult = z.infer<typeof memorySearchResultSchema>;

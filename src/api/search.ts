@@ -26,7 +26,7 @@ const searchHitSchema = z
   .meta({ id: "SearchHit" });
 export type SearchHit = z.infer<typeof searchHitSchema>;
 
-/** How older messages were searched. */
+/** How older messages, or items, were searched. */
 export const retrievalSchema = z
   .object({
     by: z.enum(["words", "words-and-meaning"]),
@@ -34,7 +34,7 @@ export const retrievalSchema = z
       .enum(["late", "unavailable", "budget", "none-yet", "other-model"])
       .optional()
       .describe(
-        "Why only words were used. late: the query's vector was not available within 150 ms; repeating the query may find it. unavailable: the embeddings provider failed, or is not called for a while after failures. budget: the tenant's tokens of the day are used up, or a user has searched more than 30 times in this minute. none-yet: no older message has a vector yet. other-model: the stored vectors are of another model, and new ones are being made",
+        "Why only words were used. late: the query's vector was not available within 150 ms; repeating the query may find it. unavailable: the embeddings provider failed, or is not called for a while after failures. budget: the tenant's tokens of the day are used up, or a user has searched more than 30 times in this minute. none-yet: nothing that could be found has a vector yet. other-model: the stored vectors are of another model, and new ones are being made",
       ),
   })
   .meta({ id: "Retrieval" });

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import { type Item, type ItemKind, itemSchema, type ItemStatus, type KeptItem } from "../api/summary.ts";
 import type { Database } from "./database.ts";
@@ -126,6 +126,45 @@ export async function readMemories(
     item: toArchivedItem(row),
     madeAt: row.madeAt.getTime(),
   }));
+}
+
+/** How many of an owner's newest items `newestSessions` looks at; the index returns them within milliseconds. */
+const MAX_NEWEST_ITEMS = 1_000;
+
+/**
+ * The sessions with an owner's newest items, newest first. As with a search, the archive may be behind the session
+ * objects.
+ * @param names only sessions with these names, in any order
+ */
+export async function newestSessions(
+  database: Database,
+  { tenant, owner }: MemoryOwner,
+  limit: number,
+  names?: readonly string[],
+): Promise<string[]> {
+  const isOwned = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), isNull(sessions.erasedAt));
+  const rows = await withinTenant(database, tenant, (transaction) => {
+    if (names !== undefined) {
+      const isNamed = inArray(sessions.session, [...names]);
+      return transaction.select({ session: sessions.session }).from(sessions).where(and(isOwned, isNamed)).limit(limit);
+    }
+    const newest = transaction
+      .select({ epoch: summaryItems.epoch, madeAt: summaryItems.madeAt })
+      .from(summaryItems)
+      .where(and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner)))
+      .orderBy(desc(summaryItems.madeAt))
+      .limit(MAX_NEWEST_ITEMS)
+      .as("newest");
+    return transaction
+      .select({ session: sessions.session })
+      .from(newest)
+      .innerJoin(sessions, eq(sessions.epoch, newest.epoch))
+      .where(isOwned)
+      .groupBy(sessions.session)
+      .orderBy(desc(max(newest.madeAt)))
+      .limit(limit);
+  });
+  return rows.map(({ session }) => session);
 }
 
 /** The items of the newest version of a session's summary, in whichever epoch the archive has. */

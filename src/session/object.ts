@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { AppendRequest, AppendResult } from "../api/append.ts";
 import type { Appender } from "../api/audit.ts";
 import type { ContextRequest, RenderedContext } from "../api/context.ts";
-import type { QueryMeaning, QueryVector } from "../api/embedding.ts";
+import type { NearItems, NearItemsRequest, QueryMeaning } from "../api/embedding.ts";
 import { type Fault, type Outcome, ThreadkeepError } from "../api/errors.ts";
 import type { LogIntegrity, IntegrityReport, SourcesIntegrity, SummaryIntegrity } from "../api/finding.ts";
 import type { Job, SummarizeRequest } from "../api/job.ts";
@@ -143,7 +143,7 @@ import {
   standingOf,
 } from "./outbox/index.ts";
 import { TenantQuota, tokensOf, UserQuota } from "./quota/index.ts";
-import { type ItemScores, questionOf, scoreItems, searchMessages } from "./search/index.ts";
+import { nearItems, questionOf, searchMessages } from "./search/index.ts";
 import type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
 import {
   compareSummaries,
@@ -372,9 +372,9 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession(questionOf);
   }
 
-  /** How similar items of the newest version are to a query, by item id. Items without a vector are left out. */
-  async itemScores(query: QueryVector, itemIds: readonly string[]): Promise<Outcome<ItemScores>> {
-    return this.#calls.readSession((unit) => scoreItems(unit, query, itemIds));
+  /** The items of the newest version that are nearest to a query in meaning. */
+  async nearItems(request: NearItemsRequest): Promise<Outcome<NearItems>> {
+    return this.#calls.readSession((unit) => nearItems(unit, request));
   }
 
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<SummaryVersion>>> {

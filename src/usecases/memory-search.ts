@@ -1,11 +1,16 @@
+import type { MeaningUse, QueryMeaning } from "../api/embedding.ts";
 import { ThreadkeepError, unwrap } from "../api/errors.ts";
 import type { MemoryHit, MemorySearchRequest, MemorySearchResult } from "../api/memory-search.ts";
 import type { Item } from "../api/summary.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
-import { type FoundMemory, searchMemories } from "../archive/memories.ts";
+import { type FoundMemory, type MemoryQuery, newestSessions, searchMemories } from "../archive/memories.ts";
+import { sharesOf } from "../prompt/meaning/closeness.ts";
 import { wordsToLookFor } from "../prompt/retrieval/across-sessions.ts";
+import { DEFAULT_RANKING } from "../prompt/retrieval/parameters.ts";
 import { type Query, readQuery } from "../prompt/retrieval/query.ts";
 import { snippet } from "../prompt/retrieval/snippet.ts";
+import { tellRetrieval } from "../prompt/told-retrieval.ts";
+import { meaningOfText } from "./asked-meaning.ts";
 import { type RequestContext, refOf } from "./request-context.ts";
 import { useCase } from "./use-case.ts";
 
@@ -23,54 +28,147 @@ const MAX_PAGES = 4;
 const RETRY_AFTER_SECONDS = 5;
 
 /**
+ * How many sessions are asked for items that are near in meaning: those with the best hits for words, and those with
+ * the owner's newest items. Each is a call of its object, in parallel.
+ */
+const MAX_MEANT_SESSIONS = 50;
+
+/**
  * The current items of a session. `archived`: the session has expired, so the archive is the only place that has them.
  */
 type Held = ReadonlyMap<string, Item> | "archived";
 
+/** An item that was found, by its words or by its meaning. */
+type Hit = Omit<FoundMemory, "epoch">;
+
 /**
- * Searches the summary items of all of the caller's sessions. The archive finds them but may be behind, so each hit is
- * returned only if its session's object still holds the item unchanged.
+ * Searches the summary items of all of the caller's sessions: by words in the archive, and by meaning in the objects of
+ * sessions, which alone have vectors. The archive may be behind, so each hit is returned only if its session's object
+ * still holds the item unchanged.
  */
 export const searchMemory = useCase(
   { action: "searchMemory", isSessionless: true },
   async (call: RequestContext, request: MemorySearchRequest): Promise<MemorySearchResult> => {
     const limit = request.limit ?? DEFAULT_HITS;
+    const size = limit * SPARE_FACTOR;
     const heldBySession = new Map<string, Promise<Held>>();
-    const isHeld = async (found: FoundMemory): Promise<boolean> => {
+    const isHeld = async (found: Hit): Promise<boolean> => {
       const asked = heldBySession.get(found.session) ?? readHeld(call, found.session);
       heldBySession.set(found.session, asked);
       const held = await asked;
       return held === "archived" || isSame(held.get(found.item.id), found.item);
     };
-    const good: FoundMemory[] = [];
-    for (let page = 0; page < MAX_PAGES && good.length < limit; page += 1) {
-      const size = limit * SPARE_FACTOR;
-      const found = await find(call, request, { limit: size, offset: page * size });
+    const [first, newest, asked] = await Promise.all([
+      find(call, request, { limit: size, offset: 0 }),
+      newestOf(call, request),
+      meaningOfText(call, request.query),
+    ]);
+    const sessions = new Set([...first.map(({ session }) => session), ...newest]);
+    const askedSessions = [...sessions].slice(0, MAX_MEANT_SESSIONS);
+    const meant = asked === undefined ? null : await findByMeaning(call, request, asked, askedSessions, size);
+    const told = new Set<string>();
+    const good: Hit[] = [];
+    let found: readonly Hit[] = meant === null ? first : rank(first, meant.near);
+    let isLastPage = first.length < size;
+    for (let page = 1; ; page += 1) {
       for (let at = 0; at < found.length && good.length < limit;) {
-        const next = found.slice(at, at + limit - good.length);
-        at += next.length;
+        const next = found.slice(at, at + limit - good.length).filter((hit) => !told.has(keyOf(hit)));
+        at += limit - good.length;
+        for (const hit of next) told.add(keyOf(hit));
         const verdicts = await Promise.all(next.map(isHeld));
         good.push(...next.filter((_, index) => verdicts[index] === true));
       }
-      if (found.length < size) break;
+      if (isLastPage || page >= MAX_PAGES || good.length >= limit) break;
+      found = await find(call, request, { limit: size, offset: page * size });
+      isLastPage = found.length < size;
     }
     const query = readQuery(request.query);
-    return { data: good.map((found) => toHit(found, query)) };
+    return { data: good.map((hit) => toHit(hit, query)), ...tellRetrieval(meant?.use) };
   },
 );
 
-async function find(
+/** The sessions that are asked for meaning besides those with hits for words; none if embeddings are off. */
+async function newestOf(call: RequestContext, { sessions }: MemorySearchRequest): Promise<string[]> {
+  if (call.parts.meaningOf === null) return [];
+  const { tenant, owner } = call.principal;
+  return withArchive(call, (database) => newestSessions(database, { tenant, owner }, MAX_MEANT_SESSIONS, sessions));
+}
+
+interface Meant {
+  readonly use: MeaningUse;
+  readonly near: readonly (Omit<Hit, "score"> & { readonly nearness: number })[];
+}
+
+/** Asks the sessions' objects for the items that are nearest to the query. */
+async function findByMeaning(
   call: RequestContext,
-  { query, kinds, status = "current", sessions }: MemorySearchRequest,
+  { kinds, status = "current" }: MemorySearchRequest,
+  asked: QueryMeaning,
+  sessions: readonly string[],
+  limit: number,
+): Promise<Meant> {
+  if ("without" in asked) return { use: asked.without, near: [] };
+  const statuses = status === "any" ? undefined : [status];
+  const answers = await Promise.all(
+    sessions.map(async (session) => {
+      const outcome = await call.parts.sessions
+        .get(refOf(call, session))
+        .nearItems({ query: asked, limit, kinds, statuses });
+      // A session that cannot be read has no vectors; whether its hits for words are told is decided by `readHeld`.
+      return outcome.ok ? { session, ...outcome.value } : { session, use: "none-yet" as const, items: [] };
+    }),
+  );
+  const uses = new Set(answers.map(({ use }) => use));
+  const use = uses.has("used") ? "used" : uses.has("other-model") ? "other-model" : "none-yet";
+  const near = answers.flatMap(({ session, items }) => items.map((item) => ({ session, ...item })));
+  return { use, near };
+}
+
+/**
+ * Adds points for meaning to the scores for words, as within a session. What has only one of both has no points of the
+ * other.
+ */
+function rank(found: readonly FoundMemory[], near: Meant["near"]): Hit[] {
+  if (near.length === 0) return [...found];
+  const best = Math.max(0, ...found.map(({ score }) => score));
+  const shares = sharesOf(
+    near.map(({ nearness }) => nearness),
+    best,
+    DEFAULT_RANKING.meaning,
+  );
+  const hits = new Map<string, Hit>(found.map((hit) => [keyOf(hit), hit]));
+  for (const [at, { session, item, madeAt }] of near.entries()) {
+    const key = keyOf({ session, item });
+    const known = hits.get(key);
+    const share = shares[at] ?? 0;
+    // If the archive has the item as it was before, its words are not what was found.
+    const isKnown = known !== undefined && isSame(item, known.item);
+    hits.set(key, isKnown ? { ...known, score: known.score + share } : { session, item, madeAt, score: share });
+  }
+  return [...hits.values()].toSorted((a, b) => b.score - a.score || b.madeAt - a.madeAt);
+}
+
+function keyOf({ session, item }: Pick<Hit, "session" | "item">): string {
+  return `${session}/${item.id}`;
+}
+
+function find(
+  call: RequestContext,
+  request: MemorySearchRequest,
   page: { readonly limit: number; readonly offset: number },
 ): Promise<FoundMemory[]> {
   const { tenant, owner } = call.principal;
+  return withArchive(call, (database) => searchMemories(database, { tenant, owner }, wantedBy(request), page));
+}
+
+function wantedBy({ query, kinds, status = "current", sessions }: MemorySearchRequest): MemoryQuery {
   const statuses = status === "any" ? undefined : [status];
-  const wanted = { query: wordsToLookFor(query), kinds, statuses, sessions };
-  const search = (database: Database): Promise<FoundMemory[]> =>
-    searchMemories(database, { tenant, owner }, wanted, page);
+  return { query: wordsToLookFor(query), kinds, statuses, sessions };
+}
+
+async function withArchive<T>(call: RequestContext, body: (database: Database) => Promise<T>): Promise<T> {
   try {
-    return await call.parts.withDatabase(search);
+    return await call.parts.withDatabase(body);
   } catch (error) {
     if (!isArchiveAway(error)) throw error;
     throw new ThreadkeepError({
@@ -108,7 +206,7 @@ function isSame(held: Item | undefined, found: Item): boolean {
   );
 }
 
-function toHit({ session, item, score, madeAt }: FoundMemory, query: Query): MemoryHit {
+function toHit({ session, item, score, madeAt }: Hit, query: Query): MemoryHit {
   return {
     sessionId: session,
     item,

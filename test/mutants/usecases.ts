@@ -176,4 +176,11 @@ export const USECASE_MUTANTS: readonly Mutant[] = [
     by: "if (mayRead && place === null) await chargeExport(call, place !== null);",
     tests: ["worker/users-quota"],
   },
+  {
+    name: "an item that the archive has in other words is told in these, though its meaning was found in those of now",
+    file: "src/usecases/memory-search.ts",
+    replace: "const isKnown = known !== undefined && isSame(item, known.item);",
+    by: "const isKnown = known !== undefined;",
+    tests: ["unit/runtime/service"],
+  },
 ];

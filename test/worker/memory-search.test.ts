@@ -2,7 +2,7 @@ import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
-import type { MemorySearchRequest } from "../../src/api/memory-search.ts";
+import type { MemorySearchRequest, MemorySearchResult } from "../../src/api/memory-search.ts";
 import { isArchiveAway, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { createAlertClient } from "../../src/control/alert-client.ts";
@@ -35,7 +35,11 @@ import { listeningTrail } from "../support/worker-audit.ts";
 
 const newOwner = (): string => crypto.randomUUID();
 
-function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionString): RequestContext {
+function callOf(
+  owner: string,
+  connectionString = env.HYPERDRIVE.connectionString,
+  meaningOf: Deps["meaningOf"] = null,
+): RequestContext {
   const parts: Deps = {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
@@ -46,7 +50,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,
-    meaningOf: null,
+    meaningOf,
     tickets: createTicketOffice("no ticket is asked for here"),
     audit: listeningTrail(),
     startRun: async () => undefined,
@@ -58,8 +62,20 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
 /** This many messages stay verbatim, whatever the settings are. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];
 
+const MODEL = "test/tiny";
+const TINY = 128;
+
+/** Texts about animals are near to each other, and so are all others. */
+function vectorOf(text: string): Float32Array {
+  const isAnimal = /puppy|beagle|parrot/i.test(text);
+  return Float32Array.from(
+    { length: TINY },
+    (_, at) => (isAnimal ? 1 : -1) * (at % 3 === 0 ? 1 : -1) + text.length / 1e6,
+  );
+}
+
 /** A session whose summary has one item for each message, in the object and in the archive; only the test does its work. */
-async function remembered(owner: string, texts: readonly string[]): Promise<SessionRef> {
+async function remembered(owner: string, texts: readonly string[], hasVectors = false): Promise<SessionRef> {
   const ref = freshRef(owner);
   const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
   unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref))));
@@ -72,9 +88,29 @@ async function remembered(owner: string, texts: readonly string[]): Promise<Sess
     sourceSeqs: [index + 1],
     status: "current" as const,
   }));
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, { model: "test", items }));
+  const answer = { model: "test", items };
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer, null, hasVectors));
+  if (hasVectors) await makeVectors(ref, epoch);
   await archive(ref, epoch);
   return ref;
+}
+
+async function makeVectors(ref: SessionRef, epoch: string): Promise<void> {
+  const id = String((await pendingJobs(ref)).find((job) => job["kind"] === "embed")?.["id"]);
+  let step = await sessionAt(ref).beginEmbedding(id, epoch, MODEL);
+  while (step.next === "call") {
+    const { lease, texts } = step;
+    const vectors = texts.map(({ key, text }) => ({ key, vector: vectorOf(text) }));
+    const saved = { model: MODEL, vectors, usage: { inputTokens: 1 } };
+    step = await withoutAlarm(ref, (session) => session.saveVectors(id, epoch, lease, saved));
+  }
+  expect(step.next).toBe("done");
+}
+
+/** Searches by meaning too. */
+function searchNear(owner: string, request: MemorySearchRequest): Promise<MemorySearchResult> {
+  const meaningOf: Deps["meaningOf"] = async (_tenant, query) => ({ model: MODEL, vector: vectorOf(query) });
+  return searchMemory(callOf(owner, undefined, meaningOf), request);
 }
 
 /** Sends the archive what the object has for it. */
@@ -161,6 +197,31 @@ describe("search across sessions, checked against the objects", () => {
     }
     const left = texts.filter((text) => text !== best && !gone.includes(text));
     expect((await search(owner, { query: "crate", limit: 2 })).toSorted()).toEqual(left.toSorted());
+  });
+
+  it("finds an item of another session by its meaning, until the message that it cites is erased, or the session", async () => {
+    const owner = newOwner();
+    const first = await remembered(owner, ["A beagle came to live here", "The harbour has a crane"], true);
+    const second = await remembered(owner, ["There is a parrot in the attic"], true);
+    await remembered(owner, ["The puppy has no vector"]);
+    const query = "Which puppy is it?";
+    const texts = async (request: MemorySearchRequest): Promise<string[]> =>
+      (await searchNear(owner, request)).data.map(({ item }) => item.text);
+    const { data, retrieval } = await searchNear(owner, { query });
+    expect(retrieval).toEqual({ by: "words-and-meaning" });
+    // The word counts more than the meaning, and what is farthest comes last.
+    expect(data[0]?.item.text).toBe("The puppy has no vector");
+    expect(new Set(data.slice(1, 3).map(({ sessionId }) => sessionId))).toEqual(
+      new Set([first.session, second.session]),
+    );
+    expect(data.at(-1)?.item.text).toBe("The harbour has a crane");
+    expect(await texts({ query, sessions: [second.session] })).toEqual(["There is a parrot in the attic"]);
+    expect(await texts({ query, kinds: ["task"] })).toEqual([]);
+    expect((await searchNear(newOwner(), { query })).data).toEqual([]);
+
+    unwrap(await withoutAlarm(first, (session) => session.eraseMessage("m1")));
+    unwrap(await withoutAlarm(second, (session) => session.erase()));
+    expect(await texts({ query })).toEqual(["The puppy has no vector", "The harbour has a crane"]);
   });
 
   it("says that PostgreSQL is unavailable, what to do, and when", async () => {

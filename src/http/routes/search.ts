@@ -29,7 +29,7 @@ const searchMemories = defineRoute({
   tag: "Search",
   summary: "Search the memory of all your sessions",
   description:
-    "Searches the summary items of all your sessions, including expired ones. A hit contains at least one word of the query; rare words count more. The search runs in PostgreSQL, so new items are found once they are archived, some moments after the summary was made. Each hit is checked with its session before it is returned, so erased or changed items are left out immediately. English words are found in their other forms, accents are ignored, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese need no spaces. If PostgreSQL cannot be reached, this answers 503; all other requests still work.",
+    "Searches the summary items of all your sessions, including expired ones. A hit contains at least one word of the query; rare words count more. If the deployment has embeddings, it may instead be near to the query in meaning: the sessions with the best hits for words and those with the newest items, at most 50, are searched for such items. The search for words runs in PostgreSQL, so new items are found once they are archived, some moments after the summary was made. Each hit is checked with its session before it is returned, so erased or changed items are left out immediately. English words are found in their other forms, accents are ignored, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese need no spaces. If PostgreSQL cannot be reached, this answers 503; all other requests still work.",
   request: z.object({ body: memorySearchRequestSchema }),
   answers: {
     200: { description: "The hits", schema: memorySearchResultSchema },

@@ -16,17 +16,22 @@ export interface NearTurn {
 export const MEANING = -2;
 
 /**
- * The nearest message gets `weight` times the best score for words, the farthest one examined gets 0, the others a
- * share in between. So the scale of the embedding model does not matter: some models give all texts similar values,
- * others spread them widely.
+ * The nearest gets `weight` times the best score for words, the farthest one examined gets 0, the others a share in
+ * between. So the scale of the embedding model does not matter: some models give all texts similar values, others
+ * spread them widely.
+ * @param nearness cosine similarities with the query
  * @param best the best score for words; if it is 0, meaning alone decides
  */
-export function pointsFor(near: readonly NearTurn[], best: number, weight: number): Matches {
-  const nearness = near.map((turn) => turn.nearness);
+export function sharesOf(nearness: readonly number[], best: number, weight: number): number[] {
   const least = Math.min(...nearness);
   const range = Math.max(...nearness) - least;
   const most = weight * (best > 0 ? best : 1);
   // If all are equally near, all get full points.
-  const scores = nearness.map((one) => (range > 0 ? (most * (one - least)) / range : most));
-  return { term: MEANING, seqs: near.map(({ seq }) => seq), scores, lends: false };
+  return nearness.map((one) => (range > 0 ? (most * (one - least)) / range : most));
+}
+
+/** The points of messages: see `sharesOf`. */
+export function pointsFor(near: readonly NearTurn[], best: number, weight: number): Matches {
+  const nearness = near.map((turn) => turn.nearness);
+  return { term: MEANING, seqs: near.map(({ seq }) => seq), scores: sharesOf(nearness, best, weight), lends: false };
 }

@@ -1,5 +1,4 @@
-export { scoreItems } from "./meaning.ts";
-export type { ItemScores } from "./meaning.ts";
+export { nearItems } from "./meaning.ts";
 export { questionOf, retrieveForContext, searchMessages } from "./retrieve.ts";
 export { SearchIndex } from "./text-index.ts";
 export { VectorStore } from "./vector-store.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { NearItems, QueryMeaning } from "../../../src/api/embedding.ts";
 import type { Failure } from "../../../src/api/job.ts";
 import { MAX_IMPORT_LINE_BYTES } from "../../../src/api/limits.ts";
 import type { Item } from "../../../src/api/summary.ts";
@@ -150,6 +151,37 @@ describe("a memory that the archive finds", () => {
   ])("is told if its session holds it %s, or not", async (_, held, isTold) => {
     const { data } = await searchMemory(callWith(found(held)), { query: "tea", status: "any" });
     expect(data.map((hit) => hit.item)).toEqual(isTold ? [item] : []);
+  });
+
+  it("is told with the words of now if its session finds it by meaning, and says why meaning was not used", async () => {
+    const now = { ...item, text: "Ada likes coffee" };
+    const search = async (asked: QueryMeaning, near: NearItems) => {
+      // The hits for words, and the newest sessions.
+      const archived = [[{ session: "chat", item, score: 5, madeAt: NOON }], ["chat"]];
+      const parts = {
+        withDatabase: async () => archived.shift(),
+        meaningOf: async () => asked,
+        sessions: {
+          get: () => ({
+            nearItems: async () => ({ ok: true, value: near }),
+            summaries: async () => ({ ok: true, value: { data: [{ items: [now] }] } }),
+          }),
+        },
+      };
+      return searchMemory(callWith(parts), { query: "tea" });
+    };
+    const vector = { model: "m", vector: new Float32Array([1]) };
+    const near = [{ item: now, nearness: 0.5, madeAt: NOON }];
+    const { data, retrieval } = await search(vector, { use: "used", items: near });
+    expect(data.map((hit) => hit.item.text)).toEqual(["Ada likes coffee"]);
+    // Only the meaning counts: the archive found other words.
+    expect(data[0]?.score).toBeCloseTo(1);
+    expect(retrieval).toEqual({ by: "words-and-meaning" });
+    const without = async (asked: QueryMeaning, use: NearItems["use"]) =>
+      (await search(asked, { use, items: [] })).retrieval?.because;
+    expect(await without({ without: "late" }, "used")).toBe("late");
+    expect(await without(vector, "none-yet")).toBe("none-yet");
+    expect(await without(vector, "other-model")).toBe("other-model");
   });
 });
 

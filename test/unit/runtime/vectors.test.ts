@@ -4,14 +4,14 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
 import { Random } from "../../../simulation/random.ts";
-import type { QueryMeaning } from "../../../src/api/embedding.ts";
+import type { NearItemsRequest, QueryMeaning } from "../../../src/api/embedding.ts";
 import { storeVector, unitVector } from "../../../src/prompt/meaning/vector.ts";
 import { saveCopyPage, scheduleCopy, readCopyPage } from "../../../src/session/copies/fork.ts";
 import { editMessage } from "../../../src/session/erase/edit.ts";
 import { eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
 import { dropJob, retryJob } from "../../../src/session/outbox/failed-jobs.ts";
 import { noteFailure, takeDueJobs } from "../../../src/session/outbox/jobs.ts";
-import { nearTurns, scoreItems } from "../../../src/session/search/meaning.ts";
+import { nearItems, nearTurns } from "../../../src/session/search/meaning.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/search/retrieve.ts";
 import { VectorStore } from "../../../src/session/search/vector-store.ts";
 import {
@@ -327,11 +327,33 @@ describe("a search by meaning", () => {
     session.summarize(1, 2, [{ text: "The employer of the user", sourceSeqs: [1] }]);
     embedAll(session);
     expect(near(session, "employer").seqs[0]).toBe(1);
-    const itemId = "1.1";
-    const { use, scores } = scoreItems(session.unit(), { model: MODEL, vector: embed("employer") }, [itemId, "7.7"]);
-    expect(use).toBe("used");
-    expect(scores.map(({ id }) => id)).toEqual([itemId]);
-    expect(scores[0]?.score).toBeGreaterThan(0.2);
+  });
+
+  it("finds the items that are nearest to a query, of the kinds that are wanted, as they are now", () => {
+    const session = new NodeSession();
+    session.append(["I start at nine at Northwind", "and my cat sleeps", "I like the sea"]);
+    const query = { model: MODEL, vector: embed("employer") };
+    const find = (more: Partial<NearItemsRequest> = {}) => {
+      const { use, items } = nearItems(session.unit(), { query, limit: 2, ...more });
+      return { use, texts: items.map(({ item }) => item.text) };
+    };
+    expect(find()).toEqual({ use: "none-yet", texts: [] });
+    session.summarize(1, 3, [
+      { text: "A cat sleeps", sourceSeqs: [2] },
+      { text: "The employer of the user", sourceSeqs: [1] },
+      { text: "The user likes the sea", sourceSeqs: [3] },
+    ]);
+    embedAll(session);
+    expect(find()).toMatchObject({ use: "used", texts: { length: 2, 0: "The employer of the user" } });
+    expect(find({ limit: 9 }).texts).toHaveLength(3);
+    expect(find({ kinds: ["task"] })).toEqual({ use: "used", texts: [] });
+    expect(find({ statuses: ["superseded"] })).toEqual({ use: "used", texts: [] });
+    expect(find({ query: { ...query, model: "test/other" } })).toEqual({ use: "other-model", texts: [] });
+    const [nearest] = nearItems(session.unit(), { query, limit: 1 }).items;
+    expect(nearest?.nearness).toBeGreaterThan(0.2);
+    expect(nearest?.madeAt).toBe(session.store.summaries.newest()?.createdAt);
+    eraseMessage(session.unit(), "seq-1");
+    expect(find().texts).not.toContain("The employer of the user");
   });
 
   it("says why meaning was not used", () => {
