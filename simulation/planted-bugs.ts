@@ -439,6 +439,16 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "      return;",
     },
   ],
+  "an-erased-message-keeps-its-vector": [
+    { file: "session/log/message-eraser.ts", replace: "    this.#vectors.forgetMessages(seqs);\n", by: "" },
+  ],
+  "an-edited-message-keeps-its-vector": [
+    {
+      file: "session/log/message-writer.ts",
+      replace: "!this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);",
+      by: "false) this.#vectors.forgetMessages([seq]);",
+    },
+  ],
 };
 
 /** Bugs that the first ten seeds do not find: a run that has a minute looks for the others. */
@@ -458,6 +468,7 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "a-file-stays-after-its-last-message",
   "a-version-is-restored-that-rests-on-what-is-erased",
   "versions-after-a-restored-one-stay",
+  "an-edited-message-keeps-its-vector",
 ]);
 
 export function patchesOf(variant: string): readonly Patch[] {
