@@ -24,6 +24,7 @@ import { ablate } from "./eval/ablate.ts";
 import { measureLosses } from "./eval/losses.ts";
 import { drawMine } from "./eval/mine-picture.ts";
 import { loadThrough, measureMine, NO_PROBES, showMine } from "./eval/mine.ts";
+import { embedderAt, nearTurnsBy } from "./eval/offline-vectors.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { serviceRecaller } from "./eval/retrieval-over-http.ts";
 import {
@@ -117,9 +118,15 @@ program
     "Measures the same as retrieval, but without a service: with all parameters of the ranking, and without each one of them",
   )
   .argument("<files...>", "files as for retrieval", (text, before: string[] = []) => [...before, inputFile(text)])
-  .action(async (files) => {
+  .option(
+    "--embeddings <url>",
+    "also find by meaning, with the model at this address, such as the one that npm run embeddings prints, and try several weights of meaning",
+    serviceUrl,
+  )
+  .action(async (files, { embeddings }) => {
     const conversations = new Map(files.map((file) => [path.basename(file), readConversations(file)]));
-    await ablate(conversations, (line) => console.log(line));
+    const nearIn = embeddings === undefined ? null : nearTurnsBy(embedderAt(embeddings));
+    await ablate(conversations, nearIn, (line) => console.log(line));
   });
 
 program

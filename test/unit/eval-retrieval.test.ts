@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { DEFAULT_RANKING } from "../../src/prompt/retrieval/parameters.ts";
 import { ablate } from "../../tools/eval/ablate.ts";
 import { isBeam, readBeam } from "../../tools/eval/beam.ts";
+import { nearTurnsBy } from "../../tools/eval/offline-vectors.ts";
 import { askAll, newestTurns, readConversations, recallTable, threadkeepOffline } from "../../tools/eval/retrieval.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
@@ -63,9 +64,37 @@ describe("a file of BEAM", () => {
 describe("the ablation of the ranking", () => {
   it("switches off each parameter by itself", async () => {
     const lines: string[] = [];
-    await ablate(new Map([["f", readConversations(fileOf(JSON.stringify(CHAT)))]]), (line) => lines.push(line));
+    await ablate(new Map([["f", readConversations(fileOf(JSON.stringify(CHAT)))]]), null, (line) => lines.push(line));
     for (const name of Object.keys(DEFAULT_RANKING)) {
       expect(lines.filter((line) => new RegExp(`without ${name}\\b`).test(line))).toHaveLength(1);
     }
+    expect(lines.join("\n")).not.toContain("meaning 0.");
+  });
+
+  it("searches by meaning where there is a model, with several weights", async () => {
+    // Long enough for a summary, without which nothing has a vector.
+    const others = Array.from({ length: 80 }, (_, at) => ({
+      id: `c${at}`,
+      role: "user",
+      content: `On day ${at} the wind came from the north. ${"It rained all day in the hills. ".repeat(20)}`,
+    }));
+    const question = { type: "fact", question: "Which cups fit?", answer: "40", evidence: ["b0"] };
+    const chat = { ...CHAT, messages: [...CHAT.messages, ...others], questions: [question] };
+    // Cups are mugs: the question shares no word with its evidence.
+    const isCup = (text: string): boolean => /cups|mugs/.test(text);
+    const nearIn = nearTurnsBy(async (texts) =>
+      texts.map((text) => Float32Array.from({ length: 128 }, (_, at) => (isCup(text) === at < 64 ? 1 : -1))),
+    );
+    const lines: string[] = [];
+    const files = new Map([["f", readConversations(fileOf(JSON.stringify(chat)))]]);
+    await ablate(files, nearIn, (line) => lines.push(line));
+    const recalled = (name: string) =>
+      lines
+        .find((line) => line.startsWith(name))
+        ?.slice(name.length)
+        .trim();
+    expect(recalled("all parameters")).toBe("100.0/100.0/100.0");
+    expect(recalled("without meaning")).toBe("0.0/0.0/0.0");
+    expect(recalled("meaning 0.4")).toBe("100.0/100.0/100.0");
   });
 });

@@ -5,10 +5,12 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLOutputValue } from "node:sqlite";
 import { asText, isRecord } from "../../scripts/import/entry.ts";
 import { readLocomo } from "../../scripts/import/readers/locomo.ts";
+import type { NearTurn } from "../../src/prompt/meaning/closeness.ts";
 import type { RankingParameters } from "../../src/prompt/retrieval/parameters.ts";
 import { TurnItems } from "../../src/prompt/retrieval/turn-items.ts";
 import type { SearchStorage } from "../../src/session/search/tables.ts";
 import { SearchIndex } from "../../src/session/search/text-index.ts";
+import type { TableSql } from "../../src/session/sqlite/index.ts";
 import { distributionOf } from "../bench/statistics.ts";
 import { type BeamChat, isBeam, readBeam } from "./beam.ts";
 import { rollItems } from "./rolled-items.ts";
@@ -121,8 +123,11 @@ function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Que
  * The part of Cloudflare's storage API that the index uses, on node:sqlite.
  * @internal Tests of retrieval search an index in Node with it.
  */
-export function nodeStorage(database: DatabaseSync): SearchStorage {
-  const run = (query: string, bindings: readonly SqlStorageValue[]): Record<string, SQLOutputValue>[] => {
+export function nodeStorage(database: DatabaseSync): SearchStorage & { readonly sql: TableSql } {
+  const run = (
+    query: string,
+    bindings: readonly (SqlStorageValue | Uint8Array)[],
+  ): Record<string, SQLOutputValue>[] => {
     if (bindings.length > 100 || query.length > 100_000) throw new Error("beyond the limits of a Durable Object");
     if (bindings.length === 0 && query.includes(";")) {
       database.exec(query);
@@ -133,9 +138,16 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
   };
   return {
     sql: {
-      exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]) {
-        // As with Cloudflare's cursor, the caller says what type the rows have.
-        const rows = run(query, bindings) as T[];
+      exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: (SqlStorageValue | Uint8Array)[]) {
+        // As with Cloudflare's cursor, the caller says what type the rows have, and a BLOB is an ArrayBuffer.
+        const rows = run(query, bindings).map((row) =>
+          Object.fromEntries(
+            Object.entries(row).map(([name, value]) => [
+              name,
+              value instanceof Uint8Array ? value.slice().buffer : value,
+            ]),
+          ),
+        ) as T[];
         return { toArray: () => rows };
       },
       get databaseSize() {
@@ -182,17 +194,26 @@ export function buildIndex(database: DatabaseSync): SearchIndex {
   return index;
 }
 
+/** Finds the turns of a conversation that are near to a question in meaning. */
+export type NearIn = (conversation: Conversation) => Promise<(question: string) => readonly NearTurn[]>;
+
 /** The index and the built-in summarizer by themselves, without a service. Loaded conversations stay loaded. */
-export function threadkeepOffline(name: string = "threadkeep, node:sqlite", ranking?: RankingParameters): Recaller {
+export function threadkeepOffline(
+  name: string = "threadkeep, node:sqlite",
+  ranking?: RankingParameters,
+  nearIn?: NearIn,
+): Recaller {
   return {
     name,
-    load(conversation) {
+    async load(conversation) {
       const index = loadedIndexes.get(conversation) ?? buildIndex(loadMessages(conversation.turns));
       loadedIndexes.set(conversation, index);
-      const items = loadedItems.get(conversation) ?? new TurnItems(rollItems(conversation.turns));
+      const items = loadedItems.get(conversation) ?? new TurnItems(rollItems(conversation.turns).items);
       loadedItems.set(conversation, items);
+      const near = await nearIn?.(conversation);
       const options = { items, ...(ranking === undefined ? {} : { ranking }) };
-      return (question, limit) => index.search(question, { limit, ...options }).map(({ seq }) => seq);
+      return (question, limit) =>
+        index.search(question, { limit, ...options, near: near?.(question) ?? [] }).map(({ seq }) => seq);
     },
   };
 }
