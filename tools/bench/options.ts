@@ -57,7 +57,7 @@ const RUNS = `
   latency         append and context, with a query and without, on sessions of 10 to 10,000 messages, one request at a time,
                   next to the floor of the same run
   access          the same request with a tenant's key and with the deployment's, and each check alone (also: keys)
-  search          queries over sessions of 5,000 and 100,000 messages
+  search          queries over sessions of 5,000 and 100,000 messages, by words, and by words and meaning
   slices          the longest step (processor time) of work that grows with a session: indexing, copying, erasing
                   100,000 messages
   update          from the append that makes a summary due until it is readable, and until it is in PostgreSQL; with the

@@ -5,6 +5,7 @@ import type { AccessReport } from "./access.ts";
 import type { ArchiveSearchReport } from "./archive-search.ts";
 import type { FailureCount } from "./failures.ts";
 import type { FloodReport } from "./flood.ts";
+import { DIMENSIONS } from "./instant-embeddings.ts";
 import type { LatencyReport } from "./latency.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { SearchReport } from "./search.ts";
@@ -28,6 +29,7 @@ export interface BenchReport {
   readonly latency: LatencyReport | null;
   readonly access: AccessReport | null;
   readonly search: SearchReport | null;
+  readonly searchByMeaning: SearchReport | null;
   readonly slices: SlicesReport | null;
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
@@ -62,7 +64,11 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Bundle", report.bundle && bundleLines(report.bundle)],
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
     ["Access: authenticating a request", report.access && accessLines(report.access)],
-    ["Search", report.search && searchLines(report.search)],
+    ["Search", report.search && [...searchLines(report.search), SEARCHED_BY_WORDS]],
+    [
+      "Search by words and by meaning",
+      report.searchByMeaning && [...searchLines(report.searchByMeaning), ...SEARCHED_BY_MEANING],
+    ],
     ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
@@ -141,12 +147,18 @@ function slicesLines({ rows }: SlicesReport): string[] {
   );
 }
 
+const SEARCHED_BY_WORDS = "The floor is a query without words.";
+const SEARCHED_BY_MEANING = [
+  `Each message is of a user, and has a vector of ${count(DIMENSIONS)} random numbers. The vector of each query was made before it was measured.`,
+  "The floor is a query in a session of one message.",
+];
+
 function searchLines({ rounds, queries, rows }: SearchReport): string[] {
   const table = showTable(
     ["", "messages", "p50 ms", "p95", "p99", "workerd p50", "p99", "p99 minus floor"],
     rows.flatMap(({ messages, floor, first, again, least }) =>
       [
-        { what: "floor: a query without words", times: floor },
+        { what: "floor", times: floor },
         { what: "asked for the first time", times: first },
         { what: "asked again", times: again },
         { what: `each query's fastest of ${rounds} runs`, times: least },

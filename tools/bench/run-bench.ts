@@ -16,6 +16,7 @@ import {
   startOwnHost,
   takesQuery,
 } from "./host.ts";
+import { startInstantEmbeddings } from "./instant-embeddings.ts";
 import { startInstantModel } from "./instant-model.ts";
 import { type LatencyReport, measureLatency } from "./latency.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
@@ -41,6 +42,7 @@ interface Results {
   latency: LatencyReport | null;
   access: AccessReport | null;
   search: SearchReport | null;
+  searchByMeaning: SearchReport | null;
   slices: SlicesReport | null;
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
@@ -58,6 +60,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     latency: null,
     access: null,
     search: null,
+    searchByMeaning: null,
     slices: null,
     update: null,
     updateByModel: null,
@@ -119,8 +122,11 @@ async function measureAll(
     host = options.target === null ? await startOwnHost(directory, bundle, signal) : namedHost(options.target);
     void host.failed.then((reason) => ending.abort(new Error(reason)));
     await measureHost(host, options, signal, news, failures, results);
+    if (host.isOwn) await host.stop();
+    if (host.isOwn && wants("search")) {
+      results.searchByMeaning = await measureMeaning(directory, bundle, options, signal, news, failures);
+    }
     if (host.isOwn && wants("update")) {
-      await host.stop();
       results.updateByModel = await measureModel(directory, bundle, options.updates, signal, news, failures);
     }
     return null;
@@ -133,6 +139,35 @@ async function measureAll(
   } finally {
     await host?.stop();
     removeRunDirectory(directory);
+  }
+}
+
+/** Measures searches on a second service, which finds by meaning too. */
+async function measureMeaning(
+  directory: string,
+  bundle: string,
+  { searchSizes, queries }: BenchOptions,
+  signal: AbortSignal,
+  news: Screen,
+  failures: FailureTally,
+): Promise<SearchReport> {
+  news.line("search, by words and by meaning …", "quiet");
+  const model = await startInstantEmbeddings();
+  let host: Host | undefined;
+  try {
+    host = await startOwnHost(directory, bundle, signal, model.env);
+    const client = new BenchClient(host, CONNECTIONS);
+    const sessions = new BenchSessions(client, "bench-meaning", signal);
+    const { runtimePid } = host;
+    try {
+      const parts = { client, sessions, failures, runtimePid, signal, onProgress: news.progress };
+      return await measureSearch(parts, { sizes: searchSizes, queries, byMeaning: true });
+    } finally {
+      client.close();
+    }
+  } finally {
+    await host?.stop();
+    await model.close();
   }
 }
 
@@ -195,7 +230,11 @@ async function measureHost(
         results.access = await measureAccess(parts, options);
       } else if (section === "search") {
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
-        results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
+        results.search = await measureSearch(parts, {
+          sizes: options.searchSizes,
+          queries: options.queries,
+          byMeaning: false,
+        });
       } else if (section === "slices") {
         const parts = { client, sessions, runtimePid, signal, onProgress };
         results.slices = await measureSlices(parts, options.sliceMessages);

@@ -66,17 +66,14 @@ export class BenchSessions {
     return this.#client.send("POST", `/v1/sessions/${id}/context`, JSON.stringify({ query }), [200]);
   }
 
-  /** Resolves when no summary is pending and the archive is complete. */
-  async settle(id: string): Promise<SessionState> {
-    const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  /** Resolves when no summary and no vectors are pending, and the archive is complete. */
+  async settle(id: string, timeoutMs: number = SETTLE_TIMEOUT_MS): Promise<SessionState> {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const state = await this.state(id);
-      if (!state.summaryPending && state.archived) return state;
+      if (!state.summaryPending && state.archived && state.vectorsPending !== true) return state;
       if (performance.now() > deadline) {
-        throw new RequestFailure(
-          "not settled",
-          `session ${id} still has pending work after ${SETTLE_TIMEOUT_MS / 1_000} s`,
-        );
+        throw new RequestFailure("not settled", `session ${id} still has pending work after ${timeoutMs / 1_000} s`);
       }
       await sleep(SETTLE_POLL_MS, undefined, { signal: this.#signal });
     }

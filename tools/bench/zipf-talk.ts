@@ -15,15 +15,16 @@ function createWords(seed: number): () => string {
   return () => `w${Math.floor(Math.exp(random() * Math.log(VOCABULARY)))}`;
 }
 
-/** Returns turns one by one, alternating between user and assistant. */
-export function createZipfTalk(seed: number): () => Turn {
+/** Returns turns one by one, in turn by each of these roles. */
+export function createZipfTalk(seed: number, roles: readonly Turn["role"][] = ["user", "assistant"]): () => Turn {
   const word = createWords(seed);
   const { from, to } = WORDS_PER_TURN;
   let count = 0;
   return () => {
     const length = from + ((count * 7) % (to - from + 1));
+    const role = roles[count % roles.length] ?? "user";
     count += 1;
-    return { role: count % 2 === 1 ? "user" : "assistant", content: Array.from({ length }, word).join(" ") };
+    return { role, content: Array.from({ length }, word).join(" ") };
   };
 }
 
