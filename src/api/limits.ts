@@ -273,6 +273,11 @@ export const USER_PAGES_PER_EXPORT = 100;
  */
 export const USER_SESSIONS = 10_000;
 /**
+ * How many directories hold the sessions that belong to a tenant itself, which may be millions. Must not change: entries
+ * would be looked for in other objects.
+ */
+export const TENANT_SHARDS = 64;
+/**
  * How many requests and frames of a user one isolate, or one session's object, accepts at once: more than a page sends
  * when it opens.
  */

@@ -1,5 +1,6 @@
 import { unwrap } from "../api/errors.ts";
 import type { OwnerStanding } from "../api/finding.ts";
+import { TENANT_SHARDS } from "../api/limits.ts";
 import type { Page } from "../api/page.ts";
 import { type ListedSession, type Metadata, ownerName, type SessionRef, TENANT_OWNER } from "../api/session.ts";
 import type { UserAsk } from "../api/user-quota.ts";
@@ -7,12 +8,6 @@ import type { UserRef } from "../api/user.ts";
 import { stableHash } from "../lib/stable-hash.ts";
 import type { Directory } from "./directory.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Removal } from "./entries.ts";
-
-/**
- * How many objects hold the sessions that belong to a tenant itself, which may be millions. Must not change: entries
- * would be looked for in other objects.
- */
-const TENANT_SHARDS = 64;
 
 /** A page of the list of sessions. `metadata`: only sessions that have all of these values. */
 interface SessionListQuery {

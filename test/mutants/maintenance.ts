@@ -46,8 +46,15 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
   {
     name: "a step goes over more sessions than asked for",
     file: "src/maintenance/enumerate-sessions.ts",
-    replace: "limit: limit - refs.length,",
-    by: "limit,",
+    replace: "readList(rest, limit - refs.length, lists)",
+    by: "readList(rest, limit, lists)",
+    tests: ["unit/runtime/maintenance"],
+  },
+  {
+    name: "a step reads lists for as long as it takes",
+    file: "src/maintenance/enumerate-sessions.ts",
+    replace: "while (place !== null && refs.length < limit && calls < MAX_LIST_CALLS) {",
+    by: "while (place !== null && refs.length < limit) {",
     tests: ["unit/runtime/maintenance"],
   },
   {

@@ -86,11 +86,13 @@ describe("a run", () => {
   it("repeats a failed step, and counts nothing twice", async () => {
     const refs = await tenantOfFive();
     const parts = watched();
-    let refusals = 3;
+    let refusals = 2;
     const list: typeof parts.directory.list = async (...asked) => {
       const page = await parts.directory.list(...asked);
-      refusals -= 1;
-      if (refusals >= 0 && asked[1] === "bob") throw new Error("the list is out of reach");
+      if (asked[1] === "bob" && refusals > 0) {
+        refusals -= 1;
+        throw new Error("the list is out of reach");
+      }
       return page;
     };
     const failing = { ...parts, directory: { ...parts.directory, list } };
@@ -98,7 +100,7 @@ describe("a run", () => {
     const steps = stepsOf();
     const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs) });
     await runOperation(payload, id, steps, failing);
-    expect(steps.tries["slice 1"]).toBeGreaterThan(1);
+    expect(steps.tries["slice 1"]).toBe(3);
     expect(await parts.operations.runs.read(id)).toMatchObject({ status: "complete", progress: { done: 5 } });
   });
 

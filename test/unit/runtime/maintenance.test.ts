@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
+import { TENANT_SHARDS } from "../../../src/api/limits.ts";
 import type { HeldSummary } from "../../../src/archive/held.ts";
 import { compareSummary } from "../../../src/maintenance/compare-archive.ts";
 import { eachSession } from "../../../src/maintenance/each-session.ts";
-import { enumerateSessions } from "../../../src/maintenance/enumerate-sessions.ts";
+import { enumerateSessions, LISTS_AT_ONCE, MAX_LIST_CALLS } from "../../../src/maintenance/enumerate-sessions.ts";
 import { inPasses } from "../../../src/maintenance/in-passes.ts";
 import type { MaintenanceDeps, Slice } from "../../../src/maintenance/operation.ts";
 import { OPERATIONS } from "../../../src/maintenance/operations.ts";
@@ -137,6 +138,62 @@ describe("the sessions of an operation", () => {
       for (const page of pages) expect(page.length).toBeLessThanOrEqual(limit);
     }
     expect((await pagesOf({ tenant: "acme" }, 100)).flat()).toEqual(all);
+  });
+
+  it("of thousands of users come with few calls a page, some lists at once, and each session once", async () => {
+    const users = Array.from({ length: 2_000 }, (_, at) => ({
+      row: at + 1,
+      owner: at < 64 && at % 7 === 0 ? "-" : `user-${at}`,
+    }));
+    const tenants = Array.from({ length: 30 }, (_, at) => `t${String(at).padStart(2, "0")}`);
+    // Most users of one tenant have no session, and some have more than their share of a page.
+    const countOf = (owner: string): number => Number(owner.split("-")[1] || 0) % 10 && (owner.endsWith("1") ? 90 : 0);
+    let [calls, open, mostOpen] = [0, 0, 0];
+    const counted = async <T>(cost: number, answer: T): Promise<T> => {
+      calls += cost;
+      open += 1;
+      mostOpen = Math.max(mostOpen, open);
+      await Promise.resolve();
+      open -= 1;
+      return answer;
+    };
+    const many = standIn<MaintenanceDeps>({
+      directory: {
+        list: (
+          _: string,
+          owner: string,
+          { limit, cursor }: { limit: number; cursor: { createdAt: number } | null },
+        ) => {
+          const [from, all] = [cursor?.createdAt ?? 0, countOf(owner)];
+          const to = Math.min(all, from + limit);
+          const data = Array.from({ length: to - from }, (__, at) => ({ id: `${owner}:${from + at}` }));
+          const next = to < all ? { createdAt: to, session: "" } : null;
+          return counted(owner === "-" ? TENANT_SHARDS : 1, { data, hasMore: next !== null, next });
+        },
+      },
+      owners: {
+        list: (tenant: string, after: number, limit: number) =>
+          counted(1, tenant === "t00" ? users.slice(after, after + limit) : []),
+      },
+      operations: {
+        listTenantNames: (limit: number, after: string) =>
+          counted(1, tenants.filter((name) => name > after).slice(0, limit)),
+      },
+    });
+    const [found, costs]: [string[], number[]] = [[], []];
+    for (let cursor: string | null = null; ;) {
+      calls = 0;
+      const page: Awaited<ReturnType<typeof enumerateSessions>> = await enumerateSessions({}, cursor, 500, many);
+      found.push(...page.refs.map(({ session }) => session));
+      expect(page.refs.length).toBeLessThanOrEqual(500);
+      costs.push(calls);
+      ({ cursor } = page);
+      if (cursor === null) break;
+    }
+    const expected = users.flatMap(({ owner }) => Array.from({ length: countOf(owner) }, (_, at) => `${owner}:${at}`));
+    expect(found).toEqual(expected);
+    expect(Math.max(...costs)).toBeLessThan(MAX_LIST_CALLS + TENANT_SHARDS + LISTS_AT_ONCE);
+    expect(mostOpen).toBe(LISTS_AT_ONCE);
   });
 
   it("are only those of the named user, or the one named session", async () => {
