@@ -9,7 +9,7 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** The number of vectors in a row, for each of the two kinds of rows. */
 const CODES_PER_ROW = 256;
-const VECTORS_PER_ROW = 32;
+const VECTORS_PER_ROW = 8;
 /** What a model gets of a text. */
 const MAX_TEXT_LENGTH = 4_000;
 

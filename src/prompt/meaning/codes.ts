@@ -18,6 +18,10 @@ export interface CodePlace {
 /** Distance of a place that is skipped. */
 const FAR = 0xffff;
 
+/** How many times as many places are looked at first as are wanted, and in each further round as in the one before. */
+const FIRST_FACTOR = 2;
+const NEXT_FACTOR = 8;
+
 /** Finds nearest codes. Its array of distances is reused from query to query: 2 bytes per place. */
 export class CodeScan {
   #distances = new Uint16Array(0);
@@ -40,13 +44,32 @@ export class CodeScan {
     for (const { codes, owners } of blocks) {
       measure(codes, code, distances, first);
       for (let at = 0; at < owners.length; at++) {
-        const owner = owners[at]!;
-        if (owner === 0 || !isWanted(owner)) distances[first + at] = FAR;
+        if (owners[at] === 0) distances[first + at] = FAR;
         else counts[distances[first + at]!]!++;
       }
       first += owners.length;
     }
-    return this.#collect(blocks, counts, limit);
+    // Mostly all owners are wanted. Only those of the nearest places are asked for, because to ask for each would take
+    // milliseconds.
+    for (let count = limit * FIRST_FACTOR; ; count *= NEXT_FACTOR) {
+      const found = this.#collect(blocks, counts, count).filter(({ owner }) => isWanted(owner));
+      if (found.length >= limit || count >= places) return this.#nearestOf(blocks, found, limit);
+    }
+  }
+
+  #nearestOf(blocks: readonly CodeBlock[], found: readonly CodePlace[], limit: number): CodePlace[] {
+    if (found.length <= limit) return [...found];
+    const firsts: number[] = [];
+    let first = 0;
+    for (const { owners } of blocks) {
+      firsts.push(first);
+      first += owners.length;
+    }
+    const distanceOf = ({ block, at }: CodePlace): number => this.#distances[firsts[block]! + at]!;
+    return found
+      .toSorted((a, b) => distanceOf(a) - distanceOf(b))
+      .slice(0, limit)
+      .toSorted((a, b) => a.block - b.block || a.at - b.at);
   }
 
   #collect(blocks: readonly CodeBlock[], counts: Uint32Array, limit: number): CodePlace[] {

@@ -9,8 +9,12 @@ import { number, type TableSql, text } from "../sqlite/index.ts";
  * SQLite leaves no copy of what is erased. A session without vectors has none of these tables.
  */
 
-/** How many vectors one row holds. Written rows are billed by number, and a summary adds a few dozen vectors. */
-const VECTORS_PER_ROW = 32;
+/**
+ * How many vectors one row holds. Written rows are billed by number, and a summary adds a few dozen vectors. A search
+ * reads 200 vectors, mostly of as many rows, and SQLite reads each of these rows as a whole: 8 KiB with 1,024
+ * dimensions.
+ */
+const VECTORS_PER_ROW = 8;
 /**
  * How many codes one row holds. A search reads all of them. A row has 32 KiB with the 1,024 dimensions of a common
  * model, so that a small chat stays small, and 100,000 vectors take 391 rows.
@@ -133,8 +137,8 @@ export class VectorStore {
   }
 
   /**
-   * The vectors at these places, in one statement. SQLite cuts each out of its row: reading 200 whole rows would take 7
-   * MB of memory a search.
+   * The vectors at these places, in one statement. SQLite cuts each out of its row: 200 whole rows would take 2 MB of
+   * memory a search.
    */
   vectorsOf(places: readonly CodePlace[]): Uint8Array[] {
     const { dimensions } = this.state() ?? { dimensions: 0 };
