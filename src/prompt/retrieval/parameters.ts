@@ -61,8 +61,8 @@ export interface RankingParameters {
  * tried from 1.2 to 2 with the items of the built-in summarizer, and changes recall at 10 on BEAM by less than 1 point.
  * `itemWord` .5 to 1 gains .7 to .9 points on LoCoMo with items written by a model (its observations), and nothing with
  * the built-in summarizer's, which repeat the turns. `meaning` was tried from 0 to .4 with a small English model: .2 is
- * the smallest value with nearly all of the gain at 10 on both (.9 and 1.8 points; 1.0 and 1.9 at most). `lendAlone`, `apartFrom` and `part` were not measured; they were
- * chosen by reasoning.
+ * the smallest value with nearly all of the gain at 10 on both (.9 and 1.8 points; 1.0 and 1.9 at most). `lendAlone`,
+ * `apartFrom` and `part` were not measured; they were chosen by reasoning.
  */
 export const DEFAULT_RANKING: RankingParameters = {
   lendForward: [0.65, 0.42, 0.25, 0.15, 0.1],
