@@ -196,3 +196,233 @@ BEGIN
   RETURN NEXT;
 END
 $$;
+--> statement-breakpoint
+-- Inserts rows of one epoch into the archive's tables, named by their columns.
+CREATE FUNCTION archive_rows(of_tenant text, of_owner text, of_epoch text, into_table text, given json) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  CASE into_table
+    WHEN 'summaries' THEN
+      INSERT INTO public.summaries (
+        epoch, version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at, set_aside, tenant
+      )
+      SELECT of_epoch, r.version, r.through_seq, r.tokens, r.summarizer, r.degraded, r.dropped_items, r.usage, r.created_at,
+        r.set_aside, of_tenant
+      FROM json_populate_recordset(NULL::public.summaries, given) AS r
+      ON CONFLICT DO NOTHING;
+    WHEN 'summary_items' THEN
+      INSERT INTO public.summary_items (
+        epoch, item_id, from_version, kind, text, source_seqs, source_session, source_epoch, status, tenant, owner, made_at,
+        set_aside
+      )
+      SELECT of_epoch, r.item_id, r.from_version, r.kind, r.text, r.source_seqs, r.source_session, r.source_epoch, r.status,
+        of_tenant, of_owner, r.made_at, r.set_aside
+      FROM json_populate_recordset(NULL::public.summary_items, given) AS r
+      ON CONFLICT DO NOTHING;
+    WHEN 'messages' THEN
+      INSERT INTO public.messages AS m (
+        epoch, seq, id, after_seq, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at, tenant, owner,
+        set_aside
+      )
+      SELECT of_epoch, r.seq, r.id, r.after_seq, r.role, r.author, r.content, r.metadata, r.occurred_at, r.created_at,
+        r.edited_at, r.erased_at, of_tenant, of_owner, r.set_aside
+      FROM json_populate_recordset(NULL::public.messages, given) AS r
+      -- An edit or an erasure changes only these columns.
+      ON CONFLICT (epoch, seq) DO UPDATE SET
+        author = excluded.author, content = excluded.content, metadata = excluded.metadata,
+        occurred_at = excluded.occurred_at, edited_at = excluded.edited_at, erased_at = excluded.erased_at,
+        set_aside = excluded.set_aside;
+  END CASE;
+END
+$$;
+--> statement-breakpoint
+-- Counts the rows of an epoch that are set aside, stores the number in its session's row, and names the first of them.
+CREATE FUNCTION count_set_aside(of_epoch text, most_named integer) RETURNS json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  total integer;
+  named json;
+BEGIN
+  WITH aside AS (
+    SELECT 1 AS place, 0 AS nth, 'the metadata' AS name, s.set_aside AS code
+    FROM public.sessions AS s WHERE s.epoch = of_epoch AND s.set_aside IS NOT NULL
+    UNION ALL
+    SELECT 2, m.seq, 'message ' || m.seq, m.set_aside
+    FROM public.messages AS m WHERE m.epoch = of_epoch AND m.set_aside IS NOT NULL
+    UNION ALL
+    SELECT 3, v.version, 'version ' || v.version, v.set_aside
+    FROM public.summaries AS v WHERE v.epoch = of_epoch AND v.set_aside IS NOT NULL
+    UNION ALL
+    SELECT 4, 0, 'item ' || i.item_id, i.set_aside
+    FROM public.summary_items AS i WHERE i.epoch = of_epoch AND i.set_aside IS NOT NULL
+  ), ranked AS (
+    SELECT a.name, a.code, row_number() OVER (ORDER BY a.place, a.nth, a.name) AS rank FROM aside AS a
+  )
+  SELECT count(*),
+    coalesce(json_agg(json_build_object('name', r.name, 'code', r.code) ORDER BY r.rank) FILTER (WHERE r.rank <= most_named), '[]')
+  INTO total, named
+  FROM ranked AS r;
+  UPDATE public.sessions AS s SET rows_set_aside = total WHERE s.epoch = of_epoch;
+  RETURN json_build_object('setAside', json_build_object('total', total, 'named', named));
+END
+$$;
+--> statement-breakpoint
+-- Applies one change to the archive of a session, if its revision is newer than what the archive holds. Repeated, late and
+-- reordered changes change nothing. It runs as its caller, for the tenant that the change names: the policies of row-level
+-- security apply to each statement. src/archive/sessions.ts describes the change and the result.
+CREATE FUNCTION archive_session(change json) RETURNS json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  c record;
+  held record;
+  suspect record;
+  -- Epochs of which everything but the session's row is deleted.
+  gone text[] := '{}';
+  aside json;
+  most_named CONSTANT integer := 5;
+BEGIN
+  SELECT * INTO c FROM json_to_record(change) AS r (
+    tenant text, owner text, session text, epoch text, is_erasure boolean, created_at timestamptz, base_rev bigint, rev bigint,
+    is_replaced boolean, head_seq integer, through_seq integer, metadata jsonb, set_aside text, summaries json,
+    ended_items json, items json, messages_after integer, messages json, suspects json
+  );
+  PERFORM set_config('threadkeep.tenant', c.tenant, true);
+
+  -- The row must exist to be locked; revision 0 is older than every write.
+  INSERT INTO public.sessions (tenant, owner, session, epoch, rev, head_seq, through_seq, created_at)
+  VALUES (c.tenant, c.owner, c.session, c.epoch, 0, c.head_seq, c.through_seq, c.created_at)
+  ON CONFLICT DO NOTHING;
+  SELECT s.epoch, s.rev, s.created_at, s.erased_at, s.rows_set_aside INTO STRICT held
+  FROM public.sessions AS s
+  WHERE s.tenant = c.tenant AND s.owner = c.owner AND s.session = c.session
+  FOR UPDATE;
+
+  -- The epoch of an erased user already has a tombstone, without a name. The look must come after the lock; otherwise a
+  -- write could slip past the user's erasure.
+  IF c.owner <> '-' AND EXISTS (
+    SELECT FROM public.sessions AS s WHERE s.tenant = c.tenant AND s.owner = '' AND s.session = c.epoch
+  ) THEN
+    DELETE FROM public.sessions AS s
+    WHERE s.tenant = c.tenant AND s.owner = c.owner AND s.session = c.session AND s.epoch = c.epoch;
+    RETURN CASE WHEN c.is_erasure THEN '"applied"' ELSE '"stale"' END;
+  END IF;
+
+  IF c.is_erasure THEN
+    gone := ARRAY[c.epoch];
+    -- A row of an earlier epoch would let a late write of this epoch pass.
+    IF held.epoch <> c.epoch AND held.created_at < c.created_at THEN
+      gone := gone || held.epoch;
+    END IF;
+  ELSIF held.epoch = c.epoch THEN
+    IF held.erased_at IS NOT NULL THEN
+      RETURN '"stale"';
+    ELSIF held.rev >= c.rev THEN
+      RETURN CASE WHEN held.rows_set_aside = 0 THEN '"stale"' ELSE public.count_set_aside(c.epoch, most_named) END;
+    ELSIF held.rev < c.base_rev THEN
+      RETURN '"behind"';
+    END IF;
+  ELSIF held.created_at >= c.created_at THEN
+    RETURN json_build_object('outrankedBy', round(extract(epoch FROM held.created_at) * 1000));
+  ELSIF c.base_rev > 0 THEN
+    RETURN '"behind"';
+  ELSE
+    gone := ARRAY[held.epoch];
+  END IF;
+
+  DELETE FROM public.messages WHERE epoch = ANY (gone);
+  DELETE FROM public.summaries WHERE epoch = ANY (gone);
+  DELETE FROM public.summary_items WHERE epoch = ANY (gone);
+  IF c.is_erasure THEN
+    -- The row stays as a tombstone without content, so that a late write finds it and changes nothing.
+    UPDATE public.sessions AS s SET
+      head_seq = 0, through_seq = 0, metadata = '{}', set_aside = NULL, rows_set_aside = 0, erased_at = now(),
+      rev = CASE WHEN s.epoch = c.epoch THEN s.rev ELSE 0 END,
+      created_at = CASE WHEN s.epoch = c.epoch THEN s.created_at ELSE c.created_at END,
+      epoch = c.epoch
+    WHERE s.tenant = c.tenant AND s.owner = c.owner AND s.session = c.session AND (s.epoch = c.epoch OR s.epoch = ANY (gone));
+    RETURN '"applied"';
+  END IF;
+
+  IF c.is_replaced THEN
+    DELETE FROM public.summaries WHERE epoch = c.epoch;
+    DELETE FROM public.summary_items WHERE epoch = c.epoch;
+  END IF;
+  UPDATE public.sessions AS s SET
+    epoch = c.epoch, rev = c.rev, head_seq = c.head_seq, through_seq = c.through_seq, metadata = coalesce(c.metadata, '{}'),
+    set_aside = NULL, created_at = c.created_at, erased_at = NULL, archived_at = now()
+  WHERE s.tenant = c.tenant AND s.owner = c.owner AND s.session = c.session;
+  PERFORM public.archive_rows(c.tenant, c.owner, c.epoch, 'summaries', c.summaries);
+  DELETE FROM public.summary_items AS i
+  USING json_to_recordset(c.ended_items) AS e (item_id text, from_version integer)
+  WHERE i.epoch = c.epoch AND i.item_id = e.item_id AND i.from_version = e.from_version;
+  PERFORM public.archive_rows(c.tenant, c.owner, c.epoch, 'summary_items', c.items);
+  IF c.messages IS NOT NULL THEN
+    DELETE FROM public.messages WHERE epoch = c.epoch AND seq > c.messages_after;
+    PERFORM public.archive_rows(c.tenant, c.owner, c.epoch, 'messages', c.messages);
+  END IF;
+  IF c.suspects IS NULL AND held.rows_set_aside = 0 THEN
+    RETURN '"applied"';
+  END IF;
+
+  -- Rows of a change that was refused come one by one, each as a text that only this block reads, with what is stored in
+  -- its place.
+  FOR suspect IN SELECT * FROM json_to_recordset(c.suspects) AS r (into_table text, given text, bare json) LOOP
+    BEGIN
+      IF suspect.into_table = 'sessions' THEN
+        UPDATE public.sessions SET metadata = suspect.given::jsonb WHERE epoch = c.epoch;
+      ELSE
+        PERFORM public.archive_rows(
+          c.tenant, c.owner, c.epoch, suspect.into_table, ('[' || suspect.given || ']')::json
+        );
+      END IF;
+    EXCEPTION
+      WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+        IF suspect.into_table = 'sessions' THEN
+          UPDATE public.sessions SET set_aside = SQLSTATE WHERE epoch = c.epoch;
+        ELSE
+          PERFORM public.archive_rows(
+            c.tenant, c.owner, c.epoch, suspect.into_table,
+            json_build_array(suspect.bare::jsonb || jsonb_build_object('set_aside', SQLSTATE))
+          );
+        END IF;
+    END;
+  END LOOP;
+  RETURN public.count_set_aside(c.epoch, most_named);
+END
+$$;
+--> statement-breakpoint
+-- Applies the changes of many sessions, in their order, and returns a result for each. A change that fails is undone alone:
+-- each has a block of its own, which is a savepoint. What would fail for every session is raised, so that the whole batch is
+-- delivered again: a read-only server, too few resources, a server that stops, a system error. A statement that takes too
+-- long ends the whole batch as well.
+CREATE FUNCTION archive_sessions(changes json) RETURNS SETOF json
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  change json;
+  before CONSTANT text := coalesce(current_setting('threadkeep.tenant', true), '');
+BEGIN
+  FOR change IN SELECT e.value FROM json_array_elements(changes) WITH ORDINALITY AS e (value, nth) ORDER BY e.nth LOOP
+    BEGIN
+      RETURN NEXT public.archive_session(change);
+    EXCEPTION
+      WHEN OTHERS THEN
+        IF left(SQLSTATE, 2) IN ('25', '53', '57', '58') THEN
+          RAISE;
+        END IF;
+        -- Without the message, which may quote what was said.
+        RETURN NEXT json_build_object('refused', SQLSTATE);
+    END;
+  END LOOP;
+  -- What a change named as its tenant ends here. A clause SET of the function would need rights that its owner may lack.
+  PERFORM set_config('threadkeep.tenant', before, true);
+END
+$$;

@@ -29,14 +29,14 @@ DECLARE
 BEGIN
   FOR reader IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role') LOOP
     EXECUTE format('REVOKE ALL ON "sessions", "summaries", "summary_items", "messages", "audit_events", "audit_events_default" FROM %I', reader);
-    EXECUTE format('REVOKE ALL ON FUNCTION search_memory, memory_terms, memory_claim, retain_audit FROM %I', reader);
+    EXECUTE format('REVOKE ALL ON FUNCTION search_memory, memory_terms, memory_claim, retain_audit, archive_sessions, archive_session, archive_rows, count_set_aside FROM %I', reader);
   END LOOP;
 END
 $$;
 --> statement-breakpoint
 -- Only the Worker may search, and have the audit's partitions created and dropped, because the search answers for any
 -- tenant that it is given.
-REVOKE ALL ON FUNCTION search_memory, memory_terms, memory_claim, retain_audit FROM PUBLIC;
+REVOKE ALL ON FUNCTION search_memory, memory_terms, memory_claim, retain_audit, archive_sessions, archive_session, archive_rows, count_set_aside FROM PUBLIC;
 --> statement-breakpoint
 GRANT USAGE ON SCHEMA public TO threadkeep_worker, authenticated;
 --> statement-breakpoint
@@ -46,6 +46,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON "sessions", "summaries", "summary_items"
 GRANT SELECT, INSERT ON "audit_events" TO threadkeep_worker;
 --> statement-breakpoint
 GRANT EXECUTE ON FUNCTION search_memory, memory_terms, retain_audit TO threadkeep_worker;
+--> statement-breakpoint
+-- They run as their caller, with no more rights than the role has without them.
+GRANT EXECUTE ON FUNCTION archive_sessions, archive_session, archive_rows, count_set_aside TO threadkeep_worker;
 --> statement-breakpoint
 GRANT SELECT ON "sessions", "summaries", "summary_items", "messages" TO authenticated;
 --> statement-breakpoint

@@ -16,13 +16,15 @@ import type { World } from "./world.ts";
 
 /** The dependencies of a consumer: it stops before each call of them, and meets the faults that a step requests. */
 
-const FARTHEST_STATEMENT = 14;
+/** A batch of the archive is one statement, and a transaction of other work has a few. */
+const FARTHEST_STATEMENT = 5;
 
 function archiveFault(random: Random): ArchiveFault {
   const choice = random.next();
   if (choice < 0.25) return { kind: "refused" };
   if (choice < 0.5) return { kind: "broken", statements: random.below(FARTHEST_STATEMENT) };
-  if (choice < 0.75) return { kind: "refusedStatement", statements: random.below(FARTHEST_STATEMENT) };
+  if (choice < 0.6) return { kind: "refusedStatement", statements: random.below(FARTHEST_STATEMENT) };
+  if (choice < 0.8) return { kind: "refusedSessions", parity: random.of(0, 1) };
   return { kind: "commitUnconfirmed" };
 }
 

@@ -264,7 +264,7 @@ async function failLate(world: World): Promise<string | null> {
   for (let uses = 0; !consumer.isDone && !consumer.gates.some((label) => TELLS_OF_FAILURE.test(label));) {
     if (consumer.gates.includes("archive")) uses += 1;
     const isRefused = uses === 2 && consumer.gates.includes("archive");
-    if (isRefused) world.nextArchiveFault = { kind: "refusedStatement", statements: world.aside.between(3, 5) };
+    if (isRefused) world.nextArchiveFault = { kind: "refusedSessions", parity: null };
     done.push(...(await letProceed(world, consumer, 1, isRefused ? 1 : 0)));
   }
   world.nextArchiveFault = null;

@@ -3,7 +3,7 @@ import { FILE_PAGE_BYTES, MIN_HELD_LENGTH } from "./chat-content.ts";
 /** Bugs that the simulation has to find, each as a change of the source text that the loader makes. src/ itself never has them. */
 
 export interface Patch {
-  /** The path below src/. */
+  /** The path below src/, or from there to a migration, whose functions are then replaced in the simulation's database. */
   readonly file: string;
   /** It occurs exactly once. */
   readonly replace: string;
@@ -118,9 +118,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "stale-archive-write": [
     {
-      file: "archive/sessions.ts",
-      replace: "if (held.rev >= write.rev) {",
-      by: "if (held.rev > write.rev + 1_000_000) {",
+      file: "../migrations/0001_functions.sql",
+      replace: "ELSIF held.rev >= c.rev THEN",
+      by: "ELSIF held.rev > c.rev + 1000000 THEN",
     },
   ],
   "change-of-an-archived-message-not-sent": [
@@ -470,6 +470,11 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "versions-after-a-restored-one-stay",
   "an-edited-message-keeps-its-vector",
 ]);
+
+/** Whether a patch changes a function of PostgreSQL: the archive makes it, not the loader of modules. */
+export function isOfDatabase({ file }: Patch): boolean {
+  return file.endsWith(".sql");
+}
 
 export function patchesOf(variant: string): readonly Patch[] {
   if (variant === SOUND) return TUNING;

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { SOUND } from "./planted-bugs.ts";
+import { isOfDatabase, patchesOf, SOUND } from "./planted-bugs.ts";
 import { shrink } from "./shrink.ts";
 import { SimulatedArchive } from "./simulated-archive.ts";
 import { type Run, runScript, type Script, scriptOf } from "./simulation.ts";
@@ -46,6 +46,7 @@ async function openWorker(databaseUrl: string): Promise<(asked: Asked) => Promis
   };
   return async ({ what, seed, steps, bug }) => {
     const script = scriptOf(seed, steps);
+    await archive.patch(patchesOf(bug ?? SOUND).filter(isOfDatabase));
     const first = await run(script, bug);
     if (first.violation === null) return { violation: null, isEndless: false, trace: [] };
     const { violation, trace } =

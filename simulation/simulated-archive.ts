@@ -1,6 +1,7 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import { Client } from "pg";
 import type { Json } from "../src/api/text.ts";
+import type { Patch } from "./planted-bugs.ts";
 
 /** What goes wrong with one transaction. */
 export type ArchiveFault =
@@ -8,6 +9,11 @@ export type ArchiveFault =
   | { readonly kind: "refused" }
   /** The connection breaks at a statement. */
   | { readonly kind: "broken"; readonly statements: number }
+  /**
+   * What concerns some sessions fails within a statement: those whose names have this hash, modulo 2, or all of them if it is null. The
+   * connection stays open, and what the statement does for others is done.
+   */
+  | { readonly kind: "refusedSessions"; readonly parity: 0 | 1 | null }
   /** One statement fails, and the connection stays open. */
   | { readonly kind: "refusedStatement"; readonly statements: number }
   /** It is committed, and its caller does not learn that. */
@@ -88,6 +94,19 @@ const READ_ALL = `
     (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by epoch, item_id, from_version), '[]') from summary_items i) as items,
     (select coalesce(json_agg(m order by epoch, seq), '[]') from messages m) as messages`;
 
+/** Refuses what a transaction of the simulation is to be refused; the code is that of a deadlock. */
+const REFUSING = `
+  create function simulation_refuses() returns trigger language plpgsql as $$
+  begin
+    if current_setting('simulation.refused', true) in ('all', (abs(hashtext(new.session)) % 2)::text) then
+      raise exception 'refused, as the simulation asked' using errcode = '40P01';
+    end if;
+    return new;
+  end
+  $$;
+  create trigger simulation_refuses before insert or update on sessions
+    for each row execute function simulation_refuses()`;
+
 class ArchiveFailed extends Error {
   override readonly name = "ArchiveFailed";
   readonly code = "57P01";
@@ -98,6 +117,8 @@ export class SimulatedArchive {
   readonly #client: Client;
   #statementsLeft = Number.POSITIVE_INFINITY;
   #fault: ArchiveFault | null = null;
+  /** The patched functions, as they were before. */
+  readonly #sound: string[] = [];
   /** The current state; read again after every transaction. */
   copy: ArchiveCopy = EMPTY;
 
@@ -111,6 +132,7 @@ export class SimulatedArchive {
     await client.connect();
     for (const table of TABLES) await client.query(`alter table ${table} set unlogged`);
     await client.query("set synchronous_commit = off");
+    await client.query(REFUSING);
     return new SimulatedArchive(client);
   }
 
@@ -122,6 +144,23 @@ export class SimulatedArchive {
   /** Tables grow when tens of thousands of rows come and go; they are cleaned up once in a while. */
   async compact(): Promise<void> {
     await this.#client.query(`truncate ${TABLES.join(", ")}`);
+  }
+
+  /** Makes these changes of PostgreSQL's functions, in place of those that were made before. */
+  async patch(patches: readonly Patch[]): Promise<void> {
+    for (const definition of this.#sound.splice(0)) await this.#client.query(definition);
+    for (const { file, replace, by } of patches) {
+      const { rows } = await this.#client.query<{ definition: string }>(
+        `select pg_get_functiondef(oid) as definition from pg_proc
+         where pronamespace = 'public'::regnamespace and position($1 in prosrc) > 0`,
+        [replace],
+      );
+      const [found, ...others] = rows;
+      if (found === undefined || others.length > 0)
+        throw new Error(`${rows.length} functions of PostgreSQL contain what a patch of ${file} replaces:\n${replace}`);
+      this.#sound.push(found.definition);
+      await this.#client.query(found.definition.replace(replace, () => by));
+    }
   }
 
   async close(): Promise<void> {
@@ -167,12 +206,14 @@ export class SimulatedArchive {
     this.#fault = fault;
     this.#statementsLeft =
       fault?.kind === "broken" || fault?.kind === "refusedStatement" ? fault.statements : Number.POSITIVE_INFINITY;
+    const refused = fault?.kind === "refusedSessions" ? String(fault.parity ?? "all") : "";
+    await this.#client.query("select set_config('simulation.refused', $1, false)", [refused]);
     const database = drizzle({ client: this.#client });
     const query = this.#client.query.bind(this.#client);
     const faulty = async (...args: Parameters<typeof query>): Promise<unknown> => {
       await this.#beforeStatement();
       const result: unknown = await query(...args);
-      if (this.#fault?.kind === "commitUnconfirmed" && textOf(args[0]) === "commit") {
+      if (this.#fault?.kind === "commitUnconfirmed" && isCommitted(textOf(args[0]))) {
         throw new ArchiveFailed("the connection broke after the commit, as the simulation asked");
       }
       return result;
@@ -184,6 +225,7 @@ export class SimulatedArchive {
       Reflect.deleteProperty(this.#client, "query");
       // What a server does when a connection is gone; it warns if no transaction is open.
       if (fault !== null) await this.#client.query("rollback");
+      if (refused !== "") await this.#client.query("select set_config('simulation.refused', '', false)");
       await this.#read();
     }
   }
@@ -195,6 +237,11 @@ export class SimulatedArchive {
     if (this.#fault?.kind === "refusedStatement") this.#statementsLeft = Number.POSITIVE_INFINITY;
     throw new ArchiveFailed("the statement failed, as the simulation asked");
   }
+}
+
+/** A batch of the archive is a statement of its own, which is committed when it ends. */
+function isCommitted(statement: string): boolean {
+  return statement === "commit" || statement.includes("archive_sessions");
 }
 
 function textOf(query: unknown): string {

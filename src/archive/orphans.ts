@@ -4,7 +4,7 @@ import { TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "./database.ts";
 import type { HeldRow } from "./held.ts";
 import { acrossTenants, withinTenant } from "./reach.ts";
-import { applyErasure } from "./sessions.ts";
+import { changeSessions } from "./sessions.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 import { forgetEpoch } from "./users.ts";
 
@@ -22,7 +22,9 @@ export async function eraseOrphan(database: Database, { epoch, createdAt, ...ref
     await forgetEpoch(database, ref, epoch);
     return;
   }
-  await withinTenant(database, ref.tenant, (transaction) => applyErasure(transaction, { ref, epoch, createdAt }));
+  const { tenant, owner, session } = ref;
+  const [result] = await changeSessions(database, [{ ref: { tenant, owner, session }, epoch, createdAt }]);
+  if (result !== "applied") throw new Error(`the archive did not erase an orphan: ${JSON.stringify(result)}`);
 }
 
 /**

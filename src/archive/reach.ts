@@ -11,7 +11,7 @@ import type { Database } from "./database.ts";
 export type AcrossTenants = "store-audit" | "read-audit" | "list-sessions" | "loose-epochs";
 
 /** Restricts the rest of the transaction to one tenant. */
-export async function actForTenant(transaction: Database, tenant: string): Promise<void> {
+async function actForTenant(transaction: Database, tenant: string): Promise<void> {
   await transaction.execute(sql`select set_config('threadkeep.tenant', ${tenant}, true)`);
 }
 

@@ -1,16 +1,13 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import { type Metadata, type SessionRef, TENANT_OWNER } from "../api/session.ts";
+import { z } from "zod";
+import type { StoredMessage } from "../api/message.ts";
+import type { Metadata, SessionRef } from "../api/session.ts";
 import type { KeptItem, Summary } from "../api/summary.ts";
 import type { Database } from "./database.ts";
 import { toArchivedItem } from "./memories.ts";
-import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
 import { withinTenant } from "./reach.ts";
-import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround } from "./set-aside.ts";
-import { sessions, summaries, summaryItems } from "./tables.ts";
-import { isForgottenEpoch } from "./users.ts";
-
-/** Rows per INSERT: PostgreSQL accepts 65,535 parameters, and an item has twelve. */
-const ROWS_PER_INSERT = 1_000;
+import { isRowFault, nearestMoment, setAsideRowsSchema } from "./set-aside.ts";
+import { summaries, summaryItems } from "./tables.ts";
 
 /** A change of a session's archive from revision `baseRev` to `rev`. */
 export interface ArchiveWrite {
@@ -32,9 +29,32 @@ export interface ArchiveWrite {
   readonly items: readonly (KeptItem & { readonly fromVersion: number })[];
   /** The items that these versions drop: they leave the archive. */
   readonly endedItems: readonly { readonly id: string; readonly fromVersion: number }[];
-  /** Changes of the messages; null if there are none. */
-  readonly messages: MessageWrite | null;
+  /** Changes of the messages; null if there are none. Times are in ms since 1970. */
+  readonly messages: {
+    /** Messages after this one are deleted first. */
+    readonly afterSeq: number;
+    /** Messages to insert, or to replace those with the same `seq`. */
+    readonly rows: readonly StoredMessage[];
+  } | null;
 }
+
+/**
+ * The erasure of one epoch of a session. The session's row remains as a tombstone without content, so that a late write
+ * finds it and changes nothing.
+ */
+export interface ArchiveErasure {
+  readonly ref: SessionRef;
+  readonly epoch: string;
+  readonly createdAt: number;
+  readonly rev?: undefined;
+}
+
+const resultSchema = z.union([
+  z.enum(["applied", "stale", "behind"]),
+  z.object({ outrankedBy: z.number() }),
+  z.object({ setAside: setAsideRowsSchema }),
+  z.object({ refused: z.string() }),
+]);
 
 /**
  * - `applied`: written
@@ -43,153 +63,184 @@ export interface ArchiveWrite {
  *   again
  * - `outrankedBy`: the archive has another epoch of the session, which began at this time (ms since 1970), not before
  *   this one. Clocks may be wrong, so only the session object knows which of its epochs is the last
+ * - `setAside`: the revision is in the archive, written now or before, except for these rows. Their `total` is 0 once
+ *   the last of them could be written
+ * - `refused`: nothing was written, for the reason of this SQLSTATE
  */
-export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number } | Partly;
+export type ArchiveResult = z.infer<typeof resultSchema>;
+
+const resultRows = z.array(z.object({ result: resultSchema }));
 
 /**
- * The revision is in the archive, written now or before, except for the rows in `setAside`. Its `total` is 0 once the
- * last of them could be written.
+ * Applies changes of many sessions, in their order, in one statement. Each has a savepoint and a result of its own, and
+ * the policies of row-level security apply to each for its own tenant (`archive_sessions` in the migrations).
+ * Idempotent: repeated, late and reordered changes change nothing.
+ *
+ * Where PostgreSQL refuses a row, the session's write is sent once more, row by row: the refused rows are set aside, and
+ * the others are written.
  */
-interface Partly {
-  readonly setAside: SetAsideRows;
+export async function changeSessions(
+  database: Database,
+  changes: readonly (ArchiveWrite | ArchiveErasure)[],
+): Promise<ArchiveResult[]> {
+  const results = await callArchive(database, changes.map(toJson));
+  for (const [index, result] of results.entries()) {
+    const change = changes[index];
+    if (change === undefined || isErasure(change)) continue;
+    if (typeof result !== "object" || !("refused" in result) || !isRowFault(result.refused)) continue;
+    const [again] = await callArchive(database, [rowByRow(change)]);
+    if (again !== undefined) results[index] = again;
+  }
+  return results;
 }
 
-type InsertedVersion = typeof summaries.$inferInsert;
-type InsertedItem = typeof summaryItems.$inferInsert;
+async function callArchive(database: Database, changes: readonly object[]): Promise<ArchiveResult[]> {
+  const { rows } = await database.execute(
+    sql`select result from archive_sessions(${JSON.stringify(changes)}::json) as result`,
+  );
+  return resultRows.parse(rows).map(({ result }) => result);
+}
 
-/**
- * Applies a change in the caller's transaction, which acts for the tenant, if its revision is newer than the archive's.
- * Idempotent: repeated, late and reordered writes change nothing.
- * @param isRowByRow for a write that PostgreSQL refused as a whole: set refused rows aside, and write the others
- */
-export async function applyArchiveWrite(
-  database: Database,
-  write: ArchiveWrite,
-  isRowByRow = false,
-): Promise<ArchiveResult> {
-  const { tenant, owner, session } = write.ref;
-  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
-  const row = {
-    headSeq: write.headSeq,
-    throughSeq: write.throughSeq,
-    ...(isRowByRow ? await storableMetadata(database, write.metadata) : { metadata: write.metadata, setAside: null }),
-    createdAt: nearestMoment(new Date(write.createdAt)),
+function isErasure(change: ArchiveWrite | ArchiveErasure): change is ArchiveErasure {
+  return change.rev === undefined;
+}
+
+/** Rows of one of the archive's tables, named by their columns, without those that all rows of the session share. */
+interface Rows {
+  readonly into_table: "messages" | "sessions" | "summaries" | "summary_items";
+  readonly rows: readonly object[];
+  /** What is stored in place of a row that PostgreSQL refuses. */
+  readonly bare: readonly object[];
+}
+
+function toJson(change: ArchiveWrite | ArchiveErasure): object {
+  const common = { ...change.ref, epoch: change.epoch, created_at: nearestMoment(change.createdAt) };
+  if (isErasure(change)) return { ...common, is_erasure: true, head_seq: 0, through_seq: 0 };
+  return {
+    ...common,
+    ...headOf(change),
+    metadata: change.metadata,
+    summaries: summaryRows(change).rows,
+    items: itemRows(change).rows,
+    ...(change.messages === null ? {} : { messages: messageRows(change.messages.rows).rows }),
   };
-  // The row must exist to be locked; revision 0 is older than every write.
-  await database
-    .insert(sessions)
-    .values({ tenant, owner, session, epoch: write.epoch, rev: 0, ...row })
-    .onConflictDoNothing();
-  const [held] = await database
-    .select({
-      epoch: sessions.epoch,
-      rev: sessions.rev,
-      createdAt: sessions.createdAt,
-      erasedAt: sessions.erasedAt,
-      rowsSetAside: sessions.rowsSetAside,
-    })
-    .from(sessions)
-    .where(here)
-    .for("update");
-  if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
-  const { epoch } = write;
-  if (owner !== TENANT_OWNER && (await isForgottenEpoch(database, tenant, epoch))) {
-    await deleteRow(database, write.ref, epoch);
-    return "stale";
-  }
-  if (held.epoch === epoch) {
-    if (held.erasedAt !== null) return "stale";
-    if (held.rev >= write.rev) {
-      return held.rowsSetAside === 0 ? "stale" : { setAside: await countSetAside(database, epoch) };
-    }
-    if (held.rev < write.baseRev) return "behind";
-  } else {
-    const heldCreatedAt = held.createdAt.getTime();
-    if (heldCreatedAt >= write.createdAt) return { outrankedBy: heldCreatedAt };
-    if (write.baseRev > 0) return "behind";
-    await deleteEpoch(database, held.epoch);
-  }
-  if (write.isReplaced) await deleteSummaries(database, epoch);
-  await database
-    .update(sessions)
-    .set({ epoch, rev: write.rev, ...row, erasedAt: null, archivedAt: sql`now()` })
-    .where(here);
-  if (write.summaries.length > 0) {
-    const versions = write.summaries.map((summary): InsertedVersion => ({
-      epoch,
-      version: summary.version,
-      throughSeq: summary.throughSeq,
-      tokens: summary.tokens,
-      summarizer: summary.summarizer,
-      degraded: summary.degraded,
-      droppedItems: summary.droppedItems,
-      usage: summary.usage ?? null,
-      tenant,
-      createdAt: new Date(summary.createdAt),
-    }));
-    if (isRowByRow) await writeAround(database, versions, insertVersions, withoutOrigin);
-    else await insertVersions(database, versions);
-  }
-  await deleteItems(database, epoch, write.endedItems);
+}
+
+/** The same write with each row as a text of its own, which PostgreSQL reads in a block of its own. */
+function rowByRow(write: ArchiveWrite): object {
+  const tables = [
+    { into_table: "sessions", rows: [write.metadata], bare: [{}] } as const,
+    summaryRows(write),
+    itemRows(write),
+    ...(write.messages === null ? [] : [messageRows(write.messages.rows)]),
+  ];
+  return {
+    ...write.ref,
+    epoch: write.epoch,
+    created_at: nearestMoment(write.createdAt),
+    ...headOf(write),
+    metadata: {},
+    summaries: [],
+    items: [],
+    ...(write.messages === null ? {} : { messages: [] }),
+    suspects: tables.flatMap(({ into_table, rows, bare }: Rows) =>
+      rows.map((row, index) => ({ into_table, given: JSON.stringify(row), bare: bare[index] })),
+    ),
+  };
+}
+
+function headOf(write: ArchiveWrite): object {
+  return {
+    is_erasure: false,
+    base_rev: write.baseRev,
+    rev: write.rev,
+    is_replaced: write.isReplaced,
+    head_seq: write.headSeq,
+    through_seq: write.throughSeq,
+    ended_items: write.endedItems.map(({ id, fromVersion }) => ({ item_id: id, from_version: fromVersion })),
+    messages_after: write.messages?.afterSeq ?? null,
+  };
+}
+
+function summaryRows(write: ArchiveWrite): Rows {
+  const rows = write.summaries.map((summary) => ({
+    version: summary.version,
+    through_seq: summary.throughSeq,
+    tokens: summary.tokens,
+    summarizer: summary.summarizer,
+    degraded: summary.degraded,
+    dropped_items: summary.droppedItems,
+    usage: summary.usage ?? null,
+    created_at: moment(summary.createdAt),
+  }));
+  const bare = rows.map((row, index) => ({
+    ...row,
+    tokens: 0,
+    dropped_items: 0,
+    summarizer: "",
+    usage: null,
+    created_at: nearestMoment(write.summaries[index]?.createdAt ?? 0),
+  }));
+  return { into_table: "summaries", rows, bare };
+}
+
+function itemRows(write: ArchiveWrite): Rows {
   const madeAt = new Map(write.summaries.map(({ version, createdAt }) => [version, createdAt]));
   // The version that an item began with may be gone, because it covered a message that was erased.
   const newestAt = Math.max(write.createdAt, ...madeAt.values());
-  for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
-    const items = write.items.slice(from, from + ROWS_PER_INSERT).map((item): InsertedItem => ({
-      epoch,
-      itemId: item.id,
-      fromVersion: item.fromVersion,
-      kind: item.kind,
-      text: item.text,
-      sourceSeqs: item.sourceSeqs,
-      sourceSession: item.sourceSession ?? null,
-      sourceEpoch: item.sourceEpoch ?? null,
-      status: item.status,
-      tenant,
-      owner,
-      madeAt: new Date(madeAt.get(item.fromVersion) ?? newestAt),
-    }));
-    if (isRowByRow) await writeAround(database, items, insertItems, withoutText);
-    else await insertItems(database, items);
-  }
-  if (write.messages !== null && write.messages !== undefined)
-    await writeMessages(database, { tenant, owner, epoch }, write.messages, isRowByRow);
-  if (!isRowByRow && held.rowsSetAside === 0) return "applied";
-  return { setAside: await countSetAside(database, epoch) };
+  const rows = write.items.map((item) => ({
+    item_id: item.id,
+    from_version: item.fromVersion,
+    kind: item.kind,
+    text: item.text,
+    source_seqs: item.sourceSeqs,
+    source_session: item.sourceSession ?? null,
+    source_epoch: item.sourceEpoch ?? null,
+    status: item.status,
+    made_at: moment(madeAt.get(item.fromVersion) ?? newestAt),
+  }));
+  const bare = rows.map((row, index) => ({
+    ...row,
+    text: "",
+    source_seqs: [],
+    source_session: null,
+    source_epoch: null,
+    made_at: nearestMoment(madeAt.get(write.items[index]?.fromVersion ?? 0) ?? newestAt),
+  }));
+  return { into_table: "summary_items", rows, bare };
 }
 
-/** The metadata if PostgreSQL accepts it; otherwise an empty object and the SQLSTATE. */
-async function storableMetadata(
-  database: Database,
-  metadata: Metadata,
-): Promise<{ readonly metadata: Metadata; readonly setAside: string | null }> {
-  const json = JSON.stringify(metadata);
-  const setAside = await refusalOf(database, [json], (savepoint) => savepoint.execute(sql`select ${json}::jsonb`));
-  return { metadata: setAside === null ? metadata : {}, setAside };
+function messageRows(messages: readonly StoredMessage[]): Rows {
+  const rows = messages.map((message) => ({
+    seq: message.seq,
+    id: message.id,
+    after_seq: message.afterSeq,
+    role: message.role,
+    author: message.author,
+    content: message.content,
+    metadata: message.metadata,
+    occurred_at: moment(message.occurredAt),
+    created_at: moment(message.createdAt),
+    edited_at: moment(message.editedAt),
+    erased_at: moment(message.erasedAt),
+  }));
+  // Such a message keeps its place in the log. Other times than `createdAt` are dropped, because an import may have
+  // brought invalid ones.
+  const bare = messages.map(({ seq, id, afterSeq, role, createdAt }) => ({
+    seq,
+    id,
+    after_seq: afterSeq,
+    role,
+    created_at: nearestMoment(createdAt),
+  }));
+  return { into_table: "messages", rows, bare };
 }
 
-async function insertVersions(database: Database, rows: readonly InsertedVersion[]): Promise<void> {
-  await database
-    .insert(summaries)
-    .values([...rows])
-    .onConflictDoNothing();
-}
-
-function withoutOrigin(row: InsertedVersion, setAside: string): InsertedVersion {
-  const createdAt = nearestMoment(row.createdAt);
-  return { ...row, tokens: 0, droppedItems: 0, summarizer: "", usage: null, createdAt, setAside };
-}
-
-async function insertItems(database: Database, rows: readonly InsertedItem[]): Promise<void> {
-  await database
-    .insert(summaryItems)
-    .values([...rows])
-    .onConflictDoNothing();
-}
-
-function withoutText(row: InsertedItem, setAside: string): InsertedItem {
-  const madeAt = nearestMoment(row.madeAt ?? new Date(0));
-  return { ...row, text: "", sourceSeqs: [], sourceSession: null, sourceEpoch: null, madeAt, setAside };
+/** A time as PostgreSQL reads it; for one that no `Date` holds, a text that PostgreSQL refuses. */
+function moment(ms: number | null): string | null {
+  if (ms === null) return null;
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString();
 }
 
 /** The items of the newest version of the summary of an epoch, according to the archive. */
@@ -218,78 +269,6 @@ async function readItems(
     throughSeq: newest?.throughSeq ?? 0,
     items: rows.map(toArchivedItem),
   };
-}
-
-async function deleteItems(database: Database, epoch: string, ended: ArchiveWrite["endedItems"]): Promise<void> {
-  if (ended.length === 0) return;
-  const ids = sql.param(ended.map(({ id }) => id));
-  const versions = sql.param(ended.map(({ fromVersion }) => fromVersion));
-  const isEnded = sql`(${summaryItems.itemId}, ${summaryItems.fromVersion})
-    in (select * from unnest(${ids}::text[], ${versions}::int[]))`;
-  await database.delete(summaryItems).where(and(eq(summaryItems.epoch, epoch), isEnded));
-}
-
-async function deleteEpoch(database: Database, epoch: string): Promise<void> {
-  await deleteSummaries(database, epoch);
-  await deleteMessagesAfter(database, epoch, 0);
-}
-
-async function deleteSummaries(database: Database, epoch: string): Promise<void> {
-  await database.delete(summaries).where(eq(summaries.epoch, epoch));
-  await database.delete(summaryItems).where(eq(summaryItems.epoch, epoch));
-}
-
-/**
- * Erases one epoch of a session, in the caller's transaction, which acts for the tenant. The session's row remains as a
- * tombstone without content, so that a late write finds it and changes nothing. Idempotent.
- */
-export async function applyErasure(
-  database: Database,
-  erasure: { readonly ref: SessionRef; readonly epoch: string; readonly createdAt: number },
-): Promise<void> {
-  const { tenant, owner, session } = erasure.ref;
-  const { epoch } = erasure;
-  const createdAt = nearestMoment(new Date(erasure.createdAt));
-  const tombstone = {
-    headSeq: 0,
-    throughSeq: 0,
-    metadata: {},
-    setAside: null,
-    rowsSetAside: 0,
-    erasedAt: sql`now()`,
-  };
-  await database
-    .insert(sessions)
-    .values({ tenant, owner, session, epoch, rev: 0, createdAt, ...tombstone })
-    .onConflictDoNothing();
-  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
-  const [held] = await database
-    .select({ epoch: sessions.epoch, createdAt: sessions.createdAt })
-    .from(sessions)
-    .where(here)
-    .for("update");
-  if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
-  if (owner !== TENANT_OWNER && (await isForgottenEpoch(database, tenant, epoch))) {
-    await deleteRow(database, erasure.ref, epoch);
-    return;
-  }
-  if (held.epoch === epoch) {
-    await database.update(sessions).set(tombstone).where(here);
-  } else if (held.createdAt.getTime() < createdAt.getTime()) {
-    // The row belongs to an earlier epoch, and so would let a late write of this epoch pass.
-    await deleteEpoch(database, held.epoch);
-    await database
-      .update(sessions)
-      .set({ ...tombstone, epoch, rev: 0, createdAt })
-      .where(here);
-  }
-  await deleteEpoch(database, epoch);
-}
-
-/** Deletes the row that was inserted to be locked, if its epoch already has a tombstone without a name. */
-async function deleteRow(database: Database, { tenant, owner, session }: SessionRef, epoch: string): Promise<void> {
-  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
-  await database.delete(sessions).where(and(here, eq(sessions.epoch, epoch)));
 }
 
 /** Rejects if PostgreSQL does not answer. */

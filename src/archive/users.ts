@@ -84,19 +84,6 @@ export function countUserRows(database: Database, user: UserRef, epochs: readonl
   });
 }
 
-/**
- * Whether an epoch belongs to a user who was erased. It must be called while the session's row is locked; otherwise a
- * write could slip past the erasure.
- */
-export async function isForgottenEpoch(database: Database, tenant: string, epoch: string): Promise<boolean> {
-  const rows = await countOf(
-    database,
-    sessions,
-    and(eq(sessions.tenant, tenant), eq(sessions.owner, NOBODY), eq(sessions.session, epoch)),
-  );
-  return rows > 0;
-}
-
 function ownedBy({ tenant, owner }: UserRef) {
   return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));
 }

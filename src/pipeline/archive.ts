@@ -1,9 +1,7 @@
 import type { JobMessage } from "../api/job.ts";
 import { sessionName, TENANT_OWNER } from "../api/session.ts";
 import type { Database } from "../archive/database.ts";
-import { actForTenant } from "../archive/reach.ts";
-import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite, ping } from "../archive/sessions.ts";
-import { rowFaultOf } from "../archive/set-aside.ts";
+import { type ArchiveResult, type ArchiveWrite, changeSessions, ping } from "../archive/sessions.ts";
 import { eraseUserRows } from "../archive/users.ts";
 import { takeOffList } from "../directory/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -50,10 +48,16 @@ const READ_AT_ONCE = 4;
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 
 /**
- * Writes the pending changes of many sessions to PostgreSQL: one connection, one transaction, and a savepoint for each
- * session, so that a row that PostgreSQL refuses holds up neither the other sessions nor the session's other rows. Each
- * session is confirmed only after the commit; until then it keeps the job pending. What would take too much memory at
- * once is written in several rounds.
+ * Once the changes of a statement exceed this, the others go into the next one: the JSON and its bytes for PostgreSQL
+ * are held besides the changes, and a statement ends well before its 20 seconds. It may be exceeded by one session.
+ */
+const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Writes the pending changes of many sessions to PostgreSQL: one connection and one statement, with a savepoint for
+ * each session, so that a row that PostgreSQL refuses holds up neither the other sessions nor the session's other rows.
+ * Each session is confirmed only after the commit; until then it keeps the job pending. What would take too much memory
+ * at once is written in several rounds.
  *
  * While PostgreSQL is out of reach, no session object is called: the queue delivers the messages again, and operators
  * see one entry that counts them.
@@ -122,7 +126,7 @@ async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelineDe
 
 async function confirmSome(
   pending: readonly Pending[],
-  results: readonly (ArchiveResult | Error)[],
+  results: readonly ArchiveResult[],
   verdicts: Verdict[],
   given: PipelineDeps,
 ): Promise<void> {
@@ -132,7 +136,7 @@ async function confirmSome(
     pending.map((entry, at) =>
       run(async () => {
         try {
-          await confirm(entry, results[at] ?? new Error("no result"), parts);
+          await confirm(entry, results[at] ?? { refused: "no result" }, parts);
         } catch (error) {
           parts.log.error("session_unreachable", { jobId: entry.delivery.job.jobId, ...errorFields(error) });
           verdicts[entry.index] = retryLater(entry.delivery.attempts);
@@ -159,59 +163,37 @@ function lockName({ delivery: { job } }: Unread): string {
   return sessionName(job);
 }
 
-/**
- * If PostgreSQL refuses a row of this session, everything is written again row by row, leaving out only the refused
- * rows.
- */
-async function applyWithin(transaction: Database, entry: Pending): Promise<ArchiveResult> {
-  try {
-    return await transaction.transaction((savepoint) => apply(savepoint, entry, false));
-  } catch (error) {
-    if (entry.task.kind === "erasure" || rowFaultOf(error) === null) throw error;
-    return transaction.transaction((savepoint) => apply(savepoint, entry, true));
-  }
-}
-
-async function apply(
-  database: Database,
-  { delivery: { job }, task }: Pending,
-  isRowByRow: boolean,
-): Promise<ArchiveResult> {
-  if (task.kind === "write") return applyArchiveWrite(database, task.write, isRowByRow);
-  await applyErasure(database, { ref: job, epoch: job.epoch, createdAt: task.createdAt });
-  return "applied";
-}
-
-function writeAll(database: Database, pending: readonly Pending[]): Promise<(ArchiveResult | Error)[]> {
-  return database.transaction(async (transaction) => {
-    const results: (ArchiveResult | Error)[] = [];
-    let acting: string | null = null;
-    for (const entry of pending) {
-      const { tenant } = entry.delivery.job;
-      // Set outside of the session's savepoint: rolling back a refused write would undo it. Entries are sorted, so each
-      // tenant is set once.
-      if (tenant !== acting) await actForTenant(transaction, tenant);
-      acting = tenant;
-      try {
-        results.push(await applyWithin(transaction, entry));
-      } catch (error) {
-        results.push(asError(error));
-      }
+async function writeAll(database: Database, pending: readonly Pending[]): Promise<ArchiveResult[]> {
+  const results: ArchiveResult[] = [];
+  while (results.length < pending.length) {
+    const some: Pending[] = [];
+    for (let bytes = 0; bytes < MAX_STATEMENT_BYTES;) {
+      const entry = pending[results.length + some.length];
+      if (entry === undefined) break;
+      bytes += entry.bytes;
+      some.push(entry);
     }
-    return results;
-  });
+    results.push(...(await changeSessions(database, some.map(changeOf))));
+  }
+  return results;
+}
+
+function changeOf({ delivery: { job }, task }: Pending): Parameters<typeof changeSessions>[1][number] {
+  if (task.kind === "write") return task.write;
+  const { tenant, owner, session, epoch } = job;
+  return { ref: { tenant, owner, session }, epoch, createdAt: task.createdAt };
 }
 
 async function confirm(
   { delivery, task, hasFailed }: Pending,
-  result: ArchiveResult | Error,
+  result: ArchiveResult,
   parts: PipelineDeps,
 ): Promise<void> {
   const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, epoch } = job;
-  if (result instanceof Error) {
-    const reason = `archive: ${reasonOf(result)}`;
+  if (typeof result === "object" && "refused" in result) {
+    const reason = `archive: ${result.refused}`;
     const report = await session.noteFailure(jobId, epoch, { reason });
     await reportFailure(parts, job, reason, report);
   } else if (task.kind === "erasure") {
@@ -251,8 +233,4 @@ async function forgetTombstone(job: JobMessage, parts: PipelineDeps): Promise<vo
   if (job.owner === TENANT_OWNER) return;
   const erasure = await parts.users.readErasure(job);
   if (erasure?.state === "erased") await parts.withDatabase((database) => eraseUserRows(database, job));
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error("unknown");
 }

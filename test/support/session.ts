@@ -6,7 +6,7 @@
 export { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 export { unwrap } from "../../src/api/errors.ts";
 export type { SessionRef } from "../../src/api/session.ts";
-export { asWorker, asWorkerOf, onArchive } from "./session/archive.ts";
+export { asWorker, asWorkerOf, changeArchive, onArchive } from "./session/archive.ts";
 export { billed, totalOf } from "./session/billing.ts";
 export { chatOf, creationOf, freshRef, said, turn } from "./session/chat.ts";
 export { deliver, jobOf, pipelineDeps, quoting, summarizeBy } from "./session/consumers.ts";

@@ -138,6 +138,8 @@ describe.each(["anon", "service_role"])(
 
     it("may call no function", async () => {
       for (const call of [
+        "select archive_sessions('[]')",
+        "select archive_session('{}')",
         "select * from search_memory('acme', 'bob', 'boat', null, null, null, 10, 0)",
         "select memory_terms('boat')",
         "select * from retain_audit(400)",

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Item } from "../../src/api/summary.ts";
 import { type MemoryOwner, type MemoryQuery, readMemories, searchMemories } from "../../src/archive/memories.ts";
-import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
-import { asWorker, asWorkerOf, freshRef } from "../support/session.ts";
+import type { ArchiveWrite } from "../../src/archive/sessions.ts";
+import { asWorker, changeArchive, freshRef } from "../support/session.ts";
 
 const newOwner = (): MemoryOwner => ({ tenant: "test", owner: crypto.randomUUID() });
 
@@ -41,7 +41,7 @@ async function archive(
     items: items.map((item) => ({ ...item, fromVersion: 1 })),
     endedItems: [],
   };
-  await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
+  await changeArchive(write);
   return write;
 }
 
@@ -161,7 +161,7 @@ describe("search across sessions, in the archive", () => {
       items: [],
       endedItems: [{ id: "of tea is gone", fromVersion: 1 }],
     };
-    await asWorkerOf(next.ref, (transaction) => applyArchiveWrite(transaction, next));
+    await changeArchive(next);
     await archive(owner, [itemOf("tea is liked", { kind: "preference" })]);
     expect((await search(owner, "tea")).toSorted()).toEqual([
       "tea is a fact",
@@ -197,7 +197,7 @@ describe("search across sessions, in the archive", () => {
   it("finds nothing of an erased session", async () => {
     const owner = newOwner();
     const { ref, epoch, createdAt } = await archive(owner, [itemOf("the harbour")]);
-    await asWorkerOf(ref, (transaction) => applyErasure(transaction, { ref, epoch, createdAt }));
+    await changeArchive({ ref, epoch, createdAt });
     expect(await search(owner, "harbour")).toEqual([]);
     expect(await asWorker((database) => readMemories(database, owner, 10))).toEqual([]);
   });

@@ -3,12 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { Message, NewMessage } from "../../src/api/message.ts";
 import type { SessionSettings } from "../../src/api/session.ts";
 import { UNSET_TENANT } from "../../src/api/tenant.ts";
-import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import type { ArchiveDelta } from "../../src/session/archive/delta.ts";
 import {
   archivedWhole,
-  asWorkerOf,
   beside,
+  changeArchive,
   chatOf,
   creationOf,
   deliver,
@@ -131,10 +130,6 @@ async function deltaOf(ref: SessionRef): Promise<ArchiveDelta> {
   return delta;
 }
 
-function apply(delta: ArchiveDelta) {
-  return asWorkerOf(delta.ref, (transaction) => applyArchiveWrite(transaction, delta));
-}
-
 async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDelta): Promise<void> {
   const { jobId, epoch } = await jobOf(ref, "archive");
   await withoutAlarm(ref, (session) => session.confirmArchived(jobId, epoch, { rev, version, messageSeq }));
@@ -220,18 +215,18 @@ describe("messages in the archive", () => {
     const ref = await bulkyChat(7, QUIET);
     await switchTo(ref, true);
     const first = await deltaOf(ref);
-    await apply(first);
+    await changeArchive(first);
     await confirm(ref, first);
     const second = await deltaOf(ref);
-    expect(await apply(second)).toBe("applied");
-    expect(await apply(first)).toBe("stale");
-    expect(await apply(second)).toBe("stale");
+    expect(await changeArchive(second)).toBe("applied");
+    expect(await changeArchive(first)).toBe("stale");
+    expect(await changeArchive(second)).toBe("stale");
     await confirm(ref, first);
     await confirm(ref, second);
     const third = await deltaOf(ref);
     await confirm(ref, second);
     expect(await deltaOf(ref)).toEqual(third);
-    expect(await apply(third)).toBe("applied");
+    expect(await changeArchive(third)).toBe("applied");
     await confirm(ref, third);
     await expectArchiveLikeObject(ref);
     expect(await pendingJobs(ref)).toEqual([]);
@@ -287,13 +282,13 @@ describe("an archived message that is changed", () => {
     await switchTo(ref, true);
     const early = await deltaOf(ref);
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("b")));
-    expect(await apply(early)).toBe("applied");
+    expect(await changeArchive(early)).toBe("applied");
     expect(await rowsWith(secret)).toBe(1);
     await confirm(ref, early);
     expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("b"))).state).toBe("erasing");
     const late = await deltaOf(ref);
-    expect(await apply(late)).toBe("applied");
-    expect(await apply(early)).toBe("stale");
+    expect(await changeArchive(late)).toBe("applied");
+    expect(await changeArchive(early)).toBe("stale");
     await confirm(ref, late);
     expect(await rowsWith(secret)).toBe(0);
     await expectArchiveLikeObject(ref);
@@ -343,10 +338,10 @@ describe("messages that are not to be archived any more", () => {
     const ref = await bulkyChat(4, QUIET);
     await switchTo(ref, true);
     const early = await deltaOf(ref);
-    await apply(early);
+    await changeArchive(early);
     await switchTo(ref, false);
     const off = await deltaOf(ref);
-    expect(await apply(off)).toBe("applied");
+    expect(await changeArchive(off)).toBe("applied");
     expect(await archived(early.epoch)).toEqual([]);
     await switchTo(ref, true);
     await confirm(ref, early);

@@ -2,10 +2,10 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { JobMessage } from "../../src/api/job.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/api/summarizer.ts";
-import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
+import type { ArchiveWrite } from "../../src/archive/sessions.ts";
 import type { SummaryStep } from "../../src/session/summary/run.ts";
 import {
-  asWorkerOf,
+  changeArchive,
   chatOf,
   creationOf,
   epochOf,
@@ -74,10 +74,6 @@ function archivedOf(ref: SessionRef): Promise<{ epoch: unknown; erased: unknown;
       versions: Array.isArray(versions) ? versions : [],
     };
   });
-}
-
-function inTransaction<T>(body: (database: Parameters<typeof applyArchiveWrite>[0]) => Promise<T>): Promise<T> {
-  return asWorkerOf({ tenant: "test" }, body);
 }
 
 describe("lives of a session that was erased and begun anew", () => {
@@ -171,9 +167,9 @@ describe("lives of a session that was erased and begun anew", () => {
       endedItems: [],
       messages: null,
     };
-    await inTransaction((database) => applyErasure(database, { ref, epoch: first, createdAt: 1_000 }));
-    await inTransaction((database) => applyErasure(database, { ref, epoch: second, createdAt: 2_000 }));
-    expect(await inTransaction((database) => applyArchiveWrite(database, late))).toBe("stale");
+    await changeArchive({ ref, epoch: first, createdAt: 1_000 });
+    await changeArchive({ ref, epoch: second, createdAt: 2_000 });
+    expect(await changeArchive(late)).toBe("stale");
     expect(await archivedOf(ref)).toMatchObject({ epoch: second, erased: true });
   });
 });

@@ -4,7 +4,6 @@ import { createTicketOffice } from "../../src/access/tickets.ts";
 import { ThreadkeepError } from "../../src/api/errors.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../../src/api/memory-search.ts";
 import { isArchiveAway, withDatabase } from "../../src/archive/database.ts";
-import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { createAlertClient } from "../../src/control/alert-client.ts";
 import { createOperationsClient } from "../../src/control/client.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
@@ -16,7 +15,7 @@ import { createTenantClient } from "../../src/tenant/client.ts";
 import { searchMemory } from "../../src/usecases/memory-search.ts";
 import type { RequestContext, Deps } from "../../src/usecases/request-context.ts";
 import {
-  asWorkerOf,
+  changeArchive,
   creationOf,
   evictDurableObject,
   freshRef,
@@ -118,7 +117,7 @@ async function archive(ref: SessionRef, epoch: string): Promise<void> {
   const pending = (await pendingJobs(ref)).find((job) => job["kind"] === "archive");
   const write = await sessionAt(ref).readArchiveDelta(String(pending?.["id"]), epoch);
   if (write === null) throw new Error("no archive job is pending");
-  await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
+  await changeArchive(write);
 }
 
 async function search(owner: string, request: MemorySearchRequest): Promise<string[]> {

@@ -5,7 +5,6 @@ import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../../src/api/limits.ts"
 import { ownerName, type SessionState } from "../../src/api/session.ts";
 import type { UserErasure, UserRef } from "../../src/api/user.ts";
 import { ArchiveUnreachable } from "../../src/archive/database.ts";
-import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { Directory } from "../../src/directory/directory.ts";
 import type { CreationGrant } from "../../src/directory/entries.ts";
 import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
@@ -13,7 +12,7 @@ import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import {
   archivedWhole,
-  asWorkerOf,
+  changeArchive,
   creationOf,
   deliver,
   epochOf,
@@ -392,11 +391,9 @@ describe("a late write after a user was erased", () => {
       expect(await deliver(job), kind).toBe("acked");
       await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineDeps());
     }
-    await asWorkerOf(user, async (transaction) => {
-      const write = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
-      expect(await applyArchiveWrite(transaction, write)).toBe("stale");
-      await applyErasure(transaction, { ref, epoch, createdAt: delta.createdAt });
-    });
+    const late = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
+    expect(await changeArchive(late)).toBe("stale");
+    expect(await changeArchive({ ref, epoch, createdAt: delta.createdAt })).toBe("applied");
     expect(await rowsNaming(user.owner)).toEqual([]);
     expect(await pipelineDeps().operations.countOfUser(user)).toBe(0);
     expect(await storedText(ref)).toBe("");

@@ -39,7 +39,7 @@ import {
 const operations = createOperationsClient(env.OPERATIONS);
 
 /** PostgreSQL is available, and refuses the data of each session. */
-const REFUSED: Partial<PipelineDeps> = { withDatabase: async () => [new Error("refused")] as never };
+const REFUSED: Partial<PipelineDeps> = { withDatabase: async () => [{ refused: "40P01" }] as never };
 
 afterEach(() => void vi.restoreAllMocks());
 

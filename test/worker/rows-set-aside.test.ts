@@ -50,7 +50,7 @@ const REFUSED: readonly (readonly [string, Partial<NewMessage>])[] = [
   ["22P02", { content: [{ type: "text", text: "hello", providerOptions: { "x\ud800y": 1 } }] }],
   ["22P05", { content: [{ type: "data-\u0000x", data: 1 }] }],
   ["22P05", { metadata: { "a\u0000": 1 } }],
-  ["22021", { author: "A\u0000" }],
+  ["22P05", { author: "A\u0000" }],
   ["22008", { occurredAt: "0000-01-01T00:00:00Z" }],
   ["22009", { occurredAt: "9999-12-31T23:59:59-10:00" }],
 ];
@@ -149,7 +149,7 @@ describe("a message that PostgreSQL refuses", () => {
     while ((await pendingJobs(ref)).length > 0)
       expect(await deliver(await jobOf(ref, "archive"), pipelineDeps({ log }))).toBe("acked");
     const reason =
-      "archive: 7 rows set aside, which PostgreSQL refuses (22P05, 22P02, 22021): message 3, message 4, message 5, message 6, message 7 …";
+      "archive: 7 rows set aside, which PostgreSQL refuses (22P05, 22P02): message 3, message 4, message 5, message 6, message 7 …";
     expect(await listed(ref)).toMatchObject([
       { jobId: setAsideIdOf(await epochOf(ref)), kind: "archive", state: "set-aside", reason, lastError: reason },
     ]);
@@ -186,7 +186,7 @@ describe("a message that PostgreSQL refuses", () => {
     expect(await listed(ref)).toHaveLength(1);
     unwrap(await sessionAt(ref).editMessage("refused-0", { metadata: { a: 1 } }));
     await archivedWhole(ref);
-    expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, "22021", null, null]);
+    expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, "22P05", null, null]);
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ archiveSetAside: 1 });
     unwrap(await sessionAt(ref).eraseMessage("refused-1"));
     await archivedWhole(ref);
@@ -251,7 +251,7 @@ describe("rows that were set aside", () => {
     const drop = await sendAsAdmin("DELETE", `/v1/admin/jobs/${jobId}?reason=known`);
     expect(drop).toMatchObject({ body: { outcome: "dropped" } });
     expect(await listed(ref)).toEqual([]);
-    expect((await archived(ref))[2]).toMatchObject({ setAside: "22021" });
+    expect((await archived(ref))[2]).toMatchObject({ setAside: "22P05" });
   });
 });
 
@@ -270,9 +270,9 @@ it("metadata, a version or an item that PostgreSQL refuses is set aside like a m
     return { sessions: await of("sessions"), summaries: await of("summaries"), items: await of("summary_items") };
   });
   expect(held.sessions).toMatchObject([{ metadata: {}, set_aside: "22P05", rows_set_aside: 3 }]);
-  expect(held.summaries).toMatchObject([{ version: 1, summarizer: "", set_aside: "22021" }]);
+  expect(held.summaries).toMatchObject([{ version: 1, summarizer: "", set_aside: "22P05" }]);
   const aside = held.items.filter((item) => item["set_aside"] !== null);
-  expect(aside).toMatchObject([{ text: "", set_aside: "22021" }]);
+  expect(aside).toMatchObject([{ text: "", set_aside: "22P05" }]);
   expect(held.items.length).toBeGreaterThan(aside.length);
   expect((await listed(ref))[0]?.reason).toContain("the metadata, version 1, item ");
 });

@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { listHeldSessions, readHeldRow, readHeldSession, readHeldSummary } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
-import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
 import {
   archivedWhole,
   asWorker,
-  asWorkerOf,
+  changeArchive,
   creationOf,
   letPass,
   request,
@@ -83,7 +82,7 @@ describe("sessions of one id in the archive", () => {
       endedItems: [],
       messages: { afterSeq: 0, rows: [message] },
     };
-    const result = await asWorkerOf(write.ref, (one) => applyArchiveWrite(one, write));
+    const result = await changeArchive(write);
     expect(result).toBe("applied");
   }
 
@@ -123,7 +122,7 @@ describe("sessions of one id in the archive", () => {
     if (ada === undefined) throw new Error("nobody is there");
     const { tenant, owner, session, epoch } = ada;
     const createdAt = Date.UTC(2026, 10, 1);
-    await asWorkerOf({ tenant }, (one) => applyErasure(one, { ref: { tenant, owner, session }, epoch, createdAt }));
+    await changeArchive({ ref: { tenant, owner, session }, epoch, createdAt });
     expect(await asWorker((database) => readSessionItems(database, ada))).toEqual([]);
     const page = { after: null, limit: 10 };
     expect(

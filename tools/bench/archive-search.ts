@@ -1,9 +1,11 @@
-// How long a search across sessions takes in PostgreSQL. It fills a scratch database with items and searches as the Worker's role.
+// How long a search across sessions, and a batch of the archive's queue, take in PostgreSQL. It fills a scratch database with items, and
+// searches and writes as the Worker's role.
 import { drizzle } from "drizzle-orm/node-postgres";
 import type { Client } from "pg";
 import { applyMigrations, createDatabase, withClient } from "../../scripts/dev/database.ts";
 import { createRandom } from "../../simulation/random.ts";
 import { type MemoryOwner, readMemories, searchMemories } from "../../src/archive/memories.ts";
+import { type ArchiveWrite, changeSessions } from "../../src/archive/sessions.ts";
 import { type Distribution, distributionOf } from "./statistics.ts";
 import { createQuestions, createTalk } from "./talk.ts";
 
@@ -18,6 +20,9 @@ const ITEMS_PER_SESSION = 20;
 const ROWS_PER_INSERT = 5_000;
 const HITS = 10;
 const WARM_UPS = 20;
+/** As many sessions as a batch of the archive's queue has, and the rounds in which each gets another version. */
+const SESSIONS_PER_BATCH = 50;
+const BATCHES = 60;
 const MADE_AT = Date.UTC(2026, 0, 1);
 
 interface SearchRow {
@@ -152,5 +157,53 @@ async function measure(
     }
     rows.push({ operation, items: owned, ms: distributionOf(times) });
   }
-  return rows;
+  const times: number[] = [];
+  for (let version = 1 - WARM_UPS; version <= BATCHES; version += 1) {
+    signal.throwIfAborted();
+    onProgress(`search: batch ${Math.max(0, version)} of ${BATCHES}`);
+    const batch = batchOf(version + WARM_UPS, statement);
+    const startedAt = performance.now();
+    const results = await changeSessions(database, batch);
+    if (version > 0) times.push(performance.now() - startedAt);
+    if (results.some((result) => result !== "applied")) throw new Error(`a write failed: ${JSON.stringify(results)}`);
+  }
+  const operation = `writing ${SESSIONS_PER_BATCH} sessions, each a version of ${ITEMS_PER_SESSION} new items`;
+  return [...rows, { operation, items, ms: distributionOf(times) }];
+}
+
+/** One batch: a version for each of its sessions, whose items take the place of those of the version before. */
+function batchOf(version: number, statement: () => string): ArchiveWrite[] {
+  const ids = (of: number): string[] => Array.from({ length: ITEMS_PER_SESSION }, (_, index) => `${of}.${index + 1}`);
+  return Array.from({ length: SESSIONS_PER_BATCH }, (_, index): ArchiveWrite => ({
+    ref: { tenant: TENANT, owner: `writer-${index}`, session: "written" },
+    epoch: `written-${index}`,
+    baseRev: version - 1,
+    isReplaced: false,
+    rev: version,
+    createdAt: MADE_AT,
+    headSeq: version * ITEMS_PER_SESSION,
+    throughSeq: version * ITEMS_PER_SESSION,
+    metadata: { topic: "boats" },
+    messages: null,
+    summaries: [
+      {
+        version,
+        throughSeq: version * ITEMS_PER_SESSION,
+        tokens: 400,
+        summarizer: "bench",
+        degraded: false,
+        droppedItems: 0,
+        createdAt: MADE_AT,
+      },
+    ],
+    items: ids(version).map((id) => ({
+      id,
+      kind: "fact",
+      text: statement(),
+      sourceSeqs: [version],
+      status: "current",
+      fromVersion: version,
+    })),
+    endedItems: version === 1 ? [] : ids(version - 1).map((id) => ({ id, fromVersion: version - 1 })),
+  }));
 }
