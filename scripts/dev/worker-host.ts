@@ -6,7 +6,6 @@ import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, Response, type V4ModuleDefinition } from "miniflare";
 import { INSPECTOR_BUILD } from "../inspector/ensure.ts";
 import { isWranglerConnectedTo } from "./peer-process.ts";
@@ -132,13 +131,13 @@ function localModules(directory: string, rateLimits: Readonly<Record<string, Rat
   };
   return [
     module("local-entry.js", entry),
-    module("local-door.js", readProgram("worker-door.ts")),
-    module("local-rate-limits.js", readProgram("worker-rate-limits.ts")),
+    module("local-door.js", readProgram(new URL("worker-door.ts", import.meta.url))),
+    module("local-rate-limits.js", readProgram(new URL("worker-rate-limits.ts", import.meta.url))),
   ];
 }
 
-function readProgram(name: string): string {
-  return stripTypeScriptTypes(readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8"));
+function readProgram(file: URL): string {
+  return stripTypeScriptTypes(readFileSync(file, "utf8"));
 }
 
 async function stop(): Promise<void> {

@@ -9,7 +9,7 @@ export interface EmbeddingUsage {
 }
 
 /** The vector of a query. */
-export interface QueryVector {
+interface QueryVector {
   /** The model's name in THREADKEEP_EMBEDDINGS. Vectors of different models cannot be compared. */
   readonly model: string;
   /** Normalized to length 1. */

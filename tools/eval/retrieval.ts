@@ -119,10 +119,7 @@ function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Que
 // ---------------------------------------------------------------------------------------------------------------------
 // Ways of retrieving that need no service
 
-/**
- * The part of Cloudflare's storage API that the index uses, on node:sqlite.
- * @internal Tests of retrieval search an index in Node with it.
- */
+/** The part of Cloudflare's storage API that the index uses, on node:sqlite. */
 export function nodeStorage(database: DatabaseSync): SearchStorage & { readonly sql: TableSql } {
   const run = (
     query: string,
