@@ -146,11 +146,11 @@ function expectAppend(
     others,
     reads,
     onDone() {
-      // A request that took long may repeat what an earlier epoch said.
-      const said = new Set(secretsOf(request.messages.map(({ content, metadata }) => [content, metadata])));
-      session.retired = session.retired.filter(
-        ({ secret, epoch }) => epoch === epochRefOf(session) || !said.has(secret),
-      );
+      // What is said anew may stay: a request that took long may repeat what an earlier epoch said, and one whose messages
+      // have no ids what was edited or erased meanwhile.
+      const begun = after?.log.slice(before?.log.length ?? 0) ?? [];
+      const said = new Set(secretsOf(begun.map(({ content, metadata }) => [content, metadata])));
+      session.retired = session.retired.filter(({ secret }) => !said.has(secret));
     },
     check(value) {
       const given = value as AppendResult;

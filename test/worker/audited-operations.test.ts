@@ -50,7 +50,9 @@ const PARTS_OF_USE_CASES: Record<string, readonly string[]> = {
   "readiness.ts": ["createReadiness"],
   "single-flight-cache.ts": ["cacheSingleFlight"],
   // Called by use cases that have checked that the caller may read the session.
-  "transfer.ts": ["chargeExport", "exportLines"],
+  "transfer.ts": ["chargeExport", "readExportPage"],
+  // Called by use cases first of all: which user is meant, and whether the caller may act for them.
+  "users.ts": ["mayActFor", "parseUserId"],
 };
 
 /** Routes with the method POST only because they need a body; they change nothing. */
