@@ -261,7 +261,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     const granted = await askToCreate(this.#calls.unit(tenant), this.#directory, { request, creation, by });
     if (!granted.ok) return granted;
     const appended = this.#append({ request, creation: granted.value, by }, tenant);
-    if (appended.ok) await renewIfKnown(this.#directory, granted.value, appended.value);
+    if (appended.ok) await renewIfKnown(this.#calls.unit(), this.#directory, granted.value);
     return appended;
   }
 

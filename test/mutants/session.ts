@@ -282,6 +282,13 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/chat-session"],
   },
   {
+    name: "an append that came second overwrites the metadata that the list has of a session",
+    file: "src/session/log/begin.ts",
+    replace: "isKnown !== true || unit.findUnerased()?.begunBy !== grantedAt",
+    by: "isKnown !== true",
+    tests: ["unit/runtime/chat-session"],
+  },
+  {
     name: "an append fails, though it is stored, because the directory cannot be told",
     file: "src/session/log/begin.ts",
     replace: '    log.warn("entry_not_renewed", errorFields(error));\n',

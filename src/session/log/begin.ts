@@ -1,4 +1,4 @@
-import type { AppendRequest, AppendResult } from "../../api/append.ts";
+import type { AppendRequest } from "../../api/append.ts";
 import type { Appender } from "../../api/audit.ts";
 import type { Fault, Outcome } from "../../api/errors.ts";
 import type { NewMessage } from "../../api/message.ts";
@@ -76,15 +76,18 @@ export async function askToCreate(
 }
 
 /**
- * Updates the directory's entry at once if the append has created a new epoch of a session that the directory knew. If
- * this fails, the job `list`, which was scheduled with the epoch, does it.
+ * Updates the directory's entry at once if the append that brought this grant has created a new epoch of a session that
+ * the directory knew. If another call created it meanwhile, the entry is that call's, whose metadata it has. If this
+ * fails, the job `list`, which was scheduled with the epoch, does it.
+ * @param unit read after the append
  */
 export async function renewIfKnown(
+  unit: Unit,
   directory: OwnerDirectory,
   { ref, metadata = {}, grantedAt = 0, isKnown }: SessionCreation,
-  { messages }: Pick<AppendResult, "messages">,
 ): Promise<void> {
-  if (isKnown !== true || !messages.some(({ seq, created }) => seq === 1 && created)) return;
+  // Not told by the first message: the epoch may be that of a call that created the session and appended nothing.
+  if (isKnown !== true || unit.findUnerased()?.begunBy !== grantedAt) return;
   try {
     await directory.renew(ref, metadata, grantedAt);
   } catch (error) {

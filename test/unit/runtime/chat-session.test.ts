@@ -185,6 +185,20 @@ describe("an append to a session that does not exist", () => {
     expect(asked.at(-1)).toEqual(["renew", "chat", {}, NOON]);
     expect(session.job("list")).toMatchObject({ state: "pending" });
   });
+
+  it("leaves the entry to a call that created the session while the append waited for the directory", async () => {
+    const metadata = { topic: "island" };
+    const { object, asked } = askingObject(async () => {
+      await object.create({ ref, createdAt: NOON, grantedAt: NOON, isKnown: false, metadata });
+      return { ...granted, value: { ...granted.value, grantedAt: NOON + 1, isKnown: true } };
+    });
+    expect(await object.append(request, creation)).toMatchObject({
+      ok: true,
+      value: { messages: [{ seq: 1, created: true }] },
+    });
+    expect(await object.state()).toMatchObject({ value: { metadata } });
+    expect(asked.filter((call) => Array.isArray(call) && call[0] === "renew")).toEqual([]);
+  });
 });
 
 describe("a summary that a user requests", () => {
