@@ -184,6 +184,20 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-summaries"],
   },
   {
+    name: "what is carried over again makes forgotten how much was taken before",
+    file: "src/session/copies/continue.ts",
+    replace: "Math.max(origin.throughSeq, given.throughSeq)",
+    by: "given.throughSeq",
+    tests: ["unit/runtime/session-summaries"],
+  },
+  {
+    name: "a copy forgets what it took of a source that is gone",
+    file: "src/session/erase/erase-copied.ts",
+    replace: '  if (origin.state === "lost") return true;\n',
+    by: "",
+    tests: ["unit/runtime/session-summaries"],
+  },
+  {
     name: "a page of a long history passes for all of it",
     file: "src/session/archive/delta.ts",
     replace: "if (isMore || isMoreSummaryPending(unit, delta.version)) {",

@@ -159,8 +159,11 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
     return true;
   }
   for (const further of given.origins) store.lineage.putOrigin(further);
+  // What was carried over before may end later. The archive and copies of this session may still hold it, so an erasure
+  // of it still concerns this session.
+  const takenThroughSeq = Math.max(origin.throughSeq, given.throughSeq);
   if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin);
-  else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
+  else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: takenThroughSeq });
   const current = newest === null ? [] : store.summaries.items(newest.version);
   const room = settingsOf(unit.session).summaryMaxTokens - itemsTokens(current);
   const isErased = ({ sourceEpoch = "", sourceSeqs }: KeptItem): boolean =>

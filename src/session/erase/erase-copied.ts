@@ -142,12 +142,14 @@ export function answerFor(
 
 /**
  * Whether items were deleted here because of an erasure that affects nothing any more: what was carried over again
- * since then ends before it, or the source could not be asked. The archive may still hold those items.
+ * since then ends before it, or the source was gone when it was asked again. The archive and copies of this session may
+ * still hold those items.
  */
 function wereItemsErased(unit: Unit, erasure: Erased): boolean {
   const { store } = unit;
   const origin = store.lineage.origins().find(({ epoch }) => epoch === erasure.source.epoch);
   if (origin === undefined || origin.kind === "fork") return false;
+  if (origin.state === "lost") return true;
   const { source, seqs, throughSeq } = erasure;
   return store.lineage.isErasedAtSource(source, seqs ?? (throughSeq === undefined ? [] : [throughSeq]));
 }

@@ -714,18 +714,19 @@ describe("a continuation", () => {
     expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
   });
 
-  it("confirms no erasure before the archive has, even if later items end before that", () => {
+  /** A continuation in the archive, with items of six messages, and what happens to it then. */
+  function archivedContinuation() {
     const session = new NodeSession();
     scheduleCarryOver(session.unit(), SOURCE);
     session.schedule("restore");
-    const give = (given: { throughSeq: number; items: typeof items }): void => {
+    const give = (given: { throughSeq: number; items: typeof items } | null): void => {
       const id = session.job("restore")?.id ?? "";
       const lease =
         nextCarryOver(
           session.unit(NOON, () => "lease"),
           id,
         )?.lease ?? "";
-      expect(carryOver(session.unit(), id, lease, { ...given, origins: [] })).toBe(true);
+      expect(carryOver(session.unit(), id, lease, given === null ? null : { ...given, origins: [] })).toBe(true);
     };
     const archive = (): void => {
       const job = session.job("archive")?.id ?? "";
@@ -733,16 +734,45 @@ describe("a continuation", () => {
       const version = session.store.summaries.newest()?.version ?? 0;
       confirmArchived(session.unit(), job, { rev, version, messageSeq: 0 });
     };
-    const told = [{ source: { session: SOURCE.session, epoch: SOURCE.epoch }, seqs: [5] }];
-    const isConfirmed = (): boolean => answerFor(session.unit(), told, FIRST_PLACE).isConfirmed;
+    /** Its answer to what its source tells it. */
+    const tell = (seqs: number[] | null): ReturnType<typeof answerFor> => {
+      const told = [{ source: { session: SOURCE.session, epoch: SOURCE.epoch }, seqs }];
+      eraseCopied(session.unit(), told);
+      return answerFor(session.unit(), told, FIRST_PLACE);
+    };
     give({ throughSeq: 6, items });
     archive();
-    eraseCopied(session.unit(), told);
-    expect(isConfirmed()).toBe(false);
+    session.store.lineage.putCopy("copy", null);
+    return { give, archive, tell };
+  }
+
+  it("confirms no erasure before the archive has, even if later items end before that", () => {
+    const { give, archive, tell } = archivedContinuation();
+    expect(tell([5]).isConfirmed).toBe(false);
     give({ throughSeq: 0, items: [] });
-    expect(isConfirmed()).toBe(false);
+    expect(tell([5]).isConfirmed).toBe(false);
     archive();
-    expect(isConfirmed()).toBe(true);
+    expect(tell([5]).isConfirmed).toBe(true);
+  });
+
+  it("still has to do with what it took at first, if what it took later ends before that", () => {
+    const { give, archive, tell } = archivedContinuation();
+    tell([1]);
+    give({ throughSeq: 0, items: [] });
+    expect(tell([5])).toMatchObject({ isConfirmed: false, further: [{ copy: "copy", erased: [{ seqs: [5] }] }] });
+    give({ throughSeq: 0, items: [] });
+    archive();
+    expect(tell([5]).isConfirmed).toBe(true);
+    expect(tell([7])).toMatchObject({ isConfirmed: true, further: [] });
+  });
+
+  it("still has to do with what it took of a source that is gone now", () => {
+    const { give, archive, tell } = archivedContinuation();
+    tell([1]);
+    give(null);
+    expect(tell(null)).toMatchObject({ isConfirmed: false, further: [{ copy: "copy", erased: [{ seqs: null }] }] });
+    archive();
+    expect(tell(null).isConfirmed).toBe(true);
   });
 
   it("starts with the items that are still valid", () => {
