@@ -536,17 +536,18 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
    * Finishes an import: from now on the session exists. Repeating the call returns the same.
    * @param grantedAt the directory's creation grant, given when it listed the session
    * @param isKnown whether the directory has an entry of an earlier epoch, which must be updated
+   * @returns `isRepeated`: another call has finished it already
    */
   async finishImport(
     epoch: string,
     { grantedAt = 0, isKnown = false }: Pick<SessionCreation, "grantedAt" | "isKnown"> = {},
-  ): Promise<Outcome<FinishedImport>> {
+  ): Promise<Outcome<FinishedImport & { readonly isRepeated: boolean }>> {
     const finished = finishedImport(this.#calls.unit(), epoch);
-    if (finished !== null) return { ok: true, value: finished };
+    if (finished !== null) return { ok: true, value: { ...finished, isRepeated: true } };
     // In a transaction of its own, so that the grant stays recorded even if the import is refused.
     const recorded = this.#calls.answer((unit) => recordImportGrant(unit, epoch, grantedAt));
     if (!recorded.ok) return recorded;
-    return this.#calls.answer((unit) => finishImportedSession(unit, epoch, isKnown));
+    return this.#calls.answer((unit) => ({ ...finishImportedSession(unit, epoch, isKnown), isRepeated: false }));
   }
 
   /**

@@ -161,11 +161,9 @@ async function begin(
 async function complete(call: RequestContext, ref: SessionRef, importId: string): Promise<ImportResult> {
   const found = await standing(call, ref, importId);
   const { createdAt, metadata, epoch, finished } = found;
-  if (finished !== null) {
-    // A request that completed it may have broken off before the directory got the metadata.
-    await call.parts.directory.renew(ref, metadata, found.grantedAt);
-    return toResult(ref, finished);
-  }
+  // If the request that completed it did not tell the directory, the session's job `list` does. A repetition must not:
+  // the session may have expired since, and then only the directory has its metadata.
+  if (finished !== null) return toResult(ref, finished);
   unwrap(await call.parts.sessions.get(ref).checkImport(epoch));
   // The directory lists the session before anybody learns that it exists, and never lists one whose file is refused.
   const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
@@ -173,8 +171,9 @@ async function complete(call: RequestContext, ref: SessionRef, importId: string)
   if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
   const result = unwrap(ended);
   // Only now is it certain that the directory's entry belongs to this session: meanwhile another session with this id
-  // may have been created, which ends the import.
-  await renewIfKnown(call, ref, grant, metadata);
+  // may have been created, which ends the import. If another request has completed it, the entry is that request's, and
+  // a client may have changed the metadata since.
+  if (!result.isRepeated) await renewIfKnown(call, ref, grant, metadata);
   return toResult(ref, result);
 }
 

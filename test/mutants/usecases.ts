@@ -16,6 +16,13 @@ export const USECASE_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/service"],
   },
   {
+    name: "an import that another request completed meanwhile overwrites the metadata in the list",
+    file: "src/usecases/imports.ts",
+    replace: "if (!result.isRepeated) await renewIfKnown(",
+    by: "await renewIfKnown(",
+    tests: ["worker/import-end"],
+  },
+  {
     name: "words about the chat are looked for across sessions",
     file: "src/usecases/memory-search.ts",
     replace: "{ query: wordsToLookFor(query), kinds,",

@@ -40,7 +40,7 @@ function breakingAt(call: number, isAfter: boolean) {
 
 /** An import with all its lines, and a way to complete it. */
 async function filled(ref: SessionRef, messages = 4) {
-  const base = `http://threadkeep.test/v1/sessions/${ref.session}/imports`;
+  const base = `http://threadkeep.test/v1/sessions/${ref.session}`;
   const send = (parts: object, method: string, path: string, body?: string, type = "application/json") =>
     appWith({ authenticate: async () => principalOf(ref) }, parts).request(base + path, {
       method,
@@ -49,16 +49,17 @@ async function filled(ref: SessionRef, messages = 4) {
   const begun = await send(
     {},
     "POST",
-    "",
+    "/imports",
     JSON.stringify({ id: "one", session: sessionLine({ metadata: { topic: "boats" } }) }),
   );
   expect(begun.status).toBe(202);
   const lines = Array.from({ length: messages }, (_, at) => messageLine(at + 1, `Message ${at + 1}.`));
   const text = [...lines, endOf(lines)].map((line) => `${JSON.stringify(line)}\n`).join("");
-  expect((await send({}, "POST", "/one/lines?afterLine=1", text, "application/jsonl")).status).toBe(200);
+  expect((await send({}, "POST", "/imports/one/lines?afterLine=1", text, "application/jsonl")).status).toBe(200);
   return {
-    complete: async (parts: object = {}) => (await send(parts, "POST", "/one/complete")).status,
-    abandon: async () => (await send({}, "DELETE", "/one")).status,
+    complete: async (parts: object = {}) => (await send(parts, "POST", "/imports/one/complete")).status,
+    abandon: async () => (await send({}, "DELETE", "/imports/one")).status,
+    update: async (patch: object) => (await send({}, "PATCH", "", JSON.stringify(patch))).status,
   };
 }
 
@@ -78,8 +79,12 @@ const BREAKS = Array.from({ length: CALLS }, (_, at) => [at + 1, false] as const
 describe("completing an import", () => {
   it("makes a known number of calls of objects", async () => {
     const { parts, calls } = breakingAt(0, false);
-    expect(await (await filled(freshRefOf())).complete(parts)).toBe(201);
+    const { complete } = await filled(freshRefOf());
+    expect(await complete(parts)).toBe(201);
     expect(calls()).toBe(CALLS);
+    // A repetition only reads the result, and leaves the list alone.
+    expect(await complete(parts)).toBe(201);
+    expect(calls()).toBe(CALLS + 1);
   });
 
   it.each(BREAKS)(
@@ -127,6 +132,32 @@ describe("completing an import", () => {
     expect(await parts.complete()).toBe(201);
     expect(await isListed(ref)).toBe(true);
     expect((await listed(ref)).get(ref.session)).toMatchObject({ metadata: { topic: "boats" } });
+  });
+
+  it("that another request overtakes leaves the list the metadata that a client has given the session since", async () => {
+    const ref = freshRefOf();
+    const parts = await filled(ref);
+    const sessions = createSessionClient(env.CHAT_SESSION);
+    const metadata = { topic: "islands" };
+    const overtake = async (): Promise<void> => {
+      expect(await parts.complete()).toBe(201);
+      expect(await parts.update({ metadata })).toBe(200);
+    };
+    const overtaken = {
+      get: (of: SessionRef) =>
+        new Proxy(sessions.get(of), {
+          get: (object, name) =>
+            name === "checkImport"
+              ? async (epoch: string) => {
+                  await overtake();
+                  return object.checkImport(epoch);
+                }
+              : Reflect.get(object, name),
+        }),
+    };
+    expect(await parts.complete({ sessions: overtaken })).toBe(201);
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ metadata });
+    expect((await listed(ref)).get(ref.session)).toMatchObject({ metadata });
   });
 
   it("that nobody repeats is given up by the alarm, and the entry of a broken end is removed from the list", async () => {
