@@ -163,8 +163,13 @@ describe("a hostile frame", () => {
   it("that is one of too many closes with 1008, and affects nobody else", async () => {
     const ref = await chatOf(1);
     const [client, other] = [await connected(ref), await connected(ref)];
-    for (let count = 0; count < 4 * MAX_FRAME_BURST; count += 1) client.send('{"type":"ack","rev":0}');
-    await until("it is closed", async () => client.closed() !== null);
+    await until("it is closed", async () => {
+      // A busy machine reads them so slowly that the first are not too many.
+      for (let count = 0; count < 4 * MAX_FRAME_BURST && client.closed() === null; count += 1) {
+        client.send('{"type":"ack","rev":0}');
+      }
+      return client.closed() !== null;
+    });
     expect(client.closed()).toMatchObject({ code: 1008 });
     expect(errorsOf(client)).toMatchObject([{ error: { code: "too_many_frames" } }]);
     expect(await ask(other, say("fine", "still here"))).toMatchObject({ type: "answer" });
