@@ -59,7 +59,7 @@ function checkWhole({ heldBefore: before, label, importing }: SimulatedSession, 
 }
 
 /** Whether the newest version in a file has no items except those that cite messages of other sessions, which have to confirm them. */
-function restsOnOthers(file: readonly TransferLine[]): boolean {
+export function restsOnOthers(file: readonly TransferLine[]): boolean {
   const items = file.filter((line) => line.type === "item");
   return (
     items.some(({ sourceSession }) => sourceSession !== undefined) &&
