@@ -191,6 +191,13 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-summaries"],
   },
   {
+    name: "what a session said itself comes back to it as an item of another session",
+    file: "src/session/copies/continue.ts",
+    replace: ".filter(({ sourceEpoch }) => sourceEpoch !== unit.session.epoch)",
+    by: "",
+    tests: ["unit/runtime/session-summaries"],
+  },
+  {
     name: "a copy forgets what it took of a source that is gone",
     file: "src/session/erase/erase-copied.ts",
     replace: '  if (origin.state === "lost") return true;\n',

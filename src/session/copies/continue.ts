@@ -140,7 +140,11 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   }
   const isAnew = origin.state === "stale";
   store.jobs.delete(jobId);
-  const items = given === null ? [] : given.items.map((item) => ofOrigin(item, origin, given.origins));
+  // A source that continued from this session gives back what this session said. Its own summary says that. As a carried
+  // item it would outlive its message in a fork, which erases what it copied, but no items of other sessions.
+  const items = (given?.items ?? [])
+    .map((item) => ofOrigin(item, origin, given?.origins ?? []))
+    .filter(({ sourceEpoch }) => sourceEpoch !== unit.session.epoch);
   if (isAnew) {
     deleteAllBut(unit, items);
     store.countChange();

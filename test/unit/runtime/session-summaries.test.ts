@@ -714,6 +714,35 @@ describe("a continuation", () => {
     expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
   });
 
+  it.each(["pending", "stale"] as const)(
+    "does not get back what it said itself from a source that continued from it (%s)",
+    (state) => {
+      const session = withMessages(1);
+      const own = { text: "said here", sourceSession: session.row.session, sourceEpoch: EPOCH };
+      const others = { text: "said there", sourceSession: SOURCE.session, sourceEpoch: SOURCE.epoch };
+      const further = {
+        session: own.sourceSession,
+        epoch: EPOCH,
+        kind: "further",
+        throughSeq: 0,
+        state: "done",
+      } as const;
+      session.store.lineage.putOrigin({ ...SOURCE, state });
+      const { id } = session.schedule("restore");
+      const lease =
+        nextCarryOver(
+          session.unit(NOON, () => "lease"),
+          id,
+        )?.lease ?? "";
+      const given = { throughSeq: 1, items: [itemOf("1.1", own), itemOf("1.2", others)], origins: [further] };
+      expect(carryOver(session.unit(), id, lease, given)).toBe(true);
+      const newest = session.store.summaries.newest()?.version ?? 0;
+      expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(["said there"]);
+      // Other items of the source may say it in other words, so the erasure of its message still has to come back this way.
+      expect(session.store.lineage.origins()).toContainEqual(further);
+    },
+  );
+
   /** A continuation in the archive, with items of six messages, and what happens to it then. */
   function archivedContinuation() {
     const session = new NodeSession();
