@@ -123,12 +123,9 @@ async function measureAll(
     void host.failed.then((reason) => ending.abort(new Error(reason)));
     await measureHost(host, options, signal, news, failures, results);
     if (host.isOwn) await host.stop();
-    if (host.isOwn && wants("search")) {
-      results.searchByMeaning = await measureMeaning(directory, bundle, options, signal, news, failures);
-    }
-    if (host.isOwn && wants("update")) {
-      results.updateByModel = await measureModel(directory, bundle, options.updates, signal, news, failures);
-    }
+    const place: SecondPlace = { directory, bundle, signal, news };
+    if (host.isOwn && wants("search")) results.searchByMeaning = await measureMeaning(place, options, failures);
+    if (host.isOwn && wants("update")) results.updateByModel = await measureModel(place, options.updates, failures);
     return null;
   } catch (error) {
     // If the service itself ended, that comes first: it explains the broken connections.
@@ -142,26 +139,33 @@ async function measureAll(
   }
 }
 
-/** Measures searches on a second service, which finds by meaning too. */
-async function measureMeaning(
-  directory: string,
-  bundle: string,
-  { searchSizes, queries }: BenchOptions,
-  signal: AbortSignal,
-  news: Screen,
-  failures: FailureTally,
-): Promise<SearchReport> {
-  news.line("search, by words and by meaning …", "quiet");
-  const model = await startInstantEmbeddings();
+/** A stand-in that a second service is connected to. */
+interface StandIn {
+  /** Variables that make a service use it. */
+  readonly env: Record<string, string>;
+  close(): Promise<void>;
+}
+
+/** Where a second service is started, and what its measurements report to. */
+interface SecondPlace {
+  readonly directory: string;
+  readonly bundle: string;
+  readonly signal: AbortSignal;
+  readonly news: Screen;
+}
+
+/** Measures a second service, which uses a stand-in, and ends both. */
+async function measureSecond<T>(
+  { directory, bundle, signal }: SecondPlace,
+  model: StandIn,
+  measure: (host: Host, client: BenchClient) => Promise<T>,
+): Promise<T> {
   let host: Host | undefined;
   try {
     host = await startOwnHost(directory, bundle, signal, model.env);
     const client = new BenchClient(host, CONNECTIONS);
-    const sessions = new BenchSessions(client, "bench-meaning", signal);
-    const { runtimePid } = host;
     try {
-      const parts = { client, sessions, failures, runtimePid, signal, onProgress: news.progress };
-      return await measureSearch(parts, { sizes: searchSizes, queries, byMeaning: true });
+      return await measure(host, client);
     } finally {
       client.close();
     }
@@ -171,36 +175,30 @@ async function measureMeaning(
   }
 }
 
-/** Measures update latency on a second service, which is connected to a model. */
-async function measureModel(
-  directory: string,
-  bundle: string,
-  count: number,
-  signal: AbortSignal,
-  news: Screen,
+/** Searches by words and by meaning. */
+async function measureMeaning(
+  place: SecondPlace,
+  { searchSizes, queries }: BenchOptions,
   failures: FailureTally,
-): Promise<UpdateReport> {
+): Promise<SearchReport> {
+  const { signal, news } = place;
+  news.line("search, by words and by meaning …", "quiet");
+  return measureSecond(place, await startInstantEmbeddings(), ({ runtimePid }, client) => {
+    const sessions = new BenchSessions(client, "bench-meaning", signal);
+    const parts = { client, sessions, failures, runtimePid, signal, onProgress: news.progress };
+    return measureSearch(parts, { sizes: searchSizes, queries, byMeaning: true });
+  });
+}
+
+/** Update latency of a service that is connected to a model. */
+async function measureModel(place: SecondPlace, count: number, failures: FailureTally): Promise<UpdateReport> {
+  const { signal, news } = place;
   news.line("update, with a model that answers at once …", "quiet");
-  const model = await startInstantModel();
-  let host: Host | undefined;
-  try {
-    host = await startOwnHost(directory, bundle, signal, model.env);
-    const client = new BenchClient(host, CONNECTIONS);
+  return measureSecond(place, await startInstantModel(), ({ databaseUrl }, client) => {
+    const summarizer = "a stand-in over HTTP";
     const sessions = new BenchSessions(client, "bench-model", signal);
-    const { databaseUrl } = host;
-    try {
-      const summarizer = "a stand-in over HTTP";
-      return await measureUpdates(
-        { summarizer, sessions, failures, databaseUrl, signal, onProgress: news.progress },
-        count,
-      );
-    } finally {
-      client.close();
-    }
-  } finally {
-    await host?.stop();
-    await model.close();
-  }
+    return measureUpdates({ summarizer, sessions, failures, databaseUrl, signal, onProgress: news.progress }, count);
+  });
 }
 
 async function measureHost(

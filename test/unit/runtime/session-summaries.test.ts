@@ -674,16 +674,22 @@ describe("a continuation", () => {
     itemOf("1.5", { text: "fifth", sourceSeqs: [5, 6] }),
   ];
 
+  /** A consumer takes the job, and asks the source. Returns its lease. */
+  function beginCarryOver(session: NodeSession, jobId: string): string {
+    return (
+      nextCarryOver(
+        session.unit(NOON, () => "lease"),
+        jobId,
+      )?.lease ?? ""
+    );
+  }
+
   function carried(duringJob: (session: NodeSession) => void = () => undefined): string[] {
     const session = new NodeSession();
     scheduleCarryOver(session.unit(), SOURCE);
     const { id } = session.schedule("restore");
     duringJob(session);
-    const lease =
-      nextCarryOver(
-        session.unit(NOON, () => "lease"),
-        id,
-      )?.lease ?? "";
+    const lease = beginCarryOver(session, id);
     const given = { throughSeq: 6, items, origins: [] };
     expect(carryOver(session.unit(), id, "another", given)).toBe(false);
     expect(carryOver(session.unit(), id, lease, given)).toBe(true);
@@ -702,11 +708,7 @@ describe("a continuation", () => {
     );
     session.store.lineage.putOrigin({ ...SOURCE, state: "stale" });
     const { id } = session.schedule("restore");
-    const lease =
-      nextCarryOver(
-        session.unit(NOON, () => "lease"),
-        id,
-      )?.lease ?? "";
+    const lease = beginCarryOver(session, id);
     const held = [1, 600, 1_200].map((at) => itemOf(`1.${at}`, { text: `carried ${at}` }));
     const given = { throughSeq: 1, items: held, origins: [] };
     expect(carryOver(session.unit(), id, lease, given)).toBe(true);
@@ -729,11 +731,7 @@ describe("a continuation", () => {
       } as const;
       session.store.lineage.putOrigin({ ...SOURCE, state });
       const { id } = session.schedule("restore");
-      const lease =
-        nextCarryOver(
-          session.unit(NOON, () => "lease"),
-          id,
-        )?.lease ?? "";
+      const lease = beginCarryOver(session, id);
       const given = { throughSeq: 1, items: [itemOf("1.1", own), itemOf("1.2", others)], origins: [further] };
       expect(carryOver(session.unit(), id, lease, given)).toBe(true);
       const newest = session.store.summaries.newest()?.version ?? 0;
@@ -750,11 +748,7 @@ describe("a continuation", () => {
     session.schedule("restore");
     const give = (given: { throughSeq: number; items: typeof items } | null): void => {
       const id = session.job("restore")?.id ?? "";
-      const lease =
-        nextCarryOver(
-          session.unit(NOON, () => "lease"),
-          id,
-        )?.lease ?? "";
+      const lease = beginCarryOver(session, id);
       expect(carryOver(session.unit(), id, lease, given === null ? null : { ...given, origins: [] })).toBe(true);
     };
     const archive = (): void => {
