@@ -152,7 +152,7 @@ describe("expiry", () => {
     const ref = await silentChat();
     const job = await scheduleExpiry(ref);
     await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.epoch));
-    // Only the test sends: the session would expire before its archive is set back, or be archived again at once.
+    // Only the test sends. Otherwise the session could expire before its archive is set back, or send everything at once.
     for (const kind of ["summarize", "archive"] as const) {
       await deliver(await jobOf(ref, kind));
       await takeAlarm(ref);
