@@ -1,6 +1,7 @@
 // The command line of the import.
 import { Option } from "@commander-js/extra-typings";
 import { createProgram, UsageFault, wholeNumber } from "../program/command-line.ts";
+import { SERVICE_KEY_HELP, SERVICE_URL_HELP } from "../program/find-service.ts";
 import { FORMATS } from "./detect-format.ts";
 import type { Format } from "./detect-format.ts";
 import { type Branches, type Instructions, READER_DEFAULTS } from "./entry.ts";
@@ -106,11 +107,8 @@ export function importProgram(run: (options: ImportOptions) => Promise<number>) 
     )
     .option("--dry-run", "read and check everything, send nothing", false)
     .option("--json", "the report as JSON on standard output", false)
-    .option("--url <url>", "the service (default: THREADKEEP_URL, else the one that npm start runs here)")
-    .option(
-      "--key <key>",
-      "an API key; else THREADKEEP_API_KEY, else that of .threadkeep/dev.json. Other users of the machine can read a command line: prefer the variable",
-    )
+    .option("--url <url>", SERVICE_URL_HELP)
+    .option("--key <key>", SERVICE_KEY_HELP)
     .option("--user <id>", "the user whose sessions these are; by default they belong to the application itself")
     .addHelpText("after", ABOUT_FORMATS)
     .action(async (files, { patience, keepRecentTokens, ...options }) => {

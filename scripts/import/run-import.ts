@@ -1,11 +1,15 @@
 // Runs the import from its options to its exit code.
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/api/session.ts";
-import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
+import { metadataSchema, sessionSettingsSchema } from "../../src/api/session.ts";
+import { ApiProblem, createApi, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
+import { UsageFault } from "../program/command-line.ts";
+import { findService, type Service } from "../program/find-service.ts";
+import { Progress, type ProgressTarget } from "../program/progress.ts";
 import { EXIT } from "../program/run-program.ts";
 import { type Archive, isArchive, openArchive } from "./archive.ts";
+import { describeProgress } from "./describe-progress.ts";
 import { type Detection, detectFormat } from "./detect-format.ts";
 import { countElements } from "./elements.ts";
 import type { Entry } from "./entry.ts";
@@ -16,8 +20,6 @@ import type { LoadedSession, Opened } from "./loader.ts";
 import type { ImportOptions } from "./options.ts";
 import { describeIssues, Preparer } from "./prepare.ts";
 import type { Prepared } from "./prepare.ts";
-import { describeProgress, Progress } from "./progress.ts";
-import type { ProgressTarget } from "./progress.ts";
 import { readConversations } from "./read-file.ts";
 import { makeReport, showReport } from "./report.ts";
 import { fileSource, readUtf8, type Source, UnreadableSource } from "./source.ts";
@@ -115,21 +117,17 @@ function describeEnd(error: unknown): End | null {
     return { text: `Stopped: ${error.message}.\n${RESUME}`, exitCode: IMPORT_EXIT.outOfReach };
   }
   if (error instanceof ApiProblem) return { text: `Stopped: ${error.message}`, exitCode: EXIT.failed };
-  if (error instanceof UsageProblem) return { text: error.message, exitCode: EXIT.usage };
+  if (error instanceof UsageFault) return { text: error.message, exitCode: EXIT.usage };
   return null;
-}
-
-class UsageProblem extends Error {
-  override readonly name = "UsageProblem";
 }
 
 async function checkFiles(files: readonly string[]): Promise<void> {
   for (const file of files) {
     try {
-      if (!(await stat(file)).isFile()) throw new UsageProblem(`${file} is not a file`);
+      if (!(await stat(file)).isFile()) throw new UsageFault(`${file} is not a file`);
     } catch (error) {
-      if (error instanceof UsageProblem) throw error;
-      throw new UsageProblem(
+      if (error instanceof UsageFault) throw error;
+      throw new UsageFault(
         `${file === "" ? "A file without a name" : file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
@@ -213,31 +211,6 @@ async function countConversations({ source, detected }: Input): Promise<number |
   }
 }
 
-interface Service {
-  readonly url: string;
-  readonly key: string;
-}
-
-function findService(options: ImportOptions, around: Surroundings): Service {
-  const local = readLocalService(around.stateDirectory);
-  const url = options.url ?? around.env["THREADKEEP_URL"] ?? local?.url;
-  // The local service's key is sent only to the local service.
-  const localKey = url === local?.url ? local?.apiKey : undefined;
-  const key = options.key ?? around.env["THREADKEEP_API_KEY"] ?? localKey;
-  if (url === undefined) {
-    throw new UsageProblem(
-      "No service is running here: start one with npm start, or name one with --url and THREADKEEP_API_KEY",
-    );
-  }
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new UsageProblem(`${url} is not an http or https URL`);
-  if (key === undefined) throw new UsageProblem(`No API key for ${url}: set THREADKEEP_API_KEY, or give --key`);
-  // A header cannot contain such characters, and the error would look like one of the network.
-  if (!/^[\u0020-\u007e]+$/.test(key)) throw new UsageProblem("The API key holds characters that no key has");
-  const user = userIdSchema.optional().safeParse(options.user);
-  if (!user.success) throw new UsageProblem(`--user ${user.error.issues[0]?.message ?? "is not valid"}`);
-  return { url, key };
-}
-
 function connect({ url, key }: Service, options: ImportOptions, tally: Tally, signal: AbortSignal): Api {
   return createApi({
     url,
@@ -309,7 +282,7 @@ async function nextOf(entries: AsyncIterator<Entry>, { name }: Source): Promise<
     return await entries.next();
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
-    throw new UsageProblem(`${name} cannot be read to its end: ${error.message}`);
+    throw new UsageFault(`${name} cannot be read to its end: ${error.message}`);
   }
 }
 

@@ -9,7 +9,8 @@ const ABOUT: Readonly<Record<OperationName, string>> = {
   rebuild: "Schedules new summaries of whole logs; a model is paid for all of it again",
   retry: "Sends failed jobs again",
   "erase-user": "Erases a user everywhere, and waits until a check finds nothing left",
-  "export-user": "Counts what an export of a user contains, and says where to fetch it",
+  "export-user":
+    "Counts what an export of a user contains, and says where to fetch it; npm run export writes it to a file",
   expire: "Applies their tenant's settings to sessions, and expires those that are due",
   reindex: "Rebuilds the full-text index of sessions that have one",
   verify: "Checks stored sessions, and PostgreSQL against them, and says what repairs each problem",
