@@ -17,7 +17,7 @@ export function checkSettled(world: World, session: SimulatedSession): void {
   checkPendingWork(world, session);
   const pending = jobsOf(object).find(({ state }) => state === "pending");
   if (pending !== undefined) throw new Violation(10, `a job (${pending.kind}) of ${name} is pending for ever`);
-  if (model === null && session.erasedEpochs.size > 0 && object.disk.hasTable("session") && !countsADay(object)) {
+  if (model === null && session.erasedEpochs.size > 0 && !object.disk.isEmpty() && !countsADay(object)) {
     throw new Violation(9, `${name} is erased everywhere, and its object is not empty`);
   }
   checkArchiveSettled(world, session);

@@ -64,7 +64,7 @@ function checkErased(world: World, { tenant, owner }: Space, sessions: readonly 
   const user = `${tenant}/${owner}`;
   for (const { model, label, object, erasedEpochs } of sessions) {
     if (model !== null) throw new Violation(9, `${user} is reported as erased, but ${label} exists`);
-    const left = object.disk.hasTable("messages") ? secretsOf(object.disk.dump()) : [];
+    const left = secretsOf(object.disk.dump());
     if (left.length > 0)
       throw new Violation(9, `${user} is reported as erased, but the object of ${label} says ${left[0]}`);
     for (const epoch of world.wasRestored ? [] : erasedEpochs) {

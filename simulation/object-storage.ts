@@ -1,7 +1,13 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { TABLE_GROUPS } from "../src/session/sqlite/schema.ts";
 
 /** The largest string or blob that the runtime accepts or returns; beyond it SQLite says SQLITE_TOOBIG. */
 const MAX_VALUE_BYTES = 2_000_000;
+
+/** The tables of a session's object, each of which is created by the first write to its group. */
+const TABLES_ON_USE = new Set(
+  Object.values(TABLE_GROUPS).flatMap((group) => Array.from(group.matchAll(/CREATE TABLE (\w+)/g), ([, name]) => name)),
+);
 
 /** An object's disk: it survives every instance. */
 export class Disk {
@@ -22,13 +28,22 @@ export class Disk {
     return statement;
   }
 
-  /** Rows for the checks, without the object: no fault is injected here. */
+  /**
+   * Rows for the checks, without the object: no fault is injected here. A table that no write has created yet has no
+   * rows.
+   */
   read(sql: string, ...bindings: SQLInputValue[]): Record<string, unknown>[] {
+    const tables = sql.matchAll(/\b(?:FROM|JOIN) ([a-z_]+)\b(?!\()/g);
+    if ([...tables].some(([, name = ""]) => TABLES_ON_USE.has(name) && !this.hasTable(name))) return [];
     return this.prepare(sql).all(...bindings);
   }
 
   hasTable(name: string): boolean {
     return this.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).length > 0;
+  }
+
+  isEmpty(): boolean {
+    return this.read("SELECT 1 FROM sqlite_master LIMIT 1").length === 0;
   }
 
   /** Rises with every row written. */

@@ -320,6 +320,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "JSON.stringify(seqs));",
     },
   ],
+  "tables-are-remembered-after-they-are-gone": [
+    { file: "session/store.ts", replace: "    this.#tables.forget();\n", by: "" },
+  ],
   "a-file-stays-after-an-edit": [
     { file: "session/sqlite/file-store.ts", replace: "    this.#eraseUncited(gone);\n", by: "" },
   ],

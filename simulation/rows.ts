@@ -241,7 +241,6 @@ export function hasPendingAudits(object: OnDisk): boolean {
 
 /** What models used for a session on a day. */
 export function spentOn(object: OnDisk, day: number): number {
-  if (!isWritten(object)) return 0;
   const [row] = object.disk.read("SELECT summarizer_tokens FROM spent WHERE day = ?", day);
   return Number(row?.["summarizer_tokens"] ?? 0);
 }
@@ -257,8 +256,8 @@ export function awaitsCarryOver(object: OnDisk): boolean {
 /** Messages that are erased in the object. */
 export function erasedSeqsOf(object: OnDisk): number[] {
   if (!isWritten(object)) return [];
-  const erased =
-    "SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= (SELECT through_seq FROM erasing))";
+  const through = erasingOf(object)?.throughSeq ?? 0;
+  const erased = `SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= ${through})`;
   return seqsOf(object, "erased", erased);
 }
 

@@ -2,7 +2,7 @@
 // use it.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { MIGRATIONS } from "../../src/session/sqlite/schema.ts";
+import { TABLE_GROUPS } from "../../src/session/sqlite/schema.ts";
 import { projectRoot } from "../dev/paths.ts";
 
 /** Statements after which an older version would miss something, or be unable to write. */
@@ -37,7 +37,7 @@ export function findDestruction(): string[] {
     ...files.flatMap((name) =>
       destructiveStatements(`migrations/${name}`, readFileSync(path.join(folder, name), "utf8")),
     ),
-    ...MIGRATIONS.flatMap(({ id, sql }) => destructiveStatements(`migration ${id} of the session object`, sql)),
+    ...Object.entries(TABLE_GROUPS).flatMap(([name, sql]) => destructiveStatements(`the tables of ${name}`, sql)),
   ];
 }
 

@@ -192,7 +192,7 @@ export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
 /**
  * One chat session: a Durable Object whose methods clients, queue consumers and operators call. Each method runs one
  * function of a slice in a unit of work; the function decides, and `Transactions` commits. An object that was never
- * written to has no schema, and reading it does not create one.
+ * written to has no tables, and reading it does not create any.
  *
  * In all methods: `tenant` are the tenant's settings as the caller knows them, `trace` is the `traceparent` of the
  * request, and `isByUser` tells whether the session's user makes the call, and not the tenant's back end. Methods that

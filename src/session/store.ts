@@ -20,11 +20,11 @@ import {
   FileStore,
   type FinishedImport,
   type MessageArchive,
-  migrate,
   numberOrNull,
   type OwnSettings,
-  schemaVersion,
   type SessionRow,
+  type TableGroup,
+  Tables,
   type TenantTerms,
   toSession,
   type TotalsChange,
@@ -35,7 +35,8 @@ import { SummaryStore } from "./summary/index.ts";
 // stores that it creates, one for each table or group of tables.
 
 export class SessionStore {
-  readonly #sql: SqlStorage;
+  readonly #tables: Tables;
+  readonly #sql: TableGroup;
   readonly branches: BranchStore;
   readonly files: FileStore;
   readonly messages: MessageReader;
@@ -62,25 +63,28 @@ export class SessionStore {
    * read is stale.
    */
   #row: SessionRow | null | undefined;
-  /** Whether the schema exists, as cached: an object that was never written to has none. */
-  #isCreated: boolean | undefined;
 
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    this.branches = new BranchStore(sql, this.changes);
-    this.files = new FileStore(sql);
+    const tables = new Tables(sql);
+    const session = tables.group("session");
+    const instructions = tables.group("messages_pinned");
+    const outbox = tables.group("jobs");
+    this.#tables = tables;
+    this.#sql = session;
+    this.branches = new BranchStore(tables.group("branches"), this.changes);
+    this.files = new FileStore(tables.group("files"), session);
     this.vectors = new VectorStore(sql);
-    this.erasure = new RunningErasure(sql);
-    this.totals = new MessageTotals(sql, this.erasure);
-    this.messages = new MessageReader(sql, this.branches, this.files, this.erasure, this.totals);
-    this.messageWriter = new MessageWriter(sql, this);
-    this.messageEraser = new MessageEraser(sql, this);
-    this.summaries = new SummaryStore(sql, this.vectors);
-    this.jobs = new JobStore(sql, this.changes);
-    this.lineage = new LineageStore(sql);
-    this.feed = new FeedStore(sql);
-    this.audit = new AuditStore(sql, this.changes);
-    this.spent = new SpentStore(sql);
+    this.erasure = new RunningErasure(tables.group("erasing"));
+    this.totals = new MessageTotals(session, tables.group("cost_changes"), this.erasure);
+    this.messages = new MessageReader(session, instructions, this);
+    this.messageWriter = new MessageWriter(session, instructions, this);
+    this.messageEraser = new MessageEraser(session, this);
+    this.summaries = new SummaryStore(tables.group("summaries"), this.vectors);
+    this.jobs = new JobStore(outbox, this.changes);
+    this.lineage = new LineageStore(tables.group("origins"));
+    this.feed = new FeedStore(tables.group("changes"));
+    this.audit = new AuditStore(outbox, session, this.changes);
+    this.spent = new SpentStore(tables.group("spent"));
   }
 
   /**
@@ -89,7 +93,7 @@ export class SessionStore {
    */
   forget(): void {
     this.#row = undefined;
-    this.#isCreated = undefined;
+    this.#tables.forget();
     this.branches.forget();
     this.erasure.forget();
     this.totals.forget();
@@ -100,22 +104,16 @@ export class SessionStore {
     this.vectors.forget();
   }
 
-  get isCreated(): boolean {
-    return (this.#isCreated ??= schemaVersion(this.#sql) > 0);
+  /** Whether nothing was ever written to the object, or its storage was deleted. */
+  get isEmpty(): boolean {
+    return this.#tables.isEmpty;
   }
 
   /** Writes to the session's row, clears the cached one, and lets the commit compute the next alarm anew. */
-  #write(statement: string, ...values: readonly unknown[]): void {
+  #write(statement: string, ...values: readonly (SqlStorageValue | Uint8Array)[]): void {
     this.#row = undefined;
     this.changes.isRescheduled = true;
     this.#sql.exec(statement, ...values);
-  }
-
-  /** Creates the schema if there is none. */
-  createSchema(): void {
-    migrate(this.#sql);
-    this.#isCreated = undefined;
-    this.#row = undefined;
   }
 
   insertSession(
@@ -158,9 +156,9 @@ export class SessionStore {
     );
   }
 
-  /** The session's row; null if there is none, or no schema. */
+  /** The session's row; null if there is none. */
   session(): SessionRow | null {
-    if (this.#row === undefined) this.#row = this.isCreated ? this.#readSession() : null;
+    if (this.#row === undefined) this.#row = this.#readSession();
     return this.#row;
   }
 

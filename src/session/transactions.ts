@@ -14,7 +14,6 @@ import {
   startOfDay,
 } from "./quota/index.ts";
 import { SearchIndex } from "./search/index.ts";
-import { MIGRATIONS, schemaVersion } from "./sqlite/index.ts";
 import { SessionStore } from "./store.ts";
 import { Unit, type UnitParts } from "./unit.ts";
 
@@ -27,7 +26,7 @@ const log = createLog();
  * Runs the calls to a session's object. Each call gets a unit of work, and its changes commit as a whole or not at all.
  * The commit also does what the changes require: it removes erased messages from the search index, sets the alarm if
  * the object must wake up earlier, answers callers that wait for a job that ended, and notifies sockets. An object that
- * was never written to has no schema; reading it does not create one.
+ * was never written to has no tables; reading it does not create any.
  */
 export class Transactions {
   readonly waiters = new JobWaiters();
@@ -53,12 +52,10 @@ export class Transactions {
       quotas: { ...quotas, measureDay: measureDayOf(store) },
       newId: () => crypto.randomUUID(),
     };
-    const version = schemaVersion(ctx.storage.sql);
-    if (version === 0) {
+    if (store.isEmpty) {
       this.#alarmAt = null;
       return;
     }
-    if (version < MIGRATIONS.length) this.change(() => store.createSchema());
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       const unit = this.unit();
@@ -181,7 +178,7 @@ export class Transactions {
   async vanish(): Promise<void> {
     const { store, now } = this.unit();
     const day = startOfDay(now);
-    const spent = store.isCreated ? store.spent.on(day) : NOTHING_SPENT;
+    const spent = store.spent.on(day);
     // `deleteAll` deletes the alarm as well. If the alarm were deleted separately before, and `deleteAll` then failed,
     // nothing would wake the object up to try again.
     const gone = this.#storage.deleteAll();
@@ -191,7 +188,6 @@ export class Transactions {
     if (spent !== NOTHING_SPENT) {
       // Writes made before the deletion is awaited commit together with it.
       this.change((unit) => {
-        unit.store.createSchema();
         unit.store.spent.add(day, spent);
         unit.store.changes.isRescheduled = true;
       });

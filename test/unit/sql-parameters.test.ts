@@ -13,7 +13,7 @@ const OWN_WORDS = [
   /^(condition|query|where|statement|filling)$/,
   /^(table|place)$/,
   /^textsOf\("[\w, ]+", "[?\w.]+"\)$/,
-  /^migration\.sql$/,
+  /^withoutComments\(TABLE_GROUPS\[name\]\)$/,
   /^digits\(0\)$/,
   /^withTerms \? TERMS : "NULL"$/,
 ];
@@ -34,7 +34,7 @@ function statementsOf(file: string): Statement[] {
     const method = node.callee.property?.name;
     const [first] = node.arguments ?? [];
     if (first === undefined || (method !== "exec" && method !== "raw")) return;
-    if (!/(^|[.#])sql$/.test(text(node.callee.object ?? node))) return;
+    if (!/(^|[.#])sql$|\.#(?:session|changes)$/.test(text(node.callee.object ?? node))) return;
     const where = `${file}:${source.slice(0, node.start).split("\n").length}`;
     if (first.type === "Literal") statements.push({ where, expressions: [] });
     else if (first.type === "TemplateLiteral") {

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { AuditActor, AuditEvent } from "../../src/api/audit.ts";
 import { readAuditEvents } from "../../src/archive/audit.ts";
+import { Tables } from "../../src/session/sqlite/tables.ts";
 import {
   asWorker,
   billed,
@@ -55,9 +56,10 @@ async function fallSilent(ref: SessionRef): Promise<void> {
 function kept(ref: SessionRef): Promise<{ pending: number; open: number; tables: number }> {
   return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
     const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'pending_audits'").toArray().length;
-    const count = (table: string): number =>
-      tables === 0 ? 0 : Number(sql.exec(`SELECT count(*) AS n FROM ${table}`).one()["n"]);
-    return { pending: count("pending_audits"), open: count("appending"), tables };
+    const [outbox, session] = [new Tables(sql).group("jobs"), new Tables(sql).group("session")];
+    const pending = outbox.exec("SELECT 1 FROM pending_audits").toArray().length;
+    const open = session.exec("SELECT 1 FROM session WHERE appending IS NOT NULL").toArray().length;
+    return { pending, open, tables };
   });
 }
 

@@ -1,3 +1,4 @@
+import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { RawAuditEvent } from "../../src/api/audit.ts";
@@ -8,8 +9,7 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { FailedJobs, FAILURES_SCHEMA } from "../../src/control/failed-jobs.ts";
 import { OperationRuns } from "../../src/control/operation-runs.ts";
 import { DirectoryEntries } from "../../src/directory/entries.ts";
-import { Changes } from "../../src/session/changes.ts";
-import { AuditStore } from "../../src/session/outbox/audit-store.ts";
+import { SessionStore } from "../../src/session/store.ts";
 import {
   creationOf,
   freshRef,
@@ -134,15 +134,18 @@ describe("audit events of a session", () => {
   it("are read some at a time, oldest first, until all are sent", async () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
-    const pending = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+    await runInDurableObject(stubAt(ref), async (_, { storage }) => {
       await storage.deleteAlarm();
-      const [columns] = storage.sql.exec("SELECT count(*) AS pending FROM pending_audits").toArray();
-      expect(columns).toEqual({ pending: 0 });
-      for (let at = 1; at <= 120; at += 1)
-        new AuditStore(storage.sql, new Changes()).schedule(`range-${at}`, [eventOf(ref)], at);
-      const { result, read } = counting(storage.sql, (sql) => new AuditStore(sql, new Changes()).due(Date.now()));
-      expect(result.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, index) => `range-${index + 1}`));
+      const { audit } = new SessionStore(storage.sql);
+      expect(audit.nextSendAt()).toBeNull();
+      for (let at = 1; at <= 120; at += 1) audit.schedule(`range-${at}`, [eventOf(ref)], at);
+      const { result, read } = counting(storage.sql, (sql) => new SessionStore(sql).audit.due(Date.now()));
+      expect(result.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_value, index) => `range-${index + 1}`));
       expect(read.widest).toBe(50);
+    });
+    // The instance knows which tables there were before.
+    await evictDurableObject(stubAt(ref));
+    const pending = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
       const left: unknown[] = [];
       for (let alarms = 0; alarms < 3; alarms += 1) {
         await session.alarm();
@@ -151,6 +154,24 @@ describe("audit events of a session", () => {
       return left;
     });
     expect(pending).toEqual([70, 20, 0]);
+  });
+});
+
+describe("a small session", () => {
+  function sizeOf(ref: SessionRef) {
+    return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => ({
+      tables: sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray().length,
+      bytes: sql.databaseSize,
+    }));
+  }
+
+  it("has no table as long as it was only read, and eight pages after its first message", async () => {
+    const ref = freshRef();
+    expect(await sessionAt(ref).context({})).toMatchObject({ ok: false, fault: { code: "session_not_found" } });
+    expect(await sizeOf(ref)).toMatchObject({ tables: 0 });
+    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, creationOf(ref)));
+    unwrap(await sessionAt(ref).context({}));
+    expect((await sizeOf(ref)).bytes).toBeLessThanOrEqual(8 * 4_096);
   });
 });
 

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { OperationRun } from "../../src/api/operation-run.ts";
 import { runOperation } from "../../src/maintenance/run-operation.ts";
+import { Tables } from "../../src/session/sqlite/tables.ts";
 import {
   evictDurableObject,
   pendingJobs,
@@ -46,7 +47,7 @@ describe("summarize", () => {
     );
     // As after a change of settings that it was not told of: enough was said, and nothing is pending.
     await runInDurableObject(stubAt(lagging), (_, state) => {
-      state.storage.sql.exec("DELETE FROM jobs");
+      new Tables(state.storage.sql).group("jobs").exec("DELETE FROM jobs");
       state.storage.sql.exec(
         "UPDATE session SET settings = ?",
         JSON.stringify({ summarizeAfterTokens: 2_000, keepRecentTokens: 500 }),

@@ -10,6 +10,7 @@ import type { PipelineDeps } from "../../src/pipeline/delivery.ts";
 import { ProviderError } from "../../src/provider/provider-error.ts";
 import type { SessionObject } from "../../src/session/client.ts";
 import { noteBacklog } from "../../src/session/outbox/jobs.ts";
+import { Tables } from "../../src/session/sqlite/tables.ts";
 import { SessionStore } from "../../src/session/store.ts";
 import {
   beside,
@@ -76,7 +77,8 @@ async function rowOf(ref: SessionRef, kind: string) {
 /** Lets time pass for a session's jobs, and lets its alarm ring. */
 function ringAfter(ref: SessionRef, ms: number): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, { storage }) => {
-    storage.sql.exec("UPDATE jobs SET next_send_at = next_send_at - ?1, lease_until = lease_until - ?1", ms);
+    const jobs = new Tables(storage.sql).group("jobs");
+    jobs.exec("UPDATE jobs SET next_send_at = next_send_at - ?1, lease_until = lease_until - ?1", ms);
     await session.alarm();
     await storage.deleteAlarm();
   });

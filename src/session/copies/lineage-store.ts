@@ -7,6 +7,7 @@ import {
   type PendingErasure,
   type Row,
   text,
+  type TableGroup,
 } from "../sqlite/index.ts";
 
 // The SQL statements about lineage: from which sessions this one took something, and which took something from it. It
@@ -42,9 +43,9 @@ export interface PendingErasureRow extends PendingErasure {
 }
 
 export class LineageStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: TableGroup) {
     this.#sql = sql;
   }
 
@@ -166,6 +167,7 @@ export class LineageStore {
    * @param root the epoch of this session that adds the rows
    */
   scheduleEveryCopy({ source, what, via }: Omit<PendingErasure, "copy">, isOfOwn: boolean, root: string): void {
+    if (!this.#sql.isThere) return;
     const [seq, throughSeq] = columnsOf(what);
     this.#sql.exec(
       `INSERT OR IGNORE INTO pending_erasures

@@ -8,7 +8,7 @@ import {
   Siblings,
 } from "../../prompt/branch.ts";
 import type { Changes } from "../changes.ts";
-import { number } from "../sqlite/index.ts";
+import { number, type TableGroup } from "../sqlite/index.ts";
 
 // The SQL statements about the branches of the log. It makes no decisions. A session that never branched has no rows.
 
@@ -36,12 +36,12 @@ interface Read {
 }
 
 export class BranchStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
   readonly #changes: Changes;
   /** Undefined if the rows are not cached. */
   #read: Read | undefined;
 
-  constructor(sql: SqlStorage, changes: Changes) {
+  constructor(sql: TableGroup, changes: Changes) {
     this.#sql = sql;
     this.#changes = changes;
   }

@@ -32,7 +32,6 @@ export function createSession(unit: Unit, creation: SessionCreation, copying: Co
   if (creation.grantedAt !== undefined && now - creation.grantedAt > CREATION_GRANT_MS) {
     throw new ThreadkeepError(SLOW_CREATION);
   }
-  store.createSchema();
   const erased = store.session();
   // The archive treats the epoch that began later as the current one, so it must be later even if the clocks disagree.
   const beganAt = erased === null ? now : Math.max(now, erased.beganAt + 1);

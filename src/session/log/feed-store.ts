@@ -1,12 +1,12 @@
-import { number, numberOrNull, type Row, text } from "../sqlite/index.ts";
+import { number, numberOrNull, type Row, text, type TableGroup } from "../sqlite/index.ts";
 import type { Change } from "./feed.ts";
 
 // The SQL statements about the live feed and its tickets. It makes no decisions.
 
 export class FeedStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: TableGroup) {
     this.#sql = sql;
   }
 

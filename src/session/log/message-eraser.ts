@@ -1,7 +1,7 @@
 import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
 import type { VectorStore } from "../search/index.ts";
-import { type FileStore, number, type SeqSet, type TotalsChange } from "../sqlite/index.ts";
+import { type FileStore, number, type SeqSet, type TotalsChange, type TableGroup } from "../sqlite/index.ts";
 import type { MessageReader } from "./message-reader.ts";
 import { AMONG_SEQS, APPENDED_COST, overwriteColumns, SAID_BYTES } from "./message-sql.ts";
 import type { MessageTotals } from "./message-totals.ts";
@@ -17,7 +17,7 @@ const MAX_SLICE_ROWS = 10_000;
 const MAX_SLICE_BYTES = 32 * 1024 * 1024;
 
 export class MessageEraser {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
   readonly #messages: MessageReader;
   readonly #totals: MessageTotals;
   readonly #erasure: RunningErasure;
@@ -25,7 +25,7 @@ export class MessageEraser {
   readonly #vectors: VectorStore;
   readonly #changes: Changes;
 
-  constructor(sql: SqlStorage, { messages, totals, erasure, files, vectors, changes }: MessageParts) {
+  constructor(sql: TableGroup, { messages, totals, erasure, files, vectors, changes }: MessageParts) {
     this.#sql = sql;
     this.#messages = messages;
     this.#totals = totals;

@@ -16,6 +16,7 @@ import {
   toHashedMessage,
   toMessageRow,
   toSizedMessage,
+  type TableGroup,
 } from "../sqlite/index.ts";
 import type { BranchStore } from "./branch-store.ts";
 import { AMONG_SEQS, SAID_BYTES } from "./message-sql.ts";
@@ -62,8 +63,17 @@ export type FileView = "whole" | "told";
 /** Most instructions that are read for one context, the newest first: some agents repeat theirs with each turn. */
 const MAX_INSTRUCTIONS = 100;
 
+/** The stores of what belongs to messages. */
+interface ReaderParts {
+  readonly branches: BranchStore;
+  readonly files: FileStore;
+  readonly erasure: RunningErasure;
+  readonly totals: MessageTotals;
+}
+
 export class MessageReader {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
+  readonly #instructions: TableGroup;
   readonly #branches: BranchStore;
   readonly #files: FileStore;
   readonly #erasure: RunningErasure;
@@ -73,14 +83,10 @@ export class MessageReader {
    */
   #uninstructedThrough: Seq = 0;
 
-  constructor(
-    sql: SqlStorage,
-    branches: BranchStore,
-    files: FileStore,
-    erasure: RunningErasure,
-    totals: MessageTotals,
-  ) {
+  /** @param instructions the group of the index of instructions and pinned messages: without it, there are none */
+  constructor(sql: TableGroup, instructions: TableGroup, { branches, files, erasure, totals }: ReaderParts) {
     this.#sql = sql;
+    this.#instructions = instructions;
     this.#branches = branches;
     this.#files = files;
     this.#erasure = erasure;
@@ -164,7 +170,7 @@ export class MessageReader {
    */
   *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
     let next = Math.min(fromSeq, branch.headSeq);
-    if (next <= this.#uninstructedThrough) return;
+    if (next <= this.#uninstructedThrough || !this.#instructions.isThere) return;
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
       const seqs = this.#sql
         .exec(
@@ -383,7 +389,7 @@ export class MessageReader {
     direction: 1 | -1,
     read: (row: Row) => Message,
     view: FileView,
-    query: (next: Seq, limit: number) => SqlStorageCursor<Row>,
+    query: (next: Seq, limit: number) => Pick<SqlStorageCursor<Row>, "toArray">,
     sizes: PageSizes = GROWING,
   ): Generator<Message> {
     let next = fromSeq;

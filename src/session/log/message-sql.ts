@@ -1,4 +1,4 @@
-import { overwritten } from "../sqlite/index.ts";
+import { overwritten, type TableSql } from "../sqlite/index.ts";
 
 // Pieces of SQL that several stores of messages use.
 
@@ -19,7 +19,7 @@ export const AMONG_SEQS = "seq > 0 AND seq IN (SELECT value FROM json_each(?))";
  * Overwrites columns of messages with zeros, in place. SQLite does not clear what it frees (the runtime has `PRAGMA
  * secure_delete` off and refuses to set it), but a row that keeps its size keeps its place.
  */
-export function overwriteColumns(sql: SqlStorage, seqs: readonly number[], columns: readonly string[]): void {
+export function overwriteColumns(sql: TableSql, seqs: readonly number[], columns: readonly string[]): void {
   const zeros = columns.map((column) => `${column} = ${overwritten(column)}`);
   sql.exec(`UPDATE messages SET ${zeros.join(", ")} WHERE ${AMONG_SEQS}`, JSON.stringify(seqs));
 }

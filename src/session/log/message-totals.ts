@@ -1,7 +1,15 @@
 import { MAX_BRANCHES } from "../../api/limits.ts";
 import type { Seq, TokenCount } from "../../api/message.ts";
 import type { Branch, SeqRange } from "../../prompt/branch.ts";
-import { type HeadRow, type LedgerRow, number, numberOrNull, toLedger, type TotalsChange } from "../sqlite/index.ts";
+import {
+  type HeadRow,
+  type LedgerRow,
+  number,
+  numberOrNull,
+  toLedger,
+  type TotalsChange,
+  type TableGroup,
+} from "../sqlite/index.ts";
 import { AMONG_SEQS, APPENDED_COST, SAID_BYTES } from "./message-sql.ts";
 import type { RunningErasure } from "./running-erasure.ts";
 
@@ -22,15 +30,18 @@ const BLOCK_BITS = 7;
 const MAX_OFF_COSTS = 4 * MAX_BRANCHES;
 
 export class MessageTotals {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
+  readonly #changes: TableGroup;
   readonly #erasure: RunningErasure;
   /** The sum that was read last, as cached: each append asks for the sum at the end of the summary. */
   #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
   /** The cost of ranges of messages off a branch, as cached. */
   readonly #offCosts = new Map<string, TokenCount>();
 
-  constructor(sql: SqlStorage, erasure: RunningErasure) {
+  /** @param changes the group of `cost_changes` */
+  constructor(sql: TableGroup, changes: TableGroup, erasure: RunningErasure) {
     this.#sql = sql;
+    this.#changes = changes;
     this.#erasure = erasure;
   }
 
@@ -100,6 +111,7 @@ export class MessageTotals {
   #readCost(seq: Seq): TokenCount {
     const erasing = this.#erasure.read();
     if (erasing !== null) return this.#costAfter(erasing.throughSeq, seq);
+    if (!this.#changes.isThere) return this.appendedCostAt(seq);
     const first = (seq >> BLOCK_BITS) << BLOCK_BITS;
     const row = this.#sql
       .exec(
@@ -142,11 +154,13 @@ export class MessageTotals {
   areTrue(head: HeadRow | null): boolean {
     // During an erasure they do not: they are corrected with each step.
     if (this.#erasure.isRunning()) return true;
+    const table = this.#changes.isThere ? "cost_changes" : "(SELECT 0 AS block, 0 AS cost)";
     const wrong = this.#sql
       .exec(
-        `WITH blocks AS (SELECT seq >> ${BLOCK_BITS} AS block, sum(cost_change) AS cost FROM messages WHERE seq > 0 GROUP BY block)
-         SELECT 1 FROM blocks LEFT JOIN cost_changes USING (block) WHERE blocks.cost <> coalesce(cost_changes.cost, 0)
-         UNION ALL SELECT 1 FROM session WHERE cost_change <> coalesce((SELECT sum(cost) FROM cost_changes), 0)
+        `WITH changed AS (SELECT block, cost FROM ${table}),
+         blocks AS (SELECT seq >> ${BLOCK_BITS} AS block, sum(cost_change) AS cost FROM messages WHERE seq > 0 GROUP BY block)
+         SELECT 1 FROM blocks LEFT JOIN changed USING (block) WHERE blocks.cost <> coalesce(changed.cost, 0)
+         UNION ALL SELECT 1 FROM session WHERE cost_change <> coalesce((SELECT sum(cost) FROM changed), 0)
          LIMIT 1`,
       )
       .toArray();
@@ -175,7 +189,7 @@ export class MessageTotals {
     this.forget();
     const costs = changes.filter(({ cost }) => cost !== 0);
     for (const { block, cost } of costs) {
-      this.#sql.exec(
+      this.#changes.exec(
         "INSERT INTO cost_changes (block, cost) VALUES (?, ?) ON CONFLICT (block) DO UPDATE SET cost = cost + excluded.cost",
         block,
         cost,
@@ -189,7 +203,7 @@ export class MessageTotals {
 
   clear(): void {
     this.forget();
-    this.#sql.exec("DELETE FROM cost_changes");
+    this.#changes.exec("DELETE FROM cost_changes");
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
   }
 }

@@ -2,7 +2,14 @@ import type { Content, Seq, TokenCount } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
 import type { Changes } from "../changes.ts";
 import type { VectorStore } from "../search/index.ts";
-import { type FileStore, type NewMessageRow, renewTable, toStoredTime, type TotalsChange } from "../sqlite/index.ts";
+import {
+  type FileStore,
+  type NewMessageRow,
+  renewTable,
+  toStoredTime,
+  type TotalsChange,
+  type TableGroup,
+} from "../sqlite/index.ts";
 import type { BranchStore } from "./branch-store.ts";
 import type { MessageReader } from "./message-reader.ts";
 import { APPENDED_COST, overwriteColumns } from "./message-sql.ts";
@@ -31,7 +38,8 @@ export interface MessageParts {
 }
 
 export class MessageWriter {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
+  readonly #instructions: TableGroup;
   readonly #messages: MessageReader;
   readonly #totals: MessageTotals;
   readonly #erasure: RunningErasure;
@@ -40,8 +48,14 @@ export class MessageWriter {
   readonly #vectors: VectorStore;
   readonly #changes: Changes;
 
-  constructor(sql: SqlStorage, { messages, totals, erasure, branches, files, vectors, changes }: MessageParts) {
+  /** @param instructions the group of the index of instructions and pinned messages */
+  constructor(
+    sql: TableGroup,
+    instructions: TableGroup,
+    { messages, totals, erasure, branches, files, vectors, changes }: MessageParts,
+  ) {
     this.#sql = sql;
+    this.#instructions = instructions;
     this.#messages = messages;
     this.#totals = totals;
     this.#erasure = erasure;
@@ -84,7 +98,8 @@ export class MessageWriter {
     if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
     this.#changes.isAppended = true;
     const isInstruction = message.isPinned || message.role === "system" || message.role === "developer";
-    if (!isInstruction) this.#messages.noteUninstructed(seq);
+    if (isInstruction) this.#instructions.create();
+    else this.#messages.noteUninstructed(seq);
   }
 
   /**
@@ -128,6 +143,7 @@ export class MessageWriter {
 
   pin(seq: Seq, isPinned: boolean): void {
     this.#messages.forget();
+    this.#instructions.create();
     this.#sql.exec("UPDATE messages SET pinned = ? WHERE seq = ?", isPinned ? 1 : 0, seq);
   }
 

@@ -1,5 +1,5 @@
 import type { Seq } from "../../api/message.ts";
-import { number, type Row } from "../sqlite/index.ts";
+import { number, type Row, type TableGroup } from "../sqlite/index.ts";
 
 // The SQL statements about an erasure that is too large for one transaction.
 
@@ -29,11 +29,11 @@ const ERASED = {
 };
 
 export class RunningErasure {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
   /** Undefined if it has not been read. */
   #erasing: Erasing | null | undefined;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: TableGroup) {
     this.#sql = sql;
   }
 

@@ -1,7 +1,7 @@
 import type { AuditActor, RawAuditEvent } from "../../api/audit.ts";
 import type { Seq } from "../../api/message.ts";
 import type { Changes } from "../changes.ts";
-import { number, numberOrNull, stored, text } from "../sqlite/index.ts";
+import { number, numberOrNull, stored, text, type TableGroup } from "../sqlite/index.ts";
 
 /** The current range of appends, which is not scheduled for the audit log yet. */
 export interface AppendingRow {
@@ -27,13 +27,16 @@ const MAX_DUE_AT_ONCE = 50;
 
 /** All SQL statements for audit events. This class decides nothing. */
 export class AuditStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
+  readonly #session: TableGroup;
   readonly #changes: Changes;
   /** Cache of `nextSendAt`, because each commit asks for it; undefined if it was not read yet. */
   #nextSendAt: number | null | undefined;
 
-  constructor(sql: SqlStorage, changes: Changes) {
+  /** @param session the group of the session's row, which has the current range of appends */
+  constructor(sql: TableGroup, session: TableGroup, changes: Changes) {
     this.#sql = sql;
+    this.#session = session;
     this.#changes = changes;
   }
 
@@ -49,27 +52,18 @@ export class AuditStore {
 
   /** The current range; null if nothing was appended since the last one was scheduled. */
   appending(): AppendingRow | null {
-    const row = this.#sql.exec("SELECT from_seq, started_at, actors FROM appending WHERE one = 1").toArray()[0];
-    if (row === undefined) return null;
-    return {
-      fromSeq: number(row["from_seq"]),
-      startedAt: number(row["started_at"]),
-      actors: stored<AuditActor[]>(row["actors"]),
-    };
+    const row = this.#session.exec("SELECT appending FROM session WHERE one = 1").toArray()[0];
+    const appending = row?.["appending"] ?? null;
+    return appending === null ? null : stored<AppendingRow>(appending);
   }
 
-  putAppending({ fromSeq, startedAt, actors }: AppendingRow): void {
-    this.#sql.exec(
-      "INSERT OR REPLACE INTO appending (one, from_seq, started_at, actors) VALUES (1, ?, ?, ?)",
-      fromSeq,
-      startedAt,
-      JSON.stringify(actors),
-    );
+  putAppending(appending: AppendingRow): void {
+    this.#session.exec("UPDATE session SET appending = ? WHERE one = 1", JSON.stringify(appending));
   }
 
   clearAppending(): void {
     this.#noteWrite();
-    this.#sql.exec("DELETE FROM appending");
+    this.#session.exec("UPDATE session SET appending = NULL WHERE one = 1");
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   text,
   toJobRow,
   toSummaryInProgress,
+  type TableGroup,
 } from "../sqlite/index.ts";
 
 /** All SQL statements for jobs. This file decides nothing. */
@@ -27,7 +28,7 @@ const ERASURES = "'erase', 'erase-copies'";
  * a job.
  */
 export class JobStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
   /** Cache of `pendingThrough`, because each context asks for it. */
   readonly #pendingThrough = new Map<JobKind, Seq | null>();
 
@@ -35,7 +36,7 @@ export class JobStore {
   /** Cache of `nextSendAt`, because each commit asks for it; undefined if it was not read yet. */
   #nextSendAt: number | null | undefined;
 
-  constructor(sql: SqlStorage, changes: Changes) {
+  constructor(sql: TableGroup, changes: Changes) {
     this.#sql = sql;
     this.#changes = changes;
   }

@@ -11,7 +11,7 @@ import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt } from "./idle-schedule
 export function nextWakeAt(unit: Unit, restsUntil: number): number | null {
   const { store, row, now } = unit;
   if (row === null) {
-    const day = store.isCreated ? store.spent.lastDay() : null;
+    const day = store.spent.lastDay();
     return day === null ? null : endOfDay(day);
   }
   // The call that ended the last job may have crashed before it deleted the object's storage.

@@ -56,7 +56,7 @@ export function keepDay(unit: Unit): void {
  */
 export function countModelTokens(unit: Unit, summarizerTokens: TokenCount): void {
   const { store, row } = unit;
-  if (summarizerTokens === 0 || !store.isCreated) return;
+  if (summarizerTokens === 0) return;
   const day = startOfDay(unit.now);
   const isOver = row === null || row.erasedAt !== null || row.expiredAt !== null;
   if (isOver && store.spent.on(day) === NOTHING_SPENT) return;

@@ -1,5 +1,5 @@
 import type { TokenCount } from "../../api/message.ts";
-import { number, numberOrNull } from "../sqlite/index.ts";
+import { number, numberOrNull, type TableGroup } from "../sqlite/index.ts";
 
 /** What a session used on one day. */
 export interface Spent {
@@ -20,9 +20,9 @@ export const NOTHING_SPENT: Spent = { summarizerTokens: 0, summaries: 0, message
  * was spent on are deleted; so budgets must be computed from these rows alone. They hold numbers only.
  */
 export class SpentStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: TableGroup) {
     this.#sql = sql;
   }
 
@@ -62,7 +62,7 @@ export class SpentStore {
 
   /** The newest day that has a row, as its first millisecond since 1970; null if there is none. */
   lastDay(): number | null {
-    return numberOrNull(this.#sql.exec("SELECT max(day) AS day FROM spent").one()["day"]);
+    return numberOrNull(this.#sql.exec("SELECT max(day) AS day FROM spent").toArray()[0]?.["day"]);
   }
 
   clear(): void {

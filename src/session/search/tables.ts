@@ -2,7 +2,7 @@ import type { Role, Seq } from "../../api/message.ts";
 import { byteLength } from "../../api/text.ts";
 import type { TermKey } from "../../prompt/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../../prompt/retrieval/message-lengths.ts";
-import { FileStore } from "../sqlite/index.ts";
+import { toldJson } from "../sqlite/index.ts";
 
 /** The part of the object's storage that the index uses. */
 export interface SearchStorage {
@@ -162,11 +162,9 @@ const textsOf = (columns: string, seqs: string): string => `
 /** All SQL statements of the index. This class begins no transactions and decides nothing. */
 export class SearchTables {
   readonly #sql: SearchStorage["sql"];
-  readonly #files: FileStore;
 
   constructor(sql: SearchStorage["sql"]) {
     this.#sql = sql;
-    this.#files = new FileStore(sql);
   }
 
   /** The state of the index; null if there is none. Reads only. */
@@ -239,7 +237,7 @@ export class SearchTables {
         throughSeq,
       )
       .toArray()
-      .map((row) => ({ ...row, content: this.#files.toldJson(row.content) }));
+      .map((row) => ({ ...row, content: toldJson(this.#sql, row.content) }));
   }
 
   // What the index stores of each message

@@ -15,7 +15,8 @@ import {
 } from "../../prompt/held-files.ts";
 import { typeByStart } from "../../prompt/inline-bytes.ts";
 import { bytesOrNull, number } from "./read-rows.ts";
-import { renewTable, type TableSql } from "./renew-table.ts";
+import type { TableSql } from "./renew-table.ts";
+import type { TableGroup } from "./tables.ts";
 
 /**
  * Stores what does not fit into a message's own row, and holds every SQL statement about it: files (each stored once
@@ -57,10 +58,13 @@ export interface PackedContent {
 }
 
 export class FileStore {
-  readonly #sql: TableSql;
+  readonly #sql: TableGroup;
+  readonly #session: TableGroup;
 
-  constructor(sql: TableSql) {
+  /** @param session the group of the session's row, which has the key of the hashes */
+  constructor(sql: TableGroup, session: TableGroup) {
     this.#sql = sql;
+    this.#session = session;
   }
 
   /**
@@ -107,10 +111,12 @@ export class FileStore {
 
   /** The HMAC key of this session's files. It is made when the first file is stored. */
   #key(): Uint8Array {
-    const known = bytesOrNull(this.#sql.exec("SELECT file_key FROM session WHERE one = 1").toArray()[0]?.["file_key"]);
+    const known = bytesOrNull(
+      this.#session.exec("SELECT file_key FROM session WHERE one = 1").toArray()[0]?.["file_key"],
+    );
     if (known !== null) return known;
     const key = randomBytes(32);
-    this.#sql.exec("UPDATE session SET file_key = ? WHERE one = 1", key);
+    this.#session.exec("UPDATE session SET file_key = ? WHERE one = 1", key);
     return key;
   }
 
@@ -173,7 +179,7 @@ export class FileStore {
       content,
       (text) => {
         const held = heldFile(text);
-        return held === null ? text : held.head + this.#read(held.id);
+        return held === null ? text : held.head + readPages(this.#sql, held.id);
       },
       isMeant,
     );
@@ -184,26 +190,13 @@ export class FileStore {
    * References to files stay references.
    */
   toldJson(json: string): string {
-    if (json.length > MAX_TEXT_WORD_LENGTH) return json;
-    const content: Content = JSON.parse(json);
-    const id = heldText(content);
-    return id === null ? json : this.#read(id);
+    return toldJson(this.#sql, json);
   }
 
   /** Does the same as `toldJson` for content that is parsed already. */
   told(content: Content): Content {
     const id = heldText(content);
-    return id === null ? content : JSON.parse(this.#read(id));
-  }
-
-  #read(id: number): string {
-    const pages = this.#sql
-      .exec("SELECT data FROM file_pages WHERE row >= ? AND row < ? ORDER BY row", id * MAX_PAGES, (id + 1) * MAX_PAGES)
-      .toArray()
-      .map(({ data }) => bytesOrNull(data));
-    if (pages.length === 0) throw new Error(`file ${id}, which a message refers to, is not stored`);
-    const decoder = new TextDecoder();
-    return pages.map((page) => decoder.decode(page ?? undefined, { stream: true })).join("") + decoder.decode();
+    return id === null ? content : JSON.parse(readPages(this.#sql, id));
   }
 
   /**
@@ -224,9 +217,26 @@ export class FileStore {
 
   /** Deletes every file and every long text. */
   clear(): void {
-    if (this.#sql.exec("SELECT 1 FROM files LIMIT 1").toArray().length === 0) return;
-    for (const table of ["file_citations", "file_pages", "files"]) renewTable(this.#sql, table, null);
+    this.#sql.drop();
   }
+}
+
+/** Does what the method of the same name does, with the statements of any connection to the database. */
+export function toldJson(sql: TableSql, json: string): string {
+  if (json.length > MAX_TEXT_WORD_LENGTH) return json;
+  const content: Content = JSON.parse(json);
+  const id = heldText(content);
+  return id === null ? json : readPages(sql, id);
+}
+
+function readPages(sql: TableSql, id: number): string {
+  const pages = sql
+    .exec("SELECT data FROM file_pages WHERE row >= ? AND row < ? ORDER BY row", id * MAX_PAGES, (id + 1) * MAX_PAGES)
+    .toArray()
+    .map(({ data }) => bytesOrNull(data));
+  if (pages.length === 0) throw new Error(`file ${id}, which a message refers to, is not stored`);
+  const decoder = new TextDecoder();
+  return pages.map((page) => decoder.decode(page ?? undefined, { stream: true })).join("") + decoder.decode();
 }
 
 /**

@@ -1,4 +1,4 @@
-export { FileStore } from "./file-store.ts";
+export { FileStore, toldJson } from "./file-store.ts";
 export { overwriteFreedPages } from "./freed-pages.ts";
 export { toIsoTime } from "./iso-time.ts";
 export { pageOf } from "./pages.ts";
@@ -61,9 +61,9 @@ export type {
   VersionedItem,
 } from "./rows.ts";
 export { fromStoredTime, localTime, readSaidAt, saidTime, toStoredTime } from "./said-at.ts";
-export { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 export { overwritten } from "./secure-delete.ts";
 export { containsSeq, lowestBetween, lowestOf, upTo } from "./seq-sets.ts";
 export type { SeqSet } from "./seq-sets.ts";
 export { plainSettings, settingsByUser, settingsOf, summarizedBudgetOf, termsOf, withTenant } from "./settings.ts";
 export type { OwnSettings, TenantTerms } from "./settings.ts";
+export { type TableGroup, Tables } from "./tables.ts";

@@ -10,13 +10,13 @@ import {
   NEVER_ENDED,
   number,
   numberOrNull,
-  renewTable,
   type SeqSet,
   type SummaryRow,
   toItemRow,
   toSummaryRow,
   UNKNOWN_EPOCH,
   type VersionedItem,
+  type TableGroup,
 } from "../sqlite/index.ts";
 
 /**
@@ -30,13 +30,6 @@ function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageVal
   const condition = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited WHERE ${among})`;
   return [condition, "throughSeq" in seqs ? seqs.throughSeq : JSON.stringify(seqs)];
 }
-
-/**
- * Three rows that fill the table's first page, so that it splits before it holds real content: SQLite leaves a copy of
- * the moved rows behind when a page splits for the first time.
- */
-const FILLING = `INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
-  SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]')`;
 
 /** A range of consecutive seqs that the summary no longer covers. */
 export interface HiddenRange {
@@ -68,7 +61,7 @@ const OF_EPOCH = "source_session = ? AND source_epoch = ?";
  * `to_version`, so versions share their items.
  */
 export class SummaryStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: TableGroup;
   /**
    * Cache of the items of the version that was read last, so that a context does not read them from the table each
    * time.
@@ -80,7 +73,7 @@ export class SummaryStore {
 
   readonly #vectors: VectorStore;
 
-  constructor(sql: SqlStorage, vectors: VectorStore) {
+  constructor(sql: TableGroup, vectors: VectorStore) {
     this.#sql = sql;
     this.#vectors = vectors;
   }
@@ -241,8 +234,8 @@ export class SummaryStore {
         version,
         limit,
       )
-      .one()["last"];
-    if (last === null) return [];
+      .toArray()[0]?.["last"];
+    if (last === null || last === undefined) return [];
     return this.#sql
       .exec(
         `SELECT version, sum(rows) AS rows, sum(bytes) AS bytes FROM (
@@ -318,8 +311,8 @@ export class SummaryStore {
         version,
         version,
       )
-      .one();
-    return { summaries: number(row["summaries"]), items: number(row["items"]) };
+      .toArray()[0];
+    return { summaries: number(row?.["summaries"] ?? 0), items: number(row?.["items"] ?? 0) };
   }
 
   /** The version with which the most recently inserted item began; 0 if there is no item. */
@@ -494,8 +487,6 @@ export class SummaryStore {
   /** Deletes every version and every item. */
   clear(): void {
     this.forget();
-    renewTable(this.#sql, "items", FILLING);
-    this.#sql.exec("DELETE FROM summaries");
-    this.clearHidden();
+    this.#sql.drop();
   }
 }

@@ -3,6 +3,7 @@ import { unwrap } from "../../../src/api/errors.ts";
 import type { SummarizeRequest } from "../../../src/api/job.ts";
 import type { SessionRef } from "../../../src/api/session.ts";
 import type { ChatSession } from "../../../src/session/object.ts";
+import { Tables } from "../../../src/session/sqlite/tables.ts";
 import { epochOf, stubAt } from "./object.ts";
 
 /** The jobs of a session, which run only when the test says so. */
@@ -28,7 +29,8 @@ export function pendingJobs(ref: SessionRef): Promise<Record<string, unknown>[]>
   const select = `SELECT jobs.*, draft, chunk_through_seq, invalidated_from_seq FROM jobs
     LEFT JOIN summaries_in_progress ON job_id = jobs.id ORDER BY kind`;
   return runInDurableObject(stubAt(ref), (_, state) =>
-    state.storage.sql
+    new Tables(state.storage.sql)
+      .group("jobs")
       .exec(select)
       .toArray()
       .map((row) => ({ ...row, details: JSON.parse(String(row["details"])) as unknown })),

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { unwrap } from "../../../src/api/errors.ts";
 import { DAY_SECONDS } from "../../../src/api/quota.ts";
 import type { SessionRef, SessionState } from "../../../src/api/session.ts";
+import { Tables } from "../../../src/session/sqlite/tables.ts";
 import { type HttpAnswer, send } from "../worker-http.ts";
 import { epochOf, sessionAt, stubAt, until } from "./object.ts";
 
@@ -57,7 +58,8 @@ export async function letPass(ref: SessionRef, ms: number): Promise<void> {
       DAY_SECONDS * 1_000,
     );
     state.storage.sql.exec("UPDATE messages SET created_at = created_at - ? WHERE seq > 0", ms);
-    state.storage.sql.exec("UPDATE OR REPLACE spent SET day = (day - ?1) - (day - ?1) % ?2", ms, DAY_SECONDS * 1_000);
+    const spent = new Tables(state.storage.sql).group("spent");
+    spent.exec("UPDATE OR REPLACE spent SET day = (day - ?1) - (day - ?1) % ?2", ms, DAY_SECONDS * 1_000);
     await state.storage.deleteAlarm();
   });
   await evictDurableObject(stubAt(ref));
@@ -66,7 +68,7 @@ export async function letPass(ref: SessionRef, ms: number): Promise<void> {
 /** Rings the alarm. Pending work is due by then, however long its pause. */
 export function ring(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
-    state.storage.sql.exec("UPDATE jobs SET next_send_at = 0");
+    new Tables(state.storage.sql).group("jobs").exec("UPDATE jobs SET next_send_at = 0");
     await session.alarm();
   });
 }

@@ -47,9 +47,8 @@ function rowOf(session: NodeSession, seq: number): { content: string; held: numb
 
 /** Bytes in pages. */
 function heldIn(session: NodeSession): number {
-  return Number(
-    session.disk.read("SELECT coalesce(sum(octet_length(data)), 0) AS bytes FROM file_pages")[0]?.["bytes"],
-  );
+  const [row] = session.disk.read("SELECT sum(octet_length(data)) AS bytes FROM file_pages");
+  return Number(row?.["bytes"] ?? 0);
 }
 
 function contentOf(session: NodeSession, seq: number): Content | null | undefined {

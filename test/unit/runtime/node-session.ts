@@ -18,7 +18,7 @@ import {
   type SummaryInProgress,
   type SummaryRow,
 } from "../../../src/session/sqlite/rows.ts";
-import { migrate } from "../../../src/session/sqlite/schema.ts";
+import { TABLE_GROUPS } from "../../../src/session/sqlite/schema.ts";
 import { SessionStore } from "../../../src/session/store.ts";
 import { Unit } from "../../../src/session/unit.ts";
 
@@ -61,9 +61,10 @@ export class NodeSession {
     const sql: object = storage.sql;
     if (!isSqlStorage(sql)) throw new Error("not the storage of an object");
     this.sql = sql;
+    // All tables, because tests read and write them directly, also where the session would not have them yet.
+    for (const group of Object.values(TABLE_GROUPS)) sql.exec(group);
     this.store = new SessionStore(sql);
     this.search = new SearchIndex({ sql, transactionSync: (body) => storage.transactionSync(body) });
-    migrate(sql);
     this.store.insertSession({
       tenant: "acme",
       owner: "ada",

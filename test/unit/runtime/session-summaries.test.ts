@@ -15,6 +15,7 @@ import { answerFor, eraseCopied } from "../../../src/session/erase/erase-copied.
 import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { upTo } from "../../../src/session/sqlite/seq-sets.ts";
+import { Tables } from "../../../src/session/sqlite/tables.ts";
 import { REBUILD_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
 import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";
 import { compareSummaries, readLosses } from "../../../src/session/summary/report.ts";
@@ -611,13 +612,15 @@ describe("a fork", () => {
     const read: number[] = [];
     const counting: Pick<SqlStorage, "exec"> = {
       exec: (query, ...values) => {
+        if (query.includes("sqlite_master")) return session.sql.exec(query, ...values);
         const cursor = session.sql.exec<Record<string, SqlStorageValue>>(query, ...values);
         const rows = cursor.toArray();
         read.push(rows.length);
         return session.sql.exec("SELECT value FROM json_each(?)", JSON.stringify(rows.map(() => 1)));
       },
     };
-    new LineageStore(standIn<SqlStorage>(counting)).scheduleEveryCopy({ source: own, what: 4, via: null }, true, EPOCH);
+    const tables = new Tables(standIn<SqlStorage>(counting));
+    new LineageStore(tables.group("origins")).scheduleEveryCopy({ source: own, what: 4, via: null }, true, EPOCH);
     expect(read).toEqual([0]);
     const pending = session.store.lineage.pendingErasures(0, 10_000);
     expect(pending.every(({ copy, what }) => what === 4 && copy !== "copy-1")).toBe(true);

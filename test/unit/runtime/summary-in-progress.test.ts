@@ -9,7 +9,7 @@ import { callOff } from "../../../src/session/outbox/failed-jobs.ts";
 import { JobStore } from "../../../src/session/outbox/job-store.ts";
 import { newJob, putOff } from "../../../src/session/outbox/jobs.ts";
 import { NOTHING_IN_PROGRESS, type SummaryGoal } from "../../../src/session/sqlite/rows.ts";
-import { migrate } from "../../../src/session/sqlite/schema.ts";
+import { Tables } from "../../../src/session/sqlite/tables.ts";
 import { scheduleSummaryByHand } from "../../../src/session/summary/due.ts";
 import { CONTINUE, fromScratch, rebuilding, withMore } from "../../../src/session/summary/goal.ts";
 import { beginSummary } from "../../../src/session/summary/run.ts";
@@ -93,8 +93,7 @@ describe("a summary in progress", () => {
       const disk = new Disk();
       disk.database = new DatabaseSync(file);
       const sql: object = new ObjectStorage(disk).sql;
-      migrate(sql as SqlStorage);
-      const jobs = new JobStore(sql as SqlStorage, new Changes());
+      const jobs = new JobStore(new Tables(sql as SqlStorage).group("jobs"), new Changes());
       const made = { baseVersion: 0, throughSeq: 2, dropped: 0, summarizer: "model", degraded: false, good: null };
       const isHeld = (): boolean => readFileSync(file).includes("pelican");
       // One that fits into its row, and one that takes pages of its own.

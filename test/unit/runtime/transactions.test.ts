@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ObjectStorage } from "../../../simulation/object-storage.ts";
+import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
 import type { TenantSettings } from "../../../src/api/tenant.ts";
 import { editMessage } from "../../../src/session/erase/edit.ts";
 import { eraseMessage, eraseSession } from "../../../src/session/erase/erase.ts";
@@ -28,8 +28,12 @@ const HOUR_MS = 3_600_000;
 const UNSEEN = new Error("as the test asked");
 
 /** An object's transactions on the tables of a session, and their storage. */
-async function open(session: NodeSession): Promise<{ calls: Transactions; storage: ObjectStorage }> {
-  const storage = new ObjectStorage(session.disk);
+function open(session: NodeSession): ReturnType<typeof openOn> {
+  return openOn(session.disk);
+}
+
+async function openOn(disk: Disk): Promise<{ calls: Transactions; storage: ObjectStorage }> {
+  const storage = new ObjectStorage(disk);
   let ready: unknown = null;
   const ctx = {
     storage,
@@ -97,6 +101,28 @@ describe("the search index after a commit", () => {
     const { calls, session } = await indexed();
     calls.change(eraseSession);
     expect(session.sql.exec("SELECT name FROM sqlite_master WHERE name LIKE 'search%'").toArray()).toEqual([]);
+  });
+});
+
+describe("the tables of a session", () => {
+  it("that a change created are created again after it was rolled back", async () => {
+    const disk = new Disk();
+    const { calls } = await openOn(disk);
+    const begin = ({ store }: Unit): void => {
+      store.feed.insert({
+        rev: 1,
+        headSeq: 0,
+        kind: "branched",
+        seq: null,
+        throughSeq: null,
+        version: null,
+        degraded: false,
+      });
+    };
+    failed(calls, begin);
+    expect(disk.isEmpty()).toBe(true);
+    calls.change(begin);
+    expect(calls.unit().store.feed.first()?.rev).toBe(1);
   });
 });
 
