@@ -6,6 +6,8 @@ import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createOperationsWorkflow } from "./maintenance/operations-workflow.ts";
 import { runSchedule } from "./maintenance/schedule.ts";
 import { consume } from "./pipeline/consume.ts";
+import { useCompiled } from "./prompt/meaning/hamming.ts";
+import hamming from "./prompt/meaning/hamming.wasm";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import { configureLogs, createLog } from "./telemetry/log.ts";
 import { spanOfDelivery } from "./telemetry/span-text.ts";
@@ -17,6 +19,7 @@ export { Owners } from "./directory/owners.ts";
 export { Tenant } from "./tenant/tenant.ts";
 export { ChatSession } from "./session/object.ts";
 
+useCompiled(new WebAssembly.Instance(hamming).exports);
 configureLogs(readLogSettings(deployed));
 const log = createLog();
 

@@ -1,3 +1,5 @@
+import { hammingDistances } from "./hamming.ts";
+
 /** Finds the binary codes with the smallest Hamming distance to a given one. Pure. */
 
 /** Consecutive codes, and the message that each belongs to. */
@@ -42,7 +44,7 @@ export class CodeScan {
     const counts = new Uint32Array(code.length * 32 + 1);
     let first = 0;
     for (const { codes, owners } of blocks) {
-      measure(codes, code, distances, first);
+      hammingDistances(codes, code, distances, first);
       for (let at = 0; at < owners.length; at++) {
         if (owners[at] === 0) distances[first + at] = FAR;
         else counts[distances[first + at]!]!++;
@@ -89,49 +91,5 @@ export class CodeScan {
       first += owners.length;
     }
     return found;
-  }
-}
-
-/** Counts the set bits of a 32-bit word, separately for each byte. */
-function bitsByByte(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x5555_5555);
-  const nibbles = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
-  return (nibbles + (nibbles >>> 4)) & 0x0f0f_0f0f;
-}
-
-/** @internal How close codes come to vectors does not show in what is found. */
-export function bitsOf(word: number): number {
-  return Math.imul(bitsByByte(word), 0x0101_0101) >>> 24;
-}
-
-/**
- * Writes the Hamming distance of each code to `code` into `distances`. Four words at a time go through carry-save
- * adders (Harley-Seal), so that bits are counted once for four words, which takes a third of the time. A code has a
- * multiple of four words.
- * @internal How close codes come to vectors does not show in what is found.
- */
-export function measure(codes: Uint32Array, code: Uint32Array, distances: Uint16Array, from: number): void {
-  const words = code.length;
-  const count = codes.length / words;
-  let next = 0;
-  for (let place = 0; place < count; place++) {
-    let [ones, twos, fours] = [0, 0, 0];
-    for (let word = 0; word < words; word += 4) {
-      const a = codes[next]! ^ code[word]!;
-      const b = codes[next + 1]! ^ code[word + 1]!;
-      const c = codes[next + 2]! ^ code[word + 2]!;
-      const d = codes[next + 3]! ^ code[word + 3]!;
-      next += 4;
-      const onesA = ones ^ a;
-      const twosA = (ones & a) | (onesA & b);
-      ones = onesA ^ b;
-      const onesB = ones ^ c;
-      const twosB = (ones & c) | (onesB & d);
-      ones = onesB ^ d;
-      const both = twos ^ twosA;
-      fours += bitsOf((twos & twosA) | (both & twosB));
-      twos = both ^ twosB;
-    }
-    distances[from + place] = 4 * fours + 2 * bitsOf(twos) + bitsOf(ones);
   }
 }
