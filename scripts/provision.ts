@@ -12,7 +12,7 @@ import { runProgram } from "./program/run-program.ts";
 
 const program = createProgram(
   "npm run provision --",
-  "Makes what an environment of wrangler.toml needs, by wrangler: queues, the Hyperdrive and secrets.",
+  "Makes what an environment of wrangler.toml needs, by wrangler: queues, the Hyperdrive, a KV namespace and secrets.",
 )
   .requiredOption("--env <name>", "the environment: staging or production")
   .option("--dry-run", "show the commands for an empty account; needs no login", false)
@@ -20,8 +20,8 @@ const program = createProgram(
   .addHelpText(
     "after",
     `
-The Hyperdrive is without caching, as the role threadkeep_worker, with the database's certificate checked; its id is
-written into wrangler.toml. What exists is left as it is, so it may be run again at any time, also after it stopped in
+The Hyperdrive is without caching, as the role threadkeep_worker, with the database's certificate checked. Its id and
+that of the KV namespace, which holds the copies of tenants, are written into wrangler.toml. What exists is left as it is, so it may be run again at any time, also after it stopped in
 the middle.
 
 Environment:

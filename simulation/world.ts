@@ -281,7 +281,10 @@ export class World {
   }
 
   tenantObject(tenant: string): SimulatedObject {
-    return this.#other(`tenant ${tenant}`, (context) => new this.system.Tenant(context, {}));
+    // Without a name an object makes no copy of its tenant: the isolates of the simulation read none.
+    const build: Build<ObjectInstance> = (context) =>
+      new this.system.Tenant({ ...context, id: {} }, { THREADKEEP_ADMIN_KEY: "the admin key of the simulation" });
+    return this.#other(`tenant ${tenant}`, build);
   }
 
   owners(tenant: string): SimulatedObject {

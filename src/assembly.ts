@@ -40,6 +40,7 @@ import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { describeInvocation } from "./telemetry/span.ts";
 import { createTenantClient } from "./tenant/client.ts";
+import { createCopyReader } from "./tenant/copy-reader.ts";
 import { createMeaningOf } from "./usecases/query-meaning.ts";
 import { createReadiness } from "./usecases/readiness.ts";
 import type { Deps } from "./usecases/request-context.ts";
@@ -54,7 +55,11 @@ export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
   const agents = createAgents(config, log);
   const embedder = config.embeddings === null ? null : createEmbedder({ settings: config.embeddings });
-  const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
+  const tenants = createTenantClient(env.TENANT, {
+    keepAlive: waitUntil,
+    log,
+    readCopy: createCopyReader({ store: env.TENANT_COPIES, secret: config.adminKey, log }),
+  });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log, resourceOf });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
   const tickets = createTicketOffice(config.adminKey);

@@ -48,6 +48,19 @@ export async function findHyperdrive(run: RunWrangler, name: string): Promise<Hy
   };
 }
 
+/** The id of a KV namespace in the account; null if there is none of that name. */
+export async function findNamespace(run: RunWrangler, name: string): Promise<string | null> {
+  const args = ["kv", "namespace", "list"];
+  const output = await read(run, args);
+  const namespaces = parseJson(output);
+  if (!Array.isArray(namespaces)) throw wranglerFault(args, output);
+  const id = fieldOf(
+    namespaces.find((each) => fieldOf(each, "title") === name),
+    "id",
+  );
+  return typeof id === "string" ? id : null;
+}
+
 /** The id of a certificate in the account; null if there is none of that name. */
 export async function findCertificate(run: RunWrangler, name: string): Promise<string | null> {
   const output = await read(run, ["cert", "list"]);

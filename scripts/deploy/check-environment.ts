@@ -55,7 +55,7 @@ export async function checkEnvironment(environment: string, directory: string): 
       ? [`The bundle has ${gzipKiB} KiB gzip, over ${MAX_GZIP_KIB}: npm run bench names what takes it`]
       : []),
   ];
-  const notes = config.hyperdrive
+  const notes = [...config.hyperdrive, ...config.kv_namespaces]
     .filter(({ id }) => environment !== "" && hasNoId(id))
     .map(({ binding }) => `${binding} has no id yet: npm run provision -- --env ${environment} writes it`);
   const digest = createHash("sha256")

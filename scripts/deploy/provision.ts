@@ -7,6 +7,7 @@ import { StartError } from "../dev/start-error.ts";
 import {
   findCertificate,
   findHyperdrive,
+  findNamespace,
   type HyperdriveFound,
   listQueues,
   listSecrets,
@@ -15,12 +16,12 @@ import {
   wranglerFault,
 } from "./account.ts";
 import { type DatabaseCertificate, readCertificate } from "./database-certificate.ts";
-import { readResources, type Resources, withHyperdriveId } from "./resources.ts";
+import { readResources, type Resources, withId } from "./resources.ts";
 import { isWorkerRole, workerAddress } from "./worker-address.ts";
 
 export interface ProvisionOptions {
   environment: string;
-  /** The wrangler.toml into which the Hyperdrive's id is written. */
+  /** The wrangler.toml into which the ids of the Hyperdrive and of the KV namespace are written. */
   configFile: string;
   /** File for the generated keys, readable only by its owner. */
   secretsFile: string;
@@ -45,10 +46,12 @@ interface Existing {
   readonly hyperdrive: HyperdriveFound | null;
   /** Name of the authority's certificate in the account; null if it is not there yet. */
   readonly certificate: string | null;
+  /** Id of the KV namespace; null if it is not there yet. */
+  readonly copies: string | null;
   readonly secrets: ReadonlySet<string>;
 }
 
-const NOTHING: Existing = { queues: new Set(), hyperdrive: null, certificate: null, secrets: new Set() };
+const NOTHING: Existing = { queues: new Set(), hyperdrive: null, certificate: null, copies: null, secrets: new Set() };
 /** Shown if DATABASE_URL is not known. */
 const ANY_CERTIFICATE: DatabaseCertificate = { file: "CERTIFICATE.crt", name: "CERTIFICATE" };
 const KEY_BYTES = 24;
@@ -106,8 +109,16 @@ async function readAccount(
         `Delete it (npx wrangler hyperdrive delete ${hyperdrive.id}), put 32 zeros in place of its id, and run this again.`,
     );
   }
+  const copies = await findNamespace(run, resources.copies.name);
+  if (resources.copies.id !== null && resources.copies.id !== copies) {
+    throw new StartError(
+      `wrangler.toml has the KV namespace ${resources.copies.id}, but ${resources.copies.name} in this account is ${copies ?? "missing"}. ` +
+        "Is it the right account (npx wrangler whoami)? Else put 32 zeros in place of the id.",
+    );
+  }
   return {
     queues,
+    copies,
     hyperdrive,
     certificate:
       certificate === null || hyperdrive?.isVerified === true ? null : await findCertificate(run, certificate.name),
@@ -116,10 +127,11 @@ async function readAccount(
 }
 
 function describeExisting(resources: Resources, existing: Existing): string[] {
-  const { hyperdrive, queues, secrets } = existing;
+  const { hyperdrive, queues, copies, secrets } = existing;
   return [
     ...resources.queues.filter((name) => queues.has(name)).map((name) => `  exists: queue ${name}`),
     ...(hyperdrive === null ? [] : [`  exists: Hyperdrive ${resources.hyperdrive.name} (${hyperdrive.id})`]),
+    ...(copies === null ? [] : [`  exists: KV namespace ${resources.copies.name} (${copies})`]),
     ...resources.secrets.filter(({ name }) => secrets.has(name)).map(({ name }) => `  exists: secret ${name}`),
   ];
 }
@@ -136,6 +148,7 @@ function planSteps(
       .map((name) => ["queues", "create", name])
       .map((args) => wranglerStep(options, args, args)),
     ...hyperdriveSteps(options, resources, existing, certificate),
+    ...namespaceSteps(options, resources, existing.copies),
     ...secretSteps(options, resources, existing.secrets),
   ];
 }
@@ -205,9 +218,22 @@ function hyperdriveSteps(
     }
   }
   if (id === null) {
-    steps.push({ shown: `write the id of ${name} into wrangler.toml`, run: () => writeId(options, name) });
+    steps.push({ shown: `write the id of ${name} into wrangler.toml`, run: () => writeHyperdriveId(options, name) });
   }
   return steps;
+}
+
+function namespaceSteps(options: ProvisionOptions, { copies }: Resources, found: string | null): Step[] {
+  const args = ["kv", "namespace", "create", copies.name, "--no-update-config"];
+  const create = found === null ? [wranglerStep(options, args, args)] : [];
+  if (copies.id !== null) return create;
+  const run = async (): Promise<void> => {
+    const made = await findNamespace(options.run, copies.name);
+    if (made === null)
+      throw new StartError(`wrangler kv namespace list does not show ${copies.name} yet: wait a little.`);
+    writeId(options, "kv_namespaces", made);
+  };
+  return [...create, { shown: `write the id of ${copies.name} into wrangler.toml`, run }];
 }
 
 /** The id of the certificate, which existed or was uploaded by an earlier step. */
@@ -227,10 +253,18 @@ function withoutPassword(address: string | null): string {
   return decodeURIComponent(url.href);
 }
 
-async function writeId({ run, configFile, environment }: ProvisionOptions, name: string): Promise<void> {
-  const made = await findHyperdrive(run, name);
+async function writeHyperdriveId(options: ProvisionOptions, name: string): Promise<void> {
+  const made = await findHyperdrive(options.run, name);
   if (made === null) throw new StartError(`wrangler hyperdrive list does not show ${name} yet: wait a little.`);
-  writeFileSync(configFile, withHyperdriveId(readFileSync(configFile, "utf8"), environment, made.id));
+  writeId(options, "hyperdrive", made.id);
+}
+
+function writeId(
+  { configFile, environment }: ProvisionOptions,
+  table: "hyperdrive" | "kv_namespaces",
+  id: string,
+): void {
+  writeFileSync(configFile, withId(readFileSync(configFile, "utf8"), environment, { table, id }));
 }
 
 /**

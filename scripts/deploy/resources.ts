@@ -13,6 +13,12 @@ export interface Resources {
     /** Null if wrangler.toml does not have it yet. */
     readonly id: string | null;
   };
+  /** The KV namespace of the tenants' copies. */
+  readonly copies: {
+    readonly name: string;
+    /** Null if wrangler.toml does not have it yet. */
+    readonly id: string | null;
+  };
   readonly secrets: readonly SecretNeed[];
 }
 
@@ -46,6 +52,8 @@ export function readResources(configFile: string, environment: string): Resource
     );
   }
   const [hyperdrive] = config.hyperdrive;
+  const [copies] = config.kv_namespaces;
+  const worker = config.name ?? `threadkeep-${environment}`;
   const consumers = config.queues.consumers ?? [];
   const queues = [
     ...(config.queues.producers ?? []).map(({ queue }) => queue),
@@ -59,9 +67,10 @@ export function readResources(configFile: string, environment: string): Resource
     environment,
     queues: [...new Set(queues.filter((queue) => queue !== undefined))],
     hyperdrive: {
-      name: config.name ?? `threadkeep-${environment}`,
+      name: worker,
       id: hasNoId(hyperdrive?.id) ? null : (hyperdrive?.id ?? null),
     },
+    copies: { name: `${worker}-tenants`, id: hasNoId(copies?.id) ? null : (copies?.id ?? null) },
     secrets: secrets.map((row) => ({
       name: row.name,
       isGenerated: row.default === null,
@@ -70,9 +79,13 @@ export function readResources(configFile: string, environment: string): Resource
   };
 }
 
-/** The text of wrangler.toml with the id of the environment's Hyperdrive; nothing else is changed. */
-export function withHyperdriveId(toml: string, environment: string, id: string): string {
-  const head = `[[env.${environment}.hyperdrive]]`;
+/** The text of wrangler.toml with the id of one binding of the environment; nothing else is changed. */
+export function withId(
+  toml: string,
+  environment: string,
+  { table, id }: { readonly table: "hyperdrive" | "kv_namespaces"; readonly id: string },
+): string {
+  const head = `[[env.${environment}.${table}]]`;
   const start = toml.indexOf(head);
   const next = toml.indexOf("\n[", start + head.length);
   const end = next === -1 ? toml.length : next;

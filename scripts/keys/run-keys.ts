@@ -1,6 +1,12 @@
 // Runs the commands for keys, from the options to the exit code.
 import { z } from "zod";
-import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/api/api-key.ts";
+import {
+  createdKeySchema,
+  type CreatedKey,
+  type KeyState,
+  keyStateSchema,
+  revokedKeySchema,
+} from "../../src/api/api-key.ts";
 import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/api/tenant.ts";
 import { EXIT } from "../program/run-program.ts";
 import { showTable } from "../program/table.ts";
@@ -9,6 +15,9 @@ import { adminTargetOf } from "./admin-target.ts";
 import type { Command, KeysOptions } from "./options.ts";
 
 const PAGE_SIZE = 100;
+/** What follows from `copied: false`. */
+const NOT_COPIED =
+  "The tenant's copy, which serves while the tenant's object is unavailable, does not know it yet. The service writes it as soon as it can; run the command again to see.";
 
 export interface KeysEnvironment {
   readonly stdout: { write(text: string): unknown };
@@ -59,8 +68,12 @@ async function perform(command: Command, send: AdminSend, ownTenant: string | nu
     }
     case "revoke": {
       const answer = await send("DELETE", `${keysOf(tenant)}/${encodeURIComponent(command.keyId)}`);
-      const state = keyStateSchema.parse(answer);
-      return { json: state, lines: [`${describe(state)} is revoked. It stops within a minute everywhere.`], notes: [] };
+      const state = revokedKeySchema.parse(answer);
+      return {
+        json: state,
+        lines: [`${describe(state)} is revoked. It stops within a minute everywhere.`],
+        notes: state.copied ? [] : [NOT_COPIED],
+      };
     }
     case "list":
       return toldList(tenant, await readAll(send, keysOf(tenant), keyStateSchema));

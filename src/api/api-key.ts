@@ -69,6 +69,17 @@ export const keyStateSchema = z
   .meta({ id: "Key" });
 export type KeyState = z.infer<typeof keyStateSchema>;
 
+export const revokedKeySchema = keyStateSchema
+  .extend({
+    copied: z
+      .boolean()
+      .describe(
+        "Whether the copy of the tenant, which serves while the tenant's object is unavailable, says so too. `false`: it could not be written yet, and is written as soon as possible. The key stops all the same, unless the object becomes unavailable before that; send the request again to see",
+      ),
+  })
+  .meta({ id: "RevokedKey" });
+export type RevokedKey = z.infer<typeof revokedKeySchema>;
+
 export const createdKeySchema = keyStateSchema
   .extend({
     key: z.string().describe("The key itself. It is shown only in this answer and is not stored: save it now"),

@@ -23,6 +23,8 @@ export interface TenantCacheLimits {
    * that started it.
    */
   readonly lostMs: number;
+  /** A copy that was read this long ago is used without reading it again, while the tenant's object is unavailable. */
+  readonly copyFreshMs: number;
   /** How many tenants are remembered. The least recently read are dropped first. */
   readonly tenants: number;
   /**
@@ -39,6 +41,8 @@ export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
   waitMs: 1_000,
   restMs: 5_000,
   lostMs: 10_000,
+  // With the 30 s for which a location may repeat what it read: less than the minute in which a revoked key stops.
+  copyFreshMs: 20_000,
   tenants: 1_000,
   unauthenticated: 100,
 };
@@ -51,6 +55,11 @@ interface Revised {
 export interface TenantCacheOptions<A extends Revised> {
   /** Asks the tenant's object. Must be idempotent. */
   readonly load: (tenant: string) => Promise<A>;
+  /**
+   * Reads the tenant's copy, which may be somewhat older than the object; null if there is none. Called only while the
+   * object does not answer. If this is left out, there are no copies.
+   */
+  readonly loadCopy?: (tenant: string) => Promise<A | null>;
   /** Lets a fetch outlive the request that started it (`ctx.waitUntil`). */
   readonly keepAlive: (work: Promise<void>) => void;
   /** Receives a line for the first failure in a row, and one when that ends. */
@@ -60,7 +69,7 @@ export interface TenantCacheOptions<A extends Revised> {
   readonly limits?: TenantCacheLimits;
 }
 
-/** Answers of tenants' objects, cached in the isolate. */
+/** Answers of tenants' objects, cached in the isolate. While an object does not answer, the tenant's copy does. */
 export interface TenantCache<A extends Revised> {
   /**
    * The tenant's answer, up to `usableMs` old. Seldom waits, and never rejects; null without a usable answer. Only for
@@ -84,10 +93,19 @@ interface Entry<A> {
   readonly fetching: SingleFlight<[], A>;
   /** When the last fetch failed, or when the one started that was given up; null if the last one succeeded. */
   failedAt: number | null;
+  /** What reading the copy returned. */
+  copy: { readonly value: A | null; readonly at: number } | null;
+  readonly copying: SingleFlight<[], A | null>;
+  /** When reading the copy last failed; null if it last succeeded. */
+  copyFailedAt: number | null;
+}
+
+function lostAfter(ms: number): Error {
+  return new Error(`no answer within ${ms} ms`);
 }
 
 export function createTenantCache<A extends Revised>(options: TenantCacheOptions<A>): TenantCache<A> {
-  const { load, keepAlive, log, now = Date.now, limits = TENANT_CACHE_LIMITS } = options;
+  const { load, loadCopy, keepAlive, log, now = Date.now, limits = TENANT_CACHE_LIMITS } = options;
   const known = new Map<string, Entry<A>>();
   const unauthenticated = new Map<string, Entry<A>>();
 
@@ -120,7 +138,21 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
           entry.failedAt = null;
         },
         onFailure: (error) => noteFailure(tenant, entry, now(), error),
-        onLost: (beganAt) => noteFailure(tenant, entry, beganAt, new Error(`no answer within ${limits.lostMs} ms`)),
+        onLost: (beganAt) => noteFailure(tenant, entry, beganAt, lostAfter(limits.lostMs)),
+      }),
+      copy: null,
+      copyFailedAt: null,
+      copying: createSingleFlight({
+        call: async () => (await loadCopy?.(tenant)) ?? null,
+        lostMs: limits.lostMs,
+        keepAlive,
+        now,
+        onAnswer(value, beganAt) {
+          entry.copy = { value, at: beganAt };
+          entry.copyFailedAt = null;
+        },
+        onFailure: (error) => noteCopyFailure(tenant, entry, now(), error),
+        onLost: (beganAt) => noteCopyFailure(tenant, entry, beganAt, lostAfter(limits.lostMs)),
       }),
     };
     return entry;
@@ -139,14 +171,39 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     entry.failedAt = failedAt;
   }
 
+  function noteCopyFailure(tenant: string, entry: Entry<A>, failedAt: number, error: unknown): void {
+    if (entry.copyFailedAt === null) log.warn("tenant_copy_out_of_reach", { tenant, ...errorFields(error) });
+    entry.copyFailedAt = failedAt;
+  }
+
+  /** The tenant's copy, read again if what is known of it is not fresh; null without a usable one. */
+  async function readCopy(entry: Entry<A>): Promise<A | null> {
+    const isFresh = entry.copy !== null && now() - entry.copy.at < limits.copyFreshMs;
+    const isResting = entry.copyFailedAt !== null && now() - entry.copyFailedAt < limits.restMs;
+    if (loadCopy !== undefined && !isFresh && !isResting) {
+      const reading = entry.copying.begin();
+      await endOf(reading, reading.beganAt + limits.waitMs - now());
+    }
+    const copy = entry.copy !== null && now() - entry.copy.at < limits.usableMs ? entry.copy.value : null;
+    // A copy that is older than what the object answered here is no help: a key that is valid in it may be revoked.
+    return copy !== null && copy.rev >= (entry.answer?.value.rev ?? 0) ? copy : null;
+  }
+
   async function readEntry(entry: Entry<A>, maxAgeMs: number): Promise<A | null> {
     const fresh = answerWithin(entry, Math.min(maxAgeMs, limits.freshMs));
     if (fresh !== null) return fresh;
     const fetching = fetchFor(entry);
     const stale = answerWithin(entry, Math.min(maxAgeMs, limits.usableMs));
     if (stale !== null) return stale;
+    // Nobody waits for an object that failed before if there is a copy.
+    const early = entry.failedAt === null ? null : await readCopy(entry);
+    if (early !== null) return early;
     if (fetching !== null) await endOf(fetching, fetching.beganAt + limits.waitMs - now());
-    return answerWithin(entry, limits.usableMs);
+    return (
+      answerWithin(entry, Math.min(maxAgeMs, limits.usableMs)) ??
+      (await readCopy(entry)) ??
+      answerWithin(entry, limits.usableMs)
+    );
   }
 
   return {

@@ -1,16 +1,26 @@
 import type { EmbeddingUsage } from "../api/embedding.ts";
 import { ThreadkeepError } from "../api/errors.ts";
+import { dayName } from "../api/quota.ts";
 import type { SessionSettings } from "../api/session.ts";
 import type { SummarizerUsage } from "../api/summarizer.ts";
 import { type Jurisdiction, type Spent, type TenantPatch, type TenantSettings, UNSET_TENANT } from "../api/tenant.ts";
 import { createJurisdictions } from "../lib/jurisdiction.ts";
+import { setNewest } from "../lib/lru.ts";
+import { errorFields } from "../telemetry/redact.ts";
 import { createTenantCache, type TenantCacheOptions } from "./cache.ts";
+import type { ReadTenantCopy } from "./copy-reader.ts";
+import type { TenantCopy } from "./copy-record.ts";
+import { isUsedUp } from "./day-budget.ts";
 import { createKeyClient, type KeyClient } from "./key-client.ts";
 import type { KeyHashes } from "./key-records.ts";
 import type { Tenant, TenantRecord } from "./tenant.ts";
 
 /** A Durable Object that is moving to another machine is back by then. */
 const RETRY_AFTER_SECONDS = 5;
+/** How often an isolate asks a tenant's object for the copy that it lacks, in ms. */
+const COPY_ASKED_EVERY_MS = 60_000;
+/** For how many tenants an isolate remembers that it asked. An extra call does no harm. */
+const MAX_COPIES_ASKED = 1_000;
 
 /** The tenants' objects, cached in the isolate. */
 export interface TenantClient {
@@ -57,16 +67,37 @@ interface TenantAnswer extends Pick<TenantRecord, "jurisdiction" | "createdAt"> 
   readonly rev: number;
   readonly settings: TenantSettings;
   readonly keys: KeyHashes | null;
+  /** Whether the tenant's copy is like this answer. */
+  readonly isCopied: boolean;
+  /** The ids of the keys that were revoked last, if this is the tenant's copy. */
+  readonly revoked?: readonly string[];
+}
+
+export interface TenantClientOptions extends Omit<TenantCacheOptions<TenantAnswer>, "load" | "loadCopy"> {
+  /** Reads a tenant's copy, which answers while the tenant's object does not. If this is left out, nothing does. */
+  readonly readCopy?: ReadTenantCopy;
 }
 
 /** Creates the client. Share one for each isolate, because it contains the cache. */
 export function createTenantClient(
   namespace: DurableObjectNamespace<Tenant>,
-  options: Omit<TenantCacheOptions<TenantAnswer>, "load">,
+  options: TenantClientOptions,
 ): TenantClient {
-  const { keepAlive, log, now = Date.now } = options;
+  const { keepAlive, log, now = Date.now, readCopy } = options;
   const stub = (tenant: string): DurableObjectStub<Tenant> => namespace.getByName(tenant);
-  const cache = createTenantCache({ ...options, load: async (tenant) => answerOf(await stub(tenant).read()) });
+  const cache = createTenantCache<TenantAnswer>({
+    ...options,
+    load: async (tenant) => answerOf(await stub(tenant).read()),
+    ...(readCopy === undefined
+      ? {}
+      : {
+          async loadCopy(tenant) {
+            const copy = await readCopy(tenant);
+            return copy === null ? null : answerOfCopy(copy, now());
+          },
+        }),
+  });
+  const askForCopy = createCopyAsks({ stub, keepAlive, log, now });
   const keep = (tenant: string, record: TenantRecord): void => cache.keep(tenant, answerOf(record));
   const inJurisdiction = createJurisdictions(log);
 
@@ -84,9 +115,16 @@ export function createTenantClient(
     });
   }
 
+  /** Reads a tenant that is in use. */
+  async function readUsed(tenant: string): Promise<TenantAnswer | null> {
+    const answer = await cache.read(tenant);
+    if (readCopy !== undefined && answer?.isCopied === false) askForCopy(tenant);
+    return answer;
+  }
+
   return {
-    read: async (tenant) => (await cache.read(tenant))?.settings ?? UNSET_TENANT,
-    isHighTier: async (tenant) => (await cache.read(tenant))?.settings.limits?.requestTier === "high",
+    read: async (tenant) => (await readUsed(tenant))?.settings ?? UNSET_TENANT,
+    isHighTier: async (tenant) => (await readUsed(tenant))?.settings.limits?.requestTier === "high",
     readRecord: (tenant) => stub(tenant).read(),
     async create(tenant, jurisdiction, settings) {
       const made = await stub(tenant).create(jurisdiction, settings);
@@ -113,37 +151,85 @@ export function createTenantClient(
   };
 }
 
+/**
+ * Asks a tenant's object for a copy, after the response and at most once a minute: the tenant was never changed since
+ * there are copies, or its copy is sealed with an earlier admin key.
+ */
+function createCopyAsks({
+  stub,
+  keepAlive,
+  log,
+  now,
+}: Required<Pick<TenantClientOptions, "keepAlive" | "log" | "now">> & {
+  stub: (tenant: string) => Pick<Tenant, "ensureCopy">;
+}): (tenant: string) => void {
+  const askedAt = new Map<string, number>();
+  const ask = async (tenant: string): Promise<void> => {
+    try {
+      await stub(tenant).ensureCopy();
+    } catch (error) {
+      log.warn("tenant_copy_not_asked", { tenant, ...errorFields(error) });
+    }
+  };
+  return (tenant) => {
+    if (now() - (askedAt.get(tenant) ?? 0) < COPY_ASKED_EVERY_MS) return;
+    setNewest(askedAt, tenant, now(), MAX_COPIES_ASKED);
+    keepAlive(ask(tenant));
+  };
+}
+
 function answerOf(record: TenantRecord): TenantAnswer {
-  const {
-    rev,
-    settings,
-    summarization,
-    summarizerTokensPerDay,
-    spentToday,
-    takenToday,
-    limits,
-    usersMay,
-    jurisdiction,
-    createdAt,
-    keys,
-  } = record;
+  const { spentToday, takenToday, summarizerTokensPerDay, limits, jurisdiction, createdAt, keys, isCopied } = record;
   const { tenantMessagesPerDay, tenantTokensPerDay } = limits;
-  const spent = spentToday.inputTokens + spentToday.outputTokens + spentToday.embeddings.inputTokens;
-  const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
+  const isCounted = typeof (tenantMessagesPerDay ?? tenantTokensPerDay) === "number";
   return {
-    // Both only increase, so the answer with the higher sum is the later one.
-    rev: rev + (keys?.rev ?? 0),
+    rev: wholeRev(record),
     settings: {
-      rev,
-      settings,
-      summarization,
-      isOverBudget,
-      ...(Object.keys(limits).length === 0 ? {} : { limits }),
-      ...(Object.keys(usersMay).length === 0 ? {} : { usersMay }),
-      ...(typeof (tenantMessagesPerDay ?? tenantTokensPerDay) === "number" ? { takenToday } : {}),
+      ...settingsOf(record, isUsedUp(spentToday, summarizerTokensPerDay)),
+      ...(isCounted ? { takenToday } : {}),
     },
     jurisdiction,
     createdAt,
     keys,
+    isCopied,
+  };
+}
+
+/** @param now ms since 1970 */
+function answerOfCopy(copy: TenantCopy, now: number): TenantAnswer {
+  const { jurisdiction, createdAt, keys, overBudgetOn } = copy;
+  return {
+    rev: wholeRev(copy),
+    settings: settingsOf(copy, overBudgetOn === dayName(now)),
+    jurisdiction,
+    createdAt,
+    keys,
+    isCopied: true,
+    revoked: keys?.revoked ?? [],
+  };
+}
+
+/** Both only increase, so the answer with the higher sum is the later one. */
+function wholeRev({ rev, keys }: Pick<TenantRecord, "rev" | "keys">): number {
+  return rev + (keys?.rev ?? 0);
+}
+
+function settingsOf(
+  {
+    rev,
+    settings,
+    summarization,
+    limits,
+    usersMay,
+  }: Pick<TenantCopy, "rev" | "settings" | "summarization" | "limits" | "usersMay">,
+  isOverBudget: boolean,
+): TenantSettings {
+  return {
+    rev,
+    settings,
+    summarization,
+    isOverBudget,
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+    ...(Object.keys(usersMay).length === 0 ? {} : { usersMay }),
   };
 }

@@ -1,4 +1,4 @@
-import type { KeyState, NewKey } from "../api/api-key.ts";
+import type { KeyState, NewKey, RevokedKey } from "../api/api-key.ts";
 import { type Outcome, ThreadkeepError } from "../api/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -36,8 +36,8 @@ export interface KeyClient {
   /**
    * Checks a key. Returns its scopes and when it expires (ms since 1970, null: never); null if it is not valid, or not
    * any more. Seldom waits.
-   * @throws ThreadkeepError `unavailable` if the tenant's object cannot be reached and nothing recent enough is cached:
-   *   an unchecked key is never accepted
+   * @throws ThreadkeepError `unavailable` if the tenant's object cannot be reached and neither a recent answer nor the
+   *   tenant's copy tells whether the key is valid: an unchecked key is never accepted
    */
   check(key: PresentedKey): Promise<Pick<KeyHash, "scopes" | "expiresAt"> | null>;
   /** Creates a key. Fails with `too_many_keys`. */
@@ -48,7 +48,7 @@ export interface KeyClient {
    * Revokes a key. Takes effect in this isolate at once, in others within a minute. Idempotent. Fails with
    * `key_not_found`.
    */
-  revoke(tenant: string, id: string): Promise<Outcome<KeyState>>;
+  revoke(tenant: string, id: string): Promise<Outcome<RevokedKey>>;
   /** A page of the tenant's keys, newest first, including those that are no longer valid. */
   list(tenant: string, limit: number, after: KeyCursor | null): Promise<KeyState[]>;
 }
@@ -57,6 +57,11 @@ export interface KeyClient {
 interface Remembered {
   readonly rev: number;
   readonly keys: KeyHashes | null;
+  /**
+   * The ids of the keys that were revoked last, if the answer is the tenant's copy, which may not have the newest keys
+   * yet. Left out if the tenant's object answered.
+   */
+  readonly revoked?: readonly string[];
 }
 
 /** The methods of a tenant's object for keys. `R` is the tenant's record, which changes return. */
@@ -64,7 +69,7 @@ interface KeyObject<R> {
   createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: R }>>;
   rotateKey(id: string, graceSeconds: number): Promise<Outcome<IssuedKey & { record: R }>>;
   /** Revokes a key. Idempotent. */
-  revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: R }>>;
+  revokeKey(id: string): Promise<Outcome<{ state: KeyState; isCopied: boolean; record: R }>>;
   listKeys(limit: number, after: KeyCursor | null): Promise<KeyState[]>;
   /** Records that a key was used at `usedAt` (ms since 1970). Idempotent. */
   noteKeyUse(id: string, usedAt: number): Promise<void>;
@@ -86,20 +91,18 @@ export function createKeyClient<R>(deps: KeyClientDeps<R>): KeyClient {
   async function answerOf(tenant: string, maxAgeMs: number): Promise<Remembered> {
     const answer = await cache.readRecent(tenant, maxAgeMs);
     if (answer !== null) return answer;
-    throw new ThreadkeepError({
-      code: "unavailable",
-      detail:
-        "The key cannot be checked right now, because the tenant's object cannot be reached. Send the same request again after Retry-After seconds.",
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-    });
+    throw uncheckable();
   }
 
   async function find({ tenant, id }: PresentedKey): Promise<{ hashKey: Uint8Array; found: KeyHash } | null> {
+    let last: Remembered | null = null;
     for (const maxAgeMs of [CERTAIN_MS, UNKNOWN_MS]) {
-      const { keys } = await answerOf(tenant, maxAgeMs);
+      last = await answerOf(tenant, maxAgeMs);
+      const { keys } = last;
       const found = keys?.live.find((key) => key.id === id);
       if (found !== undefined && keys !== null) return { hashKey: keys.hashKey, found };
     }
+    if (last?.revoked !== undefined && !last.revoked.includes(id)) throw uncheckable();
     return null;
   }
 
@@ -128,10 +131,20 @@ export function createKeyClient<R>(deps: KeyClientDeps<R>): KeyClient {
       const outcome = await objectOf(tenant).revokeKey(id);
       if (!outcome.ok) return outcome;
       keep(tenant, outcome.value.record);
-      return { ok: true, value: outcome.value.state };
+      const { state, isCopied } = outcome.value;
+      return { ok: true, value: { ...state, copied: isCopied } };
     },
     list: (tenant, limit, after) => objectOf(tenant).listKeys(limit, after),
   };
+}
+
+function uncheckable(): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "unavailable",
+    detail:
+      "The key cannot be checked right now, because the tenant's object cannot be reached. Send the same request again after Retry-After seconds.",
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
 }
 
 /** Reports to the tenant's object that a key is in use, after the response and at most every ten minutes. */

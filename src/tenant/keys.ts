@@ -1,11 +1,14 @@
 import { KEY_ID_LENGTH, type KeyState, type NewKey } from "../api/api-key.ts";
 import type { Fault, Outcome } from "../api/errors.ts";
 import { MAX_LIVE_KEYS } from "../api/limits.ts";
+import type { CopiedKeys } from "./copy-record.ts";
 import { hashSecret, makeHashKey, makeSecret, randomText } from "./key-hash.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
 
 /** How many keys that are no longer valid are kept for the list. The oldest are deleted first. */
 const MAX_KEY_ROWS = 1_000;
+/** How many revoked keys the tenant's copy names. */
+const MAX_COPIED_REVOKED = 100;
 /** A use within this many ms after the recorded one is ignored, since each isolate reports separately. */
 const USE_STEP_MS = 60_000;
 
@@ -68,6 +71,19 @@ export class TenantKeys {
         expiresAt: row.expires_at,
       })),
     };
+  }
+
+  /** The same, and which keys were revoked last: for the tenant's copy. */
+  copied(now: number): CopiedKeys | null {
+    const hashes = this.hashes(now);
+    if (hashes === null) return null;
+    const revoked = this.#rows("WHERE revoked_at IS NOT NULL ORDER BY revoked_at DESC, id LIMIT ?", MAX_COPIED_REVOKED);
+    return { ...hashes, revoked: revoked.map(({ id }) => id) };
+  }
+
+  /** Rises with each change that matters for a check; 0 if the tenant never had a key. */
+  rev(): number {
+    return this.#ring()?.rev ?? 0;
   }
 
   issue({ name, scopes, expiresAt }: NewKey, now: number): Outcome<IssuedKey> {

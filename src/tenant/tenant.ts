@@ -8,6 +8,12 @@ import type { SummarizerUsage } from "../api/summarizer.ts";
 import type { Jurisdiction, Spent, TakenOfDay, TenantPatch, TenantSettings } from "../api/tenant.ts";
 import { canonicalJson } from "../api/text.ts";
 import type { UsersMay } from "../api/users-may.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
+import { createLog } from "../telemetry/log.ts";
+import type { TenantCopy } from "./copy-record.ts";
+import { createCopySeal } from "./copy-seal.ts";
+import { type CopyTarget, CopyWriter } from "./copy-writer.ts";
+import { isUsedUp } from "./day-budget.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
 import { TenantKeys } from "./keys.ts";
 import type { TakenAnswer, TakenReport } from "./taken-client.ts";
@@ -26,10 +32,18 @@ export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   /** When the tenant was created (ISO 8601); null if it was only used. */
   readonly createdAt: string | null;
   readonly keys: KeyHashes | null;
+  /** Whether the copy that serves while the object is unavailable is like the object. */
+  readonly isCopied: boolean;
+}
+
+/** The bindings that a tenant's object uses. */
+export interface TenantEnv {
+  readonly TENANT_COPIES: CopyTarget;
+  readonly THREADKEEP_ADMIN_KEY: string;
 }
 
 type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
-type TenantSettingsRecord = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys">;
+type TenantSettingsRecord = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys" | "isCopied">;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly rev: number;
@@ -57,6 +71,9 @@ interface SpentRow extends Record<string, SqlStorageValue> {
 const DAY_MS = DAY_SECONDS * 1_000;
 /** How many days of spending are kept, as long as a bill may be disputed. */
 const KEPT_DAYS = 400;
+/** How long a revocation waits until the tenant's copy has it, in ms. */
+const COPY_WAIT_MS = 3_000;
+const log = createLog();
 const NOTHING_SPENT: Omit<Spent, "day"> = {
   inputTokens: 0,
   outputTokens: 0,
@@ -69,20 +86,40 @@ const NOTHING_SPENT: Omit<Spent, "day"> = {
  * does not exist creates no tables and no rows. It holds no text of a chat, so the object itself need not be in the
  * tenant's jurisdiction; and since the jurisdiction is known only here, it could not be.
  */
-export class Tenant extends DurableObject {
+export class Tenant extends DurableObject<TenantEnv> {
   readonly #keys: TenantKeys;
   readonly #taken: TenantTaken;
+  readonly #copy: CopyWriter;
   #hasSchema: boolean;
 
-  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+  constructor(ctx: DurableObjectState, env: TenantEnv) {
     super(ctx, env);
     this.#keys = new TenantKeys(ctx.storage.sql);
     this.#taken = new TenantTaken(ctx.storage.sql);
+    this.#copy = new CopyWriter({
+      storage: ctx.storage,
+      store: env.TENANT_COPIES,
+      seal: createCopySeal(env.THREADKEEP_ADMIN_KEY),
+      read: () => this.#content(),
+      log,
+    });
     this.#hasSchema = this.#hasTable("tenant");
   }
 
   async read(): Promise<TenantRecord> {
     return this.#record();
+  }
+
+  /**
+   * Lets the tenant have a copy, if it has none yet or one that the present admin key does not open. Called for tenants
+   * that are in use, because a tenant that is only named leaves no row.
+   */
+  async ensureCopy(): Promise<void> {
+    if (this.#copy.isMissing) this.ctx.storage.transactionSync(() => this.#noteChange());
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#copy.alarm();
   }
 
   /**
@@ -98,7 +135,8 @@ export class Tenant extends DurableObject {
     if (before.createdAt !== null) {
       return before.jurisdiction === jurisdiction ? { record: this.#record(), created: false } : null;
     }
-    if (jurisdiction !== null && this.#hasSchema) return null;
+    // A copy is made of a tenant that is in use, and says that it has no jurisdiction.
+    if (jurisdiction !== null && (this.#hasSchema || this.#copy.exists)) return null;
     this.ctx.storage.transactionSync(() => {
       this.ctx.storage.sql.exec(`
         CREATE TABLE IF NOT EXISTS identity (
@@ -112,6 +150,7 @@ export class Tenant extends DurableObject {
         jurisdiction,
         Date.now(),
       );
+      this.#noteChange();
     });
     // Nothing is awaited since the write above, so that both commit together.
     return { record: await this.update(settings === undefined ? {} : { settings }), created: true };
@@ -137,6 +176,7 @@ export class Tenant extends DurableObject {
       };
       if (textOf(after) === textOf(before)) return false;
       this.#store(after, Date.now());
+      this.#noteChange();
       return true;
     });
     // Set after the commit, because a rollback would remove the tables again.
@@ -175,10 +215,12 @@ export class Tenant extends DurableObject {
     return this.#issue((now) => this.#keys.rotate(id, graceSeconds, now));
   }
 
-  /** Revokes a key. Idempotent. */
-  async revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: TenantRecord }>> {
-    const outcome = this.ctx.storage.transactionSync(() => this.#keys.revoke(id, Date.now()));
-    return outcome.ok ? { ok: true, value: { state: outcome.value, record: this.#record() } } : outcome;
+  /** Revokes a key, and waits a little until the tenant's copy says so too. Idempotent. */
+  async revokeKey(id: string): Promise<Outcome<{ state: KeyState; isCopied: boolean; record: TenantRecord }>> {
+    const outcome = this.#changeKeys((now) => this.#keys.revoke(id, now));
+    if (!outcome.ok) return outcome;
+    const isCopied = await withTimeout(this.#copy.write(), COPY_WAIT_MS, () => false);
+    return { ok: true, value: { state: outcome.value, isCopied, record: this.#record() } };
   }
 
   /** A page of the keys, newest first. */
@@ -197,8 +239,40 @@ export class Tenant extends DurableObject {
   }
 
   #issue(issue: (now: number) => Outcome<IssuedKey>): Outcome<IssuedKey & { record: TenantRecord }> {
-    const outcome = this.ctx.storage.transactionSync(() => issue(Date.now()));
+    const outcome = this.#changeKeys(issue);
     return outcome.ok ? { ok: true, value: { ...outcome.value, record: this.#record() } } : outcome;
+  }
+
+  #changeKeys<T>(change: (now: number) => Outcome<T>): Outcome<T> {
+    return this.ctx.storage.transactionSync(() => {
+      const before = this.#keys.rev();
+      const outcome = change(Date.now());
+      if (this.#keys.rev() !== before) this.#noteChange();
+      return outcome;
+    });
+  }
+
+  /** Lets the tenant's copy follow a change. Called in its transaction. */
+  #noteChange(): void {
+    const { name } = this.ctx.id;
+    if (name !== undefined) this.#copy.note(name);
+  }
+
+  /** What the copy contains. */
+  #content(): TenantCopy {
+    const { rev, settings, summarization, summarizerTokensPerDay, limits, usersMay } = this.#load();
+    const day = today();
+    return {
+      v: 1,
+      rev,
+      settings,
+      summarization,
+      limits,
+      usersMay,
+      overBudgetOn: isUsedUp(this.#spentOn(day), summarizerTokensPerDay) ? day : null,
+      ...this.#identity(),
+      keys: this.#keys.copied(Date.now()),
+    };
   }
 
   #record(): TenantRecord {
@@ -208,6 +282,7 @@ export class Tenant extends DurableObject {
       spentToday: this.#spentOn(today()),
       takenToday: { day: today(), ...this.#taken.on(today()) },
       keys: this.#keys.hashes(Date.now()),
+      isCopied: this.#copy.isCurrent,
     };
   }
 
@@ -248,8 +323,9 @@ export class Tenant extends DurableObject {
     };
   }
 
-  #spentOn(day: string): Spent {
-    const row = this.#hasSchema
+  /** @param hasSchema true in a transaction that has created the tables */
+  #spentOn(day: string, hasSchema = this.#hasSchema): Spent {
+    const row = hasSchema
       ? this.ctx.storage.sql.exec<SpentRow>("SELECT * FROM spent WHERE day = ?", day).toArray()[0]
       : undefined;
     return {
@@ -266,7 +342,10 @@ export class Tenant extends DurableObject {
 
   #spend({ inputTokens, outputTokens, costMicroDollars, embeddings }: Omit<Spent, "day">): TenantRecord {
     const { sql } = this.ctx.storage;
+    const day = today();
     this.ctx.storage.transactionSync(() => {
+      const { summarizerTokensPerDay } = this.#load();
+      const wasUsedUp = isUsedUp(this.#spentOn(day), summarizerTokensPerDay);
       this.#createSchema();
       sql.exec(
         `INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?)
@@ -276,7 +355,7 @@ export class Tenant extends DurableObject {
            cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars,
            embedding_tokens = embedding_tokens + excluded.embedding_tokens,
            embedding_micro_dollars = embedding_micro_dollars + excluded.embedding_micro_dollars`,
-        today(),
+        day,
         inputTokens,
         outputTokens,
         costMicroDollars,
@@ -284,6 +363,9 @@ export class Tenant extends DurableObject {
         embeddings.costMicroDollars,
       );
       sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
+      // Not each time something is spent, only once a day.
+      const used = summarizerTokensPerDay === null ? null : this.#spentOn(day, true);
+      if (!wasUsedUp && used !== null && isUsedUp(used, summarizerTokensPerDay)) this.#noteChange();
     });
     this.#hasSchema = true;
     return this.#record();

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { formatKey } from "../access/key-format.ts";
-import { type CreatedKey, keyIdSchema, type KeyRotation, type KeyState, type NewKey } from "../api/api-key.ts";
+import {
+  type CreatedKey,
+  keyIdSchema,
+  type KeyRotation,
+  type KeyState,
+  type NewKey,
+  type RevokedKey,
+} from "../api/api-key.ts";
 import { ThreadkeepError, unwrap } from "../api/errors.ts";
 import type { Page } from "../api/page.ts";
 import { pageOf, type PageQuery, readCursor } from "./paging.ts";
@@ -80,7 +87,7 @@ export const revokeKey = useCase(
     isSessionless: true,
     tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
   },
-  async (call: RequestContext, tenant: string, keyId: string): Promise<KeyState> => {
+  async (call: RequestContext, tenant: string, keyId: string): Promise<RevokedKey> => {
     return unwrap(await call.parts.tenants.keys.revoke(tenant, keyId));
   },
 );

@@ -3,7 +3,13 @@ import type { z } from "zod";
 import { sample } from "../../scripts/openapi/samples.ts";
 import { operationSample } from "../../scripts/openapi/samples/operations.ts";
 import { alertListSchema } from "../../src/api/alert.ts";
-import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/api/api-key.ts";
+import {
+  createdKeySchema,
+  keyRotationSchema,
+  keyStateSchema,
+  newKeySchema,
+  revokedKeySchema,
+} from "../../src/api/api-key.ts";
 import { appendRequestSchema, appendResultSchema } from "../../src/api/append.ts";
 import { auditEventSchema } from "../../src/api/audit.ts";
 import { contextRequestSchema, contextSchema } from "../../src/api/context.ts";
@@ -115,7 +121,7 @@ describe("the examples of the API reference", () => {
     userPage: pageSchema(listedUserSchema),
     newKey: newKeySchema,
     createdKey: createdKeySchema,
-    revokedKey: keyStateSchema,
+    revokedKey: revokedKeySchema,
     keyPage: pageSchema(keyStateSchema),
     keyRotation: keyRotationSchema,
     auditPage: pageSchema(auditEventSchema),

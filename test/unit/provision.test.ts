@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "no
 import path from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { provision, type ProvisionOptions } from "../../scripts/deploy/provision.ts";
-import { withHyperdriveId } from "../../scripts/deploy/resources.ts";
+import { withId } from "../../scripts/deploy/resources.ts";
 import { runWrangler, type WranglerOptions, type WranglerRun } from "../../scripts/deploy/run-wrangler.ts";
 import { workerAddress } from "../../scripts/deploy/worker-address.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
@@ -19,6 +19,7 @@ interface StandInAccount {
     mtls: { ca_certificate_id?: string; sslmode: string };
   }[];
   certificates: { id: string; name: string }[];
+  namespaces: { id: string; title: string }[];
   /** Null: the Worker was never deployed, and has no secrets. */
   secrets: Record<string, string> | null;
 }
@@ -53,6 +54,10 @@ function answerAsWrangler(account: StandInAccount, args: string[], input: string
       if (named !== undefined && args.includes("--caching-disabled")) named.caching = { disabled: true };
       if (named !== undefined && args.includes("--sslmode")) named.mtls = mtlsOf(args);
       return succeeded();
+    case "kv namespace":
+      if (name === "create")
+        account.namespaces.push({ id: idOf(200 + account.namespaces.length), title: args[3] ?? "" });
+      return succeeded(name === "list" ? JSON.stringify(account.namespaces, null, 2) : "");
     case "cert list":
       return succeeded(
         account.certificates.map(({ id, name: of }) => `ID: ${id}\nName: ${of}\nCA: true\n\n`).join("\n"),
@@ -96,12 +101,23 @@ function table(rows: string[][]): string {
 
 /** The account of a test, in this process. */
 function standInWrangler(found: Partial<StandInAccount> = {}) {
-  const account: StandInAccount = { calls: [], queues: [], hyperdrives: [], certificates: [], secrets: null, ...found };
+  const account: StandInAccount = {
+    calls: [],
+    queues: [],
+    hyperdrives: [],
+    certificates: [],
+    namespaces: [],
+    secrets: null,
+    ...found,
+  };
   let failsAt = "";
   return {
     account: () => account,
     /** The commands so far, without those that only read. */
-    changes: () => account.calls.map(({ args }) => args.join(" ")).filter((line) => !/^\w+ (?:list|get)\b/.test(line)),
+    changes: () =>
+      account.calls
+        .map(({ args }) => args.join(" "))
+        .filter((line) => !/^\w+(?: namespace)? (?:list|get)\b/.test(line)),
     failAt: (command: string) => {
       failsAt = command;
     },
@@ -125,6 +141,7 @@ case "$1 $2" in
   "hyperdrive create") echo "$3" > hyperdrive ;;
   "cert list") if [ -f certificates ]; then while read -r name; do printf 'ID: %s\nName: %s\n\n' some-id "$name"; done < certificates; fi ;;
   "cert upload") echo "$7" >> certificates ;;
+  "kv namespace") if [ "$3" = create ]; then echo "$4" > namespace; elif [ -f namespace ]; then echo "[{ \\"id\\": \\"${"b".repeat(32)}\\", \\"title\\": \\"$(cat namespace)\\" }]"; else echo '[]'; fi ;;
   "secret list") if [ ! -f secrets ]; then echo 'Worker "threadkeep-staging" not found' >&2; exit 1; fi; echo '[]' ;;
   "secret bulk") cat > secrets ;;
   *) exit 1 ;;
@@ -243,6 +260,7 @@ test("a dry run shows every command without calling wrangler, and changes nothin
     /cert upload certificate-authority --ca-cert \S+[\s\S]*hyperdrive create threadkeep-staging --caching-disabled --ca-certificate-id \S+ --sslmode verify-full .*threadkeep_worker:…@HOST/,
   );
   expect(lines.join("\n")).toContain("secret bulk --env staging");
+  expect(lines.join("\n")).toContain("wrangler kv namespace create threadkeep-staging-tenants --no-update-config");
   expect(account().calls).toEqual([]);
   expect(config()).toBe(before);
 });
@@ -257,7 +275,10 @@ describe("an empty account", () => {
       expect.objectContaining({ origin: { user: "threadkeep_worker" }, caching: { disabled: true } }),
     ]);
     expect(config()).toContain(`[[env.staging.hyperdrive]]\nbinding = "HYPERDRIVE"\nid = "${hyperdrives[0]?.id}"`);
-    expect(config()).toContain('id = "22222222222222222222222222222222"');
+    const [copies] = account().namespaces;
+    expect(copies?.title).toBe("threadkeep-staging-tenants");
+    expect(config()).toContain(`[[env.staging.kv_namespaces]]\nbinding = "TENANT_COPIES"\nid = "${copies?.id}"`);
+    expect(config().match(/"2{32}"/g)).toHaveLength(2);
     expect(secrets).toEqual(keptKeys());
     expect(Object.keys(keptKeys())).toEqual(["THREADKEEP_API_KEY", "THREADKEEP_ADMIN_KEY"]);
     for (const key of Object.values(keptKeys())) {
@@ -334,24 +355,28 @@ describe("a second run", () => {
     expect(lines.at(-1)).toBe("staging has all that it needs.");
   });
 
-  test.each(["queues create threadkeep-audit-staging", "cert upload", "hyperdrive create", "secret bulk"])(
-    "continues after %s failed, and creates nothing twice",
-    async (step) => {
-      const { account, changes, failAt, run } = standInWrangler();
-      failAt(step);
-      await expect(start(run)).rejects.toThrow(/Cloudflare API failed[\s\S]*What was made stays/);
-      const keys = existsSync(path.join(directory, "secrets.json")) ? keptKeys() : null;
-      failAt("");
-      const failed = changes().findIndex((line) => line.startsWith(step));
-      await start(run);
-      const done = changes().filter((_line, index) => index !== failed);
-      expect(new Set(done).size).toBe(done.length);
-      expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
-      expect(account().hyperdrives).toHaveLength(1);
-      expect(account().certificates).toHaveLength(1);
-      expect(account().secrets).toEqual(keys ?? keptKeys());
-    },
-  );
+  test.each([
+    "queues create threadkeep-audit-staging",
+    "cert upload",
+    "hyperdrive create",
+    "kv namespace create",
+    "secret bulk",
+  ])("continues after %s failed, and creates nothing twice", async (step) => {
+    const { account, changes, failAt, run } = standInWrangler();
+    failAt(step);
+    await expect(start(run)).rejects.toThrow(/Cloudflare API failed[\s\S]*What was made stays/);
+    const keys = existsSync(path.join(directory, "secrets.json")) ? keptKeys() : null;
+    failAt("");
+    const failed = changes().findIndex((line) => line.startsWith(step));
+    await start(run);
+    const done = changes().filter((_line, index) => index !== failed);
+    expect(new Set(done).size).toBe(done.length);
+    expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
+    expect(account().hyperdrives).toHaveLength(1);
+    expect(account().certificates).toHaveLength(1);
+    expect(account().namespaces).toHaveLength(1);
+    expect(account().secrets).toEqual(keys ?? keptKeys());
+  });
 
   test("turns caching off if somebody turned it on", async () => {
     const found = hyperdrive({ caching: { disabled: false } });
@@ -386,6 +411,7 @@ describe("a Hyperdrive that does not verify the database's certificate", () => {
     const again = standInWrangler({
       hyperdrives: [hyperdrive({ mtls: { sslmode: "verify-ca" } })],
       certificates: kept,
+      namespaces: account().namespaces,
     });
     await start(again.run);
     expect(again.account().certificates).toEqual(kept);
@@ -423,8 +449,16 @@ describe("nothing is started", () => {
   test("if the account lacks the Hyperdrive of wrangler.toml, because it is probably another account", async () => {
     const { changes, run } = standInWrangler();
     const file = path.join(directory, "wrangler.toml");
-    writeFileSync(file, withHyperdriveId(config(), "staging", "e".repeat(31) + "1"));
+    writeFileSync(file, withId(config(), "staging", { table: "hyperdrive", id: "e".repeat(31) + "1" }));
     await expect(start(run)).rejects.toThrow(/right account/);
+    expect(changes()).toEqual([]);
+  });
+
+  test("if the account lacks the KV namespace of wrangler.toml, for the same reason", async () => {
+    const { changes, run } = standInWrangler();
+    const file = path.join(directory, "wrangler.toml");
+    writeFileSync(file, withId(config(), "staging", { table: "kv_namespaces", id: "e".repeat(31) + "1" }));
+    await expect(start(run)).rejects.toThrow(/KV namespace e+1, but threadkeep-staging-tenants.*right account/);
     expect(changes()).toEqual([]);
   });
 

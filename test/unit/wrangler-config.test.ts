@@ -19,6 +19,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     name: _name,
     vars,
     hyperdrive,
+    kv_namespaces,
     queues,
     ratelimits,
     ai: _onlyDeployed,
@@ -33,6 +34,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     targetEnvironment: undefined,
     vars: Object.keys(vars).toSorted(),
     hyperdrive: hyperdrive.map(({ binding }) => binding),
+    namespaces: kv_namespaces.map(({ binding }) => binding),
     workflows: workflows.map((workflow) => ({ ...workflow, name: plain(workflow.name) })),
     datasets: analytics_engine_datasets.map(({ binding }) => binding),
     ratelimits: ratelimits.map(({ namespace_id: _own, ...limit }) => limit),
@@ -74,6 +76,13 @@ describe.each(ENVIRONMENTS)("the environment %s", (environment) => {
     expect(new Set(datasets).size).toBe(datasets.length);
     // Its SQL only accepts names of letters, digits and underscores.
     for (const dataset of datasets) expect(dataset).toMatch(/^[a-z_][a-z0-9_]*$/);
+  });
+
+  it("has its own copies of tenants: the names of tenants are those of their copies", () => {
+    const others = [local, ...ENVIRONMENTS.filter((other) => other !== environment).map(read)];
+    for (const { id } of deployed.kv_namespaces) {
+      for (const other of others) expect(other.kv_namespaces.map((namespace) => namespace.id)).not.toContain(id);
+    }
   });
 
   it("has its own database", () => {

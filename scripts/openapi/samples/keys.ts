@@ -1,6 +1,6 @@
 /** Examples: the keys of a tenant. */
 
-import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../../../src/api/api-key.ts";
+import type { CreatedKey, KeyRotation, KeyState, NewKey, RevokedKey } from "../../../src/api/api-key.ts";
 import type { Page } from "../../../src/api/page.ts";
 
 const newKey: NewKey = {
@@ -26,7 +26,12 @@ const createdKey: CreatedKey = {
   key: "tk_acme_7Qm2xVb9LcTa_EXAMPLE000000000000000000000000000000000000000000",
 };
 
-const revokedKey: KeyState = { ...key, status: "revoked", revokedAt: "2026-11-22T10:00:00.000Z" };
+const revokedKey: RevokedKey = {
+  ...key,
+  status: "revoked",
+  revokedAt: "2026-11-22T10:00:00.000Z",
+  copied: true,
+};
 
 const keyPage: Page<KeyState> = {
   data: [{ ...key, lastUsedAt: "2026-11-22T09:58:03.112Z" }],

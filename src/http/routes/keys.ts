@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../api/api-key.ts";
+import {
+  createdKeySchema,
+  keyRotationSchema,
+  keyStateSchema,
+  newKeySchema,
+  revokedKeySchema,
+} from "../../api/api-key.ts";
 import { pageSchema } from "../../api/page.ts";
 import { createKey, listKeys, revokeKey, rotateKey } from "../../usecases/keys.ts";
 import { cursorParameter, keyParams, limitParameter, tenantParams } from "../parameters.ts";
@@ -62,9 +68,9 @@ const revoke = defineRoute({
   tag: "Keys",
   summary: "Revoke a key",
   description:
-    "The key stops working everywhere within a minute, and cannot be restored. Revoking it again returns it unchanged. An isolate that cannot reach the tenant's object meanwhile continues to use its cached keys for up to 10 minutes.",
+    "The key stops working everywhere within a minute, and cannot be restored. Revoking it again returns it unchanged. If `copied` is true, it also stops within a minute where the tenant's object cannot be reached; otherwise send the request again until it is.",
   request: z.object({ params: keyParams }),
-  answers: { 200: { description: "The key as it is now", schema: keyStateSchema } },
+  answers: { 200: { description: "The key as it is now", schema: revokedKeySchema } },
   problems: ["key_not_found"],
   async handle(call, { params }) {
     return { status: 200, body: await revokeKey(call, params.tenant, params.keyId) };

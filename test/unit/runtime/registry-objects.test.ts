@@ -161,7 +161,7 @@ describe("how operations ended", () => {
 });
 
 describe("a tenant", () => {
-  const newTenant = () => made(Tenant).object;
+  const newTenant = () => made(Tenant, { THREADKEEP_ADMIN_KEY: "a secret of the tests" }).object;
 
   it("remembers that it freed its users of a limit, which is different from not setting it", async () => {
     const tenant = newTenant();
