@@ -55,10 +55,11 @@ export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
   const agents = createAgents(config, log);
   const embedder = config.embeddings === null ? null : createEmbedder({ settings: config.embeddings });
+  const metrics = createMetrics(env.METRICS);
   const tenants = createTenantClient(env.TENANT, {
     keepAlive: waitUntil,
     log,
-    readCopy: createCopyReader({ store: env.TENANT_COPIES, secret: config.adminKey, log }),
+    readCopy: createCopyReader({ store: env.TENANT_COPIES, secret: config.adminKey, metrics, log }),
   });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log, resourceOf });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
@@ -81,7 +82,6 @@ export function assemble(env: Env, log: Log) {
     archive: env.ARCHIVE_QUEUE,
     ...Object.fromEntries(auditQueuesOf(env).map((queue, at) => [at === 0 ? "audit" : `audit-${at + 1}`, queue])),
   };
-  const metrics = createMetrics(env.METRICS);
   const meaningOf =
     embedder === null
       ? null

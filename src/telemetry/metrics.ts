@@ -1,6 +1,6 @@
 /**
- * Data points for Analytics Engine: one for each operation, job and call of the embeddings model. A point names the
- * tenant, but no user, no session and no text of a chat. Analytics Engine identifies columns by number, so columns are
+ * Data points for Analytics Engine: one for each operation, job, call of the embeddings model and read of a tenant copy.
+ * A point names the tenant, but no user, no session and no text of a chat. Analytics Engine identifies columns by number, so columns are
  * only ever added, and a column never changes its meaning.
  */
 
@@ -96,10 +96,19 @@ export interface MeasuredEmbedding {
   readonly usage: EmbeddingUsage;
 }
 
+/** A read of a tenant copy, which happens only while the tenant's object does not answer. */
+export interface MeasuredTenantCopy {
+  /** `none`: there is no copy; `unreadable`: it was sealed with another admin key; `unavailable`: Workers KV failed. */
+  readonly result: "ok" | "none" | "unreadable" | "unavailable";
+  readonly tenant: string;
+  readonly durationMs: number;
+}
+
 export interface Metrics {
   operation(measured: MeasuredOperation): void;
   job(measured: MeasuredJob): void;
   embedding(measured: MeasuredEmbedding): void;
+  tenantCopy(measured: MeasuredTenantCopy): void;
 }
 
 type Columns = Readonly<Record<(typeof BLOBS)[number], string> & Record<(typeof DOUBLES)[number], number>>;
@@ -147,6 +156,18 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         attempts: 0,
         waitedMs: 0,
         ...spent,
+      });
+    },
+    tenantCopy({ result, tenant, durationMs }) {
+      write(tenant, {
+        point: "tenant-copy",
+        name: "read",
+        result,
+        actor: "",
+        durationMs,
+        attempts: 0,
+        waitedMs: 0,
+        ...NOTHING_MEASURED,
       });
     },
   };

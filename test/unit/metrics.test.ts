@@ -39,6 +39,7 @@ describe("a data point", () => {
     metrics.operation(OPERATION);
     metrics.job(JOB);
     metrics.embedding(EMBEDDING);
+    metrics.tenantCopy({ result: "none", tenant: "acme", durationMs: 12 });
     expect(points).toEqual([
       {
         indexes: ["acme"],
@@ -54,6 +55,11 @@ describe("a data point", () => {
         indexes: ["acme"],
         blobs: ["embedding", "query", "late", "", "workers-ai/@cf/baai/bge-m3"],
         doubles: [180, 0, 12, 0, 3, 0, 0],
+      },
+      {
+        indexes: ["acme"],
+        blobs: ["tenant-copy", "read", "none", "", ""],
+        doubles: [12, 0, 0, 0, 0, 0, 0],
       },
     ]);
   });
@@ -116,9 +122,9 @@ describe("docs/metrics.md", () => {
     ]);
   });
 
-  it("has eleven queries", () => {
-    expect(queries).toHaveLength(11);
-    expect(page.match(/^\*\*\d+\. /gm)).toHaveLength(11);
+  it("has twelve queries", () => {
+    expect(queries).toHaveLength(12);
+    expect(page.match(/^\*\*\d+\. /gm)).toHaveLength(12);
   });
 
   it.each(queries.map((query, at) => [at + 1, query] as const))(
@@ -143,7 +149,7 @@ describe("docs/metrics.md", () => {
     (_, query) => {
       const results = ["ok", ...Object.keys(PROBLEMS), "failed", "gave-up", "retried", "unknown", "dead"];
       const known: Readonly<Record<string, readonly string[]>> = {
-        point: ["operation", "job", "embedding"],
+        point: ["operation", "job", "embedding", "tenant-copy"],
         name: [...AUDIT_ACTIONS, ...jobKindSchema.options],
         result: results,
       };

@@ -120,6 +120,7 @@ function callWith(scopes: readonly Scope[]) {
     operation: (done) => void measured.push(done),
     job: () => undefined,
     embedding: () => undefined,
+    tenantCopy: () => undefined,
   };
   const call: RequestContext = {
     principal: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa", tenant: "acme", owner: "ada", scopes },

@@ -226,7 +226,12 @@ describe("the metrics of jobs", () => {
     const measured: MeasuredJob[] = [];
     return {
       measured,
-      metrics: { operation: () => undefined, embedding: () => undefined, job: (job) => void measured.push(job) },
+      metrics: {
+        operation: () => undefined,
+        embedding: () => undefined,
+        tenantCopy: () => undefined,
+        job: (job) => void measured.push(job),
+      },
     };
   };
 

@@ -14,6 +14,7 @@ const log = createLog({ write: () => undefined });
 const read = createCopyReader({
   store: env.TENANT_COPIES,
   secret: TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY,
+  metrics: { tenantCopy: () => undefined },
   log,
 });
 

@@ -3,8 +3,9 @@ import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
 import { newKeySchema } from "../../../src/api/api-key.ts";
 import { ThreadkeepError, unwrap } from "../../../src/api/errors.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
+import type { MeasuredTenantCopy } from "../../../src/telemetry/metrics.ts";
 import { createTenantClient, type TenantClient } from "../../../src/tenant/client.ts";
-import { createCopyReader } from "../../../src/tenant/copy-reader.ts";
+import { createCopyReader, type ReadTenantCopy } from "../../../src/tenant/copy-reader.ts";
 import type { PresentedKey } from "../../../src/tenant/key-client.ts";
 import { Tenant } from "../../../src/tenant/tenant.ts";
 import { standIn } from "./stand-in.ts";
@@ -55,6 +56,8 @@ class World {
   readonly store = new Store();
   readonly disk = new Disk();
   readonly events: string[] = [];
+  readonly reads: string[] = [];
+  readonly metrics = { tenantCopy: ({ result }: MeasuredTenantCopy) => void this.reads.push(result) };
   readonly log = createLog({ write: (_, line) => this.events.push(JSON.parse(line).event) });
   secret = SECRET;
   object: Tenant = this.restarted();
@@ -81,8 +84,12 @@ class World {
     return createTenantClient(standIn({ getByName }), {
       keepAlive: () => undefined,
       log: this.log,
-      readCopy: createCopyReader({ store: this.store, secret: this.secret, log: this.log }),
+      readCopy: this.copyReader(),
     });
+  }
+
+  copyReader(): ReadTenantCopy {
+    return createCopyReader({ store: this.store, secret: this.secret, metrics: this.metrics, log: this.log });
   }
 
   /** Lets time pass, and wakes the object when its alarm is due. */
@@ -384,7 +391,7 @@ describe("the copy of a tenant", () => {
     for (const word of [key.id, key.secret, "maxTokens", "memory:read", "eu"]) {
       if (word.length > 2) expect(text).not.toContain(word);
     }
-    const read = createCopyReader({ store: world.store, secret: SECRET, log: world.log });
+    const read = world.copyReader();
     expect((await read("acme"))?.keys?.live.map(({ id }) => id)).toEqual([key.id]);
     world.store.values.set("umbrella", sealed);
     expect(await read("umbrella")).toBeNull();
@@ -394,6 +401,11 @@ describe("the copy of a tenant", () => {
     world.store.values.set("acme", changed);
     expect(await read("acme")).toBeNull();
     expect(world.events.filter((event) => event === "tenant_copy_not_readable")).toHaveLength(2);
+    world.store.isAway = true;
+    await expect(read("acme")).rejects.toThrow("KV GET failed");
+    world.store.isAway = false;
+    expect(await read("wayne")).toBeNull();
+    expect(world.reads).toEqual(["ok", "unreadable", "unreadable", "unavailable", "none"]);
   });
 
   it("is made anew with another admin key, once the tenant is used", async () => {
