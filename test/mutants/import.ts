@@ -94,7 +94,7 @@ export const IMPORT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the key of the service here goes to another one",
-    file: "scripts/import/run-import.ts",
+    file: "scripts/program/find-service.ts",
     replace: "url === local?.url ? local?.apiKey : undefined",
     by: "local?.apiKey",
     tests: ["unit/import-run"],
