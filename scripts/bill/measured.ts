@@ -46,6 +46,8 @@ const measuredSchema = z.strictObject({
   bytes: z.strictObject({
     /** Bytes of a session with one message in its object. */
     begin: z.number(),
+    /** Bytes that the first idle period adds in the object besides those of its day: of tables that exist from then on. */
+    firstSilence: z.number(),
     /** Bytes of its entry in the list of the user's sessions. */
     list: z.number(),
     /** Bytes that a day of turns and their summary add in the object and in PostgreSQL. */

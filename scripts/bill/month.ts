@@ -88,10 +88,10 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
   const logLines = of("logLines") * use.logs;
   const telemetry =
     of("spanBytes") * use.traces + of("logBytes") * use.logs + (spans + logLines) * ASSUMED.platformBytesAnEvent;
-  const { begin, list, objectDay, postgresDay } = measured.bytes;
+  const { begin, firstSilence, list, objectDay, postgresDay } = measured.bytes;
   const share = (use.turns * measured.tokensATurn) / (measured.turnsADay * measured.tokensATurn);
   const daysSoFar = use.users * use.days * month;
-  const objects = use.users * list + month * times.begin * begin + daysSoFar * objectDay * share;
+  const objects = use.users * list + month * times.begin * (begin + firstSilence) + daysSoFar * objectDay * share;
   const postgres = daysSoFar * postgresDay * share;
   const compute = COMPUTE.find(({ bytes }) => postgres <= bytes) ?? COMPUTE[9];
 

@@ -282,6 +282,13 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-jobs"],
   },
   {
+    name: "tables are taken to exist after the transaction that created them was rolled back",
+    file: "src/session/store.ts",
+    replace: "    this.#tables.forget();\n",
+    by: "",
+    tests: ["unit/runtime/transactions"],
+  },
+  {
     name: "the first append of a session passes its tenant's bound of the day",
     file: "src/session/log/begin.ts",
     replace: "return firstQuotaFault(limits, taken, now) ?? tenantFault(limits, taken);",

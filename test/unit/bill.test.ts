@@ -128,7 +128,8 @@ describe("the bill of a month", () => {
       0,
     );
     expect(dollars("rows written", 1_000_000, 1)).toBeCloseTo(rows / 1e6 - 50, 4);
-    const stored = 1_000_000 * bytes.list + 12 * (times.begin * bytes.begin + 1_000_000 * 30 * bytes.objectDay);
+    const session = bytes.begin + bytes.firstSilence;
+    const stored = 1_000_000 * bytes.list + 12 * (times.begin * session + 1_000_000 * 30 * bytes.objectDay);
     expect(dollars("storage of objects", 1_000_000, 12)).toBeCloseTo((stored / 1e9 - 5) * 0.2, 4);
     expect(dollars("disk of PostgreSQL", 1_000_000, 12)).toBeCloseTo(
       ((12e6 * 30 * bytes.postgresDay) / 1e9 - 8) * 0.125,

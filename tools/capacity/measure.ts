@@ -111,15 +111,16 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
   const objects = objectBytes(stateDir);
   const grown = (DAYS - DAYS_BEFORE_GROWTH) * USERS;
   const days = (DAYS + DAYS_BEFORE_GROWTH) * USERS;
+  const meanSize = (prefix: string): number => meanOf(objects, (name) => name.startsWith(prefix));
+  const begin = meanSize("beginning-");
+  const objectDay = (meanSize("user-") - meanSize("short-")) / (DAYS - DAYS_BEFORE_GROWTH);
   return {
     counts: countOperations(chats, traces, chattingFrom, days),
     bytes: {
-      begin: Math.round(meanOf(objects, (name) => name.startsWith("beginning-"))),
+      begin: Math.round(begin),
+      firstSilence: Math.round(meanSize("short-") - begin - DAYS_BEFORE_GROWTH * objectDay),
       list: Math.round(objects.list),
-      objectDay: Math.round(
-        (meanOf(objects, (name) => name.startsWith("user-")) - meanOf(objects, (name) => name.startsWith("short-"))) /
-          (DAYS - DAYS_BEFORE_GROWTH),
-      ),
+      objectDay: Math.round(objectDay),
       postgresDay: Math.round((postgresAfter - postgresBefore) / grown),
     },
     tokensATurn,
