@@ -29,7 +29,7 @@ import { requestsIn } from "./mcp/batch.ts";
 import { challengeOf, describeResource, MCP_ROUTE, METADATA_ROUTES, resourceOf } from "./mcp/protected-resource.ts";
 import { createMcpSurface } from "./mcp/surface.ts";
 import type { PipelineDeps } from "./pipeline/delivery.ts";
-import { createSessionClient } from "./session/client.ts";
+import { createFanOutClient, createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
 import { createChatModel } from "./summarizer/chat-model.ts";
 import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
@@ -96,6 +96,7 @@ export function assemble(env: Env, log: Log) {
   const owners = createOwnersClient(env.OWNERS, tenants.place);
   const parts: Deps = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
+    fanOuts: createFanOutClient(() => env.FAN_OUT, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),

@@ -17,6 +17,7 @@ export { Directory } from "./directory/directory.ts";
 export { Operations } from "./control/operations.ts";
 export { Owners } from "./directory/owners.ts";
 export { Tenant } from "./tenant/tenant.ts";
+export { FanOut } from "./session/fan-out.ts";
 export { ChatSession } from "./session/object.ts";
 
 useCompiled(new WebAssembly.Instance(hamming).exports);

@@ -5,6 +5,7 @@ import { type Service, startService } from "../scripts/dev/service.ts";
 import { createProgram, UsageFault, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
 import { showTable } from "../scripts/program/table.ts";
+import { MAX_SOCKETS_PER_SESSION } from "../src/api/limits.ts";
 import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { type FanoutReport, type MemorySample, runFanout } from "./live/fanout.ts";
@@ -15,7 +16,7 @@ import { type ResumeReport, runResume } from "./live/resume.ts";
 const QUIET_MS = 13_000;
 const WARM_UP_SECONDS = 5;
 const PROGRESS_EVERY_MS = 10_000;
-const MAX_FANOUT_SOCKETS = 100;
+const MAX_RESUME_SOCKETS = 1_000;
 
 interface Wanted {
   readonly isResume: boolean;
@@ -46,8 +47,8 @@ const program = createProgram("npm run live --", "Tests the live feed under load
   )
   .option(
     "--sockets <n>",
-    "number of sockets (default: 200 for resume, of which at most 90 are open at once; 100 for fanout)",
-    wholeNumber(1, 1_000),
+    `number of sockets, for resume at most ${MAX_RESUME_SOCKETS} (default: 200 for resume, of which at most 90 are open at once; 100 for fanout)`,
+    wholeNumber(1, MAX_SOCKETS_PER_SESSION),
   )
   .option("--events <n>", "resume: number of events", wholeNumber(1, 90_000), 20_000)
   .option("--seed <n>", "resume: the same disturbances for the same seed", wholeNumber(1, 999_999_999), 1)
@@ -62,14 +63,13 @@ session's object hibernates. In fanout, all sockets that read must see every eve
 collection must rise by less than a tenth in the second half.
 
 Example:
-  npm run live -- --resume --events 5000`,
+  npm run live -- --resume --events 5000
+  npm run live -- --fanout --sockets 5000 --rate 1 --seconds 60`,
   )
   .action(async ({ resume, fanout, sockets = null, ...options }) => {
     const isBoth = resume === fanout;
-    if ((isBoth || fanout) && sockets !== null && sockets > MAX_FANOUT_SOCKETS) {
-      throw new UsageFault(
-        `--sockets is at most ${MAX_FANOUT_SOCKETS} with --fanout, because a session accepts no more`,
-      );
+    if ((isBoth || resume) && sockets !== null && sockets > MAX_RESUME_SOCKETS) {
+      throw new UsageFault(`--sockets is at most ${MAX_RESUME_SOCKETS} for --resume; more are for --fanout alone`);
     }
     const wanted = { ...options, isResume: isBoth || resume, isFanout: isBoth || fanout, sockets };
     process.exitCode = await untilInterrupted((signal) => measure({ ...wanted, signal }));
@@ -183,7 +183,8 @@ function showResume({ events, deliveries, connections, seconds, faults }: Resume
 }
 
 function showFanout(report: FanoutReport): string[] {
-  const { appends, deliveries, delivery, append, processorPercent, memory, memoryAtRest, memoryRise, faults } = report;
+  const { appends, deliveries, openSeconds, delivery, appendAlone, append, faults } = report;
+  const { processorPercent, memory, memoryAtRest, memoryRise } = report;
   const head = ["fanout", "p50", "p99", "max"];
   const row = (name: string, times: FanoutReport["append"]): string[] => [
     name,
@@ -192,7 +193,12 @@ function showFanout(report: FanoutReport): string[] {
     ms(times?.maxMs),
   ];
   return [
-    ...showTable(head, [row("append until the event has come", delivery), row("append until it is answered", append)]),
+    ...showTable(head, [
+      row("append until the event has come", delivery),
+      row("append until it is answered", append),
+      row("the same before there were sockets", appendAlone),
+    ]),
+    `all sockets were open after ${openSeconds.toFixed(1)} s`,
     `${appends.toLocaleString("en")} appends, ${deliveries.toLocaleString("en")} deliveries, ${faults.length} faults`,
     `workerd: ${processorPercent ?? "-"} % of a core; ${memoryText(memory[0])} at the start; ${memoryText(memory.at(-1))} at the end; ${memoryText(memoryAtRest)} after a rest`,
     memoryRise === null

@@ -208,9 +208,16 @@ export const MAX_FRAME_BYTES = 1024 * 1024;
 /** Characters of a frame's id, which the client chooses and the answer repeats. */
 export const MAX_FRAME_ID_LENGTH = 128;
 /**
- * Open live connections of one session, server-sent events included. Each event is sent to all of them from one thread.
+ * Open live connections that a session's own object keeps, server-sent events included. Each event is sent to all of
+ * them by the thread that also serves the session's appends, so further connections are kept by fan-out objects.
  */
-export const MAX_SOCKETS_PER_SESSION = 100;
+export const MAX_OWN_SOCKETS = 100;
+/** Open live connections that one fan-out object keeps: sending an event to all of them takes its thread some 10 ms. */
+export const MAX_SOCKETS_PER_FAN_OUT = 500;
+/** Fan-out objects of one session. Each is called once for each change, so an append costs at most so many calls. */
+export const MAX_FAN_OUTS = 20;
+/** Open live connections of one session, server-sent events included. */
+export const MAX_SOCKETS_PER_SESSION = MAX_OWN_SOCKETS + MAX_FAN_OUTS * MAX_SOCKETS_PER_FAN_OUT;
 /**
  * How many events may be sent to a socket before the client acknowledges them. After that the socket is paused, and
  * nothing is buffered for it.

@@ -1,10 +1,12 @@
 import { sessionName, type SessionRef } from "../api/session.ts";
+import { deferred } from "./deferred.ts";
 import type { ChatSession } from "./object.ts";
 
 export type { CarriedItems } from "./copies/index.ts";
 export type { BegunImport, ImportStanding } from "./copies/index.ts";
 export type { CopyStep } from "./copies/index.ts";
 export type { NumberedLine } from "./copies/index.ts";
+export { createFanOutClient, type FanOutClient } from "./fan-out-client.ts";
 export { readOpened, writeOpening } from "./live/index.ts";
 export type { EmbeddingStep } from "./summary/index.ts";
 export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
@@ -46,6 +48,7 @@ export type SessionObject = Pick<
   | "eraseMessage"
   | "exportPage"
   | "fetch"
+  | "followForFanOut"
   | "finishImport"
   | "forkSize"
   | "forgetArchived"
@@ -72,6 +75,7 @@ export type SessionObject = Pick<
   | "readCarried"
   | "readCopyPage"
   | "readErasure"
+  | "readFeedPage"
   | "readImport"
   | "readListing"
   | "readPendingErasures"
@@ -85,6 +89,7 @@ export type SessionObject = Pick<
   | "restoreSummary"
   | "search"
   | "searchJson"
+  | "serveFrame"
   | "state"
   | "stepExpiry"
   | "summaries"
@@ -124,25 +129,7 @@ export function createSessionClient(
     get(ref) {
       const name = sessionName(ref);
       if (place === undefined) return namespace.getByName(name) as SessionStub;
-      return deferred(async () => (await place(namespace, ref.tenant)).getByName(name) as SessionStub);
+      return deferred<SessionObject>(async () => (await place(namespace, ref.tenant)).getByName(name) as SessionStub);
     },
   };
-}
-
-/** Stands in for a stub whose namespace has to be looked up: each call waits for the lookup first. */
-function deferred(find: () => Promise<SessionStub>): SessionObject {
-  const calls = new Proxy(
-    {},
-    {
-      get(_, name) {
-        // Awaiting a value reads its `then`, and the runtime reads symbols: neither is a method of the object.
-        if (typeof name === "symbol" || name === "then") return undefined;
-        return async (...given: readonly unknown[]): Promise<unknown> => {
-          const object = await find();
-          return Reflect.apply(Reflect.get(object, name), object, given);
-        };
-      },
-    },
-  );
-  return calls as SessionObject;
 }

@@ -6,6 +6,7 @@ import type { NearItems, NearItemsRequest, QueryMeaning } from "../api/embedding
 import { type Fault, type Outcome, ThreadkeepError } from "../api/errors.ts";
 import type { LogIntegrity, IntegrityReport, SourcesIntegrity, SummaryIntegrity } from "../api/finding.ts";
 import type { Job, SummarizeRequest } from "../api/job.ts";
+import type { Rev } from "../api/live.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../api/message.ts";
 import type { Page } from "../api/page.ts";
 import type { SearchRequest, SearchResult } from "../api/search.ts";
@@ -93,7 +94,15 @@ import {
   loseCopy,
   readErasure,
 } from "./erase/index.ts";
-import { type LiveEnv, LiveFeed } from "./live/index.ts";
+import { createFanOutClient } from "./fan-out-client.ts";
+import {
+  type FrameSender,
+  type LiveEnv,
+  type RequestFrame,
+  SessionFeed,
+  type Told,
+  type ToldPage,
+} from "./live/index.ts";
 import {
   appendForClient,
   applyTenantSettings,
@@ -187,6 +196,8 @@ export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
   readonly AUDIT_QUEUE: Queue;
   /** The namespace of the directories, which register new sessions and count what a user has used in a day. */
   readonly DIRECTORY: DurableObjectNamespace;
+  /** The namespace of the fan-out objects, which keep sockets of sessions with very many. */
+  readonly FAN_OUT: DurableObjectNamespace;
 }
 
 /**
@@ -201,7 +212,7 @@ export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
  */
 export class ChatSession extends DurableObject<ChatSessionEnv> {
   readonly #calls: Transactions;
-  readonly #live: LiveFeed;
+  readonly #live: SessionFeed;
   readonly #directory: OwnerDirectory;
   readonly #lastPage = new LastPage();
 
@@ -217,7 +228,16 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       tenant: new TenantQuota(() => this.env.TENANT, keepAlive),
       user: new UserQuota(tellUserDay, keepAlive),
     });
-    this.#live = new LiveFeed(ctx, () => this.env, this.#calls, this);
+    const fanOuts = createFanOutClient(() =>
+      place === undefined ? this.env.FAN_OUT : inJurisdiction(this.env.FAN_OUT, place),
+    );
+    this.#live = new SessionFeed(
+      ctx,
+      () => this.env,
+      this.#calls,
+      this,
+      (fanOut) => fanOuts.get(this.#calls.unit().session, fanOut),
+    );
   }
 
   // What clients do
@@ -879,21 +899,36 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#calls.readSession((unit) => unit.session.epoch);
   }
 
+  /** A fan-out object has sockets and wants to be told of changes: see `FanOuts.follow`. */
+  async followForFanOut(fanOut: number): Promise<Told | null> {
+    return this.#live.follow(fanOut);
+  }
+
+  /** The next events after a rev, for a fan-out object; null if this object holds no session. */
+  async readFeedPage(epoch: string, after: Rev): Promise<ToldPage | null> {
+    return this.#live.page(epoch, after);
+  }
+
+  /** Answers a frame that a fan-out object received. */
+  async serveFrame(epoch: string, frame: RequestFrame, sender: FrameSender): Promise<Outcome<object>> {
+    return this.#live.serveFrame(epoch, frame, sender);
+  }
+
   /** Opens a WebSocket for the live feed. Only code of this service can call it. */
   override async fetch(request: Request): Promise<Response> {
     return this.#live.open(request);
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
-    await this.#live.message(socket, data);
+    await this.#live.live.message(socket, data);
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    this.#live.close(socket, code);
+    this.#live.live.close(socket, code);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
-    this.#live.fail(socket);
+    this.#live.live.fail(socket);
   }
 
   override async alarm(): Promise<void> {

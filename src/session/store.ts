@@ -248,6 +248,11 @@ export class SessionStore {
     this.#write("UPDATE session SET imported = ? WHERE one = 1", JSON.stringify(imported));
   }
 
+  /** @param fanOuts which fan-out objects have sockets: bit n for the object n */
+  setFanOuts(fanOuts: number): void {
+    this.#write("UPDATE session SET fan_outs = ? WHERE one = 1", fanOuts);
+  }
+
   /**
    * A fork takes over its source's key, so that a retry of an append to the source is recognised in the fork as well.
    */

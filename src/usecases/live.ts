@@ -10,7 +10,7 @@ import { useCase } from "./use-case.ts";
 
 /**
  * Opens the live feed of a session. The socket is connected to the session's object, which sends events and handles
- * frames.
+ * frames, or to one of its fan-out objects if it has many sockets already.
  * @param since the last event that the client knows; undefined: only new events; 0: all events
  */
 export const openLive = useCase(
@@ -35,7 +35,13 @@ export const openLive = useCase(
       tenant,
       ...traced,
     };
-    const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
+    const { sessions, fanOuts } = call.parts;
+    let opened = await readOpened(await sessions.get(ref).fetch(writeOpening(opening)));
+    if ("fanOut" in opened) {
+      const keeper = fanOuts.get(ref, opened.fanOut);
+      opened = await readOpened(await keeper.fetch(writeOpening({ ...opening, admission: opened })));
+    }
+    if ("fanOut" in opened) throw new Error("a fan-out object sent a socket on, which only a session's object does");
     if ("code" in opened) throw new ThreadkeepError(opened);
     return opened;
   },

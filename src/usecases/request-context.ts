@@ -14,7 +14,7 @@ import type { OperationsClient } from "../control/client.ts";
 import type { DirectoryClient } from "../directory/client.ts";
 import type { OwnersClient } from "../directory/owners-client.ts";
 import type { UserClient } from "../directory/user-client.ts";
-import { type OwnSettings, type SessionClient, settingsByUser, termsOf } from "../session/client.ts";
+import { type FanOutClient, type OwnSettings, type SessionClient, settingsByUser, termsOf } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -25,6 +25,7 @@ import type { MeaningOf } from "./query-meaning.ts";
 /** The dependencies of the use cases, created in src/assembly.ts. */
 export interface Deps {
   readonly sessions: SessionClient;
+  readonly fanOuts: FanOutClient;
   readonly directory: DirectoryClient;
   readonly users: UserClient;
   readonly operations: OperationsClient;

@@ -9,7 +9,7 @@ import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createRunStarter } from "../../src/maintenance/start-run.ts";
-import { createSessionClient } from "../../src/session/client.ts";
+import { createFanOutClient, createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { listeningTrail } from "./worker-audit.ts";
@@ -38,6 +38,7 @@ export function appWith(
     corsOrigins: [],
     parts: {
       sessions: createSessionClient(env.CHAT_SESSION),
+      fanOuts: createFanOutClient(() => env.FAN_OUT),
       directory: createDirectoryClient(env.DIRECTORY),
       users: createUserClient(env.DIRECTORY),
       operations: createOperationsClient(env.OPERATIONS),

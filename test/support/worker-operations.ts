@@ -10,7 +10,7 @@ import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
 import type { RunDeps, Steps } from "../../src/maintenance/run-operation.ts";
-import { createSessionClient } from "../../src/session/client.ts";
+import { createFanOutClient, createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { creationOf, turn } from "./session/chat.ts";
@@ -25,6 +25,7 @@ export function runDeps(change: Partial<RunDeps> = {}): RunDeps & { begun: [stri
   const sessions = createSessionClient(env.CHAT_SESSION);
   return {
     sessions,
+    fanOuts: createFanOutClient(() => env.FAN_OUT),
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),

@@ -1,6 +1,12 @@
-import { describe, expect, it } from "vitest";
-import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/api/limits.ts";
+import { describe, expect, it, vi } from "vitest";
+import {
+  MAX_FAN_OUTS,
+  MAX_OWN_SOCKETS,
+  MAX_SOCKETS_PER_FAN_OUT,
+  MAX_UNACKNOWLEDGED_EVENTS,
+} from "../../src/api/limits.ts";
 import type { ErrorFrame, Hello } from "../../src/api/live.ts";
+import { FanOut } from "../../src/session/fan-out.ts";
 import { Tables } from "../../src/session/sqlite/tables.ts";
 import {
   askLive,
@@ -351,14 +357,22 @@ describe("opening a live feed", () => {
     expect((await askLive(ref, "?sinse=1")).status).toBe(422);
   });
 
-  it(`works for ${MAX_SOCKETS_PER_SESSION} sockets, and one more is told when to come back, until one is closed`, async () => {
+  it(`works for ${MAX_OWN_SOCKETS} sockets and those of the fan-out objects, and one more is told when to come back, until one is closed`, async () => {
     const ref = await chatOf(1);
     const clients: LiveClient[] = [];
-    for (let count = 0; count < MAX_SOCKETS_PER_SESSION; count += 1) clients.push(await follow(ref));
+    for (let count = 0; count < MAX_OWN_SOCKETS; count += 1) clients.push(await follow(ref));
+    // As if every fan-out object were full.
+    await runInDurableObject(stubAt(ref), (_, { storage }) =>
+      storage.sql.exec("UPDATE session SET fan_outs = ?", 2 ** MAX_FAN_OUTS - 1),
+    );
+    await evictDurableObject(stubAt(ref));
+    const counted = vi.spyOn(FanOut.prototype, "count").mockResolvedValue(MAX_SOCKETS_PER_FAN_OUT);
     const refused = await askLive(ref);
     expect(refused.status).toBe(429);
     expect(refused.headers.get("retry-after")).toBe("30");
     expect(await refused.json()).toMatchObject({ code: "too_many_sockets" });
+    expect(counted).toHaveBeenCalledTimes(MAX_FAN_OUTS);
+    counted.mockRestore();
     await append(ref, "to all");
     for (const client of clients) await until("it came", async () => eventsOf(client).length === 1);
     clients[0]?.socket.close(1000);

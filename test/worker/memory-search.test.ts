@@ -9,7 +9,7 @@ import { createOperationsClient } from "../../src/control/client.ts";
 import { createDirectoryClient } from "../../src/directory/client.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { createUserClient } from "../../src/directory/user-client.ts";
-import { createSessionClient } from "../../src/session/client.ts";
+import { createFanOutClient, createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import { searchMemory } from "../../src/usecases/memory-search.ts";
@@ -41,6 +41,7 @@ function callOf(
 ): RequestContext {
   const parts: Deps = {
     sessions: createSessionClient(env.CHAT_SESSION),
+    fanOuts: createFanOutClient(() => env.FAN_OUT),
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),

@@ -8,6 +8,7 @@ import type { UserErasure } from "../../src/api/user.ts";
 import { createOwnersClient } from "../../src/directory/owners-client.ts";
 import { type RunDeps, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
+import { createFanOutClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTenantClient } from "../../src/tenant/client.ts";
 import {
@@ -32,6 +33,7 @@ const log = createLog({ write: () => undefined });
 function partsOf(): RunDeps {
   return {
     ...pipelineDeps(),
+    fanOuts: createFanOutClient(() => env.FAN_OUT),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
     owners: createOwnersClient(env.OWNERS),
     tickets: createTicketOffice("a secret of the tests"),

@@ -10,6 +10,8 @@ import { createSession, write } from "./writer.ts";
 
 const SETTLE_MS = 30_000;
 const MEMORY_EVERY_MS = 5_000;
+/** How many sockets are being opened at the same time. */
+const OPENED_AT_ONCE = 16;
 /** The share by which memory may rise in the second half and still count as steady. */
 const MAX_RISE = 0.1;
 
@@ -42,6 +44,10 @@ export interface MemorySample {
 export interface FanoutReport {
   readonly appends: number;
   readonly deliveries: number;
+  /** How long it took to open all sockets, some at the same time. */
+  readonly openSeconds: number;
+  /** Appends before the first socket was opened. */
+  readonly appendAlone: Distribution | null;
   /** From just before the append is sent until the event arrives. */
   readonly delivery: Distribution | null;
   readonly append: Distribution | null;
@@ -67,14 +73,9 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     () =>
       new Follower((content, at) => {
         if (state.isMeasuring && typeof content === "string") delivered.push(at - Number(content.split(" ")[0]));
-      }),
+      }, true),
   );
   await createSession(place);
-  const deaf = await connectDeaf(place());
-  for (const follower of followers) {
-    if (!(await follower.connect(place()))) throw new Error("a socket was not opened");
-  }
-
   const appendOne = async (sentAt: number): Promise<void> => {
     const messages = [{ role: "user", content: `${sentAt} is when this was said, by the clock of who said it.` }];
     await write(place, { method: "POST", path: `/${place().session}/messages`, body: { messages } });
@@ -96,6 +97,22 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     await Promise.all(under);
   };
 
+  await appendFor(warmUpSeconds);
+  state.isMeasuring = true;
+  await appendFor(warmUpSeconds);
+  state.isMeasuring = false;
+  const appendAlone = distributionOf(answered.splice(0));
+  appends = 0;
+  const openedFrom = performance.now();
+  const deaf = await connectDeaf(place());
+  const waiting = [...followers];
+  const openNext = async (): Promise<void> => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (!(await next.connect(place()))) throw new Error("a socket was not opened");
+    }
+  };
+  await Promise.all(Array.from({ length: OPENED_AT_ONCE }, openNext));
+  const openSeconds = (performance.now() - openedFrom) / 1_000;
   await appendFor(warmUpSeconds);
   state.isMeasuring = true;
   const spentBefore = runtimePid === undefined ? null : processorMs(runtimePid);
@@ -134,6 +151,8 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
   return {
     appends,
     deliveries: followers.reduce((sum, { count }) => sum + count, 0),
+    openSeconds,
+    appendAlone,
     delivery: distributionOf(delivered),
     append: distributionOf(answered),
     processorPercent:

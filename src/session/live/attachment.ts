@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { AuditActor } from "../../api/audit.ts";
 import { revSchema } from "../../api/live.ts";
 import { scopeSchema } from "../../api/principal.ts";
+import { followedSessionSchema } from "./told.ts";
 
 /** The caller whose rate limit the frames of a socket count against: `Counted` of access/rate-limit.ts. */
 export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.string() });
@@ -31,6 +32,10 @@ const attachmentSchema = z.object({
    * The last event that the socket was sent; null while it was sent all, so that events need not update the attachment.
    */
   sent: revSchema.nullable(),
+  /** In a fan-out object: the bytes of the events that were sent and not acknowledged. */
+  unackedBytes: z.number().optional(),
+  /** In a fan-out object: the session, and which of its fan-out objects this is. */
+  followed: z.object({ session: followedSessionSchema, fanOut: z.int() }).optional(),
 });
 
 export type Attachment = z.infer<typeof attachmentSchema>;

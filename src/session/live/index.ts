@@ -1,3 +1,11 @@
+export { attempt } from "./attempt.ts";
+export { parseAttachment } from "./attachment.ts";
+export type { FanOutCalls } from "./fan-outs.ts";
 export { LiveFeed } from "./feed.ts";
 export type { LiveEnv } from "./feed.ts";
-export { readOpened, writeOpening } from "./opening.ts";
+export type { News, ToldPage } from "./followed.ts";
+export { readOpened, readOpening, writeOpening, writeRefusal } from "./opening.ts";
+export type { FrameSender, RequestFrame } from "./serve-frame.ts";
+export { SessionFeed } from "./session-feed.ts";
+export { ToldFeed } from "./told-feed.ts";
+export type { FollowedSession, Told } from "./told.ts";

@@ -6,6 +6,7 @@ import { type Rev, revSchema } from "../../api/live.ts";
 import { type Scope, scopeSchema, type TicketClaim } from "../../api/principal.ts";
 import type { TenantSettings } from "../../api/tenant.ts";
 import { countedSchema } from "./attachment.ts";
+import { toldSchema } from "./told.ts";
 
 /**
  * How the Worker opens a socket on a session's object. RPC cannot carry a WebSocket upgrade, so the Worker calls the
@@ -34,7 +35,21 @@ export interface LiveOpening {
   /** The `traceparent` of the request that opened the socket. Jobs that frames schedule continue it. */
   readonly trace?: string | undefined;
   readonly tenant: TenantSettings | null;
+  /** What the session's object answered, if it lets a fan-out object keep the socket. */
+  readonly admission?: Admission | undefined;
 }
+
+const admissionSchema = z.object({
+  /** Which fan-out object of the session is to keep the socket. */
+  fanOut: z.int(),
+  told: toldSchema,
+  /** The last event that the client has; null if it has to start over. */
+  from: revSchema.nullable(),
+  /** When the key that opens the socket was last known to be valid, in ms since 1970. */
+  keyCheckedAt: z.number(),
+});
+/** The session's object has checked all that it checks of a socket of its own, and a fan-out object is to keep it. */
+export type Admission = z.infer<typeof admissionSchema>;
 
 const OPENING_HEADER = "Threadkeep-Live-Opening";
 
@@ -50,9 +65,10 @@ const openingSchema = z.object({
   requestId: z.string(),
   trace: z.string().optional(),
   tenant: z.custom<TenantSettings | null>(),
+  admission: admissionSchema.optional(),
 });
 
-/** Makes the request with which the Worker opens a socket on a session's object. */
+/** Makes the request with which the Worker opens a socket on a session's object or on one of its fan-out objects. */
 export function writeOpening(opening: LiveOpening): Request {
   // Encoded, because a header can only hold Latin-1 characters.
   const text = encodeURIComponent(JSON.stringify(opening));
@@ -70,7 +86,12 @@ export function writeRefusal(fault: Fault): Response {
   return Response.json(fault, { status: 409 });
 }
 
-/** Reads the object's response in the Worker: the socket, or the fault. */
-export async function readOpened(response: Response): Promise<WebSocket | Fault> {
-  return response.webSocket ?? response.json<Fault>();
+/** The answer of a session's object that lets a fan-out object keep the socket. */
+export function writeAdmission(admission: Admission): Response {
+  return Response.json(admission);
+}
+
+/** Reads the object's response in the Worker: the socket, the fault, or which fan-out object is to keep the socket. */
+export async function readOpened(response: Response): Promise<WebSocket | Fault | Admission> {
+  return response.webSocket ?? response.json<Fault | Admission>();
 }

@@ -5,9 +5,6 @@ import {
   MAX_FRAME_BURST,
   MAX_FRAMES_PER_SECOND,
   MAX_SOCKET_SECONDS,
-  MAX_SOCKETS_PER_SESSION,
-  MAX_UNACKNOWLEDGED_BYTES,
-  MAX_UNACKNOWLEDGED_EVENTS,
   MAX_WAITING_FRAME_BYTES,
 } from "../../api/limits.ts";
 import type { Rev, ServerFrame } from "../../api/live.ts";
@@ -16,25 +13,20 @@ import { createLog } from "../../telemetry/log.ts";
 import { errorFields } from "../../telemetry/redact.ts";
 import type { CheckKeys } from "../../tenant/key-check-client.ts";
 import { type SentEvent, FeedWindow } from "../log/index.ts";
-import type { SessionRow } from "../sqlite/index.ts";
-import type { Transactions } from "../transactions.ts";
 import { type Attachment, parseAttachment } from "./attachment.ts";
 import { checkKeys, isCheckDue, keyOf } from "./credentials.ts";
+import type { Followed } from "./followed.ts";
 import type { LiveOpening } from "./opening.ts";
-import { headRev, readEvents, resumeAt } from "./read-feed.ts";
 import { CLOSE, ERASED_SESSION, notSent, STALE_CREDENTIALS, TOO_MANY_FRAMES, TOO_MANY_SOCKETS } from "./refusals.ts";
+import type { FollowedSession } from "./told.ts";
 
 /**
- * The open sockets of a session's object. Each event that a socket gets is read from the log after the last event that
- * it was sent. There is no other way to send an event, so none is missed or repeated, whatever happens in between.
+ * The open sockets of an object. Each event that a socket gets is read from the feed after the last event that it was
+ * sent. There is no other way to send an event, so none is missed or repeated, whatever happens in between.
  */
 
 /** Who sends the frames of a socket. */
 export type Sender = Pick<Attachment, "scopes" | "by" | "isUser" | "counted" | "from" | "requestId" | "trace">;
-
-/** The size of a page of events. Sockets that are at the same event share a page. */
-const PAGE_EVENTS = 64;
-const PAGE_BYTES = 256 * 1024;
 
 /** The state of an open socket. */
 interface Reader {
@@ -56,10 +48,10 @@ interface Reader {
 
 const log = createLog();
 
-/** All open sockets of one session. */
+/** All open sockets of one object. */
 export class LiveSockets {
   readonly #ctx: DurableObjectState;
-  readonly #calls: Transactions;
+  readonly #feed: Followed;
   readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
   /** Bytes of the frames that are not served yet, on all sockets. */
@@ -67,51 +59,57 @@ export class LiveSockets {
   /** The check of keys that is running; null if none is. */
   #checking: Promise<void> | null = null;
 
-  constructor(ctx: DurableObjectState, calls: Transactions, check: CheckKeys) {
+  constructor(ctx: DurableObjectState, feed: Followed, check: CheckKeys) {
     this.#ctx = ctx;
-    this.#calls = calls;
+    this.#feed = feed;
     this.#checkKeys = check;
-    const session = calls.unit().row;
     // Nothing can be written before this runs, so a socket that had been sent all events is at the end of the log.
-    for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
+    for (const socket of ctx.getWebSockets()) this.#wake(socket);
   }
 
-  #wake(socket: WebSocket, session: SessionRow | null): void {
+  #wake(socket: WebSocket): void {
     const attachment = parseAttachment(socket.deserializeAttachment());
     if (attachment === null) {
       socket.close(CLOSE.broken, "Reconnect with since");
       return;
     }
-    const sent = attachment.sent ?? (session === null ? 0 : headRev(this.#calls.unit()));
+    const sent = attachment.sent ?? (this.#feed.session() === null ? 0 : this.#feed.headRev());
     this.#readers.set(socket, newReader(attachment, sent, null));
   }
 
-  /** @throws ThreadkeepError `too_many_sockets` if the session has as many open sockets as it may have */
-  requireRoom(): void {
-    if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new ThreadkeepError(TOO_MANY_SOCKETS);
+  /** How many sockets are open. */
+  get count(): number {
+    return this.#readers.size;
+  }
+
+  /** Whether this object has as many open sockets as it may have. */
+  get isFull(): boolean {
+    return this.#readers.size >= this.#feed.maxSockets;
   }
 
   /**
-   * Opens a socket, and sends `hello` and the events after `since`.
+   * Opens a socket, and sends `hello` and the events after `from`.
    * @param keyCheckedAt when the key was last known to be valid, in ms since 1970
-   * @throws ThreadkeepError `too_many_sockets`, or the faults of `Unit.requireSession`
+   * @param session the session that it follows
+   * @param from the last event that the client has; null if later ones are no longer stored, so that it has to start over
+   * @param fanOut which fan-out object of the session this is; null in the session's own object
+   * @throws ThreadkeepError `too_many_sockets`
    */
   open(
-    { since, scopes, by, isUser, counted, from: network, expiresAt, requestId, trace }: LiveOpening,
+    { scopes, by, isUser, counted, from: network, expiresAt, requestId, trace }: LiveOpening,
     keyCheckedAt: number,
+    { session, from, fanOut }: { session: FollowedSession; from: Rev | null; fanOut: number | null },
   ): Response {
-    this.requireRoom();
-    const unit = this.#calls.unit();
-    const session = unit.requireSession();
+    if (this.isFull) throw new ThreadkeepError(TOO_MANY_SOCKETS);
     const now = Date.now();
-    const rev = headRev(unit);
-    const from = since === null ? rev : resumeAt(unit, since);
+    const rev = this.#feed.headRev();
     const sent = from ?? rev;
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { epoch } = session;
     const traced = trace === undefined ? {} : { trace };
+    const told = fanOut === null ? {} : { followed: { session, fanOut }, unackedBytes: 0 };
     const sender = { scopes: [...scopes], by, isUser, counted, from: network };
-    const opener = { ...sender, requestId, until, keyCheckedAt, ...traced };
+    const opener = { ...sender, requestId, until, keyCheckedAt, ...traced, ...told };
     const attachment: Attachment = { v: 1, epoch, ...opener, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -119,17 +117,14 @@ export class LiveSockets {
     socket.serializeAttachment(attachment);
     const reader = newReader(attachment, sent, new FeedWindow());
     this.#readers.set(socket, reader);
-    this.#greet(socket, sent, from === null);
-    this.#feed(socket, reader, rev, new Page());
+    this.#greet(socket, rev, sent, from === null);
+    this.#catchUp(socket, reader, rev, new Page());
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  #greet(socket: WebSocket, since: Rev, isReset: boolean): void {
-    const unit = this.#calls.unit();
-    const { store } = unit;
-    const { headSeq } = store.branches.active(store.messages.head()?.seq ?? 0);
+  #greet(socket: WebSocket, rev: Rev, since: Rev, isReset: boolean): void {
     const reset = isReset ? { reset: true as const } : {};
-    send(socket, { type: "hello", headSeq, rev: headRev(unit), since, ...reset });
+    send(socket, { type: "hello", headSeq: this.#feed.headSeq(), rev, since, ...reset });
   }
 
   // Events
@@ -140,13 +135,13 @@ export class LiveSockets {
   deliver(): void {
     if (this.#readers.size === 0) return;
     this.#closeAllOnError(() => {
-      const session = this.#calls.unit().row;
-      if (session === null) {
+      const session = this.#feed.session();
+      if (session?.state !== "open") {
         for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
         return;
       }
       // Read once for all sockets, like each page.
-      const rev = headRev(this.#calls.unit());
+      const rev = this.#feed.headRev();
       const page = new Page();
       const now = Date.now();
       let isCheckNeeded = false;
@@ -158,10 +153,17 @@ export class LiveSockets {
           // The socket has to wait for the check. Its attachment must not say that it was sent all, in case the object
           // hibernates meanwhile.
           if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
-        } else this.#feed(socket, reader, rev, page);
+        } else this.#catchUp(socket, reader, rev, page);
       }
       if (isCheckNeeded) this.#ctx.waitUntil(this.#check(session));
     });
+  }
+
+  /** Closes the sockets that wait for the events after a rev, which could not be had. Their clients resume elsewhere. */
+  breakOff(after: Rev): void {
+    for (const [socket, { sent }] of this.#readers) {
+      if (sent === after) this.#close(socket, CLOSE.broken, "Reconnect with since");
+    }
   }
 
   /**
@@ -178,21 +180,22 @@ export class LiveSockets {
   }
 
   /**
-   * Sends a socket the events after its last one, as far as its window of unacknowledged events has room.
+   * Sends a socket the events after its last one, as far as they are at hand, and its window of unacknowledged events
+   * has room.
    * @param rev the rev of the last event
    */
-  #feed(socket: WebSocket, reader: Reader, rev: Rev, page: Page): void {
-    const unit = this.#calls.unit();
-    if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(unit, reader.sent) === null) {
+  #catchUp(socket: WebSocket, reader: Reader, rev: Rev, page: Page): void {
+    if (reader.sent < rev && reader.attachment.sent !== null && this.#feed.isForgotten(reader.sent)) {
       // It was paused for so long that its next events are no longer stored. The client has to start over.
-      this.#greet(socket, rev, true);
+      this.#greet(socket, rev, rev, true);
       reader.sent = rev;
       reader.window = new FeedWindow();
       reader.attachment = { ...reader.attachment, acked: rev };
     }
     const window = (reader.window ??= this.#countUnacknowledged(reader));
     while (reader.sent < rev && window.hasRoom) {
-      const events = page.after(reader.sent, () => readEvents(unit, reader.sent, PAGE_EVENTS, PAGE_BYTES));
+      const events = page.after(reader.sent, () => this.#feed.eventsAfter(reader.sent));
+      if (events === null) break;
       for (const event of events) {
         if (!window.hasRoom) break;
         if (!sendText(socket, event.json)) {
@@ -203,24 +206,21 @@ export class LiveSockets {
         window.add(event);
       }
     }
-    const sent = reader.sent < rev ? reader.sent : null;
-    if (reader.attachment.sent !== sent) this.#remember(socket, reader, { sent });
+    const sent = this.#feed.isRemembered && reader.sent >= rev ? null : reader.sent;
+    if (reader.attachment.sent !== sent) this.#remember(socket, reader, { sent, ...this.#unacked(window) });
   }
 
   /** Counts the events that were sent and not acknowledged, after hibernation. */
   #countUnacknowledged({ attachment, sent }: Reader): FeedWindow {
+    const { acked, unackedBytes } = attachment;
+    if (unackedBytes !== undefined) return evenWindow(acked, sent, unackedBytes);
     const window = new FeedWindow();
-    const unit = this.#calls.unit();
-    if (resumeAt(unit, attachment.acked) === null) return window;
-    for (let after = attachment.acked; after < sent;) {
-      const events = readEvents(unit, after, MAX_UNACKNOWLEDGED_EVENTS, MAX_UNACKNOWLEDGED_BYTES);
-      if (events.length === 0) break;
-      for (const event of events) {
-        if (event.rev <= sent) window.add(event);
-        after = event.rev;
-      }
-    }
+    for (const event of this.#feed.sizesAfter(acked, sent)) window.add(event);
     return window;
+  }
+
+  #unacked({ bytes }: FeedWindow): Pick<Attachment, "unackedBytes"> {
+    return this.#feed.isRemembered ? {} : { unackedBytes: bytes };
   }
 
   #remember(socket: WebSocket, reader: Reader, change: Partial<Attachment>): void {
@@ -233,7 +233,7 @@ export class LiveSockets {
   /** Counts a frame, and returns who sends it; null if the socket is or has just been closed, for whatever reason. */
   sender(socket: WebSocket): Sender | null {
     const reader = this.#readers.get(socket);
-    if (reader === undefined || this.#isOver(socket, reader, this.#calls.unit().row)) return null;
+    if (reader === undefined || this.#isOver(socket, reader, this.#feed.session())) return null;
     const now = Date.now();
     const gained = ((now - reader.allowanceAt) / 1_000) * MAX_FRAMES_PER_SECOND;
     reader.allowance = Math.min(MAX_FRAME_BURST, reader.allowance + gained) - 1;
@@ -279,7 +279,7 @@ export class LiveSockets {
    */
   assured(socket: WebSocket): Promise<boolean> | null {
     const reader = this.#readers.get(socket);
-    const session = this.#calls.unit().row;
+    const session = this.#feed.session();
     if (reader === undefined || session === null || !isCheckDue(reader.attachment, Date.now())) return null;
     return this.#check(session).then(() => this.#readers.has(socket));
   }
@@ -288,12 +288,12 @@ export class LiveSockets {
    * Checks all keys that are due, closes the sockets whose keys are no longer valid, and sends the others the events
    * that waited for this. Never rejects.
    */
-  #check(session: Pick<SessionRow, "tenant">): Promise<void> {
+  #check(session: Pick<FollowedSession, "tenant">): Promise<void> {
     this.#checking ??= this.#askForKeys(session);
     return this.#checking;
   }
 
-  async #askForKeys({ tenant }: Pick<SessionRow, "tenant">): Promise<void> {
+  async #askForKeys({ tenant }: Pick<FollowedSession, "tenant">): Promise<void> {
     const began = Date.now();
     const due = [...this.#readers.values()].filter(({ attachment }) => isCheckDue(attachment, began));
     const keys = new Set(due.flatMap(({ attachment }) => keyOf(attachment) ?? []));
@@ -316,7 +316,7 @@ export class LiveSockets {
    */
   acknowledge(socket: WebSocket, rev: Rev): boolean {
     const reader = this.#readers.get(socket);
-    const session = this.#calls.unit().row;
+    const session = this.#feed.session();
     if (reader === undefined || session === null) return true;
     if (rev > reader.sent) {
       this.refuse(socket, notSent(reader.sent));
@@ -329,8 +329,8 @@ export class LiveSockets {
     this.#closeAllOnError(() => {
       reader.window ??= this.#countUnacknowledged(reader);
       reader.window.acknowledge(rev);
-      this.#remember(socket, reader, { acked: rev });
-      this.#feed(socket, reader, headRev(this.#calls.unit()), new Page());
+      this.#remember(socket, reader, { acked: rev, ...this.#unacked(reader.window) });
+      this.#catchUp(socket, reader, this.#feed.headRev(), new Page());
     });
     return true;
   }
@@ -400,9 +400,9 @@ export class LiveSockets {
    * Whether a socket must end: its session is erased or expired, or its time is over. If so, sends the reason and
    * closes it.
    */
-  #isOver(socket: WebSocket, reader: Reader, session: SessionRow | null): boolean {
+  #isOver(socket: WebSocket, reader: Reader, session: FollowedSession | null): boolean {
     const { epoch, until } = reader.attachment;
-    if (session === null || session.erasedAt !== null || session.epoch !== epoch) {
+    if (session === null || session.state === "erased" || session.epoch !== epoch) {
       this.refuse(socket, ERASED_SESSION, undefined, CLOSE.erased);
       return true;
     }
@@ -410,7 +410,7 @@ export class LiveSockets {
       this.refuse(socket, STALE_CREDENTIALS, undefined, CLOSE.credentials);
       return true;
     }
-    if (session.expiredAt !== null) {
+    if (session.state === "expired") {
       send(socket, { type: "expired", rev: reader.sent + 1 });
       this.#close(socket, CLOSE.expired, "session_expired");
       return true;
@@ -427,16 +427,28 @@ export class LiveSockets {
 /** Caches the page that was read last, for sockets that are at the same event. */
 class Page {
   #after: Rev | null = null;
-  #events: readonly SentEvent[] = [];
+  #events: readonly SentEvent[] | null = null;
 
-  after(rev: Rev, read: () => readonly SentEvent[]): readonly SentEvent[] {
+  /** Null if the page is not at hand. */
+  after(rev: Rev, read: () => readonly SentEvent[] | null): readonly SentEvent[] | null {
     if (this.#after !== rev) {
       this.#events = read();
       this.#after = rev;
-      if (this.#events.length === 0) throw new Error("the feed ends before its last event");
+      if (this.#events?.length === 0) throw new Error("the feed ends before its last event");
     }
     return this.#events;
   }
+}
+
+/**
+ * The events after `acked` and up to `sent`, if only the sum of their sizes is known. A rev rises by one with each
+ * event, so their number is exact.
+ */
+function evenWindow(acked: Rev, sent: Rev, totalBytes: number): FeedWindow {
+  const window = new FeedWindow();
+  const bytes = totalBytes / Math.max(1, sent - acked);
+  for (let rev = acked + 1; rev <= sent; rev += 1) window.add({ rev, bytes });
+  return window;
 }
 
 function newReader(attachment: Attachment, sent: Rev, window: FeedWindow | null): Reader {

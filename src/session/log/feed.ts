@@ -103,6 +103,11 @@ export class FeedWindow {
     return this.#sent.length < MAX_UNACKNOWLEDGED_EVENTS && this.#bytes < MAX_UNACKNOWLEDGED_BYTES;
   }
 
+  /** The sum of the sizes of these events. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   add({ rev, bytes }: Pick<SentEvent, "rev" | "bytes">): void {
     this.#sent.push({ rev, bytes });
     this.#bytes += bytes;

@@ -86,6 +86,7 @@ export function toSession(row: Row): SessionRow {
     revBase: number(row["rev_base"]),
     copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),
     imported: row["imported"] === null ? null : stored<FinishedImport>(row["imported"]),
+    fanOuts: number(row["fan_outs"]),
   };
 }
 

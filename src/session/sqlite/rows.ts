@@ -72,6 +72,8 @@ export interface SessionRow extends SessionRef {
   readonly copying: Copying | null;
   /** The import that created this session; null if it was not imported. */
   readonly imported: FinishedImport | null;
+  /** Which fan-out objects have sockets of this session: bit n for the object n. */
+  readonly fanOuts: number;
 }
 
 /**

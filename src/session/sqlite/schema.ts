@@ -65,7 +65,9 @@ export const TABLE_GROUPS = {
       -- The key with which files are hashed; made with the first file.
       file_key BLOB,
       -- JSON of AppendingRow: appends that are not in the audit log yet. Null if there are none.
-      appending TEXT
+      appending TEXT,
+      -- Which fan-out objects have sockets of this session: bit n for the object n.
+      fan_outs INTEGER NOT NULL DEFAULT 0
     );
 
     CREATE TABLE messages (
