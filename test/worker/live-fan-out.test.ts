@@ -182,6 +182,25 @@ describe("sockets in a fan-out object", () => {
 });
 
 describe("a fan-out object", () => {
+  it("counts frames against the limits of their sender, and records what it refuses in the audit log", async () => {
+    const ref = await chatOf(1);
+    const client = await follow(ref);
+    await helloOf(client);
+    const events: object[] = [];
+    const none = { limit: async () => ({ success: false }) };
+    const AUDIT_QUEUE = { send: async (message: { events: object[] }) => void events.push(...message.events) };
+    const changed = { RATE_LIMIT_KEY: none, RATE_LIMIT_TENANT: none, AUDIT_QUEUE, THREADKEEP_RATE_LIMITS: "on" };
+    await runInDurableObject(fanOutOf(ref), (object) => void Reflect.set(object, "env", { ...env, ...changed }));
+    client.send({ type: "append", id: "a", messages: [said("one too many")] });
+    expect(await client.find<ErrorFrame>("the refusal", ({ type }) => type === "error")).toMatchObject({
+      id: "a",
+      error: { code: "rate_limited" },
+    });
+    await until("it is recorded", async () => events.length > 0);
+    expect(events).toMatchObject([{ session: ref.session, action: "appendMessages", result: "rate_limited" }]);
+    expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(1);
+  });
+
   it("takes what the one before it has no room for, and a closed socket makes room again", async () => {
     const ref = await chatOf(1);
     const first = await follow(ref);

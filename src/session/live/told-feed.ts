@@ -133,6 +133,8 @@ export class ToldFeed implements Followed {
     } catch (error) {
       this.#asked.delete(after);
       this.#fail(after, error);
+      // Others may wait for their turn to ask.
+      this.#send(null);
     }
   }
 
