@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreePort } from "../scripts/dev/ports.ts";
 import { type Service, startService } from "../scripts/dev/service.ts";
-import { createProgram, UsageFault, wholeNumber } from "../scripts/program/command-line.ts";
+import { createProgram, decimal, UsageFault, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
 import { showTable } from "../scripts/program/table.ts";
 import { MAX_SOCKETS_PER_SESSION } from "../src/api/limits.ts";
@@ -52,7 +52,7 @@ const program = createProgram("npm run live --", "Tests the live feed under load
   )
   .option("--events <n>", "resume: number of events", wholeNumber(1, 90_000), 20_000)
   .option("--seed <n>", "resume: the same disturbances for the same seed", wholeNumber(1, 999_999_999), 1)
-  .option("--rate <n>", "fanout: appends a second", wholeNumber(1, 1_000), 50)
+  .option("--rate <n>", "fanout: appends a second", decimal(0.05, 1_000), 50)
   .option("--seconds <n>", "fanout: duration", wholeNumber(1, 3_600), 120)
   .option("--idle <n>", "fanout: seconds without appends at the end", wholeNumber(1, 3_600), 10)
   .addHelpText(
@@ -64,7 +64,7 @@ collection must rise by less than a tenth in the second half.
 
 Example:
   npm run live -- --resume --events 5000
-  npm run live -- --fanout --sockets 5000 --rate 1 --seconds 60`,
+  npm run live -- --fanout --sockets 5000 --rate 0.2 --seconds 100`,
   )
   .action(async ({ resume, fanout, sockets = null, ...options }) => {
     const isBoth = resume === fanout;

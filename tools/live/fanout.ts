@@ -10,6 +10,8 @@ import { createSession, write } from "./writer.ts";
 
 const SETTLE_MS = 30_000;
 const MEMORY_EVERY_MS = 5_000;
+/** How many appends are measured before there are sockets, one after the other. */
+const APPENDS_ALONE = 50;
 /** How many sockets are being opened at the same time. */
 const OPENED_AT_ONCE = 16;
 /** The share by which memory may rise in the second half and still count as steady. */
@@ -99,7 +101,7 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
 
   await appendFor(warmUpSeconds);
   state.isMeasuring = true;
-  await appendFor(warmUpSeconds);
+  for (let count = 0; count < APPENDS_ALONE && !signal.aborted; count += 1) await appendOne(performance.now());
   state.isMeasuring = false;
   const appendAlone = distributionOf(answered.splice(0));
   appends = 0;
