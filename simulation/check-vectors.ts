@@ -41,9 +41,17 @@ export function checkVectors({ label, model, object: { disk } }: SimulatedSessio
   }
 }
 
-function turnOf(message: { readonly role: string; readonly content: Content | null } | undefined): string | null {
+interface Turn {
+  readonly role: string;
+  readonly author: string | undefined;
+  readonly content: Content | null;
+}
+
+/** What the model gets of a turn: its author's name comes first, where it has one. */
+function turnOf(message: Turn | undefined): string | null {
   if (message === undefined || message.content === null || message.role !== "user") return null;
-  return messageText(message.content).slice(0, MAX_TEXT_LENGTH);
+  const text = messageText(message.content);
+  return (message.author === undefined ? text : `${message.author}: ${text}`).slice(0, MAX_TEXT_LENGTH);
 }
 
 function itemOf(disk: SimulatedSession["object"]["disk"], row: number): string | null {

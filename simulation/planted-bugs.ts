@@ -452,6 +452,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "false) this.#vectors.forgetMessages([seq]);",
     },
   ],
+  "a-dropped-item-keeps-its-vector": [
+    {
+      file: "session/summary/summary-store.ts",
+      replace: "      this.#vectors.forgetItems(rows.map(({ row }) => number(row)));\n",
+      by: "",
+    },
+  ],
 };
 
 /** Bugs that the first ten seeds do not find: a run that has a minute looks for the others. */
@@ -472,6 +479,7 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "a-version-is-restored-that-rests-on-what-is-erased",
   "versions-after-a-restored-one-stay",
   "an-edited-message-keeps-its-vector",
+  "a-dropped-item-keeps-its-vector",
 ]);
 
 /** Whether a patch changes a function of PostgreSQL: the archive makes it, not the loader of modules. */

@@ -168,6 +168,8 @@ import {
   type SummaryStep,
   landAnswer,
   landVectors,
+  needsNewVectors,
+  scheduleEmbedding,
   type SavedVectors,
   stepEmbedding,
   stepSummary,
@@ -363,7 +365,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     tenant?: TenantSettings,
     meaning?: QueryMeaning,
   ): Promise<Outcome<RenderedContext>> {
-    return this.#calls.readSession((unit) => renderSessionContext(unit, request, meaning), tenant);
+    return this.#readByMeaning(meaning, (unit) => renderSessionContext(unit, request, meaning), tenant);
   }
 
   /** Does the same, and returns JSON text. */
@@ -372,16 +374,16 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     tenant?: TenantSettings,
     meaning?: QueryMeaning,
   ): Promise<Outcome<string>> {
-    return this.#calls.readSession((unit) => writeSessionContext(unit, request, meaning), tenant);
+    return this.#readByMeaning(meaning, (unit) => writeSessionContext(unit, request, meaning), tenant);
   }
 
   async search(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<SearchResult>> {
-    return this.#calls.readSession((unit) => searchMessages(unit, request, meaning));
+    return this.#readByMeaning(meaning, (unit) => searchMessages(unit, request, meaning));
   }
 
   /** Does the same, and returns JSON text. */
   async searchJson(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<string>> {
-    return this.#calls.readSession((unit) => JSON.stringify(searchMessages(unit, request, meaning)));
+    return this.#readByMeaning(meaning, (unit) => JSON.stringify(searchMessages(unit, request, meaning)));
   }
 
   /**
@@ -394,7 +396,16 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** The items of the newest version that are nearest to a query in meaning. */
   async nearItems(request: NearItemsRequest): Promise<Outcome<NearItems>> {
-    return this.#calls.readSession((unit) => nearItems(unit, request));
+    return this.#readByMeaning(request.query, (unit) => nearItems(unit, request));
+  }
+
+  /** Reads. If the vectors are of an earlier model than the query's, it also schedules the job that makes new ones. */
+  #readByMeaning<T>(meaning: QueryMeaning | undefined, body: (unit: Unit) => T, tenant?: TenantSettings): Outcome<T> {
+    const outcome = this.#calls.readSession(body, tenant);
+    if (outcome.ok && needsNewVectors(this.#calls.unit(), meaning)) {
+      this.#calls.change((unit) => scheduleEmbedding(unit, false));
+    }
+    return outcome;
   }
 
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<SummaryVersion>>> {

@@ -127,16 +127,30 @@ describe("the score for meaning", () => {
     { seq: 9, nearness: 0.7 },
   ];
 
+  /** The highest score of each turn. */
+  const pointsOf = (...[nearTurns, ...rest]: Parameters<typeof pointsFor>): Map<number, number> => {
+    const { term, seqs, scores, lends } = pointsFor(nearTurns, ...rest);
+    expect({ term, lends }).toEqual({ term: MEANING, lends: false });
+    const best = new Map<number, number>();
+    for (const [at, seq] of seqs.entries()) best.set(seq, Math.max(best.get(seq) ?? 0, scores[at] ?? 0));
+    return best;
+  };
+
   it("adds a share of the best turn's score for words, rising from the farthest turn to the nearest", () => {
-    const { scores, ...rest } = pointsFor(near, 10, 0.2);
-    expect(rest).toEqual({ term: MEANING, seqs: [3, 5, 9], lends: false });
-    expect(scores[0]).toBeCloseTo(2);
-    expect(scores[1]).toBe(0);
-    expect(scores[2]).toBeCloseTo(1);
+    const points = pointsOf(near, 10, 0.2, 0);
+    expect(points.get(3)).toBeCloseTo(2);
+    expect(points.get(5)).toBe(0);
+    expect(points.get(9)).toBeCloseTo(1);
+  });
+
+  it("goes in part to the turns next to a near one", () => {
+    const points = pointsOf(near, 10, 0.2, 0.5);
+    expect([2, 4, 8, 10].map((seq) => points.get(seq)?.toFixed(2))).toEqual(["1.00", "1.00", "0.50", "0.50"]);
   });
 
   it("decides alone if no turn has a word of the query, and ranks equal turns equally", () => {
-    expect(pointsFor(near, 0, 0.2).scores[0]).toBeCloseTo(0.2);
-    expect(pointsFor([near[0]!, { seq: 4, nearness: 0.9 }], 10, 0.2).scores).toEqual([2, 2]);
+    expect(pointsOf(near, 0, 0.2, 0).get(3)).toBeCloseTo(0.2);
+    const equal = pointsOf([near[0]!, { seq: 4, nearness: 0.9 }], 10, 0.2, 0);
+    expect([equal.get(3), equal.get(4)]).toEqual([2, 2]);
   });
 });

@@ -126,6 +126,21 @@ async function search(owner: string, request: MemorySearchRequest): Promise<stri
   return data.map(({ item }) => item.text);
 }
 
+describe("vectors of an earlier model", () => {
+  it("are made again after the first query by meaning, though nobody writes to the session", async () => {
+    const ref = await remembered(newOwner(), ["Ada keeps a boat in Lisbon"], true);
+    const embedJobs = async () => (await pendingJobs(ref)).filter((job) => job["kind"] === "embed").length;
+    const ask = (model: string) =>
+      withoutAlarm(ref, (session) => session.search({ query: "boat" }, { model, vector: vectorOf("boat") }));
+    expect(unwrap(await ask(MODEL)).retrieval).toEqual({ by: "words-and-meaning" });
+    expect(await embedJobs()).toBe(0);
+    for (let count = 0; count < 2; count += 1) {
+      expect(unwrap(await ask("another/model")).retrieval).toEqual({ by: "words", because: "other-model" });
+      expect(await embedJobs()).toBe(1);
+    }
+  });
+});
+
 describe("search across sessions, checked against the objects", () => {
   it("returns items of several sessions, each with its session", async () => {
     const owner = newOwner();

@@ -22,12 +22,13 @@ const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingParameter
   itemWord: { itemWord: 0 },
   wish: { wish: 1 },
   meaning: { meaning: 0 },
+  lendMeaning: { lendMeaning: 0 },
   namedAuthor: { namedAuthor: 1 },
   date: { date: { day: 0, month: 0, year: 0 } },
 };
 
 /** Other values of the weight of meaning. */
-const MEANINGS = [0.1, 0.3, 0.4] as const;
+const MEANINGS = [0.1, 0.2, 0.4] as const;
 
 /**
  * @param files the conversations, by the name of their data set

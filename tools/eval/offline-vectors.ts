@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { createEmbedder } from "../../src/embedder/embedder.ts";
 import type { NearTurn } from "../../src/prompt/meaning/closeness.ts";
+import { textOfItem, textOfTurn } from "../../src/prompt/meaning/texts.ts";
 import { ProviderError } from "../../src/provider/provider-error.ts";
 import { citedBy, findNear } from "../../src/session/search/near-turns.ts";
 import { type OwnedVector, VectorStore } from "../../src/session/search/vector-store.ts";
@@ -47,19 +48,16 @@ export function nearTurnsBy(embed: Embed): NearIn {
   };
 }
 
-/** As in a service whose last summary was made when the conversation ended: turns after that summary have no vector yet. */
+/** As in a service: it makes vectors of all turns that there are when it gets to them, and a conversation is here before they are made. */
 async function load({ turns, questions }: Conversation, embed: Embed): Promise<Near> {
-  const rolled = rollItems(turns);
-  const placed = rolled.items.map((item, at) => ({ row: at + 1, item }));
+  const placed = rollItems(turns).map((item, at) => ({ row: at + 1, item }));
   const owners = [
-    ...turns
-      .slice(0, rolled.turns)
-      .flatMap(({ role, content }, at) =>
-        role === "user" && content.trim() !== ""
-          ? [{ owner: { of: "message", seq: at + 1 } as const, text: content }]
-          : [],
-      ),
-    ...placed.map(({ row, item }) => ({ owner: { of: "item", row } as const, text: item.text })),
+    ...turns.flatMap(({ role, content, author }, at) =>
+      role === "user" && content.trim() !== ""
+        ? [{ owner: { of: "message", seq: at + 1 } as const, text: textOfTurn(content, author) }]
+        : [],
+    ),
+    ...placed.map(({ row, item }) => ({ owner: { of: "item", row } as const, text: textOfItem(item.text) })),
   ];
   const store = new VectorStore(nodeStorage(new DatabaseSync(":memory:")).sql);
   for (let at = 0; at < owners.length; at += BATCH) {

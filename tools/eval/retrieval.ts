@@ -205,7 +205,7 @@ export function threadkeepOffline(
     async load(conversation) {
       const index = loadedIndexes.get(conversation) ?? buildIndex(loadMessages(conversation.turns));
       loadedIndexes.set(conversation, index);
-      const items = loadedItems.get(conversation) ?? new TurnItems(rollItems(conversation.turns).items);
+      const items = loadedItems.get(conversation) ?? new TurnItems(rollItems(conversation.turns));
       loadedItems.set(conversation, items);
       const near = await nearIn?.(conversation);
       const options = { items, ...(ranking === undefined ? {} : { ranking }) };

@@ -8,13 +8,7 @@ import { contentTokens, messageCost } from "../../src/prompt/message-text.ts";
 import { summarizeExtractively } from "../../src/summarizer/extractive.ts";
 import type { Turn } from "./retrieval.ts";
 
-interface Rolled {
-  readonly items: Item[];
-  /** How many turns there were when the last summary was made; 0 if there is none. */
-  readonly turns: number;
-}
-
-export function rollItems(turns: readonly Turn[]): Rolled {
+export function rollItems(turns: readonly Turn[]): Item[] {
   const { summarizeAfterTokens, keepRecentTokens, summaryMaxTokens } = resolveSettings({});
   const messages = turns.map(({ content, author }, at): CutMessage => ({
     seq: at + 1,
@@ -25,7 +19,6 @@ export function rollItems(turns: readonly Turn[]): Rolled {
   let throughSeq = 0;
   let version = 0;
   let waiting = 0;
-  let lastSeq = 0;
   for (const { seq, cost } of messages) {
     waiting += cost;
     if (!isSummaryDue(waiting, { summarizeAfterTokens })) continue;
@@ -37,10 +30,9 @@ export function rollItems(turns: readonly Turn[]): Rolled {
       ({ id, ...item }, place) => ({ id: id ?? `${version}.${place + 1}`, ...item }),
     );
     throughSeq = target;
-    lastSeq = seq;
     waiting = messages.slice(target, seq).reduce((sum, message) => sum + message.cost, 0);
   }
-  return { items, turns: lastSeq };
+  return items;
 }
 
 function transcriptOf({ role, author, content, occurredAtMs }: Turn, seq: number): TranscriptMessage {

@@ -30,8 +30,22 @@ export function sharesOf(nearness: readonly number[], best: number, weight: numb
   return nearness.map((one) => (range > 0 ? (most * (one - least)) / range : most));
 }
 
-/** The points of messages: see `sharesOf`. */
-export function pointsFor(near: readonly NearTurn[], best: number, weight: number): Matches {
-  const nearness = near.map((turn) => turn.nearness);
-  return { term: MEANING, seqs: near.map(({ seq }) => seq), scores: sharesOf(nearness, best, weight), lends: false };
+/**
+ * The points of messages: see `sharesOf`. The turns next to them get the share `lend`, because the subject of an answer
+ * is often said only in the turn before it.
+ */
+export function pointsFor(near: readonly NearTurn[], best: number, weight: number, lend: number): Matches {
+  const own = sharesOf(
+    near.map(({ nearness }) => nearness),
+    best,
+    weight,
+  );
+  const seqs: Seq[] = [];
+  const scores: number[] = [];
+  for (const [at, { seq }] of near.entries()) {
+    const score = own[at]!;
+    seqs.push(seq, seq - 1, seq + 1);
+    scores.push(score, score * lend, score * lend);
+  }
+  return { term: MEANING, seqs, scores, lends: false };
 }

@@ -14,6 +14,12 @@ import type { VectorStore } from "./vector-store.ts";
  */
 const MAX_COMPARED = 200;
 
+/**
+ * Items count for less than messages: this share of how much nearer they are than the farthest one compared. An item is
+ * mostly a sentence of its turn, so that turns with items would come before others that say as much.
+ */
+const ITEM_SHARE = 0.8;
+
 /** Shared by all sessions of an isolate. Queries run synchronously, so they never overlap. */
 export const scan = new CodeScan();
 
@@ -31,10 +37,12 @@ export function findNear(
   const sought = soughtVector(vector);
   const isFound = (owner: number): boolean => (owner > 0 ? isSeen(owner) : (cited.get(-owner) ?? []).some(isSeen));
   const places = scan.nearest(vectors.codes(), sought.code, MAX_COMPARED, isFound);
+  const compared = vectors.vectorsOf(places).map((stored) => nearness(sought.unit, stored, 0));
+  const farthest = Math.min(...compared);
   const best = new Map<Seq, number>();
-  for (const [at, stored] of vectors.vectorsOf(places).entries()) {
+  for (const [at, whole] of compared.entries()) {
     const owner = places[at]?.owner ?? 0;
-    const near = nearness(sought.unit, stored, 0);
+    const near = owner > 0 ? whole : farthest + (whole - farthest) * ITEM_SHARE;
     for (const seq of owner > 0 ? [owner] : (cited.get(-owner) ?? []).filter(isSeen)) {
       best.set(seq, Math.max(best.get(seq) ?? -1, near));
     }

@@ -1,6 +1,6 @@
 import type { Content, Seq } from "../../api/message.ts";
 import { type Branch, isOn } from "../../prompt/branch.ts";
-import { type NearTurn, pointsFor } from "../../prompt/meaning/closeness.ts";
+import { type NearTurn, pointsFor, sharesOf } from "../../prompt/meaning/closeness.ts";
 import {
   type Judging,
   scoreItemWords,
@@ -228,7 +228,7 @@ export class SearchIndex {
     scores.begin({ lastSeq: through, lengths, isMonologue }, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
-    const close = this.#addMeaning(near, through, memory, ranking);
+    const close = this.#addMeaning(near, { throughSeq: through, isMonologue }, memory, ranking);
     const best = scores.top(Math.max(MIN_CANDIDATES, 3 * limit) * (isSeen === null ? 1 : UNSEEN_FACTOR));
     const candidates = this.#tables.candidates(isSeen === null ? best : best.filter(isSeen));
     const common = this.#scoreCommon(deferred, candidates, judging);
@@ -245,14 +245,24 @@ export class SearchIndex {
    * Adds points for nearness in meaning.
    * @returns the messages that are near enough to be reported as such
    */
-  #addMeaning(near: readonly NearTurn[], throughSeq: Seq, { lengths, scores }: Memory, { meaning }: RankingParameters) {
+  #addMeaning(
+    near: readonly NearTurn[],
+    { throughSeq, isMonologue }: { readonly throughSeq: Seq; readonly isMonologue: boolean },
+    { lengths, scores }: Memory,
+    { meaning, lendMeaning, lendAlone }: RankingParameters,
+  ): ReadonlySet<Seq> {
     // A message that is not indexed has no words here, and cannot be a hit.
     const known = near.filter(({ seq }) => seq <= throughSeq && lengths.of(seq) > 0);
     if (known.length === 0 || meaning === 0) return new Set<Seq>();
-    const points = pointsFor(known, scores.highest(), meaning);
+    const lend = lendMeaning * (isMonologue ? lendAlone : 1);
+    const points = pointsFor(known, scores.highest(), meaning, lend);
     scores.addPoints([points]);
-    const most = Math.max(...points.scores);
-    return new Set(points.seqs.filter((_, at) => points.scores[at]! >= most * TOLD_SHARE));
+    const shares = sharesOf(
+      known.map(({ nearness }) => nearness),
+      1,
+      1,
+    );
+    return new Set(known.filter((_, at) => shares[at]! >= TOLD_SHARE).map(({ seq }) => seq));
   }
 
   /** Scores terms that are too common to look up, only for the candidates that the other terms found. */

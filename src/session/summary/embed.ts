@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import type { QueryMeaning } from "../../api/embedding.ts";
 import type { Seq } from "../../api/message.ts";
 import { LEASE_MS } from "../../lib/retry-policy.ts";
+import { textOfItem, textOfTurn } from "../../prompt/meaning/texts.ts";
 import { isTold, messageText } from "../../prompt/message-text.ts";
 import { callOff, isHeld, mayBeListed, newJob } from "../outbox/index.ts";
 import type { OwnedVector, VectorOwner } from "../search/index.ts";
@@ -22,11 +24,6 @@ import { isOverBudget } from "./run.ts";
 const MAX_TEXTS = 64;
 /** UTF-16 units of all texts of one call. The first text is always included, whatever its length. */
 const MAX_CALL_LENGTH = 128 * 1024;
-/**
- * UTF-16 units of a text that are embedded, about 1,000 tokens. The rest is cut off: the vector of a longer text would
- * represent each part of it less well.
- */
-const MAX_TEXT_LENGTH = 4_000;
 /** How many messages of users are read in one query. */
 const PAGE_SEQS = 1_000;
 /**
@@ -92,6 +89,16 @@ export function scheduleEmbedding(unit: Unit, isBegun: boolean): EmbedJob {
         };
   store.jobs.put(job);
   return job;
+}
+
+/**
+ * Whether a query shows that the session's vectors are of another model than the configured one, and nobody renews them
+ * yet. A job that failed for good is left alone: an operator may retry it, or the next summary.
+ */
+export function needsNewVectors({ store }: Unit, asked: QueryMeaning | undefined): boolean {
+  if (asked === undefined || "without" in asked) return false;
+  const state = store.vectors.state();
+  return state !== null && state.model !== asked.model && store.jobs.first("embed") === null;
 }
 
 /** Calls off a failed embed job before the session expires. */
@@ -194,7 +201,7 @@ function textsToEmbed(unit: Unit, model: string): TextToEmbed[] {
   if (isSame) store.vectors.setDone(doneSeq);
   if (isFull) return texts;
   for (const { row, item } of newestItems(store)) {
-    if (!owners.has(-row) && !add({ of: "item", row }, cut(item.text))) break;
+    if (!owners.has(-row) && !add({ of: "item", row }, textOfItem(item.text))) break;
   }
   return texts;
 }
@@ -224,7 +231,7 @@ function textReader(unit: Unit): (owner: VectorOwner) => string | null {
   let items: Map<number, string> | null = null;
   return (owner) => {
     if (owner.of === "message") return messageTextToEmbed(unit, owner.seq);
-    items ??= new Map(newestItems(unit.store).map(({ row, item }) => [row, cut(item.text)]));
+    items ??= new Map(newestItems(unit.store).map(({ row, item }) => [row, textOfItem(item.text)]));
     return items.get(owner.row) ?? null;
   };
 }
@@ -233,13 +240,8 @@ function textReader(unit: Unit): (owner: VectorOwner) => string | null {
 function messageTextToEmbed(unit: Unit, seq: Seq): string | null {
   const row = unit.store.messages.bySeq(seq, "told");
   if (row === null || row.role !== "user" || row.content === null || !isTold(row.content)) return null;
-  const text = cut(messageText(row.content));
-  return text.trim() === "" ? null : text;
-}
-
-/** Cuts a text to `MAX_TEXT_LENGTH`, without leaving half of a surrogate pair. */
-function cut(text: string): string {
-  return text.length <= MAX_TEXT_LENGTH ? text : text.slice(0, MAX_TEXT_LENGTH).toWellFormed();
+  const text = messageText(row.content);
+  return text.trim() === "" ? null : textOfTurn(text, row.author);
 }
 
 const DIGEST_DIGITS = 16;

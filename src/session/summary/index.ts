@@ -8,7 +8,7 @@ export {
   summarizeJob,
   unsummarizedTokens,
 } from "./due.ts";
-export { callOffEmbedding, NOTHING_TO_EMBED, scheduleEmbedding } from "./embed.ts";
+export { callOffEmbedding, needsNewVectors, NOTHING_TO_EMBED, scheduleEmbedding } from "./embed.ts";
 export type { EmbeddingStep } from "./embed.ts";
 export {
   knownSummary,

@@ -18,6 +18,7 @@ import {
   beginEmbedding,
   callOffEmbedding,
   type EmbeddingStep,
+  needsNewVectors,
   scheduleEmbedding,
   saveVectors,
 } from "../../../src/session/summary/embed.ts";
@@ -110,6 +111,12 @@ describe("the texts that are given to a model", () => {
     ]);
     expect(session.job("embed")).toBeUndefined();
     expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([-2, -1, 1, 3, 5]);
+  });
+
+  it("say who wrote them, where that is known", () => {
+    const session = new NodeSession();
+    session.append([{ role: "user", author: "Ada", content: "the sea" }, "the harbour"]);
+    expect(embedAll(session)).toEqual([["Ada: the sea", "the harbour"]]);
   });
 
   it("are given once, and later only the new ones", () => {
@@ -407,6 +414,17 @@ describe("another model", () => {
     save(session, step, "test/other");
     expect(near(session, "sea").use).toBe("other-model");
     expect(near(session, "sea", "test/other").use).toBe("used");
+  });
+
+  it("is noticed by the first query that is its vector, and the job is scheduled once", () => {
+    const session = chat();
+    const isNeeded = (asked?: QueryMeaning) => needsNewVectors(session.unit(), asked);
+    expect(isNeeded(asking("sea", "test/other"))).toBe(false);
+    embedAll(session);
+    expect([isNeeded(), isNeeded({ without: "late" }), isNeeded(asking("sea"))]).toEqual([false, false, false]);
+    expect(isNeeded(asking("sea", "test/other"))).toBe(true);
+    scheduleEmbedding(session.unit(), false);
+    expect(isNeeded(asking("sea", "test/other"))).toBe(false);
   });
 
   it("includes another length under the same name: all are made again", () => {
