@@ -3,7 +3,7 @@ import { deferred } from "./deferred.ts";
 import type { FanOut } from "./fan-out.ts";
 
 /** The methods of a fan-out object that other code may call. */
-export type FanOutObject = Pick<FanOut, "count" | "fetch" | "tell">;
+type FanOutObject = Pick<FanOut, "count" | "fetch" | "tell">;
 
 /** How to reach a fan-out object of a session. Get a new stub for each call, as of a session's object. */
 export interface FanOutClient {

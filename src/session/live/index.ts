@@ -1,6 +1,5 @@
 export { attempt } from "./attempt.ts";
 export { parseAttachment } from "./attachment.ts";
-export type { FanOutCalls } from "./fan-outs.ts";
 export { LiveFeed } from "./feed.ts";
 export type { LiveEnv } from "./feed.ts";
 export type { News, ToldPage } from "./followed.ts";
