@@ -54,3 +54,46 @@ function secretsErasedBy(world: World, { source, seqs, throughSeq }: Told, last:
     isMeant(seq) && world.epochs.isErased(source.epoch, seq) ? [...said].filter((secret) => !left.has(secret)) : [],
   );
 }
+
+/**
+ * Promise 9: when every copy has confirmed, nothing of what they were told is left in any of them.
+ * @param told the erased messages of this epoch that they had to be told of
+ */
+export function checkAllConfirmed(world: World, epoch: string, told: readonly number[]): void {
+  for (const seq of told) {
+    checkCopiesGone(world, epoch, seq, new Set(secretsErasedBy(world, { source: { epoch }, seqs: [seq] }, seq)));
+  }
+}
+
+/** Erased text must be gone everywhere: from the archive, from every copy, and from what the archive has of the copies. */
+export function checkGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
+  checkArchive(world, { epoch: ended, seq }, (secret) => secrets.has(secret));
+  checkCopiesGone(world, ended, seq, secrets);
+}
+
+function checkCopiesGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
+  if (secrets.size === 0) return;
+  const copies = world.epochs.copiesOf(ended, seq);
+  const affected = new Set([ended, ...copies.map(({ epoch }) => epoch)]);
+  for (const { epoch, name } of copies) {
+    // A copy may have the same from a session that the erasure does not reach: the one that the erased message was a copy of.
+    const elsewhere = world.epochs.carried(epoch, affected);
+    const isLeft = (secret: string): boolean => secrets.has(secret) && !elsewhere.has(secret);
+    checkArchive(world, { epoch, seq, where: ` for its copy ${name}` }, isLeft);
+    const copy = world.sessions.find((session) => session.name === name);
+    if (copy === undefined || sessionOf(copy.object)?.epoch !== epoch) continue;
+    if (secretsOf(copy.object.disk.dump()).some(isLeft)) {
+      throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the object of its copy ${name} says it`);
+    }
+  }
+}
+
+function checkArchive(
+  world: World,
+  { epoch, seq, where = "" }: { epoch: string; seq: number; where?: string },
+  isLeft: (secret: string) => boolean,
+): void {
+  // If a restored backup of the archive brought erased text back, the operator has to erase it again.
+  if (world.isRestored || !secretsOf(versionsOf(world.archive.copy, epoch)).some(isLeft)) return;
+  throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the archive still says it${where}`);
+}

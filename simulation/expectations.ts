@@ -6,6 +6,7 @@ import type { BranchRequest, SessionPatch } from "../src/api/session.ts";
 import type { Summary } from "../src/api/summary.ts";
 import type { Expect, Expected } from "./change.ts";
 import { secretsOf } from "./chat-content.ts";
+import { checkGone } from "./check-confirmed.ts";
 import {
   appendTo,
   bornOf,
@@ -21,7 +22,6 @@ import {
 } from "./model.ts";
 import { checkAppendedContext } from "./reading.ts";
 import { heldIn, newestVersionIn, sessionOf, versionsIn } from "./rows.ts";
-import { versionsOf } from "./simulated-archive.ts";
 import type { BegunImport, SessionCreation, Created, ForkSource, EpochRef, NumberedLine } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -291,32 +291,9 @@ function expectErased(world: World, session: SimulatedSession, id: string): Expe
       ];
       // Another message may say the same.
       const left = new Set(secretsOf(transition.after?.log.map(({ content, metadata }) => [content, metadata])));
-      expectGone(world, ended, old.seq, new Set(secrets.filter((secret) => !left.has(secret))));
+      checkGone(world, ended, old.seq, new Set(secrets.filter((secret) => !left.has(secret))));
     },
   };
-}
-
-/** Erased text must be gone everywhere: from the archive, from every copy, and from what the archive has of the copies. */
-function expectGone(world: World, ended: string, seq: number, secrets: ReadonlySet<string>): void {
-  if (secrets.size === 0) return;
-  const copies = world.epochs.copiesOf(ended, seq);
-  const affected = new Set([ended, ...copies.map(({ epoch }) => epoch)]);
-  for (const { epoch, name } of [{ epoch: ended, name: null }, ...copies]) {
-    const where = name === null ? "" : ` for its copy ${name}`;
-    // If a restored backup of the archive brought erased text back, the operator has to erase it again.
-    const archived = world.isRestored ? [] : secretsOf(versionsOf(world.archive.copy, epoch));
-    // A copy may have the same from a session that the erasure does not reach: the one that the erased message was a copy of.
-    const elsewhere = name === null ? null : world.epochs.carried(epoch, affected);
-    const isLeft = (secret: string): boolean => secrets.has(secret) && elsewhere?.has(secret) !== true;
-    if (archived.some(isLeft)) {
-      throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the archive still says it${where}`);
-    }
-    const copy = name === null ? undefined : world.sessions.find((session) => session.name === name);
-    if (copy === undefined || epochRefOf(copy) !== epoch) continue;
-    if (secretsOf(copy.object.disk.dump()).some(isLeft)) {
-      throw new Violation(9, `seq ${seq} is reported as erased everywhere, but the object of its copy ${name} says it`);
-    }
-  }
 }
 
 // Forks

@@ -4,13 +4,13 @@ import { messageText } from "../src/prompt/message-text.ts";
 import type { Passage } from "./activity.ts";
 import { followBackground } from "./background.ts";
 import { callFault } from "./call-fault.ts";
-import { checkConfirmed, type Told } from "./check-confirmed.ts";
+import { checkAllConfirmed, checkConfirmed, type Told } from "./check-confirmed.ts";
 import { value } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
 import { checkBudget, checkCounted, spentToday } from "./check-spent.ts";
 import { invoke } from "./invoke.ts";
 import { type ModelMessage, pathTo } from "./model.ts";
-import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
+import { draftOf, hasPendingErasures, hiddenSeqsOf, jobsOf, seqsToTell, sessionOf } from "./rows.ts";
 import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -136,6 +136,8 @@ async function callMethod(
   const { object } = session;
   const fault = passage === "faulty" ? callFault(world.random) : null;
   const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : NO_VERSION;
+  const epoch = sessionOf(object)?.epoch ?? "";
+  const told = method === "confirmCopyErasures" ? seqsToTell(object, epoch) : [];
   const call = async (instance: SessionInstance): Promise<unknown> => {
     const before = spentToday(world, session);
     const answer = await invoke(instance, method, args);
@@ -151,6 +153,7 @@ async function callMethod(
   };
   try {
     const answer = await object.call(method, call, fault).finally(() => follow(world, session, method));
+    if (told.length > 0 && !hasPendingErasures(object)) checkAllConfirmed(world, epoch, told);
     if (method === "eraseCopied") checkConfirmed(world, session, args[0] as Told[], answer);
     const step = leasedStep(answer);
     if (step !== null) world.leases.set(step.request, { session, lease: step.lease });

@@ -55,8 +55,10 @@ const TUNING: readonly Patch[] = [
   { file: "pipeline/carry-over.ts", replace: "MAX_WAITS = 6", by: "MAX_WAITS = 3" },
   { file: "session/archive/messages.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
   { file: "session/archive/messages.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
-  { file: "session/copies/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 250", by: "MAX_ERASURES_PER_ROUND = 3" },
-  { file: "session/copies/lineage.ts", replace: "MAX_PASSED_ON = 5_000", by: "MAX_PASSED_ON = 4" },
+  { file: "session/copies/tell-copies.ts", replace: "MAX_ERASURES_PER_CALL = 250", by: "MAX_ERASURES_PER_CALL = 2" },
+  { file: "session/copies/tell-copies.ts", replace: "MAX_CALLS_PER_COPY = 100", by: "MAX_CALLS_PER_COPY = 2" },
+  { file: "session/copies/tell-copies.ts", replace: "MAX_CALLS_PER_ROUND = 250", by: "MAX_CALLS_PER_ROUND = 3" },
+  { file: "session/copies/lineage.ts", replace: "MAX_NAMED_COPIES = 5_000", by: "MAX_NAMED_COPIES = 2" },
   { file: "session/log/message-eraser.ts", replace: "MAX_LISTED = 1_000", by: "MAX_LISTED = 2" },
   { file: "session/log/message-eraser.ts", replace: "MAX_SLICE_ROWS = 10_000", by: "MAX_SLICE_ROWS = 2" },
 ];
@@ -194,9 +196,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "erasures-not-told-to-copies": [
     {
-      file: "session/copies/lineage.ts",
-      replace: "store.lineage.scheduleEveryCopy({ source, what, via: through ?? null }, isOfOwn, unit.session.epoch);",
-      by: "void what;",
+      file: "session/copies/tell-copies.ts",
+      replace: "if (!unit.store.lineage.isTaken(epoch, seq)) return;",
+      by: "if (seq > 0) return;",
     },
   ],
   "expires-before-the-archive-confirmed": [
@@ -290,13 +292,39 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-copy-confirms-what-it-was-told": [
     {
       file: "session/erase/erase-copied.ts",
-      replace: "isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));",
+      replace: "isConfirmed &&= isGoneFromHere(unit, taken);",
       by: "",
     },
+  ],
+  "a-cursor-moves-before-the-copy-confirms": [
     {
-      file: "session/erase/erase-copied.ts",
-      replace: "isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);",
-      by: "",
+      file: "session/copies/tell-copies.ts",
+      replace: "if (call.isConfirmed) store",
+      by: "store",
+    },
+  ],
+  "a-cursor-moves-past-a-copy-that-did-not-answer": [
+    {
+      file: "pipeline/erase-copies.ts",
+      replace: 'const told = answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));',
+      by: `const told = read.calls.map((call, index) => {
+      const one = answers[index];
+      return one?.status === "fulfilled" ? one.value : { ...call, isConfirmed: true, further: [] };
+    });`,
+    },
+  ],
+  "a-cursor-passes-what-is-not-confirmed": [
+    {
+      file: "session/copies/lineage-store.ts",
+      replace: " AND confirmed_row >= ?3 AND confirmed_row < ?1",
+      by: " AND ?3 >= 0 AND confirmed_row < ?1",
+    },
+  ],
+  "copies-of-a-copy-are-not-told": [
+    {
+      file: "session/copies/tell-copies.ts",
+      replace: "for (const further of call.further) addFurther(unit, call, further);",
+      by: "void addFurther;",
     },
   ],
   "the-last-message-that-a-model-holds-is-erased-unseen": [

@@ -209,8 +209,14 @@ function readHeld(object: OnDisk): Held | null {
 export function hasPendingErasures(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  const pending = "SELECT 1 FROM pending_erasures WHERE is_confirmed = 0 LIMIT 1";
+  const pending = "SELECT 1 FROM erasures LIMIT 1";
   return disk.remember("hasPendingErasures", () => disk.read(pending).length > 0);
+}
+
+/** The messages of an epoch of which copies still have to be notified that they were erased. */
+export function seqsToTell(object: OnDisk, epoch: string): number[] {
+  if (!isWritten(object)) return [];
+  return object.disk.read("SELECT seq FROM erasures WHERE root = ? AND seq > 0", epoch).map(({ seq }) => Number(seq));
 }
 
 /** Whether the summary has anything from another session. */

@@ -9,7 +9,7 @@ export type { NumberedLine } from "./copies/index.ts";
 export { createFanOutClient, type FanOutClient } from "./fan-out-client.ts";
 export { readOpened, writeOpening } from "./live/index.ts";
 export type { EmbeddingStep } from "./summary/index.ts";
-export type { CopyAnswer, CopyErasures, EpochRef } from "./copies/index.ts";
+export type { CopyAnswer, CopyCall, EpochRef, ToldCopy } from "./copies/index.ts";
 
 export type { FinishedImport, ImportProgress } from "./sqlite/index.ts";
 export { ALL_SESSIONS, type OwnSettings, settingsByUser, termsOf } from "./sqlite/index.ts";

@@ -45,7 +45,6 @@ import {
   type Claim,
   confirmCopyErasures,
   type CopyAnswer,
-  type CopyErasures,
   type CopyPage,
   type CopyStep,
   createFork,
@@ -56,7 +55,6 @@ import {
   type ExportMoment,
   finishedImport,
   finishImportedSession,
-  FIRST_PLACE,
   type ForkSettings,
   forkSize,
   type ForkSource,
@@ -68,7 +66,6 @@ import {
   nextCopyStep,
   type NumberedLine,
   scheduleCarryOver,
-  type PassedOnPlace,
   readCopyPage,
   readExportEnd,
   readExportHead,
@@ -77,6 +74,7 @@ import {
   recordImportGrant,
   requireExported,
   saveImportPage,
+  type ToldCopy,
   vouchFor,
   waitForCopies,
   type CopyErasuresStep,
@@ -717,27 +715,24 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** What copies of this session still have to erase or to confirm: see `readCopyErasures`. */
-  async readPendingErasures(jobId: string, epoch: string, afterRow?: number): Promise<CopyErasuresStep | null> {
-    return readCopyErasures(this.#calls.unit(), { jobId, epoch, afterRow });
+  async readPendingErasures(jobId: string, epoch: string, afterCopy?: number): Promise<CopyErasuresStep | null> {
+    return readCopyErasures(this.#calls.unit(), { jobId, epoch, afterCopy });
   }
 
   /**
-   * Records which copies have confirmed.
-   * @param rows the ids of the erasures that were confirmed
-   * @param further what copies of those copies must erase
-   * @param throughRow the id of the last erasure that was sent in this round
+   * Records which copies have confirmed what they were told, and which further copies they named.
+   * @param throughCopy the row of the copy after which the next delivery continues
    * @returns whether the job may be on the operators' list of failed jobs
    */
   async confirmCopyErasures(
     jobId: string,
     epoch: string,
-    rows: readonly number[],
-    further: readonly CopyErasures[],
-    throughRow = 0,
+    told: readonly ToldCopy[],
+    throughCopy = 0,
   ): Promise<boolean> {
     const isKnown = this.#forAnyJob(jobId, epoch, false, (unit) => {
       const isListed = mayBeKnown(unit, jobId);
-      confirmCopyErasures(unit, jobId, rows, further, throughRow);
+      confirmCopyErasures(unit, jobId, told, throughCopy);
       return isListed;
     });
     await this.#calls.vanishIfDone();
@@ -752,11 +747,11 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   /**
    * Called on a copy: erases what it took from other sessions and was erased there. The caller repeats it until the
    * copy confirms.
-   * @param place where to continue the list of what copies of this copy must erase
+   * @param afterCopy where to continue the list of the copies of this copy
    */
-  async eraseCopied(erased: readonly Erased[], place: PassedOnPlace = FIRST_PLACE): Promise<CopyAnswer> {
+  async eraseCopied(erased: readonly Erased[], afterCopy = 0): Promise<CopyAnswer> {
     const done = this.#calls.change((unit) => eraseWhatWasCopied(unit, erased));
-    return { ...done, ...answerForCopied(this.#calls.unit(), erased, place) };
+    return { ...done, ...answerForCopied(this.#calls.unit(), erased, afterCopy) };
   }
 
   /**

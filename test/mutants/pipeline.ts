@@ -4,8 +4,8 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
     name: "copies are told of an erasure from the first on with each delivery",
     file: "src/pipeline/erase-copies.ts",
-    replace: "rows, further, throughRow);",
-    by: "rows, further, 0);",
+    replace: "told, throughCopy);",
+    by: "told, 0);",
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {

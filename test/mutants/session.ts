@@ -172,9 +172,30 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a copy is told of messages that it never took",
     file: "src/session/copies/lineage-store.ts",
-    replace: "copies.through_seq >= ?4",
-    by: "copies.through_seq >= 0",
-    tests: ["unit/runtime/session-summaries"],
+    replace: "coalesce(through_seq, ?2) >= ?2 LIMIT 1",
+    by: "coalesce(through_seq, ?2) >= 0 LIMIT 1",
+    tests: ["unit/runtime/tell-copies"],
+  },
+  {
+    name: "a copy of a copy is told of an erasure before the copy was",
+    file: "src/session/copies/tell-copies.ts",
+    replace: "{ confirmedRow: afterRow, untilRow: throughRow }",
+    by: "{ confirmedRow: afterRow, untilRow: null }",
+    tests: ["unit/runtime/tell-copies"],
+  },
+  {
+    name: "what a copy has not confirmed counts as confirmed with what came after it",
+    file: "src/session/copies/lineage-store.ts",
+    replace: " AND confirmed_row >= ?3 AND confirmed_row < ?1",
+    by: " AND ?3 >= 0 AND confirmed_row < ?1",
+    tests: ["unit/runtime/tell-copies"],
+  },
+  {
+    name: "copies have a call for each erasure",
+    file: "src/session/copies/tell-copies.ts",
+    replace: "MAX_ERASURES_PER_CALL = 250",
+    by: "MAX_ERASURES_PER_CALL = 1",
+    tests: ["unit/runtime/tell-copies"],
   },
   {
     name: "of what was carried over a page alone is held against its source",
@@ -475,9 +496,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a second, shorter copy makes a session forget how much the first one took",
     file: "src/session/copies/lineage-store.ts",
-    replace: "max(through_seq, excluded.through_seq)`,\n      session,",
-    by: "excluded.through_seq`,\n      session,",
-    tests: ["unit/runtime/session-summaries"],
+    replace: "max(through_seq, excluded.through_seq)",
+    by: "excluded.through_seq",
+    tests: ["unit/runtime/tell-copies"],
   },
   {
     name: "the last message that a fork took is not erased in it",

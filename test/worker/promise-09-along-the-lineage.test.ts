@@ -92,6 +92,35 @@ describe("promise 9: erasing a message erases it from every copy", () => {
     expect(await pendingJobs(source)).toEqual([]);
   });
 
+  it("costs a few rows, even if thousands of sessions continue it, and is told together with others", async () => {
+    const source = await chatOf(6);
+    const origin = { session: source.session, epoch: await epochOf(source) };
+    const written = async (): Promise<number> =>
+      runInDurableObject(stubAt(source), (_, state) =>
+        Number(state.storage.sql.exec("SELECT total_changes() AS rows").one()["rows"]),
+      );
+    unwrap(await sessionAt(source).beginContinuation("copy"));
+    const names = Array.from({ length: 3_000 }, (_, at) => `copy-${at}`);
+    await runInDurableObject(stubAt(source), (_, state) => {
+      state.storage.sql.exec(
+        `INSERT INTO copies (root, session, source_session, source_epoch, confirmed_row)
+         SELECT ?1, value, ?2, ?1, 0 FROM json_each(?3)`,
+        origin.epoch,
+        origin.session,
+        JSON.stringify(names),
+      );
+    });
+    const before = await written();
+    for (const id of ["turn-1", "turn-3", "turn-6"]) {
+      unwrap(await withoutAlarm(source, (session) => session.eraseMessage(id)));
+    }
+    expect((await written()) - before).toBeLessThan(300);
+    const { jobId, epoch } = await jobOf(source, "erase-copies");
+    const round = await sessionAt(source).readPendingErasures(jobId, epoch);
+    expect(round?.calls).toHaveLength(250);
+    for (const { erased } of round?.calls ?? []) expect(erased).toEqual([{ source: origin, seqs: [1, 3, 6] }]);
+  });
+
   it("does not notify a fork of what it never copied", async () => {
     const source = await chatOf(6);
     await forkOf(source, { throughSeq: 4 });

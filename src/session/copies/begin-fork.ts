@@ -55,7 +55,7 @@ export function beginFork(
   const through = forkedThrough(unit, throughSeq);
   const tokens = unit.store.totals.costAt(through);
   refuseCopied(unit, counted?.limits, { messages: through, tokens }, counted);
-  unit.store.lineage.putCopy(copy, through);
+  unit.store.lineage.putCopy({ session, epoch }, copy, through);
   return { session, epoch, throughSeq: through, isNewest: throughSeq === undefined, tokens, metadata, settings };
 }
 
@@ -113,7 +113,7 @@ export function createFork(
 export function beginContinuation(unit: Unit, copy: string): EpochRef {
   const unerased = unit.findUnerased();
   const { session, epoch } = unerased === null || unerased.expiredAt === null ? unit.requireSession() : unerased;
-  unit.store.lineage.putCopy(copy, null);
+  unit.store.lineage.putCopy({ session, epoch }, copy, null);
   return { session, epoch };
 }
 

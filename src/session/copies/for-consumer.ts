@@ -2,29 +2,29 @@ import { type Ended, mayBeKnown, mayBeListed } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
 import { type Carried, type CarriedItems, carryOver, readCarried } from "./continue.ts";
 import { type CopyPage, type CopyStep, saveCopyPage } from "./fork.ts";
-import { type PendingCopyErasures, readPendingErasures } from "./lineage.ts";
+import { type CopyCall, readCopyCalls } from "./tell-copies.ts";
 
 /** What the consumers of fork, restore and erase-copies jobs call. */
 
-/** A page of the erasures that copies have not confirmed yet. */
+/** A round of calls that tell copies of erasures. */
 export interface CopyErasuresStep {
-  readonly pending: PendingCopyErasures[];
-  readonly lastRow: number;
+  readonly calls: CopyCall[];
+  readonly lastCopy: number;
   readonly hasFailed: boolean;
 }
 
 /**
- * Reads the next page of erasures for copies; null if all copies have confirmed.
- * @param afterRow where the previous page ended; absent on the first page of a delivery, which continues where the
+ * Reads the next round of calls to copies; null if all copies have confirmed.
+ * @param afterCopy where the previous round ended; absent in the first round of a delivery, which continues where the
  *   previous delivery stopped
  */
 export function readCopyErasures(
   unit: Unit,
-  { jobId, epoch, afterRow }: { jobId: string; epoch: string; afterRow?: number | undefined },
+  { jobId, epoch, afterCopy }: { jobId: string; epoch: string; afterCopy?: number | undefined },
 ): CopyErasuresStep | null {
   const job = unit.findJob(jobId, epoch);
   if (job === null) return null;
-  return { ...readPendingErasures(unit, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
+  return { ...readCopyCalls(unit, afterCopy ?? job.throughSeq), hasFailed: mayBeListed(job) };
 }
 
 /**

@@ -165,7 +165,7 @@ export function vouchFor(
 ): EpochRef & { readonly answers: boolean[] } {
   const { session, epoch } = unit.requireSession();
   const answers = vouch(unit, claims);
-  if (answers.includes(true)) unit.store.lineage.putCopy(copy, null);
+  if (answers.includes(true)) unit.store.lineage.putCopy({ session, epoch }, copy, null);
   return { session, epoch, answers };
 }
 

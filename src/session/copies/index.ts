@@ -22,17 +22,9 @@ export type { BegunImport, ImportStanding } from "./import-steps.ts";
 export type { NumberedLine } from "./import.ts";
 export type { Claim } from "./vouch.ts";
 export { LineageStore } from "./lineage-store.ts";
-export {
-  confirmCopyErasures,
-  erasedOf,
-  FIRST_PLACE,
-  furtherOrigins,
-  isAll,
-  passedOn,
-  seqsOf,
-  tellCopies,
-  waitForCopies,
-} from "./lineage.ts";
-export type { CopyAnswer, CopyErasures, Erased, EpochRef, PassedOnPlace } from "./lineage.ts";
+export { furtherCopies, furtherOrigins, isAll, seqsOf } from "./lineage.ts";
+export type { CopyAnswer, Erased, EpochRef, FurtherCopies, Taken } from "./lineage.ts";
+export { confirmCopyErasures, tellCopies, tellCopiesOfEnd, waitForCopies } from "./tell-copies.ts";
+export type { CopyCall, ToldCopy } from "./tell-copies.ts";
 export { landCarried, landCopyPage, readCarriedOf, readCopyErasures } from "./for-consumer.ts";
 export type { CopyErasuresStep } from "./for-consumer.ts";

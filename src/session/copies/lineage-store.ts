@@ -1,13 +1,13 @@
 import type { Seq } from "../../api/message.ts";
 import {
   type EpochRef,
+  type ErasedPart,
   number,
   numberOrNull,
   type OriginRow,
-  type PendingErasure,
   type Row,
-  text,
   type TableGroup,
+  text,
 } from "../sqlite/index.ts";
 
 // The SQL statements about lineage: from which sessions this one took something, and which took something from it. It
@@ -18,29 +18,46 @@ const EVERY_SEQ = 0;
 /** In a column `seq`: all messages up to `through_seq`. */
 const FIRST_SEQ = 1;
 
-type What = PendingErasure["what"];
-
-function columnsOf(what: What): readonly [seq: Seq, throughSeq: Seq] {
+function columnsOf(what: ErasedPart): readonly [seq: Seq, throughSeq: Seq] {
   if (what === "all") return [EVERY_SEQ, 0];
   return typeof what === "number" ? [what, 0] : [FIRST_SEQ, what.throughSeq];
 }
 
-function whatOf(seq: Seq, throughSeq: Seq): What {
-  if (seq === EVERY_SEQ) return "all";
-  return throughSeq === 0 ? seq : { throughSeq };
-}
-
-/** A session that took something from this one. */
+/** A session that has to be told of what is erased in an epoch. */
 export interface Copy {
+  /** The epoch whose erasures it is told of. */
+  readonly root: string;
   readonly session: string;
-  /** The last message of this session that it took; null if it took only items, which may cite any message. */
+  /** As whose messages the copy knows those of the root: as the root's own, or as those of a fork of it. */
+  readonly source: EpochRef;
+  /** The epoch from which it has items of `source`, if not from `source` itself. */
+  readonly via: EpochRef | null;
+  /** The last of these messages that it can have, also in other words; null if there is no limit. */
   readonly throughSeq: Seq | null;
+  /** It has confirmed the erasures up to this row. */
+  readonly confirmedRow: number;
+  /** It is not told of the erasures after this row; null if there is no limit. */
+  readonly untilRow: number | null;
 }
 
-/** An erasure that a copy has not confirmed, with the id of its row. */
-export interface PendingErasureRow extends PendingErasure {
+/** The same, with the id of its row. */
+export interface CopyRow extends Copy {
   readonly row: number;
 }
+
+/** Something that was erased: a message, or everything that an epoch contained (`seq` null). */
+export interface ErasureRow {
+  readonly row: number;
+  readonly source: EpochRef;
+  readonly seq: Seq | null;
+}
+
+/** SQL: a copy took something from this session itself. */
+const IS_DIRECT = "copies.source_epoch = copies.root AND copies.via_epoch = ''";
+
+/** SQL: there is an erasure that a copy has to be told of and has not confirmed. */
+const IS_PENDING = `EXISTS (SELECT 1 FROM erasures WHERE erasures.root = copies.root
+  AND erasures.row > copies.confirmed_row AND erasures.row <= coalesce(copies.until_row, ${Number.MAX_SAFE_INTEGER}))`;
 
 export class LineageStore {
   readonly #sql: TableGroup;
@@ -97,7 +114,7 @@ export class LineageStore {
    * @param via the epoch from which items of the erased one came here; null if they came from it directly
    * @returns whether it was not noted before
    */
-  noteSourceErasure({ session, epoch }: EpochRef, what: What, via: EpochRef | null): boolean {
+  noteSourceErasure({ session, epoch }: EpochRef, what: ErasedPart, via: EpochRef | null): boolean {
     const { rowsWritten } = this.#sql.exec(
       "INSERT OR IGNORE INTO source_erasures (session, epoch, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
       session,
@@ -135,122 +152,165 @@ export class LineageStore {
   // What was taken from it
 
   /**
-   * Records a copy that took the messages through `throughSeq`, or only items if that is null. Idempotent. A copy that
-   * was recorded with more keeps that.
+   * Records a session that took the messages through `throughSeq` from this one, or only items if that is null.
+   * Idempotent. A copy that was recorded with more keeps that. It is told of later erasures only: it takes nothing that
+   * is erased already.
    */
-  putCopy(session: string, throughSeq: Seq | null): void {
+  putCopy(source: EpochRef, session: string, throughSeq: Seq | null): void {
+    const { epoch: root } = source;
+    const [last] = this.#sql.exec("SELECT max(row) AS row FROM erasures WHERE root = ?", root).toArray();
+    const confirmedRow = numberOrNull(last?.["row"]) ?? 0;
+    this.addCopy({ root, session, source, via: null, throughSeq, confirmedRow, untilRow: null });
+  }
+
+  /** Adds a copy, or raises its limits if it is there. What it has confirmed stays confirmed. */
+  addCopy({ root, session, source, via, throughSeq, confirmedRow, untilRow }: Copy): void {
     this.#sql.exec(
-      `INSERT INTO copies (session, through_seq) VALUES (?, ?)
-       ON CONFLICT (session) DO UPDATE SET through_seq = max(through_seq, excluded.through_seq)`,
+      `INSERT INTO copies (root, session, source_session, source_epoch, via_session, via_epoch, through_seq,
+         confirmed_row, until_row)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (root, session, source_epoch, via_epoch) DO UPDATE
+         SET through_seq = max(through_seq, excluded.through_seq), until_row = max(until_row, excluded.until_row)`,
+      root,
       session,
+      source.session,
+      source.epoch,
+      via?.session ?? "",
+      via?.epoch ?? "",
       throughSeq,
+      confirmedRow,
+      untilRow,
     );
   }
 
-  /** The copies whose names come after `after`, in the order of their names. */
-  copies(after: string, limit: number): Copy[] {
-    return this.#sql
-      .exec("SELECT session, through_seq FROM copies WHERE session > ? ORDER BY session LIMIT ?", after, limit)
-      .toArray()
-      .map((row) => ({ session: text(row["session"]), throughSeq: numberOrNull(row["through_seq"]) }));
+  copy(row: number): CopyRow | null {
+    const [found] = this.#sql.exec("SELECT * FROM copies WHERE row = ?", row).toArray();
+    return found === undefined ? null : toCopy(found);
   }
 
-  clearCopies(): void {
-    this.#sql.exec("DELETE FROM copies");
+  /** Whether a session took message `seq` of this epoch, or an item, which may say it in other words. */
+  isTaken(root: string, seq: Seq): boolean {
+    const taken = this.#sql.exec(
+      `SELECT 1 FROM copies WHERE root = ?1 AND ${IS_DIRECT} AND coalesce(through_seq, ?2) >= ?2 LIMIT 1`,
+      root,
+      seq,
+    );
+    return taken.toArray().length > 0;
+  }
+
+  /**
+   * A page of the copies that somebody who asks this session must be told of: those of other epochs than `epoch` that
+   * have yet to confirm something, and, if `isOwn`, the ones that took something from `epoch`.
+   */
+  copiesToName(epoch: string | null, isOwn: boolean, afterRow: number, limit: number): CopyRow[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM copies WHERE row > ?1 AND ((root IS NOT ?2 AND ${IS_PENDING}) OR (?3 AND root = ?2 AND ${IS_DIRECT}))
+         ORDER BY row LIMIT ?4`,
+        afterRow,
+        epoch,
+        isOwn ? 1 : 0,
+        limit,
+      )
+      .toArray()
+      .map(toCopy);
   }
 
   // What copies have yet to be told, or to confirm
 
-  /**
-   * Adds an erasure for every copy that took something of it, in one statement, however many copies there are.
-   * @param isOfOwn whether messages of this session were erased: a copy is then told only of those that it took
-   * @param root the epoch of this session that adds the rows
-   */
-  scheduleEveryCopy({ source, what, via }: Omit<PendingErasure, "copy">, isOfOwn: boolean, root: string): void {
-    if (!this.#sql.isThere) return;
-    const [seq, throughSeq] = columnsOf(what);
+  addErasure(root: string, source: EpochRef, seq: Seq | null): void {
     this.#sql.exec(
-      `INSERT OR IGNORE INTO pending_erasures
-         (copy, source_session, source_epoch, seq, through_seq, via_session, via_epoch, root)
-       SELECT session, ?1, ?2, ?3, CASE WHEN ?9 THEN min(?5, coalesce(copies.through_seq, ?5)) ELSE ?5 END, ?6, ?7, ?8
-       FROM copies WHERE ?10 = 0 OR copies.through_seq IS NULL OR copies.through_seq >= ?4`,
+      "INSERT INTO erasures (root, source_session, source_epoch, seq) VALUES (?, ?, ?, ?)",
+      root,
       source.session,
       source.epoch,
-      seq,
-      seq,
-      throughSeq,
-      via?.session ?? "",
-      via?.epoch ?? "",
-      root,
-      isOfOwn && throughSeq > 0 ? 1 : 0,
-      isOfOwn && what !== "all" ? 1 : 0,
+      seq ?? EVERY_SEQ,
     );
   }
 
-  /**
-   * Adds an erasure for one copy. Idempotent, also if the copy has confirmed it already.
-   * @param root the epoch of this session that adds the row
-   */
-  scheduleErasure({ copy, source, what, via }: PendingErasure, root: string): void {
-    this.#sql.exec(
-      `INSERT OR IGNORE INTO pending_erasures
-         (copy, source_session, source_epoch, seq, through_seq, via_session, via_epoch, root)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      copy,
-      source.session,
-      source.epoch,
-      ...columnsOf(what),
-      via?.session ?? "",
-      via?.epoch ?? "",
-      root,
-    );
-  }
-
-  /** The unconfirmed erasures after a row. */
-  pendingErasures(afterRow: number, limit: number): PendingErasureRow[] {
-    return this.#sql
-      .exec("SELECT * FROM pending_erasures WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
-      .toArray()
-      .map(toPendingErasure);
-  }
-
-  /** The unconfirmed erasures after a row that were added by epochs which are over: all but `epoch`. */
-  pendingOfOthers(epoch: string | null, afterRow: number, limit: number): PendingErasureRow[] {
+  /** The erasures of an epoch in a range of rows. */
+  erasures(root: string, afterRow: number, untilRow: number | null, limit: number): ErasureRow[] {
     return this.#sql
       .exec(
-        "SELECT * FROM pending_erasures WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
+        "SELECT * FROM erasures WHERE root = ? AND row > ? AND row <= ? ORDER BY row LIMIT ?",
+        root,
         afterRow,
-        epoch,
+        untilRow ?? Number.MAX_SAFE_INTEGER,
         limit,
       )
       .toArray()
-      .map(toPendingErasure);
+      .map((row) => {
+        const seq = number(row["seq"]);
+        return {
+          row: number(row["row"]),
+          source: toSource(row),
+          seq: seq === EVERY_SEQ ? null : seq,
+        };
+      });
   }
 
-  /** Whether there is any unconfirmed erasure. */
+  /** The epochs that were erased as a whole with an epoch that is over. */
+  erasedEpochs(root: string): EpochRef[] {
+    return this.#sql
+      .exec(
+        `SELECT source_session, source_epoch FROM erasures WHERE root = ? AND seq = ${EVERY_SEQ} ORDER BY row`,
+        root,
+      )
+      .toArray()
+      .map(toSource);
+  }
+
+  deleteErasures(root: string): void {
+    this.#sql.exec("DELETE FROM erasures WHERE root = ?", root);
+  }
+
+  /** The copies after a row that have yet to confirm something. */
+  pendingCopies(afterRow: number, limit: number): CopyRow[] {
+    return this.#sql
+      .exec(`SELECT * FROM copies WHERE row > ? AND ${IS_PENDING} ORDER BY row LIMIT ?`, afterRow, limit)
+      .toArray()
+      .map(toCopy);
+  }
+
+  /** Whether any copy has yet to confirm something. */
   hasPendingErasures(): boolean {
-    return this.#sql.exec("SELECT 1 FROM pending_erasures WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
+    return this.#sql.exec("SELECT 1 FROM erasures LIMIT 1").toArray().length > 0;
   }
 
-  confirmErasures(rows: readonly number[]): void {
+  /**
+   * Notes that a copy has confirmed the erasures after one row through another. It changes nothing if the copy has not
+   * confirmed those before: they would be taken for confirmed too.
+   */
+  confirmErasures(copy: number, afterRow: number, throughRow: number): void {
     this.#sql.exec(
-      "UPDATE pending_erasures SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
-      JSON.stringify(rows),
+      "UPDATE copies SET confirmed_row = ?1 WHERE row = ?2 AND confirmed_row >= ?3 AND confirmed_row < ?1",
+      throughRow,
+      copy,
+      afterRow,
     );
   }
 
-  clearPendingErasures(): void {
-    this.#sql.exec("DELETE FROM pending_erasures");
+  /** Deletes all erasures, and every copy but those that took something from `epoch`. */
+  clearErasures(epoch: string | null): void {
+    this.#sql.exec("DELETE FROM erasures");
+    this.#sql.exec(`DELETE FROM copies WHERE root IS NOT ? OR NOT (${IS_DIRECT})`, epoch);
   }
 }
 
-function toPendingErasure(row: Row): PendingErasureRow {
+function toCopy(row: Row): CopyRow {
   const viaEpoch = text(row["via_epoch"]);
   return {
     row: number(row["row"]),
-    copy: text(row["copy"]),
-    source: { session: text(row["source_session"]), epoch: text(row["source_epoch"]) },
-    what: whatOf(number(row["seq"]), number(row["through_seq"])),
+    root: text(row["root"]),
+    session: text(row["session"]),
+    source: toSource(row),
     via: viaEpoch === "" ? null : { session: text(row["via_session"]), epoch: viaEpoch },
+    throughSeq: numberOrNull(row["through_seq"]),
+    confirmedRow: number(row["confirmed_row"]),
+    untilRow: numberOrNull(row["until_row"]),
   };
+}
+
+function toSource(row: Row): EpochRef {
+  return { session: text(row["source_session"]), epoch: text(row["source_epoch"]) };
 }

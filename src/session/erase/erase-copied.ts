@@ -3,19 +3,18 @@ import {
   beginAgain,
   type CopyAnswer,
   type Erased,
-  erasedOf,
+  furtherCopies,
   isAll,
   rescheduleCarryOver,
-  passedOn,
-  type PassedOnPlace,
   pendingOrigin,
   seqsOf,
+  type Taken,
 } from "../copies/index.ts";
 import { scheduleArchive } from "../outbox/index.ts";
 import { containsSeq, type EpochRef, lowestOf, type OriginRow, type SeqSet, upTo } from "../sqlite/index.ts";
 import { countAnew, rebuildFromStart, summarizeJob, withoutItems } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
-import { isHeldHere, eraseSeqs, eraseSession, epochRefOf } from "./erase.ts";
+import { isHeldHere, eraseSeqs, eraseSession } from "./erase.ts";
 
 /** What an erasure in another session affects in this one. */
 type Effect =
@@ -23,7 +22,7 @@ type Effect =
   /** Messages or items of it that are still being copied, imported or carried over, possibly in other words. */
   | { readonly of: "arrivals" }
   /** Messages that a fork copied. */
-  | { readonly of: "messages"; readonly seqs: SeqSet }
+  | { readonly of: "messages"; readonly origin: OriginRow; readonly seqs: SeqSet }
   /** Items that a continuation carried over. */
   | { readonly of: "items"; readonly origin: OriginRow };
 
@@ -44,7 +43,7 @@ function effectOf(unit: Unit, erasure: Erased): Effect {
   if (isPastIt && seqs !== null) return NO_EFFECT;
   if (origin.kind !== "fork") return { of: "items", origin };
   const taken = upTo(seqs, origin.throughSeq);
-  return taken === null ? NO_EFFECT : { of: "messages", seqs: taken };
+  return taken === null ? NO_EFFECT : { of: "messages", origin, seqs: taken };
 }
 
 /**
@@ -109,35 +108,61 @@ function noteSourceErasures(unit: Unit, { source, seqs, throughSeq, through }: E
 
 /**
  * A copy's answer to a session that told it of erasures: whether nothing of that is left here or in the archive in this
- * session's name; and a page of what this session's own copies must erase because of it.
- * @param place where that page begins
+ * session's name; and a page of the copies that must erase it because they took it from here.
+ * @param afterCopy where that page begins
  */
 export function answerFor(
   unit: Unit,
   erased: readonly Erased[],
-  place: PassedOnPlace,
+  afterCopy: number,
 ): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
-  const session = unit.findUnerased();
   // An earlier epoch of this id may have been the copy: as long as its erasure is pending, the archive may still hold
   // its content.
   let isConfirmed = !unit.store.jobs.isPending("erase");
-  const passing: Erased[] = [];
-  for (const erasure of erased) {
-    if (session === null) break;
-    const touch = effectOf(unit, erasure);
-    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(unit, erasure));
-    if (touch.of === "messages") {
-      isConfirmed &&= !isHeldHere(unit, lowestOf(touch.seqs));
-      passing.push(erasedOf(epochRefOf(session), touch.seqs));
-    }
-    if (isItems) {
-      // Items that are asked for again may repeat it in other words, and so may everything that was summarized here
-      // while they were part of the summary.
-      isConfirmed &&= pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);
-      passing.push({ ...erasure, through: epochRefOf(session) });
-    }
+  const all: Taken[] = [];
+  for (const erasure of unit.findUnerased() === null ? [] : erased) {
+    const taken = takenOf(unit, erasure);
+    if (taken === null) continue;
+    all.push(taken);
+    isConfirmed &&= isGoneFromHere(unit, taken);
   }
-  return { isConfirmed, ...passedOn(unit, passing, place) };
+  return { isConfirmed, ...furtherCopies(unit, allOf(all), afterCopy) };
+}
+
+function isGoneFromHere(unit: Unit, { what, fromSeq }: Taken): boolean {
+  if (what === "messages") return !isHeldHere(unit, fromSeq);
+  // Items that are asked for again may repeat it in other words, and so may everything that was summarized here while
+  // they were part of the summary.
+  return pendingOrigin(unit) === undefined && !isHeldHere(unit, 1);
+}
+
+/** What this session took of something that was erased elsewhere; null if nothing. */
+function takenOf(unit: Unit, erasure: Erased): Taken | null {
+  const touch = effectOf(unit, erasure);
+  if (touch.of === "messages") {
+    return { what: "messages", fromSeq: lowestOf(touch.seqs), throughSeq: touch.origin.throughSeq };
+  }
+  if (touch.of === "items") {
+    const { kind, state, throughSeq } = touch.origin;
+    return { what: "items", fromSeq: 1, throughSeq: kind === "continuation" && state === "done" ? throughSeq : null };
+  }
+  const wereItems = touch.of === "nothing" && wereItemsErased(unit, erasure);
+  return wereItems ? { what: "items", fromSeq: 1, throughSeq: null } : null;
+}
+
+/** Combines what a session took of several erasures. Where it took messages of the source, its copies have them from it. */
+function allOf(all: readonly Taken[]): Taken | null {
+  const messages = all.filter(({ what }) => what === "messages");
+  const [first, ...others] = messages.length > 0 ? messages : all;
+  if (first === undefined) return null;
+  return others.reduce(
+    (sum, { fromSeq, throughSeq }) => ({
+      ...sum,
+      fromSeq: Math.min(sum.fromSeq, fromSeq),
+      throughSeq: sum.throughSeq === null || throughSeq === null ? null : Math.max(sum.throughSeq, throughSeq),
+    }),
+    first,
+  );
 }
 
 /**

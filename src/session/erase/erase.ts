@@ -3,11 +3,11 @@ import { setAsideIdOf } from "../../api/job.ts";
 import type { Seq } from "../../api/message.ts";
 import { isTold } from "../../prompt/message-text.ts";
 import { isChangeUnconfirmed } from "../archive/index.ts";
-import { erasedOf, furtherOrigins, tellCopies } from "../copies/index.ts";
+import { furtherOrigins, tellCopies, tellCopiesOfEnd } from "../copies/index.ts";
 import { findMessage, noteErasures } from "../log/index.ts";
 import { mayBeListed, newJob, scheduleArchive, scheduleAuditRange } from "../outbox/index.ts";
 import { keepDay } from "../quota/index.ts";
-import { type EraseJob, type EpochRef, type MessageRow, type SeqSet, type SessionRow, upTo } from "../sqlite/index.ts";
+import { type EraseJob, type MessageRow, type SeqSet, upTo } from "../sqlite/index.ts";
 import { mayBeFoldedIn } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
 import { invalidate } from "./invalidate.ts";
@@ -23,7 +23,7 @@ export function eraseMessage(unit: Unit, id: string): MessageRow {
   if (row === null) throw new ThreadkeepError(UNKNOWN_MESSAGE);
   if (row.erasedAt !== null) return row;
   eraseSeqs(unit, [row.seq]);
-  tellErased(unit, [row.seq]);
+  tellCopies(unit, row.seq);
   return unit.store.messages.bySeq(row.seq) ?? row;
 }
 
@@ -66,11 +66,6 @@ export function eraseSeqs(unit: Unit, seqs: SeqSet): void {
   scheduleArchivedChange(unit, seqs, isCovered);
 }
 
-/** Schedules that copies are told that messages of this session were erased; null: all of them. */
-function tellErased(unit: Unit, seqs: SeqSet | null): void {
-  tellCopies(unit, erasedOf(epochRefOf(unit.session), seqs));
-}
-
 /**
  * Of at most this many messages the content is read before they are erased. Of more, it is assumed that one had text.
  */
@@ -108,13 +103,9 @@ export function eraseSession(unit: Unit): EraseJob {
   // erasures continue, and are removed when they are done.
   const settles = store.jobs.ending().filter(mayBeListed);
   store.wipe(now);
-  tellErased(unit, null);
   // Copies may hold items that this session had carried over itself. They are told to erase them too: without this
   // session, they would not be told of later erasures at the origins.
-  for (const origin of furtherOrigins(unit)) {
-    tellCopies(unit, erasedOf({ session: origin.session, epoch: origin.epoch }, null, epochRefOf(unit.session)));
-  }
-  store.lineage.clearCopies();
+  tellCopiesOfEnd(unit, furtherOrigins(unit));
   store.lineage.clearOrigins();
   const erased = {
     settles: [
@@ -127,8 +118,4 @@ export function eraseSession(unit: Unit): EraseJob {
   const job = newJob(unit, { kind: "erase", erased });
   store.jobs.put(job);
   return job;
-}
-
-export function epochRefOf({ session, epoch }: SessionRow): EpochRef {
-  return { session, epoch };
 }

@@ -1,4 +1,4 @@
-import type { CopyAnswer, Erased, PassedOnPlace } from "../copies/index.ts";
+import type { CopyAnswer, Erased } from "../copies/index.ts";
 import { mayBeListed } from "../outbox/index.ts";
 import type { Unit } from "../unit.ts";
 import { answerFor, eraseCopied } from "./erase-copied.ts";
@@ -35,10 +35,10 @@ export function eraseWhatWasCopied(unit: Unit, erased: readonly Erased[]): Pick<
 export function answerForCopied(
   unit: Unit,
   erased: readonly Erased[],
-  place: PassedOnPlace,
+  afterCopy: number,
 ): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
-  if (unit.row === null) return { isConfirmed: true, further: [], more: null };
-  return answerFor(unit, erased, place);
+  if (unit.row === null) return { isConfirmed: true, further: { own: null, ofEnded: [] }, more: null };
+  return answerFor(unit, erased, afterCopy);
 }
 
 /**

@@ -173,17 +173,8 @@ export interface EpochRef {
 /** In place of a session's name: the items come from all sessions of a user. No session has this name. */
 export const ALL_SESSIONS = "";
 
-/**
- * An erasure that a copy has not confirmed yet: something of `source` was erased, and `copy` took something from it.
- */
-export interface PendingErasure {
-  readonly copy: string;
-  readonly source: EpochRef;
-  /** One message, all messages up to one, or everything that the epoch held. */
-  readonly what: Seq | { readonly throughSeq: Seq } | "all";
-  /** The epoch from which the copy took it, if that is not the source itself; null if it took it from the source. */
-  readonly via: EpochRef | null;
-}
+/** What was erased of an epoch: one message, all messages up to one, or everything that the epoch contained. */
+export type ErasedPart = Seq | { readonly throughSeq: Seq } | "all";
 
 export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
   readonly clientId: string | null;

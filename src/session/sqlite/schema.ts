@@ -227,8 +227,7 @@ export const TABLE_GROUPS = {
   `,
   /** Lineage: where this session took something from, and which sessions took something from it. */
   origins: `
-    -- origins: sessions from which this one took messages or items. copies: sessions that took some from this one. A
-    -- session can take from several epochs of the same id.
+    -- Sessions from which this one took messages or items. It can take from several epochs of the same id.
     CREATE TABLE origins (
       session TEXT NOT NULL,
       epoch TEXT NOT NULL,
@@ -237,7 +236,6 @@ export const TABLE_GROUPS = {
       state TEXT NOT NULL,
       PRIMARY KEY (session, epoch)
     ) WITHOUT ROWID;
-    CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
 
     -- What other sessions told this one about erasures in an epoch. seq 0 stands for all messages; a through_seq
     -- above 0 for all messages up to it. via: the epoch from which this session took items of the erased one, if it
@@ -251,21 +249,36 @@ export const TABLE_GROUPS = {
       PRIMARY KEY (session, epoch, seq, through_seq, via)
     ) WITHOUT ROWID;
 
-    -- Erasures that copies have not confirmed yet: of messages of this session, or of a session whose items this one
-    -- carried over. seq and through_seq as above. A confirmed row stays until all rows are confirmed, so that the
-    -- same erasure is not added again when another copy names it. root: the epoch of this session that added the row.
-    CREATE TABLE pending_erasures (
-      row INTEGER PRIMARY KEY,
-      copy TEXT NOT NULL,
+    -- What was erased, one row however many copies there are. root: the epoch whose copies have to be told. source:
+    -- the epoch in which it was erased: the root, or one whose items the root had carried over. seq 0 stands for
+    -- everything. The rows are deleted when every copy has confirmed all of them; AUTOINCREMENT, so that no later row
+    -- gets a number that a copy has confirmed already.
+    CREATE TABLE erasures (
+      row INTEGER PRIMARY KEY AUTOINCREMENT,
+      root TEXT NOT NULL,
       source_session TEXT NOT NULL,
       source_epoch TEXT NOT NULL,
-      seq INTEGER NOT NULL,
-      through_seq INTEGER NOT NULL DEFAULT 0,
+      seq INTEGER NOT NULL
+    );
+    CREATE INDEX erasures_by_root ON erasures (root, row);
+
+    -- Sessions that took something from this one, and, while erasures are pending, those that took it from them: they
+    -- are told of the erasures of their root. source: as whose messages the copy knows those of the root: its own, or
+    -- those of a fork of it. via: the epoch from which it has items of the source, if not from the source itself.
+    -- through_seq: the last message that it can have; null if there is no limit. It has confirmed the erasures up to
+    -- confirmed_row, and is not told of those after until_row, if there is one.
+    CREATE TABLE copies (
+      row INTEGER PRIMARY KEY,
+      root TEXT NOT NULL,
+      session TEXT NOT NULL,
+      source_session TEXT NOT NULL,
+      source_epoch TEXT NOT NULL,
       via_session TEXT NOT NULL DEFAULT '',
       via_epoch TEXT NOT NULL DEFAULT '',
-      root TEXT NOT NULL DEFAULT '',
-      is_confirmed INTEGER NOT NULL DEFAULT 0,
-      UNIQUE (copy, source_session, source_epoch, seq, through_seq, via_epoch)
+      through_seq INTEGER,
+      confirmed_row INTEGER NOT NULL,
+      until_row INTEGER,
+      UNIQUE (root, session, source_epoch, via_epoch)
     );
   `,
   /** The live feed. */

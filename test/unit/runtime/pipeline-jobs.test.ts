@@ -16,7 +16,7 @@ import { copyFork } from "../../../src/pipeline/fork.ts";
 import { reportFailure, reportRecovery, reportSetAside } from "../../../src/pipeline/report.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";
 import { ProviderError } from "../../../src/provider/provider-error.ts";
-import { ALL_SESSIONS } from "../../../src/session/client.ts";
+import { ALL_SESSIONS, type CopyCall } from "../../../src/session/client.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { EPOCH, itemOf, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
@@ -230,6 +230,14 @@ describe("a delivery that fails because of a bug", () => {
   });
 });
 
+/** A call that tells a copy that everything was erased. */
+function callTo(copy: number): CopyCall {
+  const erased = [{ source: { session: "source", epoch: "epoch" }, seqs: null }];
+  return { copy, session: copy === 1 ? "copy" : `copy-${copy}`, erased, afterRow: 0, throughRow: 1 };
+}
+
+const NOBODY = { own: null, ofEnded: [] };
+
 describe("a copy that is erased with its source", () => {
   it.each([
     [true, ["copy"]],
@@ -240,10 +248,10 @@ describe("a copy that is erased with its source", () => {
     const session = {
       readPendingErasures: async () => {
         rounds += 1;
-        const pending = rounds === 1 ? [{ copy: "copy", erased: [], rows: [1] }] : [];
-        return { pending, hasFailed: false, lastRow: 1 };
+        const calls = rounds === 1 ? [callTo(1)] : [];
+        return { calls, hasFailed: false, lastCopy: 1 };
       },
-      eraseCopied: async () => ({ isGone, isConfirmed: true, grantedAt: 1, further: [], more: null }),
+      eraseCopied: async () => ({ isGone, isConfirmed: true, grantedAt: 1, further: NOBODY, more: null }),
       confirmCopyErasures: async () => false,
       waitForCopies: async () => undefined,
     };
@@ -313,19 +321,15 @@ describe("a delivery that takes long", () => {
   it("notifies a limited number of copies of an erasure, and the next one continues after them", async () => {
     const [begun, through]: [unknown[], unknown[]] = [[], []];
     const { parts, calls } = counted({
-      readPendingErasures: async (...[, , afterRow]: unknown[]) => {
-        begun.push(afterRow);
-        const from = Number(afterRow ?? 0);
-        const pending = Array.from({ length: 250 }, (_, at) => ({
-          copy: `copy-${from + at}`,
-          erased: [],
-          rows: [from + at],
-        }));
-        return { pending, hasFailed: false, lastRow: from + 250 };
+      readPendingErasures: async (...[, , afterCopy]: unknown[]) => {
+        begun.push(afterCopy);
+        const from = Number(afterCopy ?? 0);
+        const calls = Array.from({ length: 250 }, (_, at) => callTo(from + at));
+        return { calls, hasFailed: false, lastCopy: from + 250 };
       },
-      eraseCopied: async () => ({ isGone: false, isConfirmed: false, grantedAt: 1, further: [], more: null }),
-      confirmCopyErasures: async (...[, , , , throughRow]: unknown[]) => {
-        through.push(throughRow);
+      eraseCopied: async () => ({ isGone: false, isConfirmed: false, grantedAt: 1, further: NOBODY, more: null }),
+      confirmCopyErasures: async (...[, , , throughCopy]: unknown[]) => {
+        through.push(throughCopy);
         return false;
       },
     });

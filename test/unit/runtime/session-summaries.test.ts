@@ -8,20 +8,16 @@ import { finishImport, importFault } from "../../../src/session/copies/finish-im
 import { scheduleCopy, saveCopyPage } from "../../../src/session/copies/fork.ts";
 import { beginProgress, type NumberedLine, saveLines } from "../../../src/session/copies/import.ts";
 import { ImportedItems } from "../../../src/session/copies/imported-items.ts";
-import { LineageStore } from "../../../src/session/copies/lineage-store.ts";
-import { confirmCopyErasures, FIRST_PLACE, tellCopies, waitForCopies } from "../../../src/session/copies/lineage.ts";
 import { editMessage } from "../../../src/session/erase/edit.ts";
 import { answerFor, eraseCopied } from "../../../src/session/erase/erase-copied.ts";
 import { eraseMessage } from "../../../src/session/erase/erase.ts";
 import { startOfDay } from "../../../src/session/quota/day.ts";
 import { upTo } from "../../../src/session/sqlite/seq-sets.ts";
-import { Tables } from "../../../src/session/sqlite/tables.ts";
 import { REBUILD_DELAY_MS, uncovered, withoutItems } from "../../../src/session/summary/invalidate.ts";
 import { scheduleRebuild } from "../../../src/session/summary/rebuild.ts";
 import { compareSummaries, readLosses } from "../../../src/session/summary/report.ts";
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summary/run.ts";
 import { EPOCH, itemOf, NodeSession, NOON, outcomeOf } from "./node-session.ts";
-import { standIn } from "./stand-in.ts";
 
 const SAID = { kind: "fact", status: "current" } as const;
 
@@ -595,59 +591,6 @@ describe("a fork", () => {
     expect(session.row.copying).toMatchObject({ sourceChanges: null });
   });
 
-  it("is notified of erasures as far as the longest copy that was made under its id", () => {
-    const session = withMessages(9);
-    session.store.lineage.putCopy("copy", 6);
-    session.store.lineage.putCopy("copy", 2);
-    const own = { session: "chat", epoch: EPOCH };
-    tellCopies(session.unit(), { source: own, seqs: [6, 7] });
-    expect(session.store.lineage.pendingErasures(0, 10).map(({ what }) => what)).toEqual([6]);
-    expect(session.job("erase-copies")).toBeDefined();
-  });
-
-  it("is notified of an erasure without being read, even if there are thousands", () => {
-    const session = withMessages(9);
-    for (let at = 0; at < 3_000; at += 1) session.store.lineage.putCopy(`copy-${at}`, at % 3 === 0 ? null : at % 9);
-    const own = { session: "chat", epoch: EPOCH };
-    const read: number[] = [];
-    const counting: Pick<SqlStorage, "exec"> = {
-      exec: (query, ...values) => {
-        if (query.includes("sqlite_master")) return session.sql.exec(query, ...values);
-        const cursor = session.sql.exec<Record<string, SqlStorageValue>>(query, ...values);
-        const rows = cursor.toArray();
-        read.push(rows.length);
-        return session.sql.exec("SELECT value FROM json_each(?)", JSON.stringify(rows.map(() => 1)));
-      },
-    };
-    const tables = new Tables(standIn<SqlStorage>(counting));
-    new LineageStore(tables.group("origins")).scheduleEveryCopy({ source: own, what: 4, via: null }, true, EPOCH);
-    expect(read).toEqual([0]);
-    const pending = session.store.lineage.pendingErasures(0, 10_000);
-    expect(pending.every(({ copy, what }) => what === 4 && copy !== "copy-1")).toBe(true);
-    expect(pending).toHaveLength(
-      1_000 + Array.from({ length: 3_000 }, (_, at) => at).filter((at) => at % 3 !== 0 && at % 9 >= 4).length,
-    );
-    tellCopies(session.unit(), { source: own, seqs: null, throughSeq: 5 });
-    const ranges = session.store.lineage.pendingErasures(0, 10_000).filter(({ what }) => typeof what === "object");
-    expect(new Set(ranges.map(({ what }) => JSON.stringify(what)))).toEqual(
-      new Set([1, 2, 4, 5].map((throughSeq) => JSON.stringify({ throughSeq }))),
-    );
-  });
-
-  it("is notified after those that an earlier delivery notified", () => {
-    const session = withMessages(3);
-    const own = { session: "chat", epoch: EPOCH };
-    for (const copy of ["a", "b", "c"]) session.store.lineage.putCopy(copy, null);
-    tellCopies(session.unit(), { source: own, seqs: [2] });
-    const id = session.job("erase-copies")?.id ?? "";
-    confirmCopyErasures(session.unit(), id, [], [], 2);
-    expect(session.job("erase-copies")?.throughSeq).toBe(2);
-    waitForCopies(session.unit(), id, 0.5);
-    expect(session.job("erase-copies")?.throughSeq).toBe(0);
-    confirmCopyErasures(session.unit(), id, [1, 2, 3], [], 3);
-    expect(session.job("erase-copies")).toBeUndefined();
-  });
-
   it.each([
     [[1, 2, 3], 2, [1, 2]],
     [[3], 2, null],
@@ -764,13 +707,16 @@ describe("a continuation", () => {
     const tell = (seqs: number[] | null): ReturnType<typeof answerFor> => {
       const told = [{ source: { session: SOURCE.session, epoch: SOURCE.epoch }, seqs }];
       eraseCopied(session.unit(), told);
-      return answerFor(session.unit(), told, FIRST_PLACE);
+      return answerFor(session.unit(), told, 0);
     };
     give({ throughSeq: 6, items });
     archive();
-    session.store.lineage.putCopy("copy", null);
+    session.store.lineage.putCopy({ session: "chat", epoch: EPOCH }, "copy", null);
     return { give, archive, tell };
   }
+
+  /** It names its copy, which has the items from it. */
+  const NAMED = { took: "items", copies: [{ session: "copy" }] };
 
   it("confirms no erasure before the archive has, even if later items end before that", () => {
     const { give, archive, tell } = archivedContinuation();
@@ -785,18 +731,18 @@ describe("a continuation", () => {
     const { give, archive, tell } = archivedContinuation();
     tell([1]);
     give({ throughSeq: 0, items: [] });
-    expect(tell([5])).toMatchObject({ isConfirmed: false, further: [{ copy: "copy", erased: [{ seqs: [5] }] }] });
+    expect(tell([5])).toMatchObject({ isConfirmed: false, further: { own: NAMED } });
     give({ throughSeq: 0, items: [] });
     archive();
     expect(tell([5]).isConfirmed).toBe(true);
-    expect(tell([7])).toMatchObject({ isConfirmed: true, further: [] });
+    expect(tell([7])).toMatchObject({ isConfirmed: true, further: { own: null } });
   });
 
   it("still has to do with what it took of a source that is gone now", () => {
     const { give, archive, tell } = archivedContinuation();
     tell([1]);
     give(null);
-    expect(tell(null)).toMatchObject({ isConfirmed: false, further: [{ copy: "copy", erased: [{ seqs: null }] }] });
+    expect(tell(null)).toMatchObject({ isConfirmed: false, further: { own: NAMED } });
     archive();
     expect(tell(null).isConfirmed).toBe(true);
   });
