@@ -23,7 +23,7 @@ export type { NumberedLine } from "./import.ts";
 export type { Claim } from "./vouch.ts";
 export { LineageStore } from "./lineage-store.ts";
 export { furtherCopies, furtherOrigins, isAll, seqsOf } from "./lineage.ts";
-export type { CopyAnswer, Erased, EpochRef, FurtherCopies, Taken } from "./lineage.ts";
+export type { CopyAnswer, Erased, EpochRef, Taken } from "./lineage.ts";
 export { confirmCopyErasures, tellCopies, tellCopiesOfEnd, waitForCopies } from "./tell-copies.ts";
 export type { CopyCall, ToldCopy } from "./tell-copies.ts";
 export { landCarried, landCopyPage, readCarriedOf, readCopyErasures } from "./for-consumer.ts";

@@ -47,7 +47,7 @@ export interface FurtherCopies {
   readonly ofEnded: readonly EndedEpoch[];
 }
 
-export interface OwnCopies {
+interface OwnCopies {
   /** The copy that names them. */
   readonly by: EpochRef;
   /** Whether it took messages, which are its own in its copies, or only items, which still cite the source. */
@@ -56,7 +56,7 @@ export interface OwnCopies {
 }
 
 /** An epoch that was erased as a whole, and its copies that have not confirmed that. */
-export interface EndedEpoch {
+interface EndedEpoch {
   readonly root: string;
   /** What was erased with it: all of the epoch itself, and what it had carried over of others. */
   readonly erased: readonly EpochRef[];

@@ -153,16 +153,15 @@ function takenOf(unit: Unit, erasure: Erased): Taken | null {
 /** Combines what a session took of several erasures. Where it took messages of the source, its copies have them from it. */
 function allOf(all: readonly Taken[]): Taken | null {
   const messages = all.filter(({ what }) => what === "messages");
-  const [first, ...others] = messages.length > 0 ? messages : all;
+  const of = messages.length > 0 ? messages : all;
+  const [first] = of;
   if (first === undefined) return null;
-  return others.reduce(
-    (sum, { fromSeq, throughSeq }) => ({
-      ...sum,
-      fromSeq: Math.min(sum.fromSeq, fromSeq),
-      throughSeq: sum.throughSeq === null || throughSeq === null ? null : Math.max(sum.throughSeq, throughSeq),
-    }),
-    first,
-  );
+  const limits = of.flatMap(({ throughSeq }) => throughSeq ?? []);
+  return {
+    what: first.what,
+    fromSeq: Math.min(...of.map(({ fromSeq }) => fromSeq)),
+    throughSeq: limits.length < of.length ? null : Math.max(...limits),
+  };
 }
 
 /**

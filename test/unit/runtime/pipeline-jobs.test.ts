@@ -324,8 +324,8 @@ describe("a delivery that takes long", () => {
       readPendingErasures: async (...[, , afterCopy]: unknown[]) => {
         begun.push(afterCopy);
         const from = Number(afterCopy ?? 0);
-        const calls = Array.from({ length: 250 }, (_, at) => callTo(from + at));
-        return { calls, hasFailed: false, lastCopy: from + 250 };
+        const round = Array.from({ length: 250 }, (_, at) => callTo(from + at));
+        return { calls: round, hasFailed: false, lastCopy: from + 250 };
       },
       eraseCopied: async () => ({ isGone: false, isConfirmed: false, grantedAt: 1, further: NOBODY, more: null }),
       confirmCopyErasures: async (...[, , , throughCopy]: unknown[]) => {
