@@ -303,23 +303,6 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "store",
     },
   ],
-  "a-cursor-moves-past-a-copy-that-did-not-answer": [
-    {
-      file: "pipeline/erase-copies.ts",
-      replace: 'const told = answers.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));',
-      by: `const told = read.calls.map((call, index) => {
-      const one = answers[index];
-      return one?.status === "fulfilled" ? one.value : { ...call, isConfirmed: true, further: [] };
-    });`,
-    },
-  ],
-  "a-cursor-passes-what-is-not-confirmed": [
-    {
-      file: "session/copies/lineage-store.ts",
-      replace: " AND confirmed_row >= ?3 AND confirmed_row < ?1",
-      by: " AND ?3 >= 0 AND confirmed_row < ?1",
-    },
-  ],
   "copies-of-a-copy-are-not-told": [
     {
       file: "session/copies/tell-copies.ts",
