@@ -77,8 +77,15 @@ function checkCopiesGone(world: World, ended: string, seq: number, secrets: Read
   const affected = new Set([ended, ...copies.map(({ epoch }) => epoch)]);
   for (const { epoch, name } of copies) {
     // A copy may have the same from a session that the erasure does not reach: the one that the erased message was a copy of.
-    const elsewhere = world.epochs.carried(epoch, affected);
-    const isLeft = (secret: string): boolean => secrets.has(secret) && !elsewhere.has(secret);
+    const rightly = world.epochs.carried(epoch, affected);
+    // Another message of the copy may say the same, also one that was edited in the source since then.
+    const isFork = world.epochs.forkedFrom(epoch) !== undefined;
+    const others = world.epochs
+      .get(epoch)
+      ?.moments.at(-1)
+      ?.filter((message) => !isFork || message.seq !== seq);
+    for (const secret of secretsOf(others?.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
+    const isLeft = (secret: string): boolean => secrets.has(secret) && !rightly.has(secret);
     checkArchive(world, { epoch, seq, where: ` for its copy ${name}` }, isLeft);
     const copy = world.sessions.find((session) => session.name === name);
     if (copy === undefined || sessionOf(copy.object)?.epoch !== epoch) continue;
