@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Random } from "../../simulation/random.ts";
 import { MAX_DIMENSIONS } from "../../src/api/embedding.ts";
@@ -13,6 +14,7 @@ import {
   storeVector,
   unitVector,
 } from "../../src/prompt/meaning/vector.ts";
+import { compileHamming, HAMMING_WASM } from "../../tools/compile-wasm.ts";
 
 function randomVector(random: Random, dimensions: number): Float32Array {
   return Float32Array.from({ length: dimensions }, () => random.next() * 2 - 1);
@@ -58,6 +60,10 @@ describe("a vector", () => {
 describe("codes", () => {
   it("count the bits of a word", () => {
     expect([0, 1, 3, 0x8000_0000, -1, 0x5555_5555].map(bitsOf)).toEqual([0, 1, 2, 1, 32, 16]);
+  });
+
+  it("are compared by a module that is compiled from the text beside it", async () => {
+    expect(readFileSync(HAMMING_WASM).equals(await compileHamming())).toBe(true);
   });
 
   it("represent only the first 1,024 numbers", () => {
