@@ -928,6 +928,27 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/vectors"],
   },
   {
+    name: "nobody notices that the vectors are of an earlier model",
+    file: "src/session/summary/embed.ts",
+    replace: "state !== null && state.model !== asked.model &&",
+    by: "false &&",
+    tests: ["unit/runtime/vectors"],
+  },
+  {
+    name: "a turn's vector does not know who said it",
+    file: "src/prompt/meaning/texts.ts",
+    replace: "author === null ? text : `${author}: ${text}`",
+    by: "author === null ? text : text",
+    tests: ["unit/runtime/vectors"],
+  },
+  {
+    name: "turns next to a near one get nothing of its points",
+    file: "src/prompt/meaning/closeness.ts",
+    replace: "scores.push(score, score * lend, score * lend);",
+    by: "scores.push(score, 0, 0);",
+    tests: ["unit/meaning"],
+  },
+  {
     name: "vectors of another model leave their bytes in the pages",
     file: "src/session/search/vector-store.ts",
     replace: '    this.#sql.exec("UPDATE vector_blocks SET vectors = zeroblob(length(vectors))");\n',
