@@ -235,7 +235,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "done-work-stays-listed": [
     {
       file: "pipeline/report.ts",
-      replace: `if (standing === "over") await clearFailure(parts, job);
+      replace: `if (standing === "over") await endFailure(parts, job);
   else await settleLate(parts, job);`,
       by: "if (standing !== null) await settleLate(parts, job);",
     },
@@ -299,8 +299,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-cursor-moves-before-the-copy-confirms": [
     {
       file: "session/copies/tell-copies.ts",
-      replace: "if (call.isConfirmed) store",
-      by: "store",
+      replace: "if (call.isConfirmed && store",
+      by: "if (store",
     },
   ],
   "copies-of-a-copy-are-not-told": [

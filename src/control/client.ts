@@ -19,8 +19,10 @@ export interface OperationsClient {
   noteOutage(outage: Outage): Promise<void>;
   /** A job of the list; null if it is not on it. */
   find(jobId: string): Promise<Failure | null>;
-  /** Removes a job from the list of failed and of late jobs, because it completed. Idempotent. */
+  /** Removes a job from the list of failed and of late jobs, because it made progress. Idempotent. */
   clear(jobId: string): Promise<void>;
+  /** The same for a job that is over: reports of it that arrive later change nothing. Idempotent. */
+  end(jobId: string): Promise<void>;
   /** Removes a job from the list of late jobs. Idempotent. */
   settleLate(jobId: string): Promise<void>;
   /** How many jobs keep failing, how many tenants are over budget, and how old the oldest late job is. */
@@ -77,6 +79,7 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     report: (...failures) => stub().report(failures),
     noteOutage: (outage) => stub().noteOutage(outage),
     clear: (jobId) => stub().clear(jobId),
+    end: (jobId) => stub().end(jobId),
     settleLate: (jobId) => stub().settleLate(jobId),
     readHealth: () => stub().readHealth(),
     find: (jobId) => stub().find(jobId),

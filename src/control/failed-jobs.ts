@@ -15,6 +15,10 @@ import type { UserRef } from "../api/user.ts";
  * session's object.
  */
 const MAX_FAILURES = 10_000;
+/** How long a job that is over is remembered, in ms: longer than a report of it can be late. */
+const ENDED_KEPT_MS = 3_600_000;
+/** How many jobs that ended long ago are forgotten in one call. */
+const FORGOTTEN_AT_ONCE = 10;
 /** How many jobs of a user are counted or deleted in one call: each is a row with its index entries. */
 const OF_USER_AT_ONCE = 40;
 /**
@@ -66,6 +70,8 @@ export const FAILURES_SCHEMA = `
     count INTEGER NOT NULL,
     PRIMARY KEY (scope, kind, state)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS ended_jobs (job_id TEXT PRIMARY KEY, ended_at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS ended_jobs_at ON ended_jobs (ended_at);
 `;
 
 /** Scopes of totals. The scopes of tenants begin with `=` or `~`, so that no tenant's name can collide with these. */
@@ -92,8 +98,12 @@ export class FailedJobs {
     this.#sql = sql;
   }
 
-  /** Adds a failed job, or replaces an earlier report of it. The first error and its time are kept. */
+  /**
+   * Adds a failed job, or replaces an earlier report of it. The first error and its time are kept. A report that arrives
+   * after the job ended changes nothing.
+   */
   put(failure: Failure): void {
+    if (this.#hasEnded(failure.jobId)) return;
     const before = this.byId(failure.jobId);
     const isOlder = before !== null && before.firstFailedAt < failure.firstFailedAt;
     const { firstError, firstFailedAt } = isOlder ? before : failure;
@@ -126,6 +136,24 @@ export class FailedJobs {
     if (failure === null) return;
     this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
     this.#addToTotals(failure, -1);
+  }
+
+  /**
+   * Removes a job that is over. It is remembered for an hour: a consumer may report a failure of another's job, stop
+   * before it learns that this job has ended, and so leave an entry that nobody would remove.
+   */
+  end(jobId: string, now: number): void {
+    this.delete(jobId);
+    this.#sql.exec("INSERT OR REPLACE INTO ended_jobs (job_id, ended_at) VALUES (?, ?)", jobId, now);
+    this.#sql.exec(
+      "DELETE FROM ended_jobs WHERE job_id IN (SELECT job_id FROM ended_jobs WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
+      now - ENDED_KEPT_MS,
+      FORGOTTEN_AT_ONCE,
+    );
+  }
+
+  #hasEnded(jobId: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM ended_jobs WHERE job_id = ?", jobId).toArray().length > 0;
   }
 
   /** Removes jobs from the list, except for those that failed again after they were read. */

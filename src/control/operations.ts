@@ -84,7 +84,15 @@ export class Operations extends DurableObject {
     return this.#failures.byId(jobId);
   }
 
-  /** Removes a job that completed from both lists. */
+  /** Removes a job that is over from both lists. Later reports of it change nothing. */
+  async end(jobId: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#failures.end(jobId, Date.now());
+      this.#late.settle(jobId);
+    });
+  }
+
+  /** Removes a job that made progress from both lists. It may fail again. */
   async clear(jobId: string): Promise<void> {
     this.ctx.storage.transactionSync(() => {
       this.#failures.delete(jobId);

@@ -41,7 +41,7 @@ interface JobKeeper {
 
 export interface ReportDeps {
   readonly sessions: { get(ref: SessionRef): JobKeeper };
-  readonly operations: Pick<OperationsClient, "clear" | "settleLate"> & Pick<GatheredReports, "report">;
+  readonly operations: Pick<OperationsClient, "clear" | "end" | "settleLate"> & Pick<GatheredReports, "report">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
   /** Of the batch that is being handled. */
@@ -115,7 +115,7 @@ export async function indexFailure(
 async function noteListed(parts: ReportDeps, job: ReportedJob, reason: string, failedAt: number): Promise<void> {
   if (job.epoch === undefined) return;
   const isPending = await parts.sessions.get(job).noteUndelivered(job.jobId, job.epoch, reason, failedAt);
-  if (!isPending) await parts.operations.clear(job.jobId);
+  if (!isPending) await parts.operations.end(job.jobId);
 }
 
 /**
@@ -194,12 +194,24 @@ export async function settleLate(parts: ReportDeps, job: JobMessage): Promise<vo
 export async function settleOver(parts: ReportDeps, { job, attempts }: Delivery): Promise<void> {
   if (!isLate(job) && attempts === 1) return;
   const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.epoch);
-  if (standing === "over") await clearFailure(parts, job);
+  if (standing === "over") await endFailure(parts, job);
   else await settleLate(parts, job);
 }
 
 function isLate({ sends = 1 }: JobMessage): boolean {
   return sends >= LATE_AFTER_SENDS;
+}
+
+/**
+ * Takes a job that is over off both lists, also if a report of it is still on its way. An unreachable list is only
+ * logged.
+ */
+export async function endFailure(parts: ReportDeps, job: Pick<JobMessage, "jobId">): Promise<void> {
+  try {
+    await parts.operations.end(job.jobId);
+  } catch (error) {
+    parts.log.error("operations_unreachable", errorFields(error));
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineDeps, type Verdict } from "./delivery.ts";
 import { embedSummarized } from "./embed.ts";
-import { clearFailure, indexFailure, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
+import { endFailure, indexFailure, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /**
  * Chunks of one delivery: each takes a few subrequests, and Cloudflare allows 1,000 per invocation. After that the job
@@ -64,11 +64,13 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineDeps):
   if (step.next === "wait") return ACK;
   if (chunks === 0) {
     // Another branch's summary covered all of it, so the job is over.
-    if (step.hasFailed) await clearFailure(parts, job);
+    if (step.hasFailed) await endFailure(parts, job);
     else await settleOver(parts, delivery);
   } else {
     parts.log.info("summarized", { jobId, chunks, fallbacks, durationMs: Date.now() - startedAt });
-    await reportRecovery(parts, delivery, step.hasFailed);
+    // The summary before it may have been a fallback, whose consumer reports this job, and may do so late.
+    if (step.hasFailed) await endFailure(parts, job);
+    else await reportRecovery(parts, delivery, false);
     // If a chat has only a fallback summary, operators are told at once: a setting may be wrong.
     if (step.upgrade !== null) {
       const { jobId: upgradeId, reason, ...report } = step.upgrade;

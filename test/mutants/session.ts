@@ -191,6 +191,14 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/tell-copies"],
   },
   {
+    name: "a copy that confirms a later call before the first one is told again at once, for as long as it waits",
+    file: "src/session/copies/tell-copies.ts",
+    replace:
+      "if (call.isConfirmed && store.lineage.confirmErasures(call.copy, call.afterRow, call.throughRow)) isAny = true;",
+    by: "if (call.isConfirmed) isAny = true;\n    if (call.isConfirmed) store.lineage.confirmErasures(call.copy, call.afterRow, call.throughRow);",
+    tests: ["unit/runtime/tell-copies"],
+  },
+  {
     name: "copies have a call for each erasure",
     file: "src/session/copies/tell-copies.ts",
     replace: "MAX_ERASURES_PER_CALL = 250",

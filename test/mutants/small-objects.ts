@@ -93,6 +93,13 @@ export const SMALL_OBJECT_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/registry"],
   },
   {
+    name: "a report that arrives after its job ended stays on the list",
+    file: "src/control/failed-jobs.ts",
+    replace: "    if (this.#hasEnded(failure.jobId)) return;\n",
+    by: "",
+    tests: ["unit/runtime/registry"],
+  },
+  {
     name: "a job that failed before forgets its first error",
     file: "src/control/failed-jobs.ts",
     replace: "before.firstFailedAt < failure.firstFailedAt",

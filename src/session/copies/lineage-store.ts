@@ -280,14 +280,16 @@ export class LineageStore {
   /**
    * Notes that a copy has confirmed the erasures after one row through another. It changes nothing if the copy has not
    * confirmed those before: they would be taken for confirmed too.
+   * @returns whether it changed anything
    */
-  confirmErasures(copy: number, afterRow: number, throughRow: number): void {
-    this.#sql.exec(
-      "UPDATE copies SET confirmed_row = ?1 WHERE row = ?2 AND confirmed_row >= ?3 AND confirmed_row < ?1",
+  confirmErasures(copy: number, afterRow: number, throughRow: number): boolean {
+    const moved = this.#sql.exec(
+      "UPDATE copies SET confirmed_row = ?1 WHERE row = ?2 AND confirmed_row >= ?3 AND confirmed_row < ?1 RETURNING row",
       throughRow,
       copy,
       afterRow,
     );
+    return moved.toArray().length > 0;
   }
 
   /** Deletes all erasures, and every copy but those that took something from `epoch`. */

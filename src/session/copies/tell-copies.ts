@@ -125,14 +125,16 @@ export function confirmCopyErasures(unit: Unit, jobId: string, told: readonly To
   const { store } = unit;
   const job = store.jobs.byId(jobId);
   if (job === null) return;
+  // A copy that confirms a later call and not the first one is not a step further: the round would be repeated at once,
+  // for as long as that copy waits.
+  let isAny = false;
   for (const call of told) {
-    if (call.isConfirmed) store.lineage.confirmErasures(call.copy, call.afterRow, call.throughRow);
+    if (call.isConfirmed && store.lineage.confirmErasures(call.copy, call.afterRow, call.throughRow)) isAny = true;
     for (const further of call.further) addFurther(unit, call, further);
   }
   if (store.lineage.pendingCopies(0, 1).length > 0) {
     // The next delivery continues after that copy, so one that does not confirm does not hold up the others.
     const next = { ...job, throughSeq: throughCopy };
-    const isAny = told.some(({ isConfirmed }) => isConfirmed);
     store.jobs.put(isAny ? { ...next, failures: 0, sends: 1, nextSendAt: unit.now } : next);
     return;
   }

@@ -81,6 +81,7 @@ function given({
     users: { readErasure: async () => null },
     operations: {
       clear: async (jobId: string) => void calls.push(["clear", jobId]),
+      end: async (jobId: string) => void calls.push(["clear", jobId]),
       settleLate: async (jobId: string) => void calls.push(["settleLate", jobId]),
       report: async ({ kind, state }: { kind: string; state: string }) => void calls.push(["report", kind, state]),
     },

@@ -44,6 +44,7 @@ function surroundings(more: object = {}) {
     operations: {
       report: async (...failures: Failure[]) => void reported.push(...failures),
       clear: async (jobId: string) => void cleared.push(jobId),
+      end: async (jobId: string) => void cleared.push(jobId),
       settleLate: async () => undefined,
     },
     users: { readErasure: async () => null },

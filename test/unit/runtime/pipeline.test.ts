@@ -91,7 +91,10 @@ describe("a finished job", () => {
     const parts: object = {
       sessions: { get: () => ({ ...NOTHING, ...session }) },
       tenants: { read: async () => UNSET_TENANT },
-      operations: { clear: async (jobId: string) => void cleared.push(jobId) },
+      operations: {
+        clear: async (jobId: string) => void cleared.push(jobId),
+        end: async (jobId: string) => void cleared.push(jobId),
+      },
       directory: { setExpired: async () => true },
       withDatabase: async () => undefined,
       archiveOutage: { note: async () => undefined, over: async () => undefined },

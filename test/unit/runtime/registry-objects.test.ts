@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Disk, ObjectStorage } from "../../../simulation/object-storage.ts";
 import { type AlertNotice, EMPTY_ALERT_BOOK } from "../../../src/api/alert.ts";
-import { ARCHIVE_AWAY_ID } from "../../../src/api/job.ts";
+import { ARCHIVE_AWAY_ID, type Failure } from "../../../src/api/job.ts";
 import { userBoundsOf } from "../../../src/api/user-quota.ts";
 import { ArchiveUnreachable } from "../../../src/archive/database.ts";
 import { AlertStore } from "../../../src/control/alert-store.ts";
@@ -32,6 +32,44 @@ function made<O>(Kind: new (ctx: DurableObjectState, env: never) => O, env: obje
   const ctx = { storage, id: {}, blockConcurrencyWhile: (body: () => unknown) => body(), waitUntil: () => undefined };
   return { object: new Kind(standIn(ctx), standIn<never>(env)), disk };
 }
+
+describe("a failed job that is over", () => {
+  const failure = (jobId: string): Failure => ({
+    jobId,
+    kind: "summarize",
+    ...ref("chat"),
+    state: "retrying",
+    reason: "timeout",
+    attempts: 1,
+    firstError: "timeout",
+    firstFailedAt: new Date(NOON).toISOString(),
+    lastError: "timeout",
+    lastFailedAt: new Date(NOON).toISOString(),
+  });
+
+  it("is not listed by a report that arrives late, and is remembered for an hour", async () => {
+    vi.useFakeTimers({ now: NOON, toFake: ["Date"] });
+    try {
+      const { object } = made(Operations);
+      const listed = async (): Promise<string[]> => (await object.list(9, null)).map(({ jobId }) => jobId);
+      await object.report([failure("one"), failure("two")]);
+      await object.end("one");
+      await object.end("never listed");
+      await object.report([failure("one"), failure("never listed")]);
+      expect(await listed()).toEqual(["two"]);
+      // It made progress, and failed again.
+      await object.clear("two");
+      await object.report([failure("two")]);
+      expect(await listed()).toEqual(["two"]);
+      vi.setSystemTime(NOON + 3_600_001);
+      await object.end("another");
+      await object.report([failure("one")]);
+      expect(await listed()).toEqual(["two", "one"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe("the state of alerts", () => {
   const digest = (id: string): AlertNotice => ({

@@ -82,6 +82,11 @@ describe("a copy", () => {
       ["copy-0", [{ seqs: { length: 250, 0: 251 } }]],
       ["copy-0", [{ seqs: { length: 100, 0: 501 } }]],
     ]);
+    // It is not asked again at once, and again and again, because it confirms the third part and not the second.
+    waitForCopies(session.unit(), session.job("erase-copies")?.id ?? "", 0.5);
+    const later = session.job("erase-copies")?.nextSendAt;
+    expect(tellAll(session, ({ afterRow }) => afterRow !== 250)).toBe(2);
+    expect(session.job("erase-copies")?.nextSendAt).toBe(later);
     expect(tellAll(session)).toBe(2);
     expect(session.job("erase-copies")).toBeUndefined();
     tellCopies(session.unit(), 601);
