@@ -3,6 +3,7 @@ import type { NearItems, QueryMeaning } from "../../../src/api/embedding.ts";
 import type { Failure } from "../../../src/api/job.ts";
 import { MAX_IMPORT_LINE_BYTES } from "../../../src/api/limits.ts";
 import type { Item } from "../../../src/api/summary.ts";
+import { DEFAULT_RANKING } from "../../../src/prompt/retrieval/parameters.ts";
 import { readAudit } from "../../../src/usecases/audit.ts";
 import { dropFailure } from "../../../src/usecases/jobs.ts";
 import { decodeLines } from "../../../src/usecases/json-lines.ts";
@@ -175,7 +176,7 @@ describe("a memory that the archive finds", () => {
     const { data, retrieval } = await search(vector, { use: "used", items: near });
     expect(data.map((hit) => hit.item.text)).toEqual(["Ada likes coffee"]);
     // Only the meaning counts: the archive found other words.
-    expect(data[0]?.score).toBeCloseTo(1);
+    expect(data[0]?.score).toBeCloseTo(5 * DEFAULT_RANKING.meaning);
     expect(retrieval).toEqual({ by: "words-and-meaning" });
     const without = async (asked: QueryMeaning, use: NearItems["use"]) =>
       (await search(asked, { use, items: [] })).retrieval?.because;
