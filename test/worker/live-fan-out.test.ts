@@ -111,7 +111,7 @@ describe("sockets in a fan-out object", () => {
     await helloOf(client);
     const lost = loseNews();
     await say(ref, "two");
-    await until("it was told", async () => lost.mock.calls.length === 1);
+    await until("it was told", async () => lost.mock.calls.length > 0);
     lost.mockRestore();
     await say(ref, "three");
     await cameTo(client, 2);
