@@ -284,6 +284,10 @@ function itemOf(run: readonly Told[]): ProposedItem | null {
   return { kind, text, sourceSeqs: sources.map((source) => source.seq), status: "current" };
 }
 
+/** How often statements are selected at most, and the share of the budget that may remain. */
+const MAX_SELECTIONS = 3;
+const MIN_LEFT_SHARE = 0.04;
+
 /** Makes new items from messages that no item covers yet, within a budget. */
 function newItems(
   messages: readonly TranscriptMessage[],
@@ -298,17 +302,36 @@ function newItems(
   const budget = Math.min(maxTokens, worthwhile);
   const names = messages.flatMap(({ author }) => (author === undefined ? [] : [author]));
   const knownTerms = [...known.map(({ text }) => text), ...new Set(names)].flatMap(termsOf);
-  const chosen = choose(told, new Set(knownTerms.map(({ key }) => key)), budget, maxItems);
+  const knownKeys = new Set(knownTerms.map(({ key }) => key));
+  let made: MadeItems = { items: [], left: budget };
+  // The selection adds up statements, and an item of several takes fewer tokens than they do. What remains of the budget
+  // is offered to the next selection.
+  for (let [pass, offered] = [0, budget]; pass < MAX_SELECTIONS && made.left > budget * MIN_LEFT_SHARE; pass += 1) {
+    const next = itemsWithin(runsOf(told, choose(told, knownKeys, offered, maxItems)), budget);
+    if (next.left >= made.left) break;
+    made = next;
+    offered += made.left;
+  }
+  return made.items;
+}
+
+interface MadeItems {
+  readonly items: ProposedItem[];
+  /** Tokens of the budget that they do not take. */
+  readonly left: TokenCount;
+}
+
+function itemsWithin(runs: readonly Told[][], budget: TokenCount): MadeItems {
   const items: ProposedItem[] = [];
   let left = budget;
-  for (const run of runsOf(told, chosen)) {
+  for (const run of runs) {
     const item = itemOf(run);
     // The tokens of a whole differ from the sum of its parts, so the item itself is measured.
     if (item === null || itemTokens(item) > left) continue;
     left -= itemTokens(item);
     items.push(item);
   }
-  return items;
+  return { items, left };
 }
 
 /** The items that are worth most for their tokens, in the given order; all of them if they fit. */

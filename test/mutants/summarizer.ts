@@ -2,6 +2,13 @@ import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
   {
+    name: "a summary leaves what items save of its budget unused",
+    file: "src/summarizer/extractive.ts",
+    replace: "MAX_SELECTIONS = 3",
+    by: "MAX_SELECTIONS = 1",
+    tests: ["unit/extractive"],
+  },
+  {
     name: "what is said again weighs no more",
     file: "src/summarizer/selection.ts",
     replace: "REPETITION_WEIGHT = 0.1",

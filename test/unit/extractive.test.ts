@@ -55,6 +55,21 @@ const TRIP: Line[] = [
 ];
 
 describe("a summary", () => {
+  test("uses nearly all of its budget where there is more to say", () => {
+    const names = ["Ada", "Bo"];
+    // Statements that stand beside each other in a message become one item, which takes fewer tokens than they do.
+    const lines = Array.from({ length: 80 }, (_, at): Line => {
+      const [trade, town, other] = [TRADES[at % 8], TOWNS[at % 10], TOWNS[(at * 7 + 3) % 10]];
+      const text = `My ${trade} moved to ${town} in ${1950 + at}. He paid ${100 + at} euros. Then he met Kim${at} from ${other}.`;
+      return ["user", text, names[at % 2]];
+    });
+    for (const maxTokens of [200, 300, 400, 500]) {
+      const used = itemsTokens(summarize(lines, { maxTokens }));
+      expect(used, `${used} of ${maxTokens}`).toBeGreaterThan(0.9 * maxTokens);
+      expect(used).toBeLessThanOrEqual(maxTokens);
+    }
+  });
+
   test("is much shorter than its source, however large its budget is", () => {
     const lines = Array.from({ length: 120 }, (_, at): Line => [
       "user",
