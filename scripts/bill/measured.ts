@@ -50,11 +50,17 @@ const measuredSchema = z.strictObject({
     firstSilence: z.number(),
     /** Bytes of its entry in the list of the user's sessions. */
     list: z.number(),
-    /** Bytes that a day of turns and their summary add in the object and in PostgreSQL. */
+    /** Bytes that a day of turns and their summary add in the object. */
     objectDay: z.number(),
+    /** Bytes of a session in PostgreSQL after its first SUMMARY_GROWTH_DAYS days. */
+    postgresSession: z.number(),
+    /** Bytes that a later day adds there: new items take the place of those that the summary has no room for any more. */
     postgresDay: z.number(),
   }),
 });
+
+/** Days of usual chat after which a session's summary has as many items as it may have. */
+export const SUMMARY_GROWTH_DAYS = 3;
 
 export type Counts = z.infer<typeof countsSchema>;
 export type Operation = z.infer<typeof operationSchema>;

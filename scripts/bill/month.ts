@@ -2,7 +2,7 @@
 // it, times the platform's prices.
 import { IDLE_SUMMARY_MIN_TOKENS } from "../../src/api/limits.ts";
 import { resolveSettings } from "../../src/api/session.ts";
-import type { Counts, Measured, Operation, OperationName } from "./measured.ts";
+import { type Counts, type Measured, type Operation, type OperationName, SUMMARY_GROWTH_DAYS } from "./measured.ts";
 import { beyond, COMPUTE, LOG_PRICES, PLANS, PLATFORM } from "./prices.ts";
 
 export interface Use {
@@ -88,11 +88,11 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
   const logLines = of("logLines") * use.logs;
   const telemetry =
     of("spanBytes") * use.traces + of("logBytes") * use.logs + (spans + logLines) * ASSUMED.platformBytesAnEvent;
-  const { begin, firstSilence, list, objectDay, postgresDay } = measured.bytes;
+  const { begin, firstSilence, list, objectDay } = measured.bytes;
   const share = (use.turns * measured.tokensATurn) / (measured.turnsADay * measured.tokensATurn);
   const daysSoFar = use.users * use.days * month;
   const objects = use.users * list + month * times.begin * (begin + firstSilence) + daysSoFar * objectDay * share;
-  const postgres = daysSoFar * postgresDay * share;
+  const postgres = use.users * archiveBytes(use, measured, month) * share;
   const compute = COMPUTE.find(({ bytes }) => postgres <= bytes) ?? COMPUTE[9];
 
   const lines: BillLine[] = [
@@ -139,6 +139,16 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
     { part: "larger compute [7]", price: "by the size of the database", used: compute.name, dollars: compute.dollars },
   ];
   return { lines, dollars: lines.reduce((all, { dollars }) => all + dollars, 0) };
+}
+
+/** Bytes that PostgreSQL holds of one user: the newest summary of each of their sessions. */
+function archiveBytes({ days, sessions }: Use, { bytes }: Measured, month: number): number {
+  const begun = Math.max(1, sessions * month);
+  const daysASession = (days * month) / begun;
+  const growing = Math.min(1, daysASession / SUMMARY_GROWTH_DAYS);
+  return (
+    begun * (bytes.postgresSession * growing + bytes.postgresDay * Math.max(0, daysASession - SUMMARY_GROWTH_DAYS))
+  );
 }
 
 function fixed(part: string, price: string, dollars: number): BillLine {

@@ -5,7 +5,13 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
-import { type Counts, type Measured, OPERATION_NAMES, type OperationName } from "../../scripts/bill/measured.ts";
+import {
+  type Counts,
+  type Measured,
+  OPERATION_NAMES,
+  type OperationName,
+  SUMMARY_GROWTH_DAYS,
+} from "../../scripts/bill/measured.ts";
 import { type Service, startService } from "../../scripts/dev/service.ts";
 import { processorMs } from "../bench/machine.ts";
 import { Chats } from "./chats.ts";
@@ -15,8 +21,10 @@ const TURNS_A_DAY = 20;
 /** How many users chat on every day, and how many others stop halfway. */
 const USERS = 2;
 const DAYS = 6;
-/** Storage is measured after this day and at the end, and the difference is what a day adds, because a first summary adds more than later ones. */
-const DAYS_BEFORE_GROWTH = 3;
+/**
+ * Storage is measured after this day and at the end, and the difference is what a day adds: until then a session's summary grows to the size that its settings allow.
+ */
+const DAYS_BEFORE_GROWTH = SUMMARY_GROWTH_DAYS;
 /** Sessions of one message. */
 const BEGINNINGS = 10;
 /** After this pause the work that an answer leaves behind is done, such as the entry in the list of owners. */
@@ -71,6 +79,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
   const chats = new Chats(await start());
   const users = Array.from({ length: USERS }, (_, at) => `user-${at}`);
   const short = Array.from({ length: USERS }, (_, at) => `short-${at}`);
+  let postgresEmpty = 0;
   let postgresBefore = 0;
   let postgresAfter = 0;
   let tokensATurn = 0;
@@ -78,6 +87,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
   try {
     // The first request of a tenant and of a Worker does work that does not belong to the measured requests.
     await chats.warmUp();
+    postgresEmpty = await postgresBytes(chats.service.databaseUrl);
     onStep("sessions of one message");
     for (let at = 0; at < BEGINNINGS; at += 1) await chats.ask(`beginning-${at}`, "begin");
     await sleep(AFTERMATH_MS, undefined, { signal });
@@ -94,14 +104,17 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
       }
       await chats.fallSilent(awake, day);
       await sleep(AFTERMATH_MS, undefined, { signal });
-      if (day === DAYS_BEFORE_GROWTH) postgresBefore = await postgresBytes(chats.service.databaseUrl);
-      if (day === DAYS) break;
+      const postgres = await postgresBytes(chats.service.databaseUrl);
+      if (day === DAYS_BEFORE_GROWTH) postgresBefore = postgres;
+      if (day === DAYS) {
+        postgresAfter = postgres;
+        break;
+      }
       // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
       await chats.service.stop();
       chats.service = await start();
       await chats.warmUp();
     }
-    postgresAfter = await postgresBytes(chats.service.databaseUrl);
     const { messageTokens } = await chats.state(users[0] ?? "");
     tokensATurn = Math.round(messageTokens / (DAYS * TURNS_A_DAY));
   } finally {
@@ -121,6 +134,7 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
       firstSilence: Math.round(meanSize("short-") - begin - DAYS_BEFORE_GROWTH * objectDay),
       list: Math.round(objects.list),
       objectDay: Math.round(objectDay),
+      postgresSession: Math.round((postgresBefore - postgresEmpty) / (users.length + short.length)),
       postgresDay: Math.round((postgresAfter - postgresBefore) / grown),
     },
     tokensATurn,
@@ -209,10 +223,15 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
 }
 
 /** Bytes of the archive: its tables with their indexes. */
+/**
+ * Bytes of all tables with their indexes. The items of the version before leave the archive with each summary, and new ones take their space once it is vacuumed. PostgreSQL does that by
+ * itself when a fifth of a table's rows are dead; here it is done after each day.
+ */
 async function postgresBytes(databaseUrl: string): Promise<number> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
+    await client.query("VACUUM");
     const { rows } = await client.query<{ bytes: string }>(
       `SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
