@@ -10,6 +10,7 @@ import {
   TRANSFER_FORMAT,
   TRANSFER_VERSION,
 } from "../../api/transfer.ts";
+import { itemsTokens } from "../../prompt/items.ts";
 import { messageId } from "../log/index.ts";
 import { type MessageRow, plainSettings, saidTime, type SummaryRow, type VersionedItem } from "../sqlite/index.ts";
 import { soundSummaryAt } from "../summary/index.ts";
@@ -141,7 +142,11 @@ export function readExportEnd(unit: Unit, head: ExportMoment, from: ExportCursor
   const summaries = store.summaries.between(cursor.afterVersion, version, MAX_PAGE_ROWS);
   const room = MAX_PAGE_ROWS - summaries.length;
   const items = room === 0 ? [] : store.summaries.itemPage(version, cursor.afterRow, room);
-  const lines = [...summaries.map(summaryLine), ...items.map(({ item }) => itemLine(item))];
+  // While newer versions are rebuilt, the stored count of an older one does not follow what is erased in it.
+  const told = summaries.map((row) =>
+    row.version === version ? { ...row, tokens: itemsTokens(store.summaries.items(version)) } : row,
+  );
+  const lines = [...told.map(summaryLine), ...items.map(({ item }) => itemLine(item))];
   const read = {
     version,
     afterVersion: summaries.at(-1)?.version ?? cursor.afterVersion,
