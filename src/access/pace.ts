@@ -13,7 +13,7 @@ import {
 } from "../api/limits.ts";
 import type { Principal } from "../api/principal.ts";
 import { sleep } from "../lib/sleep.ts";
-import { countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
+import { type Counted, countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
 
 /** The maximum number of buckets. Beyond that, full buckets are dropped first. */
 const MAX_KNOWN = 5_000;
@@ -106,8 +106,12 @@ export class Pace {
 
 /** The name of the caller's bucket; null for a back end, which acts for many users. */
 export function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ticket" | "tenant">): string | null {
-  const { tier, name } = countedAs(principal);
-  return tier === "user" ? `${principal.tenant}/${name}` : null;
+  return pacedName(principal.tenant, countedAs(principal));
+}
+
+/** The same for a caller on a socket, who is known only as they are counted. */
+export function pacedName(tenant: string, { tier, name }: Counted): string | null {
+  return tier === "user" ? `${tenant}/${name}` : null;
 }
 
 /** Creates the functions with which a surface charges the caller's bucket. */

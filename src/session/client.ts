@@ -79,6 +79,7 @@ export type SessionObject = Pick<
   | "readImport"
   | "readListing"
   | "readPendingErasures"
+  | "readSought"
   | "reindex"
   | "remains"
   | "retryJob"

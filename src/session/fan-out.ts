@@ -11,6 +11,7 @@ import {
   type FollowedSession,
   type LiveEnv,
   LiveFeed,
+  type MeaningOf,
   type News,
   parseAttachment,
   readOpening,
@@ -53,7 +54,8 @@ export class FanOut extends DurableObject<FanOutEnv> {
   #leaves = 0;
   #isAlarmSet = false;
 
-  constructor(ctx: DurableObjectState, env: FanOutEnv) {
+  /** @param meaningOf how vectors of queries in frames are requested; null if embeddings are off */
+  constructor(ctx: DurableObjectState, env: FanOutEnv, meaningOf: () => MeaningOf | null) {
     super(ctx, env);
     this.#feed = new ToldFeed(
       (epoch, after) => attempt(() => this.#session().readFeedPage(epoch, after)),
@@ -71,17 +73,14 @@ export class FanOut extends DurableObject<FanOutEnv> {
       this.#place = { session, fanOut };
       this.#followedEpoch = session.epoch;
     }
-    this.#live = new LiveFeed(
-      ctx,
-      () => this.env,
-      this.#feed,
-      async (frame, { scopes, by, isUser, trace }) => {
-        const { epoch } = this.#feed.session() ?? {};
-        if (epoch === undefined) throw new ThreadkeepError(UNKNOWN_SESSION);
-        const traced = trace === undefined ? {} : { trace };
-        return unwrap(await this.#session().serveFrame(epoch, frame, { scopes, by, isUser, ...traced }));
+    this.#live = new LiveFeed(ctx, () => this.env, this.#feed, {
+      serve: async (frame, { scopes, by, isUser, trace }, isByMeaning) => {
+        const sender = { scopes, by, isUser, ...(trace === undefined ? {} : { trace }) };
+        return unwrap(await this.#session().serveFrame(this.#epoch(), frame, sender, isByMeaning));
       },
-    );
+      read: async (sought, meaning) => this.#session().readSought(this.#epoch(), sought, meaning),
+      meaningOf,
+    });
   }
 
   /** Opens a socket that the session's object has admitted. Only code of this service can call it. */
@@ -176,6 +175,12 @@ export class FanOut extends DurableObject<FanOutEnv> {
     if (this.#isAlarmSet) return;
     this.#isAlarmSet = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + CHECK_EVERY_MS);
+  }
+
+  #epoch(): string {
+    const { epoch } = this.#feed.session() ?? {};
+    if (epoch === undefined) throw new ThreadkeepError(UNKNOWN_SESSION);
+    return epoch;
   }
 
   #session(): SessionObject {

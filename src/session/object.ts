@@ -96,8 +96,11 @@ import { createFanOutClient } from "./fan-out-client.ts";
 import {
   type FrameSender,
   type LiveEnv,
+  type MeaningOf,
   type RequestFrame,
+  type Served,
   SessionFeed,
+  type SoughtContext,
   type Told,
   type ToldPage,
 } from "./live/index.ts";
@@ -216,7 +219,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   readonly #directory: OwnerDirectory;
   readonly #lastPage = new LastPage();
 
-  constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
+  /** @param meaningOf how vectors of queries in frames are requested; null if embeddings are off */
+  constructor(ctx: DurableObjectState, env: ChatSessionEnv, meaningOf: () => MeaningOf | null) {
     super(ctx, env);
     const keepAlive = (work: Promise<void>): void => ctx.waitUntil(work);
     const { data: place } = jurisdictionSchema.safeParse(ctx.id.jurisdiction);
@@ -231,13 +235,10 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     const fanOuts = createFanOutClient(() =>
       place === undefined ? this.env.FAN_OUT : inJurisdiction(this.env.FAN_OUT, place),
     );
-    this.#live = new SessionFeed(
-      ctx,
-      () => this.env,
-      this.#calls,
-      this,
-      (fanOut) => fanOuts.get(this.#calls.unit().session, fanOut),
-    );
+    this.#live = new SessionFeed(ctx, () => this.env, this.#calls, this, {
+      fanOutOf: (fanOut) => fanOuts.get(this.#calls.unit().session, fanOut),
+      meaningOf,
+    });
   }
 
   // What clients do
@@ -915,9 +916,19 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     return this.#live.page(epoch, after);
   }
 
-  /** Answers a frame that a fan-out object received. */
-  async serveFrame(epoch: string, frame: RequestFrame, sender: FrameSender): Promise<Outcome<object>> {
-    return this.#live.serveFrame(epoch, frame, sender);
+  /** Serves a frame that a fan-out object received. */
+  async serveFrame(
+    epoch: string,
+    frame: RequestFrame,
+    sender: FrameSender,
+    isByMeaning: boolean,
+  ): Promise<Outcome<Served>> {
+    return this.#live.serveFrame(epoch, frame, sender, isByMeaning);
+  }
+
+  /** Reads the context that such a frame waits for. */
+  async readSought(epoch: string, sought: SoughtContext, meaning: QueryMeaning): Promise<Outcome<RenderedContext>> {
+    return this.#live.readSought(epoch, sought, meaning);
   }
 
   /** Opens a WebSocket for the live feed. Only code of this service can call it. */

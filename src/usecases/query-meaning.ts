@@ -2,6 +2,7 @@
 import type { EmbeddingUsage, QueryMeaning } from "../api/embedding.ts";
 import type { QueryEmbedder } from "../embedder/client.ts";
 import { setNewest } from "../lib/lru.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -31,6 +32,12 @@ export type MeaningOf = (tenant: string, query: string, user: string | null) => 
  * would cost a request and a row each.
  */
 const TELL_EVERY_MS = 5_000;
+
+/**
+ * How long a query waits to learn whether its tenant has used up its budget, in ms. A request knows that already; a
+ * session's object, which answers the frames on its sockets, may have to ask for it first.
+ */
+const BUDGET_DEADLINE_MS = 150;
 
 /**
  * How many queries of a user an isolate has embedded in a minute; further ones are searched for by words. Nobody asks
@@ -87,7 +94,9 @@ export function createMeaningOf({
 
   return async (tenant, query, user) => {
     if (user !== null && !isWithinMinute(user)) return { without: "budget" };
-    if ((await tenants.read(tenant)).isOverBudget) return { without: "budget" };
+    const settings = await withTimeout(tenants.read(tenant), BUDGET_DEADLINE_MS, () => null);
+    if (settings === null) return { without: "late" };
+    if (settings.isOverBudget) return { without: "budget" };
     return embedder.meaningOf(query, (usage, { result, durationMs }) => {
       metrics.embedding({ of: "query", result, tenant, model: embedder.model, durationMs, usage });
       count(tenant, usage);

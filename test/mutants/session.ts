@@ -537,6 +537,13 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/chat-session"],
   },
   {
+    name: "a context that waited for a vector shows what was sent after its frame",
+    file: "src/session/live/sought-context.ts",
+    replace: "isMoved && request.atSeq === undefined",
+    by: "false",
+    tests: ["worker/live-by-meaning"],
+  },
+  {
     name: "a ticket for an erased session opens the next one of its id",
     file: "src/session/live/session-feed.ts",
     replace: "epoch !== session.epoch || ",

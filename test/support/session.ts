@@ -26,3 +26,4 @@ export { askLive, clientOf, eventsOf, follow, type LiveClient, revsOf } from "./
 export { epochOf, sessionAt, stubAt, until } from "./session/object.ts";
 export { failStatements, valueSizes } from "./session/statements.ts";
 export { archivedTexts, archivedWhole, itemsOf, listed, storedText, summarizeAndArchive } from "./session/stored.ts";
+export { rememberIn, TINY_MODEL, tinyVector } from "./session/vectors.ts";

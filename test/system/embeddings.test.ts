@@ -5,6 +5,7 @@ import type { SessionState } from "../../src/api/session.ts";
 import type { TenantState } from "../../src/api/tenant.ts";
 import { SENTENCE_ENCODER, serveEmbeddings } from "../../tools/embeddings/serve-embeddings.ts";
 import { call, startOwnService } from "../support/service.ts";
+import { socketSurface } from "../support/socket-surface.ts";
 
 const TURNS = [
   "I adopted a beagle called Rex last spring.",
@@ -67,6 +68,17 @@ describe("a service with embeddings, with a real model", () => {
       { body: { messages: [{ role: "user", content: query }], context: { query: "auto", format: "openai-chat" } } },
     );
     expect(rendered.body.context.meta.retrieval).toEqual({ by: "words-and-meaning" });
+
+    // Frames on a socket are answered by the session's object, which asks the Worker for vectors.
+    const socket = socketSurface({ url: service.url, apiKey: service.apiKey });
+    await expect
+      .poll(() => socket.context("meaning", { query, maxTokens: 1_000 }), { timeout: 30_000 })
+      .toMatchObject({ retrieval: found.retrieval });
+    const asked = await socket.append("meaning", {
+      messages: [{ role: "user", content: query }],
+      context: { query: "auto" },
+    });
+    expect(asked.context).toMatchObject({ retrieval: found.retrieval });
 
     // The usage of queries is reported in batches, and so a little later.
     const spent = async (): Promise<number> => {

@@ -7,7 +7,7 @@ import { createMeaningOf, USER_QUERIES_PER_MINUTE } from "../../src/usecases/que
 const MODEL = "openai-compatible/stand-in";
 
 function bench() {
-  const state = { isOverBudget: false, isAway: false, now: 0 };
+  const state = { isOverBudget: false, isAway: false, isSilent: false, now: 0 };
   const told: [string, EmbeddingUsage][] = [];
   const measured: MeasuredEmbedding[] = [];
   const kept: Promise<unknown>[] = [];
@@ -24,7 +24,8 @@ function bench() {
       },
     },
     tenants: {
-      read: async () => ({ isOverBudget: state.isOverBudget }),
+      read: () =>
+        state.isSilent ? new Promise(() => undefined) : Promise.resolve({ isOverBudget: state.isOverBudget }),
       async spendOnEmbeddings(tenant, usage) {
         if (state.isAway) throw new Error("away, for the test");
         told.push([tenant, usage]);
@@ -62,6 +63,13 @@ describe("the usage of a tenant's queries", () => {
     const { meaningOf, state, asked } = bench();
     state.isOverBudget = true;
     expect(await meaningOf("acme", "where do I live?", null)).toEqual({ without: "budget" });
+    expect(asked()).toBe(0);
+  });
+
+  it("does not grow if the tenant's object is too slow to say whether the day is used up, and the query is late", async () => {
+    const { meaningOf, state, asked } = bench();
+    state.isSilent = true;
+    expect(await meaningOf("acme", "where do I live?", null)).toEqual({ without: "late" });
     expect(asked()).toBe(0);
   });
 

@@ -302,13 +302,17 @@ describe("a fan-out object", () => {
     const ref = await chatOf(1);
     const epoch = await epochOf(ref);
     expect((await fanOutOf(ref).fetch("https://x/", { headers: { Upgrade: "websocket" } })).status).toBe(404);
-    expect(await sessionAt(ref).serveFrame("an earlier epoch", { type: "context", id: "c" }, READER)).toMatchObject({
+    expect(
+      await sessionAt(ref).serveFrame("an earlier epoch", { type: "context", id: "c" }, READER, false),
+    ).toMatchObject({
       ok: false,
       fault: { code: "session_not_found" },
     });
-    expect(await sessionAt(ref).serveFrame(epoch, { type: "context", id: "c" }, READER)).toMatchObject({ ok: true });
+    expect(await sessionAt(ref).serveFrame(epoch, { type: "context", id: "c" }, READER, false)).toMatchObject({
+      ok: true,
+    });
     const messages = [{ role: "user" as const, content: "not with this scope" }];
-    expect(await sessionAt(ref).serveFrame(epoch, { type: "append", id: "a", messages }, READER)).toMatchObject({
+    expect(await sessionAt(ref).serveFrame(epoch, { type: "append", id: "a", messages }, READER, false)).toMatchObject({
       ok: false,
       fault: { code: "forbidden" },
     });

@@ -21,12 +21,14 @@ import {
   freshRef,
   onArchive,
   pendingJobs,
+  rememberIn,
   runInDurableObject,
   said,
-  scheduleSummary,
   sessionAt,
   type SessionRef,
   stubAt,
+  TINY_MODEL,
+  tinyVector,
   unwrap,
   withoutAlarm,
 } from "../support/session.ts";
@@ -59,57 +61,16 @@ function callOf(
   return { principal, requestId: "test", from: null, parts };
 }
 
-/** This many messages stay verbatim, whatever the settings are. */
-const RECENT = ["One.", "Two.", "Three.", "Four."];
-
-const MODEL = "test/tiny";
-const TINY = 128;
-
-/** Texts about animals are near to each other, and so are all others. */
-function vectorOf(text: string): Float32Array {
-  const isAnimal = /puppy|beagle|parrot/i.test(text);
-  return Float32Array.from(
-    { length: TINY },
-    (_, at) => (isAnimal ? 1 : -1) * (at % 3 === 0 ? 1 : -1) + text.length / 1e6,
-  );
-}
-
 /** A session whose summary has one item for each message, in the object and in the archive; only the test does its work. */
 async function remembered(owner: string, texts: readonly string[], hasVectors = false): Promise<SessionRef> {
   const ref = freshRef(owner);
-  const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
-  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, creationOf(ref))));
-  const { jobId, epoch } = await scheduleSummary(ref);
-  const step = await sessionAt(ref).beginSummary(jobId, epoch);
-  if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
-  const items = texts.map((text, index) => ({
-    kind: "fact" as const,
-    text,
-    sourceSeqs: [index + 1],
-    status: "current" as const,
-  }));
-  const answer = { model: "test", items };
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, epoch, step.lease, answer, null, hasVectors));
-  if (hasVectors) await makeVectors(ref, epoch);
-  await archive(ref, epoch);
+  await archive(ref, await rememberIn(ref, texts, hasVectors));
   return ref;
-}
-
-async function makeVectors(ref: SessionRef, epoch: string): Promise<void> {
-  const id = String((await pendingJobs(ref)).find((job) => job["kind"] === "embed")?.["id"]);
-  let step = await sessionAt(ref).beginEmbedding(id, epoch, MODEL);
-  while (step.next === "call") {
-    const { lease, texts } = step;
-    const vectors = texts.map(({ key, text }) => ({ key, vector: vectorOf(text) }));
-    const saved = { model: MODEL, vectors, usage: { inputTokens: 1 } };
-    step = await withoutAlarm(ref, (session) => session.saveVectors(id, epoch, lease, saved));
-  }
-  expect(step.next).toBe("done");
 }
 
 /** Searches by meaning too. */
 function searchNear(owner: string, request: MemorySearchRequest): Promise<MemorySearchResult> {
-  const meaningOf: Deps["meaningOf"] = async (_tenant, query) => ({ model: MODEL, vector: vectorOf(query) });
+  const meaningOf: Deps["meaningOf"] = async (_tenant, query) => ({ model: TINY_MODEL, vector: tinyVector(query) });
   return searchMemory(callOf(owner, undefined, meaningOf), request);
 }
 
@@ -131,8 +92,8 @@ describe("vectors of an earlier model", () => {
     const ref = await remembered(newOwner(), ["Ada keeps a boat in Lisbon"], true);
     const embedJobs = async () => (await pendingJobs(ref)).filter((job) => job["kind"] === "embed").length;
     const ask = (model: string) =>
-      withoutAlarm(ref, (session) => session.search({ query: "boat" }, { model, vector: vectorOf("boat") }));
-    expect(unwrap(await ask(MODEL)).retrieval).toEqual({ by: "words-and-meaning" });
+      withoutAlarm(ref, (session) => session.search({ query: "boat" }, { model, vector: tinyVector("boat") }));
+    expect(unwrap(await ask(TINY_MODEL)).retrieval).toEqual({ by: "words-and-meaning" });
     expect(await embedJobs()).toBe(0);
     for (let count = 0; count < 2; count += 1) {
       expect(unwrap(await ask("another/model")).retrieval).toEqual({ by: "words", because: "other-model" });

@@ -7,7 +7,9 @@ import {
   limitersOf,
 } from "../../access/rate-limit.ts";
 import type { AuditAction } from "../../api/audit.ts";
-import type { Fault } from "../../api/errors.ts";
+import type { RenderedContext } from "../../api/context.ts";
+import type { QueryMeaning } from "../../api/embedding.ts";
+import { type Fault, type Outcome, unwrap } from "../../api/errors.ts";
 import { tellMended } from "../../api/faults.ts";
 import { MAX_WAITING_FRAME_BYTES } from "../../api/limits.ts";
 import type { Seq } from "../../api/message.ts";
@@ -23,6 +25,15 @@ import { type FrameName, MAX_ACKNOWLEDGEMENT_LENGTH, nameOfFrame, readFrame, typ
 import { CLOSE } from "./refusals.ts";
 import type { RequestFrame } from "./serve-frame.ts";
 import { LiveSockets, type Sender } from "./sockets.ts";
+import {
+  addContext,
+  hasQuery,
+  type MeaningOf,
+  meaningOfSought,
+  type Served,
+  type SoughtContext,
+} from "./sought-context.ts";
+import { type Later, Turns } from "./turns.ts";
 
 const log = createLog();
 
@@ -36,8 +47,18 @@ export interface LiveEnv extends LimiterEnv, AuditQueueEnv {
   readonly THREADKEEP_RATE_LIMITS?: string;
 }
 
-/** Does what a frame asks for, and resolves to the answer. Rejects with a `ThreadkeepError` if it is refused. */
-export type ServeFrame = (frame: RequestFrame, sender: Sender) => Promise<object>;
+/** How frames reach their session. */
+export interface FrameCalls {
+  /** Does what a frame asks for: see `serveFrame`. Rejects with a `ThreadkeepError` if it is refused. */
+  serve(frame: RequestFrame, sender: Sender, isByMeaning: boolean): Promise<Served>;
+  /** Reads a context that `serve` left to read. */
+  read(sought: SoughtContext, meaning: QueryMeaning): Promise<Outcome<RenderedContext>>;
+  /** How vectors of queries are requested; null if embeddings are off. */
+  meaningOf(): MeaningOf | null;
+}
+
+/** A frame that was read, and who sent it. */
+type Asked = { readonly frame: RequestFrame; readonly mended: readonly string[]; readonly sender: Sender };
 
 /**
  * The live feed over WebSockets, in the session's own object or in a fan-out object. Sockets hibernate with the object.
@@ -48,15 +69,16 @@ export class LiveFeed {
   readonly checkKeys: CheckKeys = createKeyChecks(() => this.#env().TENANT);
   readonly #env: () => LiveEnv;
   readonly #feed: Followed;
-  readonly #serveFrame: ServeFrame;
+  readonly #calls: FrameCalls;
+  readonly #turns = new Turns();
   /** Records what is refused on sockets: the Worker, which audits everything else, never sees it. */
   readonly #audit;
   #limit: FrameLimit | null = null;
 
-  constructor(ctx: DurableObjectState, env: () => LiveEnv, feed: Followed, serveFrame: ServeFrame) {
+  constructor(ctx: DurableObjectState, env: () => LiveEnv, feed: Followed, calls: FrameCalls) {
     this.#env = env;
     this.#feed = feed;
-    this.#serveFrame = serveFrame;
+    this.#calls = calls;
     this.#audit = createAuditTrail({
       send: (events) => sendAuditEvents(this.#env(), events),
       keepAlive: (work) => ctx.waitUntil(work),
@@ -71,7 +93,7 @@ export class LiveFeed {
     if (sender === null) return;
     const assurance = this.sockets.assured(socket);
     const length = typeof data === "string" ? data.length : data.byteLength;
-    if (!this.sockets.hasRoomToWait(length)) {
+    if (!this.#turns.hasRoom(length)) {
       this.#refuseExcess(socket, nameOfFrame(data), sender, TOO_MUCH_AT_ONCE);
       return;
     }
@@ -80,16 +102,17 @@ export class LiveFeed {
     const ack = length <= MAX_ACKNOWLEDGEMENT_LENGTH ? readFrame(data) : null;
     const isAck = ack !== null && "frame" in ack && ack.frame.type === "ack";
     const admission = isAck ? null : this.#admit(sender, length);
-    await this.sockets.inTurn(socket, length, async () => {
-      if (assurance !== null && !(await assurance)) return;
+    await this.#turns.take(socket, length, async () => {
+      if (!this.sockets.has(socket) || (assurance !== null && !(await assurance))) return null;
       const excess = await admission;
       if (excess !== null) {
         this.#refuseExcess(socket, nameOfFrame(data), sender, excess);
-        return;
+        return null;
       }
       const received = ack ?? readFrame(data, sender.isUser);
-      if ("frame" in received) await this.#serve(socket, received, sender);
-      else this.#refuseFaulty(socket, received, sender);
+      if ("frame" in received) return this.#serve(socket, received, sender);
+      this.#refuseFaulty(socket, received, sender);
+      return null;
     });
   }
 
@@ -158,33 +181,67 @@ export class LiveFeed {
     this.sockets.forget(socket);
   }
 
+  /** Serves a frame in its turn. @returns what is left to do for its answer; null if that is nothing */
   async #serve(
     socket: WebSocket,
     { frame, mended }: Extract<Received, { frame: unknown }>,
     sender: Sender,
-  ): Promise<void> {
+  ): Promise<Later | null> {
     if (frame.type === "ack") {
-      if (this.sockets.acknowledge(socket, frame.rev)) return;
+      if (this.sockets.acknowledge(socket, frame.rev)) return null;
       const excess = await this.#admit(sender, 0);
       if (excess !== null) this.#refuseExcess(socket, {}, sender, excess);
-      return;
+      return null;
     }
+    const asked = { frame, mended, sender };
     try {
-      const length = this.sockets.answer(socket, frame.id, {
-        ...(await this.#serveFrame(frame, sender)),
-        ...tellMended(mended),
-      });
-      if (frame.type === "branch") this.#noteSwitch(sender, frame.headSeq);
-      this.#limit?.spend(sender.counted, length);
+      const meaningOf = hasQuery(frame) ? this.#calls.meaningOf() : null;
+      const { answer, sought } = await this.#calls.serve(frame, sender, meaningOf !== null);
+      if (sought !== undefined && meaningOf !== null) {
+        return () => this.#answerSought(socket, asked, { answer, sought, meaningOf });
+      }
+      this.#answer(socket, asked, answer);
     } catch (error) {
-      const fault = faultOf(error);
-      if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
-      this.#noteRefusal(sender, ACTIONS[frame.type], fault);
-      if (fault.code === "forbidden" || fault.code === "role_not_allowed") {
-        this.#limit?.refuse(sender.counted);
-        this.sockets.refuseForbidden(socket, fault, frame.id);
-      } else this.sockets.refuse(socket, fault, frame.id);
+      this.#refuse(socket, asked, error);
     }
+    return null;
+  }
+
+  /** Answers a frame with a context that is searched by meaning, once the vector of its query is there or too late. */
+  async #answerSought(
+    socket: WebSocket,
+    asked: Asked,
+    {
+      answer,
+      sought,
+      meaningOf,
+    }: { readonly answer: object; readonly sought: SoughtContext; readonly meaningOf: MeaningOf },
+  ): Promise<void> {
+    const meaning = await meaningOfSought(meaningOf, sought, asked.sender.counted);
+    if (!this.sockets.isOpen(socket)) return;
+    const read = (): Promise<Outcome<RenderedContext>> => this.#calls.read(sought, meaning);
+    try {
+      const isAppend = asked.frame.type === "append";
+      this.#answer(socket, asked, isAppend ? await addContext(answer, read) : unwrap(await read()));
+    } catch (error) {
+      this.#refuse(socket, asked, error);
+    }
+  }
+
+  #answer(socket: WebSocket, { frame, mended, sender }: Asked, answer: object): void {
+    const length = this.sockets.answer(socket, frame.id, { ...answer, ...tellMended(mended) });
+    if (frame.type === "branch") this.#noteSwitch(sender, frame.headSeq);
+    this.#limit?.spend(sender.counted, length);
+  }
+
+  #refuse(socket: WebSocket, { frame, sender }: Asked, error: unknown): void {
+    const fault = faultOf(error);
+    if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
+    this.#noteRefusal(sender, ACTIONS[frame.type], fault);
+    if (fault.code === "forbidden" || fault.code === "role_not_allowed") {
+      this.#limit?.refuse(sender.counted);
+      this.sockets.refuseForbidden(socket, fault, frame.id);
+    } else this.sockets.refuse(socket, fault, frame.id);
   }
 }
 

@@ -6,5 +6,6 @@ export type { News, ToldPage } from "./followed.ts";
 export { readOpened, readOpening, writeOpening, writeRefusal } from "./opening.ts";
 export type { FrameSender, RequestFrame } from "./serve-frame.ts";
 export { SessionFeed } from "./session-feed.ts";
+export type { MeaningOf, Served, SoughtContext } from "./sought-context.ts";
 export { ToldFeed } from "./told-feed.ts";
 export type { FollowedSession, Told } from "./told.ts";

@@ -3,6 +3,7 @@ import { refuseForeignWords } from "../../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../../api/append.ts";
 import type { Appender } from "../../api/audit.ts";
 import type { ContextRequest, RenderedContext } from "../../api/context.ts";
+import type { QueryMeaning } from "../../api/embedding.ts";
 import { type Outcome, unwrap } from "../../api/errors.ts";
 import type { ClientFrame } from "../../api/live.ts";
 import { refuseOversize } from "../../api/message-size.ts";
@@ -10,6 +11,7 @@ import type { BranchRequest, SessionState } from "../../api/session.ts";
 import { contentsOf, takeIn } from "../../prompt/incoming.ts";
 import type { Transactions } from "../transactions.ts";
 import type { Sender } from "./sockets.ts";
+import { serveAppend, serveContext, type Served } from "./sought-context.ts";
 
 /** A frame that the session itself answers. */
 export type RequestFrame = Exclude<ClientFrame, { type: "ack" }>;
@@ -26,7 +28,7 @@ export interface LiveCalls {
     by: Appender | undefined,
     trace: string | undefined,
   ): Promise<Outcome<AppendResult>>;
-  context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
+  context(request: ContextRequest, tenant?: undefined, meaning?: QueryMeaning): Promise<Outcome<RenderedContext>>;
   switchBranch(
     request: BranchRequest,
     tenant: undefined,
@@ -35,22 +37,27 @@ export interface LiveCalls {
   ): Promise<Outcome<SessionState>>;
 }
 
-/** Does what a frame asks for. Rejects with a `ThreadkeepError` if its sender may not, or if the session refuses it. */
+/**
+ * Does what a frame asks for. Rejects with a `ThreadkeepError` if its sender may not, or if the session refuses it.
+ * @param isByMeaning whether a context with a query waits for the query's vector
+ */
 export async function serveFrame(
   calls: Transactions,
   session: LiveCalls,
   frame: RequestFrame,
   sender: FrameSender,
-): Promise<object> {
+  isByMeaning: boolean,
+): Promise<Served> {
   if (frame.type === "context") {
     const { type: _type, id: _id, ...request } = frame;
     requireScope(sender, "memory:read");
-    return unwrap(await session.context(request));
+    return serveContext(calls, session, request, isByMeaning);
   }
   requireScope(sender, "memory:write");
   if (frame.type === "branch") {
     const { headSeq, expectedHeadSeq } = frame;
-    return unwrap(await session.switchBranch({ headSeq, expectedHeadSeq }, undefined, sender.trace, sender.isUser));
+    const asked = { headSeq, expectedHeadSeq };
+    return { answer: unwrap(await session.switchBranch(asked, undefined, sender.trace, sender.isUser)) };
   }
   const { type: _type, id: _id, ...incoming } = frame;
   if (incoming.context !== undefined) requireScope(sender, "memory:read");
@@ -58,5 +65,6 @@ export async function serveFrame(
   if (sender.isUser) refuseForeignWords(placed, calls.unit().row?.tenantSettings.usersMay?.write);
   refuseOversize(contentsOf(placed));
   const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
-  return unwrap(await session.append(append, null, undefined, by, sender.trace));
+  const store = (request: AppendRequest) => session.append(request, null, undefined, by, sender.trace);
+  return serveAppend(calls, session, { request: append, store, isByMeaning });
 }

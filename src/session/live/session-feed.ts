@@ -1,3 +1,5 @@
+import type { RenderedContext } from "../../api/context.ts";
+import type { QueryMeaning } from "../../api/embedding.ts";
 import { type Fault, type Outcome, ThreadkeepError } from "../../api/errors.ts";
 import type { Rev } from "../../api/live.ts";
 import type { TicketClaim } from "../../api/principal.ts";
@@ -15,6 +17,7 @@ import { OwnFeed } from "./own-feed.ts";
 import { resumeAt } from "./read-feed.ts";
 import { TOO_MANY_SOCKETS } from "./refusals.ts";
 import { type FrameSender, type LiveCalls, type RequestFrame, serveFrame } from "./serve-frame.ts";
+import { type MeaningOf, readSought, type Served, type SoughtContext } from "./sought-context.ts";
 import type { Told } from "./told.ts";
 
 const log = createLog();
@@ -35,12 +38,16 @@ export class SessionFeed {
     env: () => LiveEnv,
     calls: Transactions,
     session: LiveCalls,
-    fanOutOf: (fanOut: number) => FanOutCalls,
+    { fanOutOf, meaningOf }: { fanOutOf: (fanOut: number) => FanOutCalls; meaningOf: () => MeaningOf | null },
   ) {
     this.#calls = calls;
     this.#session = session;
     this.#feed = new OwnFeed(calls);
-    this.live = new LiveFeed(ctx, env, this.#feed, (frame, sender) => serveFrame(calls, session, frame, sender));
+    this.live = new LiveFeed(ctx, env, this.#feed, {
+      serve: (frame, sender, isByMeaning) => serveFrame(calls, session, frame, sender, isByMeaning),
+      read: (sought, meaning) => readSought(calls, session, sought, meaning),
+      meaningOf,
+    });
     this.#fanOuts = new FanOuts(calls, this.#feed, fanOutOf, (work) => ctx.waitUntil(work));
     calls.onCommit(() => {
       this.live.sockets.deliver();
@@ -119,14 +126,31 @@ export class SessionFeed {
     return { ...told, page: isOpen ? this.#feed.page(after) : null };
   }
 
-  /** Answers a frame that a fan-out object received. All checks of the sender's rights are made here. */
-  async serveFrame(epoch: string, frame: RequestFrame, sender: FrameSender): Promise<Outcome<object>> {
+  /** Serves a frame that a fan-out object received. All checks of the sender's rights are made here. */
+  async serveFrame(
+    epoch: string,
+    frame: RequestFrame,
+    sender: FrameSender,
+    isByMeaning: boolean,
+  ): Promise<Outcome<Served>> {
+    return this.#inEpoch(epoch, async () => {
+      return { ok: true, value: await serveFrame(this.#calls, this.#session, frame, sender, isByMeaning) };
+    });
+  }
+
+  /** Reads a context that a frame's sender waits for. */
+  async readSought(epoch: string, sought: SoughtContext, meaning: QueryMeaning): Promise<Outcome<RenderedContext>> {
+    return this.#inEpoch(epoch, () => readSought(this.#calls, this.#session, sought, meaning));
+  }
+
+  /** Refuses what a fan-out object asks for in an earlier epoch. A refusal travels as an outcome. */
+  async #inEpoch<T>(epoch: string, body: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const known = this.#calls.read((unit) => {
       if (unit.requireSession().epoch !== epoch) throw new ThreadkeepError(UNKNOWN_SESSION);
     });
     if (!known.ok) return known;
     try {
-      return { ok: true, value: await serveFrame(this.#calls, this.#session, frame, sender) };
+      return await body();
     } catch (error) {
       if (error instanceof ThreadkeepError) return { ok: false, fault: error.fault };
       throw error;

@@ -5,7 +5,6 @@ import {
   MAX_FRAME_BURST,
   MAX_FRAMES_PER_SECOND,
   MAX_SOCKET_SECONDS,
-  MAX_WAITING_FRAME_BYTES,
 } from "../../api/limits.ts";
 import type { Rev, ServerFrame } from "../../api/live.ts";
 import { problemOf } from "../../api/problem.ts";
@@ -39,8 +38,6 @@ interface Reader {
   faults: number;
   /** Frames that were refused because the sender lacks the right. */
   forbidden: number;
-  /** Resolves once every frame so far is served. Never rejects. */
-  turn: Promise<void>;
   /** How many frames the socket may send now (a token bucket), as of `allowanceAt` (ms since 1970). */
   allowance: number;
   allowanceAt: number;
@@ -54,8 +51,6 @@ export class LiveSockets {
   readonly #feed: Followed;
   readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
-  /** Bytes of the frames that are not served yet, on all sockets. */
-  #waitingBytes = 0;
   /** The check of keys that is running; null if none is. */
   #checking: Promise<void> | null = null;
 
@@ -243,34 +238,15 @@ export class LiveSockets {
     return null;
   }
 
-  /**
-   * Whether one more frame may wait. Each is held in memory until it is served, so a flood of large frames would fill
-   * the object's memory.
-   */
-  hasRoomToWait(length: number): boolean {
-    return this.#waitingBytes === 0 || this.#waitingBytes + length <= MAX_WAITING_FRAME_BYTES;
+  /** Whether the socket is still open, as far as known. */
+  has(socket: WebSocket): boolean {
+    return this.#readers.has(socket);
   }
 
-  /**
-   * Serves a frame after all earlier ones of its socket, however long they take. If the socket is closed by then, the
-   * frame is not served.
-   */
-  inTurn(socket: WebSocket, length: number, serve: () => Promise<void>): Promise<void> {
+  /** Whether the socket is still open after a wait. If its time or its session is over, it is closed now. */
+  isOpen(socket: WebSocket): boolean {
     const reader = this.#readers.get(socket);
-    if (reader === undefined) return Promise.resolve();
-    const before = reader.turn;
-    this.#waitingBytes += length;
-    reader.turn = (async () => {
-      await before;
-      try {
-        if (this.#readers.has(socket)) await serve();
-      } catch (error) {
-        log.error("frame_failed", errorFields(error));
-      } finally {
-        this.#waitingBytes -= length;
-      }
-    })();
-    return reader.turn;
+    return reader !== undefined && !this.#isOver(socket, reader, this.#feed.session());
   }
 
   /**
@@ -458,7 +434,6 @@ function newReader(attachment: Attachment, sent: Rev, window: FeedWindow | null)
     window,
     faults: 0,
     forbidden: 0,
-    turn: Promise.resolve(),
     allowance: MAX_FRAME_BURST,
     allowanceAt: Date.now(),
   };

@@ -100,13 +100,18 @@ export function contextAfterAppend(
   try {
     return { context: renderSessionContext(unit, request) };
   } catch (error) {
-    if (error instanceof ThreadkeepError) {
-      const { code, detail } = error.fault;
-      return { contextError: { code, detail } };
-    }
-    log.error("context_failed", errorFields(error));
-    return { contextError: FAILED_CONTEXT };
+    return { contextError: contextErrorOf(error) };
   }
+}
+
+/** What the answer to an append says about its context, which could not be made. */
+export function contextErrorOf(error: unknown): PartFault {
+  if (error instanceof ThreadkeepError) {
+    const { code, detail } = error.fault;
+    return { code, detail };
+  }
+  log.error("context_failed", errorFields(error));
+  return FAILED_CONTEXT;
 }
 
 const FAILED_CONTEXT: PartFault = {

@@ -1,4 +1,4 @@
-export { appendForClient, contextAfterAppend } from "./append-for-client.ts";
+export { appendForClient, contextAfterAppend, contextErrorOf } from "./append-for-client.ts";
 export type { ClientAppend } from "./append-for-client.ts";
 export { fullFault, messageId, seqOfServerId, serverId } from "./append.ts";
 export { askToCreate, renewIfKnown } from "./begin.ts";

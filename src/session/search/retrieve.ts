@@ -85,6 +85,11 @@ function meaningOf(
   return { near, meaning: use };
 }
 
+/** The text that a query searches for: of `auto`, the newest message of a user; null if no user wrote recently. */
+export function soughtText(unit: Unit, query: string): string | null {
+  return query === AUTO ? questionOf(unit) : query;
+}
+
 /** The text that the query `auto` stands for now; null if no user wrote recently. */
 export function questionOf(unit: Unit): string | null {
   const { store } = unit;

@@ -54,7 +54,7 @@ function objectOf(session: NodeSession, directory?: object, jurisdiction?: strin
     TENANT: { getByName: () => told },
     THREADKEEP_RATE_LIMITS: "off",
   };
-  return new ChatSession(standIn(ctx), standIn(env));
+  return new ChatSession(standIn(ctx), standIn(env), () => null);
 }
 
 /** An object that was never written to. */

@@ -380,7 +380,7 @@ describe("the creation grant", () => {
       getWebSockets: () => [],
       setWebSocketAutoResponse: () => undefined,
     };
-    const object = new ChatSession(standIn(ctx), standIn({}));
+    const object = new ChatSession(standIn(ctx), standIn({}), () => null);
     const ref = { tenant: "acme", owner: "ada", session: "chat" };
     expect(await object.create({ ref, createdAt: NOON, grantedAt: NOON + 1 })).toMatchObject({ ok: false });
     expect(session.row.grantedAt).toBe(NOON + 1);
