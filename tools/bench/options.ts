@@ -16,12 +16,21 @@ export const SECTIONS = [
   "search",
   "slices",
   "update",
+  "wake",
   "flood",
   "archive-search",
 ] as const;
 export type Section = (typeof SECTIONS)[number];
-/** These run only if they are named: filling an archive takes minutes, and a flood leaves the machine busy. */
-const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search" && section !== "flood");
+/** These start services of their own. */
+const SELF_HOSTED: ReadonlySet<Section> = new Set(["flood", "wake"]);
+/** These run only if they are named: filling an archive or thousands of sessions takes minutes, and a flood leaves the machine busy. */
+const ONLY_IF_NAMED: ReadonlySet<Section> = new Set(["archive-search", ...SELF_HOSTED]);
+const DEFAULT_SECTIONS = SECTIONS.filter((section) => !ONLY_IF_NAMED.has(section));
+
+/** Whether the section measures services that it starts itself, and not the service of the run. */
+export function startsItsOwn(section: Section): boolean {
+  return SELF_HOSTED.has(section);
+}
 
 const FULL = {
   samples: 300,
@@ -31,6 +40,7 @@ const FULL = {
   sliceMessages: 100_000,
   queries: 1_000,
   updates: 30,
+  wakes: 1_000,
   floodSeconds: 20,
   items: 1_000_000,
 };
@@ -42,6 +52,7 @@ const QUICK: typeof FULL = {
   sliceMessages: 5_000,
   queries: 100,
   updates: 10,
+  wakes: 100,
   floodSeconds: 5,
   items: 20_000,
 };
@@ -62,6 +73,8 @@ const RUNS = `
                   100,000 messages
   update          from the append that makes a summary due until it is readable, and until it is in PostgreSQL; with the
                   extractive summarizer, and with a model that answers at once
+  wake            the first request to a session that sleeps (processor time), next to the same request to a bare object with
+                  one table, on services of its own; only if named
   flood           how one tenant's flood affects another's contexts: alone, during the flood with the limits at the edge,
                   and without them; on two services of its own; only if named
   bundle          the size of the Worker that is uploaded
@@ -78,6 +91,7 @@ export interface BenchOptions {
   readonly sliceMessages: number;
   readonly queries: number;
   readonly updates: number;
+  readonly wakes: number;
   readonly floodSeconds: number;
   readonly items: number;
   readonly jsonFile: string | undefined;
@@ -138,8 +152,8 @@ Examples:
       async ({ only: named, quick, samples: latencySamples, queries, updates, seconds, items, json, url, key }) => {
         const defaults = quick ? QUICK : FULL;
         const only = sectionsOf(named);
-        if (url !== undefined && only.includes("flood")) {
-          throw new UsageFault("flood starts its own services, with the limits on and off: leave out --url");
+        if (url !== undefined && only.some(startsItsOwn)) {
+          throw new UsageFault("flood and wake start services of their own: leave out --url");
         }
         process.exitCode = await run({
           ...defaults,

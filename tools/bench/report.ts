@@ -12,6 +12,7 @@ import type { SearchReport } from "./search.ts";
 import type { SlicesReport } from "./slices.ts";
 import type { Distribution } from "./statistics.ts";
 import type { UpdateReport } from "./update.ts";
+import type { WakeReport } from "./wake.ts";
 
 /** Billed rows cannot be counted from outside the object, so a test counts them. */
 const ROWS_BILLED = "test/worker/promise-03-acknowledged-is-durable.test.ts";
@@ -33,6 +34,7 @@ export interface BenchReport {
   readonly slices: SlicesReport | null;
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
+  readonly wake: WakeReport | null;
   readonly flood: FloodReport | null;
   readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
@@ -72,6 +74,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
+    ["Wake: the first request to a session that sleeps", report.wake && wakeLines(report.wake)],
     ["Flood: how one tenant affects another", report.flood && floodLines(report.flood)],
     ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
     ["Rows billed an append", [`cannot be counted from outside; see ${report.rowsBilledAreCountedBy}`]],
@@ -205,6 +208,24 @@ function updateLines({
       ? ""
       : `; before them a first summary, readable after ${count(Math.round(firstReadableMs))} ms`;
   return [...table, "", `${count(sessions)} sessions, ${summarizer}, polled every 2 ms${rows}${first}`];
+}
+
+function wakeLines({ sessions, messages, rows }: WakeReport): string[] {
+  const ms = (value: number | null): string => (value === null ? "" : value.toFixed(2));
+  const table = showTable(
+    ["workerd ms", "session asleep", "awake", "bare object asleep", "awake", "asleep, session / bare"],
+    rows.map(({ operation, session, bare, ratio }) => [
+      operation,
+      ...[session.asleep, session.awake, bare.asleep, bare.awake].map(ms),
+      ratio === null ? "" : ratio.toFixed(2),
+    ]),
+  );
+  return [
+    ...table,
+    "",
+    `Processor time of workerd for one request, median of blocks of 50, ${count(sessions)} sessions of ${messages} messages. The bare object has one table; its`,
+    "Worker checks a key, and its read returns all messages. Both services were stopped and started again, so that every object slept.",
+  ];
 }
 
 function floodLines({ seconds, connections, rows }: FloodReport): string[] {

@@ -20,12 +20,13 @@ import { startInstantEmbeddings } from "./instant-embeddings.ts";
 import { startInstantModel } from "./instant-model.ts";
 import { type LatencyReport, measureLatency } from "./latency.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
-import type { BenchOptions, Section } from "./options.ts";
+import { type BenchOptions, type Section, startsItsOwn } from "./options.ts";
 import { makeReport, showReport } from "./report.ts";
 import { measureSearch, type SearchReport } from "./search.ts";
 import { BenchSessions } from "./sessions.ts";
 import { measureSlices, type SlicesReport } from "./slices.ts";
 import { measureUpdates, type UpdateReport } from "./update.ts";
+import { measureWake, type WakeReport } from "./wake.ts";
 
 /** More connections than any section uses at once. */
 const CONNECTIONS = 256;
@@ -46,6 +47,7 @@ interface Results {
   slices: SlicesReport | null;
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
+  wake: WakeReport | null;
   flood: FloodReport | null;
   archiveSearch: ArchiveSearchReport | null;
 }
@@ -64,6 +66,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     slices: null,
     update: null,
     updateByModel: null,
+    wake: null,
     flood: null,
     archiveSearch: null,
   };
@@ -85,6 +88,11 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
   showReport(report, plainLines(createScreen(environment.stdout, environment.env), environment.stdout));
   return report.failures.length === 0 && stopped === null;
+}
+
+/** The size of the bundle is measured without a service, and some sections start their own. */
+function needsNoHost(section: Section): section is "bundle" | "flood" | "wake" {
+  return section === "bundle" || startsItsOwn(section);
 }
 
 /** Prints lines as they are: a wide table that is wrapped cannot be read. */
@@ -116,7 +124,12 @@ async function measureAll(
         startOwnHost(directory, bundle, signal, { THREADKEEP_RATE_LIMITS: hasLimits ? "on" : "off" });
       results.flood = await measureFlood({ failures, signal, onProgress: news.progress, start }, options.floodSeconds);
     }
-    if (options.only.every((section) => section === "bundle" || section === "flood")) return null;
+    if (wants("wake")) {
+      news.line("wake …", "quiet");
+      const parts = { directory, bundleDir: bundle, signal, onProgress: news.progress };
+      results.wake = await measureWake(parts, options.wakes);
+    }
+    if (options.only.every(needsNoHost)) return null;
 
     if (options.target === null) news.line("starting the service …", "quiet");
     host = options.target === null ? await startOwnHost(directory, bundle, signal) : namedHost(options.target);
@@ -216,7 +229,7 @@ async function measureHost(
   try {
     const hasQuery = await takesQuery(client);
     for (const section of options.only) {
-      if (section === "bundle" || section === "flood") continue;
+      if (needsNoHost(section)) continue;
       news.line(`${section} …`, "quiet");
       if (section === "latency") {
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
