@@ -289,7 +289,10 @@ export async function update(world: World): Promise<string> {
 
 /** Goes back to another branch, or to any message. */
 export async function switchBranch(world: World): Promise<string> {
-  const session = pickSession(world);
+  return switchOne(world, pickSession(world));
+}
+
+export async function switchOne(world: World, session: SimulatedSession): Promise<string> {
   const { random } = world;
   const lastSeq = logOf(session).length;
   const headSeq = random.chance(0.3) ? Math.max(1, lastSeq) : random.between(1, lastSeq + 1);
@@ -316,7 +319,7 @@ export async function summarizeByHand(world: World): Promise<string> {
 }
 
 /** Restores an earlier version of the summary, or one that does not exist, at the end of another step, whose own effect is unchanged. */
-async function restoreAside(world: World, session: SimulatedSession, share = RESTORE_SHARE): Promise<string> {
+export async function restoreAside(world: World, session: SimulatedSession, share = RESTORE_SHARE): Promise<string> {
   const { aside } = world;
   if (!aside.chance(share)) return "";
   const newest = newestVersionIn(session.object)?.version ?? 0;
@@ -330,7 +333,10 @@ async function restoreAside(world: World, session: SimulatedSession, share = RES
 
 /** An operator requests a new summary of the whole log. */
 export async function rebuild(world: World): Promise<string> {
-  const session = pickSession(world);
+  return rebuildOne(world, pickSession(world));
+}
+
+export async function rebuildOne(world: World, session: SimulatedSession): Promise<string> {
   const call = await ask(world, `rebuild ${session.label}`, session.space, (by) =>
     by.parts.sessions.get(session.ref).maintain("rebuild", false),
   );

@@ -14,7 +14,7 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** What the machines do: alarms, queues, consumers, clocks and crashes. Each step returns a line about what it did. */
 
-const MAX_CONSUMERS = 4;
+export const MAX_CONSUMERS = 4;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -70,7 +70,7 @@ export async function ring(
   await noteRevision(session);
 }
 
-async function fire(world: World, at: number, session: SimulatedSession): Promise<void> {
+export async function fire(world: World, at: number, session: SimulatedSession): Promise<void> {
   world.setNow(Math.max(world.now(), at));
   await ring(world, { object: session.object, session }, false);
 }
@@ -172,7 +172,7 @@ export async function copyHalfway(world: World, session: SimulatedSession): Prom
   await letProceed(world, await startConsumer(world, [message]), world.random.between(2, 4), 0);
 }
 
-function isOf(body: QueuedMessage["body"], { ref }: SimulatedSession): boolean {
+export function isOf(body: QueuedMessage["body"], { ref }: SimulatedSession): boolean {
   return "session" in body && body.session === ref.session && body.owner === ref.owner && body.tenant === ref.tenant;
 }
 

@@ -98,17 +98,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "value: { ...creation, ...grant, grantedAt: Math.max(grant.grantedAt, Date.now()) }",
     },
   ],
-  // The lease stands for the base version: a consumer that lost it may have started from another one.
-  "base-version-not-checked": [
+  // The lease stands for all that a model was given: the messages, and the version that it continues from.
+  "an-answer-under-a-lost-lease-is-saved": [
     {
       file: "session/summary/run.ts",
       replace: "if (job.lease !== lease || chunk === null)",
       by: "if (chunk === null)",
-    },
-    {
-      file: "session/summary/run.ts",
-      replace: "if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {",
-      by: "if (Date.now() < 0) {",
     },
   ],
   "a-job-is-deleted-when-it-is-queued": [
@@ -479,7 +474,7 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "expires-before-the-archive-confirmed",
   "expires-though-somebody-spoke",
   "a-new-epoch-by-an-old-grant",
-  "an-erased-user-is-looked-at-for-ever",
+  "an-old-grant-is-taken-for-dead",
   "done-work-stays-listed",
   "a-rebuilt-summary-forgets-that-it-failed",
   "a-failure-told-late-stays-listed",

@@ -245,6 +245,20 @@ export function hasPendingAudits(object: OnDisk): boolean {
   return disk.remember("hasPendingAudits", () => disk.read("SELECT 1 FROM pending_audits LIMIT 1").length > 0);
 }
 
+/** Whether an erased session has nothing pending any more, so that its object may be emptied at any time. */
+export function isLeftOver(object: OnDisk): boolean {
+  const row = sessionOf(object);
+  return row !== null && row.erased_at !== null && jobsOf(object).length === 0 && !hasPendingAudits(object);
+}
+
+/** Whether an attempt at the pending summary failed, or it is to replace a fallback summary: operators may have it on their list. */
+export function hasFailedSummary(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const failed = "SELECT 1 FROM jobs WHERE kind = 'summarize' AND first_failed_at IS NOT NULL LIMIT 1";
+  return disk.remember("hasFailedSummary", () => disk.read(failed).length > 0);
+}
+
 /** What models used for a session on a day. */
 export function spentOn(object: OnDisk, day: number): number {
   const [row] = object.disk.read("SELECT summarizer_tokens FROM spent WHERE day = ?", day);

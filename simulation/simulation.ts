@@ -4,6 +4,7 @@ import { checkSpaces } from "./check-spaces.ts";
 import * as clients from "./client-steps.ts";
 import * as lineage from "./lineage-steps.ts";
 import * as machines from "./machine-steps.ts";
+import * as overtaken from "./overtaken-steps.ts";
 import { randomSettings } from "./random-settings.ts";
 import { Random } from "./random.ts";
 import { settle } from "./settle.ts";
@@ -12,7 +13,6 @@ import { whileBusy, inSurroundings } from "./surroundings.ts";
 import type { System } from "./system-types.ts";
 import { changeTenant, setTenant } from "./tenant-steps.ts";
 import { exportSession, importSession } from "./transfer-steps.ts";
-import { eraseUser } from "./user-steps.ts";
 import { Endless, Violation } from "./violation.ts";
 import { type Space, World } from "./world.ts";
 
@@ -23,8 +23,8 @@ const STEPS = {
   createSession: { weight: 3, run: clients.createSession },
   edit: { weight: 6, run: clients.editMessage },
   erase: { weight: 6, run: clients.eraseMessage },
-  eraseSession: { weight: 1.5, run: clients.eraseSession },
-  eraseUser: { weight: 0.25, run: eraseUser },
+  eraseSession: { weight: 1.5, run: overtaken.eraseSession },
+  eraseUser: { weight: 0.25, run: overtaken.eraseUser },
   update: { weight: 2.5, run: clients.update },
   switchBranch: { weight: 3, run: clients.switchBranch },
   summarize: { weight: 4, run: clients.summarizeByHand },
@@ -40,7 +40,7 @@ const STEPS = {
   changeTenant: { weight: 1, run: changeTenant },
   alarm: { weight: 16, run: machines.alarm },
   alarmsWithoutQueue: { weight: 0.7, run: machines.alarmsWithoutQueue },
-  deliver: { weight: 24, run: machines.deliver },
+  deliver: { weight: 24, run: overtaken.deliver },
   proceed: { weight: 10, run: machines.proceed },
   killConsumer: { weight: 2, run: machines.killConsumer },
   duplicate: { weight: 3, run: machines.duplicate },
@@ -98,6 +98,7 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
   const world = new World(system, archive, random, {
     hasFallback: random.chance(0.9),
     hasEmbedder: hasEmbedder(script.seed),
+    isOvertaking: isOvertaking(script.seed),
     summarizerState: random.chance(0.3) ? "down" : "up",
     habits: habitsOf(random),
   });
@@ -133,6 +134,14 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
 /** Decided by the seed's number alone: this uses no random number of other seeds, so that known seeds do the same as before. */
 function hasEmbedder(seed: number): boolean {
   return seed % 7 === 3 || seed % 11 === 2;
+}
+
+/** Chosen so that the seeds which were known before do the same as before. */
+const OVERTAKING = 0xb634;
+
+/** Half of the seeds. */
+function isOvertaking(seed: number): boolean {
+  return new Random(seed ^ OVERTAKING).chance(0.5);
 }
 
 /** Chats of long messages, and of files, are rare, because they cost time. */

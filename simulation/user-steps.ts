@@ -33,7 +33,7 @@ export async function eraseUser(world: World): Promise<string> {
 }
 
 /** Creates a session of the user, and is held up on the way. */
-async function beginLate(world: World, space: Space): Promise<ClientCall | null> {
+export async function beginLate(world: World, space: Space): Promise<ClientCall | null> {
   const { random } = world;
   const absent = random.pick(world.sessions.filter((session) => session.space === space && session.model === null));
   if (absent === undefined) return null;

@@ -94,6 +94,8 @@ export class World {
   readonly hasFallback: boolean;
   /** Whether an embedder is configured, so that searches find messages by their meaning, too. */
   readonly hasEmbedder: boolean;
+  /** Whether deliveries are sometimes held up until another delivery of the same job overtakes them. */
+  readonly isOvertaking: boolean;
   /** The source of random content. */
   readonly habits: ChatHabits;
   readonly surroundings: Surroundings;
@@ -140,14 +142,16 @@ export class World {
     {
       hasFallback,
       hasEmbedder,
+      isOvertaking,
       summarizerState,
       habits,
-    }: Pick<World, "hasFallback" | "hasEmbedder" | "summarizerState" | "habits">,
+    }: Pick<World, "hasFallback" | "hasEmbedder" | "isOvertaking" | "summarizerState" | "habits">,
   ) {
     this.system = system;
     this.archive = archive;
     this.hasFallback = hasFallback;
     this.hasEmbedder = hasEmbedder;
+    this.isOvertaking = isOvertaking;
     this.summarizerState = summarizerState;
     this.habits = habits;
     this.surroundings = new Surroundings(START, random);
