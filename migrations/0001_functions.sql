@@ -3,9 +3,9 @@
 -- @@ is not leakproof.
 --
 -- The cost of a query is limited, however many items an owner has. Terms are looked up in the index, the rarest first
--- by the statistics of ANALYZE, each for at most at_most items. A term that is too common in a large index is not
--- looked up; neither are terms after one with at_most items. For these, only the owner's newest items (window_size) are
--- searched.
+-- by the statistics of ANALYZE, each for at most most_hits items. A term that is too common in a large index is not looked
+-- up, and neither are terms after one with most_hits items. Whether an item has these is found out by splitting its text
+-- again, and only for the best of the items found (at_most) and for the owner's newest (window_size).
 CREATE FUNCTION search_memory(
   of_tenant text, of_owner text, query text, of_kinds text[], of_statuses text[], of_sessions text[], most integer, skipped integer
 )
@@ -21,8 +21,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
   at_most CONSTANT integer := 300;
+  most_hits CONSTANT integer := 2000;
   max_terms CONSTANT integer := 16;
-  window_size CONSTANT integer := 1000;
+  window_size CONSTANT integer := 300;
   -- Index entries that may be read for one term; reading so many takes a few milliseconds.
   max_entries CONSTANT integer := 20000;
   -- Weight of a term that is not looked up.
@@ -35,9 +36,15 @@ DECLARE
   terms tsquery[];
   costs double precision[];
   weights double precision[];
-  common tsquery;
   hits tid[];
-  candidates tid[] := '{}';
+  -- The items whose texts are split again.
+  unsure tid[];
+  -- The next term to look up; in the end, the first of those that were not.
+  next_term integer := 1;
+  -- Items, and next to each the index of a term that it has.
+  matched tid[] := '{}';
+  matched_by integer[] := '{}';
+  scores double precision[];
 BEGIN
   IF of_sessions IS NOT NULL THEN
     SELECT coalesce(array_agg(s.epoch), '{}') INTO lives FROM public.sessions AS s
@@ -45,7 +52,7 @@ BEGIN
   END IF;
   SELECT p.most_common_elems::text::text[], p.most_common_elem_freqs INTO elements, frequencies
   FROM pg_stats AS p
-  WHERE p.schemaname = 'public' AND p.tablename = 'summary_items' AND p.attname = 'search';
+  WHERE p.schemaname = 'public' AND p.tablename = 'summary_items_search';
 
   WITH seen AS (
     SELECT u.element, u.frequency * c.reltuples AS entries
@@ -72,51 +79,68 @@ BEGIN
   FROM chosen AS c;
   weights := array_fill(least_weight, ARRAY[cardinality(terms)]);
 
-  FOR nth IN 1 .. cardinality(terms) LOOP
-    EXIT WHEN cardinality(candidates) >= at_most;
-    IF costs[nth] <= max_entries THEN
-      SELECT coalesce(array_agg(found.ctid), '{}') INTO hits
-      FROM (
-        SELECT i.ctid FROM public.summary_items AS i
-        WHERE i.search @@ (place && terms[nth])
-          AND (of_kinds IS NULL OR i.kind = ANY (of_kinds))
-          AND (of_statuses IS NULL OR i.status = ANY (of_statuses))
-          AND (lives IS NULL OR i.epoch = ANY (lives))
-        LIMIT at_most
-      ) AS found;
-      candidates := candidates || hits;
-      weights[nth] := ln(1 + at_most / (1.0 + cardinality(hits)));
-      CONTINUE WHEN cardinality(hits) < at_most;
-    END IF;
-    -- The terms after this one are at least as common.
-    SELECT string_agg(t.term::text, ' | ')::tsquery INTO common FROM unnest(terms[nth:]) AS t (term);
-    SELECT candidates || coalesce(array_agg(matched.ctid), '{}') INTO candidates
+  WHILE next_term <= cardinality(terms) AND costs[next_term] <= max_entries LOOP
+    SELECT coalesce(array_agg(page.ctid), '{}') INTO hits
     FROM (
-      SELECT newest.ctid
-      FROM (
-        SELECT i.ctid, i.search, i.kind, i.status, i.epoch, i.made_at FROM public.summary_items AS i
-        WHERE i.tenant = of_tenant AND i.owner = of_owner
-        ORDER BY i.made_at DESC LIMIT window_size
-      ) AS newest
-      WHERE newest.search @@ common
-        AND (of_kinds IS NULL OR newest.kind = ANY (of_kinds))
-        AND (of_statuses IS NULL OR newest.status = ANY (of_statuses))
-        AND (lives IS NULL OR newest.epoch = ANY (lives))
-      ORDER BY ts_rank(newest.search, common) DESC, newest.made_at DESC LIMIT at_most
-    ) AS matched;
-    EXIT;
+      SELECT i.ctid FROM public.summary_items AS i
+      WHERE array_to_tsvector(public.memory_terms(i.text) || ((i.tenant || '/'::text) || i.owner)) @@ (place && terms[next_term])
+        AND (of_kinds IS NULL OR i.kind = ANY (of_kinds))
+        AND (of_statuses IS NULL OR i.status = ANY (of_statuses))
+        AND (lives IS NULL OR i.epoch = ANY (lives))
+      LIMIT most_hits
+    ) AS page;
+    EXIT WHEN cardinality(hits) = most_hits;
+    weights[next_term] := greatest(least_weight, ln(1 + at_most / (1.0 + cardinality(hits))));
+    matched := matched || hits;
+    matched_by := matched_by || array_fill(next_term, ARRAY[cardinality(hits)]);
+    next_term := next_term + 1;
   END LOOP;
+
+  IF next_term <= cardinality(terms) THEN
+    WITH best AS (
+      SELECT m.place FROM unnest(matched, matched_by) AS m (place, nth)
+      GROUP BY m.place ORDER BY sum(weights[m.nth]) DESC LIMIT at_most
+    ), newest AS (
+      SELECT i.ctid AS place, i.kind, i.status, i.epoch FROM public.summary_items AS i
+      WHERE i.tenant = of_tenant AND i.owner = of_owner
+      ORDER BY i.made_at DESC LIMIT window_size
+    )
+    SELECT array_agg(u.place) INTO unsure
+    FROM (
+      SELECT b.place FROM best AS b
+      UNION
+      SELECT n.place FROM newest AS n
+      WHERE (of_kinds IS NULL OR n.kind = ANY (of_kinds))
+        AND (of_statuses IS NULL OR n.status = ANY (of_statuses))
+        AND (lives IS NULL OR n.epoch = ANY (lives))
+    ) AS u;
+    WITH split AS MATERIALIZED (
+      SELECT i.ctid AS place, array_to_tsvector(public.memory_terms(i.text)) AS said
+      FROM public.summary_items AS i WHERE i.ctid = ANY (unsure)
+    )
+    SELECT matched || coalesce(array_agg(s.place), '{}'), matched_by || coalesce(array_agg(t.nth::integer), '{}')
+    INTO matched, matched_by
+    FROM split AS s
+    JOIN unnest(terms) WITH ORDINALITY AS t (term, nth) ON t.nth >= next_term AND s.said @@ t.term;
+  END IF;
+
+  SELECT array_agg(b.place), array_agg(b.score) INTO hits, scores
+  FROM (
+    SELECT m.place, sum(weights[m.nth]) AS score FROM unnest(matched, matched_by) AS m (place, nth)
+    GROUP BY m.place ORDER BY score DESC FETCH FIRST at_most ROWS WITH TIES
+  ) AS b;
 
   RETURN QUERY
   -- Materialized, so that the rows are read by their ctid, and no index of the owner is read for them.
-  WITH candidate AS MATERIALIZED (SELECT i.* FROM public.summary_items AS i WHERE i.ctid = ANY (candidates))
-  SELECT s.session, i.epoch, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at,
-    (SELECT sum(w.weight) FROM unnest(terms, weights) AS w (term, weight) WHERE i.search @@ w.term) AS score
+  WITH candidate AS MATERIALIZED (
+    SELECT i.*, h.score FROM unnest(hits, scores) AS h (place, score) JOIN public.summary_items AS i ON i.ctid = h.place
+  )
+  SELECT s.session, i.epoch, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at, i.score
   FROM candidate AS i
   JOIN public.sessions AS s ON s.epoch = i.epoch
   WHERE s.tenant = of_tenant AND s.owner = of_owner AND s.erased_at IS NULL
     AND i.tenant = of_tenant AND i.owner = of_owner
-  ORDER BY score DESC, i.made_at DESC, s.session, i.item_id
+  ORDER BY i.score DESC, i.made_at DESC, s.session, i.item_id
   LIMIT most OFFSET skipped;
 END
 $$;
@@ -220,7 +244,11 @@ BEGIN
       SELECT of_epoch, r.item_id, r.from_version, r.kind, r.text, r.source_seqs, r.source_session, r.source_epoch, r.status,
         of_tenant, of_owner, r.made_at, r.set_aside
       FROM json_populate_recordset(NULL::public.summary_items, given) AS r
-      ON CONFLICT DO NOTHING;
+      -- A delivery that arrives late may bring what a later one brought already.
+      WHERE NOT EXISTS (
+        SELECT FROM public.summary_items AS i
+        WHERE i.epoch = of_epoch AND i.item_id = r.item_id AND i.from_version = r.from_version
+      );
     WHEN 'messages' THEN
       INSERT INTO public.messages AS m (
         epoch, seq, id, after_seq, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at, tenant, owner,

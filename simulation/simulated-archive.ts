@@ -86,12 +86,11 @@ export const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [], mess
 
 const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 
-// What PostgreSQL derives from a text is deleted with it, and is no text that the checks would recognize: words are reduced to stems.
 const READ_ALL = `
   select
     (select coalesce(json_agg(s order by tenant, owner, session), '[]') from sessions s) as sessions,
     (select coalesce(json_agg(s order by epoch, version), '[]') from summaries s) as summaries,
-    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by epoch, item_id, from_version), '[]') from summary_items i) as items,
+    (select coalesce(json_agg(i order by epoch, item_id, from_version), '[]') from summary_items i) as items,
     (select coalesce(json_agg(m order by epoch, seq), '[]') from messages m) as messages`;
 
 /** Refuses what a transaction of the simulation is to be refused; the code is that of a deadlock. */

@@ -412,16 +412,8 @@ describe("the plans of the Worker's statements", () => {
       "summaries_epoch_version_pk",
       "select through_seq from summaries where epoch = 'epoch-7' order by version desc limit 1",
     ],
-    [
-      "an epoch's current items",
-      "summary_items_epoch_item_id_from_version_pk",
-      "select * from summary_items where epoch = 'epoch-7'",
-    ],
-    [
-      "the end of an epoch's items",
-      "summary_items_epoch_item_id_from_version_pk",
-      "delete from summary_items where epoch = 'epoch-none'",
-    ],
+    ["an epoch's current items", "summary_items_epoch", "select * from summary_items where epoch = 'epoch-7'"],
+    ["the end of an epoch's items", "summary_items_epoch", "delete from summary_items where epoch = 'epoch-none'"],
     ["the end of an epoch's summaries", "summaries_epoch_version_pk", "delete from summaries where epoch = 'none'"],
     [
       "the messages of an epoch that are sent anew",
