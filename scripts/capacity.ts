@@ -1,6 +1,6 @@
 // npm run capacity: the monthly bill for a number of users, line by line. See `--help`.
 import { readMeasured } from "./bill/measured.ts";
-import { renderBill, renderOperations } from "./bill/tables.ts";
+import { renderBill, renderOperations, renderSamplings } from "./bill/tables.ts";
 import { USERS, USUAL } from "./bill/usual.ts";
 import { createProgram, decimal, listOf, wholeNumber } from "./program/command-line.ts";
 import { runProgram } from "./program/run-program.ts";
@@ -32,6 +32,7 @@ const program = createProgram(
     USUAL.logs,
   )
   .option("--operations", "print the measured resources of each operation instead", false)
+  .option("--sampling", "print what logs and traces cost with different rates instead", false)
   .addHelpText(
     "after",
     `
@@ -41,9 +42,12 @@ this prints without options. The most that one user can cost: npm run bill -- us
 Example:
   npm run capacity -- --users 1000,50000 --turns 30`,
   )
-  .action(({ users, operations, ...use }) => {
+  .action(({ users, operations, sampling, ...chosen }) => {
     const measured = readMeasured();
-    console.log(operations ? renderOperations(measured) : renderBill({ ...USUAL, ...use }, users, measured));
+    const use = { ...USUAL, ...chosen };
+    if (operations) console.log(renderOperations(measured));
+    else if (sampling) console.log(renderSamplings(use, users, measured));
+    else console.log(renderBill(use, users, measured));
   });
 
 await runProgram(program);

@@ -33,6 +33,8 @@ const measuredSchema = z.strictObject({
   measuredOn: z.iso.date(),
   commit: z.string(),
   machine: z.string(),
+  /** When the bytes in PostgreSQL were measured: `npm run measure-capacity -- --archive` measures them alone. */
+  archive: z.strictObject({ measuredOn: z.iso.date(), commit: z.string() }),
   /** Tokens of one turn, as the service estimates them. */
   tokensATurn: z.number(),
   turnsADay: z.number(),

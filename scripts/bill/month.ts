@@ -26,6 +26,8 @@ export interface Use {
  */
 const ASSUMED = { objectMsACall: 10, platformBytesAnEvent: 1_000 } as const;
 
+export const TELEMETRY_PART = "logs and traces [5]";
+
 /** Runs of the cron that checks for alerts every minute. */
 const CRONS_A_MONTH = 60 * 24 * 30;
 const CALLS_A_CRON = 4;
@@ -123,7 +125,7 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
     },
     fixed("Hyperdrive [4]", "included", 0),
     {
-      part: "logs and traces [5]",
+      part: TELEMETRY_PART,
       price: "$0.25 a GB beyond 50, and $0.10 a GB kept beyond 12",
       used: `${short(logLines)} lines, ${short(spans)} spans, ${short(telemetry)}B`,
       dollars: beyond(telemetry, LOG_PRICES.written) + beyond(telemetry, LOG_PRICES.kept),

@@ -1,6 +1,7 @@
 // The tables in docs/capacity.md, which npm run capacity prints.
 import type { Measured, OperationName } from "./measured.ts";
-import { billOf, MONTHS, short, type Use } from "./month.ts";
+import { billOf, MONTHS, short, TELEMETRY_PART, type Use } from "./month.ts";
+import { SAMPLINGS } from "./usual.ts";
 
 const OPERATIONS: Record<OperationName, string> = {
   begin: "the first message of a session, with its context",
@@ -47,6 +48,21 @@ export function renderBill(use: Omit<Use, "users">, users: readonly number[], me
     total("the first month", first),
     ...changed.map((line) => line.replace("| ", "| in the twelfth: ")),
     total("the twelfth", last),
+  ].join("\n");
+}
+
+/** What logs and traces cost in a month with different rates; one column per number of users. */
+export function renderSamplings(use: Omit<Use, "users">, users: readonly number[], measured: Measured): string {
+  const rows = SAMPLINGS.map((rates) => {
+    const cells = users.map((count) =>
+      cellOf(billOf({ ...use, ...rates, users: count }, measured, 1).lines.find(({ part }) => part === TELEMETRY_PART)),
+    );
+    return `| ${rates.traces} | ${rates.logs} | ${cells.join(" | ")} |`;
+  });
+  return [
+    `| traces | logs | ${users.map((count) => `${count.toLocaleString("en")} users`).join(" | ")} |`,
+    `| --- | --- | ${users.map(() => "---").join(" | ")} |`,
+    ...rows,
   ].join("\n");
 }
 

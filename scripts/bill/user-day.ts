@@ -39,7 +39,7 @@ const EACH_SESSION = { rowsWritten: 40, queueMessages: 2 } as const;
  * An audited request is at most one event in a queue message of its own, and one row in PostgreSQL, which is kept for
  * the default of 400 days.
  */
-const EACH_AUDITED = { queueMessages: 1, postgresByteMonths: 500 * (400 / 30) } as const;
+const EACH_AUDITED = { queueMessages: 1, postgresByteMonths: 800 * (400 / 30) } as const;
 /** A summary that is awaited keeps its object in memory for so long; each may be of another session. */
 const EACH_AWAITED = { objectMs: MAX_WAIT_MS } as const;
 /** As much of a query as is embedded, at a token each character, which is more than embedding models count of most. */

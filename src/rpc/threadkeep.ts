@@ -6,7 +6,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import type { z } from "zod";
 import type { AppendResult, OfferedAppend } from "../api/append.ts";
 import type { ContextFormat, ContextIn, ContextRequest } from "../api/context.ts";
-import { ThreadkeepError } from "../api/errors.ts";
+import { type ProblemCode, PROBLEMS, ThreadkeepError } from "../api/errors.ts";
 import { mendedPaths, parseRequest, tellMended } from "../api/faults.ts";
 import type { Job, SummarizeRequest } from "../api/job.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../api/memory-search.ts";
@@ -403,7 +403,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       const traceId = traceIdOf(trace);
       const { parts, limitRequests, log } = partsOf(this.env);
       let principal: Principal | undefined;
-      let code: string | undefined;
+      let code: ProblemCode | undefined;
       try {
         principal = principalOf(this.ctx.props, caller);
         await limitRequests(principal);
@@ -425,7 +425,8 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcDeps) {
       } finally {
         const durationMs = Math.round(performance.now() - startedAt);
         const { kind, tenant } = principal ?? {};
-        log.info("rpc", { operation, durationMs, requestId, traceId, principalKind: kind, tenant, code });
+        const level = code !== undefined && PROBLEMS[code].status >= 500 ? "warn" : "info";
+        log[level]("rpc", { operation, durationMs, requestId, traceId, principalKind: kind, tenant, code });
       }
     }
   };

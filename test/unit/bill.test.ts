@@ -4,7 +4,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 import { readMeasured } from "../../scripts/bill/measured.ts";
 import { billOf, short, timesOf } from "../../scripts/bill/month.ts";
 import { dollarsFor } from "../../scripts/bill/prices.ts";
-import { renderBill, renderOperations, showDollars } from "../../scripts/bill/tables.ts";
+import { renderBill, renderOperations, renderSamplings, showDollars } from "../../scripts/bill/tables.ts";
 import {
   EXAMPLE_MODEL,
   renderUserDay,
@@ -72,10 +72,11 @@ describe("the bill of a month", () => {
   const measured = readMeasured();
   const use = { ...USUAL, users: 10_000 };
 
-  it("is what docs/capacity.md shows (else: npm run capacity, and npm run capacity -- --operations)", () => {
+  it("is what docs/capacity.md shows (else: npm run capacity, with --operations and --sampling)", () => {
     const document = readFileSync("docs/capacity.md", "utf8");
     expect(document).toContain(`\n\n${renderBill(USUAL, USERS, measured)}\n\n`);
     expect(document).toContain(`\n\n${renderOperations(measured)}\n\n`);
+    expect(document).toContain(`\n\n${renderSamplings(USUAL, USERS, measured)}\n\n`);
     for (const bytes of Object.values(measured.bytes)) {
       expect(document).toContain(`${bytes.toLocaleString("en")} bytes`);
     }

@@ -25,6 +25,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     ai: _onlyDeployed,
     analytics_engine_datasets,
     workflows,
+    observability,
     ...rest
   } = config;
   const plain = (queue: string | undefined): string | undefined => queue?.replace(`-${environment}`, "");
@@ -33,6 +34,8 @@ function comparable(config: Config, environment: string): Record<string, unknown
     ...shared,
     targetEnvironment: undefined,
     vars: Object.keys(vars).toSorted(),
+    // Each environment has its own rate of traces; docs/metrics.md lists them, and its test compares the list.
+    observability: { ...observability, traces: { ...observability?.traces, head_sampling_rate: undefined } },
     hyperdrive: hyperdrive.map(({ binding }) => binding),
     namespaces: kv_namespaces.map(({ binding }) => binding),
     workflows: workflows.map((workflow) => ({ ...workflow, name: plain(workflow.name) })),

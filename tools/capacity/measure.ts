@@ -4,7 +4,6 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
 import {
   type Counts,
   type Measured,
@@ -14,6 +13,7 @@ import {
 } from "../../scripts/bill/measured.ts";
 import { type Service, startService } from "../../scripts/dev/service.ts";
 import { processorMs } from "../bench/machine.ts";
+import { ArchiveCopies } from "./archive-copies.ts";
 import { Chats } from "./chats.ts";
 import { mapCounts, readTraces, sumOf, type Trace } from "./telemetry.ts";
 
@@ -73,56 +73,10 @@ interface Counted {
   readonly tokensATurn: number;
 }
 
-async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Promise<Counted> {
-  const stateDir = path.join(directory, "counted");
-  const start = (): Promise<Service> => startService({ stateDir, bundleDir, signal, keepsTelemetry: true });
-  const chats = new Chats(await start());
-  const users = Array.from({ length: USERS }, (_, at) => `user-${at}`);
-  const short = Array.from({ length: USERS }, (_, at) => `short-${at}`);
-  let postgresEmpty = 0;
-  let postgresBefore = 0;
-  let postgresAfter = 0;
-  let tokensATurn = 0;
-  let chattingFrom = 0;
-  try {
-    // The first request of a tenant and of a Worker does work that does not belong to the measured requests.
-    await chats.warmUp();
-    postgresEmpty = await postgresBytes(chats.service.databaseUrl);
-    onStep("sessions of one message");
-    for (let at = 0; at < BEGINNINGS; at += 1) await chats.ask(`beginning-${at}`, "begin");
-    await sleep(AFTERMATH_MS, undefined, { signal });
-    for (const session of [...users, ...short]) await chats.create(session);
-    chattingFrom = Date.now();
-    for (let day = 1; day <= DAYS; day += 1) {
-      onStep(`day ${day} of ${DAYS}`);
-      const awake = day <= DAYS_BEFORE_GROWTH ? [...users, ...short] : users;
-      for (const session of awake) {
-        for (let turn = 1; turn <= TURNS_A_DAY; turn += 1) {
-          // The first question of the first day is not cold, because the session was just created.
-          await chats.turn(session, day > 1 && turn === 1 ? "askCold" : "askWarm");
-        }
-      }
-      await chats.fallSilent(awake, day);
-      await sleep(AFTERMATH_MS, undefined, { signal });
-      const postgres = await postgresBytes(chats.service.databaseUrl);
-      if (day === DAYS_BEFORE_GROWTH) postgresBefore = postgres;
-      if (day === DAYS) {
-        postgresAfter = postgres;
-        break;
-      }
-      // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
-      await chats.service.stop();
-      chats.service = await start();
-      await chats.warmUp();
-    }
-    const { messageTokens } = await chats.state(users[0] ?? "");
-    tokensATurn = Math.round(messageTokens / (DAYS * TURNS_A_DAY));
-  } finally {
-    await chats.service.stop();
-  }
-  const traces = readTraces(stateDir);
-  const objects = objectBytes(stateDir);
-  const grown = (DAYS - DAYS_BEFORE_GROWTH) * USERS;
+async function count(parts: MeasureParts): Promise<Counted> {
+  const { chats, chattingFrom, archive, tokensATurn } = await playDays(parts, { keepsTelemetry: true });
+  const traces = readTraces(stateDirOf(parts));
+  const objects = objectBytes(stateDirOf(parts));
   const days = (DAYS + DAYS_BEFORE_GROWTH) * USERS;
   const meanSize = (prefix: string): number => meanOf(objects, (name) => name.startsWith(prefix));
   const begin = meanSize("beginning-");
@@ -134,11 +88,95 @@ async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Pr
       firstSilence: Math.round(meanSize("short-") - begin - DAYS_BEFORE_GROWTH * objectDay),
       list: Math.round(objects.list),
       objectDay: Math.round(objectDay),
-      postgresSession: Math.round((postgresBefore - postgresEmpty) / (users.length + short.length)),
-      postgresDay: Math.round((postgresAfter - postgresBefore) / grown),
+      ...archive.bytes,
     },
     tokensATurn,
   };
+}
+
+/** Bytes that a session takes in PostgreSQL, and of which tables and indexes, after the days until its summary stops growing. */
+export interface ArchiveMeasured {
+  readonly bytes: Pick<Measured["bytes"], "postgresSession" | "postgresDay">;
+  readonly tables: string;
+}
+
+/** Measures the archive alone. It counts bytes, so it needs no quiet machine. */
+export async function measureArchive(parts: MeasureParts): Promise<ArchiveMeasured> {
+  return (await playDays(parts, { keepsTelemetry: false })).archive;
+}
+
+interface Played {
+  readonly chats: Chats;
+  readonly chattingFrom: number;
+  readonly archive: ArchiveMeasured;
+  readonly tokensATurn: number;
+}
+
+function stateDirOf({ directory }: MeasureParts): string {
+  return path.join(directory, "counted");
+}
+
+/** The days of all users, on a service that has ended when this returns; its data remains. */
+async function playDays(
+  parts: MeasureParts,
+  { keepsTelemetry }: { readonly keepsTelemetry: boolean },
+): Promise<Played> {
+  const { bundleDir, signal, onStep } = parts;
+  const start = (): Promise<Service> =>
+    startService({ stateDir: stateDirOf(parts), bundleDir, signal, keepsTelemetry });
+  const chats = new Chats(await start());
+  const copies = new ArchiveCopies();
+  const users = Array.from({ length: USERS }, (_, at) => `user-${at}`);
+  const short = Array.from({ length: USERS }, (_, at) => `short-${at}`);
+  try {
+    // The first request of a tenant and of a Worker does work that does not belong to the measured requests.
+    await chats.warmUp();
+    await copies.create(chats.service.databaseUrl);
+    onStep("sessions of one message");
+    for (let at = 0; at < BEGINNINGS; at += 1) await chats.ask(`beginning-${at}`, "begin");
+    await sleep(AFTERMATH_MS, undefined, { signal });
+    for (const session of [...users, ...short]) await chats.create(session);
+    const chattingFrom = Date.now();
+    let grown: Awaited<ReturnType<ArchiveCopies["measure"]>> | null = null;
+    for (let day = 1; day <= DAYS; day += 1) {
+      onStep(`day ${day} of ${DAYS}`);
+      const awake = day <= DAYS_BEFORE_GROWTH ? [...users, ...short] : users;
+      for (const session of awake) {
+        for (let turn = 1; turn <= TURNS_A_DAY; turn += 1) {
+          // The first question of the first day is not cold, because the session was just created.
+          await chats.turn(session, day > 1 && turn === 1 ? "askCold" : "askWarm");
+        }
+      }
+      await chats.fallSilent(awake, day);
+      await sleep(AFTERMATH_MS, undefined, { signal });
+      await copies.follow(chats.service.databaseUrl);
+      if (day === DAYS_BEFORE_GROWTH) grown = await copies.measure(chats.service.databaseUrl);
+      if (day === DAYS) break;
+      // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
+      await chats.service.stop();
+      chats.service = await start();
+      await chats.warmUp();
+    }
+    if (grown === null) throw new Error("The archive was not measured on any day.");
+    const { bytesASession } = await copies.measure(chats.service.databaseUrl);
+    // Half of the sessions had further days, and the average is over all of them.
+    const later = (bytesASession - grown.bytesASession) * ((users.length + short.length) / users.length);
+    const { messageTokens } = await chats.state(users[0] ?? "");
+    return {
+      chats,
+      chattingFrom,
+      archive: {
+        bytes: {
+          postgresSession: Math.round(grown.bytesASession),
+          postgresDay: Math.round(later / (DAYS - DAYS_BEFORE_GROWTH)),
+        },
+        tables: grown.tables,
+      },
+      tokensATurn: Math.round(messageTokens / (DAYS * TURNS_A_DAY)),
+    };
+  } finally {
+    await chats.service.stop();
+  }
 }
 
 function countOperations(
@@ -219,26 +257,6 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
     return { begin, askCold, askWarm, answer, silence };
   } finally {
     await service.stop();
-  }
-}
-
-/** Bytes of the archive: its tables with their indexes. */
-/**
- * Bytes of all tables with their indexes. The items of the version before leave the archive with each summary, and new ones take their space once it is vacuumed. PostgreSQL does that by
- * itself when a fifth of a table's rows are dead; here it is done after each day.
- */
-async function postgresBytes(databaseUrl: string): Promise<number> {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    await client.query("VACUUM");
-    const { rows } = await client.query<{ bytes: string }>(
-      `SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
-    );
-    return Number(rows[0]?.bytes ?? 0);
-  } finally {
-    await client.end();
   }
 }
 

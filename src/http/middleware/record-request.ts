@@ -18,7 +18,9 @@ export function recordRequest(log: Log, describeSpan: (text: SpanText) => void) 
     describeSpan(spanOfRequest(c.req.method, c.req.url, route));
     await next();
     const principal = c.get("principal");
-    log.info("request", {
+    // Failures of the service are logged as warnings, so that a sample of the log has all of them.
+    const level = c.res.status >= 500 ? "warn" : "info";
+    log[level]("request", {
       method: c.req.method,
       route: route ?? "none",
       status: c.res.status,
