@@ -38,7 +38,8 @@ export function watchUsage(pids: readonly number[]): UsageWatch {
     return times.every((ms) => ms !== null) ? times.reduce((sum, ms) => sum + ms, 0) : null;
   };
   look();
-  const timer = setInterval(look, SAMPLE_MS);
+  // Not waited for: a load that is interrupted never calls `stop`.
+  const timer = setInterval(look, SAMPLE_MS).unref();
   const startMs = readProcessors();
   const loop = performance.eventLoopUtilization();
   const startedAt = performance.now();
