@@ -115,6 +115,13 @@ function addedFile(random: Random): Part {
   return { type: "file", mediaType, data: random.chance(0.6) ? `data:${mediaType};base64,${base64}` : base64 };
 }
 
+/** Two files that differ in their last letter alone, and are longer than a row. */
+export function alikeFiles(random: Random): Part[] {
+  const length = random.of(FILE_PAGE_BYTES + 4, 2 * FILE_PAGE_BYTES + 400);
+  const beginning = secretWord(random).padEnd(length - 1, "A");
+  return ["B", "C"].map((end) => ({ type: "file", mediaType: "image/png", data: `${beginning}${end}` }));
+}
+
 function withFile(content: Content, file: Part): Content {
   if (content === "") return [file];
   return typeof content === "string" ? [{ type: "text", text: content }, file] : [...content, file];

@@ -36,18 +36,18 @@ const SAVES: Readonly<Record<string, string>> = { summarize: "saveAnswer", embed
 
 export async function deliver(world: World): Promise<string> {
   const told = await machines.deliver(world);
-  if (!world.isOvertaking) return told;
+  if (!world.isEventful) return told;
   return `${told}${await answerLate(world)}${await rebuildFailed(world)}`;
 }
 
 export async function eraseSession(world: World): Promise<string> {
   const told = await clients.eraseSession(world);
-  return world.isOvertaking ? `${told}${await eraseTwice(world)}` : told;
+  return world.isEventful ? `${told}${await eraseTwice(world)}` : told;
 }
 
 export async function eraseUser(world: World): Promise<string> {
   const told = await users.eraseUser(world);
-  if (!world.isOvertaking || !world.aside.chance(USER_ERASED_SHARE)) return told;
+  if (!world.isEventful || !world.aside.chance(USER_ERASED_SHARE)) return told;
   return `${told}${await machines.whileHealthy(world, () => eraseUserLate(world))}`;
 }
 

@@ -98,7 +98,7 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
   const world = new World(system, archive, random, {
     hasFallback: random.chance(0.9),
     hasEmbedder: hasEmbedder(script.seed),
-    isOvertaking: isOvertaking(script.seed),
+    isEventful: isEventful(script.seed),
     summarizerState: random.chance(0.3) ? "down" : "up",
     habits: habitsOf(random),
   });
@@ -137,11 +137,11 @@ function hasEmbedder(seed: number): boolean {
 }
 
 /** Chosen so that the seeds which were known before do the same as before. */
-const OVERTAKING = 0xb634;
+const EVENTFUL = 0xb634;
 
 /** Half of the seeds. */
-function isOvertaking(seed: number): boolean {
-  return new Random(seed ^ OVERTAKING).chance(0.5);
+function isEventful(seed: number): boolean {
+  return new Random(seed ^ EVENTFUL).chance(0.5);
 }
 
 /** Chats of long messages, and of files, are rare, because they cost time. */

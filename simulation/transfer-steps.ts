@@ -3,6 +3,7 @@ import { canonicalJson, type Json } from "../src/api/text.ts";
 import type { TransferLine } from "../src/api/transfer.ts";
 import type { AtGate } from "./activity.ts";
 import { restsOnOthers } from "./become.ts";
+import { alikeFiles } from "./chat-content.ts";
 import { value } from "./check-log.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { makeRoom } from "./client-steps.ts";
@@ -24,6 +25,8 @@ const MAX_FILES = 4;
 const MET_SHARE = 0.7;
 /** The share of imports that import a fresh export of a session with items of other sessions, if there is one. */
 const MOVED_SHARE = 0.6;
+/** The share of sessions that get two files that begin alike before they move. */
+const FILED_SHARE = 0.4;
 /** The share of imports whose file ends too early or has an invalid line, and of those that are abandoned half way. */
 const BROKEN_SHARE = 0.3;
 const LEFT_SHARE = 0.35;
@@ -93,6 +96,28 @@ function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[]
 }
 
 export async function importSession(world: World): Promise<string> {
+  const told = await importAny(world);
+  const { aside } = world;
+  if (!world.isEventful || !aside.chance(MOVED_SHARE)) return told;
+  const living = world.sessions.filter(({ model }) => model?.status === "active" && model.log.length > 0);
+  const pinning = living.filter((session) => logOf(session).some(({ isPinned }) => isPinned));
+  const claiming = living.filter(({ object }) => hasCarriedItems(object));
+  const session = aside.pick(aside.of(claiming, pinning)) ?? aside.pick(living);
+  if (session === undefined) return told;
+  return `${told}; ${await whileHealthy(world, () => moveWithFiles(world, session))}`;
+}
+
+async function moveWithFiles(world: World, session: SimulatedSession): Promise<string> {
+  const { aside, system } = world;
+  if (!aside.chance(FILED_SHARE)) return move(world, session);
+  const messages = alikeFiles(aside).map((file) => ({ role: "user" as const, content: [file] }));
+  const call = await ask(world, `append ${session.label}`, session.space, (by) =>
+    system.appendMessages(by, session.ref.session, { messages }),
+  );
+  return `two files that begin alike → ${describeEnd(call.ended)}; ${await move(world, session)}`;
+}
+
+async function importAny(world: World): Promise<string> {
   const moved = await moveAside(world);
   if (moved !== null) return moved;
   const file = pickFile(world);

@@ -94,8 +94,8 @@ export class World {
   readonly hasFallback: boolean;
   /** Whether an embedder is configured, so that searches find messages by their meaning, too. */
   readonly hasEmbedder: boolean;
-  /** Whether deliveries are sometimes held up until another delivery of the same job overtakes them. */
-  readonly isOvertaking: boolean;
+  /** Whether rare histories follow some steps: deliveries that are overtaken by others, and sessions that move. */
+  readonly isEventful: boolean;
   /** The source of random content. */
   readonly habits: ChatHabits;
   readonly surroundings: Surroundings;
@@ -142,16 +142,16 @@ export class World {
     {
       hasFallback,
       hasEmbedder,
-      isOvertaking,
+      isEventful,
       summarizerState,
       habits,
-    }: Pick<World, "hasFallback" | "hasEmbedder" | "isOvertaking" | "summarizerState" | "habits">,
+    }: Pick<World, "hasFallback" | "hasEmbedder" | "isEventful" | "summarizerState" | "habits">,
   ) {
     this.system = system;
     this.archive = archive;
     this.hasFallback = hasFallback;
     this.hasEmbedder = hasEmbedder;
-    this.isOvertaking = isOvertaking;
+    this.isEventful = isEventful;
     this.summarizerState = summarizerState;
     this.habits = habits;
     this.surroundings = new Surroundings(START, random);
