@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type TransferLine, transferLineSchema } from "../../src/api/transfer.ts";
+import { ALL_SESSIONS, type CarriedItems, type EpochRef } from "../../src/session/client.ts";
 import {
   archivedTexts,
   archivedWhole,
@@ -9,14 +10,17 @@ import {
   creationOf,
   deliver,
   epochOf,
+  epochRefOf,
   evictDurableObject,
   forkOf,
+  freshRef,
   itemsOf,
   jobOf,
   letPass,
   listed,
   pendingJobs,
   pipelineDeps,
+  quoting,
   request,
   ring,
   runInDurableObject,
@@ -26,6 +30,7 @@ import {
   storedText,
   stubAt,
   summarizeAndArchive,
+  summarizeBy,
   takeAlarm,
   turn,
   until,
@@ -322,6 +327,110 @@ describe("promise 9: lives of one id in the lineage of a session", () => {
     await settle(a, b, fork);
     expect(await storedText(fork)).not.toMatch(/(?<![\da-f])4711(?![\da-f])/);
     expect(await stateOf(a, "m2")).toBe("erased");
+  });
+});
+
+/** A word that only one message says. Models put it into items that cite other messages. */
+const FOLDED = "mandrake";
+
+/** Summarizes a session by a model that puts the word into an item for its own first message. */
+function reword(ref: SessionRef): Promise<void> {
+  return summarizeBy(ref, ({ previous, ...given }) => {
+    const { model, items } = quoting({ ...given, previous: [] });
+    const [first, ...rest] = items;
+    if (first === undefined) throw new Error("nothing was said in it");
+    return { model, items: [...previous, { ...first, text: `${first.text} ${FOLDED}` }, ...rest] };
+  });
+}
+
+/** A session that begins with items of another one: the job that carries them over is only done by `carry`. */
+async function beginWith(source: EpochRef, owner: SessionRef): Promise<SessionRef> {
+  const ref = beside(owner);
+  unwrap(await withoutAlarm(ref, (session) => session.create(creationOf(ref), undefined, source)));
+  return ref;
+}
+
+async function carry(ref: SessionRef, items: CarriedItems): Promise<void> {
+  const { jobId, epoch } = await jobOf(ref, "restore");
+  const isDone = await withoutAlarm(ref, async (session) => {
+    const next = await session.nextCarryOver(jobId, epoch);
+    return next !== null && (await session.carryOver(jobId, epoch, next.lease, items));
+  });
+  expect(isDone).toBe(true);
+}
+
+async function carriedFrom(source: SessionRef): Promise<CarriedItems> {
+  const carried = await sessionAt(source).readCarried(await epochOf(source), false);
+  if (carried?.next !== "items") throw new Error("the source has nothing to give");
+  return carried;
+}
+
+async function continuing(source: SessionRef): Promise<SessionRef> {
+  const copy = beside(source);
+  const epoch = unwrap(await sessionAt(source).beginContinuation(copy.session));
+  unwrap(await withoutAlarm(copy, (session) => session.create(creationOf(copy), undefined, epoch)));
+  await carry(copy, await carriedFrom(source));
+  return copy;
+}
+
+const talk = async (ref: SessionRef, from: number): Promise<void> => {
+  const messages = Array.from({ length: 6 }, (_, at) => turn(from + at));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, null)));
+};
+
+describe("promise 9: what a session said comes back to it in the words of another", () => {
+  it("and is erased in it, in its forks and in its continuations", async () => {
+    // The session is seeded from all sessions of its user, and its job is late: another session continues it meanwhile.
+    const session = await beginWith({ session: ALL_SESSIONS, epoch: "" }, freshRef());
+    await talk(session, 1);
+    unwrap(await withoutAlarm(session, (object) => object.append({ messages: [said(`Say ${FOLDED}.`, "m")] }, null)));
+    await talk(session, 7);
+    await summarizeBy(session, quoting);
+    const other = await continuing(session);
+    await talk(other, 21);
+    await reword(other);
+    unwrap(await sessionAt(other).beginContinuation(session.session));
+    const [own, given] = [await epochRefOf(other), await carriedFrom(other)];
+    await carry(session, {
+      throughSeq: 0,
+      items: given.items.map((item) =>
+        item.sourceSession === undefined ? { ...item, sourceSession: own.session, sourceEpoch: own.epoch } : item,
+      ),
+      origins: [{ ...own, kind: "further", throughSeq: 0, state: "done" }, ...given.origins],
+    });
+    const fork = await forkOf(session);
+    const next = await continuing(session);
+    const all = [session, other, fork, next];
+    for (const ref of all) expect(await storedText(ref)).toContain(FOLDED);
+    unwrap(await sessionAt(session).eraseMessage("m"));
+    await settle(...all);
+    for (const ref of all) expect(await storedText(ref)).not.toContain(FOLDED);
+    expect(await stateOf(session, "m")).toBe("erased");
+    // What else was said in the session is still known in the one that continues it.
+    expect((await itemsOf(next)).some(({ sourceSession }) => sourceSession === session.session)).toBe(true);
+  });
+
+  it("and is not copied by a fork that begins while its source asks for its items again", async () => {
+    const source = await chatOf(1);
+    unwrap(await sessionAt(source).append({ messages: [said(`Say ${FOLDED}.`, "m")] }, null));
+    await talk(source, 7);
+    await summarizeBy(source, quoting);
+    const middle = await continuing(source);
+    await talk(middle, 21);
+    await reword(middle);
+    const fork = beside(middle);
+    const from = unwrap(await sessionAt(middle).beginFork(fork.session, undefined));
+    unwrap(await withoutAlarm(fork, (session) => session.createFork(creationOf(fork), from, 0)));
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("m")));
+    await deliver(await jobOf(source, "erase-copies"));
+    await takeAlarm(middle);
+    expect((await pendingJobs(middle)).map(({ kind }) => kind)).toContain("restore");
+    await deliver(await jobOf(fork, "fork"));
+    expect(unwrap(await sessionAt(fork).state()).status).toBe("active");
+    expect(await storedText(fork)).toContain("invoice 1021");
+    expect(await storedText(fork)).not.toContain(FOLDED);
+    await settle(source, middle, fork);
+    for (const ref of [source, middle, fork]) expect(await storedText(ref)).not.toContain(FOLDED);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "../sqlite/index.ts";
 import { scheduleEmbedding, scheduleSummaryIfDue, soundSummaryAt } from "../summary/index.ts";
 import type { Unit } from "../unit.ts";
+import { pendingOrigin } from "./continue.ts";
 import { furtherOrigins, type EpochRef } from "./lineage.ts";
 
 // Forks: a new session with the messages of another, up to one of them. The messages are copied page by page in the
@@ -58,7 +59,10 @@ export function readCopyPage(unit: Unit, afterSeq: Seq, throughSeq: Seq): CopyPa
   }
   const { changes, hashKey } = unit.session;
   if (rows.length > 0) return { changes, rows, end: null };
-  const summary = soundSummaryAt(unit, store.branches.through(throughSeq));
+  // While this session asks for its own carried items again, its summary may say in other words what was erased. The
+  // fork has confirmed that erasure already, and makes its own summary.
+  const isStale = pendingOrigin(unit)?.state === "stale";
+  const summary = isStale ? null : soundSummaryAt(unit, store.branches.through(throughSeq));
   return {
     changes,
     rows,

@@ -23,6 +23,11 @@ export interface Erased {
    * itself.
    */
   readonly through?: EpochRef | undefined;
+  /**
+   * `source` itself has erased nothing. The epoch `through` is over, so it would not tell anybody of what `source` erases
+   * later, and what was taken from it has to go.
+   */
+  readonly isCutOff?: true | undefined;
 }
 
 /** What a copy answers. */
@@ -47,10 +52,10 @@ export interface FurtherCopies {
   readonly ofEnded: readonly EndedEpoch[];
 }
 
-interface OwnCopies {
+/** Copies of a copy. */
+export interface OwnCopies {
   /** The copy that names them. */
   readonly by: EpochRef;
-  /** Whether it took messages, which are its own in its copies, or only items, which still cite the source. */
   readonly took: Taken["what"];
   readonly copies: readonly { readonly session: string; readonly throughSeq: Seq | null }[];
 }
@@ -65,7 +70,11 @@ interface EndedEpoch {
 
 /** What a copy took of what was erased. */
 export interface Taken {
-  readonly what: "messages" | "items";
+  /**
+   * Messages, which are its own in its copies; items, which still cite the source; or the items that a fork took along
+   * with messages of the source, which in its copies are its own.
+   */
+  readonly what: "messages" | "items" | "items of a fork";
   /** Its copies that end before this message have nothing of it. */
   readonly fromSeq: Seq;
   /** The last message that it can have taken, or can have items of; null if there is no limit. */
@@ -118,11 +127,11 @@ function ownCopies({ session, epoch }: SessionRow, { what, fromSeq, throughSeq }
   const own = page.filter(({ root }) => root === epoch);
   // Whoever has items of another session can have any of those that were here, whichever messages it took.
   const copies =
-    what === "items"
-      ? own.map((copy) => ({ session: copy.session, throughSeq }))
-      : own
+    what === "messages"
+      ? own
           .filter((copy) => copy.throughSeq === null || copy.throughSeq >= fromSeq)
-          .map((copy) => ({ session: copy.session, throughSeq: lowerOf(copy.throughSeq, throughSeq) }));
+          .map((copy) => ({ session: copy.session, throughSeq: lowerOf(copy.throughSeq, throughSeq) }))
+      : own.map((copy) => ({ session: copy.session, throughSeq }));
   return { by: { session, epoch }, took: what, copies };
 }
 

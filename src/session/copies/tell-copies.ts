@@ -4,7 +4,7 @@ import { newJob } from "../outbox/index.ts";
 import { type EpochRef, upTo } from "../sqlite/index.ts";
 import type { Unit } from "../unit.ts";
 import type { CopyRow, ErasureRow } from "./lineage-store.ts";
-import { type CopyAnswer, type Erased, erasedOf, type FurtherCopies, lowerOf } from "./lineage.ts";
+import { type CopyAnswer, type Erased, erasedOf, type FurtherCopies, lowerOf, type OwnCopies } from "./lineage.ts";
 
 // How copies are told of erasures. An erasure is one row, however many copies there are. Each copy has a cursor: the
 // row through which it has confirmed the erasures. A job goes from copy to copy and tells each what is after its
@@ -111,7 +111,7 @@ function toldTo({ root, source, via, throughSeq }: CopyRow, erasures: readonly E
     if (taken !== null) told.push(erasedOf(source, taken, via ?? undefined));
   }
   for (const one of erasures) {
-    if (one.source.epoch !== root) told.push(erasedOf(one.source, null, via ?? source));
+    if (one.source.epoch !== root) told.push({ ...erasedOf(one.source, null, via ?? source), isCutOff: true });
   }
   return told;
 }
@@ -142,13 +142,27 @@ export function confirmCopyErasures(unit: Unit, jobId: string, told: readonly To
   store.jobs.delete(jobId);
 }
 
+/**
+ * As whose messages a further copy knows those of the root, and by way of which epoch it has them. The first copy that
+ * took items gives its name to everything that is told by way of it. A session can be told several times, by way of
+ * several others, and each time it asks its own source again, so its copies have to be told as often, each time under
+ * another name. If the name comes back to its bearer, sessions took items from each other in a circle: the bearer's
+ * copies are told once more, under the name of the source, and there it ends.
+ */
+function knownBy({ by, took }: OwnCopies, { source, via }: CopyRow): Pick<CopyRow, "source" | "via"> {
+  if (took === "messages") return { source: by, via: null };
+  if (took === "items of a fork") return { source: by, via: by };
+  if (via === null) return { source, via: by };
+  return { source, via: via.epoch === by.epoch ? source : via };
+}
+
 /** Adds the copies that a copy named. They are told what the copy was told, so not before it has erased that itself. */
 function addFurther({ store }: Unit, { copy, afterRow, throughRow }: ToldCopy, { own, ofEnded }: FurtherCopies): void {
   const { lineage } = store;
   const teller = lineage.copy(copy);
   if (teller !== null && own !== null) {
     const { root } = teller;
-    const known = own.took === "messages" ? { source: own.by, via: null } : { source: teller.source, via: own.by };
+    const known = knownBy(own, teller);
     const range = { confirmedRow: afterRow, untilRow: throughRow };
     for (const { session, throughSeq } of own.copies) {
       lineage.addCopy({ root, session, ...known, throughSeq: lowerOf(teller.throughSeq, throughSeq), ...range });

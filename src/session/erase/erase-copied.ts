@@ -23,19 +23,23 @@ type Effect =
   | { readonly of: "arrivals" }
   /** Messages that a fork copied. */
   | { readonly of: "messages"; readonly origin: OriginRow; readonly seqs: SeqSet }
-  /** Items that a continuation carried over. */
-  | { readonly of: "items"; readonly origin: OriginRow };
+  /** Items that were carried over from one session. */
+  | { readonly of: "items"; readonly origin: OriginRow }
+  /** All carried items, from whichever session. `isFork`: they came along with the messages of the one that erased. */
+  | { readonly of: "all items"; readonly isFork: boolean };
 
 const NO_EFFECT: Effect = { of: "nothing" };
 
 function effectOf(unit: Unit, erasure: Erased): Effect {
-  const { source, through } = erasure;
-  const origin = unit.store.lineage.origins().find(({ epoch }) => epoch === source.epoch);
-  // The erasure concerns a session from which this one took something directly, so that session tells it itself. If it
-  // comes by way of another session that had carried items over, nothing more is affected.
-  if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NO_EFFECT;
+  const { source, through, isCutOff } = erasure;
+  const origins = unit.store.lineage.origins();
+  const origin = origins.find(({ epoch }) => epoch === source.epoch);
+  if (through !== undefined && isCutOff !== true) return effectByWayOf(unit, source, through, origins);
+  // This session took something from the source directly. It does not lose that because another session is over that
+  // had taken something from the source too.
+  if (isCutOff === true && origin !== undefined && origin.kind !== "further") return NO_EFFECT;
   if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
-    return pendingOrigin(unit) !== undefined || unit.session.copying !== null ? { of: "arrivals" } : NO_EFFECT;
+    return effectOnArrivals(unit);
   }
   if (origin.state === "lost") return NO_EFFECT;
   const seqs = seqsOf(erasure);
@@ -44,6 +48,27 @@ function effectOf(unit: Unit, erasure: Erased): Effect {
   if (origin.kind !== "fork") return { of: "items", origin };
   const taken = upTo(seqs, origin.throughSeq);
   return taken === null ? NO_EFFECT : { of: "messages", origin, seqs: taken };
+}
+
+/**
+ * The effect of an erasure that comes by way of another session, which had items of the source. The model of any session
+ * in between may have put what they say into items that cite its own messages. Those may be here under any name, also
+ * if the source is this session itself, or the one that it is a fork of: sessions can take items from each other in a
+ * circle.
+ */
+function effectByWayOf(unit: Unit, source: EpochRef, through: EpochRef, origins: readonly OriginRow[]): Effect {
+  const isKnown = ({ epoch }: EpochRef): boolean =>
+    epoch === unit.session.epoch || origins.some((origin) => origin.epoch === epoch);
+  const hasCarried = origins.some(({ kind }) => kind !== "fork");
+  if (!hasCarried || !(isKnown(source) || isKnown(through)) || origins.some(({ state }) => state === "pending")) {
+    return effectOnArrivals(unit);
+  }
+  const origin = origins.find(({ epoch }) => epoch === source.epoch);
+  return origin?.state === "lost" ? NO_EFFECT : { of: "all items", isFork: origin?.kind === "fork" };
+}
+
+function effectOnArrivals(unit: Unit): Effect {
+  return pendingOrigin(unit) !== undefined || unit.session.copying !== null ? { of: "arrivals" } : NO_EFFECT;
 }
 
 /**
@@ -76,6 +101,10 @@ export function eraseCopied(
     }
     if (touch.of === "items") {
       eraseCarried(unit, touch.origin, erasure);
+      continue;
+    }
+    if (touch.of === "all items") {
+      eraseAllCarried(unit, erasure);
       continue;
     }
     const held = unit.store.messageEraser.unerased(touch.seqs);
@@ -146,19 +175,20 @@ function takenOf(unit: Unit, erasure: Erased): Taken | null {
     const { kind, state, throughSeq } = touch.origin;
     return { what: "items", fromSeq: 1, throughSeq: kind === "continuation" && state === "done" ? throughSeq : null };
   }
+  if (touch.of === "all items")
+    return { what: touch.isFork ? "items of a fork" : "items", fromSeq: 1, throughSeq: null };
   const wereItems = touch.of === "nothing" && wereItemsErased(unit, erasure);
   return wereItems ? { what: "items", fromSeq: 1, throughSeq: null } : null;
 }
 
-/** Combines what a session took of several erasures. Where it took messages of the source, its copies have them from it. */
+/** Combines what a session took of several erasures. Where it is a fork of the source, its copies have that from it. */
 function allOf(all: readonly Taken[]): Taken | null {
-  const messages = all.filter(({ what }) => what === "messages");
-  const of = messages.length > 0 ? messages : all;
-  const [first] = of;
-  if (first === undefined) return null;
+  const what = (["messages", "items of a fork", "items"] as const).find((each) => all.some((one) => one.what === each));
+  if (what === undefined) return null;
+  const of = all.filter((one) => one.what === what);
   const limits = of.flatMap(({ throughSeq }) => throughSeq ?? []);
   return {
-    what: first.what,
+    what,
     fromSeq: Math.min(...of.map(({ fromSeq }) => fromSeq)),
     throughSeq: limits.length < of.length ? null : Math.max(...limits),
   };
@@ -181,21 +211,17 @@ function wereItemsErased(unit: Unit, erasure: Erased): boolean {
 /**
  * Erases carried items that cite erased messages. A model may have put what was erased into other carried items too,
  * and from them into items of this session. So the source is asked again for its items, and everything else is
- * summarized again; if the source cannot be asked, all carried items are deleted.
+ * summarized again; if the source cannot be asked, all items of the origin are deleted.
  */
 function eraseCarried(unit: Unit, origin: OriginRow, erasure: Erased): void {
   const { store } = unit;
-  const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
-  // The sender repeats an erasure until the copy confirms it, and sessions can continue from each other in a circle,
-  // through epochs that are over. So an erasure that is noted already ends here. By way of which session it came makes
-  // it new only if no source is asked again.
-  if (!noteSourceErasures(unit, direct === undefined ? erasure : { ...erasure, through: undefined })) return;
+  // The sender repeats an erasure until the copy confirms it, so one that is noted already ends here.
+  if (!noteSourceErasures(unit, erasure)) return;
+  const direct = continued(unit);
   store.countChange();
   deleteCarried(unit, origin, seqsOf(erasure));
-  if (direct !== undefined && !(isAll(erasure) && direct.epoch === origin.epoch)) {
-    store.lineage.putOrigin({ ...direct, state: "stale" });
-    rescheduleCarryOver(unit);
-  } else {
+  if (direct !== undefined && !(isAll(erasure) && direct.epoch === origin.epoch)) askAgain(unit, direct);
+  else {
     deleteCarried(unit, origin, null);
     if (erasure.through !== undefined) deleteCarried(unit, erasure.through, null);
     rebuildFromStart(unit);
@@ -203,16 +229,56 @@ function eraseCarried(unit: Unit, origin: OriginRow, erasure: Erased): void {
   if (store.summaries.newest() !== null) scheduleArchive(unit, true);
 }
 
-function deleteCarried(unit: Unit, source: EpochRef, seqs: SeqSet | null): void {
+/**
+ * Erases carried items of whichever session, because any of them may repeat what was erased: the source is asked again
+ * for its items, or, if there is none to ask, all of them are deleted. It happens once for each way by which the erasure
+ * comes, so it ends even if sessions took items from each other in a circle.
+ */
+function eraseAllCarried(unit: Unit, erasure: Erased): void {
   const { store } = unit;
-  if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
+  if (!noteSourceErasures(unit, erasure)) return;
+  const direct = continued(unit);
+  if (direct !== undefined) {
+    deleteCarried(unit, erasure.source, seqsOf(erasure));
+    askAgain(unit, direct);
+  } else {
+    // Nothing arrives any more, so if nothing is left, the summary was made again or is about to be.
+    if (store.summaries.carriedItems(0).length === 0) return;
+    deleteCarried(unit, null, null);
+    rebuildFromStart(unit);
+  }
+  store.countChange();
+  if (store.summaries.newest() !== null) scheduleArchive(unit, true);
+}
+
+/** The session that this one continues, if it can still be asked for its items. */
+function continued(unit: Unit): OriginRow | undefined {
+  return unit.store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
+}
+
+function askAgain(unit: Unit, source: OriginRow): void {
+  unit.store.lineage.putOrigin({ ...source, state: "stale" });
+  rescheduleCarryOver(unit);
+}
+
+/**
+ * Deletes carried items from all versions of the summary and from a draft.
+ * @param source where they are from; null for all
+ * @param seqs those that cite one of these messages there; null for all
+ */
+function deleteCarried(unit: Unit, source: EpochRef | null, seqs: SeqSet | null): void {
+  const { store } = unit;
+  const { summaries } = store;
+  const gone = source === null ? summaries.deleteAllCarriedItems() : summaries.deleteCarriedItems(source, seqs);
+  if (gone.length > 0) countAnew(store);
   const job = summarizeJob(unit);
   if (job === undefined) return;
   const inProgress = store.jobs.inProgress(job.id);
   const { draft } = inProgress;
   if (draft === null) return;
   const isErased = seqs === null ? () => true : containsSeq(seqs);
-  const isGone = (item: KeptItem): boolean =>
-    item.sourceEpoch === source.epoch && item.sourceSeqs.some((seq) => isErased(seq));
+  const isOf = ({ sourceSession, sourceEpoch }: KeptItem): boolean =>
+    source === null ? sourceSession !== undefined : sourceEpoch === source.epoch;
+  const isGone = (item: KeptItem): boolean => isOf(item) && item.sourceSeqs.some((seq) => isErased(seq));
   store.jobs.putInProgress(job.id, { ...inProgress, draft: withoutItems(draft, isGone) });
 }

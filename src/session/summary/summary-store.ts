@@ -391,6 +391,14 @@ export class SummaryStore {
   }
 
   /**
+   * Deletes all items that were carried over, from whichever session.
+   * @returns those that were valid in the newest version
+   */
+  deleteAllCarriedItems(): VersionedItem[] {
+    return this.#deleteItems("source_session IS NOT NULL");
+  }
+
+  /**
    * A page of the carried items of all versions, from whichever session, each with its row number.
    * @param afterRow the last row number of the page before; 0 for the first page
    */

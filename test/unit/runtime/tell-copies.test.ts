@@ -159,6 +159,45 @@ describe("a copy", () => {
       ]);
     });
 
+    it("is notified once for each way by which it is reached, and once more if sessions continue from each other", () => {
+      const session = withMessages(9);
+      session.store.lineage.putCopy(OWN, "a", null);
+      tellCopies(session.unit(), 2);
+      const id = session.job("erase-copies")?.id ?? "";
+      const ref = (name: string) => ({ session: name, epoch: `${name}-epoch` });
+      // Each has items of the one before it, and the first has some of the last.
+      const takers: Record<string, string[]> = { a: ["b"], b: ["c"], c: ["a", "fork"], fork: ["d"], d: [] };
+      const told: string[] = [];
+      for (let round = 0; round < 20; round += 1) {
+        const { calls } = readCopyCalls(session.unit(), 0);
+        const answers = calls.map((call) => {
+          const [{ source, through } = { source: OWN, through: undefined }] = call.erased;
+          told.push(`${call.session}: ${source.session} by ${through?.session ?? "itself"}`);
+          const took = call.session === "fork" ? ("items of a fork" as const) : ("items" as const);
+          const copies = (takers[call.session] ?? []).map((name) => ({ session: name, throughSeq: null }));
+          return {
+            ...call,
+            isConfirmed: true,
+            further: [{ own: { by: ref(call.session), took, copies }, ofEnded: [] }],
+          };
+        });
+        confirmCopyErasures(session.unit(), id, answers, 0);
+      }
+      expect(told).toEqual([
+        "a: chat by itself",
+        "b: chat by a",
+        "c: chat by a",
+        "a: chat by a",
+        "fork: chat by a",
+        "b: chat by chat",
+        "d: fork by fork",
+        "c: chat by chat",
+        "a: chat by chat",
+        "fork: chat by chat",
+      ]);
+      expect(session.store.lineage.hasPendingErasures()).toBe(false);
+    });
+
     it("is notified of the fork's messages when the session that was forked is erased as a whole", () => {
       const { session } = named(FORK, "messages");
       const origin = { session: "origin", epoch: "origin-epoch" };
@@ -166,7 +205,7 @@ describe("a copy", () => {
       const [call] = readCopyCalls(session.unit(), 0).calls;
       expect(call?.erased).toEqual([
         { source: OWN, seqs: null },
-        { source: origin, seqs: null, through: OWN },
+        { source: origin, seqs: null, through: OWN, isCutOff: true },
       ]);
       const own = { by: FORK, took: "messages" as const, copies: [{ session: "grandchild", throughSeq: 4 }] };
       const told = call === undefined ? [] : [{ ...call, isConfirmed: true, further: [{ own, ofEnded: [] }] }];
@@ -176,7 +215,7 @@ describe("a copy", () => {
           "grandchild",
           [
             { source: FORK, seqs: null, throughSeq: 4 },
-            { source: origin, seqs: null, through: FORK },
+            { source: origin, seqs: null, through: FORK, isCutOff: true },
           ],
         ],
       ]);
