@@ -9,7 +9,7 @@ import { jobsOf } from "./rows.ts";
 import { SILENT } from "./silent-log.ts";
 import type { ArchiveFault } from "./simulated-archive.ts";
 import { embed, EMBEDDING_MODEL } from "./simulated-embedder.ts";
-import { answerOf, fallbackOf } from "./simulated-summarizer.ts";
+import { answerOf, fallbackOf, reword } from "./simulated-summarizer.ts";
 import type { ConsumerDeps, WithDatabase } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -132,7 +132,11 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   if (isHeld && asked.session.paid.has(rangeOf(request))) {
     throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
   }
-  return answerOf(request, random);
+  const answer = answerOf(request, random);
+  const reworded = reword(request, world.aside);
+  if (reworded === null) return answer;
+  world.epochs.noteReworded(reworded.text);
+  return { ...answer, items: [...answer.items, reworded] };
 }
 
 /** It costs nothing, and so may be called again. */

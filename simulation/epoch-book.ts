@@ -30,6 +30,8 @@ export interface EpochRecord {
 /** Every epoch of every session, by epoch. */
 export class EpochBook {
   readonly #epochs = new Map<string, EpochRecord>();
+  /** See `noteReworded`. */
+  readonly #reworded = new Set<string>();
 
   note(name: string, epoch: string, { log }: ModelSession): void {
     const record: EpochRecord = this.#epochs.get(epoch) ?? {
@@ -59,18 +61,24 @@ export class EpochBook {
     if (isKnown === false && source.epoch !== epoch) sources?.push(source);
   }
 
+  /** A model put what one session said into an item that only cites messages of another one. */
+  noteReworded(text: string): void {
+    for (const secret of secretsOf(text)) this.#reworded.add(secret);
+  }
+
   /**
-   * An import took in an item that another epoch confirmed. A file may be older than an erasure there, and a model may have put erased
-   * text into an item that only cites other messages: the check by words cannot see that, so such an item is imported.
+   * An import took in an item. A file may be older than an erasure, and a model may have put erased text into an item that only cites other
+   * messages, also those of another session: the check by words cannot see that, so such an item is imported.
+   * @param from the epoch that confirmed the item; null if it is one of the file's own session
    */
   noteBrought(
     epoch: string,
-    from: string,
+    from: string | null,
     { text, sourceSeqs }: { text: string; sourceSeqs: readonly number[] },
   ): void {
-    if (sourceSeqs.some((seq) => this.isErased(from, seq))) return;
-    const said = [...(this.#epochs.get(from)?.said ?? [])].filter(([seq]) => this.isErased(from, seq));
-    const gone = new Set(said.flatMap(([, secrets]) => [...secrets]));
+    if (from !== null && sourceSeqs.some((seq) => this.isErased(from, seq))) return;
+    const said = [...(this.#epochs.get(from ?? "")?.said ?? [])].filter(([seq]) => this.isErased(from ?? "", seq));
+    const gone = new Set([...this.#reworded, ...said.flatMap(([, secrets]) => [...secrets])]);
     for (const secret of secretsOf(text)) if (gone.has(secret)) this.#epochs.get(epoch)?.brought.add(secret);
   }
 

@@ -386,6 +386,8 @@ function expectImportPage(
       session.importing.push(...saved.map(({ line }) => line));
       session.importedThrough = through;
       for (const { line, vouchedBy } of saved) {
+        const isOwn = line.type === "item" && line.sourceSession === undefined;
+        if (isOwn) world.epochs.noteBrought(epoch, null, line);
         if (vouchedBy === undefined) continue;
         if (line.type === "item") world.epochs.noteBrought(epoch, vouchedBy.epoch, line);
         world.epochs.addSource(epoch, { kind: "items", epoch: vouchedBy.epoch, throughSeq: 0 });

@@ -1,10 +1,11 @@
-import { newMessage } from "./chat-content.ts";
+import { newMessage, secretsOf } from "./chat-content.ts";
 import { describeEnd } from "./client-call.ts";
 import { makeRoom } from "./client-steps.ts";
 import { ask } from "./clients.ts";
-import { copyHalfway, ringAtOnce, whileHealthy, workOff } from "./machine-steps.ts";
+import { copyHalfway, ringAtOnce, tellCopies, whileHealthy, workOff } from "./machine-steps.ts";
+import type { ModelMessage } from "./model.ts";
 import { logOf, pickSource, pickTarget } from "./pick-session.ts";
-import { awaitsCarryOver, sessionOf } from "./rows.ts";
+import { awaitsCarryOver, ownItemTexts, sessionOf } from "./rows.ts";
 import { isUser, type SimulatedSession, type World } from "./world.ts";
 
 /** Sessions that are made of others: forks and continuations. */
@@ -17,6 +18,10 @@ const ROUND_MESSAGES = 8;
 const RICH_SHARE = 0.6;
 const AT_ONCE_SHARE = 0.4;
 const RICH_MESSAGES = 6;
+/** The share of rounds in which the other session puts into its own words what it took. */
+const REWORDED_SHARE = 0.7;
+/** The share of continuations that are forked while they ask their source again. */
+const STALE_SHARE = 0.3;
 
 export async function fork(world: World): Promise<string> {
   const { random } = world;
@@ -65,7 +70,9 @@ export async function continueFrom(world: World): Promise<string> {
   const round =
     isSeeded && world.aside.chance(ROUND_SHARE) ? await whileHealthy(world, () => goRound(world, target)) : "";
   if (world.aside.chance(AT_ONCE_SHARE)) await workOff(world, [source, target]);
-  return `${target.label} from ${from} → ${describeEnd(call.ended)}${round}`;
+  const isForked = !isSeeded && world.aside.chance(STALE_SHARE);
+  const forked = isForked ? await whileHealthy(world, () => forkWhileStale(world, source, target)) : "";
+  return `${target.label} from ${from} → ${describeEnd(call.ended)}${round}${forked}`;
 }
 
 /**
@@ -95,20 +102,74 @@ async function goRound(world: World, session: SimulatedSession): Promise<string>
     system.createSession(by, input),
   );
   told.push(`${next.label} from ${session.label} → ${describeEnd(continued.ended)}`);
-  await workOff(world, [session, next], (one, kind) => one === session && kind === "restore");
+  const isHeldUp = (one: SimulatedSession, kind: string): boolean => one === session && kind === "restore";
+  await workOff(world, [session, next], isHeldUp);
+  if (aside.chance(REWORDED_SHARE)) {
+    await talk(world, next);
+    await workOff(world, [session, next], isHeldUp);
+  }
   await workOff(world, [session]);
   const forked = await ask(world, `fork ${session.label} as ${copy.label}`, space, (by) =>
     system.forkSession(by, ref.session, { id: copy.ref.session }),
   );
   told.push(`${session.label} as ${copy.label} → ${describeEnd(forked.ended)}`);
   await workOff(world, [copy]);
-  const said = aside.pick(logOf(session).filter(({ content }) => content !== null && content !== ""));
+  const said = pickReworded(world, session, next);
   if (said !== undefined) {
     const erased = await ask(world, `erase ${session.label}`, space, (by) =>
       system.eraseMessage(by, ref.session, said.id),
     );
     told.push(`erase ${session.label}: ${said.id} → ${describeEnd(erased.ended)}`);
   }
+  return `; ${told.join("; ")}`;
+}
+
+/** Says something in a session and has it summarized, so that the model can put carried items into items of this session. */
+async function talk(world: World, { label, ref, space }: SimulatedSession): Promise<void> {
+  const { aside, habits, system } = world;
+  const messages = Array.from({ length: ROUND_MESSAGES }, () => newMessage(aside, habits));
+  await ask(world, `append ${label}`, space, (by) => system.appendMessages(by, ref.session, { messages }));
+  await ask(world, `summarize ${label}`, space, (by) =>
+    system.summarizeByHand(by, ref.session, { keepRecentTokens: 0 }),
+  );
+}
+
+/** A message of a session, if possible one that another session put into items of its own. */
+function pickReworded({ aside }: World, session: SimulatedSession, other: SimulatedSession): ModelMessage | undefined {
+  const said = logOf(session).filter(({ content }) => content !== null && content !== "");
+  const reworded = new Set(secretsOf(ownItemTexts(other.object)));
+  return (
+    aside.pick(said.filter(({ content }) => secretsOf(content).some((secret) => reworded.has(secret)))) ??
+    aside.pick(said)
+  );
+}
+
+/**
+ * A continuation is forked while it asks its source again for its items, because a message was erased there: what it said since it has
+ * them may say in other words what was erased.
+ */
+async function forkWhileStale(world: World, source: SimulatedSession, session: SimulatedSession): Promise<string> {
+  const { system } = world;
+  const { space } = session;
+  const copy = world.sessions.find((one) => one !== source && one !== session && one.space === space);
+  if (copy === undefined || session.model?.status !== "active") return "";
+  const told = copy.model === null ? [] : [await makeRoom(world, copy)];
+  await talk(world, source);
+  await workOff(world, [source, session]);
+  await talk(world, session);
+  await workOff(world, [session]);
+  const forked = await ask(world, `fork ${session.label} as ${copy.label}`, space, (by) =>
+    system.forkSession(by, session.ref.session, { id: copy.ref.session }),
+  );
+  told.push(`${session.label} as ${copy.label} → ${describeEnd(forked.ended)}`);
+  const said = pickReworded(world, source, session);
+  if (said === undefined) return `; ${told.join("; ")}`;
+  const erased = await ask(world, `erase ${source.label}`, space, (by) =>
+    system.eraseMessage(by, source.ref.session, said.id),
+  );
+  told.push(`erase ${source.label}: ${said.id} → ${describeEnd(erased.ended)}`);
+  await tellCopies(world, source);
+  await workOff(world, [copy]);
   return `; ${told.join("; ")}`;
 }
 

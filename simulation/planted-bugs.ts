@@ -305,6 +305,21 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "void addFurther;",
     },
   ],
+  "an-erasure-that-comes-round-is-ignored": [
+    {
+      file: "session/erase/erase-copied.ts",
+      replace: "if (through !== undefined && isCutOff !== true) return effectByWayOf(",
+      by: `if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NO_EFFECT;
+  if (Date.now() < 0 && through !== undefined) return effectByWayOf(`,
+    },
+  ],
+  "a-fork-takes-a-summary-that-is-asked-for-again": [
+    {
+      file: "session/copies/fork.ts",
+      replace: "const summary = isStale ? null : ",
+      by: "const summary = ",
+    },
+  ],
   "the-last-message-that-a-model-holds-is-erased-unseen": [
     {
       file: "session/erase/invalidate.ts",

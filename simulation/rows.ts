@@ -228,6 +228,13 @@ export function hasCarriedItems(object: OnDisk): boolean {
   return disk.remember("hasCarriedItems", () => disk.read(carried).length > 0);
 }
 
+/** The text of all items that cite a session's own messages. */
+export function ownItemTexts(object: OnDisk): string[] {
+  if (!isWritten(object)) return [];
+  const items = "SELECT text FROM items WHERE row > 0 AND to_version > '0000000000' AND source_session IS NULL";
+  return object.disk.read(items).map(({ text }) => String(text));
+}
+
 /** What a session's items from others are based on: the epoch, and messages of it. */
 export function carriedSources(object: OnDisk): { readonly epoch: string; readonly seqs: readonly number[] }[] {
   if (!isWritten(object)) return [];

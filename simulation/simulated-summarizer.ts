@@ -50,6 +50,22 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
   return { items, model: "simulated", ...usage };
 }
 
+/** The share of answers that put a carried item into an item of the session itself. */
+const REWORDED_SHARE = 0.6;
+
+/**
+ * What another session said, in an item that only cites a message of this one: the check by words cannot see that. Null if there is
+ * nothing of another session.
+ * @param aside for what was added since the known seeds were found
+ */
+export function reword({ previous, messages }: SummarizerRequest, aside: Random): ProposedItem | null {
+  const carried = aside.pick(previous.filter(({ sourceSession }) => sourceSession !== undefined));
+  const cited = aside.pick(messages);
+  if (carried === undefined || cited === undefined || !aside.chance(REWORDED_SHARE)) return null;
+  const text = `${opening(cited.text, 6)} ${secretIn(carried.text)}`.trim();
+  return { kind: aside.of("fact", "preference"), text, sourceSeqs: [cited.seq], status: "current" };
+}
+
 /** The summarizer for when the model is down: it quotes what was said. */
 export function fallbackOf({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
