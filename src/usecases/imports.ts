@@ -153,8 +153,8 @@ async function begin(
   const own = beginningSettings(call, settings, tenant, () => `line ${begun.throughLine}`) ?? {};
   const createdAt = Date.parse(isUser(call.principal) ? notAfter(told, Date.now()) : told);
   // From here on the directory knows of the session without listing it, so an erasure of the user finds it.
-  const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
-  const creation = { ref, createdAt, grantedAt, metadata, settings: own };
+  const { grantedAt, isKnown } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
+  const creation = { ref, createdAt, grantedAt, isKnown, metadata, settings: own };
   return unwrap(await call.parts.sessions.get(ref).beginImport(creation, begun, tenant, call.trace));
 }
 

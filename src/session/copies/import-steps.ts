@@ -45,7 +45,8 @@ export function beginImport(
   const unerased = unit.findUnerased();
   if (unerased !== null && importIdOf(unerased) !== id) throw new ThreadkeepError(TAKEN_SESSION);
   if (unerased !== null) return standingOf(unit, unerased);
-  const progress = beginProgress(id, throughLine, patienceMs);
+  const begun = beginProgress(id, throughLine, patienceMs);
+  const progress = creation.isKnown === true ? { ...begun, isContested: true as const } : begun;
   return standingOf(unit, createSession(unit, creation, { kind: "import", until: unit.now + patienceMs, progress }));
 }
 
@@ -177,11 +178,15 @@ export function vouchFor(
 export function abandonImport(unit: Unit, epoch: string): number | null {
   const session = unit.findUnerased();
   if (session?.epoch !== epoch || session.copying === null) return null;
-  // The caller may have listed the session with a creation grant that was not recorded here before it broke off. The
-  // erase job corrects the directory for as long as such a grant can arrive.
-  if (session.copying.kind === "import" && session.copying.progress.isEnding === true) {
-    eraseSession(unit);
-    return null;
+  // The caller may have listed the session with a creation grant that was not recorded here before it broke off, or
+  // another request may still create a session with an earlier one. The erase job corrects the directory for as long as
+  // such a grant can arrive.
+  if (session.copying.kind === "import") {
+    const { isEnding = false, isContested = false } = session.copying.progress;
+    if (isEnding || isContested) {
+      eraseSession(unit);
+      return null;
+    }
   }
   unit.store.wipe(unit.now);
   return session.grantedAt;

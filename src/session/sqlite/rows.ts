@@ -139,6 +139,11 @@ export interface ImportProgress {
    * before it finishes the import.
    */
   readonly isEnding?: true;
+  /**
+   * The directory listed a session of this id already when it announced the import: another request may still create
+   * that session, with the grant that it got then.
+   */
+  readonly isContested?: true;
 }
 
 /** The result of a complete import. It is stored so that a client whose response was lost can ask for it again. */
