@@ -168,4 +168,18 @@ describe("completing an import", () => {
     expect(await parts.abandon()).toBe(200);
     await until("no list shows it", async () => !(await isListed(ref)));
   });
+
+  it("that is given up leaves the list the session that another request was granted before, and creates afterwards", async () => {
+    const ref = freshRefOf();
+    const createdAt = Date.now();
+    const grant = await createDirectoryClient(env.DIRECTORY).register(ref, createdAt, {});
+    const parts = await filled(ref);
+    expect(await parts.abandon()).toBe(200);
+    unwrap(await sessionAt(ref).create({ ref, ...grant, createdAt }));
+    await until("the list shows it", async () => {
+      await ring(ref);
+      return isListed(ref);
+    });
+    expect((await sessionAt(ref).state()).ok).toBe(true);
+  });
 });
