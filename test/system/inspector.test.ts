@@ -214,6 +214,8 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     await page.context().setOffline(false);
     await page.getByText("Live again, nothing missed").waitFor();
     await message(page, 2).getByText("Said while you were offline.").waitFor();
+    // What the model gets was read again by now. Otherwise that reading, and not the question, would be signed out.
+    await page.locator("section.context").getByText("Said while you were offline.").waitFor({ state: "attached" });
     // Signed out by the service: it says so, and whoever signs in again is back where they were.
     await page.route(`**/v1/sessions/${id}/context`, (route) =>
       route.fulfill({ status: 401, json: problem("unauthenticated", "You were signed out: the end.") }),
