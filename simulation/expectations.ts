@@ -405,8 +405,14 @@ function expectImported(world: World, session: SimulatedSession, epoch: string):
     end?.messages === countOf("message") && end.summaries === countOf("summary") && end.items === countOf("item");
   if (!isWhole) return unchanged(session, "validation_failed");
   const log = session.importing.filter((line) => line.type === "message").map(importedMessage);
+  const led = ledTo(log, end.branchHeadSeq ?? log.length);
+  // A version that covers less than the one before tells of another branch, of which there may be no other trace.
+  const covered = session.importing.flatMap((line) => (line.type === "summary" ? [line.throughSeq] : []));
+  const isSole = led.isSole && covered.every((seq, at) => seq >= (covered[at - 1] ?? 0));
+  const after = { ...before, status: "active", ...led, isSole } as const;
+  session.imported = after;
   return {
-    after: { ...before, status: "active", ...ledTo(log, end.branchHeadSeq ?? log.length) },
+    after,
     answer: "ok",
     retired: [],
     others: quotaRefusals(world, session),

@@ -273,8 +273,8 @@ async function checkImported(target: SimulatedSession, { lines }: ExportFile, dr
   if (dropped > foreign.length && !restsOnOthers(lines)) {
     throw new Violation(8, `an import drops ${dropped - foreign.length} items that the exporting session had`);
   }
-  // Sessions that items name may be gone, and confirm nothing.
-  if (dropped > 0) return;
+  // Sessions that items name may be gone, and confirm nothing. Others may have changed the session before the importer has its answer.
+  if (dropped > 0 || target.model !== target.imported) return;
   const instance = await target.object.instance();
   const again = await readLines(instance, value(await instance.beginExport(), "an export"));
   for (const [index, line] of lines.entries()) {

@@ -69,6 +69,8 @@ export interface SimulatedSession {
   readonly importing: TransferLine[];
   /** The last stored line of the file. */
   importedThrough: number;
+  /** What the import that was finished last made of it. */
+  imported: ModelSession | null;
   /** What the object had when it last had anything. */
   heldBefore: Held | null;
   /** What the last checks looked at. */
@@ -247,6 +249,7 @@ export class World {
       erasedEpochs: new Set(),
       importing: [],
       importedThrough: 0,
+      imported: null,
       heldBefore: null,
       checkedVersion: -1,
       notedVersion: -1,

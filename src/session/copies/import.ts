@@ -186,9 +186,9 @@ class Saving {
     const { summaries, messages } = this.#unit.store;
     const newest = summaries.newest();
     if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
-    // With several branches, a later version may cover less: it may be of a shorter branch.
-    const isLess = line.throughSeq < (newest?.throughSeq ?? 0);
-    if (isLess && this.#unit.store.branches.isSole) return "covers less than the version before";
+    // It was made while a shorter branch was active. The file need not tell of that in another way: the messages after it
+    // may have stayed the only ones.
+    if (line.throughSeq < (newest?.throughSeq ?? 0)) this.#unit.store.branches.noteOther();
     if (line.throughSeq > (messages.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
     if (this.#progress.summaries >= MAX_IMPORT_SUMMARIES) {
       return `is more than a file may have: ${MAX_IMPORT_SUMMARIES} versions of the summary`;

@@ -150,6 +150,13 @@ export class BranchStore {
     known.off = null;
   }
 
+  /** Notes that a shorter branch was active once. */
+  noteOther(): void {
+    if (!this.isSole) return;
+    this.#sql.exec("INSERT INTO branches (seq, after_seq) VALUES (?, ?)", NEXT, NEWEST);
+    this.#known().isSole = false;
+  }
+
   clear(): void {
     this.#sql.exec("DELETE FROM branches");
     this.#read = undefined;
