@@ -252,6 +252,30 @@ describe("a session with branches", () => {
     expect(again).toMatchObject({ headSeq: 8, messages: [{ seq: 9, created: false }] });
   });
 
+  it("is the same even if only its summary was once of a shorter branch", async () => {
+    const ref = await meeting();
+    unwrap(await sessionAt(ref).append({ messages: FIRST }, null));
+    await summarizeAndArchive(ref);
+    unwrap(await sessionAt(ref).switchBranch({ headSeq: 8 }));
+    await summarizeAndArchive(ref);
+    const files = [await exported(ref)];
+    unwrap(await sessionAt(ref).switchBranch({ headSeq: 16 }));
+    unwrap(await sessionAt(ref).append({ messages: [answer("And the kiosk closes at nine.")] }, null));
+    await summarizeAndArchive(ref);
+    files.push(await exported(ref));
+    const covered = files.map((file) => file.match(/(?<="throughSeq":)\d+/g));
+    expect(covered).toEqual([
+      ["12", "0", "4"],
+      ["12", "0", "4", "12", "13"],
+    ]);
+    expect(files.map((file) => file.includes("branchHeadSeq"))).toEqual([true, false]);
+    for (const file of files) {
+      const copy = beside(ref);
+      expect(await request("POST", `/import?sessionId=${copy.session}`, file)).toMatchObject({ status: 201 });
+      expect(await exported(copy)).toBe(file.replace(ref.session, copy.session));
+    }
+  });
+
   it.each([
     ["a message that follows itself", '"afterSeq":1', '"afterSeq":9', "line 10"],
     ["a branch that ends past the log", '"branchHeadSeq":8', '"branchHeadSeq":800', "line"],
