@@ -181,12 +181,22 @@ function checkUncovered(context: Context, session: SimulatedSession): void {
   }
 }
 
+/**
+ * Everything that the object has; as long as its copies are told of erasures, without carried items: one may repeat in the words of a copy
+ * what was erased here, and goes when that copy has been told.
+ */
+function keptTexts({ object: { disk }, object }: SimulatedSession, isErased: boolean): string {
+  if (isErased || !hasPendingErasures(object)) return disk.dump();
+  const own = disk.read("SELECT * FROM items WHERE source_session IS NULL");
+  return `${disk.dump("items")} ${JSON.stringify(own)}`;
+}
+
 /** Promise 9, in the object: in the log at once, and everywhere once no new summary is pending. */
 function checkRetired(session: SimulatedSession, isErased: boolean): void {
   if (session.retired.length === 0) return;
   const jobs = jobsOf(session.object);
   const isSettled = isErased || !(jobs.some(({ kind }) => kind === "summarize") || isErasing(session.object));
-  const places = isSettled ? session.object.disk.dump() : JSON.stringify(standingMessages(session.object));
+  const places = isSettled ? keptTexts(session, isErased) : JSON.stringify(standingMessages(session.object));
   const said = new Set(secretsOf(places));
   for (const { secret, seq } of session.retired) {
     if (said.has(secret)) {
