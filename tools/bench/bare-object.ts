@@ -1,8 +1,7 @@
 // What waking an object costs at the least: a Worker that checks a key and calls an object with one table, in the same runtime.
 import { randomBytes } from "node:crypto";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-import { findFreePort, LOOPBACK } from "../../scripts/dev/ports.ts";
 import { listDescendants, readCommandLine } from "../../scripts/dev/processes.ts";
+import { startPlainWorker } from "../rig/plain-worker.ts";
 import type { Target } from "./client.ts";
 
 /** It does what every request must: it checks the key, finds the object by its name, and reads or writes the one table. */
@@ -48,34 +47,18 @@ export interface BareService extends Target {
 /** @param directory where its objects are stored: a service that is started there again finds them asleep */
 export async function startBareService(directory: string): Promise<BareService> {
   const apiKey = randomBytes(24).toString("base64url");
-  const port = await findFreePort();
   const before = new Set(listRuntimes());
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      host: LOOPBACK,
-      port: 0,
-      cf: false,
-      log: new Log(LogLevel.ERROR),
-      resourcePersistencePath: directory,
-      workers: [
-        {
-          name: "bare",
-          modules: [{ type: "ESModule", path: "worker.js", contents: WORKER }],
-          compatibilityDate: "2026-10-01",
-          bindings: { KEY: apiKey },
-          durableObjects: { BARE: { className: "Bare", useSQLite: true } },
-          // Threadkeep is called in the same way: bypassing the simulator's own entry.
-          unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
-        },
-      ],
-    }),
-  );
-  await miniflare.ready;
+  const worker = await startPlainWorker(directory, {
+    name: "bare",
+    code: WORKER,
+    bindings: { KEY: apiKey },
+    objects: { binding: "BARE", className: "Bare" },
+  });
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url: worker.url,
     apiKey,
     runtimePid: listRuntimes().find((pid) => !before.has(pid)),
-    stop: () => miniflare.dispose(),
+    stop: () => worker.stop(),
   };
 }
 

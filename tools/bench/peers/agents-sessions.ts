@@ -3,9 +3,8 @@ import { randomBytes } from "node:crypto";
 import { builtinModules } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { rolldown } from "rolldown";
-import { findFreePort, LOOPBACK } from "../../../scripts/dev/ports.ts";
+import { startPlainWorker } from "../../rig/plain-worker.ts";
 import { BenchClient } from "../client.ts";
 import type { OpenedPeer, Surroundings } from "./peer.ts";
 import { sizeOfSqlite } from "./sizes.ts";
@@ -16,30 +15,14 @@ const BATCH = 100;
 export async function openAgentsSessions({ makeFolder }: Surroundings): Promise<OpenedPeer> {
   const folder = makeFolder("agents");
   const apiKey = randomBytes(24).toString("base64url");
-  const port = await findFreePort();
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      host: LOOPBACK,
-      port: 0,
-      cf: false,
-      log: new Log(LogLevel.ERROR),
-      resourcePersistencePath: folder,
-      workers: [
-        {
-          name: "agents-sessions",
-          modules: [{ type: "ESModule", path: "worker.js", contents: await bundle() }],
-          compatibilityDate: "2026-10-01",
-          compatibilityFlags: ["nodejs_compat"],
-          bindings: { KEY: apiKey },
-          durableObjects: { CONVERSATION: { className: "Conversation", useSQLite: true } },
-          // Threadkeep is asked in the same way: bypassing the simulator's own entry.
-          unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
-        },
-      ],
-    }),
-  );
-  await miniflare.ready;
-  const client = new BenchClient({ url: `http://${LOOPBACK}:${port}`, apiKey }, 1);
+  const worker = await startPlainWorker(folder, {
+    name: "agents-sessions",
+    code: await bundle(),
+    compatibilityFlags: ["nodejs_compat"],
+    bindings: { KEY: apiKey },
+    objects: { binding: "CONVERSATION", className: "Conversation" },
+  });
+  const client = new BenchClient({ url: worker.url, apiKey }, 1);
   return {
     peer: {
       name: "agents/sessions",
@@ -64,7 +47,7 @@ export async function openAgentsSessions({ makeFolder }: Surroundings): Promise<
       },
       async close() {
         client.close();
-        await miniflare.dispose();
+        await worker.stop();
       },
     },
   };
