@@ -12,6 +12,7 @@ import {
 import type { Seq } from "../../api/message.ts";
 import { byteLength, oneLine } from "../../api/text.ts";
 import {
+  type EndLine,
   IMPORTED_BY,
   type ItemLine,
   type MessageLine,
@@ -125,9 +126,7 @@ class Saving {
       case "item":
         return this.#saveItem(line, vouchedBy);
       case "end":
-        if (!line.complete) return "says that the session was changed while it was exported: export it again";
-        this.#note({ end: line });
-        return null;
+        return this.#saveEnd(line);
       default:
         return `must not be of the type "${line.type}" here`;
     }
@@ -179,6 +178,18 @@ class Saving {
       },
       contentJson,
     );
+    return null;
+  }
+
+  #saveEnd(line: EndLine): string | null {
+    if (!line.complete) return "says that the session was changed while it was exported: export it again";
+    const { branches, messages, summaries } = this.#unit.store;
+    const headSeq = messages.head()?.seq ?? 0;
+    const isOneLine = branches.count === 0 && (line.branchHeadSeq ?? headSeq) === headSeq;
+    // An export ends with the version that covers the most of the active branch.
+    const isLess = (summaries.newest()?.throughSeq ?? 0) < summaries.coveredSeq();
+    if (isOneLine && isLess) return "comes after a summary that covers less than one before it";
+    this.#note({ end: line });
     return null;
   }
 

@@ -491,7 +491,7 @@ describe("an imported line", () => {
     ["the server's id of another message", [message(1, { id: "seq-2" })]],
     ["an id twice", [message(1, { id: "a" }), message(2, { id: "a" })]],
     ["a version that is not above the one before", [...three, summary(1, 1), summary(1, 2)]],
-    ["a version that covers less", [...three, summary(1, 2), summary(2, 1)]],
+    ["a last version that covers less", [...three, summary(1, 2), summary(2, 1), ending]],
     ["a version that covers more than there is", [...three, summary(1, 4)]],
     ["an item of no version", [...three, item()]],
     ["an item that ends as it begins", [...three, summary(1, 2), item({ toVersion: 1 })]],
@@ -505,6 +505,11 @@ describe("an imported line", () => {
   it.each([
     ["a version that covers as much as the one before", [...three, summary(1, 2), summary(2, 2)], 0],
     ["a version that covers all", [...three, summary(1, 3)], 0],
+    [
+      "a version of a shorter branch between others",
+      [...three, summary(1, 2), summary(2, 1), summary(3, 2), ending],
+      0,
+    ],
     ["an item that cites the last of its version", [...three, summary(1, 2), item({ sourceSeqs: [2] })], 0],
     [
       "an item again after it ended",
