@@ -60,6 +60,11 @@ export function sourceOf({ sourceSession, sourceEpoch }: KeptItem): Pick<KeptIte
   };
 }
 
+/** Whether an item was carried over: its sources are messages of another session. */
+function isOfOther({ sourceSession }: KeptItem): boolean {
+  return sourceSession !== undefined;
+}
+
 function sameText(text: string): string {
   return text.normalize("NFKC").toLowerCase().replaceAll(/\s+/g, " ").trim();
 }
@@ -68,7 +73,7 @@ function sameText(text: string): string {
  * Makes the new list of items from a summarizer's answer. Each item must cite existing messages that support it, none
  * may occur twice, and together they must fit the budget, by priority. Items that the answer leaves out are dropped. An
  * item that was carried over keeps its text and its sources, which cannot be checked in this session; its status may
- * change.
+ * change. A second item with its id or its text is dropped.
  *
  * @param previous the items that the summarizer was given
  * @param proposed the items that it returned
@@ -87,18 +92,26 @@ export function mergeItems(
   mayInstruct: (seq: Seq) => boolean = () => true,
 ): Merge {
   const known = new Map(previous.map((item) => [item.id, item]));
+  const carriedTexts = new Set(previous.filter(isOfOther).map(({ text }) => sameText(text)));
   const taken = new Set<string>();
   const texts = new Set<string>();
   const sound: { readonly item: KeptItem; readonly proposal: ProposedItem }[] = [];
   const dropped: ProposedItem[] = [];
   for (const given of proposed) {
-    const before = given.id !== undefined && !taken.has(given.id) ? known.get(given.id) : undefined;
-    const isCarried = before?.sourceSession !== undefined;
+    const named = known.get(given.id ?? "");
+    const before = named !== undefined && !taken.has(named.id) ? named : undefined;
+    const isCarried = before !== undefined && isOfOther(before);
+    // Words of another session must not become an item of this one: an erasure there would not find it here.
+    const repeatsCarried =
+      !isCarried && (named === undefined ? carriedTexts.has(sameText(given.text)) : isOfOther(named));
     const proposal = isCarried ? { ...before, status: given.status } : given;
     const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
     const text = sameText(proposal.text);
     const isSound =
-      text !== "" && !texts.has(text) && (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
+      text !== "" &&
+      !texts.has(text) &&
+      !repeatsCarried &&
+      (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
     if (!isSound) {
       dropped.push(proposal);
       continue;

@@ -107,6 +107,20 @@ export const PROMPT_MUTANTS: readonly Mutant[] = [
     tests: ["unit/items", "worker/promise-08"],
   },
   {
+    name: "a second item with the id of a carried one becomes the session's own",
+    file: "src/prompt/items.ts",
+    replace: "(named === undefined ? carriedTexts.has(sameText(given.text)) : isOfOther(named))",
+    by: "named === undefined && carriedTexts.has(sameText(given.text))",
+    tests: ["unit/items"],
+  },
+  {
+    name: "a new item with the text of a carried one becomes the session's own",
+    file: "src/prompt/items.ts",
+    replace: "(named === undefined ? carriedTexts.has(sameText(given.text)) : isOfOther(named))",
+    by: "named !== undefined && isOfOther(named)",
+    tests: ["unit/items"],
+  },
+  {
     name: "in a tight budget the oldest items stay",
     file: "src/prompt/items.ts",
     replace: "(ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),",
@@ -165,8 +179,8 @@ export const PROMPT_MUTANTS: readonly Mutant[] = [
   {
     name: "two proposals may take one id",
     file: "src/prompt/items.ts",
-    replace: "given.id !== undefined && !taken.has(given.id)",
-    by: "given.id !== undefined",
+    replace: "named !== undefined && !taken.has(named.id) ? named : undefined",
+    by: "named",
     tests: ["unit/items"],
   },
   {

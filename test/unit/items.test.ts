@@ -77,6 +77,15 @@ describe("promise 8: merging the items that a summarizer proposes", () => {
     expect(merge([carried], [answer]).items).toEqual([{ ...carried, status: "done" }]);
   });
 
+  it("makes no words of a carried item an item of this session, though its seqs exist here too", () => {
+    const carried = item("1.1", "The harbour office opens on Monday", [1], { sourceSession: "before" });
+    const kept = proposed(carried.text, [1], { id: "1.1" });
+    const again = proposed("The harbour office opens on Monday again", [1], { id: "1.1" });
+    expect(merge([carried], [kept, again])).toEqual({ items: [carried], dropped: [again] });
+    const nameless = proposed("The harbour office opens on MONDAY", [1]);
+    expect(merge([carried], [nameless, kept])).toEqual({ items: [carried], dropped: [nameless] });
+  });
+
   it.each([
     ["the newest of a kind", [item("old", "aaaa", [1]), item("new", "bbbb", [3])], "new"],
     [
