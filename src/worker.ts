@@ -20,6 +20,7 @@ import type { Deps } from "./usecases/request-context.ts";
 export { Directory } from "./directory/directory.ts";
 export { Operations } from "./control/operations.ts";
 export { Owners } from "./directory/owners.ts";
+export { TakenShard } from "./tenant/taken-shard.ts";
 export { Tenant } from "./tenant/tenant.ts";
 
 useCompiled(new WebAssembly.Instance(hamming).exports);

@@ -23,7 +23,7 @@ import { createUserDayClient } from "../directory/user-day-client.ts";
 import { createJurisdictions } from "../lib/jurisdiction.ts";
 import type { JobStanding } from "../lib/retry-policy.ts";
 import { createLog } from "../telemetry/log.ts";
-import type { TakenNamespace } from "../tenant/taken-client.ts";
+import type { TakenShardNamespace } from "../tenant/taken-client.ts";
 import {
   resyncArchive,
   type ArchiveDelta,
@@ -195,7 +195,7 @@ const inJurisdiction = createJurisdictions(log);
 
 /** The part of the environment that a session's object uses. */
 export interface ChatSessionEnv extends OutboxQueues, LiveEnv {
-  readonly TENANT: TakenNamespace & LiveEnv["TENANT"];
+  readonly TAKEN_SHARD: TakenShardNamespace;
   readonly AUDIT_QUEUE: Queue;
   /** The namespace of the directories, which register new sessions and count what a user has used in a day. */
   readonly DIRECTORY: DurableObjectNamespace;
@@ -229,7 +229,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     );
     const tellUserDay = createUserDayClient(() => this.env.DIRECTORY, ctx.id.jurisdiction, log);
     this.#calls = new Transactions(ctx, {
-      tenant: new TenantQuota(() => this.env.TENANT, keepAlive),
+      tenant: new TenantQuota(() => this.env.TAKEN_SHARD, keepAlive),
       user: new UserQuota(tellUserDay, keepAlive),
     });
     const fanOuts = createFanOutClient(() =>

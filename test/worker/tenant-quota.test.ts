@@ -1,3 +1,4 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { appendResultSchema } from "../../src/api/append.ts";
@@ -382,6 +383,45 @@ describe("copied messages", () => {
     const { tenant } = await tenantWith({ sessionMessagesPerDay: 3 });
     expect((await appOf(tenant).import("one", fileOf(6))).status).toBe(201);
     expect((await postTo(tenant)("one")).status).toBe(201);
+  });
+});
+
+describe("a shard that adds up what isolates report", () => {
+  const day = startOfDay(Date.now());
+  const reportOf = (teller: string, messages: number) => ({ teller, day, messages, tokens: 0 });
+  const shardOf = (tenant: string, shard: number) => {
+    const name = `${tenant}/${shard}`;
+    const stub = env.TAKEN_SHARD.getByName(name);
+    return {
+      stub,
+      tell: async (teller: string, messages: number) => stub.noteTaken(reportOf(teller, messages), tenant, name),
+    };
+  };
+
+  it("answers with what all isolates of all shards used, and counts a repeated report once", async () => {
+    const tenant = `t-${crypto.randomUUID()}`;
+    const [one, other] = [shardOf(tenant, 1), shardOf(tenant, 2)];
+    expect(await one.tell("a", 3)).toMatchObject({ total: { messages: 3 }, told: { messages: 3 } });
+    expect(await other.tell("b", 4)).toMatchObject({ total: { messages: 7 }, told: { messages: 4 } });
+    await other.tell("b", 4);
+    expect(await other.tell("c", 1)).toMatchObject({ total: { messages: 8 }, told: { messages: 1 } });
+    await evictDurableObject(other.stub);
+    await other.tell("b", 2);
+    await untilTaken(tenant, 8);
+  });
+
+  it("tells the tenant's object with its alarm what came too soon after another report, or while that was away", async () => {
+    const tenant = `t-${crypto.randomUUID()}`;
+    const { stub, tell } = shardOf(tenant, 3);
+    const calls = watchCalls();
+    calls.mockRejectedValue(new Error("Network connection lost."));
+    expect(await tell("a", 3)).toMatchObject({ total: { messages: 3 } });
+    await tell("a", 5);
+    expect(await takenOf(tenant)).toBe(0);
+    calls.mockRestore();
+    await runDurableObjectAlarm(stub);
+    await untilTaken(tenant, 5);
+    expect(await runDurableObjectAlarm(stub)).toBe(false);
   });
 });
 

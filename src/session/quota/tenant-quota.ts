@@ -1,7 +1,7 @@
 import type { Fault } from "../../api/errors.ts";
 import type { SessionLimits, Taken } from "../../api/quota.ts";
 import { createLog } from "../../telemetry/log.ts";
-import { createTakenClient, type TakenNamespace, type TellTaken } from "../../tenant/taken-client.ts";
+import { createTakenClient, type TakenShardNamespace, type TellTaken } from "../../tenant/taken-client.ts";
 import { hasTenantBound, TenantDays } from "./tenant-days.ts";
 
 /** Shared by all sessions of an isolate. */
@@ -12,7 +12,7 @@ export class TenantQuota {
   readonly #tell: TellTaken;
   readonly #keepAlive: (work: Promise<void>) => void;
 
-  constructor(namespace: () => TakenNamespace, keepAlive: (work: Promise<void>) => void) {
+  constructor(namespace: () => TakenShardNamespace, keepAlive: (work: Promise<void>) => void) {
     this.#tell = createTakenClient(namespace);
     this.#keepAlive = keepAlive;
   }

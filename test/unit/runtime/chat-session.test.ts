@@ -51,7 +51,7 @@ function objectOf(session: NodeSession, directory?: object, jurisdiction?: strin
     ARCHIVE_QUEUE: queue,
     AUDIT_QUEUE: queue,
     DIRECTORY: directory ?? { getByName: () => told },
-    TENANT: { getByName: () => told },
+    TAKEN_SHARD: { getByName: () => told },
     THREADKEEP_RATE_LIMITS: "off",
   };
   return new ChatSession(standIn(ctx), standIn(env), () => null);
