@@ -1,6 +1,12 @@
 // Computes what one user can cost in a day: everything that a user's token can do, as often as the limits allow, at the
 // platform's prices.
-import { IDLE_SUMMARY_MIN_TOKENS, MAX_PAGE_BYTES, MAX_WAIT_MS, MIN_USER_SUMMARY_TOKENS } from "../../src/api/limits.ts";
+import {
+  IDLE_SUMMARY_MIN_TOKENS,
+  MAX_MEANT_SESSIONS,
+  MAX_PAGE_BYTES,
+  MAX_WAIT_MS,
+  MIN_USER_SUMMARY_TOKENS,
+} from "../../src/api/limits.ts";
 import { DAY_SECONDS, type SessionLimits } from "../../src/api/quota.ts";
 import type { RequestAction } from "../../src/api/requests.ts";
 import { resolveSettings } from "../../src/api/session.ts";
@@ -42,8 +48,15 @@ const EACH_SESSION = { rowsWritten: 40, queueMessages: 2 } as const;
 const EACH_AUDITED = { queueMessages: 1, postgresByteMonths: 800 * (400 / 30) } as const;
 /** A summary that is awaited keeps its object in memory for so long; each may be of another session. */
 const EACH_AWAITED = { objectMs: MAX_WAIT_MS } as const;
-/** As much of a query as is embedded, at a token each character, which is more than embedding models count of most. */
-const EACH_EMBEDDED_TOKENS = 2_000;
+/**
+ * As much of a query as is embedded, at a token each character, which is more than embedding models count of most; and
+ * each session in which a search across sessions looks for it.
+ */
+const EACH_QUERY = {
+  modelTokensIn: 2_000,
+  objectCalls: MAX_MEANT_SESSIONS,
+  objectMs: MAX_MEANT_SESSIONS * EACH_REQUEST.objectMs,
+} as const;
 /** An example price of a model that makes vectors, as in docs/configuration.md. */
 const EXAMPLE_EMBEDDER: ModelPrices = { input: 0.02, output: 0 };
 const MINUTES_PER_DAY = DAY_SECONDS / 60;
@@ -144,7 +157,7 @@ export function userDayRows(limits: SessionLimits | undefined, model: ModelPrice
       "search by meaning, where embeddings are on",
       [USER_QUERIES_PER_MINUTE * MINUTES_PER_DAY, "queries"],
       `${USER_QUERIES_PER_MINUTE} a minute`,
-      (count) => ({ modelTokensIn: count * EACH_EMBEDDED_TOKENS }),
+      (count) => times(EACH_QUERY, count),
       EXAMPLE_EMBEDDER,
     ),
     row(

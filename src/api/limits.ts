@@ -329,3 +329,9 @@ export const MAX_MCP_TOKENS = 20_000;
 export const MAX_MCP_BATCH = 20;
 /** How long a tool waits for a summary: MCP clients wait this long for a tool by default. */
 export const MAX_MCP_WAIT_SECONDS = 60;
+
+/**
+ * How many sessions are asked for items that are near in meaning: those with the best hits for words, and those with
+ * the owner's newest items. Each is a call of its object, in parallel.
+ */
+export const MAX_MEANT_SESSIONS = 50;

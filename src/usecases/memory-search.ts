@@ -1,5 +1,6 @@
 import type { MeaningUse, QueryMeaning } from "../api/embedding.ts";
 import { ThreadkeepError, unwrap } from "../api/errors.ts";
+import { MAX_MEANT_SESSIONS } from "../api/limits.ts";
 import type { MemoryHit, MemorySearchRequest, MemorySearchResult } from "../api/memory-search.ts";
 import type { Item } from "../api/summary.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
@@ -26,12 +27,6 @@ const SPARE_FACTOR = 2;
 const MAX_PAGES = 4;
 /** PostgreSQL restarts within this time. */
 const RETRY_AFTER_SECONDS = 5;
-
-/**
- * How many sessions are asked for items that are near in meaning: those with the best hits for words, and those with
- * the owner's newest items. Each is a call of its object, in parallel.
- */
-const MAX_MEANT_SESSIONS = 50;
 
 /**
  * The current items of a session. `archived`: the session has expired, so the archive is the only place that has them.
