@@ -42,6 +42,9 @@ const TUNING: readonly Patch[] = [
   { file: "api/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copies/fork.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/copies/export.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  // Clients' ids are hashed after a few messages, and have several blocks.
+  { file: "session/log/client-id-index.ts", replace: "HASHED_AT_ONCE = 64", by: "HASHED_AT_ONCE = 4" },
+  { file: "session/log/client-id-index.ts", replace: "BLOCK_MESSAGES = 960", by: "BLOCK_MESSAGES = 8" },
   // Files of a few KB are stored outside of messages, and take several rows; so do long texts.
   { file: "prompt/held-files.ts", replace: "MIN_HELD_LENGTH = 8 * 1024", by: `MIN_HELD_LENGTH = ${MIN_HELD_LENGTH}` },
   { file: "session/sqlite/file-store.ts", replace: "PAGE_BYTES = 1024 * 1024", by: `PAGE_BYTES = ${FILE_PAGE_BYTES}` },
@@ -74,6 +77,20 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       await Promise.resolve();
       before.store.messages.earlier = () => seen;
       return this.#append({ request, creation: null, by }, tenant);`,
+    },
+  ],
+  "ids-that-are-not-hashed-yet-are-not-looked-at": [
+    {
+      file: "session/log/client-id-index.ts",
+      replace: "const seqs = unhashed.toArray().map(seqOf);",
+      by: "const seqs: number[] = [];\n    void unhashed;",
+    },
+  ],
+  "ids-of-a-block-are-hashed-once": [
+    {
+      file: "session/log/client-id-index.ts",
+      replace: "if (seq % HASHED_AT_ONCE !== 0) return;",
+      by: "if (seq % HASHED_AT_ONCE !== 0 || this.#read().has(blockOf(seq))) return;",
     },
   ],
   // A session that an append creates: others may come in between while its object waits for the directory.

@@ -5,6 +5,7 @@ import { Changes } from "./changes.ts";
 import { LineageStore } from "./copies/index.ts";
 import {
   BranchStore,
+  ClientIdIndex,
   FeedStore,
   MessageEraser,
   MessageReader,
@@ -38,6 +39,7 @@ export class SessionStore {
   readonly #tables: Tables;
   readonly #sql: TableGroup;
   readonly branches: BranchStore;
+  readonly clientIds: ClientIdIndex;
   readonly files: FileStore;
   readonly messages: MessageReader;
   readonly messageWriter: MessageWriter;
@@ -72,6 +74,7 @@ export class SessionStore {
     this.#tables = tables;
     this.#sql = session;
     this.branches = new BranchStore(tables.group("branches"), this.changes);
+    this.clientIds = new ClientIdIndex(session, tables.group("client_ids"));
     this.files = new FileStore(tables.group("files"), session);
     this.vectors = new VectorStore(sql);
     this.erasure = new RunningErasure(tables.group("erasing"));
@@ -95,6 +98,7 @@ export class SessionStore {
     this.#row = undefined;
     this.#tables.forget();
     this.branches.forget();
+    this.clientIds.forget();
     this.erasure.forget();
     this.totals.forget();
     this.messages.forget();

@@ -2,6 +2,55 @@ import type { Mutant } from "../../tools/mutants/mutant.ts";
 
 export const SESSION_MUTANTS: readonly Mutant[] = [
   {
+    name: "the ids of the newest messages are not looked at",
+    file: "src/session/log/client-id-index.ts",
+    replace: "const seqs = unhashed.toArray().map(seqOf);",
+    by: "const seqs = unhashed.toArray().slice(0, 0).map(seqOf);",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "a message is taken for another whose id has the same hash",
+    file: "src/session/log/client-id-index.ts",
+    replace: "    if (possible.length === 0) return seqs;",
+    by: "    if (possible.length < 1e9) return [...seqs, ...possible];",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "each write of a block of hashes drops those before",
+    file: "src/session/log/client-id-index.ts",
+    replace: "const hashes = this.#hashes.get(block) ?? new Uint32Array(BLOCK_MESSAGES);",
+    by: "const hashes = new Uint32Array(BLOCK_MESSAGES);",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "the last message of a block belongs to the next one",
+    file: "src/session/log/client-id-index.ts",
+    replace: "Math.floor((seq - 1) / BLOCK_MESSAGES)",
+    by: "Math.floor(seq / BLOCK_MESSAGES)",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "hashes that were read in a change outlive its rollback",
+    file: "src/session/store.ts",
+    replace: "    this.clientIds.forget();\n",
+    by: "",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "a log that is cleared leaves the hashes of its ids",
+    file: "src/session/log/message-writer.ts",
+    replace: "    this.#clientIds.clear();\n",
+    by: "",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
+    name: "the integrity check passes over ids that are not found",
+    file: "src/session/verify/integrity.ts",
+    replace: "const flaws = flawFor(store.clientIds.missing(afterSeq, throughSeq), (names) =>",
+    by: "const flaws = flawFor(store.clientIds.missing(afterSeq, afterSeq), (names) =>",
+    tests: ["unit/runtime/client-id-index"],
+  },
+  {
     name: "a message appended again may follow another one than before",
     file: "src/session/log/append.ts",
     replace: "|| !saysSame || !followsSame) {",

@@ -229,7 +229,7 @@ describe("the quota of all sessions of a tenant", () => {
       });
       return totalOf(bill) / 20;
     };
-    expect(await rowsOf("b")).toBe(2);
+    expect(await rowsOf("b")).toBe(1);
     expect(await rowsOf()).toBe(1);
   });
 });

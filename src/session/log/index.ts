@@ -4,6 +4,7 @@ export { fullFault, messageId, seqOfServerId, serverId } from "./append.ts";
 export { askToCreate, renewIfKnown } from "./begin.ts";
 export type { AskedCreation, OwnerDirectory } from "./begin.ts";
 export { BranchStore } from "./branch-store.ts";
+export { ClientIdIndex } from "./client-id-index.ts";
 export { editForClient, eraseForClient } from "./edit-for-client.ts";
 export { applyTenantSettings, createSession, recordGrant } from "./epoch.ts";
 export type { SessionCreation } from "./epoch.ts";

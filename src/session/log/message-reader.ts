@@ -19,6 +19,7 @@ import {
   type TableGroup,
 } from "../sqlite/index.ts";
 import type { BranchStore } from "./branch-store.ts";
+import type { ClientIdIndex } from "./client-id-index.ts";
 import { AMONG_SEQS, SAID_BYTES } from "./message-sql.ts";
 import type { MessageTotals } from "./message-totals.ts";
 import { GROWING, type PageSizes, type Room, within } from "./page-sizes.ts";
@@ -69,6 +70,7 @@ interface ReaderParts {
   readonly files: FileStore;
   readonly erasure: RunningErasure;
   readonly totals: MessageTotals;
+  readonly clientIds: ClientIdIndex;
 }
 
 export class MessageReader {
@@ -78,19 +80,21 @@ export class MessageReader {
   readonly #files: FileStore;
   readonly #erasure: RunningErasure;
   readonly #totals: MessageTotals;
+  readonly #clientIds: ClientIdIndex;
   /**
    * Up to this message, the log has no instruction and no pinned message. Most chats have none, and each context asks.
    */
   #uninstructedThrough: Seq = 0;
 
   /** @param instructions the group of the index of instructions and pinned messages: without it, there are none */
-  constructor(sql: TableGroup, instructions: TableGroup, { branches, files, erasure, totals }: ReaderParts) {
+  constructor(sql: TableGroup, instructions: TableGroup, { branches, files, erasure, totals, clientIds }: ReaderParts) {
     this.#sql = sql;
     this.#instructions = instructions;
     this.#branches = branches;
     this.#files = files;
     this.#erasure = erasure;
     this.#totals = totals;
+    this.#clientIds = clientIds;
   }
 
   /** Clears what was cached: a message was pinned or unpinned, or a transaction was rolled back. */
@@ -107,28 +111,26 @@ export class MessageReader {
    * Finds messages by their clients' ids, for a comparison with new ones. The content is read only if there is no hash.
    */
   earlier(ids: readonly string[]): EarlierRow[] {
-    if (ids.length === 0) return [];
+    const seqs = this.#clientIds.seqsOf(ids);
+    if (seqs.length === 0) return [];
     return this.#sql
       .exec(
         `SELECT seq, client_id, role, author, occurred_at, erased_at, hash,
            CASE WHEN hash IS NULL THEN content END AS content, held_bytes
-         FROM messages WHERE client_id IN (SELECT value FROM json_each(?)) AND client_id IS NOT NULL`,
-        JSON.stringify(ids),
+         FROM messages WHERE ${AMONG_SEQS}`,
+        JSON.stringify(seqs),
       )
       .toArray()
       .map((row) => this.#withFiles(row, toEarlier(this.#erasure.standing(row)), "whole"));
   }
 
   byClientId(id: string, view: FileView = "whole"): MessageRow | null {
-    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE client_id = ?`, id, view);
+    const [seq] = this.#clientIds.seqsOf([id]);
+    return seq === undefined ? null : this.bySeq(seq, view);
   }
 
   bySeq(seq: Seq, view: FileView = "whole"): MessageRow | null {
-    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq, view);
-  }
-
-  #one(query: string, value: SqlStorageValue, view: FileView): MessageRow | null {
-    const row = this.#sql.exec(query, value).toArray()[0];
+    const row = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq).toArray()[0];
     return row === undefined ? null : this.#read(row, toMessageRow, view);
   }
 

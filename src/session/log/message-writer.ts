@@ -11,6 +11,7 @@ import {
   type TableGroup,
 } from "../sqlite/index.ts";
 import type { BranchStore } from "./branch-store.ts";
+import type { ClientIdIndex } from "./client-id-index.ts";
 import type { MessageReader } from "./message-reader.ts";
 import { APPENDED_COST, overwriteColumns } from "./message-sql.ts";
 import type { MessageTotals } from "./message-totals.ts";
@@ -32,6 +33,7 @@ export interface MessageParts {
   readonly totals: MessageTotals;
   readonly erasure: RunningErasure;
   readonly branches: BranchStore;
+  readonly clientIds: ClientIdIndex;
   readonly files: FileStore;
   readonly vectors: VectorStore;
   readonly changes: Changes;
@@ -44,6 +46,7 @@ export class MessageWriter {
   readonly #totals: MessageTotals;
   readonly #erasure: RunningErasure;
   readonly #branches: BranchStore;
+  readonly #clientIds: ClientIdIndex;
   readonly #files: FileStore;
   readonly #vectors: VectorStore;
   readonly #changes: Changes;
@@ -52,7 +55,7 @@ export class MessageWriter {
   constructor(
     sql: TableGroup,
     instructions: TableGroup,
-    { messages, totals, erasure, branches, files, vectors, changes }: MessageParts,
+    { messages, totals, erasure, branches, clientIds, files, vectors, changes }: MessageParts,
   ) {
     this.#sql = sql;
     this.#instructions = instructions;
@@ -60,6 +63,7 @@ export class MessageWriter {
     this.#totals = totals;
     this.#erasure = erasure;
     this.#branches = branches;
+    this.#clientIds = clientIds;
     this.#files = files;
     this.#vectors = vectors;
     this.#changes = changes;
@@ -95,6 +99,7 @@ export class MessageWriter {
       message.totalBytes,
       packed?.heldBytes ?? 0,
     );
+    this.#clientIds.noteInserted(seq);
     if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
     this.#changes.isAppended = true;
     const isInstruction = message.isPinned || message.role === "system" || message.role === "developer";
@@ -152,6 +157,7 @@ export class MessageWriter {
     this.#changes.isLogCleared = true;
     this.#messages.forget();
     this.#branches.clear();
+    this.#clientIds.clear();
     this.#totals.clear();
     renewTable(this.#sql, "messages", FILLING);
     this.#files.clear();

@@ -13,6 +13,7 @@ export {
   stored,
   storedDetails,
   text,
+  textOrNull,
   toEarlier,
   toHashedMessage,
   toItemRow,

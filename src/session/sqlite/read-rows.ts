@@ -34,7 +34,7 @@ export function text(value: SqlStorageValue | undefined): string {
   return value;
 }
 
-function textOrNull(value: SqlStorageValue | undefined): string | null {
+export function textOrNull(value: SqlStorageValue | undefined): string | null {
   return value === null || value === undefined ? null : text(value);
 }
 

@@ -100,13 +100,16 @@ export const TABLE_GROUPS = {
     -- When a table outgrows its first page, SQLite moves the rows and leaves a copy of them on that page. These rows
     -- of spaces fill the first page, so that the copy is of them and not of messages that may be erased later.
     INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
-      SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]');
-    -- A partial index, so that a message without a client id costs one write instead of two.
-    CREATE UNIQUE INDEX messages_client_id ON messages (client_id) WHERE client_id IS NOT NULL;
-  `,
+      SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]');  `,
   /** Every context looks for instructions and pinned messages. As long as there is no index, there are none. */
   messages_pinned: `
     CREATE INDEX messages_pinned ON messages (seq) WHERE role IN ('system', 'developer') OR pinned = 1;
+  `,
+  /** The index of clients' ids: see ClientIdIndex. */
+  client_ids: `
+    -- hashes: four bytes for each message of the block, 0 for one without a client's id. An index of SQLite would cost
+    -- a write for each message.
+    CREATE TABLE client_ids (block INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
   `,
   /** What edits and erasures changed of the running sums. */
   cost_changes: `

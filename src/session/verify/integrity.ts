@@ -268,7 +268,7 @@ export function checkLogIntegrity(unit: Unit, afterSeq: Seq): LogIntegrity {
   const before = afterSeq === 0 ? null : (store.totals.ledger(afterSeq - 1, 1)[0] ?? null);
   const throughSeq = rows.at(-1)?.seq ?? afterSeq;
   const isLast = throughSeq >= (store.messages.head()?.seq ?? 0) || rows.length === 0;
-  const flaws = totalFlaws(before, rows);
+  const flaws = [...totalFlaws(before, rows), ...idFlaws(unit, afterSeq, throughSeq, isLast)];
   if (isLast && flaws.length === 0 && !store.totals.areTrue(store.messages.head()))
     flaws.push(brokenTotals("of the session"));
   if (isLast && !store.files.isWhole()) flaws.push(BROKEN_FILES);
@@ -298,6 +298,20 @@ function totalFlaws(first: LedgerRow | null, rows: readonly LedgerRow[]): Flaw[]
     before = row;
   }
   return wrong.length === 0 ? [] : [brokenTotals(`through seq ${listSome(wrong)}`)];
+}
+
+/** Promise 2: a message is found by its client's id, and no other one has it. */
+function idFlaws({ store }: Unit, afterSeq: Seq, throughSeq: Seq, isLast: boolean): Flaw[] {
+  const flaws = flawFor(store.clientIds.missing(afterSeq, throughSeq), (names) =>
+    brokenIds(`seq ${names} cannot be found by its client's id, so a retry of its append would store it again`),
+  );
+  const repeated = isLast ? store.clientIds.repeated() : null;
+  return repeated === null ? flaws : [...flaws, brokenIds(`seq ${repeated} has the client's id of an earlier message`)];
+}
+
+function brokenIds(fault: string): Flaw {
+  const detail = `${fault}; restore the object to a point in time at which the ids agreed`;
+  return { kind: "broken-log", detail, mend: null };
 }
 
 const BROKEN_FILES: Flaw = {
