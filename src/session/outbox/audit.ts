@@ -6,7 +6,7 @@ import type { PendingAuditRow } from "./audit-store.ts";
 
 /**
  * The audit log records appends as ranges of seqs, not one by one. A range is scheduled when a summary is committed,
- * when the session is idle, and before its messages are erased. It costs one written row when it begins and one for
+ * a day after the range began at the latest, and before its messages are erased. It costs one written row when it begins and one for
  * each further principal, so most appends cost none.
  */
 

@@ -17,8 +17,8 @@ import { scheduleAuditRange } from "./audit.ts";
 import { newJob, scheduleArchive } from "./jobs.ts";
 
 /**
- * The idle schedule: what a session does when nobody writes to it. It summarizes, archives, schedules audit events, and
- * expires, each after its own time.
+ * The idle schedule: what a session does when nobody writes to it. It summarizes, archives and expires, each after
+ * its own time. Ranges of appends for the audit log are sent by the same alarm.
  */
 
 /**
@@ -76,13 +76,17 @@ export function expiryAt(unit: Unit): number | null {
   return seconds === null ? null : idleWakeAt(lastActivityAt(unit), seconds, jitterOf(unit.session));
 }
 
-/** How long after the last append its range is sent to the audit log, if no summary came first. */
-const AUDIT_AFTER_IDLE_SECONDS = 1_800;
+/**
+ * How long after its first append a range is sent to the audit log, if no summary came first: with the jitter of
+ * `idleWakeAt`, within a day. It is counted from the beginning of the range, so that later appends do not move the
+ * alarm: a session with a turn now and then would else set it, and send a range, with each turn.
+ */
+const AUDIT_RANGE_SECONDS = 75_600;
 
 /** When the current range of appends is to be sent to the audit log, in ms since 1970; null if there is none. */
 export function auditAt(unit: Unit): number | null {
-  if (unit.store.audit.appending() === null) return null;
-  return idleWakeAt(lastActivityAt(unit), AUDIT_AFTER_IDLE_SECONDS, jitterOf(unit.session));
+  const range = unit.store.audit.appending();
+  return range === null ? null : idleWakeAt(range.startedAt, AUDIT_RANGE_SECONDS, jitterOf(unit.session));
 }
 
 /**
@@ -97,7 +101,7 @@ export function soonestIdleAt(unit: Unit): number | null {
   return earliest(
     summarizeAfterIdleSeconds !== null && isWorthIt ? idleWakeAt(now, summarizeAfterIdleSeconds, share) : null,
     expireAfterIdleSeconds !== null ? idleWakeAt(now, expireAfterIdleSeconds, share) : null,
-    unit.store.audit.appending() !== null ? idleWakeAt(now, AUDIT_AFTER_IDLE_SECONDS, share) : null,
+    auditAt(unit),
   );
 }
 

@@ -53,7 +53,8 @@ export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await runInDurableObject(stubAt(ref), async (_, state) => {
     state.storage.sql.exec(
       `UPDATE session SET began_at = began_at - ?1, edited_at = edited_at - ?1,
-         edited_day = (edited_day - ?1) - (edited_day - ?1) % ?2`,
+         edited_day = (edited_day - ?1) - (edited_day - ?1) % ?2,
+         appending = json_set(appending, '$.startedAt', json_extract(appending, '$.startedAt') - ?1)`,
       ms,
       DAY_SECONDS * 1_000,
     );

@@ -34,7 +34,12 @@ const ref = { tenant: "acme", owner: "ada", session: "chat" };
 const hello = { role: "user", content: "hello" } as const;
 
 /** The object over a session's tables, with stand-ins for everything around it. */
-function objectOf(session: NodeSession, directory?: object, jurisdiction?: string): ChatSession {
+function objectOf(
+  session: NodeSession,
+  directory?: object,
+  jurisdiction?: string,
+  audits: unknown[] = [],
+): ChatSession {
   const ctx = {
     storage: new ObjectStorage(session.disk),
     id: { jurisdiction },
@@ -49,7 +54,7 @@ function objectOf(session: NodeSession, directory?: object, jurisdiction?: strin
   const env = {
     SUMMARIZE_QUEUE: queue,
     ARCHIVE_QUEUE: queue,
-    AUDIT_QUEUE: queue,
+    AUDIT_QUEUE: { send: async (body: unknown) => audits.push(body) },
     DIRECTORY: directory ?? { getByName: () => told },
     TAKEN_SHARD: { getByName: () => told },
     THREADKEEP_RATE_LIMITS: "off",
@@ -73,6 +78,43 @@ describe("the audit of appends", () => {
     expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
     await objectOf(session).append({ messages: [hello] }, null, undefined, by);
     expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
+  });
+});
+
+describe("a day of 20 turns, each of which finds the object evicted", () => {
+  it("sets at most three alarms, and tells the audit once, within a day of the first append", async () => {
+    const session = new NodeSession();
+    const { disk } = session;
+    const by: Appender = { kind: "tenant-key", id: "key:k", isUser: false };
+    const audits: unknown[] = [];
+    const sentAt: number[] = [];
+    const setAlarm = vi.spyOn(ObjectStorage.prototype, "setAlarm");
+    const evicted = async (): Promise<ChatSession> => {
+      const object = objectOf(session, undefined, undefined, audits);
+      // As in the runtime, no call runs before the constructor has read the alarm.
+      await Promise.resolve();
+      return object;
+    };
+    const ringThrough = async (until: number): Promise<void> => {
+      while (disk.alarm !== null && disk.alarm <= until) {
+        vi.setSystemTime(disk.alarm);
+        disk.alarm = null;
+        await (await evicted()).alarm();
+        while (sentAt.length < audits.length) sentAt.push(Date.now());
+      }
+      vi.setSystemTime(until);
+    };
+    for (let at = 0; at < 20; at += 1) {
+      await ringThrough(NOON + at * 40 * 60_000);
+      const object = await evicted();
+      await object.append({ messages: [hello] }, null, undefined, by);
+      await object.append({ messages: [hello] }, null, undefined, by);
+    }
+    await ringThrough(NOON + 3 * 86_400_000);
+    expect(setAlarm.mock.calls.length).toBeLessThanOrEqual(3);
+    expect(audits).toMatchObject([{ events: [{ details: { fromSeq: 1, throughSeq: 40 } }] }]);
+    expect(sentAt[0]).toBeLessThanOrEqual(NOON + 86_400_000);
+    setAlarm.mockRestore();
   });
 });
 
