@@ -15,6 +15,7 @@ import {
   heldFiles,
   hiddenSeqsOf,
   isErasing,
+  itemsIn,
   type JobState,
   jobsOf,
   hasPendingErasures,
@@ -187,8 +188,8 @@ function checkUncovered(context: Context, session: SimulatedSession): void {
  */
 function keptTexts({ object: { disk }, object }: SimulatedSession, isErased: boolean): string {
   if (isErased || !hasPendingErasures(object)) return disk.dump();
-  const own = disk.read("SELECT * FROM items WHERE source_session IS NULL");
-  return `${disk.dump("items")} ${JSON.stringify(own)}`;
+  const own = itemsIn(disk).filter(({ sourceSession }) => sourceSession === undefined);
+  return `${disk.dump("item_blocks")} ${JSON.stringify(own)}`;
 }
 
 /** Promise 9, in the object: in the log at once, and everywhere once no new summary is pending. */

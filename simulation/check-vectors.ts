@@ -3,6 +3,7 @@ import { storedBytes, storeVector, unitVector } from "../src/prompt/meaning/vect
 import { messageText } from "../src/prompt/message-text.ts";
 import { value } from "./check-log.ts";
 import { pathTo } from "./model.ts";
+import { itemsIn } from "./rows.ts";
 import { EMBEDDING_MODEL, vectorOf } from "./simulated-embedder.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -55,8 +56,8 @@ function turnOf(message: Turn | undefined): string | null {
 }
 
 function itemOf(disk: SimulatedSession["object"]["disk"], row: number): string | null {
-  const [item] = disk.read("SELECT text FROM items WHERE row = ? AND to_version > '0000000000'", row);
-  return item === undefined ? null : String(item["text"]).slice(0, MAX_TEXT_LENGTH);
+  const item = itemsIn(disk).find(({ place }) => place === row);
+  return item === undefined ? null : item.text.slice(0, MAX_TEXT_LENGTH);
 }
 
 /** What is found by meaning is on the branch that is read. */

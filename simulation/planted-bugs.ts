@@ -492,8 +492,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "a-dropped-item-keeps-its-vector": [
     {
-      file: "session/summary/summary-store.ts",
-      replace: "      this.#vectors.forgetItems(rows.map(({ row }) => number(row)));\n",
+      file: "session/summary/item-blocks.ts",
+      replace: "    if (this.#vectors.state() !== null) this.#vectors.forgetItems(places);\n",
       by: "",
     },
   ],

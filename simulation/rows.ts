@@ -219,30 +219,57 @@ export function seqsToTell(object: OnDisk, epoch: string): number[] {
   return object.disk.read("SELECT seq FROM erasures WHERE root = ? AND seq > 0", epoch).map(({ seq }) => Number(seq));
 }
 
+interface ItemOnDisk {
+  readonly place: number;
+  readonly text: string;
+  readonly sourceSeqs: readonly number[];
+  readonly sourceSession?: string;
+  readonly sourceEpoch?: string;
+}
+
+/** The items of all versions that were not removed. */
+export function itemsIn(disk: Disk): readonly ItemOnDisk[] {
+  return disk.remember("items", () =>
+    disk
+      .read("SELECT block, items FROM item_blocks ORDER BY block")
+      .flatMap(({ block, items }) =>
+        (JSON.parse(String(items)) as (ItemOnDisk & { live: number })[]).map((item, index) => ({
+          ...item,
+          place: Number(block) * 256 + index,
+        })),
+      )
+      .filter(({ live }) => live === 1),
+  );
+}
+
 /** Whether the summary has anything from another session. */
 export function hasCarriedItems(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  const carried =
-    "SELECT 1 FROM items WHERE row > 0 AND source_session IS NOT NULL AND to_version = '9999999999' LIMIT 1";
-  return disk.remember("hasCarriedItems", () => disk.read(carried).length > 0);
+  return disk.remember("hasCarriedItems", () => {
+    const [newest] = disk.read("SELECT item_places FROM summaries ORDER BY version DESC LIMIT 1");
+    const places = newest?.["item_places"] ?? null;
+    const held = places === null ? null : new Set(JSON.parse(String(places)) as number[]);
+    return itemsIn(disk).some(
+      ({ place, sourceSession }) => sourceSession !== undefined && (held === null || held.has(place)),
+    );
+  });
 }
 
 /** The text of all items that cite a session's own messages. */
 export function ownItemTexts(object: OnDisk): string[] {
   if (!isWritten(object)) return [];
-  const items = "SELECT text FROM items WHERE row > 0 AND to_version > '0000000000' AND source_session IS NULL";
-  return object.disk.read(items).map(({ text }) => String(text));
+  return itemsIn(object.disk)
+    .filter(({ sourceSession }) => sourceSession === undefined)
+    .map(({ text }) => text);
 }
 
 /** What a session's items from others are based on: the epoch, and messages of it. */
 export function carriedSources(object: OnDisk): { readonly epoch: string; readonly seqs: readonly number[] }[] {
   if (!isWritten(object)) return [];
-  const items =
-    "SELECT source_epoch, source_seqs FROM items WHERE row > 0 AND to_version > '0000000000' AND source_epoch IS NOT NULL";
-  return object.disk
-    .read(items)
-    .map((row) => ({ epoch: String(row["source_epoch"]), seqs: JSON.parse(String(row["source_seqs"])) as number[] }));
+  return itemsIn(object.disk).flatMap(({ sourceEpoch, sourceSeqs }) =>
+    sourceEpoch === undefined ? [] : [{ epoch: sourceEpoch, seqs: sourceSeqs }],
+  );
 }
 
 /** Whether something still has to be sent to the audit. */

@@ -194,8 +194,8 @@ export const TRANSACTION_MUTANTS: readonly Mutant[] = [
   {
     name: "the newest version of the summary is the one that was read before another landed",
     file: "src/session/summary/summary-store.ts",
-    replace: "  insert(row: SummaryRow): void {\n    this.#newestRead = undefined;\n",
-    by: "  insert(row: SummaryRow): void {\n",
+    replace: "string): void {\n    this.forget();\n",
+    by: "string): void {\n",
     tests: ["unit/runtime/transactions"],
   },
   {

@@ -259,7 +259,11 @@ it("metadata, a version or an item that PostgreSQL refuses is set aside like a m
   const ref = await chatOf(8, { settings: SETTINGS });
   await summarizeAndArchive(ref);
   await planted(ref, `UPDATE session SET metadata = '{"a\\u0000":1}'`);
-  await planted(ref, `UPDATE items SET text = 'no such' || char(0) || 'text' WHERE row = (SELECT max(row) FROM items)`);
+  await planted(
+    ref,
+    `UPDATE item_blocks SET items = json_set(items, '$[#-1].text', 'no such' || char(0) || 'text')
+     WHERE block = (SELECT max(block) FROM item_blocks)`,
+  );
   await planted(ref, `UPDATE summaries SET summarizer = 'a' || char(0)`);
   expect(await sessionAt(ref).resyncArchive(0)).toBe("scheduled");
   await resyncArchive(ref);

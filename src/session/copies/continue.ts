@@ -168,7 +168,8 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   const takenThroughSeq = Math.max(origin.throughSeq, given.throughSeq);
   if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin);
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: takenThroughSeq });
-  const current = newest === null ? [] : store.summaries.items(newest.version);
+  const placed = newest === null ? [] : store.summaries.placedItems(newest.version);
+  const current = placed.map(({ item }) => item);
   const room = settingsOf(unit.session).summaryMaxTokens - itemsTokens(current);
   const isErased = ({ sourceEpoch = "", sourceSeqs }: KeptItem): boolean =>
     store.lineage.isErasedAtSource({ epoch: sourceEpoch }, sourceSeqs);
@@ -181,8 +182,7 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
   const version = (newest?.version ?? 0) + 1;
   const throughSeq = newest?.throughSeq ?? 0;
   const degraded = newest?.degraded ?? false;
-  for (const item of numbered(kept, version)) store.summaries.insertItem(item, version);
-  store.summaries.insert({
+  const row = {
     version,
     throughSeq,
     tokens: itemsTokens([...current, ...kept]),
@@ -191,7 +191,9 @@ export function carryOver(unit: Unit, jobId: string, lease: string, given: Carri
     droppedItems: fitting.left.length + fitting.kept.length - kept.length,
     usage: null,
     createdAt: unit.now,
-  });
+  };
+  const added = numbered(kept, version);
+  store.summaries.insert(row, { kept: placed.map(({ row: place }) => place), ended: [], added });
   scheduleArchive(unit);
   noteChange(unit, "summarized", { version, throughSeq, degraded });
   addToDraft(unit, version, kept);

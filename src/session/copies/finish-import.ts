@@ -38,6 +38,7 @@ export function finishImport(unit: Unit, progress: ImportProgress): FinishedImpo
   const finished = { id: progress.id, messages, ...standing };
   store.setImported(finished);
   if (newest !== null) {
+    store.summaries.noteItems(newest.version);
     const items = store.summaries.items(newest.version);
     // The tokens in the file counted all items, also those that were left out.
     store.summaries.setTokens(newest.version, itemsTokens(items));

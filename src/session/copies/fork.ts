@@ -159,8 +159,7 @@ function finish(unit: Unit, end: CopyEnd): void {
   const { summary } = end;
   store.setHashKey(end.hashKey);
   if (summary !== null) {
-    store.summaries.insert(summary);
-    for (const item of end.items) store.summaries.insertItem(item, summary.version);
+    store.summaries.insert(summary, { kept: [], ended: [], added: end.items });
   }
   for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
   for (const origin of end.origins) store.lineage.putOrigin(origin);

@@ -205,7 +205,7 @@ class Saving {
       return `is more than a file may have: ${MAX_IMPORT_SUMMARIES} versions of the summary`;
     }
     const { version, throughSeq, tokens, summarizer, degraded, droppedItems, createdAt } = line;
-    summaries.insert({
+    summaries.insertImported({
       version,
       throughSeq,
       tokens,
@@ -253,8 +253,7 @@ class Saving {
     const { id, kind, sourceSession, status, fromVersion, toVersion } = line;
     const from = sourceSession === undefined ? {} : { sourceSession, sourceEpoch: vouchedBy?.epoch };
     const item = { id, kind, text, sourceSeqs, ...from, status };
-    this.#unit.store.summaries.insertItem(item, fromVersion);
-    if (toVersion !== undefined) this.#unit.store.summaries.endItem(id, fromVersion, toVersion);
+    this.#unit.store.summaries.insertItem(item, fromVersion, toVersion ?? null);
     this.#note({ itemBytes: bytes });
     return null;
   }

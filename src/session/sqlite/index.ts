@@ -6,7 +6,6 @@ export { renewTable } from "./renew-table.ts";
 export type { TableSql } from "./renew-table.ts";
 export {
   ended,
-  NEVER_BEGUN,
   NEVER_ENDED,
   number,
   numberOrNull,
@@ -16,7 +15,6 @@ export {
   textOrNull,
   toEarlier,
   toHashedMessage,
-  toItemRow,
   toJobRow,
   toLedger,
   toMessageRow,

@@ -1,7 +1,7 @@
 import type { JobKind } from "../../api/job.ts";
-import type { Content, Role, Seq } from "../../api/message.ts";
+import type { Content, Role } from "../../api/message.ts";
 import type { Metadata } from "../../api/session.ts";
-import type { ItemKind, ItemStatus, SummaryUsage } from "../../api/summary.ts";
+import type { SummaryUsage } from "../../api/summary.ts";
 import type {
   SessionRow,
   MessageArchive,
@@ -20,7 +20,6 @@ import type {
   SummaryGoal,
   SummaryInProgress,
   LedgerRow,
-  VersionedItem,
 } from "./rows.ts";
 import { fromStoredTime } from "./said-at.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
@@ -145,14 +144,14 @@ export function toHashedMessage(row: Row): HashedMessageRow {
 }
 
 /**
- * A version in the form in which `items.to_version` stores it: padded with zeros to ten digits, so that versions sort
- * as text, and a row keeps its size when an item ends.
+ * A version in the form in which `item_blocks.to_version` stores it: padded with zeros to ten digits, so that versions
+ * sort as text, and a row keeps its size when it changes.
  */
 export function ended(version: number): string {
   return String(version).padStart(NEVER_ENDED.length, "0");
 }
 
-/** In `items.to_version`: the newest version still contains the item. */
+/** In `item_blocks.to_version`: the newest version still contains the item, unless one names it as ended. */
 export const NEVER_ENDED = "9999999999";
 
 /**
@@ -160,25 +159,6 @@ export const NEVER_ENDED = "9999999999";
  * size when the epoch is filled in.
  */
 export const UNKNOWN_EPOCH = " ".repeat(36);
-
-/** In `items.to_version`: no version contains the item any more. */
-export const NEVER_BEGUN = "0000000000";
-
-export function toItemRow(row: Row): VersionedItem {
-  return {
-    id: text(row["item_id"]),
-    kind: text(row["kind"]) as ItemKind,
-    text: text(row["text"]),
-    sourceSeqs: stored<Seq[]>(row["source_seqs"]),
-    ...(row["source_session"] === null ? {} : { sourceSession: text(row["source_session"]) }),
-    ...(row["source_epoch"] === null || row["source_epoch"] === UNKNOWN_EPOCH
-      ? {}
-      : { sourceEpoch: text(row["source_epoch"]) }),
-    status: text(row["status"]) as ItemStatus,
-    fromVersion: number(row["from_version"]),
-    toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),
-  };
-}
 
 export function toSummaryRow(row: Row): SummaryRow {
   const usage = textOrNull(row["usage"]);

@@ -158,27 +158,24 @@ export const TABLE_GROUPS = {
       degraded INTEGER NOT NULL,
       dropped_items INTEGER NOT NULL,
       usage TEXT,
-      created_at INTEGER NOT NULL
+      created_at INTEGER NOT NULL,
+      -- JSON lists of places: of the items that the version has, and of those of the version before that ended with it.
+      -- item_places is null for a version of a file, except the newest one.
+      item_places TEXT,
+      ended_places TEXT NOT NULL
     );
 
-    -- The versions from from_version up to, but not including, to_version contain the item, so it is not copied for
-    -- each version. Rows are only added at the end, and to_version always has ten digits: no row ever moves, so none
-    -- leaves a copy behind.
-    CREATE TABLE items (
-      row INTEGER PRIMARY KEY,
-      item_id TEXT NOT NULL,
+    -- Items that begin with the same version, as a JSON list. Blocks are only added at the end, and keep their size when
+    -- an item is removed: no row ever moves, so none leaves a copy behind. to_version is for items of a file: they are in
+    -- the versions from from_version up to, but not including, to_version, which always has ten digits.
+    CREATE TABLE item_blocks (
+      block INTEGER PRIMARY KEY,
       from_version INTEGER NOT NULL,
       to_version TEXT NOT NULL DEFAULT '9999999999',
-      kind TEXT NOT NULL,
-      text TEXT NOT NULL,
-      source_seqs TEXT NOT NULL,
-      status TEXT NOT NULL,
-      -- If the item was carried over: the session, and its epoch, whose messages the item cites.
-      source_session TEXT,
-      source_epoch TEXT
+      items TEXT NOT NULL
     );
-    INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
-      SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]');
+    INSERT INTO item_blocks (block, from_version, items)
+      SELECT value, 9999999999, printf('[%1998s]', '') FROM json_each('[-2,-1,0]');
 
     -- Messages that the summary no longer covers although they are before its through_seq: the items that told of
     -- them also cited a message that was edited or erased, and are gone.

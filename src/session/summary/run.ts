@@ -28,6 +28,7 @@ import { isRemake } from "./due.ts";
 import { isFromScratch, lastKept } from "./goal.ts";
 import { coveredSeq, isOver, withoutInvalidated } from "./in-progress.ts";
 import { scheduleRebuildFrom, uncovered } from "./invalidate.ts";
+import type { VersionItems } from "./summary-store.ts";
 import { scheduleUpgrade, type Upgrade } from "./upgrade.ts";
 
 /** Tells the consumer of a summarize job what to do next. */
@@ -384,22 +385,21 @@ function notLanded(step: SummaryStep): Saved {
   return { step, committedVersion: null, isReplaced: false };
 }
 
-/**
- * Makes `items` the items of `version`, which follows `beforeVersion`. An item that is in both is not written again;
- * the others of `beforeVersion` end.
- */
-function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptItem[], version: number): void {
-  const { store } = unit;
-  const before = new Map(store.summaries.items(beforeVersion).map((item) => [item.id, item]));
+/** What a version with `items` has in common with `beforeVersion`, which it follows, and what not. */
+function changeOf(unit: Unit, beforeVersion: number, items: readonly KeptItem[]): VersionItems {
+  const before = new Map(unit.store.summaries.placedItems(beforeVersion).map((placed) => [placed.item.id, placed]));
+  const kept: number[] = [];
+  const added: KeptItem[] = [];
   for (const item of items) {
     const old = before.get(item.id);
-    if (old !== undefined && sameItem(old, item)) {
-      before.delete(item.id);
+    if (old === undefined || !sameItem(old.item, item)) {
+      added.push(item);
       continue;
     }
-    store.summaries.insertItem(item, version);
+    before.delete(item.id);
+    kept.push(old.row);
   }
-  for (const old of before.values()) store.summaries.endItem(old.id, old.fromVersion, version);
+  return { kept, added, ended: [...before.values()].map(({ row }) => row) };
 }
 
 /**
@@ -411,8 +411,7 @@ function replaceItems(unit: Unit, beforeVersion: number, items: readonly KeptIte
  */
 export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | null): TokenCount {
   const items = collectItemsToRestore(unit, newest, earlier);
-  replaceItems(unit, newest.version, items, newest.version + 1);
-  return insertCopiedVersion(unit, newest, earlier, items);
+  return insertCopiedVersion(unit, newest, earlier, items, newest.version);
 }
 
 /**
@@ -423,8 +422,7 @@ export function bringBack(unit: Unit, newest: SummaryRow, earlier: SummaryRow | 
 export function restoreVersion(unit: Unit, newest: SummaryRow, earlier: SummaryRow): TokenCount {
   const items = collectItemsToRestore(unit, newest, earlier);
   unit.store.summaries.deleteVersionsAfter(earlier.version);
-  replaceItems(unit, earlier.version, items, newest.version + 1);
-  return insertCopiedVersion(unit, newest, earlier, items);
+  return insertCopiedVersion(unit, newest, earlier, items, earlier.version);
 }
 
 /** The own items of the earlier version, and the carried items of the newest one. */
@@ -435,19 +433,23 @@ function collectItemsToRestore(unit: Unit, newest: SummaryRow, earlier: SummaryR
   return [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
 }
 
-/** Writes the row of a version that copies an earlier one, and announces it on the live feed. */
+/**
+ * Writes a version that copies an earlier one, and announces it on the live feed.
+ * @param beforeVersion the version that it follows
+ */
 function insertCopiedVersion(
   unit: Unit,
   newest: SummaryRow,
   earlier: SummaryRow | null,
   items: readonly KeptItem[],
+  beforeVersion: number,
 ): TokenCount {
   const version = newest.version + 1;
   const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: unit.now };
   const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];
   // `usage` stays with the version that it was paid for, so that sums over all versions count it once.
   const row = { version, throughSeq, tokens, summarizer, degraded, droppedItems, usage: null, createdAt };
-  unit.store.summaries.insert(row);
+  unit.store.summaries.insert(row, changeOf(unit, beforeVersion, items));
   noteChange(unit, "summarized", { version, throughSeq, degraded });
   return tokens;
 }
@@ -477,8 +479,7 @@ function commitSummary(
 ): void {
   const { store } = unit;
   if (replacesAfter !== null) store.summaries.deleteVersionsAfter(replacesAfter);
-  replaceItems(unit, replacesAfter ?? draft.baseVersion, draft.items, version);
-  store.summaries.insert({
+  const row = {
     version,
     throughSeq: draft.throughSeq,
     tokens: itemsTokens(draft.items),
@@ -487,7 +488,8 @@ function commitSummary(
     droppedItems: draft.dropped,
     usage,
     createdAt: unit.now,
-  });
+  };
+  store.summaries.insert(row, changeOf(unit, replacesAfter ?? draft.baseVersion, draft.items));
   const { throughSeq, degraded } = draft;
   noteChange(unit, "summarized", { version, throughSeq, degraded });
 }

@@ -3,21 +3,20 @@ import type { KeptItem } from "../../api/summary.ts";
 import { type Branch, isOn } from "../../prompt/branch.ts";
 import type { VectorStore } from "../search/index.ts";
 import {
-  overwritten,
   ended,
   type EpochRef,
-  NEVER_BEGUN,
   NEVER_ENDED,
   number,
   numberOrNull,
   type SeqSet,
+  stored,
   type SummaryRow,
-  toItemRow,
+  textOrNull,
   toSummaryRow,
-  UNKNOWN_EPOCH,
   type VersionedItem,
   type TableGroup,
 } from "../sqlite/index.ts";
+import { type BlockItem, ItemBlocks, LIVE_ITEMS } from "./item-blocks.ts";
 
 /**
  * All SQL statements for summary versions, their items, and hidden seqs (messages that the newest version no longer
@@ -27,7 +26,7 @@ import {
 /** The SQL condition for items that cite any of these messages, and the value to bind to it. */
 function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageValue] {
   const among = "throughSeq" in seqs ? "cited.value <= ?" : "cited.value IN (SELECT value FROM json_each(?))";
-  const condition = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited WHERE ${among})`;
+  const condition = `EXISTS (SELECT 1 FROM json_each(item, '$.sourceSeqs') AS cited WHERE ${among})`;
   return [condition, "throughSeq" in seqs ? seqs.throughSeq : JSON.stringify(seqs)];
 }
 
@@ -46,19 +45,46 @@ export interface PlacedItem {
 /** How many carried items one page has. Each takes a few KiB at most. */
 const CARRIED_PAGE_ROWS = 500;
 
-/** SQL for the bytes of an item's content as it is stored. */
-const ITEM_BYTES = "octet_length(text) + octet_length(source_seqs)";
+/** The items of a new version, of which those that the version before had are not stored again. */
+export interface VersionItems {
+  /** The places of items that it has in common with the version before. */
+  readonly kept: readonly number[];
+  /** The places of those that the version before had, and that end with this one. */
+  readonly ended: readonly number[];
+  readonly added: readonly KeptItem[];
+}
+
+interface ItemsRead {
+  readonly version: number;
+  readonly items: readonly VersionedItem[];
+  /** Of each item. */
+  readonly places: readonly number[];
+}
+
+/** @param ends with which versions items ended, by place */
+function versioned(
+  { place, item, fromVersion, toVersion }: BlockItem,
+  ends: ReadonlyMap<number, number>,
+): VersionedItem {
+  return { ...item, fromVersion, toVersion: ends.get(place) ?? (toVersion === NEVER_ENDED ? null : Number(toVersion)) };
+}
 
 /** The item as it was when `version` was the newest: if it ended later, it has not ended yet. */
 function asOf(item: VersionedItem, version: number): VersionedItem {
   return item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item;
 }
 
-const OF_EPOCH = "source_session = ? AND source_epoch = ?";
+const OWN = "item ->> '$.sourceSession' IS NULL";
+const CARRIED = "item ->> '$.sourceSession' IS NOT NULL";
+const OF_EPOCH = "item ->> '$.sourceSession' = ? AND item ->> '$.sourceEpoch' = ?";
+
+/** About how many bytes the archive is sent for an item that ended. */
+const ENDED_ITEM_BYTES = 64;
 
 /**
- * The tables of summary versions, items and hidden seqs. An item is valid from `from_version` until before
- * `to_version`, so versions share their items.
+ * The tables of summary versions, items and hidden seqs. A version names the places of its items, and of those that
+ * ended with it, so versions share their items, and an item that ends is not written again. Imported versions name
+ * none: a file has its items with the versions with which they began and ended.
  */
 export class SummaryStore {
   readonly #sql: TableGroup;
@@ -66,16 +92,16 @@ export class SummaryStore {
    * Cache of the items of the version that was read last, so that a context does not read them from the table each
    * time.
    */
-  #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
+  #itemsRead: ItemsRead | null = null;
 
   /** Cache of the newest version; undefined if it was not read yet. */
   #newestRead: SummaryRow | null | undefined;
 
-  readonly #vectors: VectorStore;
+  readonly #blocks: ItemBlocks;
 
   constructor(sql: TableGroup, vectors: VectorStore) {
     this.#sql = sql;
-    this.#vectors = vectors;
+    this.#blocks = new ItemBlocks(sql, vectors);
   }
 
   /** Clears the caches after a rollback, since they may hold rows that were never committed. */
@@ -86,11 +112,21 @@ export class SummaryStore {
 
   // Versions
 
-  insert(row: SummaryRow): void {
-    this.#newestRead = undefined;
+  insert(row: SummaryRow, { kept, ended: endedPlaces, added }: VersionItems): void {
+    const places = [...kept, ...this.#blocks.add(added, row.version)];
+    this.#insert(row, JSON.stringify(places), JSON.stringify(endedPlaces));
+  }
+
+  /** Inserts a version from a file. Its items follow one by one: see `insertItem`. */
+  insertImported(row: SummaryRow): void {
+    this.#insert(row, null, "[]");
+  }
+
+  #insert(row: SummaryRow, itemPlaces: string | null, endedPlaces: string): void {
+    this.forget();
     this.#sql.exec(
-      `INSERT INTO summaries (version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO summaries (version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at,
+         item_places, ended_places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.version,
       row.throughSeq,
       row.tokens,
@@ -99,7 +135,15 @@ export class SummaryStore {
       row.droppedItems,
       row.usage === null ? null : JSON.stringify(row.usage),
       row.createdAt,
+      itemPlaces,
+      endedPlaces,
     );
+  }
+
+  /** Stores which items an imported version has, so that they are found at once. */
+  noteItems(version: number): void {
+    const places = this.placedItems(version).map(({ row }) => row);
+    this.#sql.exec("UPDATE summaries SET item_places = ? WHERE version = ?", JSON.stringify(places), version);
   }
 
   newest(): SummaryRow | null {
@@ -200,26 +244,54 @@ export class SummaryStore {
 
   /** The items that are valid in `version`. */
   items(version: number): readonly VersionedItem[] {
-    if (this.#itemsRead?.version === version) return this.#itemsRead.items;
-    const items = this.#sql
-      .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
-      .toArray()
-      .map(toItemRow);
-    this.#itemsRead = { version, items };
-    return items;
+    return this.#read(version).items;
   }
 
-  /** The same, each with its row number. Not cached. */
+  /** The same, each with its row number. */
   placedItems(version: number): PlacedItem[] {
-    return this.#sql
-      .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
-      .toArray()
-      .map((row) => ({ row: number(row["row"]), item: toItemRow(row) }));
+    const { items, places } = this.#read(version);
+    return items.map((item, at) => ({ row: places[at] ?? 0, item }));
+  }
+
+  #read(version: number): ItemsRead {
+    if (this.#itemsRead?.version === version) return this.#itemsRead;
+    const row = this.#sql.exec("SELECT item_places FROM summaries WHERE version = ?", version).toArray()[0];
+    const named = textOrNull(row?.["item_places"] ?? null);
+    const found =
+      named === null
+        ? this.#blocks.where(
+            `from_version <= ? AND to_version > ? AND place NOT IN (
+               SELECT places.value FROM summaries, json_each(summaries.ended_places) AS places WHERE version <= ?)`,
+            version,
+            ended(version),
+            version,
+          )
+        : this.#blocks.at(stored<number[]>(named));
+    const ends = this.#endsBetween(version, Number.MAX_SAFE_INTEGER);
+    this.#itemsRead = {
+      version,
+      items: found.map((each) => versioned(each, ends)),
+      places: found.map(({ place }) => place),
+    };
+    return this.#itemsRead;
+  }
+
+  /** With which of the versions after `afterVersion` and up to `version` items ended, by their places. */
+  #endsBetween(afterVersion: number, version: number): ReadonlyMap<number, number> {
+    const rows = this.#sql
+      .exec(
+        `SELECT places.value AS place, version FROM summaries, json_each(summaries.ended_places) AS places
+         WHERE version > ? AND version <= ?`,
+        afterVersion,
+        version,
+      )
+      .toArray();
+    return new Map(rows.map((row) => [number(row["place"]), number(row["version"])]));
   }
 
   /**
-   * For each version after `version`, oldest first: how many rows it added or ended (its own, and those of items), and
-   * their bytes. Returns at most `limit` versions, since each may have changed all items of a summary.
+   * For each version after `version`, oldest first: how many rows of the archive it added or ended (its own, and those
+   * of items), and their bytes. Returns at most `limit` versions, since each may have changed all items of a summary.
    */
   sizesAfter(
     version: number,
@@ -229,7 +301,7 @@ export class SummaryStore {
       .exec(
         `SELECT max(version) AS last FROM (
            SELECT version FROM summaries WHERE version > ?1
-           UNION SELECT from_version FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ?1
+           UNION SELECT from_version FROM (${LIVE_ITEMS}) WHERE from_version > ?1
            ORDER BY version LIMIT ?2)`,
         version,
         limit,
@@ -239,12 +311,14 @@ export class SummaryStore {
     return this.#sql
       .exec(
         `SELECT version, sum(rows) AS rows, sum(bytes) AS bytes FROM (
-           SELECT version, 1 AS rows, coalesce(octet_length(usage), 0) AS bytes FROM summaries WHERE version > ?1 AND version <= ?2
+           SELECT version, 1 + json_array_length(ended_places) AS rows,
+             coalesce(octet_length(usage), 0) + ${ENDED_ITEM_BYTES} * json_array_length(ended_places) AS bytes
+           FROM summaries WHERE version > ?1 AND version <= ?2
            UNION ALL
-           SELECT from_version, 1, ${ITEM_BYTES} FROM items
-           WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ?1 AND from_version <= ?2
+           SELECT from_version, 1, octet_length(item) FROM (${LIVE_ITEMS}) WHERE from_version > ?1 AND from_version <= ?2
            UNION ALL
-           SELECT CAST(to_version AS INTEGER), 1, ${ITEM_BYTES} FROM items WHERE row > 0 AND to_version > ?3 AND to_version <= ?4)
+           SELECT CAST(to_version AS INTEGER), 1, ${ENDED_ITEM_BYTES} FROM (${LIVE_ITEMS})
+           WHERE to_version > ?3 AND to_version <= ?4)
          GROUP BY version ORDER BY version`,
         version,
         number(last),
@@ -260,30 +334,27 @@ export class SummaryStore {
    * the newest.
    */
   itemsChangedBetween(afterVersion: number, version: number): VersionedItem[] {
-    return this.#sql
-      .exec(
-        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version <= ?1
-           AND (from_version > ?2 OR (to_version > ?3 AND to_version <= ?4))`,
-        version,
-        afterVersion,
-        ended(afterVersion),
-        ended(version),
-      )
-      .toArray()
-      .map(toItemRow)
-      .map((item) => asOf(item, version));
+    const ends = this.#endsBetween(afterVersion, version);
+    const begunOrBrought = this.#blocks.where(
+      "from_version <= ? AND (from_version > ? OR (to_version > ? AND to_version <= ?))",
+      version,
+      afterVersion,
+      ended(afterVersion),
+      ended(version),
+    );
+    const found = new Set(begunOrBrought.map(({ place }) => place));
+    const endedBefore = this.#blocks.at([...ends.keys()].filter((place) => !found.has(place)));
+    return [...begunOrBrought, ...endedBefore]
+      .toSorted((a, b) => a.place - b.place)
+      .map((each) => asOf(versioned(each, ends), version));
   }
 
   /** Items that began with a version after `afterVersion` and up to `version`. */
   itemsBegunBetween(afterVersion: number, version: number): VersionedItem[] {
-    return this.#sql
-      .exec(
-        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ? AND from_version <= ?`,
-        afterVersion,
-        version,
-      )
-      .toArray()
-      .map(toItemRow);
+    const ends = this.#endsBetween(afterVersion, Number.MAX_SAFE_INTEGER);
+    return this.#blocks
+      .where("from_version > ? AND from_version <= ?", afterVersion, version)
+      .map((each) => versioned(each, ends));
   }
 
   /**
@@ -291,15 +362,10 @@ export class SummaryStore {
    * with its row number and as it was when `version` was the newest.
    */
   itemPage(version: number, afterRow: number, limit: number): PlacedItem[] {
-    return this.#sql
-      .exec(
-        `SELECT * FROM items WHERE row > max(?, 0) AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row LIMIT ?`,
-        afterRow,
-        version,
-        limit,
-      )
-      .toArray()
-      .map((row) => ({ row: number(row["row"]), item: asOf(toItemRow(row), version) }));
+    const ends = this.#endsBetween(0, version);
+    return this.#blocks
+      .page(afterRow, limit, "from_version <= ?", version)
+      .map((each) => ({ row: each.place, item: asOf(versioned(each, ends), version) }));
   }
 
   /** How many versions there are up to `version`, and how many items were valid in any of them. */
@@ -307,7 +373,7 @@ export class SummaryStore {
     const row = this.#sql
       .exec(
         `SELECT (SELECT count(*) FROM summaries WHERE version <= ?) AS summaries,
-           (SELECT count(*) FROM items WHERE row > 0 AND from_version <= ? AND to_version > '${NEVER_BEGUN}') AS items`,
+           (SELECT count(*) FROM (${LIVE_ITEMS}) WHERE from_version <= ?) AS items`,
         version,
         version,
       )
@@ -317,41 +383,16 @@ export class SummaryStore {
 
   /** The version with which the most recently inserted item began; 0 if there is no item. */
   lastBegunVersion(): number {
-    const row = this.#sql
-      .exec(`SELECT from_version FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' ORDER BY row DESC LIMIT 1`)
-      .toArray()[0];
-    return row === undefined ? 0 : number(row["from_version"]);
-  }
-
-  /** Inserts an item that is valid from `fromVersion` on. */
-  insertItem(item: KeptItem, fromVersion: number): void {
-    this.#itemsRead = null;
-    this.#sql.exec(
-      `INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, source_epoch, status)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      item.id,
-      fromVersion,
-      item.kind,
-      item.text,
-      JSON.stringify(item.sourceSeqs),
-      item.sourceSession ?? null,
-      item.sourceSession === undefined ? null : (item.sourceEpoch ?? UNKNOWN_EPOCH),
-      item.status,
-    );
+    return this.#blocks.lastVersion();
   }
 
   /**
-   * Ends an item: it is not valid in `toVersion` and later. One that was deleted from every version stays deleted, even
-   * though a rebuilt version may use its id again.
+   * Inserts an item from a file, which is valid from `fromVersion` until before `toVersion`; to the newest version if
+   * that is null.
    */
-  endItem(id: string, fromVersion: number, toVersion: number): void {
+  insertItem(item: KeptItem, fromVersion: number, toVersion: number | null): void {
     this.#itemsRead = null;
-    this.#sql.exec(
-      `UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ? AND to_version > '${NEVER_BEGUN}'`,
-      ended(toVersion),
-      id,
-      fromVersion,
-    );
+    this.#blocks.add([item], fromVersion, toVersion === null ? NEVER_ENDED : ended(toVersion));
   }
 
   /**
@@ -376,7 +417,7 @@ export class SummaryStore {
    */
   deleteItemsCiting(seqs: SeqSet): VersionedItem[] {
     const [cites, value] = citing(seqs);
-    return this.#deleteItems(`source_session IS NULL AND ${cites}`, value);
+    return this.#deleteItems(`${OWN} AND ${cites}`, value);
   }
 
   /**
@@ -395,7 +436,7 @@ export class SummaryStore {
    * @returns those that were valid in the newest version
    */
   deleteAllCarriedItems(): VersionedItem[] {
-    return this.#deleteItems("source_session IS NOT NULL");
+    return this.#deleteItems(CARRIED);
   }
 
   /**
@@ -403,52 +444,33 @@ export class SummaryStore {
    * @param afterRow the last row number of the page before; 0 for the first page
    */
   carriedItems(afterRow: number): PlacedItem[] {
-    return this.#sql
-      .exec(
-        `SELECT * FROM items WHERE row > max(?, 0) AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL
-         ORDER BY row LIMIT ${CARRIED_PAGE_ROWS}`,
-        afterRow,
-      )
-      .toArray()
-      .map((row) => ({ row: number(row["row"]), item: toItemRow(row) }));
+    const none = new Map<number, number>();
+    return this.#blocks
+      .page(afterRow, CARRIED_PAGE_ROWS, CARRIED)
+      .map((each) => ({ row: each.place, item: versioned(each, none) }));
   }
 
   /** Deletes the items with these ids from every version. */
   deleteItems(ids: readonly string[]): void {
-    this.#retireItems("row > 0 AND item_id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+    this.#deleteItems("item ->> '$.id' IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
   }
 
+  /** Returns those that were valid in the newest version. */
   #deleteItems(condition: string, ...values: readonly SqlStorageValue[]): VersionedItem[] {
-    const current = this.#sql
-      .exec(`SELECT * FROM items WHERE row > 0 AND to_version = '${NEVER_ENDED}' AND ${condition}`, ...values)
-      .toArray()
-      .map(toItemRow);
-    this.#retireItems(`row > 0 AND ${condition}`, ...values);
-    return current;
-  }
-
-  /**
-   * Overwrites the text of items and removes them from every version. Their rows stay, because deleting rows lets
-   * SQLite merge pages, which leaves copies of other rows behind.
-   */
-  #retireItems(condition: string, ...values: readonly SqlStorageValue[]): void {
+    const places = new Set(this.#blocks.places(condition, ...values));
+    const newest = places.size === 0 ? null : this.newest();
+    const current = newest === null ? [] : this.placedItems(newest.version);
     this.#itemsRead = null;
-    if (this.#vectors.state() !== null) {
-      const rows = this.#sql.exec(`SELECT row FROM items WHERE ${condition}`, ...values).toArray();
-      this.#vectors.forgetItems(rows.map(({ row }) => number(row)));
-    }
-    this.#sql.exec(
-      `UPDATE items SET text = ${overwritten("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
-      ...values,
-    );
+    this.#blocks.remove([...places]);
+    return current.filter(({ row }) => places.has(row)).map(({ item }) => item);
   }
 
   /** Deletes the versions after `base`, so that `base` is the newest again, with the items that it had. */
   deleteVersionsAfter(base: number): void {
-    this.#newestRead = undefined;
+    this.forget();
     this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
-    this.#retireItems("row > 0 AND from_version > ?", base);
-    this.#sql.exec("UPDATE items SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
+    this.#blocks.remove(this.#blocks.places("from_version > ?", base));
+    this.#sql.exec("UPDATE item_blocks SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
   }
 
   // Hidden seqs: messages that the newest version no longer covers

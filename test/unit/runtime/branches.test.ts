@@ -466,7 +466,7 @@ describe("a branch that is activated again", () => {
     pair.switchTo(10);
     pair.erase(2);
     const { session } = pair;
-    const texts = session.sql.exec<{ text: string }>("SELECT text FROM items WHERE row > 0").toArray();
+    const texts = session.sql.exec<{ text: string }>("SELECT items AS text FROM item_blocks WHERE block > 0").toArray();
     expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
     pair.summarize();
     pair.switchTo(9);
@@ -560,7 +560,7 @@ describe("a branch that is activated again", () => {
     pair.switchTo(1);
     pair.erase(2);
     expect(scheduleRebuild(session.unit())).toBeNull();
-    const texts = session.sql.exec<{ text: string }>("SELECT text FROM items").toArray();
+    const texts = session.sql.exec<{ text: string }>("SELECT items AS text FROM item_blocks").toArray();
     expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
     expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 0 });
     pair.switchTo(5);

@@ -120,20 +120,30 @@ export class NodeSession {
     throughSeq: number,
     items: readonly Partial<KeptItem>[] = [],
     more: Partial<SummaryRow> = {},
+    ends: readonly string[] = [],
   ) {
-    this.store.summaries.insert({
-      version,
-      throughSeq,
-      tokens: 10,
-      summarizer: "model",
-      degraded: false,
-      droppedItems: 0,
-      usage: null,
-      createdAt: NOON,
-      ...more,
-    });
-    for (const [at, item] of items.entries())
-      this.store.summaries.insertItem(itemOf(`${version}.${at + 1}`, item), version);
+    const { summaries } = this.store;
+    const before = summaries.newest();
+    const placed = before === null ? [] : summaries.placedItems(before.version);
+    const isEnded = ({ item }: (typeof placed)[number]): boolean => ends.includes(item.id);
+    summaries.insert(
+      {
+        version,
+        throughSeq,
+        tokens: 10,
+        summarizer: "model",
+        degraded: false,
+        droppedItems: 0,
+        usage: null,
+        createdAt: NOON,
+        ...more,
+      },
+      {
+        kept: placed.filter((each) => !isEnded(each)).map(({ row }) => row),
+        ended: placed.filter(isEnded).map(({ row }) => row),
+        added: items.map((item, at) => itemOf(`${version}.${at + 1}`, item)),
+      },
+    );
   }
 
   schedule(kind: JobRow["kind"], { goal, inProgress, ...change }: JobChange = {}): JobRow {

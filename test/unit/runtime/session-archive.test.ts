@@ -71,10 +71,9 @@ describe("a long history of summaries", () => {
         version,
         1,
         Array.from({ length: itemsEach }, () => ({ text: TEXT })),
+        {},
+        Array.from({ length: itemsEach }, (_, at) => `${version - 1}.${at + 1}`),
       );
-      for (let at = 1; at <= itemsEach; at += 1) {
-        if (version > 1) session.store.summaries.endItem(`${version - 1}.${at}`, version - 1, version);
-      }
     }
     scheduleArchive(session.unit());
     return session;
@@ -142,8 +141,7 @@ describe("a long history of summaries", () => {
     const session = withHistory(2);
     const job = session.job("archive")?.id ?? "";
     const first = readArchiveDelta(session.unit(), job);
-    session.summarize(3, 1, [{ text: TEXT }]);
-    session.store.summaries.endItem("2.1", 2, 3);
+    session.summarize(3, 1, [{ text: TEXT }], {}, ["2.1"]);
     scheduleArchive(session.unit());
     expect(first).toMatchObject({ items: [{ id: "2.1" }], endedItems: [{ id: "1.1", fromVersion: 1 }] });
     // The archive may have stored the first page, whose confirmation has not come.

@@ -416,8 +416,7 @@ describe("the versions of a summary", () => {
   it("are deleted together with the items that ended in them", () => {
     const session = withMessages(6);
     session.summarize(1, 2, [{}]);
-    session.summarize(2, 4, [{ sourceSeqs: [3] }]);
-    session.store.summaries.endItem("1.1", 1, 2);
+    session.summarize(2, 4, [{ sourceSeqs: [3] }], {}, ["1.1"]);
     const itemsThrough = (version: number) =>
       session.store.summaries.itemPage(version, 0, 10).map((place) => place.item);
     expect(session.store.summaries.items(2).map(({ id }) => id)).toEqual(["2.1"]);

@@ -39,7 +39,7 @@ describe("a group of tables", () => {
     const { tables, statements, names } = opened();
     const group = tables.group("summaries");
     group.exec("INSERT INTO hidden (seq) VALUES (?)", 7);
-    expect(names()).toEqual(["summaries", "items", "hidden"]);
+    expect(names()).toEqual(["summaries", "item_blocks", "hidden"]);
     statements.length = 0;
     expect(group.exec(COUNT).toArray()).toEqual([{ count: 1 }]);
     group.exec("INSERT INTO hidden (seq) VALUES (?)", 8);

@@ -35,8 +35,7 @@ describe("the words of an item count as words of the turns that it cites", () =>
     expect(inContext(12)[0]).toBe(3);
     // As of a message that this summary did not know.
     expect(inContext(6)).toEqual([]);
-    store.summaries.endItem("1.1", 1, 2);
-    session.summarize(2, 9);
+    session.summarize(2, 9, [], {}, ["1.1"]);
     expect(find(session, "employer")).toEqual([]);
   });
 

@@ -97,6 +97,11 @@ function chat(): NodeSession {
   return session;
 }
 
+/** The owner of the vector of an item, by its block and its index there. */
+function ofItem(block: number, index: number): number {
+  return -(block * 256 + index);
+}
+
 describe("the texts that are given to a model", () => {
   it("are users' messages and the items of the newest version, without answers", () => {
     const session = chat();
@@ -110,7 +115,13 @@ describe("the texts that are given to a model", () => {
       ],
     ]);
     expect(session.job("embed")).toBeUndefined();
-    expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([-2, -1, 1, 3, 5]);
+    expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([
+      ofItem(1, 1),
+      ofItem(1, 0),
+      1,
+      3,
+      5,
+    ]);
   });
 
   it("say who wrote them, where that is known", () => {
@@ -177,7 +188,7 @@ describe("the vector of a text that changed meanwhile", () => {
     const owners = session.store.vectors.owners();
     expect(owners.has(1)).toBe(false);
     // The item that cited it was deleted with it.
-    expect(owners.has(-1)).toBe(false);
+    expect(owners.has(ofItem(1, 0))).toBe(false);
     expect(owners.has(3)).toBe(true);
     const again = next.next === "call" ? next.texts.map(({ text }) => text) : [];
     expect(again).toEqual(_what === "was edited" ? ["we flew"] : []);
@@ -210,7 +221,7 @@ describe("a vector is deleted", () => {
     const session = chat();
     embedAll(session);
     eraseMessage(session.unit(), "seq-1");
-    expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([-2, 3, 5]);
+    expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([ofItem(1, 1), 3, 5]);
   });
 
   it("when very many messages are erased at once", () => {
@@ -241,11 +252,10 @@ describe("a vector is deleted", () => {
     expect([...session.store.vectors.owners()].toSorted((a, b) => a - b)).toEqual([1, 3, 5]);
     session.summarize(2, 4, [{ text: "A first item", sourceSeqs: [1] }]);
     embedAll(session);
-    expect(session.store.vectors.owners().has(-3)).toBe(true);
-    session.store.summaries.endItem("2.1", 2, 3);
-    session.summarize(3, 4, [{ text: "A second item", sourceSeqs: [1] }]);
+    expect(session.store.vectors.owners().has(ofItem(2, 0))).toBe(true);
+    session.summarize(3, 4, [{ text: "A second item", sourceSeqs: [1] }], {}, ["2.1"]);
     embedAll(session);
-    expect([...session.store.vectors.owners()].filter((owner) => owner < 0)).toEqual([-4]);
+    expect([...session.store.vectors.owners()].filter((owner) => owner < 0)).toEqual([ofItem(3, 0)]);
   });
 });
 
