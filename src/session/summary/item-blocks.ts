@@ -142,8 +142,17 @@ function toStoredItem({ id, kind, text: said, sourceSeqs, sourceSession, sourceE
   return { live: 1, id, kind, text: said, sourceSeqs, ...source, status };
 }
 
-function toKept({ live: _, sourceEpoch, ...item }: StoredItem): KeptItem {
-  return sourceEpoch === undefined || sourceEpoch === UNKNOWN_EPOCH ? item : { ...item, sourceEpoch };
+function toKept({ id, kind, text: said, sourceSeqs, sourceSession, sourceEpoch, status }: StoredItem): KeptItem {
+  const epoch = sourceEpoch === undefined || sourceEpoch === UNKNOWN_EPOCH ? {} : { sourceEpoch };
+  return {
+    id,
+    kind,
+    text: said,
+    sourceSeqs,
+    ...(sourceSession === undefined ? {} : { sourceSession }),
+    ...epoch,
+    status,
+  };
 }
 
 function toBlockItem(row: Record<string, SqlStorageValue>): BlockItem {
