@@ -127,7 +127,9 @@ export async function noteFailedJob(parts: ReportDeps, failure: Failure): Promis
   const { tenant, owner, jobId } = failure;
   if (owner === "" || owner === TENANT_OWNER) return;
   const erasure = await parts.users.readErasure({ tenant, owner });
-  if (erasure?.state === "erased") await parts.operations.clear(jobId);
+  // An erasure that ran for the last time has deleted its own record, so there is none.
+  const isOver = failure.kind === "erase-user" ? erasure?.state !== "erasing" : erasure?.state === "erased";
+  if (isOver) await parts.operations.clear(jobId);
 }
 
 /**

@@ -524,6 +524,19 @@ describe("a job that fails", () => {
     expect(cleared).toEqual(["job"]);
   });
 
+  it.each([
+    [{ state: "erasing" }, []],
+    [{ state: "erased" }, ["job"]],
+    // Its last run has deleted the record of the erasure.
+    [null, ["job"]],
+  ])("for a user whose erasure is %o meanwhile is cleared like this: %o", async (erasure, expected) => {
+    const { parts, cleared } = surroundings({ users: { readErasure: async () => erasure } });
+    const { epoch: _, throughSeq: __, ...named } = jobOf("erase");
+    const job = { ...named, kind: "erase-user" as const, session: "" };
+    await reportFailure(parts, job, "away", failure(REPORT_AFTER_FAILURES));
+    expect(cleared).toEqual(expected);
+  });
+
   it("for rows that PostgreSQL refuses is listed until none is left", async () => {
     const { parts, reported, cleared } = surroundings();
     const row = { name: "message 3", code: "22P05" };
