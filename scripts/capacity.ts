@@ -31,6 +31,12 @@ const program = createProgram(
     decimal(0, 1),
     USUAL.logs,
   )
+  .option(
+    "--points <share>",
+    "share of operations that have a data point: THREADKEEP_METRICS_SAMPLE",
+    decimal(0, 1),
+    USUAL.points,
+  )
   .option("--operations", "print the measured resources of each operation instead", false)
   .option("--sampling", "print what logs and traces cost with different rates instead", false)
   .addHelpText(

@@ -55,7 +55,7 @@ export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
   const agents = createAgents(config, log);
   const embedder = config.embeddings === null ? null : createEmbedder({ settings: config.embeddings });
-  const metrics = createMetrics(env.METRICS);
+  const metrics = createMetrics(env.METRICS, config.metricsShare);
   const tenants = createTenantClient(env.TENANT, {
     keepAlive: waitUntil,
     log,

@@ -26,7 +26,7 @@ const operationSchema = z.strictObject({
   processorMs: z.number(),
 });
 
-export const OPERATION_NAMES = ["begin", "askCold", "askWarm", "answer", "silence"] as const;
+export const OPERATION_NAMES = ["begin", "askFirst", "askCold", "askWarm", "answer", "silence"] as const;
 export type OperationName = (typeof OPERATION_NAMES)[number];
 
 const measuredSchema = z.strictObject({
@@ -40,6 +40,7 @@ const measuredSchema = z.strictObject({
   turnsADay: z.number(),
   operations: z.strictObject({
     begin: operationSchema,
+    askFirst: operationSchema,
     askCold: operationSchema,
     askWarm: operationSchema,
     answer: operationSchema,

@@ -12,12 +12,14 @@ export interface Use {
   readonly days: number;
   /** New sessions per user and month. */
   readonly sessions: number;
-  /** Share of questions that find the session's object in memory: asked within ten seconds of the last answer. */
+  /** Share of questions that find the session's object in memory: asked within ten seconds of the last answer. The first one after a summary never does. */
   readonly awake: number;
   /** Share of requests whose spans are recorded: `head_sampling_rate` in wrangler.toml. */
   readonly traces: number;
   /** Share of requests whose log lines are recorded: THREADKEEP_LOG_SAMPLE. */
   readonly logs: number;
+  /** Share of operations that have a data point: THREADKEEP_METRICS_SAMPLE. */
+  readonly points: number;
 }
 
 /**
@@ -52,14 +54,11 @@ export interface MonthBill {
 export function timesOf(use: Use, measured: Measured): Record<OperationName, number> {
   const { users, turns, days, sessions, awake } = use;
   const asked = users * turns * days;
-  const begun = Math.min(asked, users * sessions);
-  return {
-    begin: begun,
-    askCold: (asked - begun) * (1 - awake),
-    askWarm: (asked - begun) * awake,
-    answer: asked,
-    silence: users * days * summariesADay(turns * measured.tokensATurn),
-  };
+  const begin = Math.min(asked, users * sessions);
+  const silence = users * days * summariesADay(turns * measured.tokensATurn);
+  const askFirst = Math.min(asked - begin, silence);
+  const further = asked - begin - askFirst;
+  return { begin, askFirst, askCold: further * (1 - awake), askWarm: further * awake, answer: asked, silence };
 }
 
 /**
@@ -82,7 +81,7 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
     );
   const of = (key: keyof Counts): number => sum((operation) => operation[key]);
 
-  const asked = times.begin + times.askCold + times.askWarm + times.answer;
+  const asked = times.begin + times.askFirst + times.askCold + times.askWarm + times.answer;
   const deliveries = of("deliveries");
   const requests = asked + deliveries + CRONS_A_MONTH;
   const calls = of("objectCalls") + CRONS_A_MONTH * CALLS_A_CRON;
@@ -133,7 +132,7 @@ export function billOf(use: Use, measured: Measured, month: number): MonthBill {
     line(
       "points of Analytics Engine [6]",
       "$0.25 a million beyond 10 million",
-      asked + deliveries,
+      asked * use.points + deliveries,
       PLATFORM.dataPoints,
     ),
     fixed("Supabase Pro [7]", "the plan, with Micro compute", PLANS.supabase),

@@ -5,7 +5,8 @@ import { SAMPLINGS } from "./usual.ts";
 
 const OPERATIONS: Record<OperationName, string> = {
   begin: "the first message of a session, with its context",
-  askCold: "a question with its context, the session's object evicted",
+  askFirst: "the first question after a summary, with its context, the session's object evicted",
+  askCold: "a further question, the object evicted",
   askWarm: "the same, the object in memory",
   answer: "an answer",
   silence: "a day's summary: made, archived, audited",

@@ -9,6 +9,7 @@ export const USUAL: Omit<Use, "users"> = {
   awake: 0,
   traces: 0.005,
   logs: 0.1,
+  points: 0.1,
 };
 
 export const USERS = [1_000, 10_000, 1_000_000] as const;

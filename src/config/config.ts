@@ -21,6 +21,8 @@ export interface Config {
   readonly hasRateLimits: boolean;
   /** How many days audit events are kept. */
   readonly auditDays: number;
+  /** The share of operations that have a data point, 0 to 1. */
+  readonly metricsShare: number;
   /** Where alerts are sent. */
   readonly alerts: AlertConfig;
   readonly model: ModelConfig;
@@ -87,6 +89,7 @@ export function parseConfig(env: Environment): Config {
     corsOrigins: data.THREADKEEP_CORS_ORIGINS,
     hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     auditDays: data.THREADKEEP_AUDIT_DAYS,
+    metricsShare: data.THREADKEEP_METRICS_SAMPLE,
     alerts: {
       webhook: webhook === "" ? null : { url: webhook, secret: webhookSecret },
       hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",

@@ -1,15 +1,18 @@
 import { z } from "zod";
 
-const SAMPLE_FAULT = "THREADKEEP_LOG_SAMPLE must be a number from 0 to 1, or left out for 1";
-
 export const logLevelVariable = z.enum(["debug", "info", "warn", "error"], {
   error: 'THREADKEEP_LOG_LEVEL must be "debug", "info", "warn" or "error", or left out for info',
 });
 
-export const logSampleVariable = z.coerce
-  .string()
-  .regex(/^(?:[01]|0?\.\d{1,6}|1\.0{1,6})$/, { error: SAMPLE_FAULT })
-  .transform(Number);
+/** A share of requests, from 0 to 1. */
+export function shareVariable(name: string) {
+  return z.coerce
+    .string()
+    .regex(/^(?:[01]|0?\.\d{1,6}|1\.0{1,6})$/, { error: `${name} must be a number from 0 to 1, or left out for 1` })
+    .transform(Number);
+}
+
+export const logSampleVariable = shareVariable("THREADKEEP_LOG_SAMPLE");
 
 /**
  * Reads from which level on, and which share of the entries below a warning, is logged. The Durable Objects create

@@ -9,7 +9,7 @@ import { TENANT_ID } from "../api/tenant.ts";
 import { alertDigestVariable, alertSecretVariable, alertWebhookVariable } from "./alerts.ts";
 import { hostsVariable } from "./hosts.ts";
 import { issuersVariable } from "./issuers.ts";
-import { logLevelVariable, logSampleVariable } from "./logging.ts";
+import { logLevelVariable, logSampleVariable, shareVariable } from "./logging.ts";
 import { originsVariable } from "./origins.ts";
 import { safeUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
 
@@ -95,6 +95,10 @@ export const VARIABLES = {
   THREADKEEP_LOG_SAMPLE: logSampleVariable.prefault("1").register(variableFacts, {
     meaning:
       "the share of requests whose entries below the level of a warning are logged, 0 to 1; all entries that one request causes are kept or dropped together",
+  }),
+  THREADKEEP_METRICS_SAMPLE: shareVariable("THREADKEEP_METRICS_SAMPLE").prefault("1").register(variableFacts, {
+    meaning:
+      "the share of operations that have a data point, 0 to 1; those that failed or took longer than a second always have one",
   }),
   THREADKEEP_ALERT_WEBHOOK: alertWebhookVariable.prefault("").register(variableFacts, {
     meaning:

@@ -1,5 +1,5 @@
 /**
- * Data points for Analytics Engine: one for each operation, job, call of the embeddings model and read of a tenant copy.
+ * Data points for Analytics Engine: one for each operation (or for a share of them), job, call of the embeddings model and read of a tenant copy.
  * A point names the tenant, but no user, no session and no text of a chat. Analytics Engine identifies columns by number, so columns are
  * only ever added, and a column never changes its meaning.
  */
@@ -29,7 +29,11 @@ export const DOUBLES = [
   "costMicroDollars",
   "fallbacks",
   "waitedMs",
+  "weight",
 ] as const;
+
+/** An operation that takes longer has its point whatever the share, in ms. */
+const SLOW_MS = 1_000;
 
 /** The largest index in bytes. Analytics Engine samples by index, so a point's index is its tenant. */
 const MAX_INDEX_BYTES = 96;
@@ -113,8 +117,12 @@ export interface Metrics {
 
 type Columns = Readonly<Record<(typeof BLOBS)[number], string> & Record<(typeof DOUBLES)[number], number>>;
 
-/** @param dataset undefined if the deployment lacks the binding; then nothing is written */
-export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
+/**
+ * @param dataset undefined if the deployment lacks the binding; then nothing is written
+ * @param share of operations that succeeded within a second, how many have a point, 0 to 1. Its weight is then how many
+ *   operations it stands for, so sums stay right. Everything else always has a point.
+ */
+export function createMetrics(dataset: MetricsDataset | undefined, share = 1, random = Math.random): Metrics {
   const write = (tenant: string, columns: Columns): void => {
     try {
       dataset?.writeDataPoint({
@@ -128,6 +136,8 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
   };
   return {
     operation({ action, result, tenant, actor, durationMs }) {
+      const isThinned = result === "ok" && durationMs <= SLOW_MS;
+      if (isThinned && random() >= share) return;
       const { fallbacks, ...spent } = NOTHING_MEASURED;
       write(tenant, {
         point: "operation",
@@ -138,11 +148,22 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         attempts: 0,
         waitedMs: 0,
         fallbacks,
+        weight: isThinned ? 1 / share : 1,
         ...spent,
       });
     },
     job({ kind, result, tenant, durationMs, attempts, waitedMs, spent }) {
-      write(tenant, { point: "job", name: kind, result, actor: "", durationMs, attempts, waitedMs, ...spent });
+      write(tenant, {
+        point: "job",
+        name: kind,
+        result,
+        actor: "",
+        durationMs,
+        attempts,
+        waitedMs,
+        weight: 1,
+        ...spent,
+      });
     },
     embedding({ of, result, tenant, model, durationMs, usage }) {
       const { inputTokens, costMicroDollars = 0 } = usage;
@@ -155,6 +176,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         durationMs,
         attempts: 0,
         waitedMs: 0,
+        weight: 1,
         ...spent,
       });
     },
@@ -167,6 +189,7 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
         durationMs,
         attempts: 0,
         waitedMs: 0,
+        weight: 1,
         ...NOTHING_MEASURED,
       });
     },

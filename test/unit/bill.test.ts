@@ -114,7 +114,8 @@ describe("the bill of a month", () => {
   it("counts each question once, with a cold or a warm object, and each session's first message", () => {
     const times = timesOf({ ...use, users: 10, awake: 0.25 }, measured);
     expect(times.begin).toBe(40);
-    expect(times.begin + times.askCold + times.askWarm).toBe(times.answer);
+    expect(times.begin + times.askFirst + times.askCold + times.askWarm).toBe(times.answer);
+    expect(times.askFirst).toBe(times.silence);
     expect(times.askWarm / (times.askCold + times.askWarm)).toBeCloseTo(0.25, 9);
   });
 

@@ -233,6 +233,11 @@ describe("the time limit of a summarizer", () => {
   });
 });
 
+test("the share of operations that have a data point is all of them by default, or what is set", () => {
+  expect(parseConfig(PLAIN).metricsShare).toBe(1);
+  expect(parseConfig({ ...PLAIN, THREADKEEP_METRICS_SAMPLE: "0.25" }).metricsShare).toBe(0.25);
+});
+
 describe("the retention time of the audit", () => {
   test("is 400 days by default, or what is set", () => {
     expect(parseConfig(PLAIN).auditDays).toBe(400);
@@ -254,6 +259,7 @@ describe("the logging", () => {
     { THREADKEEP_LOG_SAMPLE: "-0.1" },
     { THREADKEEP_LOG_SAMPLE: "half" },
     { THREADKEEP_LOG_SAMPLE: "" },
+    { THREADKEEP_METRICS_SAMPLE: "2" },
   ])("cannot be set by %j", (variables) => {
     const [name = ""] = Object.keys(variables);
     expect(faultsOf(variables)).toEqual([expect.stringMatching(new RegExp(`^${name} must be .+ or left out for`))]);

@@ -44,24 +44,49 @@ describe("a data point", () => {
       {
         indexes: ["acme"],
         blobs: ["operation", "appendMessages", "ok", "tenant-key", ""],
-        doubles: [7, 0, 0, 0, 0, 0, 0],
+        doubles: [7, 0, 0, 0, 0, 0, 0, 1],
       },
       {
         indexes: ["acme"],
         blobs: ["job", "summarize", "ok", "", "extractive"],
-        doubles: [900, 2, 100, 20, 450, 1, 30],
+        doubles: [900, 2, 100, 20, 450, 1, 30, 1],
       },
       {
         indexes: ["acme"],
         blobs: ["embedding", "query", "late", "", "workers-ai/@cf/baai/bge-m3"],
-        doubles: [180, 0, 12, 0, 3, 0, 0],
+        doubles: [180, 0, 12, 0, 3, 0, 0, 1],
       },
       {
         indexes: ["acme"],
         blobs: ["tenant-copy", "read", "none", "", ""],
-        doubles: [12, 0, 0, 0, 0, 0, 0],
+        doubles: [12, 0, 0, 0, 0, 0, 0, 1],
       },
     ]);
+  });
+
+  it("stands for several operations if only a share has one; failed and slow operations always have theirs", () => {
+    const { points, dataset } = listening();
+    const rolls = [0.24, 0.25, 0.9];
+    const metrics = createMetrics(dataset, 0.25, () => rolls.shift() ?? 1);
+    for (let count = 0; count < 3; count += 1) metrics.operation(OPERATION);
+    metrics.operation({ ...OPERATION, result: "unavailable" });
+    metrics.operation({ ...OPERATION, durationMs: 1_001 });
+    metrics.job(JOB);
+    const weights = points.map(({ blobs, doubles }) => [blobs[0], blobs[2], doubles[DOUBLES.indexOf("weight")]]);
+    expect(weights).toEqual([
+      ["operation", "ok", 4],
+      ["operation", "unavailable", 1],
+      ["operation", "ok", 1],
+      ["job", "ok", 1],
+    ]);
+  });
+
+  it("may be left out for all operations that are well", () => {
+    const { points, dataset } = listening();
+    const metrics = createMetrics(dataset, 0);
+    metrics.operation(OPERATION);
+    metrics.operation({ ...OPERATION, result: "unavailable" });
+    expect(points).toHaveLength(1);
   });
 
   it("fits Analytics Engine: one index of 96 bytes, twenty columns of each kind", () => {
@@ -136,7 +161,9 @@ describe("docs/metrics.md", () => {
       for (const { expression, alias } of selected(query)) {
         expect(alias, expression).toMatch(/^\w+$/);
         // A count of points under a condition belongs to no column.
-        const [column] = expression.includes("if(") ? [] : (/(?:blob|double|index)\d+/.exec(expression) ?? []);
+        // The weight of a point belongs to no column either.
+        const told = expression.replaceAll("_sample_interval * double8", "");
+        const [column] = told.includes("if(") ? [] : (/(?:blob|double|index)\d+/.exec(told) ?? []);
         if (column === undefined) continue;
         const name = column === "index1" ? "tenant" : nameOf(column);
         expect(alias.toLowerCase(), `${column} as ${alias}`).toContain(name?.toLowerCase());
@@ -156,7 +183,9 @@ describe("docs/metrics.md", () => {
       const compared = [...query.matchAll(/(blob\d+) !?= '([^']*)'/g)];
       expect(compared.length).toBeGreaterThan(0);
       for (const [, column = "", value = ""] of compared) expect(known[nameOf(column) ?? ""], column).toContain(value);
-      expect(query).toContain("_sample_interval");
+      const weight = query.includes("'operation'") ? "_sample_interval * double8" : "_sample_interval";
+      expect(query).toContain(weight);
+      expect(query.replaceAll(weight, "")).not.toContain("_sample_interval");
       expect(query).toMatch(/timestamp > NOW\(\) - INTERVAL '\d+' (HOUR|DAY)/);
     },
   );

@@ -44,13 +44,15 @@ describe("docs/metrics.md", () => {
     const { observability, vars } = readConfig({ config: "wrangler.toml", env }, { hideWarnings: true });
     const name = env === undefined ? "local" : `\`${env}\``;
     const rates = [observability?.traces?.head_sampling_rate, observability?.logs?.head_sampling_rate];
-    expect(document).toContain(`| ${name} | ${rates.join(" | ")} | ${vars["THREADKEEP_LOG_SAMPLE"]} |`);
+    expect(document).toContain(
+      `| ${name} | ${rates.join(" | ")} | ${vars["THREADKEEP_LOG_SAMPLE"]} | ${vars["THREADKEEP_METRICS_SAMPLE"]} |`,
+    );
     // The platform drops lines without looking at them, so errors would be dropped too.
     expect(rates[1]).toBe(1);
   });
 
   it("states the sampling of production with which the bill is computed", () => {
-    const { traces, logs } = USUAL;
-    expect(document).toContain(`| \`production\` | ${traces} | 1 | ${logs} |`);
+    const { traces, logs, points } = USUAL;
+    expect(document).toContain(`| \`production\` | ${traces} | 1 | ${logs} | ${points} |`);
   });
 });

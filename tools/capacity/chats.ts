@@ -6,7 +6,7 @@ import { sessionStateSchema, type SessionState } from "../../src/api/session.ts"
 import { createTalk } from "../bench/talk.ts";
 
 /** The shortest silence after which a session may be summarized, so that a day takes seconds. The work is the same as after half an hour. */
-const IDLE_SECONDS = 10;
+const IDLE_SECONDS = 20;
 const POLL_MS = 250;
 const SETTLE_TIMEOUT_MS = 120_000;
 
@@ -36,6 +36,14 @@ export class Chats {
   async turn(session: string, asked: OperationName): Promise<void> {
     await this.ask(session, asked);
     await this.answer(session);
+  }
+
+  /** So many turns of each session, one session after the other. The first question of each is `first`. */
+  async turns(sessions: readonly string[], count: number, first: OperationName): Promise<void> {
+    for (const session of sessions) {
+      await this.turn(session, first);
+      for (let turn = 2; turn <= count; turn += 1) await this.turn(session, "askWarm");
+    }
   }
 
   async ask(session: string, operation: OperationName): Promise<void> {

@@ -58,6 +58,7 @@ export async function measure(parts: MeasureParts): Promise<Quantities> {
     turnsADay: TURNS_A_DAY,
     operations: {
       begin: operationOf("begin"),
+      askFirst: operationOf("askFirst"),
       askCold: operationOf("askCold"),
       askWarm: operationOf("askWarm"),
       answer: operationOf("answer"),
@@ -126,6 +127,12 @@ async function playDays(
     startService({ stateDir: stateDirOf(parts), bundleDir, signal, keepsTelemetry });
   const chats = new Chats(await start());
   const copies = new ArchiveCopies();
+  // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
+  const restart = async (): Promise<void> => {
+    await chats.service.stop();
+    chats.service = await start();
+    await chats.warmUp();
+  };
   const users = Array.from({ length: USERS }, (_, at) => `user-${at}`);
   const short = Array.from({ length: USERS }, (_, at) => `short-${at}`);
   try {
@@ -141,21 +148,16 @@ async function playDays(
     for (let day = 1; day <= DAYS; day += 1) {
       onStep(`day ${day} of ${DAYS}`);
       const awake = day <= DAYS_BEFORE_GROWTH ? [...users, ...short] : users;
-      for (const session of awake) {
-        for (let turn = 1; turn <= TURNS_A_DAY; turn += 1) {
-          // The first question of the first day is not cold, because the session was just created.
-          await chats.turn(session, day > 1 && turn === 1 ? "askCold" : "askWarm");
-        }
-      }
+      // The first question of the first day is not cold, because the session was just created.
+      await chats.turns(awake, TURNS_A_DAY / 2, day > 1 ? "askFirst" : "askWarm");
+      await restart();
+      await chats.turns(awake, TURNS_A_DAY / 2, "askCold");
       await chats.fallSilent(awake, day);
       await sleep(AFTERMATH_MS, undefined, { signal });
       await copies.follow(chats.service.databaseUrl);
       if (day === DAYS_BEFORE_GROWTH) grown = await copies.measure(chats.service.databaseUrl);
       if (day === DAYS) break;
-      // All objects are evicted by then, and the runtime's telemetry does not pile up in memory.
-      await chats.service.stop();
-      chats.service = await start();
-      await chats.warmUp();
+      await restart();
     }
     if (grown === null) throw new Error("The archive was not measured on any day.");
     const { bytesASession } = await copies.measure(chats.service.databaseUrl);
@@ -211,6 +213,7 @@ function countOperations(
   };
   return {
     begin: meanOfRequests("begin", aftermath),
+    askFirst: meanOfRequests("askFirst"),
     askCold: meanOfRequests("askCold"),
     askWarm: meanOfRequests("askWarm"),
     answer: meanOfRequests("answer"),
@@ -253,8 +256,10 @@ async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Pro
     // This includes polling until each summary is there, about a millisecond a poll.
     const silence = (await taken(() => chats.fallSilent(sessions, 1))) / sessions.length;
     await sleep(SLEEP_MS, undefined, { signal });
+    const askFirst = await each(sessions, (session) => chats.ask(session, "askFirst"));
+    await sleep(SLEEP_MS, undefined, { signal });
     const askCold = await each(sessions, (session) => chats.ask(session, "askCold"));
-    return { begin, askCold, askWarm, answer, silence };
+    return { begin, askFirst, askCold, askWarm, answer, silence };
   } finally {
     await service.stop();
   }
