@@ -223,22 +223,33 @@ interface ItemOnDisk {
   readonly place: number;
   readonly text: string;
   readonly sourceSeqs: readonly number[];
-  readonly sourceSession?: string;
-  readonly sourceEpoch?: string;
+  readonly sourceSession: string | undefined;
+  readonly sourceEpoch: string | undefined;
 }
+
+/** An item in its block. */
+type ListedItem = [
+  isLive: number,
+  id: string,
+  kind: string,
+  text: string,
+  sourceSeqs: number[],
+  status: string,
+  sourceSession?: string,
+  sourceEpoch?: string,
+];
 
 /** The items of all versions that were not removed. */
 export function itemsIn(disk: Disk): readonly ItemOnDisk[] {
   return disk.remember("items", () =>
-    disk
-      .read("SELECT block, items FROM item_blocks ORDER BY block")
-      .flatMap(({ block, items }) =>
-        (JSON.parse(String(items)) as (ItemOnDisk & { live: number })[]).map((item, index) => ({
-          ...item,
-          place: Number(block) * 256 + index,
-        })),
-      )
-      .filter(({ live }) => live === 1),
+    disk.read("SELECT block, items FROM item_blocks ORDER BY block").flatMap(({ block, items }) =>
+      (JSON.parse(String(items)) as ListedItem[]).flatMap((item, index): ItemOnDisk[] => {
+        const [isLive, , , text, sourceSeqs, , sourceSession, sourceEpoch] = item;
+        return isLive === 0
+          ? []
+          : [{ place: Number(block) * 256 + index, text, sourceSeqs, sourceSession, sourceEpoch }];
+      }),
+    ),
   );
 }
 

@@ -7,8 +7,8 @@ export const USUAL: Omit<Use, "users"> = {
   days: 30,
   sessions: 4,
   awake: 0,
-  traces: 0.005,
-  logs: 0.1,
+  traces: 0.002,
+  logs: 0.05,
   points: 0.1,
 };
 

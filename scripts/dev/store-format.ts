@@ -8,7 +8,7 @@ import { StartError } from "./start-error.ts";
  * Version of the data in a state directory. It is raised when tables change without a migration, which is allowed only
  * until the first deployment; from then on migrations only add.
  */
-const STORE_FORMAT = 16;
+const STORE_FORMAT = 17;
 
 /**
  * Writes the version into a new state directory. Must be called before anything else is created there.

@@ -179,13 +179,14 @@ export class SessionStore {
     );
   }
 
-  setArchiveRev(rev: number, isReplaced: boolean): void {
-    this.#write("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
-  }
-
-  /** Sets which version of the summary is the last one that is sent with the newest revision. */
-  setArchiveVersion(version: number): void {
-    this.#write("UPDATE session SET archive_version = ? WHERE one = 1", version);
+  /** @param version the last version of the summary that is sent with this revision */
+  setArchiveRev(rev: number, isReplaced: boolean, version: number): void {
+    this.#write(
+      "UPDATE session SET archive_rev = ?, archive_replace = ?, archive_version = ? WHERE one = 1",
+      rev,
+      isReplaced ? 1 : 0,
+      version,
+    );
   }
 
   setMessageArchive(archive: MessageArchive | null): void {

@@ -261,7 +261,7 @@ it("metadata, a version or an item that PostgreSQL refuses is set aside like a m
   await planted(ref, `UPDATE session SET metadata = '{"a\\u0000":1}'`);
   await planted(
     ref,
-    `UPDATE item_blocks SET items = json_set(items, '$[#-1].text', 'no such' || char(0) || 'text')
+    `UPDATE item_blocks SET items = json_set(items, '$[#-1][3]', 'no such' || char(0) || 'text')
      WHERE block = (SELECT max(block) FROM item_blocks)`,
   );
   await planted(ref, `UPDATE summaries SET summarizer = 'a' || char(0)`);

@@ -93,16 +93,19 @@ export function confirmArchived(unit: Unit, jobId: string, delta: Confirmed): bo
   const messages = delta.rev > unit.session.archivedRev ? withConfirmed(before, delta.rev, delta.messageSeq) : before;
   if (delta.rev > unit.session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (messages !== before) store.setMessageArchive(messages);
-  store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: unit.now });
-  if (delta.rev < unit.session.archiveRev) return false;
-  store.setArchiveRev(unit.session.archiveRev, false);
-  const isMore = messages !== null && isMorePending(messages, delta.rev);
-  if (isMore || isMoreSummaryPending(unit, delta.version)) {
-    scheduleArchive(unit);
-    return false;
+  const { archiveRev, archiveReplace, archiveVersion } = unit.session;
+  const isNewest = delta.rev >= archiveRev;
+  if (isNewest && archiveReplace) store.setArchiveRev(archiveRev, false, archiveVersion);
+  const isMore =
+    isNewest &&
+    ((messages !== null && isMorePending(messages, delta.rev)) || isMoreSummaryPending(unit, delta.version));
+  if (isNewest && !isMore) {
+    store.jobs.delete(jobId);
+    return true;
   }
-  store.jobs.delete(jobId);
-  return true;
+  store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: unit.now });
+  if (isMore) scheduleArchive(unit);
+  return false;
 }
 
 /**
@@ -119,8 +122,7 @@ export function forgetArchived(unit: Unit, jobId: string, outrankedBy?: number):
   // A new revision, because a delivery that is still under way has another page, and its confirmation must not count
   // for this one.
   const rev = unit.session.archiveRev + 1;
-  store.setArchiveRev(rev, true);
-  store.setArchiveVersion(planVersions(unit, true));
+  store.setArchiveRev(rev, true, planVersions(unit, true));
   store.setMessageArchive(withNoneConfirmed(unit, unit.session.messageArchive, rev));
   if (outrankedBy !== undefined && outrankedBy >= unit.session.beganAt) store.setBeganAt(outrankedBy + 1);
   store.jobs.put({ ...job, nextSendAt: unit.now });

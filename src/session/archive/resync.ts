@@ -28,7 +28,7 @@ export function resyncArchive(unit: Unit, aboveRev: number): "scheduled" | "noth
   if (!wasArchived && store.summaries.newest() === null && !hasUnscheduledMessages(unit)) return "nothing";
   const rev = Math.max(unit.session.archiveRev, aboveRev);
   store.setArchived(0, 0);
-  store.setArchiveRev(rev, true);
+  store.setArchiveRev(rev, true, unit.session.archiveVersion);
   // A new revision, because a delivery that is still under way has another page, and its confirmation must not count
   // for this one.
   store.setMessageArchive(withNoneConfirmed(unit, unit.session.messageArchive, rev + 1));

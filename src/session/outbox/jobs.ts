@@ -184,8 +184,7 @@ export function scheduleArchive(unit: Unit, isReplaced = false, changed: SeqSet 
   const row = unit.session;
   const rev = row.archiveRev + 1;
   const replaces = row.archiveReplace || isReplaced;
-  store.setArchiveRev(rev, replaces);
-  store.setArchiveVersion(planVersions(unit, replaces));
+  store.setArchiveRev(rev, replaces, planVersions(unit, replaces));
   const messages = planMessages(unit, rev, changed);
   if (messages !== null || row.messageArchive !== null) store.setMessageArchive(messages);
   const open = store.jobs.first("archive");

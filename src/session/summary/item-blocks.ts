@@ -1,4 +1,5 @@
-import type { KeptItem } from "../../api/summary.ts";
+import type { Seq } from "../../api/message.ts";
+import type { ItemKind, ItemStatus, KeptItem } from "../../api/summary.ts";
 import { byteLength } from "../../api/text.ts";
 import type { VectorStore } from "../search/index.ts";
 import { NEVER_ENDED, number, stored, type TableGroup, text, UNKNOWN_EPOCH } from "../sqlite/index.ts";
@@ -6,11 +7,28 @@ import { NEVER_ENDED, number, stored, type TableGroup, text, UNKNOWN_EPOCH } fro
 /** How many items a block has at most. The place of an item is the number of its block times this, plus its index. */
 const BLOCK_ITEMS = 256;
 
-/** The item as a block stores it, as JSON. */
-interface StoredItem extends KeptItem {
-  /** 0 if the item was removed from every version: its text is overwritten with spaces then. */
-  readonly live: 0 | 1;
-}
+/**
+ * The item as a block stores it, as JSON: a list, because the names of fields would take as much as a short text. It
+ * begins with 0 if the item was removed from every version: its text is overwritten with spaces then.
+ */
+type StoredItem = readonly [
+  isLive: 0 | 1,
+  id: string,
+  kind: ItemKind,
+  text: string,
+  sourceSeqs: readonly Seq[],
+  status: ItemStatus,
+  sourceSession?: string,
+  sourceEpoch?: string,
+];
+
+/** SQL for fields of `item`, a column of `LIVE_ITEMS`. */
+export const ITEM = {
+  id: "item ->> '$[1]'",
+  sourceSeqs: "json_each(item, '$[4]')",
+  sourceSession: "item ->> '$[6]'",
+  sourceEpoch: "item ->> '$[7]'",
+} as const;
 
 /** An item with its place, which is never reused, and the versions that an import brought it with. */
 export interface BlockItem {
@@ -23,7 +41,7 @@ export interface BlockItem {
 
 /** SQL for all items that were not removed: their places, their versions, and themselves as JSON. */
 export const LIVE_ITEMS = `SELECT block, live.key AS at, block * ${BLOCK_ITEMS} + live.key AS place, from_version, to_version, live.value AS item
-  FROM item_blocks, json_each(item_blocks.items) AS live WHERE live.value ->> '$.live' = 1`;
+  FROM item_blocks, json_each(item_blocks.items) AS live WHERE live.value ->> '$[0]' = 1`;
 
 /**
  * The items of all versions. Those that begin with the same version are one row: a block. A block is never deleted, and
@@ -77,7 +95,7 @@ export class ItemBlocks {
         const [fromVersion, toVersion] = [number(row["from_version"]), text(row["to_version"])];
         return stored<StoredItem[]>(row["items"]).flatMap((item, index): BlockItem[] => {
           const place = number(row["block"]) * BLOCK_ITEMS + index;
-          if (item.live === 0 || !wanted.has(place)) return [];
+          if (item[0] === 0 || !wanted.has(place)) return [];
           return [{ place, item: toKept(item), fromVersion, toVersion }];
         });
       });
@@ -137,22 +155,15 @@ function blockOf(place: number): number {
   return Math.floor(place / BLOCK_ITEMS);
 }
 
-function toStoredItem({ id, kind, text: said, sourceSeqs, sourceSession, sourceEpoch, status }: KeptItem): StoredItem {
-  const source = sourceSession === undefined ? {} : { sourceSession, sourceEpoch: sourceEpoch ?? UNKNOWN_EPOCH };
-  return { live: 1, id, kind, text: said, sourceSeqs, ...source, status };
+function toStoredItem(item: KeptItem): StoredItem {
+  const own = [1, item.id, item.kind, item.text, item.sourceSeqs, item.status] as const;
+  return item.sourceSession === undefined ? own : [...own, item.sourceSession, item.sourceEpoch ?? UNKNOWN_EPOCH];
 }
 
-function toKept({ id, kind, text: said, sourceSeqs, sourceSession, sourceEpoch, status }: StoredItem): KeptItem {
+function toKept([, id, kind, said, sourceSeqs, status, sourceSession, sourceEpoch]: StoredItem): KeptItem {
   const epoch = sourceEpoch === undefined || sourceEpoch === UNKNOWN_EPOCH ? {} : { sourceEpoch };
-  return {
-    id,
-    kind,
-    text: said,
-    sourceSeqs,
-    ...(sourceSession === undefined ? {} : { sourceSession }),
-    ...epoch,
-    status,
-  };
+  const source = sourceSession === undefined ? {} : { sourceSession, ...epoch };
+  return { id, kind, text: said, sourceSeqs: [...sourceSeqs], ...source, status };
 }
 
 function toBlockItem(row: Record<string, SqlStorageValue>): BlockItem {
@@ -165,7 +176,7 @@ function toBlockItem(row: Record<string, SqlStorageValue>): BlockItem {
 }
 
 /** The item without its text, as JSON of exactly as many bytes. */
-function overwritten(item: StoredItem): StoredItem {
+function overwritten([, id, kind, said, ...rest]: StoredItem): StoredItem {
   const quotes = 2;
-  return { ...item, live: 0, text: " ".repeat(byteLength(JSON.stringify(item.text)) - quotes) };
+  return [0, id, kind, " ".repeat(byteLength(JSON.stringify(said)) - quotes), ...rest];
 }

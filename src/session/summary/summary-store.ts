@@ -16,7 +16,7 @@ import {
   type VersionedItem,
   type TableGroup,
 } from "../sqlite/index.ts";
-import { type BlockItem, ItemBlocks, LIVE_ITEMS } from "./item-blocks.ts";
+import { type BlockItem, ITEM, ItemBlocks, LIVE_ITEMS } from "./item-blocks.ts";
 
 /**
  * All SQL statements for summary versions, their items, and hidden seqs (messages that the newest version no longer
@@ -26,7 +26,7 @@ import { type BlockItem, ItemBlocks, LIVE_ITEMS } from "./item-blocks.ts";
 /** The SQL condition for items that cite any of these messages, and the value to bind to it. */
 function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageValue] {
   const among = "throughSeq" in seqs ? "cited.value <= ?" : "cited.value IN (SELECT value FROM json_each(?))";
-  const condition = `EXISTS (SELECT 1 FROM json_each(item, '$.sourceSeqs') AS cited WHERE ${among})`;
+  const condition = `EXISTS (SELECT 1 FROM ${ITEM.sourceSeqs} AS cited WHERE ${among})`;
   return [condition, "throughSeq" in seqs ? seqs.throughSeq : JSON.stringify(seqs)];
 }
 
@@ -74,9 +74,9 @@ function asOf(item: VersionedItem, version: number): VersionedItem {
   return item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item;
 }
 
-const OWN = "item ->> '$.sourceSession' IS NULL";
-const CARRIED = "item ->> '$.sourceSession' IS NOT NULL";
-const OF_EPOCH = "item ->> '$.sourceSession' = ? AND item ->> '$.sourceEpoch' = ?";
+const OWN = `${ITEM.sourceSession} IS NULL`;
+const CARRIED = `${ITEM.sourceSession} IS NOT NULL`;
+const OF_EPOCH = `${ITEM.sourceSession} = ? AND ${ITEM.sourceEpoch} = ?`;
 
 /** About how many bytes the archive is sent for an item that ended. */
 const ENDED_ITEM_BYTES = 64;
@@ -452,7 +452,7 @@ export class SummaryStore {
 
   /** Deletes the items with these ids from every version. */
   deleteItems(ids: readonly string[]): void {
-    this.#deleteItems("item ->> '$.id' IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+    this.#deleteItems(`${ITEM.id} IN (SELECT value FROM json_each(?))`, JSON.stringify(ids));
   }
 
   /** Returns those that were valid in the newest version. */

@@ -169,7 +169,7 @@ describe("the integrity check of a session", () => {
     ],
     [
       "an archive that is behind, and no archive job",
-      (s: NodeSession) => s.store.setArchiveRev(1, false),
+      (s: NodeSession) => s.store.setArchiveRev(1, false, 0),
       "missing-job",
     ],
     ["hidden messages, and no summary job", (s: NodeSession) => s.store.summaries.hide([1]), "missing-job"],
@@ -439,7 +439,7 @@ describe("an erasure", () => {
 describe("the state of a session", () => {
   it("says whether the archive is complete", () => {
     const session = withMessages(1);
-    session.store.setArchiveRev(2, false);
+    session.store.setArchiveRev(2, false, 0);
     session.store.setArchived(1, 0);
     expect(readState(session.unit())).toMatchObject({ archived: false, headSeq: 1 });
     session.store.setArchived(2, 0);

@@ -304,7 +304,7 @@ describe("a change of a covered message", () => {
     const session = new NodeSession();
     session.append(["one"]);
     eraseMessage(session.unit(), "seq-1");
-    session.store.setArchiveRev(3, false);
+    session.store.setArchiveRev(3, false, 0);
     expect(scheduleRebuild(session.unit())).toBeNull();
     expect(session.job("archive")).toBeDefined();
     expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
