@@ -94,6 +94,10 @@ describe("the bill of a month", () => {
     expect(billOf(use, measured, 1).dollars).toBeLessThanOrEqual(45);
   });
 
+  it("is at most half of what it was before rows and spans were saved, in the twelfth month of a million users", () => {
+    expect(billOf({ ...use, users: 1_000_000 }, measured, 12).dollars).toBeLessThanOrEqual(13_700 / 2);
+  });
+
   it("is the sum of its lines, and no line falls from month to month", () => {
     const bills = [1, 6, 12].map((month) => billOf(use, measured, month));
     for (const { lines, dollars } of bills) {
