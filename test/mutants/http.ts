@@ -53,8 +53,8 @@ export const HTTP_MUTANTS: readonly Mutant[] = [
   {
     name: "a browser keeps answers",
     file: "src/http/middleware/harden-answer.ts",
-    replace: 'if (!headers.has("Cache-Control")) c.header',
-    by: 'if (headers.has("Cache-Control")) c.header',
+    replace: 'if (!headers.has("Cache-Control")) headers.set',
+    by: 'if (headers.has("Cache-Control")) headers.set',
     tests: ["unit/runtime/http-middleware"],
   },
   {
