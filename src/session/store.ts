@@ -108,6 +108,13 @@ export class SessionStore {
     this.vectors.forget();
   }
 
+  /** Clears what is cached within a call alone, because a later one would hardly find it unchanged. */
+  beginCall(): void {
+    this.messages.forgetHead();
+    this.summaries.beginCall();
+    this.audit.beginCall();
+  }
+
   /** Whether nothing was ever written to the object, or its storage was deleted. */
   get isEmpty(): boolean {
     return this.#tables.isEmpty;
@@ -115,6 +122,7 @@ export class SessionStore {
 
   /** Writes to the session's row, clears the cached one, and lets the commit compute the next alarm anew. */
   #write(statement: string, ...values: readonly (SqlStorageValue | Uint8Array)[]): void {
+    this.messages.forgetHead();
     this.#row = undefined;
     this.changes.isRescheduled = true;
     this.#sql.exec(statement, ...values);

@@ -71,6 +71,7 @@ export class Transactions {
    * @param tenant the settings that the caller sent along
    */
   unit(tenant?: TenantSettings): Unit {
+    this.#parts.store.beginCall();
     return new Unit(this.#parts, Date.now(), tenant);
   }
 

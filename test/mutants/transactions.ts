@@ -157,6 +157,20 @@ export const TRANSACTION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/transactions"],
   },
   {
+    name: "the newest message is the one that was read before another was added",
+    file: "src/session/log/message-writer.ts",
+    replace: "    this.#messages.noteHead(message);\n",
+    by: "",
+    tests: ["unit/runtime/session-log", "unit/runtime/transactions", "unit/runtime/chat-session"],
+  },
+  {
+    name: "the sums over a session's messages are those that were read before an edit",
+    file: "src/session/store.ts",
+    replace: "    this.messages.forgetHead();\n    this.#row = undefined;\n",
+    by: "    this.#row = undefined;\n",
+    tests: ["unit/runtime/session-log", "unit/runtime/transactions", "unit/runtime/chat-session"],
+  },
+  {
     name: "settings that let a session expire sooner leave a late alarm",
     file: "src/session/store.ts",
     replace: "    this.#row = undefined;\n    this.changes.isRescheduled = true;\n",

@@ -6,6 +6,7 @@ import {
   type HashedMessageRow,
   type HeadRow,
   type MessageRow,
+  type NewMessageRow,
   number,
   numberOrNull,
   type Row,
@@ -81,6 +82,8 @@ export class MessageReader {
   readonly #erasure: RunningErasure;
   readonly #totals: MessageTotals;
   readonly #clientIds: ClientIdIndex;
+  /** The newest message, as cached within a call, which asks for it several times. */
+  #head: HeadRow | null | undefined;
   /**
    * Up to this message, the log has no instruction and no pinned message. Most chats have none, and each context asks.
    */
@@ -100,6 +103,26 @@ export class MessageReader {
   /** Clears what was cached: a message was pinned or unpinned, or a transaction was rolled back. */
   forget(): void {
     this.#uninstructedThrough = 0;
+    this.forgetHead();
+  }
+
+  /** The session's row changed, or another call begins. */
+  forgetHead(): void {
+    this.#head = undefined;
+  }
+
+  /** A message was added at the end of the log. */
+  noteHead({ seq, createdAt, totalCost, totalBytes }: NewMessageRow): void {
+    const before = this.#head ?? null;
+    if (before === null) return this.forgetHead();
+    this.#head = {
+      seq,
+      createdAt,
+      totalCost: totalCost + before.totalCost - before.appendedCost,
+      totalBytes: totalBytes + before.totalBytes - before.appendedBytes,
+      appendedCost: totalCost,
+      appendedBytes: totalBytes,
+    };
   }
 
   /** A message that is no instruction and not pinned was added at the end of the log. */
@@ -257,6 +280,11 @@ export class MessageReader {
 
   /** The newest message of the log, with the sums over all messages; null if there is none. */
   head(): HeadRow | null {
+    if (this.#head === undefined) this.#head = this.#readHead();
+    return this.#head;
+  }
+
+  #readHead(): HeadRow | null {
     const row = this.#sql
       .exec(
         `SELECT messages.seq, messages.created_at, total_cost, total_bytes, session.cost_change, session.bytes_change

@@ -102,6 +102,7 @@ export class MessageWriter {
     this.#clientIds.noteInserted(seq);
     if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
     this.#changes.isAppended = true;
+    this.#messages.noteHead(message);
     const isInstruction = message.isPinned || message.role === "system" || message.role === "developer";
     if (isInstruction) this.#instructions.create();
     else this.#messages.noteUninstructed(seq);

@@ -32,6 +32,8 @@ export class AuditStore {
   readonly #changes: Changes;
   /** Cache of `nextSendAt`, because each commit asks for it; undefined if it was not read yet. */
   #nextSendAt: number | null | undefined;
+  /** The current range, as cached within a call. */
+  #appending: AppendingRow | null | undefined;
 
   /** @param session the group of the session's row, which has the current range of appends */
   constructor(sql: TableGroup, session: TableGroup, changes: Changes) {
@@ -40,9 +42,14 @@ export class AuditStore {
     this.#changes = changes;
   }
 
-  /** Clears the cache after a rollback, since it may hold what was never committed. */
+  /** Clears the caches after a rollback, since they may hold what was never committed. */
   forget(): void {
     this.#nextSendAt = undefined;
+    this.beginCall();
+  }
+
+  beginCall(): void {
+    this.#appending = undefined;
   }
 
   #noteWrite(): void {
@@ -52,12 +59,16 @@ export class AuditStore {
 
   /** The current range; null if nothing was appended since the last one was scheduled. */
   appending(): AppendingRow | null {
-    const row = this.#session.exec("SELECT appending FROM session WHERE one = 1").toArray()[0];
-    const appending = row?.["appending"] ?? null;
-    return appending === null ? null : stored<AppendingRow>(appending);
+    if (this.#appending === undefined) {
+      const row = this.#session.exec("SELECT appending FROM session WHERE one = 1").toArray()[0];
+      const appending = row?.["appending"] ?? null;
+      this.#appending = appending === null ? null : stored<AppendingRow>(appending);
+    }
+    return this.#appending;
   }
 
   putAppending(appending: AppendingRow): void {
+    this.#appending = undefined;
     this.#session.exec("UPDATE session SET appending = ? WHERE one = 1", JSON.stringify(appending));
   }
 

@@ -61,6 +61,8 @@ interface ItemsRead {
   readonly places: readonly number[];
 }
 
+const NO_ENDS: ReadonlyMap<number, number> = new Map();
+
 /** @param ends with which versions items ended, by place */
 function versioned(
   { place, item, fromVersion, toVersion }: BlockItem,
@@ -96,6 +98,10 @@ export class SummaryStore {
 
   /** Cache of the newest version; undefined if it was not read yet. */
   #newestRead: SummaryRow | null | undefined;
+  /** Its `item_places`. */
+  #newestPlaces: string | null = null;
+  /** The newest version, as cached within a call, which asks for it several times. */
+  #newestInCall: SummaryRow | null | undefined;
 
   readonly #blocks: ItemBlocks;
 
@@ -107,7 +113,16 @@ export class SummaryStore {
   /** Clears the caches after a rollback, since they may hold rows that were never committed. */
   forget(): void {
     this.#itemsRead = null;
+    this.#forgetNewest();
+  }
+
+  #forgetNewest(): void {
     this.#newestRead = undefined;
+    this.beginCall();
+  }
+
+  beginCall(): void {
+    this.#newestInCall = undefined;
   }
 
   // Versions
@@ -143,19 +158,27 @@ export class SummaryStore {
   /** Stores which items an imported version has, so that they are found at once. */
   noteItems(version: number): void {
     const places = this.placedItems(version).map(({ row }) => row);
+    this.#forgetNewest();
     this.#sql.exec("UPDATE summaries SET item_places = ? WHERE version = ?", JSON.stringify(places), version);
   }
 
   newest(): SummaryRow | null {
+    if (this.#newestInCall === undefined) this.#newestInCall = this.#readNewest();
+    return this.#newestInCall;
+  }
+
+  #readNewest(): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries ORDER BY version DESC LIMIT 1").toArray()[0];
-    return row === undefined ? null : toSummaryRow(row);
+    const newest = row === undefined ? null : toSummaryRow(row);
+    this.#newestRead = newest;
+    this.#newestPlaces = textOrNull(row?.["item_places"] ?? null);
+    return newest;
   }
 
   /** The same as `at`, but cached if the session has a single branch, because each context asks for it. */
   shownAt(branch: Branch): SummaryRow | null {
     if (!branch.isSole) return this.at(branch);
     const newest = this.#newestRead === undefined ? this.newest() : this.#newestRead;
-    this.#newestRead = newest;
     return newest === null || newest.throughSeq <= branch.headSeq ? newest : this.at(branch);
   }
 
@@ -238,7 +261,7 @@ export class SummaryStore {
   }
 
   setTokens(version: number, tokens: TokenCount): void {
-    this.#newestRead = undefined;
+    this.#forgetNewest();
     this.#sql.exec("UPDATE summaries SET tokens = ? WHERE version = ?", tokens, version);
   }
 
@@ -255,8 +278,8 @@ export class SummaryStore {
 
   #read(version: number): ItemsRead {
     if (this.#itemsRead?.version === version) return this.#itemsRead;
-    const row = this.#sql.exec("SELECT item_places FROM summaries WHERE version = ?", version).toArray()[0];
-    const named = textOrNull(row?.["item_places"] ?? null);
+    const isNewest = this.#newestRead?.version === version;
+    const named = isNewest ? this.#newestPlaces : this.#readPlaces(version);
     const found =
       named === null
         ? this.#blocks.where(
@@ -267,13 +290,18 @@ export class SummaryStore {
             version,
           )
         : this.#blocks.at(stored<number[]>(named));
-    const ends = this.#endsBetween(version, Number.MAX_SAFE_INTEGER);
+    const ends = isNewest ? NO_ENDS : this.#endsBetween(version, Number.MAX_SAFE_INTEGER);
     this.#itemsRead = {
       version,
       items: found.map((each) => versioned(each, ends)),
       places: found.map(({ place }) => place),
     };
     return this.#itemsRead;
+  }
+
+  #readPlaces(version: number): string | null {
+    const row = this.#sql.exec("SELECT item_places FROM summaries WHERE version = ?", version).toArray()[0];
+    return textOrNull(row?.["item_places"] ?? null);
   }
 
   /** With which of the versions after `afterVersion` and up to `version` items ended, by their places. */
@@ -444,10 +472,9 @@ export class SummaryStore {
    * @param afterRow the last row number of the page before; 0 for the first page
    */
   carriedItems(afterRow: number): PlacedItem[] {
-    const none = new Map<number, number>();
     return this.#blocks
       .page(afterRow, CARRIED_PAGE_ROWS, CARRIED)
-      .map((each) => ({ row: each.place, item: versioned(each, none) }));
+      .map((each) => ({ row: each.place, item: versioned(each, NO_ENDS) }));
   }
 
   /** Deletes the items with these ids from every version. */

@@ -69,6 +69,46 @@ function newObject(): { object: ChatSession; session: NodeSession } {
   return { object: objectOf(session), session };
 }
 
+/** The statements that a call runs. */
+async function statementsOf({ disk }: NodeSession, call: () => Promise<unknown>): Promise<string[]> {
+  const spy = vi.spyOn(disk, "prepare");
+  await call();
+  const statements = spy.mock.calls.map(([sql]) => sql);
+  spy.mockRestore();
+  return statements;
+}
+
+describe("an append to a session in memory", () => {
+  const said = (id: string) => ({ messages: [{ id, ...hello }] });
+  const by: Appender = { kind: "tenant-key", id: "key", isUser: false };
+
+  it("runs five statements, and reads nothing twice", async () => {
+    const session = new NodeSession();
+    session.say(20, NOON - 7_200_000);
+    session.summarize(1, 10, [{ text: "message number 0", sourceSeqs: [1] }]);
+    const object = objectOf(session);
+    await object.append(said("first"), null, undefined, by);
+    const statements = await statementsOf(session, () => object.append(said("second"), null, undefined, by));
+    expect(statements).toHaveLength(5);
+    expect(new Set(statements).size).toBe(5);
+  });
+
+  it("sees what it wrote itself, and what an edit or another append wrote before it", async () => {
+    const session = new NodeSession();
+    session.say(2);
+    const { store } = session;
+    const head = () => store.messages.head();
+    expect(head()).toMatchObject({ seq: 2 });
+    session.say(1);
+    expect(head()).toMatchObject({ seq: 3 });
+    const before = head()?.totalCost ?? 0;
+    const object = objectOf(session);
+    await object.editMessage("seq-3", { content: "a much longer message than the one before, about much more" });
+    const after = await object.state();
+    expect(after.ok && after.value.messageTokens).toBeGreaterThan(before);
+  });
+});
+
 describe("the audit of appends", () => {
   it("starts with the first message of a range", async () => {
     const session = new NodeSession();

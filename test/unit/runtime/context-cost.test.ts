@@ -39,6 +39,7 @@ describe("what a context reads", () => {
     for (let at = 0; at < 50; at += 1) session.append([turn]);
     readingOf(session);
     session.append(["And until when is it free?"]);
+    session.store.beginCall();
     expect(readingOf(session).statements).toBe(2);
   });
 
