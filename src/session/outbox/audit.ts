@@ -6,8 +6,8 @@ import type { PendingAuditRow } from "./audit-store.ts";
 
 /**
  * The audit log records appends as ranges of seqs, not one by one. A range is scheduled when a summary is committed,
- * a day after the range began at the latest, and before its messages are erased. It costs one written row when it begins and one for
- * each further principal, so most appends cost none.
+ * before its messages are erased, and a day after it began at the latest. It costs one written row when it begins and
+ * one for each further principal, so most appends cost none.
  */
 
 /** How many principals of a range are recorded. Further ones are recorded together as "many". */
